@@ -1,0 +1,157 @@
+"""What to run: the presets ``paper``, ``laptop`` and ``demo``, and checked overrides."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from dataclasses import dataclass
+
+from .errors import UserError
+
+GLUE_TASKS = ("cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli")
+PAPER_SEEDS = (1337, 42, 86, 71, 166)
+METHODS = ("structured", "magnitude")
+SUBNETWORKS = ("good", "random", "bad", "inverted", "super", "super_random", "super_bad")
+CHOICES = {
+    "tasks": GLUE_TASKS,
+    "methods": METHODS,
+    "subnetworks": SUBNETWORKS,
+    "precision": ("auto", "fp32", "bf16"),
+    "importance": ("exact", "released"),
+    "search": ("joint", "heads", "mlps"),
+    "random_sizes": ("equal", "bernoulli"),
+}
+POSITIVE = ("max_length", "batch_size", "epochs", "learning_rate", "magnitude_max_steps", "train_limit", "dev_limit")
+SHARES = ("head_step", "magnitude_step", "threshold")
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Everything that decides a result; the defaults are the paper's (protocol, sections 1 to 5)."""
+
+    name: str = "paper"
+    model: str = "bert-base-uncased"  # hub id, directory, or "embedded"
+    data: str = "hub"  # "hub", "embedded", or a directory of parquet or official TSV files
+    tasks: tuple[str, ...] = GLUE_TASKS
+    seeds: tuple[int, ...] = PAPER_SEEDS
+    methods: tuple[str, ...] = METHODS
+    subnetworks: tuple[str, ...] = ("good", "random", "bad")
+    # fine-tuning and retraining
+    max_length: int = 128
+    batch_size: int = 32
+    epochs: int = 3
+    min_steps: int = 0  # epochs are added until this many optimiser steps are reached
+    learning_rate: float = 2e-5
+    warmup: float = 0.0  # share of all steps
+    weight_decay: float = 0.0
+    adam_eps: float = 1e-8
+    clip: float = 1.0
+    dropout: float | None = None  # None keeps the checkpoint's
+    precision: str = "auto"  # bf16 autocast on a GPU, fp32 on a CPU
+    train_limit: int | None = None  # first n examples; marked partial everywhere
+    dev_limit: int | None = None
+    # searches
+    threshold: float = 0.9  # share of the full model's dev score a good subnetwork keeps
+    importance: str = "exact"
+    search: str = "joint"
+    head_step: float = 0.1  # share of all heads removed a step
+    magnitude_step: float = 0.1  # share of the remaining weights removed a step
+    magnitude_max_steps: int = 30
+    random_sizes: str = "equal"  # "bernoulli" is the authors' draw, equal in expectation only
+
+
+PRESETS = {
+    "paper": Preset(),
+    "laptop": Preset(
+        name="laptop",
+        model="sentence-transformers/all-MiniLM-L6-v2",
+        tasks=("cola", "mrpc", "rte"),
+        seeds=(1337, 42),
+        learning_rate=1e-4,
+        warmup=0.1,
+    ),
+    "demo": Preset(
+        name="demo",
+        model="embedded",
+        data="embedded",
+        seeds=(1337, 42, 86),
+        max_length=48,
+        epochs=4,
+        min_steps=150,
+        learning_rate=5e-4,
+        warmup=0.1,
+        dropout=0.0,
+    ),
+}
+
+
+def get_preset(name: str, overrides: dict | None = None) -> Preset:
+    """Return preset `name` with `overrides` (field name to value) applied.
+
+    Raises UserError for an unknown preset or field, a wrong type or a value out of range; the
+    message lists what is valid. Lists are accepted for tuple fields, numbers for float fields.
+    """
+    if not isinstance(name, str) or name not in PRESETS:
+        raise UserError(f"unknown preset {name!r}; valid presets: {', '.join(PRESETS)}")
+    if overrides is None:
+        overrides = {}
+    if not isinstance(overrides, dict):
+        raise UserError(f"overrides must be a mapping of field to value, got {type(overrides).__name__}: {overrides!r}")
+    fields = typing.get_type_hints(Preset)
+    checked = {}
+    for key, value in overrides.items():
+        if key not in fields or key == "name":
+            valid = ", ".join(f for f in fields if f != "name")
+            raise UserError(f"unknown override {key!r}; valid fields: {valid}")
+        checked[key] = _checked(key, value, fields[key])
+    return dataclasses.replace(PRESETS[name], **checked)
+
+
+def _checked(key: str, value, kind):
+    """Return `value` as type `kind`, or raise UserError naming field, expected and got."""
+    origin = typing.get_origin(kind)
+    if origin is tuple:
+        item = typing.get_args(kind)[0]
+        if not isinstance(value, (list, tuple)) or not value or not all(_is(v, item) for v in value):
+            raise UserError(f"{key} must be a non-empty list of {item.__name__}, got {value!r}")
+        value = tuple(value)
+        if len(set(value)) != len(value):
+            raise UserError(f"{key} lists a value twice: {value!r}")
+    else:
+        kinds = typing.get_args(kind) or (kind,)
+        match = [k for k in kinds if _is(value, k)]
+        if not match:
+            expected = " or ".join("null" if k is type(None) else k.__name__ for k in kinds)
+            raise UserError(f"{key} must be {expected}, got {value!r}")
+        if match[0] is float:
+            value = float(value)
+    _check_range(key, value)
+    return value
+
+
+def _is(value, kind) -> bool:
+    if kind is float:
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and value == value
+    if kind is int:
+        return isinstance(value, int) and not isinstance(value, bool)
+    return isinstance(value, kind)
+
+
+def _check_range(key: str, value) -> None:
+    for item in value if isinstance(value, tuple) else (value,):
+        if key in CHOICES and item not in CHOICES[key]:
+            raise UserError(f"{key}: unknown value {item!r}; valid: {', '.join(CHOICES[key])}")
+    if value is None:
+        return
+    if key in POSITIVE and not 0 < value < float("inf"):
+        raise UserError(f"{key} must be above 0, got {value!r}")
+    if key in SHARES and not 0 < value < 1:
+        raise UserError(f"{key} must lie between 0 and 1, got {value!r}")
+    if key in ("warmup", "dropout") and not 0 <= value < 1:
+        raise UserError(f"{key} must be at least 0 and below 1, got {value!r}")
+    if key in ("weight_decay", "adam_eps", "clip", "min_steps") and not 0 <= value < float("inf"):
+        raise UserError(f"{key} must not be negative, got {value!r}")
+    if key in ("model", "data") and not value.strip():
+        raise UserError(f"{key} must name a hub id, a directory or 'embedded', got an empty string")
+    if key == "seeds" and not all(0 <= s < 2**31 for s in value):
+        raise UserError(f"seeds must lie between 0 and 2147483647, got {value!r}")
