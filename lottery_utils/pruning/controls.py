@@ -1,0 +1,93 @@
+"""Controls of exactly the good subnetwork's size: random, bad, inverted; and super-survivors (protocol 5, 6)."""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import and_
+
+import numpy as np
+import torch
+
+from .magnitude import Ranking
+from .masks import StructuredMask, WeightMask
+
+Generator = np.random.Generator
+
+
+def structured_control(
+    kind: str, good: StructuredMask, rng: Generator, sizes: str = "equal", seeds: list[StructuredMask] | None = None
+) -> StructuredMask:
+    """The control `kind` of a good structured subnetwork.
+
+    random: any components, as many as good keeps (`sizes="bernoulli"`: the authors' draw, so many only in
+    expectation). bad: the pruned components, cut down or, when too few, filled up with good ones, at random.
+    inverted: exactly what good prunes. super: good in all of `seeds` (the good masks of every seed).
+    super_bad: of super's size, from components pruned in every seed, filled up at random from those that are
+    no super-survivors; super_random: of super's size, from neither of these two (from super_bad's when those
+    are too few).
+    """
+    if kind in ("super", "super_random", "super_bad"):
+        return _super(kind, seeds, rng)
+    if kind == "inverted":
+        return ~good
+    pick = {"random": _random, "bad": _bad}[kind]
+    if kind == "random" and sizes == "bernoulli":
+        return StructuredMask(rng.random(good.heads.shape) < good.heads.mean(), rng.random(len(good.mlps)) < good.mlps.mean())
+    return StructuredMask(pick(good.heads, rng), pick(good.mlps, rng))
+
+
+def _draw(pool: np.ndarray, amount: int, rng: Generator) -> np.ndarray:
+    """A bool array like `pool` with `amount` of its members, uniformly."""
+    chosen = np.zeros(pool.size, bool)
+    chosen[rng.permutation(np.flatnonzero(pool))[:amount]] = True
+    return chosen.reshape(pool.shape)
+
+
+def _random(good: np.ndarray, rng: Generator) -> np.ndarray:
+    return _draw(np.ones_like(good), int(good.sum()), rng)
+
+
+def _bad(good: np.ndarray, rng: Generator) -> np.ndarray:
+    size, pruned = int(good.sum()), ~good
+    return _fill(_draw(pruned, size, rng), good, size, rng)
+
+
+def _fill(base: np.ndarray, pool: np.ndarray, size: int, rng: Generator) -> np.ndarray:
+    """`base` with members of `pool` added at random until it has `size`."""
+    return base | _draw(pool & ~base, size - int(base.sum()), rng)
+
+
+def _super(kind: str, seeds: list[StructuredMask], rng: Generator) -> StructuredMask:
+    survivors = reduce(and_, seeds)
+    if kind == "super":
+        return survivors
+    parts = []
+    for name in ("heads", "mlps"):
+        best = getattr(survivors, name)
+        size = min(int(best.sum()), int((~best).sum()))  # there may be fewer others than super-survivors
+        always_pruned = ~reduce(np.logical_or, [getattr(mask, name) for mask in seeds])
+        bad = _fill(_draw(always_pruned, size, rng), ~best, size, rng)
+        rest = _draw(~best & ~bad, size, rng)
+        part = bad if kind == "super_bad" else _fill(rest, bad, size, rng)
+        # all others are taken and still too few: the size is kept, super-survivors fill up
+        parts.append(_fill(part, best, int(best.sum()), rng))
+    return StructuredMask(*parts)
+
+
+def magnitude_control(
+    kind: str, good: WeightMask, parameters: dict[str, torch.Tensor], generator: torch.Generator
+) -> WeightMask:
+    """The control `kind` of a good magnitude subnetwork, the same number of weights.
+
+    random: weights drawn uniformly over all prunable ones. bad: the largest |w| go, the smallest stay.
+    inverted: exactly what good prunes. `parameters`: the fine-tuned model's prunable weights.
+    """
+    if kind == "inverted":
+        return ~good
+    pruned = good.total - good.size
+    if kind == "bad":
+        return Ranking(parameters, largest_first=True).mask(pruned)
+    kept = torch.ones(good.total, dtype=torch.bool)
+    kept[torch.randperm(good.total, generator=generator)[:pruned]] = False
+    parts = kept.split([value.numel() for value in good.weights.values()])
+    return WeightMask({name: part.view(value.shape) for part, (name, value) in zip(parts, good.weights.items())})

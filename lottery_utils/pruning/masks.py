@@ -1,0 +1,185 @@
+"""Masks as validated types: which heads and MLPs, or which single weights, a subnetwork keeps."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from ..errors import UserError
+
+
+@dataclass(frozen=True)
+class ModelSizes:
+    """Parameter counts of a full model: one head, one MLP, one projection bias, all prunable, all."""
+
+    layers: int
+    heads: int  # per layer
+    per_head: int
+    per_mlp: int
+    prunable: int
+    total: int
+
+
+@dataclass(frozen=True)
+class StructuredMask:
+    """Heads kept, bool (L, H), and MLPs kept, bool (L,)."""
+
+    heads: np.ndarray
+    mlps: np.ndarray
+
+    def __post_init__(self):
+        for name, value, ndim in (("heads", self.heads, 2), ("mlps", self.mlps, 1)):
+            if not isinstance(value, np.ndarray) or value.dtype != np.bool_ or value.ndim != ndim:
+                got = f"{getattr(value, 'dtype', type(value).__name__)} with shape {getattr(value, 'shape', None)}"
+                raise UserError(f"mask {name}: expected a bool array with {ndim} dimension(s), got {got}")
+        if len(self.heads) != len(self.mlps):
+            raise UserError(f"mask: heads have {len(self.heads)} layers but mlps {len(self.mlps)}; expected the same")
+
+    @classmethod
+    def full(cls, layers: int, heads: int) -> StructuredMask:
+        """The mask that keeps everything."""
+        return cls(np.ones((layers, heads), bool), np.ones(layers, bool))
+
+    def __eq__(self, other) -> bool:
+        return (
+            isinstance(other, StructuredMask)
+            and np.array_equal(self.heads, other.heads)
+            and np.array_equal(self.mlps, other.mlps)
+        )
+
+    def __le__(self, other: StructuredMask) -> bool:
+        """True when every component kept here is kept in `other` (nested masks)."""
+        return not (self.heads & ~other.heads).any() and not (self.mlps & ~other.mlps).any()
+
+    def __and__(self, other: StructuredMask) -> StructuredMask:
+        return StructuredMask(self.heads & other.heads, self.mlps & other.mlps)
+
+    def __invert__(self) -> StructuredMask:
+        return StructuredMask(~self.heads, ~self.mlps)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(heads kept, MLPs kept)."""
+        return int(self.heads.sum()), int(self.mlps.sum())
+
+    def shares(self, sizes: ModelSizes) -> dict[str, float]:
+        """Surviving shares of heads, of MLPs, of prunable weights and of all weights."""
+        n_heads, n_mlps = self.size
+        gone = (self.heads.size - n_heads) * sizes.per_head + (self.mlps.size - n_mlps) * sizes.per_mlp
+        return {
+            "heads": n_heads / self.heads.size,
+            "mlps": n_mlps / self.mlps.size,
+            "prunable": 1 - gone / sizes.prunable,
+            "all": 1 - gone / sizes.total,
+        }
+
+    def save(self, path: Path, meta: dict | None = None) -> None:
+        """Write the mask, one bit a component, as safetensors."""
+        _write(path, {"heads": self.heads, "mlps": self.mlps}, "structured", meta)
+
+
+@dataclass(frozen=True, eq=False)
+class WeightMask:
+    """Single weights kept: parameter name to bool tensor of the parameter's shape."""
+
+    weights: dict[str, torch.Tensor]
+
+    def __post_init__(self):
+        for name, value in self.weights.items():
+            if not isinstance(value, torch.Tensor) or value.dtype != torch.bool:
+                raise UserError(f"mask of {name}: expected a bool tensor, got {getattr(value, 'dtype', type(value))}")
+
+    def __eq__(self, other) -> bool:
+        return (
+            isinstance(other, WeightMask)
+            and self.weights.keys() == other.weights.keys()
+            and all(torch.equal(value, other.weights[name]) for name, value in self.weights.items())
+        )
+
+    def __le__(self, other: WeightMask) -> bool:
+        """True when every weight kept here is kept in `other` (nested masks)."""
+        return all(not (value & ~other.weights[name]).any() for name, value in self.weights.items())
+
+    def __invert__(self) -> WeightMask:
+        return WeightMask({name: ~value for name, value in self.weights.items()})
+
+    @property
+    def size(self) -> int:
+        """Weights kept."""
+        return sum(int(value.sum()) for value in self.weights.values())
+
+    @property
+    def total(self) -> int:
+        """Weights the mask speaks of."""
+        return sum(value.numel() for value in self.weights.values())
+
+    def shares(self, sizes: ModelSizes) -> dict[str, float]:
+        """Surviving shares of prunable weights and of all weights (components are not removed as wholes)."""
+        gone = self.total - self.size
+        return {"prunable": 1 - gone / self.total, "all": 1 - gone / sizes.total}
+
+    @torch.no_grad()
+    def apply_(self, model: torch.nn.Module) -> torch.nn.Module:
+        """Multiply the mask into the model's weights, in place. Raises UserError when names or shapes differ."""
+        named = dict(model.named_parameters())
+        for name, value in self.weights.items():
+            if name not in named or named[name].shape != value.shape:
+                got = tuple(named[name].shape) if name in named else "no such parameter"
+                raise UserError(f"mask of {name}: expected a parameter of shape {tuple(value.shape)}, got {got}")
+            named[name].mul_(value.to(named[name].device))
+        return model
+
+    def save(self, path: Path, meta: dict | None = None) -> None:
+        """Write the mask, one bit a weight, as safetensors."""
+        _write(path, {name: value.cpu().numpy() for name, value in self.weights.items()}, "weights", meta)
+
+
+def load_mask(path: Path) -> StructuredMask | WeightMask:
+    """Read a mask written by `save`. Raises UserError for a damaged file or one that holds no mask."""
+    try:
+        with safe_open(str(path), "np") as file:
+            meta = file.metadata() or {}
+            shapes = json.loads(meta["shapes"])
+            arrays = {name: _unpack(file.get_tensor(name), shape, name) for name, shape in shapes.items()}
+            kind = meta["kind"]
+    except FileNotFoundError:
+        raise UserError(f"no mask at {path}") from None
+    except (SafetensorError, KeyError, ValueError, TypeError) as error:
+        raise UserError(f"{path} is not a mask of this project, or is damaged: {str(error).splitlines()[0]}") from None
+    if kind == "structured":
+        return StructuredMask(arrays["heads"], arrays["mlps"])
+    return WeightMask({name: torch.from_numpy(value) for name, value in arrays.items()})
+
+
+def _write(path: Path, arrays: dict[str, np.ndarray], kind: str, meta: dict | None) -> None:
+    shapes = {name: list(value.shape) for name, value in arrays.items()}
+    header = {"kind": kind, "shapes": json.dumps(shapes), **{k: str(v) for k, v in (meta or {}).items()}}
+    save_file({name: np.packbits(value.reshape(-1)) for name, value in arrays.items()}, str(path), header)
+
+
+def _unpack(bits: np.ndarray, shape: list[int], name: str) -> np.ndarray:
+    count = int(np.prod(shape))
+    if bits.dtype != np.uint8 or len(bits) != -(-count // 8):
+        raise ValueError(f"{name}: expected {-(-count // 8)} bytes for shape {shape}, got {bits.size} of {bits.dtype}")
+    return np.unpackbits(bits, count=count).astype(bool).reshape(shape)
+
+
+def model_sizes(model: torch.nn.Module) -> ModelSizes:
+    """Parameter counts of a full (not compact) model, read off its modules."""
+    from ..models.anatomy import anatomy
+
+    view = anatomy(model)
+    out = view.attention_out(0)
+    q, k, v = view.qkv(0)
+    inner = view.heads * view.head_dim
+    per_head = (sum(p.numel() for m in (q, k, v) for p in m.parameters()) + out.weight.numel()) * view.head_dim // inner
+    per_mlp = sum(p.numel() for m in (view.mlp_in(0), view.mlp_out(0)) for p in m.parameters())
+    prunable = sum(p.numel() for p in view.prunable_parameters().values())
+    total = sum(p.numel() for p in model.parameters())
+    return ModelSizes(view.layers, view.heads, per_head, per_mlp, prunable, total)

@@ -1,0 +1,142 @@
+"""The structured search: remove the least important heads and MLPs while dev score stays above the target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from ..tasks.metrics import compute_metrics, predictions_from_logits, search_score
+from ..training.batches import Encoded
+from .importance import importance, normalise_heads
+from .masks import StructuredMask, model_sizes
+from .stopping import stop_rule
+
+
+@dataclass
+class Search:
+    """A search's result: the good mask, the whole course as arrays, and what a reader must know."""
+
+    mask: object
+    trajectory: dict[str, np.ndarray]
+    notes: tuple[str, ...] = ()
+    searchable: bool = True
+
+
+@dataclass
+class _Step:
+    """One evaluated mask: its scores, and the importances under it."""
+
+    mask: StructuredMask
+    heads: np.ndarray
+    mlps: np.ndarray
+    score: float
+    phase: int
+    passed: bool = True
+
+
+@dataclass
+class _Course:
+    steps: list[_Step] = field(default_factory=list)
+    last_passed: _Step | None = None
+
+
+PHASES = {"joint": (1, 2, 3), "heads": (4,), "mlps": (5,)}
+PHASE_NAMES = {0: "full model", 1: "heads and MLPs", 2: "heads, half steps", 3: "MLPs", 4: "heads", 5: "MLPs"}
+
+
+def structured_search(
+    model: torch.nn.Module,
+    dev: Encoded,
+    task,
+    preset,
+    majority: float,
+    progress: Callable[[int, int], None] | None = None,
+) -> Search:
+    """Search the good subnetwork of a fine-tuned `model` (protocol, section 3).
+
+    "joint" runs three phases: heads and MLPs together until the score falls below the target, then from the
+    last passing mask heads alone by half steps, then MLPs alone. `importance="exact"` uses fresh per-example
+    scores of the mask it goes on from, layer norms over the heads still there; "released" the authors' running
+    sums, norms over all heads, and at a phase change the scores of the mask that failed. One pass gives both
+    the score of a mask and the importances under it. Trajectory arrays, S steps of which the first is the full
+    model: heads (S, L, H), mlps (S, L), head_importance, mlp_importance, score (S,), phase, passed, target.
+    """
+    sizes = model_sizes(model)
+    released = preset.importance == "released"
+    course = _Course()
+
+    def look(mask: StructuredMask, phase: int) -> _Step:
+        found = importance(model, dev, mask, preset.importance, preset.precision)
+        metrics = compute_metrics(task, predictions_from_logits(task, found.logits), dev.labels)
+        heads = normalise_heads(found.heads, None if released else mask.heads)
+        step = _Step(mask, heads, found.mlps, search_score(task, metrics), phase)
+        course.steps.append(step)
+        if progress:
+            progress(len(course.steps), 0)
+        return step
+
+    first = look(StructuredMask.full(sizes.layers, sizes.heads), 0)
+    course.last_passed = first
+    rule = stop_rule(first.score, majority, preset.threshold, released)
+    scores = first
+    for phase in PHASES[preset.search] if rule.searchable else ():
+        current, taken = course.last_passed.mask, 0
+        if not released:
+            scores = course.last_passed  # fresh importances of the mask the phase starts from
+        while True:
+            taken += 1
+            heads, mlps = _amounts(phase, taken, sizes.layers, sizes.layers * sizes.heads, preset.head_step)
+            following = StructuredMask(
+                remove_lowest(current.heads, scores.heads, heads), remove_lowest(current.mlps, scores.mlps, mlps)
+            )
+            if following == current:
+                if _exhausted(current, phase):
+                    break
+                continue  # a step of fewer than 12 layers that removes no MLP
+            step = scores = look(following, phase)
+            step.passed = step.score >= rule.target
+            if not step.passed:
+                break
+            current, course.last_passed = following, step
+    return Search(course.last_passed.mask, _arrays(course.steps, rule.target), rule.notes, rule.searchable)
+
+
+def _amounts(phase: int, taken: int, layers: int, all_heads: int, share: float) -> tuple[int, int]:
+    """Heads and MLPs that step `taken` (from 1) of a phase removes.
+
+    Jointly the paper takes one MLP a step at 12 layers; at other depths floor(step x L / 12) in all, so that a
+    shallow model does not lose its MLPs before its heads. Alone, MLPs go one by one.
+    """
+    step = max(1, int(share * all_heads))
+    together = taken * layers // 12 - (taken - 1) * layers // 12
+    return {1: (step, together), 2: (max(1, step // 2), 0), 3: (0, 1), 4: (step, 0), 5: (0, 1)}[phase]
+
+
+def _exhausted(mask: StructuredMask, phase: int) -> bool:
+    heads, mlps = mask.size
+    return {1: heads + mlps, 2: heads, 3: mlps, 4: heads, 5: mlps}[phase] == 0
+
+
+def remove_lowest(kept: np.ndarray, scores: np.ndarray, amount: int) -> np.ndarray:
+    """`kept` without its `amount` lowest-scoring members; ties go to the lower layer and head."""
+    flat = np.where(kept, scores, np.inf).reshape(-1)
+    chosen = np.argsort(flat, kind="stable")[: min(amount, int(kept.sum()))]
+    after = kept.copy().reshape(-1)
+    after[chosen] = False
+    return after.reshape(kept.shape)
+
+
+def _arrays(steps: list[_Step], target: float) -> dict[str, np.ndarray]:
+    return {
+        "heads": np.stack([s.mask.heads for s in steps]),
+        "mlps": np.stack([s.mask.mlps for s in steps]),
+        "head_importance": np.stack([s.heads for s in steps]).astype(np.float32),
+        "mlp_importance": np.stack([s.mlps for s in steps]).astype(np.float32),
+        "score": np.array([s.score for s in steps]),
+        "phase": np.array([s.phase for s in steps], np.int64),
+        "passed": np.array([s.passed for s in steps], bool),
+        "target": np.array([target if np.isfinite(target) else 0.0]),
+    }

@@ -1,0 +1,46 @@
+"""Where and in which precision a cell computes, and how its randomness is fixed."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import platform
+
+import torch
+
+
+def pick_device(index: int | None = None) -> torch.device:
+    """Return the GPU with this index (0 by default) when there is one, else the CPU."""
+    if torch.cuda.is_available():
+        return torch.device("cuda", index or 0)
+    return torch.device("cpu")
+
+
+def describe_device(device: torch.device) -> str:
+    """Name the hardware behind `device` for a record, e.g. "cpu x86_64 (2 cores)"."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    import os
+
+    return f"cpu {platform.machine()} ({os.cpu_count()} cores)"
+
+
+def autocast(device: torch.device, precision: str):
+    """Context for forward passes: bf16 autocast for "bf16", and for "auto" on a GPU; else fp32."""
+    if precision == "bf16" or (precision == "auto" and device.type == "cuda"):
+        return torch.autocast(device.type, dtype=torch.bfloat16)
+    return contextlib.nullcontext()
+
+
+def derived_seed(*parts) -> int:
+    """A 63-bit seed that depends on `parts` only, the same in every process."""
+    text = "/".join(str(part) for part in parts)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+@contextlib.contextmanager
+def seeded(seed: int, device: torch.device):
+    """Run a block under its own random state (dropout takes no generator); restore the caller's after it."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield

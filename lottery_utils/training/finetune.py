@@ -1,0 +1,119 @@
+"""Fine-tuning with the paper's hyperparameters (protocol, section 1)."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+
+from ..errors import CellFailed
+from .batches import Encoded, collate, train_batches
+from .device import autocast, derived_seed, seeded
+from .evaluate import batch_loss, model_device
+
+CHECK_EVERY = 20  # steps between looks at the losses on a GPU, where each look waits for the device
+
+
+@dataclass
+class TrainLog:
+    """What a training run did: loss of each optimiser step, epochs, seconds."""
+
+    losses: list[float] = field(default_factory=list)
+    epochs: int = 0
+    seconds: float = 0.0
+
+    @property
+    def steps(self) -> int:
+        """Optimiser steps taken."""
+        return len(self.losses)
+
+
+def planned_epochs(examples: int, preset) -> int:
+    """Epochs for a train set of this size: `preset.epochs`, more where `preset.min_steps` asks for it."""
+    steps = math.ceil(examples / preset.batch_size)
+    return max(preset.epochs, math.ceil(preset.min_steps / steps))
+
+
+def learning_rate_share(step: int, total: int, warmup: float) -> float:
+    """Share of the peak learning rate at `step` of `total`: linear warm-up, then linear decay to 0."""
+    rise = warmup * total
+    if step < rise:
+        return step / max(1.0, rise)
+    return max(0.0, (total - step) / max(1.0, total - rise))
+
+
+def finetune(
+    model: torch.nn.Module,
+    train: Encoded,
+    preset,
+    key: tuple,
+    weight_mask: dict[str, torch.Tensor] | None = None,
+    name: str = "cell",
+    progress: Callable[[int, int], None] | None = None,
+) -> TrainLog:
+    """Train `model` in place and return its log.
+
+    `key` (task, seed) alone decides data order and dropout, so a full and a retrained run of one seed
+    share them. `weight_mask` maps parameter names to bool tensors: those weights start as mask x weight,
+    and as their gradients are masked before clipping and AdamW, pruned ones stay exactly zero.
+    Raises CellFailed, named `name`, at the first loss that is not finite.
+    """
+    device = model_device(model)
+    params = [p for p in model.parameters() if p.requires_grad]
+    masked = _apply(model, weight_mask, device) if weight_mask else None
+    optimiser = torch.optim.AdamW(
+        params, lr=preset.learning_rate, eps=preset.adam_eps, weight_decay=preset.weight_decay, fused=True
+    )
+    epochs = planned_epochs(len(train), preset)
+    total = epochs * math.ceil(len(train) / preset.batch_size)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda step: learning_rate_share(step, total, preset.warmup)
+    )
+    generator = torch.Generator().manual_seed(derived_seed("order", *key))
+    log, losses, begin = TrainLog(epochs=epochs), [], time.perf_counter()
+    model.train()
+    with seeded(derived_seed("dropout", *key), device):
+        for _ in range(epochs):
+            for rows in train_batches(train, preset.batch_size, generator):
+                batch = collate(train, rows, device)
+                with autocast(device, preset.precision):
+                    logits = model(**batch.inputs).logits
+                loss = batch_loss(logits, batch.labels)
+                losses.append(loss.detach())
+                if device.type == "cpu" or len(losses) % CHECK_EVERY == 0 or len(losses) == total:
+                    _collect(losses, log, name)
+                loss.backward()
+                if masked:
+                    torch._foreach_mul_([p.grad for p in masked[0]], masked[1])
+                if preset.clip:
+                    torch.nn.utils.clip_grad_norm_(params, preset.clip)
+                optimiser.step()
+                schedule.step()
+                optimiser.zero_grad(set_to_none=True)
+                if progress:
+                    progress(len(losses), total)
+    model.eval()
+    log.seconds = time.perf_counter() - begin
+    return log
+
+
+def _collect(losses: list[torch.Tensor], log: TrainLog, name: str) -> None:
+    """Move new losses into the log; a non-finite one stops the cell before its step does damage."""
+    new = torch.stack(losses[log.steps :]).tolist()
+    for value in new:
+        if not math.isfinite(value):
+            raise CellFailed(f"{name}: loss is {value} at step {log.steps + 1}; lower learning_rate or set clip")
+        log.losses.append(value)
+
+
+def _apply(model, weight_mask, device) -> tuple[list, list]:
+    """Zero the pruned weights; return their parameters and the masks as float tensors."""
+    named = dict(model.named_parameters())
+    params = [named[key] for key in weight_mask]
+    masks = [weight_mask[key].to(device=device, dtype=p.dtype) for key, p in zip(weight_mask, params)]
+    with torch.no_grad():
+        torch._foreach_mul_(params, masks)
+    return params, masks
