@@ -1,0 +1,100 @@
+"""Load a task's train and dev split, check every row, and say how it differs from the official data."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..errors import UserError
+from .glue import Task, get_task
+from .rows import RawSplit, checked_labels, checked_texts
+
+
+@dataclass(frozen=True)
+class Split:
+    """Examples of one split: `texts` are N tuples of one or two strings, `labels` (N,) int64, float32 for STS-B."""
+
+    texts: list[tuple[str, ...]]
+    labels: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+@dataclass(frozen=True)
+class TaskData:
+    """A task's data, where it came from, and `notes` on every difference from the official data.
+
+    `partial` is True when train or dev is not the whole official split; it is shown wherever a result is.
+    `fingerprint` depends on texts and labels only, not on the format they were stored in.
+    """
+
+    task: Task
+    train: Split
+    dev: Split
+    source: str
+    notes: tuple[str, ...]
+    partial: bool
+    fingerprint: str
+
+
+def load_task(name: str, data: str = "hub", train_limit: int | None = None, dev_limit: int | None = None) -> TaskData:
+    """Return task `name` from `data`: "hub", "embedded", or a directory of parquet files or official GLUE TSV files.
+
+    "hub" is ``nyu-mll/glue`` at a pinned revision and works offline once it is in the hub's cache. A
+    directory holds ``<task>/train*.parquet`` and ``<task>/validation*.parquet``, or the official
+    folders ``CoLA/``, ``SST-2/`` ... with TSV files, or is one task's folder itself. The limits keep
+    the first n rows. Raises UserError, one line, for anything missing, damaged or unlabelled.
+    """
+    from . import sources
+
+    task = get_task(name)
+    if data == "embedded":
+        found = sources.embedded_splits(task)
+    elif data == "hub":
+        found = sources.hub_splits(task)
+    else:
+        found = sources.folder_splits(task, data)
+    train, train_notes, train_partial = _split(task, "train", found.train, found.sizes[0], train_limit)
+    dev, dev_notes, dev_partial = _split(task, "dev", found.dev, found.sizes[1], dev_limit)
+    notes = (*found.notes, *train_notes, *dev_notes)
+    partial = found.partial or train_partial or dev_partial
+    return TaskData(task, train, dev, found.source, notes, partial, fingerprint(train, dev))
+
+
+def fingerprint(*splits: Split) -> str:
+    """Return 16 hex digits of the SHA-256 over the splits' texts and labels, in order."""
+    digest = hashlib.sha256()
+    for split in splits:
+        digest.update(f"{len(split)}\n".encode())
+        for texts in split.texts:
+            # lengths first, so that moving text from one cell to the next changes the digest
+            digest.update("".join(f"{len(text)}:{text}" for text in texts).encode())
+        kind = "<f4" if split.labels.dtype.kind == "f" else "<i8"
+        digest.update(kind.encode() + split.labels.astype(kind).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _split(task: Task, role: str, raw: RawSplit, official: int, limit: int | None) -> tuple[Split, list[str], bool]:
+    """Check `raw`, apply `limit`; return the split, its notes and whether it is partial."""
+    texts, empty = checked_texts(task, raw)
+    labels = checked_labels(task, raw)
+    notes = list(raw.notes)
+    if empty:
+        notes.append(f"{role}: empty text in {len(empty)} of {len(texts)} rows, first in {raw.row(empty[0])}")
+    rows = len(texts)
+    if rows != official:
+        word = "partial: " if rows < official else ""
+        notes.append(f"{word}{role} has {rows} rows, officially {official} ({raw.name})")
+    if raw.part:
+        notes.append(f"partial: {role} comes from {raw.name}, by its name not the official split")
+    partial = rows != official or raw.part
+    if limit is not None:
+        if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
+            raise UserError(f"{role}_limit must be a whole number above 0 or null, got {limit!r}")
+        if limit < rows:
+            texts, labels, partial = texts[:limit], labels[:limit], True
+            notes.append(f"partial: {role} limited to the first {limit} of {rows} rows")
+    return Split(texts, labels), notes, partial

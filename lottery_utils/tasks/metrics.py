@@ -1,0 +1,104 @@
+"""GLUE's metrics: Matthews correlation, accuracy, F1, Pearson and Spearman correlation.
+
+The numbers are those of the GLUE metric of the `evaluate` library, with one documented exception:
+a correlation that is undefined because predictions or labels are constant counts as 0.0, not NaN,
+so that a collapsed subnetwork has a score. `GlueMetric` in ``glue_metric.py`` offers the same
+functions through the interface of `evaluate`, whose import is too slow to pay in every process.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..errors import CellFailed
+from .glue import Task
+
+
+def predictions_from_logits(task: Task, logits: np.ndarray) -> np.ndarray:
+    """Return predictions (N,) from `logits` (N, C): int64 class ids, or float64 scores for regression.
+
+    Raises ValueError for a wrong shape and CellFailed for a logit that is not finite.
+    """
+    logits = np.asarray(logits)
+    if logits.ndim != 2 or logits.shape[1] != task.num_labels:
+        raise ValueError(f"{task.name}: logits must have shape (N, {task.num_labels}), got {logits.shape}")
+    # argmax of a row with NaN would quietly return a class
+    if not np.isfinite(logits).all():
+        raise CellFailed(f"{task.name}: {int((~np.isfinite(logits)).sum())} of {logits.size} logits are not finite")
+    return logits[:, 0].astype(np.float64) if task.regression else logits.argmax(axis=1).astype(np.int64)
+
+
+def compute_metrics(task: Task, predictions, labels) -> dict[str, float]:
+    """Return every metric of `task` in its official order; `predictions` and `labels` have shape (N,).
+
+    Accuracy and F1 lie in [0, 1] (F1 of class 1, 0.0 if that is never predicted), the correlations
+    in [-1, 1]. Raises ValueError for empty or unequal lengths, CellFailed for a value that is not finite.
+    """
+    kind = np.float64 if task.regression else np.int64
+    predictions, labels = np.asarray(predictions), np.asarray(labels)
+    if predictions.ndim != 1 or predictions.shape != labels.shape or not len(labels):
+        raise ValueError(
+            f"{task.name}: predictions and labels must have the same shape (N,) with N > 0, "
+            f"got {predictions.shape} and {labels.shape}"
+        )
+    if not np.isfinite(predictions).all() or not np.isfinite(labels).all():
+        raise CellFailed(f"{task.name}: predictions or labels hold a value that is not finite")
+    predictions, labels = predictions.astype(kind), labels.astype(kind)
+    return {name: float(_METRICS[name](predictions, labels)) for name in task.metrics}
+
+
+def main_score(task: Task, metrics: dict[str, float]) -> float:
+    """Return the metric the paper reports: MCC for CoLA, Pearson for STS-B, else accuracy."""
+    return metrics[task.main_metric]
+
+
+def search_score(task: Task, metrics: dict[str, float]) -> float:
+    """Return the score a search compares: the mean of both correlations for STS-B, else the main metric."""
+    if task.regression:
+        return (metrics["pearson"] + metrics["spearman"]) / 2
+    return main_score(task, metrics)
+
+
+def majority_score(task: Task, labels) -> float:
+    """Return the main metric of always predicting the commonest of `labels` (N,): 0.0 for MCC and correlations."""
+    if task.main_metric != "accuracy":
+        return 0.0
+    labels = np.asarray(labels)
+    if not len(labels):
+        raise ValueError(f"{task.name}: majority_score needs at least one label")
+    return float(np.bincount(labels).max() / len(labels))
+
+
+def _accuracy(predictions: np.ndarray, labels: np.ndarray) -> float:
+    return (predictions == labels).mean()
+
+
+def _mcc(predictions: np.ndarray, labels: np.ndarray) -> float:
+    from sklearn.metrics import matthews_corrcoef
+
+    return matthews_corrcoef(labels, predictions)
+
+
+def _f1(predictions: np.ndarray, labels: np.ndarray) -> float:
+    from sklearn.metrics import f1_score
+
+    return f1_score(labels, predictions, zero_division=0.0)
+
+
+def _pearson(predictions: np.ndarray, labels: np.ndarray) -> float:
+    from scipy.stats import pearsonr
+
+    return 0.0 if _constant(predictions, labels) else pearsonr(predictions, labels)[0]
+
+
+def _spearman(predictions: np.ndarray, labels: np.ndarray) -> float:
+    from scipy.stats import spearmanr
+
+    return 0.0 if _constant(predictions, labels) else spearmanr(predictions, labels)[0]
+
+
+def _constant(predictions: np.ndarray, labels: np.ndarray) -> bool:
+    return np.ptp(predictions) == 0 or np.ptp(labels) == 0
+
+
+_METRICS = {"mcc": _mcc, "accuracy": _accuracy, "f1": _f1, "pearson": _pearson, "spearman": _spearman}

@@ -1,0 +1,133 @@
+"""One split as read from any source, and the checks every row must pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Sequence
+
+import numpy as np
+
+from ..errors import UserError
+from .glue import Task
+
+SCORES = (0.0, 5.0)  # range of STS-B's similarity
+# QQP is known to hold a few questions without text; more than this share of a split is damage
+EMPTY_SHARE = 0.001
+
+
+@dataclass(frozen=True)
+class RawSplit:
+    """Columns of one split before they are checked.
+
+    `where` names the split in errors, `name` in notes (no path of this machine), `part` says that the
+    file's name marks it as a part, `lines` holds each row's line in a text file. Rows count from 0.
+    """
+
+    columns: dict[str, Sequence]
+    where: str
+    name: str
+    part: bool = False
+    notes: tuple[str, ...] = ()
+    lines: Sequence[int] | None = None
+
+    def row(self, row: int) -> str:
+        """Return how a reader finds row `row` (from 0) in the source."""
+        return f"row {row}" if self.lines is None else f"line {self.lines[row]}"
+
+
+def short(value) -> str:
+    """Return the `repr` of `value`, cut to a length that fits in an error."""
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def check_columns(task: Task, present: Sequence[str], where: str) -> None:
+    """Raise UserError unless each column of `task` and ``label`` is in `present` exactly once."""
+    expected = (*task.columns, "label")
+    shown = ", ".join(map(short, present[:12])) or "none"
+    for column in expected:
+        count = list(present).count(column)
+        if count != 1:
+            what = "missing" if not count else f"there {count} times"
+            raise UserError(
+                f"{where}: column {column!r} is {what}; {task.title} needs {', '.join(map(repr, expected))} once each, "
+                f"got {shown}; rename or convert the columns"
+            )
+
+
+def checked_texts(task: Task, raw: RawSplit) -> tuple[list[tuple[str, ...]], list[int]]:
+    """Return the texts row by row and the (few) rows with an empty text, see EMPTY_SHARE.
+
+    Raises UserError for a missing column, no rows, a cell that is no text, or too many empty ones.
+    """
+    check_columns(task, list(raw.columns), raw.where)
+    rows = len(raw.columns["label"])
+    if not rows:
+        raise UserError(f"{raw.where}: the split has no rows; {task.title} needs at least one example; get it again")
+    empty: set[int] = set()
+    for column in task.columns:
+        values = raw.columns[column]
+        if len(values) != rows:
+            raise UserError(
+                f"{raw.where}: column {column!r} has {len(values)} rows, 'label' has {rows}; get the file again"
+            )
+        for row, value in enumerate(values):
+            if not isinstance(value, str):
+                raise UserError(
+                    f"{raw.where}: {raw.row(row)}, column {column!r} must be text, got {short(value)}; "
+                    "fill or remove the row"
+                )
+            if not value or value.isspace():
+                empty.add(row)
+    if len(empty) > rows * EMPTY_SHARE:
+        raise UserError(
+            f"{raw.where}: empty text in {len(empty)} of {rows} rows, first in {raw.row(min(empty))}; expected text in "
+            f"{' and '.join(map(repr, task.columns))}; fill or remove the rows"
+        )
+    return list(zip(*(raw.columns[column] for column in task.columns))), sorted(empty)
+
+
+def checked_labels(task: Task, raw: RawSplit) -> np.ndarray:
+    """Return the labels (N,): int64 class ids, or float32 scores for STS-B.
+
+    A class may be given by its id or its official name. Raises UserError naming the first wrong row;
+    -1, which marks the unlabelled test split, is wrong too.
+    """
+    values = raw.columns["label"]
+    if task.regression:
+        return _scores(task, raw, values)
+    ids = {name: i for i, name in enumerate(task.label_names)}
+    ids |= {str(i): i for i in range(task.num_labels)}
+    labels = np.empty(len(values), dtype=np.int64)
+    for row, value in enumerate(values):
+        known = ids.get(value) if isinstance(value, str) else _class_id(value, task.num_labels)
+        if known is None:
+            names = ", ".join(f"{i} ({name})" for i, name in enumerate(task.label_names))
+            _wrong_label(raw, row, value, names)
+        labels[row] = known
+    return labels
+
+
+def _class_id(value, classes: int) -> int | None:
+    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    return int(value) if whole and 0 <= value < classes else None
+
+
+def _scores(task: Task, raw: RawSplit, values: Sequence) -> np.ndarray:
+    labels = np.empty(len(values), dtype=np.float32)
+    for row, value in enumerate(values):
+        try:
+            score = float(value)
+        except (TypeError, ValueError):
+            score = float("nan")
+        # a comparison with NaN is false
+        if isinstance(value, bool) or not SCORES[0] <= score <= SCORES[1]:
+            _wrong_label(raw, row, value, f"a number from {SCORES[0]:g} to {SCORES[1]:g}")
+        labels[row] = score
+    return labels
+
+
+def _wrong_label(raw: RawSplit, row: int, value, expected: str) -> None:
+    unlabelled = value in (-1, "-1", None, "")
+    hint = "this looks like an unlabelled test split, use train and dev" if unlabelled else "correct or remove the row"
+    raise UserError(f"{raw.where}: {raw.row(row)} has label {short(value)}, expected {expected}; {hint}")
