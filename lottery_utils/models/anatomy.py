@@ -1,0 +1,135 @@
+"""Where each model family keeps its heads and MLPs; one entry of paths per family, everything else is shared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from ..errors import UserError
+
+
+@dataclass(frozen=True)
+class Family:
+    """Module paths of one model family; `encoder` from the base model, the others from one layer.
+
+    `qkv` names three projections, or one that stacks the three. `attention_out` is the Linear after the heads'
+    concatenation, `mlp_out` the last one of the MLP: the gates of heads and MLPs sit at the input of the first and at
+    the output of the second. `attention` is the module that computes the heads (and perhaps also projects them).
+    `dropouts` are the configuration's dropout fields.
+    """
+
+    encoder: str
+    attention: str
+    qkv: tuple[str, ...]
+    attention_out: str
+    mlp_in: str
+    mlp_out: str
+    dropouts: tuple[str, ...]
+
+
+BERT = Family(
+    encoder="encoder.layer",
+    attention="attention.self",
+    qkv=("attention.self.query", "attention.self.key", "attention.self.value"),
+    attention_out="attention.output.dense",
+    mlp_in="intermediate.dense",
+    mlp_out="output.dense",
+    dropouts=("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"),
+)
+DISTILBERT = Family(
+    encoder="transformer.layer",
+    attention="attention",
+    qkv=("attention.q_lin", "attention.k_lin", "attention.v_lin"),
+    attention_out="attention.out_lin",
+    mlp_in="ffn.lin1",
+    mlp_out="ffn.lin2",
+    dropouts=("dropout", "attention_dropout", "seq_classif_dropout"),
+)
+FAMILIES = {"bert": BERT, "roberta": BERT, "electra": BERT, "distilbert": DISTILBERT}  # by config.model_type
+
+
+def family_of(config) -> Family:
+    """Return the family of a transformers configuration; raises UserError for an unknown one, listing the known."""
+    if config.model_type not in FAMILIES:
+        raise UserError(f"unknown model family {config.model_type!r}; known families: {', '.join(FAMILIES)}")
+    return FAMILIES[config.model_type]
+
+
+@dataclass(frozen=True, eq=False)
+class Anatomy:
+    """A family's paths bound to one model; sizes are those of the whole model, also where it is compact by now."""
+
+    model: nn.Module
+    family: Family
+    layers: int
+    heads: int  # per layer
+    head_dim: int
+
+    def layer(self, i: int) -> nn.Module:
+        """Return encoder layer `i`."""
+        return self.model.base_model.get_submodule(self.family.encoder)[i]
+
+    def attention(self, i: int) -> nn.Module:
+        """Return the module of layer `i` that computes the heads."""
+        return self.layer(i).get_submodule(self.family.attention)
+
+    def qkv(self, i: int) -> tuple[nn.Linear, ...]:
+        """Return layer `i`'s query, key and value projections (one Linear where the family stacks them)."""
+        return tuple(self.layer(i).get_submodule(path) for path in self.family.qkv)
+
+    def attention_out(self, i: int) -> nn.Linear:
+        """Return layer `i`'s projection after the heads' concatenation, (heads * head_dim) -> hidden."""
+        return self.layer(i).get_submodule(self.family.attention_out)
+
+    def mlp_in(self, i: int) -> nn.Linear:
+        """Return layer `i`'s first MLP projection."""
+        return self.layer(i).get_submodule(self.family.mlp_in)
+
+    def mlp_out(self, i: int) -> nn.Linear:
+        """Return layer `i`'s second MLP projection."""
+        return self.layer(i).get_submodule(self.family.mlp_out)
+
+    @property
+    def whole(self) -> bool:
+        """Whether all heads and MLPs are still there physically."""
+        width = self.heads * self.head_dim
+        return all(
+            self.attention_out(i).in_features == width and self.mlp_out(i).in_features for i in range(self.layers)
+        )
+
+    def prunable_parameters(self) -> dict[str, nn.Parameter]:
+        """Return the encoder's prunable weights and biases by full name, in model order (protocol, section 4).
+
+        Per layer: query, key, value, attention output, MLP in and out. Embeddings, LayerNorms, pooler and classifier
+        are never pruned.
+        """
+        prunable = {
+            id(parameter)
+            for i in range(self.layers)
+            for linear in (*self.qkv(i), self.attention_out(i), self.mlp_in(i), self.mlp_out(i))
+            for parameter in linear.parameters()
+        }
+        return {name: p for name, p in self.model.named_parameters() if id(p) in prunable}
+
+    def structured_parameters(self) -> tuple[int, int, int]:
+        """Return (parameters of one head, of one MLP, all prunable ones) of the whole model.
+
+        The attention output's bias belongs to no head: it stays when all heads of a layer are gone.
+        """
+        if not self.whole:
+            raise ValueError("the sizes of heads and MLPs are read from the whole model, this one is compact")
+        per_head = sum(p.numel() for linear in self.qkv(0) for p in linear.parameters()) // self.heads
+        per_head += self.attention_out(0).weight.numel() // self.heads
+        per_mlp = sum(p.numel() for linear in (self.mlp_in(0), self.mlp_out(0)) for p in linear.parameters())
+        return per_head, per_mlp, sum(p.numel() for p in self.prunable_parameters().values())
+
+
+def anatomy(model: nn.Module) -> Anatomy:
+    """Return the anatomy of a transformers model (base model or with a head); raises UserError for unknown families."""
+    config = model.config
+    family = family_of(config)
+    layers = len(model.base_model.get_submodule(family.encoder))
+    heads = config.num_attention_heads
+    head_dim = getattr(config, "head_dim", None) or config.hidden_size // heads
+    return Anatomy(model=model, family=family, layers=layers, heads=heads, head_dim=head_dim)

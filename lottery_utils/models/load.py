@@ -1,0 +1,155 @@
+"""Loading tokenizers and classifiers from safetensors checkpoints, with new weights drawn from an explicit seed."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+
+import torch
+from torch import nn
+
+from ..errors import UserError
+from .anatomy import family_of
+from .source import model_dir, model_fingerprint, one_line
+
+__all__ = ["load_classifier", "load_tokenizer", "model_fingerprint", "quiet_transformers"]
+
+
+@contextlib.contextmanager
+def quiet_transformers():
+    """Silence transformers' load report and progress bars inside the block only: what matters is checked here."""
+    from transformers.utils import logging
+
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def load_tokenizer(model: str):
+    """Return the tokenizer of `model` ("embedded", a directory or a hub id); raises UserError if there is none."""
+    from transformers import AutoTokenizer
+
+    folder = model_dir(model, weights=False)
+    if not any((folder / name).is_file() for name in ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model")):
+        raise UserError(f"model {model!r}: {folder} has no tokenizer; expected tokenizer.json or vocab.txt")
+    try:
+        with quiet_transformers():
+            return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except Exception as error:  # the tokenizers library raises plain Exception on damaged files
+        raise UserError(f"model {model!r}: the tokenizer in {folder} cannot be read ({one_line(error)})") from error
+
+
+def load_classifier(
+    model: str,
+    num_labels: int,
+    regression: bool = False,
+    seed: int = 42,
+    dropout: float | None = None,
+    init: str = "pretrained",
+    attention: str = "sdpa",
+) -> nn.Module:
+    """Return `model` as a sequence classifier in float32 on the CPU, in eval mode.
+
+    Parameters that the checkpoint lacks (the classifier, perhaps a pooler) are drawn from `seed`: weights from
+    N(0, initializer_range), biases 0, LayerNorms 1. Each draw depends on the seed and the parameter's name only, so
+    full, retrained and randomly initialised runs of one seed share them (protocol, section 1); the global random state
+    is left alone. `init="random"` draws all parameters. `dropout` replaces all of the configuration's rates, None
+    keeps them. `attention` is "sdpa", or "eager" for attention maps.
+
+    Raises UserError for a missing directory, one that holds no model, pickled or damaged weights, an unknown family,
+    and a checkpoint that does not fit its configuration.
+    """
+    from transformers import AutoConfig
+
+    if init not in ("pretrained", "random"):
+        raise UserError(f"init must be 'pretrained' or 'random', got {init!r}")
+    folder = model_dir(model, weights=init == "pretrained")
+    with quiet_transformers():
+        try:
+            config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        except Exception as error:  # unknown model types and ill-typed fields come as several kinds
+            raise UserError(f"model {model!r}: its config.json cannot be used ({one_line(error)})") from error
+        family = family_of(config)
+        config.num_labels = num_labels
+        config.problem_type = "regression" if regression else "single_label_classification"
+        if dropout is not None:
+            for field in family.dropouts:
+                setattr(config, field, dropout)
+        with torch.random.fork_rng(devices=[]):
+            if init == "random":
+                classifier = build_classifier(config, attention)
+                drawn = [name for name, _ in classifier.named_parameters()]
+            else:
+                classifier, drawn = _read(model, folder, config, attention)
+    _draw(classifier, drawn, seed)
+    return classifier.float().eval()
+
+
+def build_classifier(config, attention: str = "sdpa") -> nn.Module:
+    """Return an untrained float32 classifier of a transformers configuration."""
+    from transformers import AutoModelForSequenceClassification
+
+    return AutoModelForSequenceClassification.from_config(config, attn_implementation=attention, dtype=torch.float32)
+
+
+def _read(model: str, folder, config, attention: str) -> tuple[nn.Module, list[str]]:
+    """Return the classifier with the checkpoint's weights, and the names of the parameters still to be drawn."""
+    from transformers import AutoModelForSequenceClassification
+
+    try:
+        classifier, info = AutoModelForSequenceClassification.from_pretrained(
+            folder,
+            config=config,
+            dtype=torch.float32,
+            attn_implementation=attention,
+            use_safetensors=True,
+            local_files_only=True,
+            ignore_mismatched_sizes=True,  # a classifier for another number of labels is drawn anew
+            output_loading_info=True,
+        )
+    except Exception as error:  # damaged files: SafetensorError, OSError, ValueError, RuntimeError, KeyError
+        raise UserError(f"model {model!r}: the weights in {folder} cannot be read ({one_line(error)})") from error
+    names = {name for name, _ in classifier.named_parameters()}
+    wrong_size = {key[0] for key in info["mismatched_keys"]}
+    drawn = sorted((set(info["missing_keys"]) | wrong_size) & names)
+    base = classifier.base_model_prefix + "."
+    lacking = [name for name in drawn if name.startswith(base) and not name.startswith(base + "pooler.")]
+    if lacking:
+        problem = "has another size" if lacking[0] in wrong_size else "is missing"
+        raise UserError(
+            f"model {model!r}: the weights do not fit config.json: {lacking[0]} {problem} "
+            f"({len(lacking)} such); expected a {config.model_type} checkpoint that matches its configuration"
+        )
+    layers = family_of(config).encoder + "."
+    surplus = sorted(key for key in info["unexpected_keys"] if layers in key and not key.endswith("position_ids"))
+    if surplus:
+        raise UserError(
+            f"model {model!r}: the weights do not fit config.json: it has no place for {surplus[0]} "
+            f"({len(surplus)} such); expected a {config.model_type} checkpoint that matches its configuration"
+        )
+    return classifier, drawn
+
+
+@torch.no_grad()
+def _draw(classifier: nn.Module, names: list[str], seed: int) -> None:
+    """Fill the named parameters: LayerNorm weights 1, biases 0, others N(0, initializer_range); padding rows 0."""
+    std = getattr(classifier.config, "initializer_range", None) or 0.02
+    for name in names:
+        path, _, kind = name.rpartition(".")
+        module, parameter = classifier.get_submodule(path), classifier.get_parameter(name)
+        if kind == "bias":
+            parameter.zero_()
+        elif isinstance(module, nn.LayerNorm):
+            parameter.fill_(1.0)
+        else:
+            key = hashlib.sha256(f"{seed}/{name}".encode()).digest()
+            generator = torch.Generator().manual_seed(int.from_bytes(key[:8], "big") >> 1)
+            parameter.normal_(0.0, std, generator=generator)
+            if getattr(module, "padding_idx", None) is not None:
+                parameter[module.padding_idx].zero_()

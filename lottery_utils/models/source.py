@@ -1,0 +1,101 @@
+"""Which files a model name stands for, and the fingerprint of their content; needs neither torch nor transformers."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from pathlib import Path
+
+from ..errors import UserError
+
+TOKENIZER_FILES = (
+    "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+    "vocab.txt", "vocab.json", "merges.txt", "spiece.model", "sentencepiece.bpe.model",
+)  # fmt: skip
+PICKLES = ("pytorch_model*.bin", "*.pt", "*.pth", "*.ckpt")
+
+
+def one_line(error: BaseException, limit: int = 200) -> str:
+    """Return an exception as one line of at most `limit` characters."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def model_dir(model: str, weights: bool = True) -> Path:
+    """Return the directory that holds `model`: "embedded", a directory, or a hub id (optionally id@revision).
+
+    A hub id is downloaded once, or taken from the local cache when the hub cannot be reached. With `weights`, the
+    directory must hold safetensors weights; pickled checkpoints are never read. Raises UserError.
+    """
+    if model == "embedded":
+        from ..tasks.demo import micro_bert_dir
+
+        folder = Path(micro_bert_dir())
+    elif Path(model).expanduser().is_dir():
+        folder = Path(model).expanduser()
+    elif Path(model).exists():
+        raise UserError(f"model {model!r} is a file; expected a directory with config.json and model.safetensors")
+    elif model.startswith((".", "/", "~")) or model.count("/") > 1:
+        raise UserError(f"model directory {model!r} does not exist; give a directory, a hub id or 'embedded'")
+    else:
+        folder = _hub_dir(model)
+    _check(model, folder, weights)
+    return folder
+
+
+@functools.lru_cache(maxsize=None)
+def _hub_dir(model: str) -> Path:
+    """Return the local snapshot of a hub id; one look at the hub per process."""
+    from huggingface_hub import snapshot_download
+
+    name, _, revision = model.partition("@")
+    wanted = ["config.json", "*.safetensors", "*.safetensors.index.json", *TOKENIZER_FILES]
+    try:
+        return Path(snapshot_download(name, revision=revision or None, allow_patterns=wanted, ignore_patterns="*/*"))
+    except Exception as error:  # the hub client raises its own, httpx's and OSError kinds; all mean "not to be had"
+        raise UserError(
+            f"model {model!r} is neither a directory here nor to be had from the Hugging Face hub "
+            f"({one_line(error)}); give a directory, a hub id or 'embedded'"
+        ) from error
+
+
+def _check(model: str, folder: Path, weights: bool) -> None:
+    """Raise UserError unless `folder` has a readable config.json and, where asked for, safetensors weights."""
+    config = folder / "config.json"
+    if not config.is_file():
+        raise UserError(f"model {model!r} is not a model directory: {folder} has no config.json")
+    try:
+        content = json.loads(config.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"model {model!r}: {config} is not readable JSON ({one_line(error)})") from error
+    if not isinstance(content, dict) or "model_type" not in content:
+        raise UserError(f"model {model!r}: {config} names no model_type; expected a transformers configuration")
+    if not weights or any(folder.glob("*.safetensors")):
+        return
+    pickled = [p.name for pattern in PICKLES for p in folder.glob(pattern)]
+    if pickled:
+        raise UserError(
+            f"model {model!r} has only pickled weights ({pickled[0]}), which are never loaded because they can run "
+            f"code; convert them to model.safetensors first"
+        )
+    raise UserError(f"model {model!r}: {folder} has no model.safetensors; expected the weights beside config.json")
+
+
+def model_fingerprint(model: str) -> str:
+    """Return the sha256 (64 hex digits) of a model's config, weights and tokenizer, the same wherever it is stored."""
+    folder = model_dir(model)
+    files = {p for name in ("config.json", *TOKENIZER_FILES) if (p := folder / name).is_file()}
+    files |= set(folder.glob("*.safetensors"))
+    total = hashlib.sha256()
+    for path in sorted(files, key=lambda p: p.name):
+        stat = path.stat()
+        total.update(f"{path.name}\0{_file_hash(str(path), stat.st_size, stat.st_mtime_ns)}\n".encode())
+    return total.hexdigest()
+
+
+@functools.lru_cache(maxsize=None)
+def _file_hash(path: str, size: int, mtime_ns: int) -> str:
+    """Return a file's sha256; size and time are in the key, so that a changed file is read again."""
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()

