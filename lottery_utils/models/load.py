@@ -40,9 +40,12 @@ def load_tokenizer(model: str):
         raise UserError(f"model {model!r}: {folder} has no tokenizer; expected tokenizer.json or vocab.txt")
     try:
         with quiet_transformers():
-            return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     except Exception as error:  # the tokenizers library raises plain Exception on damaged files
         raise UserError(f"model {model!r}: the tokenizer in {folder} cannot be read ({one_line(error)})") from error
+    if len(tokenizer) <= len(set(tokenizer.all_special_tokens)):  # an empty vocabulary is accepted without a word
+        raise UserError(f"model {model!r}: the tokenizer in {folder} has an empty vocabulary")
+    return tokenizer
 
 
 def load_classifier(

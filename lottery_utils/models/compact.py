@@ -1,0 +1,186 @@
+"""The physically smaller model: removed heads and MLPs are cut out of the weights, and it computes what gates compute.
+
+A layer without heads still adds its projection's bias, as it does under zero gates; a removed MLP adds zero (protocol,
+section 2). Residual connections and LayerNorms stay.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+
+import numpy as np
+import safetensors.torch
+import torch
+from torch import nn
+
+from ..errors import UserError
+from .anatomy import Anatomy, anatomy, family_of
+from .load import build_classifier, quiet_transformers
+from .source import one_line
+
+FORMAT = 1
+WEIGHTS, DESCRIPTION = "model.safetensors", "compact.json"
+
+
+class NoHeads(nn.Module):
+    """Attention with no heads left: an empty concatenation, projected to the bias where the family projects inside.
+
+    It keeps the names of the module that it replaces, with no rows in the projections, so that paths stay valid.
+    """
+
+    def __init__(self, attention: nn.Module, projection: str):
+        super().__init__()
+        for name, child in attention.named_children():
+            self.add_module(name, child)
+        self.projection = projection if projection in self._modules else None
+
+    def forward(self, hidden_states: torch.Tensor, *args, **kwargs) -> tuple[torch.Tensor, None]:
+        nothing = hidden_states[..., :0]  # (batch, tokens, 0): no attention is computed at all
+        return (nothing if self.projection is None else self._modules[self.projection](nothing)), None
+
+
+def compact(model: nn.Module, heads, mlps, inplace: bool = False) -> nn.Module:
+    """Return a copy of `model` (or `model` itself) without the heads and MLPs whose mask is False.
+
+    `heads` (layers, heads) and `mlps` (layers,) are boolean tensors or arrays, True stays. The result trains and
+    infers like the gated model, takes less time and memory, and keeps the masks as `kept_heads` and `kept_mlps`.
+    Raises ValueError on a wrong shape, a mask that is not boolean, gates still in place, or a compact model.
+    """
+    body = anatomy(model)
+    if not body.whole:
+        raise ValueError("the model is compact already; cut the whole model instead")
+    if any(body.attention_out(i)._forward_pre_hooks or body.mlp_out(i)._forward_hooks for i in range(body.layers)):
+        raise ValueError("the model carries gates or other hooks, which a copy would inherit; remove them first")
+    heads = _mask("heads", heads, (body.layers, body.heads))
+    mlps = _mask("mlps", mlps, (body.layers,))
+    if not inplace:
+        model = copy.deepcopy(model)
+        body = anatomy(model)
+    for i in range(body.layers):
+        if not heads[i].all():
+            _cut_heads(body, i, heads[i])
+        if not mlps[i]:
+            _cut_mlp(body, i)
+    model.kept_heads, model.kept_mlps = heads, mlps
+    return model
+
+
+def _mask(name: str, mask, shape: tuple[int, ...]) -> torch.Tensor:
+    mask = torch.as_tensor(np.asarray(mask) if not isinstance(mask, torch.Tensor) else mask).detach().cpu().clone()
+    if mask.dtype != torch.bool or tuple(mask.shape) != shape:
+        raise ValueError(f"mask of {name} must be boolean of shape {shape}, got {mask.dtype} {tuple(mask.shape)}")
+    return mask
+
+
+def _cut_heads(body: Anatomy, i: int, kept: torch.Tensor) -> None:
+    """Cut layer `i`'s heads to `kept` (heads,): rows of query, key and value, columns of the projection."""
+    columns = kept.repeat_interleave(body.head_dim)
+    projections = body.qkv(i)
+    rows = columns.repeat(3 // len(projections))  # one Linear may stack query, key and value
+    for linear in projections:
+        _shrink(linear, rows=rows)
+    _shrink(body.attention_out(i), columns=columns)
+    attention, left = body.attention(i), int(kept.sum())
+    for field, value in (("num_attention_heads", left), ("n_heads", left), ("all_head_size", left * body.head_dim)):
+        if hasattr(attention, field):
+            setattr(attention, field, value)
+    if left == 0:
+        path, inside = body.family.attention, body.family.attention_out.removeprefix(body.family.attention + ".")
+        body.layer(i).set_submodule(path, NoHeads(attention, inside))
+
+
+def _cut_mlp(body: Anatomy, i: int) -> None:
+    """Cut layer `i`'s MLP to width 0; without a bias its second projection gives zeros."""
+    first, second = body.mlp_in(i), body.mlp_out(i)
+    _shrink(first, rows=torch.zeros(first.out_features, dtype=torch.bool))
+    _shrink(second, columns=torch.zeros(second.in_features, dtype=torch.bool))
+    second.bias = None
+
+
+def _shrink(linear: nn.Linear, rows: torch.Tensor | None = None, columns: torch.Tensor | None = None) -> None:
+    """Keep the given rows (outputs) or columns (inputs) of a Linear, in place; the weights are copied."""
+
+    def keep(parameter: nn.Parameter, index) -> nn.Parameter:
+        return nn.Parameter(parameter.detach()[index].contiguous().clone(), requires_grad=parameter.requires_grad)
+
+    if rows is not None:
+        rows = rows.to(linear.weight.device)
+        linear.weight = keep(linear.weight, rows)
+        if linear.bias is not None:
+            linear.bias = keep(linear.bias, rows)
+    if columns is not None:
+        linear.weight = keep(linear.weight, (slice(None), columns.to(linear.weight.device)))
+    linear.out_features, linear.in_features = linear.weight.shape
+
+
+def parameter_counts(model: nn.Module) -> dict[str, int]:
+    """Return numbers of parameters of a whole or compact model.
+
+    Keys: total; embeddings; encoder_prunable (query, key, value, attention output, MLP: weights and biases that are
+    left); encoder_other (LayerNorms); head (pooler and classifier).
+    """
+    body = anatomy(model)
+    encoder = sum(p.numel() for i in range(body.layers) for p in body.layer(i).parameters())
+    prunable = sum(p.numel() for p in body.prunable_parameters().values())
+    embeddings = sum(
+        p.numel() for name, p in model.base_model.named_parameters() if name.split(".")[0].startswith("embeddings")
+    )
+    total = sum(p.numel() for p in model.parameters())
+    return {
+        "total": total,
+        "embeddings": embeddings,
+        "encoder_prunable": prunable,
+        "encoder_other": encoder - prunable,
+        "head": total - embeddings - encoder,
+    }
+
+
+def save_compact(model: nn.Module, folder: str | Path) -> None:
+    """Write a compact classifier as model.safetensors and, last, compact.json (configuration and masks)."""
+    if not hasattr(model, "kept_heads"):
+        raise ValueError("only a model made by compact() can be saved as a compact model")
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    safetensors.torch.save_file(state, folder / WEIGHTS)
+    description = {
+        "format": FORMAT,
+        "family": model.config.model_type,
+        "num_labels": model.config.num_labels,
+        "heads": model.kept_heads.int().tolist(),
+        "mlps": model.kept_mlps.int().tolist(),
+        "config": {key: value for key, value in model.config.to_dict().items() if key != "_name_or_path"},
+    }
+    (folder / DESCRIPTION).write_text(json.dumps(description, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def load_compact(folder: str | Path, attention: str = "sdpa") -> nn.Module:
+    """Return the compact classifier that save_compact wrote, in eval mode, without network.
+
+    Raises UserError when the folder holds no compact model or a damaged one.
+    """
+    from transformers import AutoConfig
+    from transformers.initialization import no_init_weights
+
+    folder = Path(folder)
+    for name in (DESCRIPTION, WEIGHTS):
+        if not (folder / name).is_file():
+            raise UserError(f"no compact model in {folder}: expected {DESCRIPTION} and {WEIGHTS}, {name} is missing")
+    try:
+        description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        if description["format"] != FORMAT:
+            raise UserError(f"compact model in {folder} has format {description['format']!r}, expected {FORMAT}")
+        config = AutoConfig.for_model(**description["config"])
+        family_of(config)
+        heads = torch.tensor(description["heads"], dtype=torch.bool)
+        mlps = torch.tensor(description["mlps"], dtype=torch.bool)
+        with quiet_transformers(), torch.random.fork_rng(devices=[]), no_init_weights():
+            model = compact(build_classifier(config, attention), heads, mlps, inplace=True)
+        model.load_state_dict(safetensors.torch.load_file(folder / WEIGHTS))
+    except UserError:
+        raise
+    except Exception as error:  # damaged JSON, masks, configuration or weights come as many kinds
+        raise UserError(f"compact model in {folder} is damaged ({one_line(error)}); write it again") from error
+    return model.eval()
