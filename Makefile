@@ -1,0 +1,65 @@
+# Two commands do everything: `make report` and `make test`. `make help` lists the rest.
+
+PYTHON  ?= $(shell command -v python3.11 || command -v python3)
+VENV    ?= .venv
+PRESET  ?= demo
+SEEDS   ?=
+TASKS   ?=
+RESULTS ?= results
+WORKERS ?=
+OUT     ?= out
+# An extra package index for torch, for example https://download.pytorch.org/whl/cpu (a machine without a GPU).
+TORCH_INDEX ?=
+PYTEST_ARGS ?= -n auto
+
+BIN   := $(VENV)/bin
+STAMP := $(VENV)/.installed
+INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+STUDY := --preset $(PRESET) --results-dir $(RESULTS) $(if $(TASKS),--tasks $(TASKS)) $(if $(SEEDS),--seeds $(SEEDS)) \
+	$(if $(WORKERS),--workers $(WORKERS))
+
+.DEFAULT_GOAL := help
+.PHONY: help env report run status test book chapters clean distclean
+
+help:  ## list the targets and variables
+	@echo "Targets:"
+	@sed -nE 's/^([a-z]+):.*## (.*)$$/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
+	@echo "Variables: PRESET=$(PRESET) TASKS=\"rte mrpc\" SEEDS=\"1337 42\" RESULTS=$(RESULTS) OUT=$(OUT) WORKERS=2 TORCH_INDEX=URL"
+
+env: $(STAMP)  ## make .venv with the locked versions, once
+
+$(STAMP): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "no python3 found; install Python 3.11 or newer"; exit 2; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "$(PYTHON) is too old: Python 3.11 or newer is needed (make PYTHON=/path/to/python3.11 ...)"; exit 2; }
+	@"$(PYTHON)" -c 'import ensurepip' 2>/dev/null \
+		|| { echo "$(PYTHON) cannot make environments; on Debian: apt-get install python3-venv"; exit 2; }
+	"$(PYTHON)" -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check $(INDEX) -r requirements.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+report: env  ## compute what is missing, run every chapter, build the book, say where it is
+	$(BIN)/lottery report $(STUDY) --out $(OUT)
+
+run: env  ## compute only
+	$(BIN)/lottery run $(STUDY)
+
+status: env  ## what is done, missing or failed
+	$(BIN)/lottery status $(STUDY)
+
+test: env  ## run all tests, one process a core
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+book: env  ## build the committed book strictly, computing nothing
+	$(BIN)/jupyter-book build book/ -n -W --keep-going
+
+chapters: env  ## as report, and store the executed chapters in book/chapters
+	$(BIN)/lottery report $(STUDY) --out $(OUT) --update-chapters
+
+clean:  ## remove built pages and caches; results stay
+	rm -rf $(OUT)/book book/_build build dist .pytest_cache .hypothesis .ruff_cache *.egg-info
+	find lottery_utils tests notebooks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+distclean: clean  ## clean, and remove the environment too; results stay
+	rm -rf $(VENV)
