@@ -1,0 +1,161 @@
+"""Cells: the units of work of the study, and which cell needs which."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+from ..errors import UserError
+from ..presets import GLUE_TASKS, METHODS, SUBNETWORKS, Preset
+
+STAGES = ("finetune", "baseline", "search", "control", "score", "retrain")
+BASELINES = ("majority", "bag_of_words", "random_init")
+SUPER = ("super", "super_random", "super_bad")
+MAGNITUDE_SUBNETWORKS = ("good", "random", "bad")  # the others are defined on components only
+NO_SEED = 0  # the seed of baselines that involve no chance
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One unit of work: a stage for a task and seed, on one subnetwork.
+
+    `finetune` makes the full model; `search` finds the good subnetwork of a method; `control` draws
+    one to compare with; `score` evaluates fine-tuned weights under a mask; `retrain` fine-tunes the
+    pre-trained weights under a mask. `method` is empty for stages that prune nothing.
+    """
+
+    task: str
+    seed: int
+    stage: str
+    method: str
+    subnetwork: str
+
+    @property
+    def name(self) -> str:
+        """Readable name, e.g. ``mrpc/42/retrain/structured/good``."""
+        return "/".join(str(part) for part in asdict(self).values() if part != "")
+
+    def as_dict(self) -> dict:
+        """The five fields as a plain dict."""
+        return asdict(self)
+
+
+def parse_cell(name: str) -> Cell:
+    """Read a cell's name back; raises UserError with the expected form."""
+    parts = name.split("/")
+    form = "expected TASK/SEED/STAGE[/METHOD]/SUBNETWORK, such as mrpc/42/retrain/structured/good"
+    if len(parts) == 4:
+        parts.insert(3, "")
+    if len(parts) != 5 or not parts[1].isascii() or not parts[1].isdigit():
+        raise UserError(f"{name!r} is not the name of a cell; {form}")
+    cell = Cell(parts[0], int(parts[1]), *parts[2:])
+    if cell.task not in GLUE_TASKS or not _is_valid(cell):
+        raise UserError(f"there is no cell {name!r}; {form}")
+    return cell
+
+
+def _is_valid(cell: Cell) -> bool:
+    if cell.stage == "finetune":
+        return (cell.method, cell.subnetwork) == ("", "full")
+    if cell.stage == "baseline":
+        return cell.method == "" and cell.subnetwork in BASELINES
+    names = subnetworks_of(cell.method, SUBNETWORKS)
+    if cell.stage == "search":
+        names = [n for n in names if n == "good"]
+    elif cell.stage == "control":
+        names = [n for n in names if n != "good"]
+    return cell.stage in STAGES and cell.method in METHODS and cell.subnetwork in names
+
+
+def subnetworks_of(method: str, names: Iterable[str]) -> list[str]:
+    """Those of `names` that `method` defines: magnitude pruning has no components to invert or share."""
+    return [n for n in names if method == "structured" or n in MAGNITUDE_SUBNETWORKS]
+
+
+def full(task: str, seed: int) -> Cell:
+    """The cell that fine-tunes the full model."""
+    return Cell(task, seed, "finetune", "", "full")
+
+
+def mask_source(cell: Cell) -> Cell:
+    """The search or control cell whose mask a score or retrain cell uses."""
+    stage = "search" if cell.subnetwork == "good" else "control"
+    return Cell(cell.task, cell.seed, stage, cell.method, cell.subnetwork)
+
+
+def upstream(cell: Cell, seeds: Iterable[int]) -> tuple[Cell, ...]:
+    """Cells whose results `cell` reads; super-survivors read the searches of all `seeds`."""
+    if cell.stage in ("finetune", "baseline"):
+        return ()
+    if cell.stage == "search":
+        return (full(cell.task, cell.seed),)
+    if cell.stage == "control":
+        if cell.subnetwork in SUPER:
+            return tuple(Cell(cell.task, seed, "search", cell.method, "good") for seed in sorted(seeds))
+        search = Cell(cell.task, cell.seed, "search", cell.method, "good")
+        # magnitude controls rank the fine-tuned weights, structured ones need the good mask only
+        return (full(cell.task, cell.seed), search) if cell.method == "magnitude" else (search,)
+    if cell.stage == "score":
+        return (full(cell.task, cell.seed), mask_source(cell))
+    return (mask_source(cell),)
+
+
+def plan(
+    preset: Preset,
+    stages: Iterable[str] | None = None,
+    methods: Iterable[str] | None = None,
+    subnetworks: Iterable[str] | None = None,
+) -> list[Cell]:
+    """Cells of `preset` in dependency order: those asked for and everything they need.
+
+    None means all stages, and the preset's own methods and subnetworks. Raises UserError for an
+    unknown name, or when the choice holds no cell.
+    """
+    stages = _choice("stages", stages, STAGES, STAGES)
+    methods = _choice("methods", methods, METHODS, preset.methods)
+    subnetworks = _choice("subnetworks", subnetworks, SUBNETWORKS, preset.subnetworks)
+    wanted = []
+    for task in preset.tasks:
+        wanted += [c for c in _task_cells(task, preset.seeds, methods, subnetworks) if c.stage in stages]
+    if not wanted:
+        raise UserError(
+            f"nothing to run: stages {', '.join(stages)} hold no cell for methods {', '.join(methods)} and "
+            f"subnetworks {', '.join(subnetworks)} (magnitude pruning has {', '.join(MAGNITUDE_SUBNETWORKS)} only; "
+            "good has no control)"
+        )
+    ordered: dict[Cell, None] = {}
+
+    def visit(cell: Cell) -> None:
+        if cell not in ordered:
+            for needed in upstream(cell, preset.seeds):
+                visit(needed)
+            ordered[cell] = None
+
+    for cell in wanted:
+        visit(cell)
+    return list(ordered)
+
+
+def _task_cells(task: str, seeds: Iterable[int], methods: list[str], subnetworks: list[str]) -> list[Cell]:
+    cells = [Cell(task, NO_SEED, "baseline", "", name) for name in BASELINES if name != "random_init"]
+    for seed in seeds:
+        cells.append(full(task, seed))
+        cells.append(Cell(task, seed, "baseline", "", "random_init"))
+        for method in methods:
+            for name in subnetworks_of(method, subnetworks):
+                source = mask_source(Cell(task, seed, "score", method, name))
+                cells += [source] + [Cell(task, seed, stage, method, name) for stage in ("score", "retrain")]
+    return cells
+
+
+def _choice(what: str, names: Iterable[str] | None, valid: tuple[str, ...], default: Iterable[str]) -> list[str]:
+    """`names`, or `default` for None; checked against `valid`, in the order of `valid`."""
+    if names is None:
+        return list(default)
+    names = [names] if isinstance(names, str) else list(names)
+    for name in names:
+        if name not in valid:
+            raise UserError(f"{what}: unknown value {name!r}; valid: {', '.join(valid)}")
+    if not names:
+        raise UserError(f"{what}: expected at least one of {', '.join(valid)}, got none")
+    return [name for name in valid if name in names]

@@ -1,0 +1,124 @@
+"""Claims: at most one live worker computes a cell, and a dead worker's claim is taken over."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import secrets
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+HEARTBEAT = 30.0  # seconds between signs of life
+SILENCE = 600.0  # a claim from another machine is stale after this long without one
+
+
+@contextlib.contextmanager
+def claim(root: Path, address: str) -> Iterator[bool]:
+    """Hold the claim on a cell for the block; yields False when another live worker has it.
+
+    A claim is a file made with O_EXCL. One from this machine is stale when its process is gone, one from
+    another machine when it has not been touched for `SILENCE` seconds.
+    """
+    path = root / ".claims" / address
+    path.parent.mkdir(parents=True, exist_ok=True)
+    token = secrets.token_hex(8)
+    if not (_create(path, token) or (_take_over(path) and _create(path, token))):
+        yield False
+        return
+    stop = threading.Event()
+    beat = threading.Thread(target=_beat, args=(path, stop), daemon=True)
+    beat.start()
+    try:
+        yield True
+    finally:
+        stop.set()
+        beat.join()
+        if _holder(path).get("token") == token:
+            path.unlink(missing_ok=True)
+
+
+def is_claimed(root: Path, address: str) -> bool:
+    """True while a live worker holds the claim on a cell."""
+    path = root / ".claims" / address
+    return path.exists() and not _is_stale(path)
+
+
+def _create(path: Path, token: str) -> bool:
+    try:
+        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+    except FileExistsError:
+        return False
+    holder = {"pid": os.getpid(), "born": _born(os.getpid()), "host": platform.node(), "token": token}
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        json.dump(holder, file)
+    return True
+
+
+def _take_over(path: Path) -> bool:
+    """Move a stale claim out of the way; True when the way is free."""
+    seen = _holder(path).get("token")
+    if not path.exists():
+        return True
+    if not _is_stale(path):
+        return False
+    aside = path.with_name(f"{path.name}.stale-{secrets.token_hex(4)}")
+    try:
+        os.rename(path, aside)
+    except FileNotFoundError:
+        return True
+    try:
+        if _holder(aside).get("token") == seen:
+            return True
+        with contextlib.suppress(FileExistsError):
+            os.link(aside, path)  # it was renewed in between: give the live claim back
+        return False
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def _is_stale(path: Path) -> bool:
+    try:
+        age = time.time() - path.stat().st_mtime
+    except FileNotFoundError:
+        return True
+    holder = _holder(path)
+    if holder.get("host") != platform.node():
+        return age > (SILENCE if holder else HEARTBEAT)  # an empty one: its writer died while writing
+    pid = holder.get("pid")
+    return not isinstance(pid, int) or not _alive(pid) or holder.get("born") != _born(pid)
+
+
+def _holder(path: Path) -> dict:
+    try:
+        holder = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return holder if isinstance(holder, dict) else {}
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _born(pid: int) -> str | None:
+    """When a process started, in the kernel's ticks, so that a reused id is not taken for it; None if unknown."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return None
+
+
+def _beat(path: Path, stop: threading.Event) -> None:
+    while not stop.wait(HEARTBEAT):
+        with contextlib.suppress(OSError):
+            os.utime(path)

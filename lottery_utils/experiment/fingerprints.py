@@ -1,0 +1,170 @@
+"""Fingerprints of the model and the data, remembered so that looking at a study reads neither.
+
+A remembered one counts while the files it came from keep name, size and time. Records are shared without
+model and data; then the fingerprints in the records stand in, for reading only.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from .. import __version__
+from ..errors import UserError
+from ..presets import Preset
+from .store import Store, dump, replace
+
+CACHE = ".fingerprints.json"
+
+
+class Fingerprints:
+    """Fingerprints for one preset and store: `model()` and `data(task)`, each found once.
+
+    With `reading` a source that is out of reach may be replaced by what the records say; a run never does that.
+    """
+
+    def __init__(self, preset: Preset, store: Store, reading: bool = False):
+        self.preset, self.store, self.reading = preset, store, reading
+        self._found: dict[str, str] = {}
+
+    def model(self) -> str:
+        """Fingerprint of the pre-trained model; raises UserError when the model cannot be had."""
+        return self._get("model", _model_signature(self.preset.model), self._hash_model, _is_local(self.preset.model))
+
+    def data(self, task: str) -> str:
+        """Fingerprint of a task's data under the preset's limits; raises UserError for unusable data."""
+        data, limits = self.preset.data, (self.preset.train_limit, self.preset.dev_limit)
+        signature = _data_signature(data)
+        return self._get(f"data {task} {limits}", signature, lambda: self._hash_data(task), _is_local(data), task)
+
+    def _get(self, key: str, signature: str | None, compute: Callable[[], str], local: bool, task: str = "") -> str:
+        if key in self._found:
+            return self._found[key]
+        value = self._remembered(key, signature)
+        if value is None and self.reading and not local:
+            value = self._recorded(task)
+        if value is None:
+            try:
+                value = compute()
+            except UserError:
+                value = self._recorded(task) if self.reading else None
+                if value is None:
+                    raise
+            else:
+                self._remember(key, signature, value)
+        self._found[key] = value
+        return value
+
+    def _hash_model(self) -> str:
+        from ..models.source import model_fingerprint
+
+        return model_fingerprint(self.preset.model)
+
+    def _hash_data(self, task: str) -> str:
+        from ..tasks.load import load_task
+
+        preset = self.preset
+        return load_task(task, preset.data, preset.train_limit, preset.dev_limit).fingerprint
+
+    def _key(self, key: str) -> str:
+        # hashed, so that a shared results folder names no place on this machine
+        source = self.preset.model if key == "model" else self.preset.data
+        place = str(Path(source).expanduser().resolve()) if _is_local(source) and source != "embedded" else source
+        return hashlib.sha256(f"{key}\0{place}".encode()).hexdigest()[:24]
+
+    def _remembered(self, key: str, signature: str | None) -> str | None:
+        entry = _read_cache(self.store.root).get(self._key(key))
+        usable = isinstance(entry, list) and len(entry) == 2 and isinstance(entry[1], str)
+        # a hub model has no signature here: it may have moved on, so only a reader believes what was seen last
+        if not usable or entry[0] != signature or (signature is None and not self.reading):
+            return None
+        return entry[1]
+
+    def _remember(self, key: str, signature: str | None, value: str) -> None:
+        if not self.store.root.is_dir():
+            return  # nothing is stored yet, and looking stores nothing
+        with suppress(OSError):  # a read-only store is still readable
+            entries = _read_cache(self.store.root)
+            entries[self._key(key)] = [signature, value]
+            replace(self.store.root / CACHE, dump(entries))
+
+    def remember_all(self) -> None:
+        """Write what was found to the store, once a run has made it."""
+        for key, value in self._found.items():
+            source = _model_signature(self.preset.model) if key == "model" else _data_signature(self.preset.data)
+            self._remember(key, source, value)
+
+    def _recorded(self, task: str) -> str | None:
+        """The one fingerprint the store's records have for the model, or for a task's data; None if not just one."""
+        field = "data" if task else "model"
+        wanted = {"train_limit": self.preset.train_limit, "dev_limit": self.preset.dev_limit}
+        if not task:
+            wanted["model"] = label(self.preset.model)
+        found: dict[str, set[str]] = {"same source": set(), "any": set()}
+        for record in self.store.records():
+            source, value = record.get("source", {}), record.get("inputs", {}).get(field)
+            if not isinstance(value, str) or (task and record["cell"]["task"] != task):
+                continue
+            found["any"].add(value)
+            if all(source.get(name) == value for name, value in wanted.items()):
+                found["same source"].add(value)
+        for values in found.values():
+            if len(values) == 1:
+                return values.pop()
+        return None
+
+
+def label(source: str) -> str:
+    """The name of a model or data source without its place on this machine."""
+    return Path(source).expanduser().resolve().name if _is_local(source) and source != "embedded" else source
+
+
+def _is_local(source: str) -> bool:
+    return source == "embedded" or source.startswith((".", "/", "~")) or Path(source).is_dir()
+
+
+def _model_signature(model: str) -> str | None:
+    if model == "embedded":
+        return _package_signature()
+    return _files_signature(Path(model).expanduser()) if _is_local(model) else None
+
+
+def _data_signature(data: str) -> str:
+    if data == "embedded":
+        return _package_signature()
+    if data == "hub":
+        from ..tasks.sources import GLUE_REVISION
+
+        return f"hub {GLUE_REVISION}"  # pinned, so it cannot change
+    return _files_signature(Path(data).expanduser())
+
+
+@functools.lru_cache(maxsize=1)
+def _package_signature() -> str:
+    return f"{__version__} " + _files_signature(Path(__file__).parents[1] / "tasks")
+
+
+def _files_signature(folder: Path, depth: int = 2) -> str:
+    """Digest of the names, sizes and times of the files below a folder, `depth` levels down."""
+    digest, level = hashlib.sha256(), [folder]
+    for _ in range(depth + 1):
+        entries = [entry for place in level if place.is_dir() for entry in sorted(place.iterdir())]
+        for path in entries:
+            if path.is_file() and path.suffix != ".pyc":
+                stat = path.stat()
+                name = path.relative_to(folder).as_posix()
+                digest.update(f"{name}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
+        level = [path for path in entries if path.is_dir()]
+    return digest.hexdigest()[:24]
+
+
+def _read_cache(root: Path) -> dict:
+    try:
+        content = json.loads((root / CACHE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}

@@ -1,0 +1,102 @@
+"""The address of a cell: a hash of exactly what can change its result, behind a readable prefix."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import fields
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from ..presets import Preset
+from .cells import Cell, upstream
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+# Raise this by hand when a change of the code changes results; old records stay beside the new ones.
+PROTOCOL = 1
+
+TRAINING = (
+    "max_length",
+    "batch_size",
+    "epochs",
+    "min_steps",
+    "learning_rate",
+    "warmup",
+    "weight_decay",
+    "adam_eps",
+    "clip",
+    "dropout",
+    "precision",
+)
+SEARCH = {  # `importance` also chooses between the stop rules
+    "structured": ("threshold", "importance", "search", "head_step"),
+    "magnitude": ("threshold", "importance", "magnitude_step", "magnitude_max_steps"),
+}
+DEFAULTS = {field.name: field.default for field in fields(Preset)}
+
+
+@lru_cache(maxsize=100_000)
+def address(cell: Cell, preset: Preset, model: str, data: str) -> str:
+    """Address such as ``mrpc-structured-good-retrain-42-1a2b3c4d5e``.
+
+    `model` and `data` are content fingerprints (hex), the latter of the cell's task. Settings at
+    the default of `Preset` are left out, so a new field does not orphan old records; so are the
+    device, the engine, the batch layout of evaluation and where results lie.
+    """
+    digest = hashlib.sha256(canonical(inputs(cell, preset, model, data)).encode()).hexdigest()
+    parts = [cell.task, cell.method, cell.subnetwork, cell.stage, str(cell.seed), digest[:10]]
+    return "-".join(part for part in parts if part)
+
+
+def inputs(cell: Cell, preset: Preset, model: str, data: str) -> dict:
+    """Everything that decides the result of `cell`, as plain JSON types."""
+    content: dict = {"protocol": PROTOCOL, "cell": cell.as_dict(), "data": data}
+    if not _model_free(cell):
+        content["model"] = model
+    settings = {name: getattr(preset, name) for name in settings_of(cell)}
+    content["settings"] = {k: v for k, v in settings.items() if v != DEFAULTS[k]}
+    content["upstream"] = [address(c, preset, model, data) for c in upstream(cell, preset.seeds)]
+    return content
+
+
+def settings_of(cell: Cell) -> tuple[str, ...]:
+    """Names of the preset fields the stage of `cell` reads itself (its upstream reads others)."""
+    if cell.stage == "search":
+        return SEARCH[cell.method]
+    if cell.stage == "control":
+        return ("random_sizes",) if (cell.method, cell.subnetwork) == ("structured", "random") else ()
+    if cell.stage == "score" or _model_free(cell):
+        return ()
+    return TRAINING
+
+
+def _model_free(cell: Cell) -> bool:
+    return cell.stage == "baseline" and cell.subnetwork != "random_init"
+
+
+def canonical(content: dict) -> str:
+    """One text for equal contents: sorted keys, no spaces, no NaN."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def seed_for(address: str, purpose: str) -> int:
+    """A 63-bit seed that depends on `address` and `purpose` only, never on global state or order."""
+    digest = hashlib.sha256(f"{address}:{purpose}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1
+
+
+def generator_for(address: str, purpose: str) -> torch.Generator:
+    """A torch generator on the CPU seeded by `seed_for`."""
+    import torch
+
+    return torch.Generator().manual_seed(seed_for(address, purpose))
+
+
+def numpy_generator_for(address: str, purpose: str) -> np.random.Generator:
+    """A numpy generator seeded by `seed_for`."""
+    import numpy as np
+
+    return np.random.default_rng(seed_for(address, purpose))

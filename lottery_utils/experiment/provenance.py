@@ -1,0 +1,69 @@
+"""Where a result came from: versions, commit, device, dates. No path or host name of the machine is kept."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from datetime import UTC, datetime
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+
+# an absolute path: a slash that follows no word, as "mrpc/42" and "https://" have
+ROOTED = re.compile(r"""(?<![\w.:/])~?/(?:[^\s"',;=/\[\]{}]+/)*([^\s"',;=/\[\]{}]+)/?""")
+PACKAGES = ("torch", "transformers", "datasets", "numpy", "safetensors", "scikit-learn")
+
+
+@lru_cache(maxsize=1)
+def versions() -> dict[str, str]:
+    """Versions of Python, this package and those that can move a result."""
+    found = {"python": ".".join(map(str, sys.version_info[:3])), "lottery_utils": _own_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _own_version() -> str:
+    from .. import __version__
+
+    return __version__
+
+
+@lru_cache(maxsize=1)
+def commit() -> tuple[str | None, bool | None]:
+    """(commit, whether tracked files differ from it) of the checkout the package runs from; (None, None) outside one."""
+    package = Path(__file__).resolve().parents[1]
+    if _git(package, "ls-files", "--error-unmatch", "__init__.py") is None:
+        return None, None  # installed elsewhere; a surrounding repository says nothing about this code
+    head = _git(package, "rev-parse", "HEAD")
+    changed = _git(package, "status", "--porcelain", "--untracked-files=no", "--", ".")
+    return head, None if changed is None else bool(changed)
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=20, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def command() -> str:
+    """The command that started this process, folders of the machine cut off."""
+    return " ".join([Path(sys.argv[0] or "python").name, *(without_folders(a) for a in sys.argv[1:])])
+
+
+def without_folders(text: str) -> str:
+    """`text` with every absolute path in it cut to its last part: a record may be published."""
+    return ROOTED.sub(r"\1", text)
+
+
+def now() -> str:
+    """The time now in UTC, ISO format to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

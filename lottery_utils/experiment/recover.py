@@ -1,0 +1,61 @@
+"""Fine-tuned weights that are not in the store: records are shared without them, so they are made again."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from safetensors.numpy import load_file as load_arrays
+from safetensors.torch import save_file
+
+from .cells import Cell
+from .claims import claim
+from .store import CHECKPOINT, PREDICTIONS, replace
+
+if TYPE_CHECKING:
+    from .stages import Work
+
+
+def checkpoint_of(work: Work, cell: Cell) -> tuple[Path, list[str]]:
+    """Path of the fine-tuned weights of `cell`, and notes for whoever uses them.
+
+    Weights that come out bit for bit as recorded go back into the store; others stay beside it, in a
+    scratch folder, and the note says how far their predictions are from the recorded ones.
+    """
+    address = work.address(cell)
+    while True:
+        path = work.store.checkpoint(address)
+        if path is not None:
+            return path, []
+        with claim(work.store.root, f"{address}.weights") as held:
+            if held:
+                return _recovered(work, cell, address)
+        time.sleep(1.0)  # another worker is making them
+
+
+def _recovered(work: Work, cell: Cell, address: str) -> tuple[Path, list[str]]:
+    path = work.store.checkpoint(address)
+    if path is not None:
+        return path, []
+    scratch = work.store.scratch(address)
+    path, about = scratch / CHECKPOINT, scratch / "about.json"
+    if not path.is_file():
+        from .stages import run
+
+        result = run(dataclasses.replace(work, cell=cell))
+        part = scratch / f"{CHECKPOINT}.{os.getpid()}"
+        save_file(result.checkpoint, part)
+        if work.store.restore(address, part):
+            return work.store.folder(address) / CHECKPOINT, []
+        recorded = load_arrays(work.store.file(address, PREDICTIONS))["logits"]
+        apart = float(np.abs(recorded.astype(np.float64) - result.logits).max())
+        replace(about, json.dumps({"apart": apart}))
+        os.replace(part, path)
+    apart = json.loads(about.read_text(encoding="utf-8"))["apart"]
+    how = f"its logits differ from the recorded ones by up to {apart:.3g}" if apart else "its logits are the recorded ones"
+    return path, [f"the weights of {cell.name} were not stored and were made again; {how}"]

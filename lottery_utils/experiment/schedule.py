@@ -1,0 +1,78 @@
+"""Which cell comes next: those whose upstream is there, the one on the longest remaining path first."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+
+from .cells import Cell, upstream
+
+# Relative cost of a cell where no record of its kind says better.
+COST = {"finetune": 10.0, "baseline": 1.0, "search": 6.0, "control": 0.3, "score": 0.6, "retrain": 9.0}
+PAUSE = 2.0  # seconds before a cell that another process holds is looked at again
+
+
+class Schedule:
+    """The open cells of a run. `done` says which cells need no work; `cost` estimates a cell's seconds."""
+
+    def __init__(
+        self, cells: Iterable[Cell], seeds: Iterable[int], done: set[Cell], cost: Callable[[Cell], float]
+    ):
+        self.open = [cell for cell in cells if cell not in done]
+        self.cost = {cell: cost(cell) for cell in self.open}
+        self.waits = {cell: {c for c in upstream(cell, seeds) if c in self.cost} for cell in self.open}
+        self.users: dict[Cell, list[Cell]] = {cell: [] for cell in self.open}
+        for cell, needed in self.waits.items():
+            for other in needed:
+                self.users[other].append(cell)
+        self.path = dict(self.cost)  # seconds from a cell's start to the end of the longest chain behind it
+        for cell in reversed(self.open):  # dependency order: users come later
+            self.path[cell] += max((self.path[user] for user in self.users[cell]), default=0.0)
+        self.blocked: dict[Cell, Cell] = {}
+        self.running: set[Cell] = set()
+        self._later: dict[Cell, float] = {}
+
+    def __len__(self) -> int:
+        """Cells that are neither finished, failed nor blocked."""
+        return len(self.waits)
+
+    def next(self) -> Cell | None:
+        """A cell that can run now, marked as running; None when there is none at the moment."""
+        now = time.monotonic()
+        ready = [
+            cell
+            for cell, needed in self.waits.items()
+            if not needed and cell not in self.running and self._later.get(cell, 0.0) <= now
+        ]
+        if not ready:
+            return None
+        cell = max(ready, key=self.path.__getitem__)
+        self.running.add(cell)
+        return cell
+
+    def finish(self, cell: Cell) -> None:
+        """Note that a cell's record is there."""
+        self._close(cell)
+        for user in self.users[cell]:
+            if user in self.waits:
+                self.waits[user].discard(cell)
+
+    def fail(self, cell: Cell) -> None:
+        """Note that a cell failed; everything that needs it is blocked."""
+        self._close(cell)
+        doomed = list(self.users[cell])
+        while doomed:
+            user = doomed.pop()
+            if user in self.waits:
+                del self.waits[user]
+                self.blocked[user] = cell
+                doomed += self.users[user]
+
+    def postpone(self, cell: Cell) -> None:
+        """Look at a cell again later: another process is computing it."""
+        self.running.discard(cell)
+        self._later[cell] = time.monotonic() + PAUSE
+
+    def _close(self, cell: Cell) -> None:
+        self.running.discard(cell)
+        del self.waits[cell]

@@ -1,0 +1,259 @@
+"""The store: one folder a finished cell, complete or absent, never overwritten.
+
+``<root>/<address>/record.json`` with its payload beside it. A cell is written into ``.staging`` and
+renamed into place as a whole after everything is flushed, so a killed writer leaves no half cell.
+This module alone knows file names. It imports no torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from ..errors import UserError
+from .identity import canonical
+
+FORMAT = 1
+RECORD = "record.json"
+MASK = "mask.safetensors"
+TRAJECTORY = "trajectory.safetensors"
+PREDICTIONS = "predictions.safetensors"
+CHECKPOINT = "model.safetensors"  # may be absent: records are shared without weights
+
+
+class Damaged(Exception):
+    """A stored cell that cannot be trusted; the message says why, in one line."""
+
+
+class Store:
+    """Finished cells below the folder `root`, which is made at the first write."""
+
+    def __init__(self, root: Path | str):
+        self.root = Path(root)
+        if self.root.exists() and not self.root.is_dir():
+            raise UserError(f"results directory {str(root)!r} is a file; name a directory")
+
+    def folder(self, address: str) -> Path:
+        """Folder of a cell; an address is one path component of letters, digits and ``-_``."""
+        if not address.replace("-", "").replace("_", "").isalnum() or not address.isascii():
+            raise UserError(f"{address!r} is not the address of a cell")
+        return self.root / address
+
+    def addresses(self) -> list[str]:
+        """Addresses of the stored cells, sorted; cells set aside are not among them."""
+        if not self.root.is_dir():
+            return []
+        return sorted(p.name for p in self.root.iterdir() if "." not in p.name and (p / RECORD).is_file())
+
+    def read(self, address: str, deep: bool = False) -> dict | None:
+        """The record of a cell, None when there is none.
+
+        Raises Damaged when the record does not parse, does not match its own checksum or address, or a
+        file is missing; `deep` also compares the checksums of the files (not of a checkpoint, which is
+        checked when it is loaded).
+        """
+        folder = self.folder(address)
+        try:
+            text = (folder / RECORD).read_text(encoding="utf-8")
+        except FileNotFoundError:
+            if folder.is_dir() and any(folder.iterdir()):
+                raise Damaged(f"{address}: half-written, it has no {RECORD}") from None
+            return None
+        except (OSError, UnicodeDecodeError) as error:
+            raise Damaged(f"{address}: {RECORD} cannot be read ({type(error).__name__})") from None
+        try:
+            record = json.loads(text)
+            intact = record["checksum"] == _checksum(record) and isinstance(record["files"], dict)
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise Damaged(f"{address}: {RECORD} is not a complete record") from None
+        if not intact:
+            raise Damaged(f"{address}: {RECORD} does not match its checksum")
+        if record.get("address") != address:
+            raise Damaged(f"{address}: {RECORD} belongs to {record.get('address')!r}")
+        if record.get("format") != FORMAT:
+            raise Damaged(f"{address}: record format {record.get('format')!r}, expected {FORMAT}")
+        for name, digest in record["files"].items():
+            path = folder / name
+            if name == CHECKPOINT:
+                continue
+            if not path.is_file():
+                raise Damaged(f"{address}: {name} is missing")
+            if deep and sha256(path) != digest:
+                raise Damaged(f"{address}: {name} does not match its checksum")
+        return record
+
+    def file(self, address: str, name: str) -> Path:
+        """Path of a payload file after comparing its checksum with the record's.
+
+        Raises KeyError when the cell is not stored or its record lists no such file, Damaged when the
+        file is missing or altered.
+        """
+        record = self.read(address)
+        if record is None:
+            raise KeyError(address)
+        digest, path = record["files"][name], self.folder(address) / name
+        if not path.is_file():
+            raise Damaged(f"{address}: {name} is missing")
+        if sha256(path) != digest:
+            raise Damaged(f"{address}: {name} does not match its checksum")
+        return path
+
+    def write(self, address: str, record: dict, files: dict[str, Callable[[Path], None]]) -> dict:
+        """Store a cell and return its record: payload first, record last, then the folder by one rename.
+
+        `files` maps a name to a function that writes the file at the path it is given. A cell that is
+        already stored is left as it is, and its record returned.
+        """
+        staging = self._staging() / f"{address}.{os.getpid()}.{secrets.token_hex(4)}"
+        staging.mkdir()
+        try:
+            digests = {}
+            for name, writer in files.items():
+                writer(staging / name)
+                _flush(staging / name)
+                digests[name] = sha256(staging / name)
+            record = {**record, "format": FORMAT, "address": address, "files": digests}
+            record["checksum"] = _checksum(record)
+            part = staging / f"{RECORD}.part"
+            part.write_text(dump(record), encoding="utf-8")
+            _flush(part)
+            os.rename(part, staging / RECORD)
+            _flush(staging)
+            try:
+                os.rename(staging, self.folder(address))
+            except OSError:
+                stored = self.read(address)  # another worker was first: theirs stays
+                if stored is None:
+                    raise
+                return stored
+            _flush(self.root)
+            return record
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+
+    def set_aside(self, address: str) -> Path:
+        """Rename a damaged cell to ``<address>.damaged-N`` and return where it now is."""
+        for number in range(1, 10_000):
+            target = self.root / f"{address}.damaged-{number}"
+            if not target.exists():
+                os.rename(self.folder(address), target)
+                return target
+        raise OSError(f"{address} was set aside too often")
+
+    def checkpoint(self, address: str) -> Path | None:
+        """Path of a cell's intact checkpoint; None when it is gone. An altered one is set aside."""
+        try:
+            return self.file(address, CHECKPOINT)
+        except KeyError:
+            return None
+        except Damaged:
+            path = self.folder(address) / CHECKPOINT
+            if path.exists():
+                os.rename(path, path.with_name(f"{CHECKPOINT}.damaged-{secrets.token_hex(2)}"))
+            return None
+
+    def restore(self, address: str, path: Path) -> bool:
+        """Give a cell its checkpoint back if the file at `path` is, bit for bit, the recorded one."""
+        record = self.read(address)
+        if record is None or record["files"].get(CHECKPOINT) != sha256(path):
+            return False
+        _flush(path)
+        os.replace(path, self.folder(address) / CHECKPOINT)
+        return True
+
+    def scratch(self, address: str) -> Path:
+        """A folder for files about `address` that are no result and may be deleted at any time."""
+        path = self.root / ".scratch" / address
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    # failures: what went wrong with a cell that has no record
+
+    def fail(self, address: str, failure: dict) -> None:
+        """Note the failure of a cell (its name, the error's one line, when)."""
+        replace(self._failure(address), dump(failure))
+
+    def failure(self, address: str) -> dict | None:
+        """The noted failure of a cell that is not stored, None when there is none."""
+        try:
+            return json.loads(self._failure(address).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+
+    def forget_failure(self, address: str) -> None:
+        """Remove the note of a failure, before the cell is tried again."""
+        self._failure(address).unlink(missing_ok=True)
+
+    def _failure(self, address: str) -> Path:
+        return self.root / ".failures" / f"{address}.json"
+
+    # housekeeping
+
+    def prepare(self) -> None:
+        """Make the folders; raises UserError when the place cannot be written."""
+        try:
+            for name in (".staging", ".claims", ".failures"):
+                (self.root / name).mkdir(parents=True, exist_ok=True)
+            probe = self.root / ".staging" / f"probe.{os.getpid()}.{secrets.token_hex(4)}"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise UserError(f"cannot write results to {str(self.root)!r}: {error.strerror or error}") from None
+
+    def clear_staging(self, address: str) -> None:
+        """Remove what killed writers of a cell left; call it under the cell's claim."""
+        for path in self._staging().glob(f"{address}.*"):
+            shutil.rmtree(path, ignore_errors=True)
+
+    def _staging(self) -> Path:
+        path = self.root / ".staging"
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def records(self) -> Iterator[dict]:
+        """Every intact record of the store, in the order of addresses; damaged ones are passed over."""
+        for address in self.addresses():
+            try:
+                record = self.read(address)
+            except Damaged:
+                continue
+            if record is not None:
+                yield record
+
+
+def dump(content: dict) -> str:
+    """A record as text: sorted keys, indented, floats at full precision, no NaN."""
+    return json.dumps(content, sort_keys=True, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def replace(path: Path, text: str) -> None:
+    """Write a small file that may be rewritten, atomically."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, path)
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, hex."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _checksum(record: dict) -> str:
+    content = {key: value for key, value in record.items() if key != "checksum"}
+    return hashlib.sha256(canonical(content).encode()).hexdigest()
+
+
+def _flush(path: Path) -> None:
+    """Make sure a file's or folder's bytes are on disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,167 @@
+"""Computing one cell: claim it, run its stage, check the result, store the record."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from safetensors.numpy import save_file as save_arrays
+from safetensors.torch import save_file as save_tensors
+
+from ..errors import CellFailed, UserError
+from ..presets import Preset
+from ..tasks.load import TaskData
+from ..tasks.metrics import compute_metrics, main_score, majority_score, search_score
+from ..training.device import describe_device
+from . import bench, provenance
+from .cells import Cell, upstream
+from .claims import claim
+from .fingerprints import label
+from .identity import PROTOCOL, address, inputs
+from .stages import Result, Work, run
+from .store import CHECKPOINT, MASK, PREDICTIONS, TRAJECTORY, Damaged, Store
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker must know beside the cell; `data_prints` maps a task to its data's fingerprint."""
+
+    root: str
+    preset: Preset
+    model_print: str
+    data_prints: dict[str, str] = field(default_factory=dict)
+    command: str = ""
+
+
+def compute(job: Job, cell: Cell) -> dict:
+    """Compute `cell` unless it is stored, and say how it went: never raises for a cell that fails.
+
+    The answer's status is "done" (was stored already), "computed", "elsewhere" (another worker has it),
+    "failed" or "user_error", with seconds, and for the last two the error's one line.
+    """
+    store = Store(job.root)
+    key = address(cell, job.preset, job.model_print, job.data_prints[cell.task])
+    begin = time.perf_counter()
+    try:
+        with claim(store.root, key) as held:
+            if not held:
+                return {"status": "elsewhere", "seconds": 0.0}
+            if store.read(key) is not None:
+                return {"status": "done", "seconds": 0.0}
+            store.clear_staging(key)
+            store.forget_failure(key)
+            work = Work(cell, job.preset, job.model_print, job.data_prints[cell.task], store)
+            _compute(work, job, key)
+    except UserError as error:
+        return {"status": "user_error", "seconds": time.perf_counter() - begin, "error": str(error)}
+    except Exception as error:  # one cell's failure must not stop the others
+        line = _one_line(error, cell)
+        failure = {"cell": cell.name, "error": line, "when": provenance.now(), "traceback": traceback.format_exc()}
+        store.fail(key, failure)
+        return {"status": "failed", "seconds": time.perf_counter() - begin, "error": line}
+    return {"status": "computed", "seconds": time.perf_counter() - begin}
+
+
+def _compute(work: Work, job: Job, key: str) -> None:
+    started, begin = provenance.now(), time.perf_counter()
+    data = _data(work)
+    result = run(work)
+    record = _record(work, job, data, result)
+    record["started"], record["ended"] = started, provenance.now()
+    record["seconds"] = time.perf_counter() - begin
+    files = {}
+    if result.predictions is not None:
+        files[PREDICTIONS] = lambda path: save_arrays(_predictions(data, result), path)
+    if result.mask is not None:
+        files[MASK] = lambda path: result.mask.save(path, {"cell": work.cell.name})
+    if result.trajectory:
+        files[TRAJECTORY] = lambda path: save_arrays(_contiguous(result.trajectory), path)
+    if result.checkpoint is not None:
+        files[CHECKPOINT] = lambda path: save_tensors(result.checkpoint, path)
+    work.store.write(key, record, files)
+
+
+def _data(work: Work) -> TaskData | bench.Examples:
+    """The task's data, tokenised where the stage needs that.
+
+    The address promises a certain data set: one that changed since the run began is refused.
+    """
+    preset = work.preset
+    if work.cell.stage == "baseline" and work.cell.subnetwork != "random_init":
+        found = bench.task_data(work.cell.task, preset.data, preset.train_limit, preset.dev_limit)
+    else:
+        found = work.examples()
+    if found.fingerprint != work.data_print:
+        raise CellFailed(f"{work.cell.name}: the data changed while the study ran; run it again")
+    return found
+
+
+def _record(work: Work, job: Job, data: TaskData | bench.Examples, result: Result) -> dict:
+    """The record without its times, files and checksum; raises CellFailed for a number that is not finite."""
+    cell, preset, task = work.cell, work.preset, data.task
+    least = majority_score(task, data.dev.labels)
+    metrics, score, searched = {}, None, result.search_score
+    if result.predictions is not None:
+        metrics = compute_metrics(task, result.predictions, data.dev.labels)
+        score, searched = main_score(task, metrics), search_score(task, metrics)
+    numbers = [*metrics.values(), least, *(value for value in (score, searched) if value is not None)]
+    arrays = [value for value in result.trajectory.values() if value.dtype.kind == "f"]
+    if result.logits is not None:
+        arrays.append(result.logits)
+    if not np.isfinite(numbers).all() or not all(np.isfinite(value).all() for value in arrays):
+        raise CellFailed(f"{cell.name}: a metric, logit or loss is not finite; nothing was stored")
+    commit, dirty = provenance.commit()
+    return {
+        "protocol": PROTOCOL,
+        "cell": cell.as_dict(),
+        "name": cell.name,
+        "preset": preset.name,
+        "inputs": inputs(cell, preset, work.model_print, work.data_print),
+        "upstream": {c.name: work.address(c) for c in upstream(cell, preset.seeds)},
+        "source": {
+            "model": label(preset.model),
+            "data": label(preset.data),
+            "train_limit": preset.train_limit,
+            "dev_limit": preset.dev_limit,
+        },
+        "metrics": metrics,
+        "score": score,
+        "search_score": searched,
+        "majority": least,
+        "shares": result.shares,
+        "counts": result.counts,
+        "degenerate": result.degenerate,
+        "stages_seconds": result.seconds,
+        "device": describe_device(work.device),
+        "threads": torch.get_num_threads(),
+        "versions": provenance.versions(),
+        "commit": commit,
+        "dirty": dirty,
+        "command": job.command,
+        "partial": data.partial,
+        "data_source": provenance.without_folders(data.source),
+        "data_notes": list(data.notes),
+        "notes": list(dict.fromkeys(result.notes)),
+    }
+
+
+def _predictions(data: TaskData | bench.Examples, result: Result) -> dict[str, np.ndarray]:
+    arrays = {"predictions": result.predictions, "labels": data.dev.labels}
+    if result.logits is not None:
+        arrays["logits"] = result.logits
+    return _contiguous(arrays)
+
+
+def _contiguous(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name: np.ascontiguousarray(value) for name, value in arrays.items()}
+
+
+def _one_line(error: Exception, cell: Cell) -> str:
+    text = " ".join(str(error).split()) or "no message"
+    if isinstance(error, CellFailed):
+        return text if text.startswith(cell.name) else f"{cell.name}: {text}"
+    kind = "damaged upstream" if isinstance(error, Damaged) else type(error).__name__
+    return f"{cell.name}: {kind}: {text}"

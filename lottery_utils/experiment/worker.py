@@ -1,0 +1,57 @@
+"""A worker process of the local engine: reads cells from standard input, answers on standard output, as JSON lines.
+
+Run as ``python -m lottery_utils.experiment.worker``; the first line is the job. It ends when its input ends.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+
+from ..presets import Preset
+from .cells import Cell
+
+
+def encode_job(job) -> str:
+    """A job as one line of JSON; floats come back exactly."""
+    from dataclasses import asdict
+
+    return json.dumps(asdict(job))
+
+
+def decode_job(line: str):
+    """The job back from its line."""
+    from .work import Job
+
+    content = json.loads(line)
+    fields = {k: tuple(v) if isinstance(v, list) else v for k, v in content.pop("preset").items()}
+    return Job(preset=Preset(**fields), **content)
+
+
+def main() -> None:
+    """Answer until the input ends. Ctrl-C is the parent's to handle; on SIGTERM the cell's claim is given back."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _leave)
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # whatever a library prints must not mix with the answers
+
+    import torch
+
+    from .work import compute
+
+    torch.set_num_threads(1)
+    job = decode_job(sys.stdin.readline())
+    while line := sys.stdin.readline():
+        answer = compute(job, Cell(**json.loads(line)))
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+def _leave(number, frame) -> None:
+    raise SystemExit(128 + number)
+
+
+if __name__ == "__main__":
+    main()
