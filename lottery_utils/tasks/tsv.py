@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from ..errors import UserError
 from .glue import Task
-from .rows import RawSplit
+from .rows import RawSplit, short
 
-# file columns in the order of Task.columns, then the label's; the others are as named in the data
-_HEADERS = {
+# the columns of the official files: those of Task.columns, then the label's
+_FILE_COLUMNS = {
+    "cola": ("sentence", "label"),
     "sst2": ("sentence", "label"),
     "mrpc": ("#1 String", "#2 String", "Quality"),
     "stsb": ("sentence1", "sentence2", "score"),
@@ -51,98 +53,97 @@ def _dev_name(task: Task) -> str:
     return "dev_matched.tsv" if task.name == "mnli" else "dev.tsv"
 
 
-def _read(task: Task, path: Path) -> RawSplit:
-    """Return one file as a RawSplit; quotes are characters like any other, as GLUE's own readers take them."""
-    header, rows, lines, notes = _table(task, path)
-    positions = _positions(task, header, path)
-    cells = {name: [row[i] for row in rows] for name, i in zip((*task.columns, "label"), positions)}
-    return RawSplit(cells, str(path), path.name, notes=notes, lines=lines)
+def _read(task: Task, path: Path, extra: tuple[str, ...] = ()) -> RawSplit:
+    """Return one file as a RawSplit, with the file columns `extra` beside the task's own.
 
-
-def _table(task: Task, path: Path) -> tuple[list[str], list[list[str]], list[int], tuple[str, ...]]:
-    """Return header, rows, each row's line number, and notes on lines that do not have the header's columns."""
+    Quotes are characters like any other, as GLUE's own readers take them; only the columns asked for are kept.
+    """
+    official = (*_FILE_COLUMNS[task.name], *extra)
+    header = list(_COLA) if task.name == "cola" else None
+    positions = _positions(task, official, header, path) if header else []
+    cells: list[list[str]] = [[] for _ in official]
+    lines, cut, surplus, number = [], [], [], 0
     try:
         # utf-8-sig: Microsoft's MRPC files begin with a byte order mark
-        text = path.read_text(encoding="utf-8-sig")
+        with path.open(encoding="utf-8-sig") as file:
+            for number, line in enumerate(file, 1):
+                if line == "\n":
+                    continue
+                if "\0" in line:
+                    raise UserError(f"{path}: line {number} holds a NUL byte, expected text; get the file again")
+                row = line.rstrip("\n").split("\t")
+                if header is None:
+                    header = row
+                    positions = _positions(task, official, header, path)
+                    continue
+                if len(row) < len(header):
+                    cut.append((number, len(row)))
+                    continue
+                if len(row) > len(header):
+                    surplus.append(number)
+                lines.append(number)
+                for column, position in zip(cells, positions):
+                    column.append(row[position])
     except UnicodeDecodeError as error:
+        byte = error.object[error.start]
         raise UserError(
-            f"{path}: expected UTF-8 text, got byte {error.object[error.start]:#04x} at position {error.start}; "
-            "convert the file to UTF-8"
+            f"{path}: expected UTF-8 text, got byte {byte:#04x} after line {number}; convert the file to UTF-8"
         ) from error
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); check the file") from error
-    if "\0" in text:
-        raise UserError(f"{path}: expected text, got a NUL byte at character {text.index(chr(0))}; get the file again")
-    if not text.strip():
+    if header is None:
         raise UserError(f"{path}: the file is empty; {task.title} needs at least one example; get the file again")
-    # split at line ends only: str.splitlines would also split at characters that occur inside texts
-    table = [line.split("\t") for line in text.removesuffix("\n").split("\n")]
-    header, first = (list(_COLA), 0) if task.name == "cola" else (table[0], 1)
-    rows, lines, cut, surplus = [], [], [], []
-    for number, row in enumerate(table[first:], first + 1):
-        if len(row) < len(header):
-            cut.append(number)
-            continue
-        if len(row) > len(header):
-            surplus.append(number)
-        rows.append(row)
-        lines.append(number)
-    total = len(rows) + len(cut)
+    total = len(lines) + len(cut)
     # QQP's readers have always dropped such lines; at the end of a file they mean that it was cut
-    tolerated = task.name == "qqp" and len(cut) <= total * MALFORMED_SHARE and len(table) not in cut
-    if cut and not tolerated:
+    tolerated = task.name == "qqp" and len(cut) <= total * MALFORMED_SHARE
+    if cut and (not tolerated or cut[-1][0] == number):
         raise UserError(
-            f"{path}: line {cut[0]} has {len(table[cut[0] - 1])} of {len(header)} columns ({len(cut)} such lines of "
-            f"{total}); the file is cut short or not tab-separated; get the file again"
+            f"{path}: line {cut[-1][0]} has {cut[-1][1]} of {len(header)} columns ({len(cut)} such lines of {total}); "
+            "the file is cut short or not tab-separated; get it again"
         )
-    notes = [f"{path.name}: {_lines(cut)} malformed and left out"] if cut else []
+    notes = [f"{path.name}: {_lines([line for line, _ in cut])} malformed and left out"] if cut else []
     notes += [f"{path.name}: {_lines(surplus)} with surplus columns, ignored"] if surplus else []
-    return header, rows, lines, tuple(notes)
+    columns = dict(zip((*task.columns, "label", *extra), cells))
+    return RawSplit(columns, str(path), path.name, notes=tuple(notes), lines=lines)
 
 
-def _positions(task: Task, header: list[str], path: Path) -> list[int]:
-    expected = ("sentence", "label") if task.name == "cola" else _HEADERS[task.name]
+def _positions(task: Task, expected: tuple[str, ...], header: list[str], path: Path) -> list[int]:
     for name in expected:
         count = header.count(name)
         if count != 1:
             what = "missing" if not count else f"there {count} times"
-            shown = ", ".join(repr(column)[:40] for column in header[:12])
             raise UserError(
                 f"{path}: column {name!r} is {what}; {task.title} needs {', '.join(map(repr, expected))} once each in "
-                f"the first line, got {shown}; use the official file"
+                f"the first line, got {', '.join(map(short, header[:12]))}; use the official file"
             )
     return [header.index(name) for name in expected]
 
 
 def _read_msr(task: Task, folder: Path) -> tuple[RawSplit, RawSplit]:
-    path = folder / _MSR_TRAIN
-    whole, ids = _read(task, path), folder / _MRPC_DEV_IDS
+    """Return MRPC's train and dev from Microsoft's own files, divided by GLUE's list of dev ids if it is there."""
+    ids, test = folder / _MRPC_DEV_IDS, folder / _MSR_TEST
     if ids.is_file():
-        header, rows, _, _ = _table(task, path)
-        for name in ("#1 ID", "#2 ID"):
-            if name not in header:
-                raise UserError(f"{path}: column {name!r} is missing; it selects GLUE's dev set; use the official file")
-        pair = header.index("#1 ID"), header.index("#2 ID")
+        pair = ("#1 ID", "#2 ID")
+        whole = _read(task, folder / _MSR_TRAIN, pair)
         try:
-            wanted = {tuple(line.split("\t")[:2]) for line in ids.read_text(encoding="utf-8-sig").splitlines()}
+            wanted = {tuple(line.split()[:2]) for line in ids.read_text(encoding="utf-8-sig").splitlines()}
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"{ids}: expected two tab-separated ids a line in UTF-8; get the file again") from error
-        in_dev = [(row[pair[0]], row[pair[1]]) in wanted for row in rows]
+        in_dev = [key in wanted for key in zip(*(whole.columns[name] for name in pair))]
         return _part(whole, in_dev, False, "train"), _part(whole, in_dev, True, "dev")
-    test = folder / _MSR_TEST
     if not test.is_file():
         raise UserError(
             f"{folder}: {_MSR_TRAIN} needs {_MRPC_DEV_IDS} (GLUE's dev set) or {_MSR_TEST} beside it; add one of them"
         )
-    note = f"dev is {_MSR_TEST}, the corpus's own test set, not GLUE's dev set; train holds GLUE's dev set"
-    return whole, RawSplit(**{**vars(_read(task, test)), "notes": (note,), "part": True})
+    note = f"dev is {_MSR_TEST}, the corpus's own test set, not GLUE's dev set, which is inside train"
+    return _read(task, folder / _MSR_TRAIN), replace(_read(task, test), notes=(note,), part=True)
 
 
 def _part(whole: RawSplit, in_dev: list[bool], wanted: bool, name: str) -> RawSplit:
     keep = [row for row, value in enumerate(in_dev) if value == wanted]
     columns = {column: [values[row] for row in keep] for column, values in whole.columns.items()}
     lines = [whole.lines[row] for row in keep]
-    return RawSplit(columns, whole.where, f"{whole.name} ({name} by {_MRPC_DEV_IDS})", False, whole.notes, lines)
+    return replace(whole, columns=columns, lines=lines, name=f"{whole.name}, {name} by {_MRPC_DEV_IDS}")
 
 
 def _lines(numbers: list[int]) -> str:
