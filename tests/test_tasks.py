@@ -13,7 +13,7 @@ from pathlib import Path
 import glue_files as files
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lottery_utils import presets
@@ -221,6 +221,7 @@ def test_malformed_qqp_lines_are_left_out_and_named(tmp_path, small):
 texts = st.text(st.characters(codec="utf-8"), max_size=6)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(texts, texts, st.integers(0, 1)), min_size=1, max_size=5), st.data())
 def test_fingerprint_changes_with_any_cell(table, data):
     def mark(rows):

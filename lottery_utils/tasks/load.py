@@ -93,7 +93,7 @@ def _split(task: Task, role: str, raw: RawSplit, official: int, limit: int | Non
     partial = rows != official or raw.part
     if limit is not None:
         if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
-            raise UserError(f"{role}_limit must be a whole number above 0 or null, got {limit!r}")
+            raise UserError(f"{role}_limit must be a whole number above 0, got {limit!r}; null keeps every row")
         if limit < rows:
             texts, labels, partial = texts[:limit], labels[:limit], True
             notes.append(f"partial: {role} limited to the first {limit} of {rows} rows")

@@ -76,7 +76,8 @@ def _accuracy(predictions: np.ndarray, labels: np.ndarray) -> float:
 def _mcc(predictions: np.ndarray, labels: np.ndarray) -> float:
     from sklearn.metrics import matthews_corrcoef
 
-    return matthews_corrcoef(labels, predictions)
+    # 0 by definition; asking sklearn would print a warning for labels that are all equal
+    return 0.0 if _constant(predictions, labels) else matthews_corrcoef(labels, predictions)
 
 
 def _f1(predictions: np.ndarray, labels: np.ndarray) -> float:
