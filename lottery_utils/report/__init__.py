@@ -1,0 +1,1 @@
+"""How results are shown: figures, tables, the execution of the chapters, the book."""

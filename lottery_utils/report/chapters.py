@@ -1,0 +1,118 @@
+"""The chapters: notebooks run by papermill, and made fit to be committed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from ..errors import UserError
+
+KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
+INJECTED = "injected-parameters"
+IPYKERNEL_FILE = re.compile(r"/[^\s'\"]*/ipykernel_\d+/(\d+)\.py")
+ADDRESS_IN_MEMORY = re.compile(r"\bat 0x[0-9a-f]{6,}")
+
+
+def find_notebooks(folder: str | Path, chapters: Iterable[str] | None = None) -> list[Path]:
+    """Notebooks of `folder` in order of their names; with `chapters`, only those whose name begins so.
+
+    `chapters` holds names or beginnings of names, such as "02" or "02_structured". Raises UserError
+    when the folder has no notebook or a chapter is not there.
+    """
+    folder = Path(folder)
+    found = sorted(folder.glob("*.ipynb"))
+    if not found:
+        raise UserError(f"no notebooks (*.ipynb) in {folder}; run this in the repository's folder")
+    if chapters is None:
+        return found
+    chosen = []
+    for name in chapters:
+        match = [path for path in found if path.stem.startswith(str(name).removesuffix(".ipynb"))]
+        if not name or not match:
+            raise UserError(f"unknown chapter {name!r}; chapters: {', '.join(path.stem for path in found)}")
+        chosen += match
+    return sorted(set(chosen))
+
+
+def execute_chapter(notebook: Path, output: Path, parameters: dict, progress: bool = True) -> None:
+    """Run `notebook` with `parameters` (plain types) through papermill and write it, executed, to `output`.
+
+    The kernel is this environment's, its working directory this process's. Raises UserError, one line with
+    the chapter's name and the error; `output` then holds the notebook as far as it came.
+    """
+    import nbformat
+    import papermill
+
+    try:
+        papermill.execute_notebook(
+            str(notebook),
+            str(output),
+            parameters=parameters,
+            kernel_name=KERNEL["name"],
+            cwd=str(Path.cwd()),
+            progress_bar={"desc": notebook.stem} if progress else False,
+        )
+    except papermill.PapermillExecutionError as error:
+        raise UserError(f"chapter {notebook.stem} stopped: {_one_line(error.ename, error.evalue)}; see {output}") from None
+    except (papermill.PapermillException, nbformat.reader.NotJSONError, nbformat.ValidationError) as error:
+        raise UserError(f"chapter {notebook.stem} cannot be run: {_one_line(type(error).__name__, error)}") from None
+
+
+def _one_line(name: str, text: object) -> str:
+    lines = [line.strip() for line in str(text).splitlines() if line.strip()]
+    return f"{name}: {lines[0]}" if lines else name
+
+
+def strip_chapter(notebook, root: str | Path):
+    """Return the executed `notebook` (nbformat 4) without what changes from run to run or names this machine.
+
+    Goes: papermill's and the kernel's timings and paths, widget states, standard error (progress bars),
+    addresses in memory, random cell ids of injected cells; `root`, the folder it ran in, becomes relative.
+    Stays: code, text, tables, figures. The argument is left as it is.
+    """
+    import copy
+
+    notebook = copy.deepcopy(notebook)
+    root = str(Path(root).resolve()).rstrip("/")
+    language = notebook.metadata.get("language_info", {})
+    notebook.metadata = type(notebook.metadata)(
+        {"kernelspec": dict(KERNEL), "language_info": {"name": language.get("name", "python")}}
+    )
+    for number, cell in enumerate(notebook.cells):
+        for key in ("papermill", "execution", "ExecuteTime"):
+            cell.metadata.pop(key, None)
+        if INJECTED in cell.metadata.get("tags", []):
+            cell.id = INJECTED if number else f"{INJECTED}-first"
+        cell.source = _clean(cell.source, root)
+        if cell.cell_type == "code":
+            cell.outputs = [_clean_output(output, root) for output in cell.outputs if not _drop(output)]
+    return notebook
+
+
+def code_of(notebook) -> list[str]:
+    """The sources of a notebook's code cells, papermill's injected parameters left out."""
+    return [
+        cell.source
+        for cell in notebook.cells
+        if cell.cell_type == "code" and INJECTED not in cell.metadata.get("tags", [])
+    ]
+
+
+def _drop(output) -> bool:
+    widget = "application/vnd.jupyter.widget-view+json" in output.get("data", {})
+    return widget or (output.output_type == "stream" and output.name == "stderr")
+
+
+def _clean_output(output, root: str):
+    if output.output_type == "stream":
+        output.text = _clean(output.text, root)
+    for kind, value in output.get("data", {}).items():
+        if kind.startswith("text/") or kind == "image/svg+xml":
+            output.data[kind] = _clean(value, root)
+    return output
+
+
+def _clean(text: str, root: str) -> str:
+    text = text.replace(root + "/", "").replace(root, ".").replace(str(Path.home()) + "/", "~/")
+    return ADDRESS_IN_MEMORY.sub("at 0x0", IPYKERNEL_FILE.sub(r"cell \1", text))
