@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import nn
 
@@ -16,7 +16,8 @@ class Family:
     `qkv` names three projections, or one that stacks the three. `attention_out` is the Linear after the heads'
     concatenation, `mlp_out` the last one of the MLP: the gates of heads and MLPs sit at the input of the first and at
     the output of the second. `attention` is the module that computes the heads (and perhaps also projects them).
-    `dropouts` are the configuration's dropout fields.
+    `dropouts` are the configuration's dropout fields; `padded_positions` says that position numbers start after the
+    padding id, so that fewer tokens fit than there are positions.
     """
 
     encoder: str
@@ -26,6 +27,7 @@ class Family:
     mlp_in: str
     mlp_out: str
     dropouts: tuple[str, ...]
+    padded_positions: bool = False
 
 
 BERT = Family(
@@ -46,7 +48,12 @@ DISTILBERT = Family(
     mlp_out="ffn.lin2",
     dropouts=("dropout", "attention_dropout", "seq_classif_dropout"),
 )
-FAMILIES = {"bert": BERT, "roberta": BERT, "electra": BERT, "distilbert": DISTILBERT}  # by config.model_type
+FAMILIES = {  # by config.model_type
+    "bert": BERT,
+    "roberta": replace(BERT, padded_positions=True),
+    "electra": BERT,
+    "distilbert": DISTILBERT,
+}
 
 
 def family_of(config) -> Family:
@@ -54,6 +61,11 @@ def family_of(config) -> Family:
     if config.model_type not in FAMILIES:
         raise UserError(f"unknown model family {config.model_type!r}; known families: {', '.join(FAMILIES)}")
     return FAMILIES[config.model_type]
+
+
+def max_tokens(config) -> int:
+    """Return the greatest number of tokens, special ones included, that the model takes."""
+    return config.max_position_embeddings - (config.pad_token_id + 1 if family_of(config).padded_positions else 0)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from ..errors import UserError
-from .anatomy import family_of
+from .anatomy import family_of, max_tokens
 from .source import model_dir, model_fingerprint, one_line
 
 __all__ = ["load_classifier", "load_tokenizer", "model_fingerprint", "quiet_transformers"]
@@ -32,7 +32,11 @@ def quiet_transformers():
 
 
 def load_tokenizer(model: str):
-    """Return the tokenizer of `model` ("embedded", a directory or a hub id); raises UserError if there is none."""
+    """Return the tokenizer of `model` ("embedded", a directory or a hub id).
+
+    Its `model_max_length` is the number of tokens that the model takes. Raises UserError where there is no tokenizer,
+    a damaged or an empty one, or one with more words than the model.
+    """
     from transformers import AutoTokenizer
 
     folder = model_dir(model, weights=False)
@@ -45,7 +49,27 @@ def load_tokenizer(model: str):
         raise UserError(f"model {model!r}: the tokenizer in {folder} cannot be read ({one_line(error)})") from error
     if len(tokenizer) <= len(set(tokenizer.all_special_tokens)):  # an empty vocabulary is accepted without a word
         raise UserError(f"model {model!r}: the tokenizer in {folder} has an empty vocabulary")
+    config = _config(model, folder)
+    if len(tokenizer) > config.vocab_size:
+        raise UserError(
+            f"model {model!r}: its tokenizer has {len(tokenizer)} words, the model {config.vocab_size}; "
+            f"expected a tokenizer that belongs to the model"
+        )
+    tokenizer.model_max_length = min(tokenizer.model_max_length, max_tokens(config))
     return tokenizer
+
+
+def _config(model: str, folder):
+    """Return the configuration in `folder`; raises UserError when it is unusable or of an unknown family."""
+    from transformers import AutoConfig
+
+    try:
+        with quiet_transformers():
+            config = AutoConfig.from_pretrained(folder, local_files_only=True)
+    except Exception as error:  # unknown model types and ill-typed fields come as several kinds
+        raise UserError(f"model {model!r}: its config.json cannot be used ({one_line(error)})") from error
+    family_of(config)
+    return config
 
 
 def load_classifier(
@@ -68,28 +92,21 @@ def load_classifier(
     Raises UserError for a missing directory, one that holds no model, pickled or damaged weights, an unknown family,
     and a checkpoint that does not fit its configuration.
     """
-    from transformers import AutoConfig
-
     if init not in ("pretrained", "random"):
         raise UserError(f"init must be 'pretrained' or 'random', got {init!r}")
     folder = model_dir(model, weights=init == "pretrained")
-    with quiet_transformers():
-        try:
-            config = AutoConfig.from_pretrained(folder, local_files_only=True)
-        except Exception as error:  # unknown model types and ill-typed fields come as several kinds
-            raise UserError(f"model {model!r}: its config.json cannot be used ({one_line(error)})") from error
-        family = family_of(config)
-        config.num_labels = num_labels
-        config.problem_type = "regression" if regression else "single_label_classification"
-        if dropout is not None:
-            for field in family.dropouts:
-                setattr(config, field, dropout)
-        with torch.random.fork_rng(devices=[]):
-            if init == "random":
-                classifier = build_classifier(config, attention)
-                drawn = [name for name, _ in classifier.named_parameters()]
-            else:
-                classifier, drawn = _read(model, folder, config, attention)
+    config = _config(model, folder)
+    config.num_labels = num_labels
+    config.problem_type = "regression" if regression else "single_label_classification"
+    if dropout is not None:
+        for field in family_of(config).dropouts:
+            setattr(config, field, dropout)
+    with quiet_transformers(), torch.random.fork_rng(devices=[]):
+        if init == "random":
+            classifier = build_classifier(config, attention)
+            drawn = [name for name, _ in classifier.named_parameters()]
+        else:
+            classifier, drawn = _read(model, folder, config, attention)
     _draw(classifier, drawn, seed)
     return classifier.float().eval()
 
