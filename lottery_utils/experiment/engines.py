@@ -19,7 +19,7 @@ from .cells import Cell
 from .schedule import Schedule
 
 if TYPE_CHECKING:
-    from .work import Job
+    from .job import Job
 
 ENGINES = ("serial", "local")
 
@@ -49,10 +49,12 @@ class Summary:
         return f"{self.total} cells: {', '.join(parts)}, in {span(self.seconds)}"
 
 
-def run_schedule(schedule: Schedule, job: Job, summary: Summary, engine: str, workers: int | None, bar) -> None:
+def run_schedule(
+    schedule: Schedule, job: Job, summary: Summary, engine: str, workers: int | None, bar: Bar, check: str | None = None
+) -> None:
     """Compute all cells of `schedule` and fill in `summary`; a failed cell stops only those that need it.
 
-    Raises UserError as soon as a cell meets bad input, KeyboardInterrupt after the workers were stopped.
+    `check` names a task with which the model is tried before any cell is computed. Raises UserError as soon as a cell meets bad input, KeyboardInterrupt after the workers were stopped.
     """
     begin = time.perf_counter()
 
@@ -74,20 +76,22 @@ def run_schedule(schedule: Schedule, job: Job, summary: Summary, engine: str, wo
 
     try:
         if engine == "serial":
-            _serial(schedule, job, settle, bar)
+            _serial(schedule, job, settle, bar, check)
         else:
-            _local(schedule, job, settle, bar, workers or default_workers(len(schedule)))
+            _local(schedule, job, settle, bar, check, workers or default_workers(len(schedule)))
     finally:
         summary.blocked = {cell.name: by.name for cell, by in schedule.blocked.items()}
         summary.seconds = time.perf_counter() - begin
 
 
-def _serial(schedule: Schedule, job: Job, settle, bar) -> None:
+def _serial(schedule: Schedule, job: Job, settle, bar, check: str | None) -> None:
     """One cell after another in this process, on one thread as the workers, so that results are the same."""
     import torch
 
-    from .work import compute
+    from .work import compute, try_model
 
+    if check:
+        _raise_bad(try_model(job, check))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -102,15 +106,17 @@ def _serial(schedule: Schedule, job: Job, settle, bar) -> None:
         torch.set_num_threads(threads)
 
 
-def _local(schedule: Schedule, job: Job, settle, bar, workers: int) -> None:
+def _local(schedule: Schedule, job: Job, settle, bar, check: str | None, workers: int) -> None:
     """`workers` processes, each with a thread here that hands it cells and takes its answers."""
     jobs: queue.SimpleQueue[Cell | None] = queue.SimpleQueue()
     answers: queue.SimpleQueue[tuple[Cell, dict]] = queue.SimpleQueue()
     crew = [_Worker(job) for _ in range(workers)]
     threads = [threading.Thread(target=w.attend, args=(jobs, answers), daemon=True) for w in crew]
-    for thread in threads:
-        thread.start()
     try:
+        if check:
+            _raise_bad(crew[0].ask({"check": check}, "the model"))
+        for thread in threads:
+            thread.start()
         while len(schedule):
             while len(schedule.running) < workers and (cell := schedule.next()) is not None:
                 bar.start(cell)
@@ -127,16 +133,20 @@ def _local(schedule: Schedule, job: Job, settle, bar, workers: int) -> None:
         for _ in crew:
             jobs.put(None)
         for thread in threads:
-            thread.join(timeout=20)
+            if thread.is_alive():
+                thread.join(timeout=20)
+
+
+def _raise_bad(answer: dict) -> None:
+    if answer["status"] == "user_error":
+        raise UserError(answer["error"])
 
 
 class _Worker:
     """One worker process, started at its first cell and again should it die."""
 
     def __init__(self, job: Job):
-        from .worker import encode_job
-
-        self.first = encode_job(job) + "\n"
+        self.first = job.to_line() + "\n"
         self.process: subprocess.Popen | None = None
         self.stopped = False
 
@@ -144,7 +154,7 @@ class _Worker:
         """Compute cells from `jobs` until None comes."""
         while (cell := jobs.get()) is not None:
             try:
-                answers.put((cell, self._ask(cell)))
+                answers.put((cell, self.ask({"cell": cell.as_dict()}, cell.name)))
             except Exception as error:  # the main thread would wait for an answer for ever
                 line = f"{cell.name}: the worker could not be used: {type(error).__name__}: {error}"
                 answers.put((cell, {"status": "failed", "seconds": 0.0, "error": line}))
@@ -152,13 +162,14 @@ class _Worker:
             self.process.stdin.close()
             self.process.wait()
 
-    def _ask(self, cell: Cell) -> dict:
+    def ask(self, message: dict, name: str) -> dict:
+        """Send a message and wait for the answer; a worker that dies over it gives a failure."""
         begin = time.perf_counter()
         try:
             if self.process is None:
                 self.process = _start()
                 self.process.stdin.write(self.first)
-            self.process.stdin.write(json.dumps(cell.as_dict()) + "\n")
+            self.process.stdin.write(json.dumps(message) + "\n")
             self.process.stdin.flush()
             if line := self.process.stdout.readline():
                 return json.loads(line)
@@ -170,7 +181,7 @@ class _Worker:
         return {
             "status": "failed",
             "seconds": time.perf_counter() - begin,
-            "error": f"{cell.name}: its worker process {how}",
+            "error": f"{name}: its worker process {how}",
         }
 
     def stop(self) -> None:
@@ -200,7 +211,8 @@ def _start() -> subprocess.Popen:
 
 def default_workers(cells: int) -> int:
     """One worker a core, one in all where a GPU is at hand, never more than cells."""
-    return max(1, min(cells, 1 if _has_gpu() else len(os.sched_getaffinity(0))))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(cells, 1 if _has_gpu() else cores))
 
 
 def _has_gpu() -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 import traceback
-from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -12,7 +11,7 @@ from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import save_file as save_tensors
 
 from ..errors import CellFailed, UserError
-from ..presets import Preset
+from ..models.anatomy import anatomy
 from ..tasks.load import TaskData
 from ..tasks.metrics import compute_metrics, main_score, majority_score, search_score
 from ..training.device import describe_device
@@ -21,19 +20,9 @@ from .cells import Cell, upstream
 from .claims import claim
 from .fingerprints import label
 from .identity import PROTOCOL, address, inputs
+from .job import Job
 from .stages import Result, Work, run
 from .store import CHECKPOINT, MASK, PREDICTIONS, TRAJECTORY, Damaged, Store
-
-
-@dataclass(frozen=True)
-class Job:
-    """What a worker must know beside the cell; `data_prints` maps a task to its data's fingerprint."""
-
-    root: str
-    preset: Preset
-    model_print: str
-    data_prints: dict[str, str] = field(default_factory=dict)
-    command: str = ""
 
 
 def compute(job: Job, cell: Cell) -> dict:
@@ -63,6 +52,16 @@ def compute(job: Job, cell: Cell) -> dict:
         store.fail(key, failure)
         return {"status": "failed", "seconds": time.perf_counter() - begin, "error": line}
     return {"status": "computed", "seconds": time.perf_counter() - begin}
+
+
+def try_model(job: Job, task: str) -> dict:
+    """Load tokenizer and model once, so that unusable ones are refused before anything is stored."""
+    try:
+        bench.examples(job.preset, task, job.model_print)
+        anatomy(bench.classifier(job.preset, task, job.preset.seeds[0], job.model_print))
+    except UserError as error:
+        return {"status": "user_error", "error": str(error)}
+    return {"status": "done"}
 
 
 def _compute(work: Work, job: Job, key: str) -> None:

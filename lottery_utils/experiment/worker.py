@@ -10,24 +10,8 @@ import os
 import signal
 import sys
 
-from ..presets import Preset
 from .cells import Cell
-
-
-def encode_job(job) -> str:
-    """A job as one line of JSON; floats come back exactly."""
-    from dataclasses import asdict
-
-    return json.dumps(asdict(job))
-
-
-def decode_job(line: str):
-    """The job back from its line."""
-    from .work import Job
-
-    content = json.loads(line)
-    fields = {k: tuple(v) if isinstance(v, list) else v for k, v in content.pop("preset").items()}
-    return Job(preset=Preset(**fields), **content)
+from .job import Job
 
 
 def main() -> None:
@@ -39,12 +23,13 @@ def main() -> None:
 
     import torch
 
-    from .work import compute
+    from .work import compute, try_model
 
     torch.set_num_threads(1)
-    job = decode_job(sys.stdin.readline())
+    job = Job.from_line(sys.stdin.readline())
     while line := sys.stdin.readline():
-        answer = compute(job, Cell(**json.loads(line)))
+        message = json.loads(line)
+        answer = compute(job, Cell(**message["cell"])) if "cell" in message else try_model(job, message["check"])
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
 

@@ -1,0 +1,195 @@
+"""The ``lottery`` command: run a study, look at it, show a cell, build the report. Imports no torch itself."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+
+from . import __version__
+from .errors import UserError
+from .presets import GLUE_TASKS, METHODS, PRESETS, SUBNETWORKS
+
+EXAMPLES = """examples:
+  lottery run                                          the embedded demo: nine tasks, three seeds, offline
+  lottery run --tasks mrpc rte --seeds 42              a part of it
+  lottery run --preset laptop --set model=DIR data=DIR a real BERT on real GLUE data
+  lottery status                                       what is done, running, missing, failed
+  lottery show mrpc/42/retrain/structured/good         one result
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code: 0 done, 1 a cell failed, 2 bad input, 130 stopped."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _interrupt)  # stop as on Ctrl-C: the store stays clean
+    try:
+        return options.command(options)
+    except UserError as error:
+        print(f"lottery: error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # the reader of a pipe has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _interrupt(number, frame) -> None:
+    raise KeyboardInterrupt
+
+
+def _parser() -> argparse.ArgumentParser:
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser("lottery", description=__doc__, epilog=EXAMPLES, formatter_class=form)
+    parser.add_argument("--version", action="version", version=f"lottery {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="compute every cell that is not stored yet")
+    _add_study(run)
+    _add_choice(run)
+    run.add_argument("--engine", default="local", help="local (worker processes, the default) or serial")
+    run.add_argument("--workers", type=int, help="worker processes; default: one a core, one with a GPU")
+    run.add_argument("--quiet", action="store_true", help="no progress bar")
+    run.set_defaults(command=_run)
+
+    status = commands.add_parser("status", help="what is done, running, missing and failed, with times")
+    _add_study(status)
+    _add_choice(status)
+    status.set_defaults(command=_status)
+
+    show = commands.add_parser("show", help="print a stored result")
+    show.add_argument("cell", metavar="CELL", help="name (mrpc/42/retrain/structured/good), address, or its beginning")
+    _add_study(show)
+    show.set_defaults(command=_show)
+
+    report = commands.add_parser("report", help="run the chapters and build the book")
+    _add_study(report)
+    report.set_defaults(command=_report)
+    return parser
+
+
+def _add_study(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--preset", default="demo", help=f"{', '.join(PRESETS)} (default: demo)")
+    parser.add_argument("--tasks", nargs="+", metavar="TASK", help=f"of {', '.join(GLUE_TASKS)}")
+    parser.add_argument("--seeds", nargs="+", type=int, metavar="SEED")
+    pairs = "any preset field; values are JSON or bare text"
+    parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help=pairs)
+    parser.add_argument("--results", default="results", metavar="DIR", help="where results lie (default: results)")
+
+
+def _add_choice(parser: argparse.ArgumentParser) -> None:
+    stages = "of finetune, baseline, search, control, score, retrain; what they need is run too"
+    parser.add_argument("--stages", nargs="+", metavar="STAGE", help=stages)
+    parser.add_argument("--methods", nargs="+", metavar="METHOD", help=f"of {', '.join(METHODS)}")
+    parser.add_argument("--subnetworks", nargs="+", metavar="NAME", help=f"of {', '.join(SUBNETWORKS)}")
+
+
+def _overrides(pairs: list[str]) -> dict:
+    """The mapping of ``KEY=VALUE`` arguments; values that are no JSON are text."""
+    overrides = {}
+    for pair in pairs:
+        key, sign, text = pair.partition("=")
+        if not sign or not key:
+            raise UserError(f"--set needs KEY=VALUE, got {pair!r}")
+        if key in overrides:
+            raise UserError(f"--set gives {key!r} twice")
+        try:
+            overrides[key] = json.loads(text)
+        except ValueError:
+            overrides[key] = text
+    return overrides
+
+
+def _study(options: argparse.Namespace):
+    from .experiment.study import open_study
+
+    overrides = _overrides(options.set)
+    for name in ("tasks", "seeds"):
+        if getattr(options, name) is not None and name in overrides:
+            raise UserError(f"{name} is given by --{name} and by --set; give it once")
+    return open_study(options.preset, options.tasks, options.seeds, overrides, options.results)
+
+
+def _run(options: argparse.Namespace) -> int:
+    study = _study(options)
+    summary = study.run(
+        options.stages, options.methods, options.subnetworks, options.engine, options.workers, not options.quiet
+    )
+    print(summary)
+    for error in summary.failed.values():
+        print(f"failed: {error}")
+    for name, cause in summary.blocked.items():
+        print(f"blocked: {name} needs {cause}")
+    if summary.ok:
+        print(f"results are in {study.store.root}; 'lottery status' lists them")
+    return 0 if summary.ok else 1
+
+
+def _status(options: argparse.Namespace) -> int:
+    from .experiment.tables import status_lines
+
+    states = _study(options).states(options.stages, options.methods, options.subnetworks)
+    print("\n".join(status_lines(states)))
+    counts = {name: sum(s["state"] == name for s in states) for name in dict.fromkeys(s["state"] for s in states)}
+    print(f"{len(states)} cells: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
+    for state in states:
+        if state["error"]:
+            print(f"failed: {state['error']}")
+    return 0
+
+
+def _show(options: argparse.Namespace) -> int:
+    from .experiment.store import dump
+
+    print(dump(_find(options)), end="")
+    return 0
+
+
+def _find(options: argparse.Namespace) -> dict:
+    """The record `lottery show` is asked for; raises UserError when there is none or more than one."""
+    from .experiment.cells import parse_cell
+    from .experiment.store import Damaged, Store
+
+    wanted, store = options.cell, Store(options.results)
+    try:
+        if "/" in wanted:
+            record = _study(options).record(parse_cell(wanted))
+            if record is not None:
+                return record
+            found = [r["address"] for r in store.records() if r["name"] == wanted]
+        else:
+            found = [a for a in store.addresses() if a.startswith(wanted)]
+            found = [wanted] if wanted in found else found
+        if len(found) == 1:
+            return store.read(found[0])
+    except Damaged as damage:
+        raise UserError(f"damaged: {damage}; the next run computes it again") from None
+    if not found:
+        raise UserError(f"no cell {wanted!r} is stored in {options.results!r}; see 'lottery status'")
+    shown = ", ".join(found[:5]) + (", ..." if len(found) > 5 else "")
+    raise UserError(f"{wanted!r} is the beginning or name of {len(found)} stored cells ({shown}); name one of them")
+
+
+def _report(options: argparse.Namespace) -> int:
+    from .report.build import build_report
+
+    page = build_report(
+        preset=options.preset,
+        tasks=options.tasks,
+        seeds=options.seeds,
+        overrides=_overrides(options.set),
+        results_dir=options.results,
+    )
+    print(f"the report is {page}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

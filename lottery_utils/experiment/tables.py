@@ -1,0 +1,82 @@
+"""Records as tables: one row a cell, and the grid of what is done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from ..tasks.glue import TASKS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+# share_* are shares of the full model that survive, in [0, 1]; seconds is wall time on `device`
+COLUMNS = (
+    ("task", "title", "seed", "stage", "method", "subnetwork", "metric", "score", "search_score", "majority")
+    + ("share_heads", "share_mlps", "share_prunable", "share_all")
+    + ("heads", "heads_total", "mlps", "mlps_total", "weights", "weights_total", "parameters", "parameters_total")
+    + ("mcc", "accuracy", "f1", "pearson", "spearman", "degenerate", "partial", "seconds", "device", "address")
+)
+
+
+def results_table(records: Iterable[dict]) -> pd.DataFrame:
+    """A DataFrame with one row for each record and the columns `COLUMNS`; what a stage lacks is NaN."""
+    import pandas as pd
+
+    return pd.DataFrame([_row(record) for record in records], columns=list(COLUMNS))
+
+
+def _row(record: dict) -> dict:
+    task = TASKS[record["cell"]["task"]]
+    named = ("score", "search_score", "majority", "degenerate", "partial", "seconds", "device", "address")
+    row = {**record["cell"], "title": task.title, "metric": task.main_metric}
+    row |= {name: record[name] for name in named}
+    row |= {f"share_{name}": value for name, value in record["shares"].items()}
+    return row | record["counts"] | record["metrics"]
+
+
+def status_lines(states: list[dict]) -> list[str]:
+    """The grid of a study as text: a row for each task and seed, a column for each stage and method."""
+    columns = list(dict.fromkeys(_column(s) for s in sorted(states, key=_order)))
+    rows: dict[tuple, dict[str, list[dict]]] = {}
+    for state in states:
+        row = rows.setdefault((state["task"], _seed(state)), {})
+        row.setdefault(_column(state), []).append(state)
+    table = [["task", "seed", *columns]]
+    for (task, seed), cells in rows.items():
+        table.append([task, seed, *(_summary(cells.get(column, [])) for column in columns)])
+    widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
+    return ["  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip() for row in table]
+
+
+def _seed(state: dict) -> str:
+    # baselines without chance have no seed of their own
+    no_seed = state["stage"] == "baseline" and state["subnetwork"] != "random_init"
+    return "-" if no_seed else str(state["seed"])
+
+
+def _column(state: dict) -> str:
+    return f"{state['stage']} {state['method']}".strip()
+
+
+def _order(state: dict) -> tuple:
+    from .cells import STAGES
+
+    return (state["method"] != "", state["method"] == "magnitude", STAGES.index(state["stage"]))
+
+
+def _summary(cells: list[dict]) -> str:
+    """Such as ``done 12.0 s``, ``2 of 3``, ``2 of 3, 1 failed``, ``running``."""
+    from .engines import span
+
+    if not cells:
+        return ""
+    counts = {name: sum(c["state"] == name for c in cells) for name in ("done", "running", "failed", "damaged")}
+    seconds = sum(c["seconds"] or 0.0 for c in cells)
+    if counts["done"] == len(cells):
+        return f"done {span(seconds)}"
+    parts = [] if not counts["done"] else [f"{counts['done']} of {len(cells)}"]
+    for name in ("running", "failed", "damaged"):
+        if counts[name]:
+            parts.append(name if len(cells) == 1 else f"{counts[name]} {name}")
+    return ", ".join(parts) or "missing"
