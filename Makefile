@@ -7,6 +7,7 @@ SEEDS   ?=
 TASKS   ?=
 RESULTS ?= results
 WORKERS ?=
+SET     ?=
 OUT     ?= out
 # An extra package index for torch, for example https://download.pytorch.org/whl/cpu (a machine without a GPU).
 TORCH_INDEX ?=
@@ -15,8 +16,9 @@ PYTEST_ARGS ?= -n auto
 BIN   := $(VENV)/bin
 STAMP := $(VENV)/.installed
 INDEX := $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
-STUDY := --preset $(PRESET) --results-dir $(RESULTS) $(if $(TASKS),--tasks $(TASKS)) $(if $(SEEDS),--seeds $(SEEDS)) \
-	$(if $(WORKERS),--workers $(WORKERS))
+STUDY := --preset $(PRESET) --results $(RESULTS) $(if $(TASKS),--tasks $(TASKS)) $(if $(SEEDS),--seeds $(SEEDS)) \
+	$(if $(SET),--set $(SET))
+SPEED := $(if $(WORKERS),--workers $(WORKERS))
 
 .DEFAULT_GOAL := help
 .PHONY: help env report run status test book chapters clean distclean
@@ -24,7 +26,7 @@ STUDY := --preset $(PRESET) --results-dir $(RESULTS) $(if $(TASKS),--tasks $(TAS
 help:  ## list the targets and variables
 	@echo "Targets:"
 	@sed -nE 's/^([a-z]+):.*## (.*)$$/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
-	@echo "Variables: PRESET=$(PRESET) TASKS=\"rte mrpc\" SEEDS=\"1337 42\" RESULTS=$(RESULTS) OUT=$(OUT) WORKERS=2 TORCH_INDEX=URL"
+	@echo "Variables: PRESET=$(PRESET) TASKS=\"rte mrpc\" SEEDS=\"1337 42\" RESULTS=$(RESULTS) OUT=$(OUT) WORKERS=2 SET=\"KEY=VALUE\" TORCH_INDEX=URL"
 
 env: $(STAMP)  ## make .venv with the locked versions, once
 
@@ -40,10 +42,10 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $@
 
 report: env  ## compute what is missing, run every chapter, build the book, say where it is
-	$(BIN)/lottery report $(STUDY) --out $(OUT)
+	$(BIN)/lottery report $(STUDY) $(SPEED) --out $(OUT)
 
 run: env  ## compute only
-	$(BIN)/lottery run $(STUDY)
+	$(BIN)/lottery run $(STUDY) $(SPEED)
 
 status: env  ## what is done, missing or failed
 	$(BIN)/lottery status $(STUDY)
@@ -55,7 +57,7 @@ book: env  ## build the committed book strictly, computing nothing
 	$(BIN)/jupyter-book build book/ -n -W --keep-going
 
 chapters: env  ## as report, and store the executed chapters in book/chapters
-	$(BIN)/lottery report $(STUDY) --out $(OUT) --update-chapters
+	$(BIN)/lottery report $(STUDY) $(SPEED) --out $(OUT) --update-chapters
 
 clean:  ## remove built pages and caches; results stay
 	rm -rf $(OUT)/book book/_build build dist .pytest_cache .hypothesis .ruff_cache *.egg-info

@@ -71,6 +71,11 @@ def _parser() -> argparse.ArgumentParser:
 
     report = commands.add_parser("report", help="run the chapters and build the book")
     _add_study(report)
+    report.add_argument("--out", default="out", metavar="DIR", help="the book is built in DIR/book (default: out)")
+    report.add_argument("--chapters", nargs="+", metavar="NAME", help="only these (02, ...); others as committed")
+    report.add_argument("--update-chapters", action="store_true", help="store executed chapters in book/chapters")
+    report.add_argument("--workers", type=int, help="worker processes; default: one a core, one with a GPU")
+    report.add_argument("--quiet", action="store_true", help="no progress bars")
     report.set_defaults(command=_report)
     return parser
 
@@ -180,14 +185,18 @@ def _find(options: argparse.Namespace) -> dict:
 def _report(options: argparse.Namespace) -> int:
     from .report.build import build_report
 
-    page = build_report(
+    build_report(
         preset=options.preset,
         tasks=options.tasks,
         seeds=options.seeds,
         overrides=_overrides(options.set),
         results_dir=options.results,
+        out=options.out,
+        chapters=options.chapters,
+        update_chapters=options.update_chapters,
+        workers=options.workers,
+        progress=not options.quiet,
     )
-    print(f"the report is {page}")
     return 0
 
 

@@ -121,7 +121,10 @@ def _compute(preset, tasks, seeds, overrides, results_dir, workers, progress) ->
     from ..experiment.study import open_study
 
     study = open_study(preset, tasks=tasks, seeds=seeds, overrides=overrides, results_dir=str(results_dir))
-    study.run(engine="local", workers=workers, progress=progress)
+    summary = study.run(engine="local", workers=workers, progress=progress)
+    _say(str(summary))
+    for error in summary.failed.values():  # the chapters show what is there, and gaps
+        _say(f"failed: {error}")
 
 
 def _settle(book: Path, executed: list[str]) -> None:

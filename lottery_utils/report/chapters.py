@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import os
 import re
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -43,7 +46,10 @@ def execute_chapter(notebook: Path, output: Path, parameters: dict, progress: bo
     """
     import nbformat
     import papermill
+    from traitlets.config import Config
 
+    # sockets as files, which only this user can open, instead of TCP ports that the kernel warns about
+    config = Config({"KernelManager": {"transport": "ipc"}}) if os.name == "posix" else Config()
     try:
         papermill.execute_notebook(
             str(notebook),
@@ -52,6 +58,7 @@ def execute_chapter(notebook: Path, output: Path, parameters: dict, progress: bo
             kernel_name=KERNEL["name"],
             cwd=str(Path.cwd()),
             progress_bar={"desc": notebook.stem} if progress else False,
+            config=config,
         )
     except papermill.PapermillExecutionError as error:
         raise UserError(f"chapter {notebook.stem} stopped: {_one_line(error.ename, error.evalue)}; see {output}") from None
@@ -71,8 +78,6 @@ def strip_chapter(notebook, root: str | Path):
     addresses in memory, random cell ids of injected cells; `root`, the folder it ran in, becomes relative.
     Stays: code, text, tables, figures. The argument is left as it is.
     """
-    import copy
-
     notebook = copy.deepcopy(notebook)
     root = str(Path(root).resolve()).rstrip("/")
     language = notebook.metadata.get("language_info", {})
@@ -114,5 +119,6 @@ def _clean_output(output, root: str):
 
 
 def _clean(text: str, root: str) -> str:
-    text = text.replace(root + "/", "").replace(root, ".").replace(str(Path.home()) + "/", "~/")
+    for path, shown in ((sys.prefix, "env"), (root + "/", ""), (root, "."), (str(Path.home()) + "/", "~/")):
+        text = text.replace(path, shown)
     return ADDRESS_IN_MEMORY.sub("at 0x0", IPYKERNEL_FILE.sub(r"cell \1", text))
