@@ -1,0 +1,236 @@
+"""The report's parts: chapters run and stripped, contents and requirements that agree, one line for what goes wrong."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+
+from lottery_utils.errors import UserError
+from lottery_utils.presets import PRESETS, Preset
+from lottery_utils.report import build, chapters, pages
+
+ROOT = Path(__file__).resolve().parent.parent
+BOOK = ROOT / "book"
+
+
+def notebook(*sources: str):
+    """A notebook with a parameters cell and these code cells."""
+    v4 = nbformat.v4
+    cells = [v4.new_markdown_cell("# A chapter"), v4.new_code_cell('preset = "x"\nresults_dir = "y"')]
+    cells[1].metadata["tags"] = ["parameters"]
+    cells += [v4.new_code_cell(source) for source in sources]
+    return v4.new_notebook(cells=cells, metadata={"kernelspec": dict(chapters.KERNEL)})
+
+
+# the book's source
+
+
+def test_every_page_in_the_contents_exists_or_is_a_notebook_to_run():
+    files = pages.toc_files(pages.read_toc(BOOK))
+    assert files[0] == "intro" and len(files) == len(set(files))
+    for name in files:
+        source = ROOT / "notebooks" / (Path(name).name + ".ipynb")
+        assert pages.has_page(BOOK, name) or (name.startswith("chapters/") and source.is_file()), name
+
+
+def test_every_notebook_and_every_page_is_in_the_contents():
+    files = pages.toc_files(pages.read_toc(BOOK))
+    assert {f"chapters/{path.stem}" for path in (ROOT / "notebooks").glob("*.ipynb")} <= set(files)
+    assert {path.stem for path in BOOK.glob("*.md")} <= set(files)
+
+
+def test_book_configuration_is_linked_not_copied():
+    for name in ("_config.yml", "_toc.yml"):
+        assert (BOOK / name).is_symlink() and (BOOK / name).resolve() == ROOT / name
+
+
+def test_preset_table_on_the_page_is_the_presets():
+    text = (BOOK / "run.md").read_text(encoding="utf-8")
+    stored = text.split(pages.BEGIN)[1].split(pages.END)[0].strip()
+    assert stored == pages.preset_table(), "run `lottery report --update-chapters`, or fill_preset_table(run.md)"
+    assert all(f"`{field}`" in stored for field in Preset.__dataclass_fields__ if field != "name")
+    assert set(pages.SHOWN) == set(PRESETS)
+
+
+def test_a_citation_in_every_page_has_an_entry():
+    keys = set(re.findall(r"^@\w+\{(\w+),", (BOOK / "references.bib").read_text(encoding="utf-8"), re.MULTILINE))
+    for page in BOOK.glob("*.md"):
+        for group in re.findall(r"\{cite(?::t)?\}`([^`]+)`", page.read_text(encoding="utf-8")):
+            assert set(group.split(",")) <= keys, page.name
+
+
+def test_stored_chapters_have_the_code_of_the_notebooks():
+    stored = sorted((BOOK / "chapters").glob("*.ipynb"))
+    for path in stored:
+        source = ROOT / "notebooks" / path.name
+        assert source.is_file(), f"{path.name} has no notebook"
+        ours, theirs = (chapters.code_of(nbformat.read(p, as_version=4)) for p in (source, path))
+        assert ours == theirs, f"{path.name} is older than its notebook: run `make chapters`"
+
+
+def test_stored_chapters_hold_no_path_of_a_machine_and_no_error():
+    for path in (BOOK / "chapters").glob("*.ipynb"):
+        stored = nbformat.read(path, as_version=4)
+        assert stored == chapters.strip_chapter(stored, "/nowhere"), f"{path.name} is not stripped"
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"/(home|root|Users|tmp)/", text), path.name
+        assert '"output_type": "error"' not in text, path.name
+
+
+def test_trim_toc_leaves_out_what_is_not_there(tmp_path):
+    (tmp_path / "intro.md").write_text("# a")
+    (tmp_path / "chapters").mkdir()
+    (tmp_path / "chapters" / "01.ipynb").write_text("{}")
+    toc = {
+        "format": "jb-book",
+        "root": "intro",
+        "parts": [
+            {"caption": "A", "chapters": [{"file": "chapters/01", "sections": [{"file": "gone"}]}, {"file": "chapters/02"}]},
+            {"caption": "B", "chapters": [{"file": "gone"}]},
+        ],
+    }
+    trimmed = pages.trim_toc(toc, tmp_path)
+    assert pages.toc_files(trimmed) == ["intro", "chapters/01"]
+    assert [part["caption"] for part in trimmed["parts"]] == ["A"]
+    assert len(toc["parts"]) == 2
+
+
+# requirements
+
+
+def requirements() -> tuple[dict, list[str]]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return project, sorted(project["dependencies"] + project["optional-dependencies"]["test"])
+
+
+def name_of(requirement: str) -> str:
+    return re.split(r"[<>=!~\[ ;]", requirement, maxsplit=1)[0].lower().replace("_", "-")
+
+
+def test_environment_yml_says_what_pyproject_says():
+    _, wanted = requirements()
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+    pip = next(entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
+    assert sorted(pip) == wanted
+
+
+def test_lock_satisfies_pyproject_exactly_pinned():
+    from packaging.requirements import Requirement
+    from packaging.version import Version
+
+    lines = [line for line in (ROOT / "requirements.lock").read_text().splitlines() if line and line[0] != "#"]
+    assert all(re.fullmatch(r"[A-Za-z0-9_.\-]+==[^\s+]+", line) for line in lines), "a pin with a build label or a path"
+    pins = {name_of(line): Version(line.split("==")[1]) for line in lines}
+    for text in requirements()[1]:
+        requirement = Requirement(text)
+        assert pins[name_of(text)] in requirement.specifier, text
+    assert not any(name.startswith("nvidia-") or name == "triton" for name in pins), "the lock must not fetch CUDA"
+
+
+def test_jupyter_book_stays_below_2_wherever_it_is_installed():
+    for name in ("pyproject.toml", "environment.yml", "requirements.lock", ".github/workflows/book.yml", ".ci/run", "Makefile"):
+        for line in (ROOT / name).read_text(encoding="utf-8").splitlines():
+            if re.search(r"jupyter-book\s*[<>=~]", line):
+                assert "<2" in line or "jupyter-book==1." in line, f"{name}: {line}"
+            assert not re.search(r"pip install.*jupyter-book(?!.*<2)", line), f"{name}: {line}"
+
+
+# chapters
+
+
+def test_strip_removes_what_changes_and_keeps_what_is_shown():
+    v4 = nbformat.v4
+    executed = notebook("print(1)")
+    executed.metadata["papermill"] = {"output_path": "/home/me/out.ipynb", "duration": 1.5}
+    executed.metadata["language_info"] = {"name": "python", "version": "3.11.2"}
+    injected = v4.new_code_cell('# Parameters\nresults_dir = "/repo/results"', metadata={"tags": ["injected-parameters"]})
+    executed.cells.insert(2, injected)
+    cell = executed.cells[3]
+    cell.metadata.update({"papermill": {"start_time": "now"}, "execution": {"iopub.status.busy": "now"}})
+    cell.outputs = [
+        v4.new_output("stream", name="stderr", text="50%|#####     |"),
+        v4.new_output("stream", name="stdout", text="/repo/results/a <object at 0x7f00deadbeef>\n"),
+        v4.new_output("display_data", data={"application/vnd.jupyter.widget-view+json": {}, "text/plain": "bar"}),
+        v4.new_output("execute_result", data={"text/plain": "0.5", "image/png": "aGk="}, execution_count=1),
+    ]
+    stripped = chapters.strip_chapter(executed, "/repo")
+    assert stripped.metadata == {"kernelspec": chapters.KERNEL, "language_info": {"name": "python"}}
+    assert stripped.cells[2].id == "injected-parameters" and "/repo" not in stripped.cells[2].source
+    assert stripped.cells[3].metadata == {}
+    assert [output.output_type for output in stripped.cells[3].outputs] == ["stream", "execute_result"]
+    assert stripped.cells[3].outputs[0].text == "results/a <object at 0x0>\n"
+    assert stripped.cells[3].outputs[1].data["image/png"] == "aGk="
+    assert chapters.code_of(stripped) == chapters.code_of(notebook("print(1)"))
+    assert "papermill" in executed.metadata, "the argument must stay as it is"
+    nbformat.validate(stripped)
+
+
+def test_find_notebooks_by_beginning_and_in_order(tmp_path):
+    for name in ("02_b", "01_a"):
+        nbformat.write(notebook(), tmp_path / f"{name}.ipynb")
+    assert [path.stem for path in chapters.find_notebooks(tmp_path)] == ["01_a", "02_b"]
+    assert [path.stem for path in chapters.find_notebooks(tmp_path, ["02"])] == ["02_b"]
+    with pytest.raises(UserError, match="unknown chapter '07'; chapters: 01_a, 02_b"):
+        chapters.find_notebooks(tmp_path, ["07"])
+    with pytest.raises(UserError, match="no notebooks"):
+        chapters.find_notebooks(tmp_path / "none")
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    """A book of one page and two chapters, in an empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    source = tmp_path / "book"
+    (source / "chapters").mkdir(parents=True)
+    (source / "_config.yml").write_text('title: T\nonly_build_toc_files: true\nexecute: {execute_notebooks: "off"}\n')
+    toc = "format: jb-book\nroot: intro\nchapters:\n- file: chapters/01_a\n- file: chapters/02_b\n"
+    (source / "_toc.yml").write_text(toc)
+    (source / "intro.md").write_text("# T\n")
+    (tmp_path / "notebooks").mkdir()
+    nbformat.write(notebook("print(preset, results_dir)"), tmp_path / "notebooks" / "01_a.ipynb")
+    nbformat.write(notebook('raise ValueError("first line\\nsecond")'), tmp_path / "notebooks" / "02_b.ipynb")
+    return tmp_path
+
+
+def test_report_runs_a_chapter_with_parameters_and_builds_strictly(repository, capsys):
+    index = build.build_report("demo", results_dir="r", chapters=["01"], update_chapters=True, progress=False)
+    assert index.is_file() and index.as_posix() == "out/book/_build/html/index.html"
+    page = (index.parent / "chapters" / "01_a.html").read_text(encoding="utf-8")
+    assert "demo r" in page
+    said = capsys.readouterr().out
+    assert "left out, not there: chapters/02_b" in said and f"The report: {index.resolve().as_uri()}" in said
+    stored = nbformat.read(repository / "book" / "chapters" / "01_a.ipynb", as_version=4)
+    assert "papermill" not in stored.metadata and stored.cells[-1].outputs[0].text == "demo r\n"
+    assert not (repository / "book" / "_build").exists()
+
+
+def test_a_chapter_that_stops_is_named_in_one_line_and_kept(repository):
+    with pytest.raises(UserError) as caught:
+        build.build_report(chapters=["02"], progress=False)
+    assert str(caught.value) == "chapter 02_b stopped: ValueError: first line; see out/book/chapters/02_b.ipynb"
+    kept = nbformat.read(repository / "out" / "book" / "chapters" / "02_b.ipynb", as_version=4)
+    assert any(output.output_type == "error" for cell in kept.cells for output in cell.get("outputs", []))
+
+
+def test_a_warning_in_the_build_is_an_error_in_one_line(repository):
+    (repository / "book" / "intro.md").write_text("# T\n\n[](nowhere.md)\n")
+    with pytest.raises(UserError, match="does not build strictly") as caught:
+        build.build_report(chapters=["01"], progress=False)
+    assert "\n" not in str(caught.value) and "nowhere" in str(caught.value)
+
+
+def test_nothing_that_is_not_ours_is_replaced(repository):
+    (repository / "mine" / "book").mkdir(parents=True)
+    (repository / "mine" / "book" / "a.txt").write_text("mine")
+    with pytest.raises(UserError, match="not made by"):
+        build.build_report(chapters=["01"], out="mine", build=False)
+    with pytest.raises(UserError, match="not made by"):
+        build.build_report(chapters=["01"], out=".", build=False)
+    assert (repository / "mine" / "book" / "a.txt").read_text() == "mine"
+    with pytest.raises(UserError, match="is no book"):
+        build.build_report(chapters=["01"], book_source="elsewhere", build=False)
