@@ -273,8 +273,9 @@ def test_tsv_with_commas_for_tabs(tsv):
 
 
 def test_tsv_wrong_label_names_the_line(tsv):
-    edit(tsv / "RTE" / "train.tsv", lambda lines: [*lines[:4], lines[4].replace("entailment", "contradiction"), *lines[5:]])
-    assert "line 5 has label" in line_of("rte", tsv)
+    wrong = ["9\ta\tb\tcontradiction"]
+    edit(tsv / "RTE" / "train.tsv", lambda lines: [*lines[:4], *wrong, *lines[5:]])
+    assert "line 5 has label 'contradiction'" in line_of("rte", tsv)
 
 
 def test_tsv_unlabelled(tsv):
@@ -286,7 +287,8 @@ def test_tsv_unlabelled(tsv):
 def test_tsv_not_utf8(tsv, encoding):
     path = tsv / "RTE" / "train.tsv"
     path.write_bytes(path.read_text(encoding="utf-8").encode(encoding))
-    assert "train.tsv: expected UTF-8 text, got byte 0x" in line_of("rte", tsv)
+    line = {"latin-1": 2, "utf-16": 1}[encoding]
+    assert f"train.tsv: line {line}: expected UTF-8 text, got byte 0x" in line_of("rte", tsv)
 
 
 def test_tsv_with_a_nul_byte(tsv):

@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import types
 from pathlib import Path
 
 import glue_files as files
@@ -76,7 +75,8 @@ def test_real_parts_are_marked(name, shared_dir):
 
 def test_real_majorities(shared_dir):
     """Share of class 1 in dev: the majority baselines printed in the GLUE literature follow from these."""
-    share = {n: float(load_task(n, str(shared_dir / "glue")).dev.labels.mean()) for n in ("cola", "mrpc", "rte", "wnli")}
+    names = ("cola", "mrpc", "rte", "wnli")
+    share = {n: float(load_task(n, str(shared_dir / "glue")).dev.labels.mean()) for n in names}
     assert share == pytest.approx({"cola": 721 / 1043, "mrpc": 279 / 408, "rte": 131 / 277, "wnli": 31 / 71})
 
 
@@ -124,7 +124,8 @@ def test_hub_from_a_prepared_cache_without_network(name, tmp_path):
     env = {**os.environ, "HF_HOME": str(tmp_path / "home"), "HF_HUB_OFFLINE": "1", "PYTHONPATH": root}
     for variable in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_DATASETS_CACHE"):
         env.pop(variable, None)
-    out = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
+    command = [sys.executable, "-c", code]
+    out = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
     assert out.returncode == 0, out.stderr
     mark, source, partial, notes = json.loads(out.stdout)
     assert mark == load_task(name, str(files.write_parquet_task(tmp_path / "same", name, train, dev))).fingerprint
@@ -132,15 +133,16 @@ def test_hub_from_a_prepared_cache_without_network(name, tmp_path):
     assert partial and any("officially" in note for note in notes)
 
 
-def test_embedded_comes_from_the_demo_language(monkeypatch):
-    train, dev = rows("rte")
-    demo = types.ModuleType("lottery_utils.tasks.demo")
-    demo.DEMO_SIZES = {"rte": (12, 5)}
-    demo.demo_task = lambda name: (train, dev)
-    monkeypatch.setitem(sys.modules, demo.__name__, demo)
-    data = load_task("rte", "embedded")
-    assert (len(data.train), len(data.dev), data.partial, data.notes) == (12, 5, False, ())
-    assert "RTE" in data.source
+@pytest.mark.parametrize("name", TASKS)
+def test_embedded_tasks_have_the_demos_own_sizes(name):
+    from lottery_utils.tasks.demo import DEMO_SIZES
+
+    data = load_task(name, "embedded")
+    assert (len(data.train), len(data.dev)) == DEMO_SIZES[name]
+    assert data.notes == () and not data.partial
+    assert set(np.unique(data.dev.labels)) >= set(range(TASKS[name].num_labels)) or name == "stsb"
+    limited = load_task(name, "embedded", train_limit=20)
+    assert limited.partial and limited.train.texts == data.train.texts[:20]
 
 
 def test_limits_take_the_first_rows_and_say_so(tmp_path, small):
@@ -166,6 +168,9 @@ def test_a_task_folder_may_be_written_either_way_or_be_given_itself(folder, tmp_
     (tmp_path / "SST-2").rename(tmp_path / folder)
     above, itself = load_task("sst2", str(tmp_path)), load_task("sst2", str(tmp_path / folder))
     assert above.fingerprint == itself.fingerprint
+    assert above.notes == itself.notes == ()
+    (tmp_path / folder).rename(tmp_path / "mine")
+    assert load_task("sst2", str(tmp_path / "mine")).notes == ("folder mine is taken to be SST-2",)
 
 
 def test_differences_are_notes(tmp_path, small):
@@ -173,7 +178,7 @@ def test_differences_are_notes(tmp_path, small):
 
     train, dev = rows("wnli")
     features = datasets.Features(
-        {"sentence1": datasets.Value("string"), "sentence2": datasets.Value("string"), "genre": datasets.Value("string")}
+        {column: datasets.Value("string") for column in ("sentence1", "sentence2", "genre")}
         | {"label": datasets.ClassLabel(names=["entailment", "not_entailment"])}
     )
     (tmp_path / "wnli").mkdir()

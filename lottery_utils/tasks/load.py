@@ -60,7 +60,7 @@ def load_task(name: str, data: str = "hub", train_limit: int | None = None, dev_
     train, train_notes, train_partial = _split(task, "train", found.train, found.sizes[0], train_limit)
     dev, dev_notes, dev_partial = _split(task, "dev", found.dev, found.sizes[1], dev_limit)
     notes = (*found.notes, *train_notes, *dev_notes)
-    partial = found.partial or train_partial or dev_partial
+    partial = train_partial or dev_partial
     return TaskData(task, train, dev, found.source, notes, partial, fingerprint(train, dev))
 
 

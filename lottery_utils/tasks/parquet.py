@@ -38,7 +38,9 @@ def read_parquet(task: Task, split: str, files: list[Path]) -> RawSplit:
     if len(numbers) not in (0, len(files)) or (not numbers and len(files) > 1) or len(totals) > 1:
         raise UserError(f"{files[0].parent}: several files could be split {split}: {shown}; keep one")
     if totals and numbers != list(range(*totals)):
-        raise UserError(f"{files[0].parent}: split {split} has {len(files)} of {max(totals)} shards ({shown}); add the rest")
+        raise UserError(
+            f"{files[0].parent}: split {split} has {len(files)} of {max(totals)} shards ({shown}); add the others"
+        )
     columns: dict[str, list] = {column: [] for column in (*task.columns, "label")}
     notes: list[str] = []
     for path in files:
@@ -76,7 +78,8 @@ def _read(task: Task, path: Path) -> tuple[dict[str, list], list[str] | None, li
             f"{path}: expected a parquet file, but it is damaged, cut short or no parquet file ({reason}); get it again"
         ) from error
     except UnicodeDecodeError as error:
-        raise UserError(f"{path}: expected UTF-8 text, got byte {error.object[error.start]:#04x}; get it again") from error
+        byte = error.object[error.start]
+        raise UserError(f"{path}: expected UTF-8 text, got byte {byte:#04x}; get the file again") from error
     extra = [name for name in schema.names if name not in (*needed, "idx")]
     return table, _label_names(schema.metadata), extra
 

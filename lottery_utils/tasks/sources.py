@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..errors import UserError
@@ -24,7 +24,6 @@ class Found:
     dev: RawSplit
     sizes: tuple[int, int]
     notes: tuple[str, ...] = ()
-    partial: bool = False
 
 
 def embedded_splits(task: Task) -> Found:
@@ -99,12 +98,18 @@ def folder_splits(task: Task, data: str) -> Found:
     own = _plain(root.resolve().name)
     other = own in TASKS and own != task.name
     for folder in inside if other else (*inside, root):
+        name = folder.resolve().name
         if parquet_files(folder, "train") or parquet_files(folder, task.dev_split):
-            return _parquet(task, folder, f"parquet folder {folder.resolve().name}")
-        if tsv_files(task, folder):
+            found = _parquet(task, folder, f"parquet folder {name}")
+        elif tsv_files(task, folder):
             train, dev = read_tsv_folder(task, folder)
-            source = f"GLUE TSV folder {folder.resolve().name}: {train.name}, {dev.name}"
-            return Found(source, train, dev, (task.train_size, task.dev_size), partial=False)
+            source = f"GLUE TSV folder {name}: {train.name}, {dev.name}"
+            found = Found(source, train, dev, (task.train_size, task.dev_size))
+        else:
+            continue
+        # several tasks have the same columns and labels, so only the name tells them apart
+        strange = folder is root and own != task.name
+        return replace(found, notes=(f"folder {name} is taken to be {task.title}",)) if strange else found
     if other and not inside:
         raise UserError(
             f"data directory {data} is the folder of {TASKS[own].title}, not of {task.title}; give the directory above "
@@ -114,7 +119,7 @@ def folder_splits(task: Task, data: str) -> Found:
     where = f"{inside[0]}" if inside else f"data directory {data}"
     raise UserError(
         f"{where} has no files of {task.title}; expected {task.name}/train*.parquet with "
-        f"{task.name}/{task.dev_split}*.parquet, or the official {task.title}/train.tsv with its dev file; found {names}"
+        f"{task.name}/{task.dev_split}*.parquet, or the official {task.title}/train.tsv and its dev file; found {names}"
     )
 
 

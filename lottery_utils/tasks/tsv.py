@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +24,7 @@ _FILE_COLUMNS = {
 }
 _COLA = ("source", "label", "star", "sentence")  # CoLA's files have no header
 _MSR_TRAIN, _MSR_TEST, _MRPC_DEV_IDS = "msr_paraphrase_train.txt", "msr_paraphrase_test.txt", "dev_ids.tsv"
+_NOT_UTF8 = re.compile("[\udc80-\udcff]")  # how "surrogateescape" marks such bytes
 # the official QQP files break a few questions over two lines; more than this share is damage
 MALFORMED_SHARE = 0.05
 
@@ -45,7 +47,7 @@ def read_tsv_folder(task: Task, folder: Path) -> tuple[RawSplit, RawSplit]:
         return _read_msr(task, folder)
     for path in (train, dev):
         if not path.is_file():
-            raise UserError(f"{path}: no such file; {task.title} needs {train.name} and {dev.name}; add the missing file")
+            raise UserError(f"{path}: no such file; {task.title} needs {train.name} and {dev.name}; add it")
     return _read(task, train), _read(task, dev)
 
 
@@ -65,10 +67,15 @@ def _read(task: Task, path: Path, extra: tuple[str, ...] = ()) -> RawSplit:
     lines, cut, surplus, number = [], [], [], 0
     try:
         # utf-8-sig: Microsoft's MRPC files begin with a byte order mark
-        with path.open(encoding="utf-8-sig") as file:
+        with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
             for number, line in enumerate(file, 1):
                 if line == "\n":
                     continue
+                if wrong := _NOT_UTF8.search(line):
+                    byte = ord(wrong[0]) - 0xDC00
+                    raise UserError(
+                        f"{path}: line {number}: expected UTF-8 text, got byte {byte:#04x}; convert the file to UTF-8"
+                    )
                 if "\0" in line:
                     raise UserError(f"{path}: line {number} holds a NUL byte, expected text; get the file again")
                 row = line.rstrip("\n").split("\t")
@@ -84,11 +91,6 @@ def _read(task: Task, path: Path, extra: tuple[str, ...] = ()) -> RawSplit:
                 lines.append(number)
                 for column, position in zip(cells, positions):
                     column.append(row[position])
-    except UnicodeDecodeError as error:
-        byte = error.object[error.start]
-        raise UserError(
-            f"{path}: expected UTF-8 text, got byte {byte:#04x} after line {number}; convert the file to UTF-8"
-        ) from error
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); check the file") from error
     if header is None:
