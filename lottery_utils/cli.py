@@ -25,11 +25,10 @@ EXAMPLES = """examples:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code: 0 done, 1 a cell failed, 2 bad input, 130 stopped."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _interrupt)  # stop as on Ctrl-C: the store stays clean
     try:
+        options = _parser().parse_args(arguments)
         return options.command(options)
     except UserError as error:
         print(f"lottery: error: {' '.join(str(error).split())}", file=sys.stderr)
@@ -45,9 +44,16 @@ def _interrupt(number, frame) -> None:
     raise KeyboardInterrupt
 
 
+class _Parser(argparse.ArgumentParser):
+    """Reports a wrong argument in one line, as every other error."""
+
+    def error(self, message: str) -> None:
+        raise UserError(f"{message}; see '{self.prog} --help'")
+
+
 def _parser() -> argparse.ArgumentParser:
     form = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser("lottery", description=__doc__, epilog=EXAMPLES, formatter_class=form)
+    parser = _Parser("lottery", description=__doc__, epilog=EXAMPLES, formatter_class=form)
     parser.add_argument("--version", action="version", version=f"lottery {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 

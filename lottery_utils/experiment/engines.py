@@ -152,7 +152,7 @@ class _Worker:
 
     def attend(self, jobs: queue.SimpleQueue, answers: queue.SimpleQueue) -> None:
         """Compute cells from `jobs` until None comes."""
-        while (cell := jobs.get()) is not None:
+        while (cell := jobs.get()) is not None and not self.stopped:
             try:
                 answers.put((cell, self.ask({"cell": cell.as_dict()}, cell.name)))
             except Exception as error:  # the main thread would wait for an answer for ever
@@ -186,7 +186,7 @@ class _Worker:
 
     def stop(self) -> None:
         """End the process now; it gives its claim back and stores nothing half."""
-        process = self.process
+        self.stopped, process = True, self.process
         if process is not None and process.poll() is None:
             process.terminate()
             try:
@@ -262,6 +262,7 @@ class Bar:
 
     def close(self) -> None:
         """Leave the last state on the screen."""
+        self.bar.set_postfix_str("", refresh=False)
         self.bar.close()
 
     def _describe(self) -> None:
