@@ -175,11 +175,7 @@ def model_sizes(model: torch.nn.Module) -> ModelSizes:
     from ..models.anatomy import anatomy
 
     view = anatomy(model)
-    out = view.attention_out(0)
-    q, k, v = view.qkv(0)
-    inner = view.heads * view.head_dim
-    per_head = (sum(p.numel() for m in (q, k, v) for p in m.parameters()) + out.weight.numel()) * view.head_dim // inner
-    per_mlp = sum(p.numel() for m in (view.mlp_in(0), view.mlp_out(0)) for p in m.parameters())
-    prunable = sum(p.numel() for p in view.prunable_parameters().values())
-    total = sum(p.numel() for p in model.parameters())
-    return ModelSizes(view.layers, view.heads, per_head, per_mlp, prunable, total)
+    per_head, per_mlp, prunable = view.structured_parameters()
+    return ModelSizes(
+        view.layers, view.heads, per_head, per_mlp, prunable, sum(p.numel() for p in model.parameters())
+    )

@@ -45,12 +45,15 @@ class Batch:
 
 
 def encode(tokenizer, split, max_length: int) -> Encoded:
-    """Tokenise a task's split (texts of one or two columns), truncated to `max_length` tokens, longest first."""
+    """Tokenise a task's split (texts of one or two columns), truncated to `max_length` tokens, longest first.
+
+    A model that takes fewer tokens sets the limit.
+    """
     columns = list(zip(*split.texts))
     out = tokenizer(
         *[list(column) for column in columns],
         truncation=True,
-        max_length=max_length,
+        max_length=min(max_length, tokenizer.model_max_length),
         padding=False,
         return_attention_mask=False,
         return_token_type_ids="token_type_ids" in tokenizer.model_input_names,
