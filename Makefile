@@ -26,7 +26,9 @@ SPEED := $(if $(WORKERS),--workers $(WORKERS))
 help:  ## list the targets and variables
 	@echo "Targets:"
 	@sed -nE 's/^([a-z]+):.*## (.*)$$/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
-	@echo "Variables: PRESET=$(PRESET) TASKS=\"rte mrpc\" SEEDS=\"1337 42\" RESULTS=$(RESULTS) OUT=$(OUT) WORKERS=2 SET=\"KEY=VALUE\" TORCH_INDEX=URL"
+	@echo "Variables, for example:"
+	@echo "  PRESET=$(PRESET) TASKS=\"rte mrpc\" SEEDS=\"1337 42\" SET=\"KEY=VALUE\" RESULTS=$(RESULTS) OUT=$(OUT) WORKERS=2"
+	@echo "  PYTHON=python3.12 VENV=$(VENV) TORCH_INDEX=URL PYTEST_ARGS=\"-n auto\""
 
 env: $(STAMP)  ## make .venv with the locked versions, once
 

@@ -90,7 +90,10 @@ def test_trim_toc_leaves_out_what_is_not_there(tmp_path):
         "format": "jb-book",
         "root": "intro",
         "parts": [
-            {"caption": "A", "chapters": [{"file": "chapters/01", "sections": [{"file": "gone"}]}, {"file": "chapters/02"}]},
+            {
+                "caption": "A",
+                "chapters": [{"file": "chapters/01", "sections": [{"file": "gone"}]}, {"file": "chapters/02"}],
+            },
             {"caption": "B", "chapters": [{"file": "gone"}]},
         ],
     }
@@ -133,7 +136,8 @@ def test_lock_satisfies_pyproject_exactly_pinned():
 
 
 def test_jupyter_book_stays_below_2_wherever_it_is_installed():
-    for name in ("pyproject.toml", "environment.yml", "requirements.lock", ".github/workflows/book.yml", ".ci/run", "Makefile"):
+    lists = ("pyproject.toml", "environment.yml", "requirements.lock")
+    for name in (*lists, ".github/workflows/book.yml", ".ci/run", "Makefile"):
         for line in (ROOT / name).read_text(encoding="utf-8").splitlines():
             if re.search(r"jupyter-book\s*[<>=~]", line):
                 assert "<2" in line or "jupyter-book==1." in line, f"{name}: {line}"
@@ -148,7 +152,8 @@ def test_strip_removes_what_changes_and_keeps_what_is_shown():
     executed = notebook("print(1)")
     executed.metadata["papermill"] = {"output_path": "/home/me/out.ipynb", "duration": 1.5}
     executed.metadata["language_info"] = {"name": "python", "version": "3.11.2"}
-    injected = v4.new_code_cell('# Parameters\nresults_dir = "/repo/results"', metadata={"tags": ["injected-parameters"]})
+    injected = v4.new_code_cell('# Parameters\nresults_dir = "/repo/results"')
+    injected.metadata["tags"] = ["injected-parameters"]
     executed.cells.insert(2, injected)
     cell = executed.cells[3]
     cell.metadata.update({"papermill": {"start_time": "now"}, "execution": {"iopub.status.busy": "now"}})

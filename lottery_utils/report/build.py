@@ -82,7 +82,8 @@ def build_book(book: Path) -> Path:
     if done.returncode:
         told = [line for line in done.stdout.splitlines() if "WARNING" in line or "ERROR" in line]
         told = told or [line for line in done.stdout.splitlines() if line.strip()] or ["no output"]
-        raise UserError(f"the book does not build strictly, {len(told)} warning(s), the first: {told[0].strip()}; see {log}")
+        first = f"{len(told)} warning(s), the first: {told[0].strip()}"
+        raise UserError(f"the book does not build strictly, {first}; see {log}")
     return book / "_build" / "html" / "index.html"
 
 

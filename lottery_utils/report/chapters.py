@@ -61,7 +61,8 @@ def execute_chapter(notebook: Path, output: Path, parameters: dict, progress: bo
             config=config,
         )
     except papermill.PapermillExecutionError as error:
-        raise UserError(f"chapter {notebook.stem} stopped: {_one_line(error.ename, error.evalue)}; see {output}") from None
+        told = _one_line(error.ename, error.evalue)
+        raise UserError(f"chapter {notebook.stem} stopped: {told}; see {output}") from None
     except (papermill.PapermillException, nbformat.reader.NotJSONError, nbformat.ValidationError) as error:
         raise UserError(f"chapter {notebook.stem} cannot be run: {_one_line(type(error).__name__, error)}") from None
 

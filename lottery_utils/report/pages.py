@@ -37,7 +37,8 @@ def trim_toc(toc: dict, book: Path) -> dict:
     trimmed = {key: value for key, value in toc.items() if key not in ("parts", "chapters", "sections")}
     for key in ("parts", "chapters", "sections"):
         if key in toc:
-            entries = [trim_toc(entry, book) for entry in toc[key] if "file" not in entry or has_page(book, entry["file"])]
+            there = [entry for entry in toc[key] if "file" not in entry or has_page(book, entry["file"])]
+            entries = [trim_toc(entry, book) for entry in there]
             trimmed[key] = [entry for entry in entries if key != "parts" or entry.get("chapters")]
             if not trimmed[key]:
                 del trimmed[key]
