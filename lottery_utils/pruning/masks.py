@@ -144,8 +144,8 @@ def load_mask(path: Path) -> StructuredMask | WeightMask:
     """Read a mask written by `save`. Raises UserError for a damaged file or one that holds no mask."""
     try:
         with safe_open(str(path), "np") as file:
-            meta = file.metadata() or {}
-            shapes = json.loads(meta["shapes"])
+            meta = json.loads((file.metadata() or {})["mask"])
+            shapes = meta["shapes"]
             arrays = {name: _unpack(file.get_tensor(name), shape, name) for name, shape in shapes.items()}
             kind = meta["kind"]
     except FileNotFoundError:
@@ -159,8 +159,9 @@ def load_mask(path: Path) -> StructuredMask | WeightMask:
 
 def _write(path: Path, arrays: dict[str, np.ndarray], kind: str, meta: dict | None) -> None:
     shapes = {name: list(value.shape) for name, value in arrays.items()}
-    header = {"kind": kind, "shapes": json.dumps(shapes), **{k: str(v) for k, v in (meta or {}).items()}}
-    save_file({name: np.packbits(value.reshape(-1)) for name, value in arrays.items()}, str(path), header)
+    about = json.dumps({**(meta or {}), "kind": kind, "shapes": shapes}, sort_keys=True)
+    # one entry: safetensors writes several in an order that changes, and equal masks must be equal files
+    save_file({name: np.packbits(value.reshape(-1)) for name, value in arrays.items()}, str(path), {"mask": about})
 
 
 def _unpack(bits: np.ndarray, shape: list[int], name: str) -> np.ndarray:
