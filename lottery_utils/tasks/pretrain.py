@@ -27,7 +27,9 @@ from .corpus import texts
 from .vocabulary import CLS, MASK, PAD, SEP, SPECIAL, encode, save_tokenizer, vocabulary
 
 CHUNK = 24_000  # texts drawn at a time
-MASKED = 0.2
+MASKED = 0.2  # of the words
+WARM_UP = 480  # steps
+SHORT = 1600  # steps with short sentences first
 
 
 def config(hidden: int = 96, layers: int = 6, heads: int = 8) -> BertConfig:
@@ -115,27 +117,25 @@ def held_out_accuracy(model, seed: int, batch_size: int) -> dict:
 def pretrain(out: Path, seed: int, steps: int, batch_size: int, peak: float, hidden: int, stop: int | None = None) -> dict:
     """Train for `steps` steps (or until `stop`), writing a checkpoint every 500; returns the log.
 
-    Linear warm-up over 3 % of the steps, linear decay over the last 30 %; short sentences for the first 10 %.
-    A step's gradient comes from both losses; the learning rate in between is constant.
+    Linear warm-up over 480 steps, then constant, linear decay over the last 30 % of the steps; short sentences first.
     """
     torch.manual_seed(seed)  # the initial weights
     model = BertForPreTraining(config(hidden)).train()
     model.set_attn_implementation("eager")  # for short rows on a CPU faster than the fused kernel
     optimizer = torch.optim.AdamW(model.parameters(), lr=peak, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
-    warm = max(1, int(0.03 * steps))
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: min(1.0, (s + 1) / warm, (steps - s) / (0.3 * steps)))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: min(1.0, (s + 1) / WARM_UP, (steps - s) / (0.3 * steps)))
     log = {"seed": seed, "steps": steps, "batch_size": batch_size, "learning_rate": peak, "curve": [], "seconds": 0.0,
            "started": datetime.now(timezone.utc).isoformat(timespec="seconds"), "step": 0, "chunk": 0, "place": 0}
     out.mkdir(parents=True, exist_ok=True)
     if (out / "state.json").exists():
-        log = _resume(out, model, optimizer, schedule)
+        log = {**_resume(out, model, optimizer, schedule), "steps": steps}
     begin, sums, bar = time.perf_counter() - log["seconds"], {}, tqdm(total=steps, initial=log["step"], unit="step")
-    short = log["chunk"] * CHUNK < 0.1 * steps * batch_size
+    short = log["chunk"] * CHUNK < SHORT * batch_size
     pending = batches(seed, log["chunk"], batch_size, short)[log["place"] :]
     while log["step"] < (stop or steps):
         if not pending:
             log["chunk"], log["place"] = log["chunk"] + 1, 0
-            short = log["chunk"] * CHUNK < 0.1 * steps * batch_size
+            short = log["chunk"] * CHUNK < SHORT * batch_size
             pending = batches(seed, log["chunk"], batch_size, short)
         batch = pending.pop(0)
         word_loss, pair_loss, counts = losses(model, batch, torch.Generator().manual_seed(seed * 1_000_003 + log["step"]))

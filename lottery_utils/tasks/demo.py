@@ -1,0 +1,85 @@
+"""The embedded demo: nine tasks with GLUE's columns and label ids, made from the demo language, and its micro-BERT.
+
+No train example is a dev example, and a dev example's first sentence is `reserved`: it is in no train set and in no
+pre-training text (WNLI apart, whose sentence type is never pre-trained on and whose dev set repeats the premises of
+the train set with the label turned, as GLUE's does).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from random import Random
+
+from ..errors import UserError
+from . import demo_pairs, demo_single
+from .language import reserved
+
+# train and dev examples, ordered by size as GLUE's are
+DEMO_SIZES = {
+    "cola": (1400, 450),
+    "sst2": (1500, 450),
+    "mrpc": (1000, 400),
+    "stsb": (1200, 450),
+    "qqp": (2000, 600),
+    "mnli": (2200, 560),
+    "qnli": (1800, 500),
+    "rte": (700, 300),
+    "wnli": (200, 71),
+}
+_TASKS: dict[str, tuple[tuple[str, ...], Callable]] = {
+    "cola": (("sentence",), demo_single.acceptability),
+    "sst2": (("sentence",), demo_single.sentiment),
+    "mrpc": (("sentence1", "sentence2"), demo_pairs.paraphrase),
+    "stsb": (("sentence1", "sentence2"), demo_pairs.similarity),
+    "qqp": (("question1", "question2"), demo_pairs.duplicate_question),
+    "mnli": (("premise", "hypothesis"), demo_pairs.inference),
+    "qnli": (("question", "sentence"), demo_pairs.answers),
+    "rte": (("sentence1", "sentence2"), demo_pairs.recognise_entailment),
+    "wnli": (("sentence1", "sentence2"), demo_pairs.pronouns),
+}
+
+
+@cache
+def demo_task(name: str) -> tuple[dict[str, list], dict[str, list]]:
+    """Return (train, dev) of demo task `name` as columns, the same on every machine; do not change them in place.
+
+    Raises UserError for an unknown name.
+    """
+    if name not in _TASKS:
+        raise UserError(f"unknown demo task {name!r}; valid tasks: {', '.join(_TASKS)}")
+    columns, draw = _TASKS[name]
+    train_size, dev_size = DEMO_SIZES[name]
+    if name == "wnli":
+        train, dev = _pronoun_rows(train_size, dev_size)
+    else:
+        train, dev = (_rows(name, draw, n, held_out) for n, held_out in ((train_size, False), (dev_size, True)))
+    return tuple({c: list(v) for c, v in zip((*columns, "label"), zip(*rows))} for rows in (train, dev))
+
+
+def _rows(name: str, draw: Callable, size: int, held_out: bool) -> list[tuple]:
+    """Draw `size` different examples whose first sentence is reserved exactly when `held_out`."""
+    rng, found = Random(f"demo {name} {'dev' if held_out else 'train'}"), {}
+    while len(found) < size:
+        row = draw(rng)
+        if reserved(row[0]) == held_out:
+            found.setdefault(row[:-1], row)
+    return list(found.values())
+
+
+def _pronoun_rows(train_size: int, dev_size: int) -> tuple[list[tuple], list[tuple]]:
+    rng = Random("demo wnli")
+    pairs = {}
+    while len(pairs) < train_size:
+        train, dev = demo_pairs.pronouns(rng, int(7 * len(pairs) % 16 < 7))
+        pairs.setdefault(train[0], (train, dev))
+    both = list(pairs.values())
+    train, dev = [t for t, _ in both], [d for _, d in both[:dev_size]]
+    rng.shuffle(train)
+    return train, dev
+
+
+def micro_bert_dir() -> Path:
+    """Return the folder of the embedded micro-BERT: config, weights, tokenizer and pre-training log."""
+    return Path(__file__).parent / "micro_bert"
