@@ -1,0 +1,235 @@
+"""The store keeps whole cells or none, never overwrites, and notices damage; claims survive their owner's death."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from lottery_utils.errors import UserError
+from lottery_utils.experiment import claims
+from lottery_utils.experiment.claims import claim, is_claimed
+from lottery_utils.experiment.store import CHECKPOINT, PREDICTIONS, RECORD, Damaged, Store
+
+ADDRESS = "sst2-full-finetune-1-0123456789"
+
+
+def write(store: Store, score: float = 0.5, address: str = ADDRESS) -> dict:
+    """Store a small cell."""
+    store.prepare()
+    arrays = {"predictions": np.arange(4), "labels": np.full(4, score)}
+    files = {name: lambda path: save_file(arrays, path) for name in (PREDICTIONS, CHECKPOINT)}
+    return store.write(address, {"score": score, "name": "sst2/1/finetune/full", "cell": {}}, files)
+
+
+def test_a_record_is_read_back_with_floats_to_the_last_bit(tmp_path):
+    store = Store(tmp_path / "results")
+    value = 0.1 + 0.2
+    written = write(store, value)
+    assert store.read(ADDRESS, deep=True) == written
+    assert store.read(ADDRESS)["score"] == value
+    assert store.addresses() == [ADDRESS]
+
+
+def test_nothing_exists_before_the_first_write(tmp_path):
+    store = Store(tmp_path / "results")
+    assert store.read(ADDRESS) is None and store.addresses() == [] and store.failure(ADDRESS) is None
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_stored_cell_is_never_overwritten(tmp_path):
+    store = Store(tmp_path)
+    first = write(store, 0.5)
+    before = {p.name: p.read_bytes() for p in store.folder(ADDRESS).iterdir()}
+    assert write(store, 0.9) == first
+    assert {p.name: p.read_bytes() for p in store.folder(ADDRESS).iterdir()} == before
+    assert not list((tmp_path / ".staging").iterdir())
+
+
+def test_a_writer_that_stops_half_way_leaves_no_cell(tmp_path):
+    store = Store(tmp_path)
+    store.prepare()
+
+    def stop(path):
+        path.write_bytes(b"half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        store.write(ADDRESS, {"score": 1.0}, {PREDICTIONS: stop})
+    assert store.read(ADDRESS) is None and not list((tmp_path / ".staging").iterdir())
+    with pytest.raises(ValueError, match="JSON compliant|Out of range"):
+        store.write(ADDRESS, {"score": float("nan")}, {})
+    assert store.read(ADDRESS) is None
+
+
+def _edit(folder, change):
+    path = folder / RECORD
+    record = json.loads(path.read_text())
+    change(record)
+    path.write_text(json.dumps(record))
+
+
+DAMAGE = {
+    "record cut short": lambda d: (d / RECORD).write_bytes((d / RECORD).read_bytes()[:-20]),
+    "record empty": lambda d: (d / RECORD).write_bytes(b""),
+    "record is no mapping": lambda d: (d / RECORD).write_text("[1, 2]"),
+    "record not text": lambda d: (d / RECORD).write_bytes(b"\xff\xfe\x00"),
+    "record deeply nested": lambda d: (d / RECORD).write_text("[" * 100_000),
+    "score changed": lambda d: _edit(d, lambda r: r.update(score=0.99)),
+    "files of another kind": lambda d: _edit(d, lambda r: r.update(files=[])),
+    "record gone": lambda d: (d / RECORD).unlink(),
+    "payload gone": lambda d: (d / PREDICTIONS).unlink(),
+    "payload bit": lambda d: (d / PREDICTIONS).write_bytes((d / PREDICTIONS).read_bytes()[:-1] + b"\x01"),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_damage_is_named_and_can_be_set_aside(tmp_path, kind):
+    store = Store(tmp_path)
+    write(store)
+    DAMAGE[kind](store.folder(ADDRESS))
+    with pytest.raises(Damaged, match=ADDRESS) as caught:
+        store.read(ADDRESS, deep=True)
+    assert "\n" not in str(caught.value)
+    aside = store.set_aside(ADDRESS)
+    assert aside.name == f"{ADDRESS}.damaged-1" and store.read(ADDRESS) is None and store.addresses() == []
+    assert write(store)["score"] == 0.5
+    (store.folder(ADDRESS) / RECORD).unlink()
+    assert store.set_aside(ADDRESS).name.endswith("damaged-2")
+
+
+def test_a_record_under_another_cells_address_is_damage(tmp_path):
+    store = Store(tmp_path)
+    write(store)
+    os.rename(store.folder(ADDRESS), tmp_path / "sst2-full-finetune-2-0123456789")
+    with pytest.raises(Damaged, match="belongs to"):
+        store.read("sst2-full-finetune-2-0123456789")
+
+
+def test_a_payload_is_checked_when_it_is_used(tmp_path):
+    store = Store(tmp_path)
+    write(store)
+    assert store.file(ADDRESS, PREDICTIONS).is_file()
+    with pytest.raises(KeyError):
+        store.file(ADDRESS, "mask.safetensors")
+    DAMAGE["payload bit"](store.folder(ADDRESS))
+    with pytest.raises(Damaged, match="checksum"):
+        store.file(ADDRESS, PREDICTIONS)
+
+
+def test_a_missing_checkpoint_is_no_damage_and_an_altered_one_is_set_aside(tmp_path):
+    store = Store(tmp_path)
+    write(store)
+    path = store.checkpoint(ADDRESS)
+    kept = path.read_bytes()
+    path.write_bytes(b"x" + kept[1:])
+    assert store.checkpoint(ADDRESS) is None and not path.exists()
+    assert store.read(ADDRESS, deep=True) is not None
+    other = tmp_path / "other"
+    other.write_bytes(b"something else")
+    assert not store.restore(ADDRESS, other)
+    other.write_bytes(kept)
+    assert store.restore(ADDRESS, other) and store.checkpoint(ADDRESS).read_bytes() == kept
+
+
+@pytest.mark.parametrize("name", ["../outside", "/etc", "a/b", "a b", "", ".", "..", "a\0b", "é"])
+def test_an_address_is_one_plain_path_component(tmp_path, name):
+    with pytest.raises(UserError, match="not the address"):
+        Store(tmp_path).folder(name)
+
+
+def test_a_place_that_cannot_hold_results_is_a_user_error(tmp_path):
+    file = tmp_path / "file"
+    file.write_text("x")
+    with pytest.raises(UserError, match="is a file"):
+        Store(file)
+    with pytest.raises(UserError, match="cannot write results"):
+        Store(file / "below").prepare()
+
+
+def test_failures_are_noted_and_forgotten(tmp_path):
+    store = Store(tmp_path)
+    store.fail(ADDRESS, {"error": "loss is nan"})
+    assert store.failure(ADDRESS)["error"] == "loss is nan"
+    store.forget_failure(ADDRESS)
+    assert store.failure(ADDRESS) is None
+
+
+def test_only_one_worker_holds_a_claim(tmp_path):
+    with claim(tmp_path, ADDRESS) as first:
+        assert first and is_claimed(tmp_path, ADDRESS)
+        with claim(tmp_path, ADDRESS) as second:
+            assert not second
+        assert is_claimed(tmp_path, ADDRESS)
+    assert not is_claimed(tmp_path, ADDRESS)
+    with claim(tmp_path, ADDRESS) as again:
+        assert again
+
+
+def test_a_claim_is_given_back_when_the_block_fails(tmp_path):
+    with pytest.raises(RuntimeError), claim(tmp_path, ADDRESS):
+        raise RuntimeError
+    assert not is_claimed(tmp_path, ADDRESS)
+
+
+def test_a_dead_workers_claim_is_taken_over(tmp_path):
+    code = (
+        "import os, sys; from pathlib import Path; from lottery_utils.experiment.claims import claim\n"
+        f"with claim(Path(sys.argv[1]), '{ADDRESS}') as held:\n    print(held, flush=True); os._exit(9)"
+    )
+    path = os.pathsep.join(p for p in sys.path if p)
+    environment = {**os.environ, "PYTHONPATH": path}
+    done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, env=environment)
+    assert done.stdout.strip() == "True"
+    assert (tmp_path / ".claims" / ADDRESS).exists() and not is_claimed(tmp_path, ADDRESS)
+    with claim(tmp_path, ADDRESS) as held:
+        assert held
+    assert not list((tmp_path / ".claims").iterdir())
+
+
+def test_a_claim_whose_process_id_was_given_to_another_process_is_stale(tmp_path):
+    with claim(tmp_path, ADDRESS):
+        path = tmp_path / ".claims" / ADDRESS
+        holder = json.loads(path.read_text())
+        if holder["born"] is None:
+            pytest.skip("this system does not say when a process started")
+        path.write_text(json.dumps({**holder, "born": "1"}))
+        assert not is_claimed(tmp_path, ADDRESS)
+
+
+def test_a_claim_from_another_machine_is_stale_only_after_long_silence(tmp_path):
+    path = tmp_path / ".claims" / ADDRESS
+    path.parent.mkdir()
+    path.write_text(json.dumps({"pid": 1, "born": None, "host": "elsewhere", "token": "t"}))
+    with claim(tmp_path, ADDRESS) as held:
+        assert not held
+    long_ago = path.stat().st_mtime - claims.SILENCE - 10
+    os.utime(path, (long_ago, long_ago))
+    with claim(tmp_path, ADDRESS) as held:
+        assert held
+
+
+def test_many_threads_never_hold_one_claim_together(tmp_path):
+    holders, together, start = [], [], threading.Barrier(8)
+
+    def work():
+        start.wait()
+        for _ in range(20):
+            with claim(tmp_path, ADDRESS) as held:
+                if held:
+                    holders.append(1)
+                    together.append(len(holders))
+                    holders.pop()
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert together and set(together) == {1}
