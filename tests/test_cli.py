@@ -70,7 +70,7 @@ BAD_OPTIONS = {
     "unknown method": (["run", "--methods", "random"], "magnitude"),
     "unknown stage": (["run", "--stages", "train"], "finetune"),
     "unknown subnetwork": (["run", "--subnetworks", "best"], "super_bad"),
-    "empty choice": (["run", "--methods", "magnitude", "--stages", "score", "--subnetworks", "super"], "nothing to run"),
+    "empty choice": (["run", "--methods", "magnitude", "--stages", "score", "--subnetworks", "super"], "nothing"),
     "unknown override": (["run", "--set", "epoch=1"], "epochs"),
     "wrong type": (["run", "--set", "epochs=many"], "epochs must be int"),
     "out of range": (["run", "--set", "threshold=1.5"], "threshold"),
@@ -120,7 +120,8 @@ def _bad_world(case, world, root):
             table = {name: values[:0] for name, values in table.items()}
         schema = pa.schema([(name, pa.int64() if name == "label" else pa.string()) for name in table])
         pq.write_table(pa.table(table, schema=schema), path)
-        return {"data": str(root / "glue")}, {"column missing": "'sentence'", "wrong label": "label 7"}.get(case, "no rows")
+        part = {"column missing": "'sentence'", "wrong label": "label 7", "empty split": "no rows"}[case]
+        return {"data": str(root / "glue")}, part
     if case == "model directory missing":
         return {"model": str(root / "none")}, "does not exist"
     shutil.copytree(world / "model", root / "model")
@@ -190,7 +191,8 @@ def test_status_shows_the_grid(world, results, capsys):
 
 def test_status_names_failures(world, results, capsys):
     arguments = options(world, results)
-    small = open_study("laptop", ["sst2"], [1], dict(_pair(p) for p in arguments[arguments.index("--set") + 1 :]), results)
+    pairs = arguments[arguments.index("--set") + 1 :]
+    small = open_study("laptop", ["sst2"], [1], dict(_pair(pair) for pair in pairs), results)
     key = small.address("sst2/1/retrain/magnitude/good")
     small.store.fail(key, {"error": "sst2/1/retrain/magnitude/good: loss is nan at step 7"})
     try:
@@ -229,7 +231,8 @@ def test_show_finds_a_cell_by_name_address_or_beginning(world, results, capsys):
 
 
 def test_help_and_status_import_no_torch_and_take_no_time(world, results):
-    code = "import sys; from lottery_utils.cli import main; main(sys.argv[1:]); print('torch' in sys.modules, file=sys.stderr)"
+    code = "import sys; from lottery_utils.cli import main; main(sys.argv[1:])\n"
+    code += "print('torch' in sys.modules, file=sys.stderr)"
     begin = time.perf_counter()
     command = [sys.executable, "-c", code, "status", *options(world, results)]
     done = subprocess.run(command, capture_output=True, text=True, env=environment())

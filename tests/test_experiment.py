@@ -46,9 +46,13 @@ def test_names_are_read_back():
 
 
 @pytest.mark.parametrize(
-    "name", ["mrpc", "mrpc/x/finetune/full", "xyz/1/finetune/full", "mrpc/1/score/magnitude/super", "mrpc/1/a/b/c/d", ""]
-    + ["mrpc/1/search/structured/bad", "mrpc/1/control/structured/good", "mrpc/1/finetune/structured/full", "mrpc/²/finetune/full"]
-)
+    "name",
+    [
+        "", "mrpc", "mrpc/1/a/b/c/d", "mrpc/x/finetune/full", "mrpc/²/finetune/full", "xyz/1/finetune/full",
+        "mrpc/1/finetune/structured/full", "mrpc/1/search/structured/bad", "mrpc/1/control/structured/good",
+        "mrpc/1/score/magnitude/super",
+    ],
+)  # fmt: skip
 def test_other_names_are_user_errors(name):
     with pytest.raises(UserError, match="cell"):
         parse_cell(name)
@@ -159,7 +163,8 @@ def test_a_field_that_does_not_matter_leaves_the_address(changes):
 @given(st.text("0123456789abcdef", min_size=1), st.text("0123456789abcdef", min_size=1))
 def test_other_contents_give_other_addresses(model, data):
     for cell in (GOOD, dataclasses.replace(GOOD, stage="score")):
-        assert (address(cell, PAPER, model, data) == address(cell, PAPER, MODEL, DATA)) == ((model, data) == (MODEL, DATA))
+        same = address(cell, PAPER, model, data) == address(cell, PAPER, MODEL, DATA)
+        assert same == ((model, data) == (MODEL, DATA))
 
 
 def test_super_survivors_depend_on_the_set_of_seeds_not_its_order():
@@ -203,8 +208,8 @@ def test_purposes_and_addresses_have_their_own_randomness():
 
 
 def test_the_schedule_hands_out_ready_cells_longest_path_first_and_blocks_only_what_needs_a_failed_one():
-    small = dataclasses.replace(PAPER, tasks=("mrpc",), seeds=(1, 2), methods=("structured",), subnetworks=("good", "bad"))
-    cells = plan(small)
+    small = dataclasses.replace(PAPER, tasks=("mrpc",), seeds=(1, 2))
+    cells = plan(small, methods=["structured"], subnetworks=["good", "bad"])
     schedule = Schedule(cells, small.seeds, set(), lambda cell: {"finetune": 5.0}.get(cell.stage, 1.0))
     first, second = schedule.next(), schedule.next()
     assert {first, second} == {full("mrpc", 1), full("mrpc", 2)}
@@ -382,7 +387,8 @@ def test_damage_is_set_aside_and_computed_again(finished, tmp_path, capsys):
     record, payload = (study.address(f"sst2/1/{name}") for name in ("search/structured/good", "score/magnitude/good"))
     (study.store.folder(record) / RECORD).write_text("{")
     (study.store.folder(payload) / PREDICTIONS).write_bytes(b"0")
-    assert study.record("sst2/1/search/structured/good") is None and study.predictions("sst2/1/score/magnitude/good") is None
+    assert study.record("sst2/1/search/structured/good") is None
+    assert study.predictions("sst2/1/score/magnitude/good") is None
     assert study.state("sst2/1/search/structured/good") == "damaged"
     summary = study.run(engine="serial", progress=False)
     assert summary.computed == 2 and summary.ok
@@ -505,7 +511,8 @@ def test_a_mask_that_keeps_everything_retrains_to_the_full_model(finished, tmp_p
 
     run = working(finished, parse_cell("sst2/1/finetune/full"))
     weights = load_file(finished.store.folder(run.address()) / CHECKPOINT)
-    whole = WeightMask({n: torch.ones_like(p, dtype=torch.bool) for n, p in weights.items() if "encoder" in n and p.ndim == 2})
+    matrices = {name: p for name, p in weights.items() if "encoder" in name and p.ndim == 2}
+    whole = WeightMask({name: torch.ones_like(p, dtype=torch.bool) for name, p in matrices.items()})
     for mask in (whole, StructuredMask.full(2, 4)):
         masked = dataclasses.replace(run, cell=parse_cell("sst2/1/retrain/structured/good"))
         result = stages.Result()

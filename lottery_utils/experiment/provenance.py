@@ -35,7 +35,7 @@ def _own_version() -> str:
 
 @lru_cache(maxsize=1)
 def commit() -> tuple[str | None, bool | None]:
-    """(commit, whether tracked files differ from it) of the checkout the package runs from; (None, None) outside one."""
+    """(commit, whether tracked files differ from it) of the package's checkout; (None, None) outside one."""
     package = Path(__file__).resolve().parents[1]
     if _git(package, "ls-files", "--error-unmatch", "__init__.py") is None:
         return None, None  # installed elsewhere; a surrounding repository says nothing about this code

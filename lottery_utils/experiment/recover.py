@@ -57,5 +57,5 @@ def _recovered(work: Work, cell: Cell, address: str) -> tuple[Path, list[str]]:
         replace(about, json.dumps({"apart": apart}))
         os.replace(part, path)
     apart = json.loads(about.read_text(encoding="utf-8"))["apart"]
-    how = f"its logits differ from the recorded ones by up to {apart:.3g}" if apart else "its logits are the recorded ones"
-    return path, [f"the weights of {cell.name} were not stored and were made again; {how}"]
+    how = f"differ from the recorded ones by up to {apart:.3g}" if apart else "are the recorded ones"
+    return path, [f"the weights of {cell.name} were not stored and were made again; their logits {how}"]

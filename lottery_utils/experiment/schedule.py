@@ -76,3 +76,21 @@ class Schedule:
     def _close(self, cell: Cell) -> None:
         self.running.discard(cell)
         del self.waits[cell]
+
+
+def expected_costs(records: Iterable[dict], preset: str) -> Callable[[Cell], float]:
+    """A function from a cell to its expected seconds: what such cells took here, else a relative guess."""
+    seen: dict[tuple, list[float]] = {}
+    for record in records:
+        cell = record["cell"]
+        if record["preset"] == preset:
+            for key in ((cell["task"], cell["stage"], cell["method"]), (cell["stage"], cell["method"])):
+                seen.setdefault(key, []).append(record["seconds"])
+
+    def cost(cell: Cell) -> float:
+        for key in ((cell.task, cell.stage, cell.method), (cell.stage, cell.method)):
+            if key in seen:
+                return sum(seen[key]) / len(seen[key])
+        return COST[cell.stage]
+
+    return cost

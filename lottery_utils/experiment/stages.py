@@ -121,7 +121,8 @@ def run_baseline(work: Work, result: Result) -> None:
         preset = work.preset
         texts = bench.task_data(work.cell.task, preset.data, preset.train_limit, preset.dev_limit)
     with _timed(result, "train"):
-        result.predictions = np.asarray({"majority": majority, "bag_of_words": bag_of_words}[work.cell.subnetwork](texts))
+        predict_dev = {"majority": majority, "bag_of_words": bag_of_words}[work.cell.subnetwork]
+        result.predictions = np.asarray(predict_dev(texts))
 
 
 def run_search(work: Work, result: Result) -> None:

@@ -14,11 +14,12 @@ from ..presets import METHODS, SUBNETWORKS, Preset, get_preset
 from . import provenance
 from .cells import STAGES, Cell, mask_source, parse_cell, plan
 from .claims import is_claimed
-from .engines import ENGINES, Summary, progress_bar, run_schedule
+from .engines import ENGINES, Summary, run_schedule
 from .fingerprints import Fingerprints
 from .identity import address
 from .job import Job
-from .schedule import COST, Schedule
+from .progress import progress_bar
+from .schedule import Schedule, expected_costs
 from .store import MASK, PREDICTIONS, TRAJECTORY, Damaged, Store
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ class Study:
         self.store.prepare()
         prints.remember_all()
         records = list(self.store.records())
-        schedule = Schedule(cells, self.preset.seeds, done, _costs(records, self.preset.name))
+        schedule = Schedule(cells, self.preset.seeds, done, expected_costs(records, self.preset.name))
         known = any(record["inputs"].get("model") == model for record in records)
         job = Job(str(self.store.root), self.preset, model, data, provenance.command())
         try:
@@ -165,7 +166,7 @@ class Study:
         return self._arrays(cell, TRAJECTORY)
 
     def predictions(self, cell: Cell | str) -> dict[str, np.ndarray] | None:
-        """``predictions`` and ``labels`` (N,) per dev example, ``logits`` (N, C) where there are; None if not stored."""
+        """``predictions`` and ``labels`` (N,) per dev example, ``logits`` (N, C) from models; None if not stored."""
         return self._arrays(cell, PREDICTIONS)
 
     def _arrays(self, cell: Cell | str, name: str) -> dict[str, np.ndarray] | None:
@@ -259,21 +260,3 @@ class Study:
 
 def _cell(cell: Cell | str) -> Cell:
     return parse_cell(cell) if isinstance(cell, str) else cell
-
-
-def _costs(records: list[dict], preset: str):
-    """A function from a cell to its expected seconds: what such cells took here, else a relative guess."""
-    seen: dict[tuple, list[float]] = {}
-    for record in records:
-        cell = record["cell"]
-        if record["preset"] == preset:
-            for key in ((cell["task"], cell["stage"], cell["method"]), (cell["stage"], cell["method"])):
-                seen.setdefault(key, []).append(record["seconds"])
-
-    def cost(cell: Cell) -> float:
-        for key in ((cell.task, cell.stage, cell.method), (cell.stage, cell.method)):
-            if key in seen:
-                return sum(seen[key]) / len(seen[key])
-        return COST[cell.stage]
-
-    return cost
