@@ -1,0 +1,148 @@
+"""From a study's records to tidy tables: one row a component, a search step or a training step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from ..tasks.glue import TASKS
+
+if TYPE_CHECKING:
+    from ..experiment.study import Study
+
+SURVIVAL = ("task", "title", "seed", "component", "layer", "head", "kept")
+COURSE = ("task", "title", "seed", "step", "phase", "score", "target", "passed", "heads", "mlps", "weights", "final")
+LOSS = ("task", "title", "seed", "step", "epoch", "loss")
+
+
+def searches(study: Study, method: str) -> list[tuple]:
+    """(cell, record) of every search of `method` that is stored and not degenerate, in the preset's order."""
+    cells = [c for c in study.cells(["search"], [method]) if c.stage == "search"]
+    found = [(cell, study.record(cell)) for cell in cells]
+    return [(cell, record) for cell, record in found if record is not None and not record["degenerate"]]
+
+
+def shown_title(task: str, partial: bool) -> str:
+    """A task's title as shown; a result on a part of the official data carries the word."""
+    return f"{TASKS[task].title} (partial)" if partial else TASKS[task].title
+
+
+def final_step(trajectory: dict[str, np.ndarray]) -> int:
+    """Index of the search step whose mask is the good one: the last that passed."""
+    return int(np.flatnonzero(trajectory["passed"])[-1])
+
+
+def component_survival(study: Study, method: str) -> pd.DataFrame:
+    """What the good subnetworks keep: columns `SURVIVAL`, one row a task, seed and component.
+
+    component is "head" or "mlp"; layer and head count from 0, head is NaN for MLPs. kept is 0 or 1 for
+    "structured", for "magnitude" the share of the component's weights, in [0, 1].
+    """
+    heads, mlps = ("heads", "mlps") if method == "structured" else ("head_share", "mlp_share")
+    return _components(study, method, heads, mlps, final_step)
+
+
+def component_importance(study: Study) -> pd.DataFrame:
+    """Importances in the full model, before anything is pruned: columns `SURVIVAL`, `kept` holding the score.
+
+    Heads are normalised by layer, MLPs are not; each is then divided by its largest, so both end at 1.
+    """
+    frame = _components(study, "structured", "head_importance", "mlp_importance", lambda trajectory: 0)
+    largest = frame.groupby(["task", "seed", "component"], sort=False)["kept"].transform("max")
+    return frame.assign(kept=frame["kept"] / largest.where(largest > 0))
+
+
+def _components(study: Study, method: str, heads: str, mlps: str, step_of) -> pd.DataFrame:
+    frames = []
+    for cell, record in searches(study, method):
+        trajectory = study.trajectory(cell)
+        if trajectory is None:
+            continue
+        step = step_of(trajectory)
+        head, mlp = trajectory[heads][step].astype(float), trajectory[mlps][step].astype(float)
+        layer, column = np.indices(head.shape)
+        same = {"task": cell.task, "title": shown_title(cell.task, record["partial"]), "seed": cell.seed}
+        parts = {"component": "head", "layer": layer.ravel(), "head": column.ravel().astype(float), "kept": head.ravel()}
+        frames.append(pd.DataFrame({**same, **parts}))
+        parts = {"component": "mlp", "layer": np.arange(len(mlp)), "head": np.nan, "kept": mlp}
+        frames.append(pd.DataFrame({**same, **parts}))
+    return _joined(frames, SURVIVAL)
+
+
+def search_course(study: Study, method: str) -> pd.DataFrame:
+    """The searches step by step: columns `COURSE`, one row a task, seed and step; step 0 is the full model.
+
+    heads, mlps and weights are the shares left, NaN where the method does not count in them; score is the
+    search score on the dev set; phase is 0 for magnitude pruning; `final` marks the good subnetwork's step.
+    """
+    frames = []
+    for cell, record in searches(study, method):
+        t = study.trajectory(cell)
+        if t is None:
+            continue
+        steps = np.arange(len(t["score"]))
+        parts = {"step": steps, "score": t["score"], "passed": t["passed"], "target": float(t["target"][0])}
+        if method == "structured":
+            shares = {"heads": t["heads"].mean(axis=(1, 2)), "mlps": t["mlps"].mean(axis=1), "weights": np.nan}
+            parts |= {"phase": t["phase"], **shares}
+        else:
+            parts |= {"phase": 0, "heads": np.nan, "mlps": np.nan, "weights": t["share"]}
+        same = {"task": cell.task, "title": shown_title(cell.task, record["partial"]), "seed": cell.seed}
+        frames.append(pd.DataFrame({**same, **parts, "final": steps == final_step(t)}))
+    return _joined(frames, COURSE)
+
+
+def training_loss(study: Study) -> pd.DataFrame:
+    """Loss of every optimiser step of the full models: columns `LOSS`; epoch is a fraction, the end of training whole."""
+    frames = []
+    for cell in study.cells(["finetune"]):
+        record, t = study.record(cell), study.trajectory(cell)
+        if record is None or t is None:
+            continue
+        steps = np.arange(1, len(t["loss"]) + 1)
+        same = {"task": cell.task, "title": shown_title(cell.task, record["partial"]), "seed": cell.seed}
+        epoch = steps * int(t["epochs"][0]) / len(steps)
+        frames.append(pd.DataFrame({**same, "step": steps, "epoch": epoch, "loss": t["loss"]}))
+    return _joined(frames, LOSS)
+
+
+def example_task(frame: pd.DataFrame, preferred: str = "qnli") -> str:
+    """The task shown alone: the paper's, when `frame` has it, else its first; "" when it is empty."""
+    tasks = list(dict.fromkeys(frame["task"]))
+    return preferred if preferred in tasks else (tasks or [""])[0]
+
+
+@dataclass(frozen=True)
+class Gaps:
+    """Searches that cannot be shown: task (title) to seeds, of those not stored and of those degenerate."""
+
+    missing: dict[str, list[int]]
+    degenerate: dict[str, list[int]]
+    seeds: int
+
+    @property
+    def titles(self) -> list[str]:
+        """Tasks without a search for any seed."""
+        names = dict.fromkeys((*self.missing, *self.degenerate))
+        return [n for n in names if len(self.missing.get(n, [])) + len(self.degenerate.get(n, [])) == self.seeds]
+
+
+def gaps(study: Study, method: str) -> Gaps:
+    """The searches of `method` that are not stored, or not run as the full model does not beat the majority score."""
+    found: dict[bool, dict[str, list[int]]] = {True: {}, False: {}}
+    for cell in study.cells(["search"], [method]):
+        if cell.stage != "search":
+            continue
+        record = study.record(cell)
+        if record is None or record["degenerate"]:
+            found[record is None].setdefault(TASKS[cell.task].title, []).append(cell.seed)
+    return Gaps(found[True], found[False], len(study.preset.seeds))
+
+
+def _joined(frames: list[pd.DataFrame], columns: tuple[str, ...]) -> pd.DataFrame:
+    if not frames:
+        return pd.DataFrame(columns=list(columns))
+    return pd.concat(frames, ignore_index=True)[list(columns)]

@@ -1,0 +1,42 @@
+"""Numbers in the chapters' prose: computed here, shown there by the role {glue:text}."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+class _Plain(str):
+    """Text whose representation has no quotes, so that prose shows it as it is."""
+
+    __repr__ = str.__str__
+
+
+def glue_numbers(values: Mapping[str, object]) -> None:
+    """Store each value under its name for {glue:text}`name`; nothing is shown in the cell.
+
+    Text is kept as it is, whole numbers are written out, other numbers get two decimals; NaN and None show as
+    "no number". Format percentages and the like yourself.
+    """
+    from myst_nb import glue
+
+    for name, value in values.items():
+        glue(name, _Plain(as_text(value)), display=False)
+
+
+def as_text(value: object) -> str:
+    """How a value is written in prose."""
+    if value is None or value != value:
+        return "no number"
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+
+def as_percent(share: float) -> str:
+    """A share as whole per cent, such as "92 %"."""
+    return as_text(None) if share is None or share != share else f"{100 * share:.0f} %"
+
+
+def listed(names: list[str], nothing: str = "none") -> str:
+    """Names in a sentence: "CoLA, MRPC and RTE"."""
+    if not names:
+        return nothing
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]

@@ -1,0 +1,150 @@
+"""Sentences whose words follow from the records, so that the chapters' prose is true for any outcome."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from ..analysis.compare import Comparison, compare
+from ..analysis.gather import Gaps, gaps
+from ..analysis.scores import mean_kept, sizes, summary
+from ..analysis.survival import stability
+from ..tasks.glue import TASKS
+from .glue import as_percent, listed
+from .style import METHOD_NAMES, NAMES
+
+if TYPE_CHECKING:
+    from ..experiment.study import Study
+
+VERDICTS = {
+    "shown": "This run shows it",
+    "opposite": "This run shows the opposite",
+    "open": "This run does not settle it",
+    "untestable": "This run cannot test it, with fewer than two tasks",
+}
+
+
+def run_on(study: Study) -> str:
+    """Preset, model, tasks, seeds, device and dates in one sentence part; the chapter's last table has the rest."""
+    found = study.provenance()
+    tasks, seeds = found["tasks"], found["seeds"]
+    names = "all nine tasks" if len(tasks) == len(TASKS) else listed([TASKS[name].title for name in tasks])
+    parts = [f"preset {found['preset']}", f"model {found['model']}", names]
+    parts.append(f"seed{'s' if len(seeds) > 1 else ''} {listed([str(s) for s in seeds])}")
+    parts += found["devices"]
+    dates = dict.fromkeys(found[key][:10] for key in ("started", "ended") if found[key])
+    parts.append("computed " + " to ".join(dates) if dates else "nothing computed yet")
+    if found["partial"]:
+        parts.append(f"partial data for {listed([TASKS[name].title for name in found['partial']])}")
+    return "; ".join(parts)
+
+
+def gap_sentence(study: Study, method: str) -> str:
+    """What cannot be shown for a method, and why."""
+    found = gaps(study, method)
+    if not found.missing and not found.degenerate:
+        return "There is a search for every task and seed."
+    parts = []
+    if found.degenerate:
+        parts.append(f"{_with_seeds(found, found.degenerate)}: the full model does not beat the majority score, so no search was run.")
+    if found.missing:
+        parts.append(f"{_with_seeds(found, found.missing)}: not computed.")
+    return "Gaps: " + " ".join(parts)
+
+
+def size_sentence(table: pd.DataFrame, method: str) -> str:
+    """How much the good subnetworks keep, mean over tasks, and the smallest and largest."""
+    rows = sizes(table)
+    rows = rows[rows["method"] == method]
+    if rows.empty:
+        return "There is no good subnetwork to describe."
+    share = rows["share_prunable"]
+    kept = f"{as_percent(share.mean())} of the prunable weights"
+    if method == "structured":
+        heads, mlps = as_percent(rows["share_heads"].mean()), as_percent(rows["share_mlps"].mean())
+        kept = f"{heads} of the heads and {mlps} of the MLPs, that is {kept}"
+    if len(rows) == 1:
+        return f"On {rows['title'].iloc[0]} good subnetworks keep {kept}."
+    least, most = rows.loc[share.idxmin()], rows.loc[share.idxmax()]
+    return (
+        f"Good subnetworks keep {kept}, mean over {len(rows)} tasks: from {as_percent(share.min())} "
+        f"on {least['title']} to {as_percent(share.max())} on {most['title']}."
+    )
+
+
+def stability_sentence(survival: pd.DataFrame) -> str:
+    """How far the seeds agree on heads, beside what chance would give."""
+    found = stability(survival)
+    if found is None:
+        return "With fewer than two seeds, this run cannot say how far seeds agree."
+    tasks = f"on average over {found.tasks} tasks" if found.tasks > 1 else "on this task"
+    return (
+        f"Of {found.heads} heads, {tasks} {found.always:.1f} survive in all of the {found.seeds} seeds, "
+        f"{found.never:.1f} in none, and {found.depends:.1f} depend on the seed. If each seed drew as many heads at "
+        f"random, {found.chance:.1f} would be expected to survive in all."
+    )
+
+
+def spread_sentence(survival: pd.DataFrame) -> str:
+    """How much the kept shares of weights differ between components of a task, and between seeds of a component."""
+    if survival.empty:
+        return "There is no good subnetwork to describe."
+    means = survival.groupby(["task", "component", "layer", "head"], dropna=False, sort=False)["kept"]
+    within = means.mean().groupby("task").std().mean()
+    text = f"Within a task, the share kept differs between components with a standard deviation of {within:.3f}"
+    between = means.std().mean()
+    if np.isnan(between):
+        return text + "; with one seed, this run cannot say how much it differs between seeds."
+    return text + f"; for one component it differs between seeds with {between:.3f}, on average."
+
+
+def margin_sentence(results: pd.DataFrame) -> str:
+    """On how many tasks the full model is above all the baselines there are, and by how much at least."""
+    means = summary(results)
+    full = means[means["treatment"] == "full"].set_index("title")["mean"]
+    baselines = means[means["treatment"] == "baseline"]
+    best = baselines.groupby("title", sort=False)["mean"].max().reindex(full.index)
+    ahead = full - best
+    if ahead.dropna().empty:
+        return "There is no full model to compare yet."
+    names = listed([NAMES[name] for name in dict.fromkeys(baselines["subnetwork"])])
+    behind = listed([title for title in full.index if ahead[title] <= 0], "")
+    text = f"The full model is above every baseline ({names}) on {(ahead > 0).sum()} of {len(full)} tasks"
+    text += f", not on {behind}" if behind else ""
+    over = ahead[ahead > 0]
+    return text + (f"; where it is, it leads the best of them by {over.min():.3f} to {over.max():.3f}." if len(over) > 1 else ".")
+
+
+def kept_sentence(results: pd.DataFrame, method: str) -> str:
+    """What good, random and bad subnetworks of a method keep of the full score, pruned and retrained."""
+    parts = []
+    for name in ("good", "random", "bad"):
+        pruned, retrained = (mean_kept(results, method, name, how) for how in ("pruned", "retrained"))
+        if not (np.isnan(pruned) and np.isnan(retrained)):
+            parts.append(f"{name} ones {as_percent(pruned)} pruned and {as_percent(retrained)} retrained")
+    if not parts:
+        return f"There is no subnetwork of {METHOD_NAMES[method]} to describe."
+    return f"Of the full model's score, subnetworks of {METHOD_NAMES[method]} keep on average: {', '.join(parts)}."
+
+
+def comparison_sentence(results: pd.DataFrame, method: str, first: tuple[str, str], second: tuple[str, str]) -> str:
+    """A verdict on "the first is better than the second", with the numbers behind it."""
+    found = compare(results, method, first, second)
+    return f"{VERDICTS[found.verdict]}{_numbers(found, first, second)}."
+
+
+def _numbers(found: Comparison, first: tuple[str, str], second: tuple[str, str]) -> str:
+    if found.tasks == 0:
+        return ""
+    text = f": {' '.join(first)} minus {' '.join(second)} is {100 * found.mean:+.0f} points of the full score"
+    if found.tasks > 1:
+        text += f" (95 % interval over tasks {100 * found.low:+.0f} to {100 * found.high:+.0f}; "
+        text += f"ahead on {found.wins} of {found.tasks} tasks)"
+    return text
+
+
+def _with_seeds(found: Gaps, tasks: dict[str, list[int]]) -> str:
+    """Task names, with the seeds in brackets where it is not all of them."""
+    return listed([n if len(s) == found.seeds else f"{n} (seed {listed([str(x) for x in s])})" for n, s in tasks.items()])

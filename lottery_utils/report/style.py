@@ -1,0 +1,149 @@
+"""The look of every figure: one palette, one size of type, white ground (the book puts a light card behind it)."""
+
+from __future__ import annotations
+
+import math
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap, to_rgb
+from matplotlib.figure import Figure
+
+# The high-contrast scheme of Paul Tol, told apart with any colour vision and in grey print; baselines are greys.
+COLOURS = {
+    "full": "#222222",
+    "good": "#004488",
+    "random": "#DDAA33",
+    "bad": "#BB5566",
+    "inverted": "#7A8B99",
+    "super": "#33997A",
+    "super_random": "#E8CC88",
+    "super_bad": "#D9A0A9",
+    "majority": "#CFCFCF",
+    "bag_of_words": "#ABABAB",
+    "random_init": "#858585",
+}
+NAMES = {
+    "full": "full model",
+    "good": "good",
+    "random": "random",
+    "bad": "bad",
+    "inverted": "inverted",
+    "super": "super-survivors",
+    "super_random": "super random",
+    "super_bad": "super bad",
+    "majority": "majority",
+    "bag_of_words": "bag of words",
+    "random_init": "random init.",
+}
+METHOD_NAMES = {"structured": "s-pruning", "magnitude": "m-pruning"}
+METRIC_NAMES = {"mcc": "Matthews correlation", "accuracy": "accuracy", "pearson": "Pearson correlation"}
+PUBLISHED = {"facecolor": "none", "edgecolor": "#6E6E6E", "hatch": "////"}  # bars from the paper, never like ours
+SEED_SHADES = ("#004488", "#DDAA33", "#BB5566", "#33997A", "#777777", "#88CCEE", "#AA4499", "#117733")
+GRID, TEXT, GAP = "#E4E4E4", "#222222", "#EFEFEF"
+WIDTH = 8.0  # inches: the book's column, where 8 pt shows as 11 pixels
+SURVIVAL_MAP = LinearSegmentedColormap.from_list("survival", ("#F6F6F2", "#9DB9D6", COLOURS["good"]))
+IMPORTANCE_MAP = LinearSegmentedColormap.from_list("importance", ("#F6F6F2", "#E3B9A0", "#7B2D3E"))
+
+SETTINGS = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib, so figures are the same everywhere
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.labelsize": 9,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.fontsize": 8.5,
+    "legend.frameon": False,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "axes.facecolor": "white",
+    "axes.edgecolor": "#8A8A8A",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "text.color": TEXT,
+    "axes.labelcolor": TEXT,
+    "xtick.color": "#4A4A4A",
+    "ytick.color": "#4A4A4A",
+    "figure.dpi": 90,
+}
+
+
+def apply_style() -> None:
+    """Set the figures' look for this process; in a notebook also make figures sharp."""
+    matplotlib.rcParams.update(SETTINGS)
+    try:
+        from IPython import get_ipython
+        from matplotlib_inline.backend_inline import set_matplotlib_formats
+    except ImportError:
+        return
+    if get_ipython() is not None:
+        set_matplotlib_formats("retina")
+
+
+def lighter(colour: str, share: float = 0.5) -> tuple[float, float, float]:
+    """`colour` mixed with white; `share` is how much of it stays."""
+    return tuple(share * value + 1 - share for value in to_rgb(colour))
+
+
+def bar_colour(subnetwork: str, treatment: str):
+    """Colour of a bar: subnetworks merely pruned are drawn in a lighter tone than retrained ones."""
+    return lighter(COLOURS[subnetwork]) if treatment == "pruned" else to_rgb(COLOURS[subnetwork])
+
+
+def seed_colours(seeds) -> dict[int, str]:
+    """A colour for each seed, the same in all figures of a study."""
+    return {seed: SEED_SHADES[i % len(SEED_SHADES)] for i, seed in enumerate(dict.fromkeys(seeds))}
+
+
+def panels(count: int, height: float, columns: int = 3) -> tuple[Figure, list[Axes]]:
+    """A figure with `count` axes in rows of at most `columns`, each `height` inches; a single row is taller."""
+    columns = max(1, min(columns, count))
+    rows = math.ceil(max(count, 1) / columns)
+    height *= 1.35 if rows == 1 else 1.0
+    figure = Figure(figsize=(min(WIDTH, 5.4 + 2.6 * (columns - 1)), height * rows + 0.6), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
+    for spare in axes[count:]:
+        spare.remove()
+    return figure, axes[:count]
+
+
+def legend_below(figure: Figure, handles: list) -> None:
+    """A legend under the panels, in as many columns as fit."""
+    columns = max(2, int(figure.get_figwidth() / 1.9))
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(columns, len(handles)))
+
+
+def outer_labels(figure: Figure, axes: list[Axes], x: str, y: str) -> None:
+    """Name the shared axes: x below the lowest panel of each column, y once at the left."""
+    columns = axes[0].get_subplotspec().get_gridspec().ncols
+    for ax in axes[-columns:]:
+        ax.set_xlabel(x)
+    figure.supylabel(y, fontsize=9)
+
+
+def empty_panel(ax: Axes, title: str) -> None:
+    """A panel for a task without a result."""
+    ax.set_title(title)
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.spines[:].set_visible(False)
+    ax.set_facecolor(GAP)
+    ax.text(0.5, 0.5, "gap", transform=ax.transAxes, ha="center", va="center", fontsize=9, color="#6E6E6E")
+
+
+def empty_figure(text: str) -> Figure:
+    """A figure that says why it is empty: a gap is shown, never left out in silence."""
+    figure = Figure(figsize=(WIDTH, 1.2), layout="constrained")
+    axes = figure.subplots()
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, text, ha="center", va="center", wrap=True)
+    return figure
+
+
+def note(figure: Figure, text: str) -> None:
+    """Write `text` below the figure, when there is one."""
+    if text:
+        figure.supxlabel(text, fontsize=8, x=0.01, ha="left", color="#4A4A4A")

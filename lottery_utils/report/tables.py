@@ -1,0 +1,190 @@
+"""Tables for the chapters: DataFrames dressed as HTML that keeps the page's colours and scrolls when it is wide."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from ..analysis.scores import CONDITION, SHARES, margins, sizes, summary, with_kept
+from ..experiment.cells import NO_SEED
+from ..tasks.glue import TASKS
+from .bars import place_of
+from .style import METHOD_NAMES, METRIC_NAMES, NAMES
+
+if TYPE_CHECKING:
+    from pandas.io.formats.style import Styler
+
+    from ..experiment.study import Study
+
+GAP = "–"
+SHARE_NAMES = {"heads": "heads", "mlps": "MLPs", "prunable": "prunable weights", "all": "all weights"}
+
+
+def dressed(frame: pd.DataFrame, caption: str, name: str) -> Styler:
+    """`frame` as a table with a caption; `name` makes its HTML the same from run to run."""
+    return frame.style.set_caption(caption).set_uuid(name).hide(axis="index").format(na_rep=GAP, escape="html")
+
+
+def task_table(study: Study) -> Styler:
+    """The study's tasks: examples used, metric, majority score (paper, table 1)."""
+    table = study.table()
+    rows = []
+    for name in study.preset.tasks:
+        task, own = TASKS[name], table[table["task"] == name]
+        record = study.record(_cell_of(own.iloc[0])) if len(own) else None
+        rows.append(
+            {
+                "task": task.title,
+                "labels": "score 0 to 5" if task.regression else ", ".join(task.label_names).replace("_", " "),
+                "metric": METRIC_NAMES[task.main_metric],
+                "GLUE train": f"{task.train_size:,}",
+                "GLUE dev": f"{task.dev_size:,}",
+                "majority score": f"{own['majority'].iloc[0]:.3f}" if len(own) else GAP,
+                "data used here": _data_text(record),
+            }
+        )
+    return dressed(pd.DataFrame(rows), "The tasks. Sizes are those of GLUE; the last column says what was used here.", "tasks")
+
+
+def results_table(results: pd.DataFrame, caption: str, name: str) -> Styler:
+    """A row a condition, a column a task: mean ± sample deviation over seeds (paper, appendix).
+
+    The last column is the mean share of the full model's score that a condition keeps, over tasks.
+    """
+    means, kept = _in_order(summary(results)), summary(with_kept(results), "kept")
+    rows = []
+    for condition, group in means.groupby(CONDITION, sort=False):
+        own = kept[(kept[CONDITION] == condition).all(axis=1)]["mean"]
+        rows.append(
+            {
+                **_named(*condition),
+                **{r.title: _with_spread(r.mean, r.std) for r in group.itertuples()},
+                "share of full": f"{100 * own.mean():.0f} %" if own.notna().any() else GAP,
+            }
+        )
+    titles = list(dict.fromkeys(means["title"]))
+    columns = ["pruning", "model", "", *titles, "share of full"]
+    return dressed(pd.DataFrame(rows, columns=columns), caption, name)
+
+
+def seed_table(results: pd.DataFrame, caption: str, name: str) -> Styler:
+    """A row a task and condition, a column a seed: the values behind `results_table`."""
+    rows = results[results["seed"] != NO_SEED]
+    wide = rows.pivot_table(index=["task", "title", "metric", *CONDITION], columns="seed", values="score", sort=False)
+    shown = [
+        {
+            "task": key[1],
+            "metric": METRIC_NAMES[key[2]],
+            **_named(*key[3:]),
+            **{f"seed {seed}": _number(value) for seed, value in values.items()},
+        }
+        for key, values in wide.iterrows()
+    ]
+    return dressed(pd.DataFrame(shown), caption, name)
+
+
+def margin_table(results: pd.DataFrame) -> Styler:
+    """The full model's mean score, and how far it lies above majority, bag of words and random initialisation."""
+    wide = margins(results)
+    columns = {"title": "task", "metric": "metric", "full": "full model"}
+    columns |= {f"above_{n}": f"above {NAMES[n]}" for n in ("majority", "bag_of_words", "random_init")}
+    shown = wide[[c for c in columns if c in wide]].rename(columns=columns)
+    shown["metric"] = shown["metric"].map(METRIC_NAMES)
+    for column in shown.columns[2:]:
+        shown[column] = [_signed(v) if column.startswith("above") else _number(v) for v in shown[column]]
+    return dressed(shown, "The full model, mean over seeds, and its margins over the baselines, in points of the metric.", "margins")
+
+
+def size_table(table: pd.DataFrame, method: str) -> Styler:
+    """How much the good subnetworks keep: shares of heads, MLPs, prunable weights, all weights; mean and deviation."""
+    rows = sizes(table)
+    rows = rows[rows["method"] == method]
+    shown = pd.DataFrame({"task": rows["title"], "seeds": rows["n"].astype(int)})
+    for share in SHARES:
+        if method == "structured" or share in ("prunable", "all"):
+            pairs = zip(rows.get(f"share_{share}", []), rows.get(f"share_{share}_std", []))
+            shown[SHARE_NAMES[share]] = [percent(mean, std) for mean, std in pairs]
+    caption = f"What the good subnetworks of {METHOD_NAMES[method]} keep, mean ± sample deviation over seeds."
+    return dressed(shown, caption, f"sizes-{method}")
+
+
+def provenance_table(study: Study) -> Styler:
+    """What the results were computed on, with what and when."""
+    found = study.provenance()
+    dates = [found["started"], found["ended"]]
+    rows = {
+        "preset": found["preset"],
+        "model": found["model"],
+        "tasks": ", ".join(TASKS[name].title for name in found["tasks"]),
+        "seeds": ", ".join(map(str, found["seeds"])),
+        "cells": f"{found['cells']} stored, {found['seconds']:,.0f} s of computing in all",
+        "device": "; ".join(found["devices"]) or GAP,
+        "computed": " to ".join(dict.fromkeys(d[:16].replace("T", " ") + " UTC" for d in dates if d)) or GAP,
+        "versions": ", ".join(f"{name} {' and '.join(v)}" for name, v in found["versions"].items()) or GAP,
+        "commit": ", ".join(c[:10] for c in found["commits"]) + (", with changes" if found["dirty"] else "") or GAP,
+        "data": "; ".join(_sources(found["data"])) or GAP,
+        "partial": ", ".join(TASKS[name].title for name in found["partial"]) or "none",
+    }
+    for number, (text, count) in enumerate(found["notes"].items()):
+        rows[f"note {number + 1}"] = f"{text} ({count} cell{'s' if count > 1 else ''})"
+    frame = pd.DataFrame({"": list(rows), "this run": list(rows.values())})
+    return dressed(frame, "What the numbers of this chapter were computed on.", "provenance").set_table_attributes(
+        'class="wrapped"'
+    )
+
+
+def percent(mean: float, std: float) -> str:
+    """Such as ``43 ± 5 %``; no deviation where there is none, a gap where there is no mean."""
+    if mean is None or np.isnan(mean):
+        return GAP
+    return f"{100 * mean:.0f} %" if np.isnan(std) else f"{100 * mean:.0f} ± {100 * std:.0f} %"
+
+
+def _cell_of(row: pd.Series) -> str:
+    """Name of the cell a row of the study's table belongs to."""
+    return "/".join(str(row[c]) for c in ("task", "seed", "stage", "method", "subnetwork") if str(row[c]))
+
+
+def _named(method: str, subnetwork: str, treatment: str) -> dict[str, str]:
+    """A condition as the cells of three columns."""
+    plain = treatment in ("full", "baseline")
+    return {"pruning": METHOD_NAMES.get(method, ""), "model": NAMES[subnetwork], "": "" if plain else treatment}
+
+
+def _in_order(means: pd.DataFrame) -> pd.DataFrame:
+    """Conditions as figures order them: baselines, full model, then each method's subnetworks; tasks stay in order."""
+    place = means["subnetwork"].map(place_of)
+    return means.assign(place=place).sort_values(["method", "place"], key=_method_first, kind="stable")
+
+
+def _method_first(column: pd.Series) -> pd.Series:
+    return column.map({name: i for i, name in enumerate(("", *METHOD_NAMES))}) if column.name == "method" else column
+
+
+def _with_spread(mean: float, std: float) -> str:
+    return _number(mean) if np.isnan(std) else f"{mean:.3f} ± {std:.3f}"
+
+
+def _data_text(record: dict | None) -> str:
+    if record is None:
+        return GAP
+    said = [record["data_source"], *record["data_notes"]]
+    return "; ".join(("partial", *said) if record["partial"] else said)
+
+
+def _sources(data: dict[str, dict]) -> list[str]:
+    """Sources with the tasks they hold for, in order."""
+    tasks: dict[str, list[str]] = {}
+    for name, entry in data.items():
+        tasks.setdefault(entry["source"], []).append(TASKS[name].title)
+    return list(tasks) if len(tasks) == 1 else [f"{source} ({', '.join(names)})" for source, names in tasks.items()]
+
+
+def _number(value: float) -> str:
+    return GAP if value is None or np.isnan(value) else f"{value:.3f}"
+
+
+def _signed(value: float) -> str:
+    return GAP if np.isnan(value) else f"{value:+.3f}"

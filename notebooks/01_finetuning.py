@@ -1,0 +1,91 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # What does the full model reach?
+#
+# Everything that follows compares parts of BERT with the whole. So first the whole: the pre-trained model is fine-tuned on
+# each task, and set beside baselines that any result must beat to mean something.
+#
+# **What the paper does.** It fine-tunes BERT {cite}`devlin2019` on the nine GLUE tasks {cite}`wang2019glue`, with five seeds
+# each, and reports the score on the dev set {cite}`prasanna2020`. [](../protocol.md) has the hyperparameters.
+#
+# **What this chapter was run on.** {glue:text}`run_on_finetuning`.
+
+# %% tags=["parameters"]
+preset = "demo"
+tasks = None
+seeds = None
+overrides = None
+results_dir = "results"
+
+# %% tags=["remove-stderr"]
+from lottery_utils.analysis.gather import training_loss
+from lottery_utils.analysis.scores import results
+from lottery_utils.experiment.study import open_study
+from lottery_utils.report.bars import baseline_bars
+from lottery_utils.report.courses import loss_curves
+from lottery_utils.report.glue import glue_numbers
+from lottery_utils.report.sentences import margin_sentence, run_on
+from lottery_utils.report.style import apply_style
+from lottery_utils.report.tables import margin_table, provenance_table, seed_table, task_table
+
+apply_style()
+study = open_study(preset, tasks, seeds, overrides, results_dir)
+print(study.run(stages=["finetune", "baseline"]))
+
+# %% tags=["hide-input"]
+table = study.table(stages=["finetune", "baseline"])
+scores = results(table)
+glue_numbers({"run_on_finetuning": run_on(study), "margins": margin_sentence(scores)})
+
+# %% [markdown]
+# ## The tasks
+#
+# Two tasks about single sentences (CoLA, SST-2), the others about pairs. Correlation takes the place of accuracy where
+# classes are uneven (CoLA) or labels are scores (STS-B). The {term}`majority score` is what a model gets that always gives
+# the same answer. The paper's first table lists the same tasks.
+
+# %%
+task_table(study)
+
+# %% [markdown]
+# ## Training
+
+# %% mystnb={"figure": {"caption": "Training loss of the full models, one line a seed, smoothed over a twentieth of the steps. Cross-entropy; for STS-B squared error.", "name": "fig-loss"}, "image": {"alt": "Training loss against epochs, a panel for each task"}}
+loss_curves(training_loss(study))
+
+# %% [markdown]
+# ## Scores
+#
+# Three baselines, from weak to strong: the majority class; a linear model on bags of words; and the *same network* with the
+# same training, begun from random weights instead of pre-trained ones. What the full model adds to the last is what
+# pre-training is worth.
+
+# %% mystnb={"figure": {"caption": "Dev scores of the baselines and the full model. Bars are means over seeds, dots are seeds, the dashed line is the majority score.", "name": "fig-baselines"}, "image": {"alt": "Bars of majority, bag of words, random initialisation and full model, a panel for each task"}}
+baseline_bars(scores)
+
+# %%
+margin_table(scores)
+
+# %% tags=["hide-output"]
+seed_table(scores, "Every seed's score.", "finetuning-seeds")
+
+# %% [markdown]
+# **What to see.** {glue:text}`margins` Where the full model does not lead, a subnetwork that keeps nine tenths of its score
+# need not have kept anything, and the chapters that follow treat such a task as a {term}`gap`.
+#
+# ## What this was run on
+
+# %%
+provenance_table(study)

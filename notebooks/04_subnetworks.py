@@ -1,0 +1,124 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Are good subnetworks special?
+#
+# A {term}`good subnetwork` keeps nine tenths of the score because it was searched for that. Is it special? Two others of exactly
+# its size answer: a {term}`random subnetwork`, and a {term}`bad subnetwork` made of what the search pruned. Each is scored
+# twice: {term}`pruned` (the fine-tuned weights under the mask) and {term}`retrained` (the *pre-trained* weights under the mask,
+# fine-tuned again).
+#
+# **What the paper says** {cite}`prasanna2020`:
+#
+# 1. Pruned, good subnetworks are better than random ones, and random ones better than bad ones.
+# 2. Retrained, m-pruning's good subnetworks are ahead of the others.
+# 3. Retrained, s-pruning's bad subnetworks recover, to a useful score. Hence the title: all tickets are winning.
+#
+# **What this chapter was run on.** {glue:text}`run_on_subnetworks`.
+
+# %% tags=["parameters"]
+preset = "demo"
+tasks = None
+seeds = None
+overrides = None
+results_dir = "results"
+
+# %% tags=["remove-stderr"]
+from lottery_utils.analysis.scores import results
+from lottery_utils.experiment.study import open_study
+from lottery_utils.report.bars import subnetwork_bars
+from lottery_utils.report.glue import glue_numbers
+from lottery_utils.report.sentences import comparison_sentence, gap_sentence, kept_sentence, run_on
+from lottery_utils.report.style import apply_style
+from lottery_utils.report.tables import provenance_table, results_table, seed_table
+
+apply_style()
+study = open_study(preset, tasks, seeds, overrides, results_dir)
+print(study.run(stages=["finetune", "score", "retrain"]))
+
+# %% tags=["hide-input"]
+table = study.table(stages=["finetune", "search", "score", "retrain"])
+scores = results(table)
+
+
+def better(method, first, second):
+    return comparison_sentence(scores, method, first, second)
+
+
+glue_numbers(
+    {
+        "run_on_subnetworks": run_on(study),
+        "kept_s": kept_sentence(scores, "structured"),
+        "kept_m": kept_sentence(scores, "magnitude"),
+        "gaps_s": gap_sentence(study, "structured"),
+        "gaps_m": gap_sentence(study, "magnitude"),
+        "s_good_random": better("structured", ("good", "pruned"), ("random", "pruned")),
+        "s_random_bad": better("structured", ("random", "pruned"), ("bad", "pruned")),
+        "m_good_random": better("magnitude", ("good", "pruned"), ("random", "pruned")),
+        "m_random_bad": better("magnitude", ("random", "pruned"), ("bad", "pruned")),
+        "m_good_random_again": better("magnitude", ("good", "retrained"), ("random", "retrained")),
+        "m_good_bad_again": better("magnitude", ("good", "retrained"), ("bad", "retrained")),
+        "s_bad_recovers": better("structured", ("bad", "retrained"), ("bad", "pruned")),
+        "s_good_bad_again": better("structured", ("good", "retrained"), ("bad", "retrained")),
+    }
+)
+
+# %% [markdown]
+# ## S-pruning: heads and MLPs
+#
+# {glue:text}`kept_s` {glue:text}`gaps_s`
+
+# %% mystnb={"figure": {"caption": "S-pruning: dev scores of the full model and of good, random and bad subnetworks, pruned (light) and retrained (full colour). Bars are means over seeds, dots are seeds, the dashed line is the majority score. (The paper's figure 3, s-pruning.)", "name": "fig-bars-s"}, "image": {"alt": "Bars of majority, full model and subnetworks of s-pruning, a panel for each task"}}
+subnetwork_bars(scores, table, "structured")
+
+# %% [markdown]
+# ## M-pruning: single weights
+#
+# {glue:text}`kept_m` {glue:text}`gaps_m`
+
+# %% mystnb={"figure": {"caption": "M-pruning: dev scores of the full model and of good, random and bad subnetworks, pruned (light) and retrained (full colour). Bars are means over seeds, dots are seeds, the dashed line is the majority score. (The paper's figure 3, m-pruning.)", "name": "fig-bars-m"}, "image": {"alt": "Bars of majority, full model and subnetworks of m-pruning, a panel for each task"}}
+subnetwork_bars(scores, table, "magnitude")
+
+# %% [markdown]
+# ## All numbers
+
+# %%
+results_table(scores, "Dev scores, mean ± sample deviation over seeds. The last column is the mean share of the full model's score.", "results")
+
+# %% tags=["hide-output"]
+seed_table(scores, "Every seed's score.", "subnetwork-seeds")
+
+# %% [markdown]
+# ## What to see
+#
+# The paper's statements, one by one, against this run. Differences are in points of the full model's score, paired by task
+# and seed; a statement counts as shown when the interval over tasks lies above 0. The good subnetwork's own score, pruned, was
+# what the search selected on, so its lead there is partly by construction.
+#
+# | the paper says | this run |
+# |---|---|
+# | s-pruning, pruned: good above random | {glue:text}`s_good_random` |
+# | s-pruning, pruned: random above bad | {glue:text}`s_random_bad` |
+# | m-pruning, pruned: good above random | {glue:text}`m_good_random` |
+# | m-pruning, pruned: random above bad | {glue:text}`m_random_bad` |
+# | m-pruning, retrained: good above random | {glue:text}`m_good_random_again` |
+# | m-pruning, retrained: good above bad | {glue:text}`m_good_bad_again` |
+# | s-pruning: bad recovers when retrained | {glue:text}`s_bad_recovers` |
+#
+# How far does it recover? Set against the good ones, retrained: is good still above bad? {glue:text}`s_good_bad_again`
+#
+# ## What this was run on
+
+# %%
+provenance_table(study)
