@@ -149,6 +149,7 @@ def _status(options: argparse.Namespace) -> int:
     states = _study(options).states(options.stages, options.methods, options.subnetworks)
     print("\n".join(status_lines(states)))
     counts = {name: sum(s["state"] == name for s in states) for name in dict.fromkeys(s["state"] for s in states)}
+    print("s-: structured pruning, m-: magnitude pruning")
     print(f"{len(states)} cells: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
     for state in states:
         if state["error"]:

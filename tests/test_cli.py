@@ -181,8 +181,8 @@ def test_a_second_run_says_that_everything_is_done(world, results, capsys):
 
 def test_status_shows_the_grid(world, results, capsys):
     assert main(["status", *options(world, results)]) == 0
-    head, *rows, total = capsys.readouterr().out.splitlines()
-    assert head.split()[:3] == ["task", "seed", "finetune"] and "retrain magnitude" in head
+    head, *rows, legend, total = capsys.readouterr().out.splitlines()
+    assert head.split()[:3] == ["task", "seed", "finetune"] and "m-retrain" in head
     row = next(row for row in rows if row.startswith("sst2  1"))
     assert "done" in row and "missing" in row and "2 of 3" in row
     done = len(list(results.glob("*/record.json")))
@@ -236,7 +236,7 @@ def test_help_and_status_import_no_torch_and_take_no_time(world, results):
     begin = time.perf_counter()
     command = [sys.executable, "-c", code, "status", *options(world, results)]
     done = subprocess.run(command, capture_output=True, text=True, env=environment())
-    assert done.stderr.strip() == "False" and "retrain structured" in done.stdout
+    assert done.stderr.strip() == "False" and "s-retrain" in done.stdout
     assert time.perf_counter() - begin < 5  # under a second on a quiet machine
     command = [sys.executable, "-X", "importtime", "-m", "lottery_utils.cli", "--help"]
     done = subprocess.run(command, capture_output=True, text=True, env=environment())

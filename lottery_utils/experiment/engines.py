@@ -93,15 +93,11 @@ def run_schedule(
 
 def _serial(schedule: Schedule, job: Job, settle, bar, check: str | None) -> None:
     """One cell after another in this process, on one thread as the workers, so that results are the same."""
-    import torch
-
-    from .work import compute, try_model
+    from .work import compute, steady, try_model
 
     if check:
         _raise_bad(try_model(job, check))
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with steady():
         while len(schedule):
             cell = schedule.next()
             if cell is None:
@@ -109,8 +105,6 @@ def _serial(schedule: Schedule, job: Job, settle, bar, check: str | None) -> Non
                 continue
             bar.start(cell)
             settle(cell, compute(job, cell))
-    finally:
-        torch.set_num_threads(threads)
 
 
 def _local(schedule: Schedule, job: Job, settle, bar, check: str | None, workers: int) -> None:

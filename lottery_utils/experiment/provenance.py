@@ -56,7 +56,8 @@ def _git(folder: Path, *arguments: str) -> str | None:
 
 def command() -> str:
     """The command that started this process, folders of the machine cut off."""
-    return " ".join([Path(sys.argv[0] or "python").name, *(without_folders(a) for a in sys.argv[1:])])
+    name = Path(sys.argv[0] or "python").name
+    return " ".join(["lottery" if name == "cli.py" else name, *(without_folders(a) for a in sys.argv[1:])])
 
 
 def without_folders(text: str) -> str:

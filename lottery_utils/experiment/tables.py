@@ -56,7 +56,7 @@ def _seed(state: dict) -> str:
 
 
 def _column(state: dict) -> str:
-    return f"{state['stage']} {state['method']}".strip()
+    return f"{state['method'][:1]}-{state['stage']}".strip("-")  # the paper says s-pruning and m-pruning
 
 
 def _order(state: dict) -> tuple:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import time
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -23,6 +26,21 @@ from .identity import PROTOCOL, address, inputs
 from .job import Job
 from .stages import Result, Work, run
 from .store import CHECKPOINT, MASK, PREDICTIONS, TRAJECTORY, Damaged, Store
+
+
+@contextmanager
+def steady() -> Iterator[None]:
+    """The same cell gives the same bits on one device: one CPU thread, and on a GPU deterministic kernels only."""
+    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(1)  # how many threads share a sum decides its rounding
+    if torch.cuda.is_available():
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS is deterministic only with it
+        torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(strict)
 
 
 def compute(job: Job, cell: Cell) -> dict:

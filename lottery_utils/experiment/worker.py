@@ -21,18 +21,16 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever a library prints must not mix with the answers
 
-    import torch
+    from .work import compute, steady, try_model
 
-    from .work import compute, try_model
-
-    torch.set_num_threads(1)
-    _warm_up()
-    job = Job.from_line(sys.stdin.readline())
-    while line := sys.stdin.readline():
-        message = json.loads(line)
-        answer = compute(job, Cell(**message["cell"])) if "cell" in message else try_model(job, message["check"])
-        answers.write(json.dumps(answer) + "\n")
-        answers.flush()
+    with steady():
+        _warm_up()
+        job = Job.from_line(sys.stdin.readline())
+        while line := sys.stdin.readline():
+            message = json.loads(line)
+            answer = compute(job, Cell(**message["cell"])) if "cell" in message else try_model(job, message["check"])
+            answers.write(json.dumps(answer) + "\n")
+            answers.flush()
 
 
 def _warm_up() -> None:
