@@ -244,6 +244,7 @@ def test_help_and_status_import_no_torch_and_take_no_time(world, results):
     assert done.returncode == 0 and not any(f" {name}\n" in done.stderr for name in heavy)
 
 
+@pytest.mark.slow
 def test_a_command_stopped_or_killed_is_resumed_and_loses_nothing(world, results, tmp_path):
     """SIGINT, then SIGKILL of the command and its workers, then to the end: the records of an undisturbed run."""
     folder = tmp_path / "results"

@@ -374,6 +374,7 @@ def test_an_interrupted_run_goes_on_to_the_same_results(finished, world, tmp_pat
     same_results(study, finished, study.cells(**chosen))
 
 
+@pytest.mark.slow
 def test_local_workers_find_what_the_serial_engine_finds(finished, world, tmp_path):
     study = small_study(world, tmp_path / "results", seeds=(1,))
     chosen = {"stages": ["retrain", "score"], "subnetworks": ["random"]}
