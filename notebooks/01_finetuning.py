@@ -30,15 +30,11 @@ overrides = None
 results_dir = "results"
 
 # %% tags=["remove-stderr"]
-from lottery_utils.analysis.gather import training_loss
-from lottery_utils.analysis.scores import results
+from lottery_utils.analysis import gather, scores
 from lottery_utils.experiment.study import open_study
-from lottery_utils.report.bars import baseline_bars
-from lottery_utils.report.courses import loss_curves
+from lottery_utils.report import bars, courses, sentences, tables
 from lottery_utils.report.glue import glue_numbers
-from lottery_utils.report.sentences import margin_sentence, run_on
 from lottery_utils.report.style import apply_style
-from lottery_utils.report.tables import margin_table, provenance_table, seed_table, task_table
 
 apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)
@@ -46,8 +42,8 @@ print(study.run(stages=["finetune", "baseline"]))
 
 # %% tags=["hide-input"]
 table = study.table(stages=["finetune", "baseline"])
-scores = results(table)
-glue_numbers({"run_on_finetuning": run_on(study), "margins": margin_sentence(scores)})
+results = scores.results(table)
+glue_numbers({"run_on_finetuning": sentences.run_on(study), "margins": sentences.margin_sentence(results)})
 
 # %% [markdown]
 # ## The tasks
@@ -57,13 +53,13 @@ glue_numbers({"run_on_finetuning": run_on(study), "margins": margin_sentence(sco
 # the same answer. The paper's first table lists the same tasks.
 
 # %%
-task_table(study)
+tables.task_table(study)
 
 # %% [markdown]
 # ## Training
 
 # %% mystnb={"figure": {"caption": "Training loss of the full models, one line a seed, smoothed over a twentieth of the steps. Cross-entropy; for STS-B squared error.", "name": "fig-loss"}, "image": {"alt": "Training loss against epochs, a panel for each task"}}
-loss_curves(training_loss(study))
+courses.loss_curves(gather.training_loss(study))
 
 # %% [markdown]
 # ## Scores
@@ -73,13 +69,13 @@ loss_curves(training_loss(study))
 # pre-training is worth.
 
 # %% mystnb={"figure": {"caption": "Dev scores of the baselines and the full model. Bars are means over seeds, dots are seeds, the dashed line is the majority score.", "name": "fig-baselines"}, "image": {"alt": "Bars of majority, bag of words, random initialisation and full model, a panel for each task"}}
-baseline_bars(scores)
+bars.baseline_bars(results)
 
 # %%
-margin_table(scores)
+tables.margin_table(results)
 
 # %% tags=["hide-output"]
-seed_table(scores, "Every seed's score.", "finetuning-seeds")
+tables.seed_table(results, "Every seed's score.", "finetuning-seeds")
 
 # %% [markdown]
 # **What to see.** {glue:text}`margins` Where the full model does not lead, a subnetwork that keeps nine tenths of its score
@@ -88,4 +84,4 @@ seed_table(scores, "Every seed's score.", "finetuning-seeds")
 # ## What this was run on
 
 # %%
-provenance_table(study)
+tables.provenance_table(study)

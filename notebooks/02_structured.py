@@ -31,35 +31,27 @@ overrides = None
 results_dir = "results"
 
 # %% tags=["remove-stderr"]
-from lottery_utils.analysis.gather import component_importance, component_survival, example_task, gaps, search_course
+from lottery_utils.analysis import gather
 from lottery_utils.experiment.study import open_study
-from lottery_utils.report.courses import structured_course
+from lottery_utils.report import courses, heatmaps, sentences, tables
 from lottery_utils.report.glue import glue_numbers
-from lottery_utils.report.heatmaps import (
-    importance_of_tasks,
-    survival_across_tasks,
-    survival_of_task,
-    survival_of_tasks,
-)
-from lottery_utils.report.sentences import gap_sentence, run_on, size_sentence, stability_sentence
 from lottery_utils.report.style import apply_style
-from lottery_utils.report.tables import provenance_table, size_table
 
 apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)
 print(study.run(stages=["search"], methods=["structured"]))
 
 # %% tags=["hide-input"]
-survival = component_survival(study, "structured")
-course = search_course(study, "structured")
+survival = gather.component_survival(study, "structured")
+course = gather.search_course(study, "structured")
 table = study.table(stages=["search"], methods=["structured"])
-task, missing = example_task(survival), gaps(study, "structured").titles
+task, missing = gather.example_task(survival), gather.gaps(study, "structured").titles
 glue_numbers(
     {
-        "run_on_structured": run_on(study),
-        "gaps_structured": gap_sentence(study, "structured"),
-        "sizes_structured": size_sentence(table, "structured"),
-        "stability": stability_sentence(survival),
+        "run_on_structured": sentences.run_on(study),
+        "gaps_structured": sentences.gap_sentence(study, "structured"),
+        "sizes_structured": sentences.size_sentence(table, "structured"),
+        "stability": sentences.stability_sentence(survival),
     }
 )
 
@@ -70,14 +62,14 @@ glue_numbers(
 # the last mask that passed, heads alone in half steps; then MLPs alone. {glue:text}`gaps_structured`
 
 # %% mystnb={"figure": {"caption": "The structured search of one task, a column a seed. Above: the dev score after each step; the dashed line is the target, crosses are masks that fell below it, the diamond is the good subnetwork. Below: heads and MLPs left. Shaded and numbered: the phases (1 heads and MLPs, 2 heads in half steps, 3 MLPs).", "name": "fig-course-s"}, "image": {"alt": "Score and share of heads and MLPs left against search steps, one column for each seed"}}
-structured_course(course, task)
+courses.structured_course(course, task)
 
 # %% [markdown]
 # What goes first is what has the least {term}`importance` in the full model. The order changes on the way, since importance is
 # measured anew after each step.
 
 # %% mystnb={"figure": {"caption": "Importance of heads and MLPs in the full model, before anything is pruned; mean over seeds. Heads are normalised within their layer, MLPs are not, so compare heads with heads and MLPs with MLPs.", "name": "fig-importance"}, "image": {"alt": "Maps of importance by layer and head, a panel for each task"}}
-importance_of_tasks(component_importance(study), missing)
+heatmaps.importance_of_tasks(gather.component_importance(study), missing)
 
 # %% [markdown]
 # ## What survives
@@ -85,16 +77,16 @@ importance_of_tasks(component_importance(study), missing)
 # For one task first, with the numbers; the paper shows QNLI in its first figure.
 
 # %% mystnb={"figure": {"caption": "Survival under s-pruning, one task: the share of seeds whose good subnetwork keeps a head or MLP, with its sample standard deviation. (The paper's figure 1, s-pruning.)", "name": "fig-survival-s"}, "image": {"alt": "Map of the share of seeds that keep each head and MLP, one task"}}
-survival_of_task(survival, task, "structured")
+heatmaps.survival_of_task(survival, task, "structured")
 
 # %% mystnb={"figure": {"caption": "Survival under s-pruning, all tasks. (The paper's appendix.)", "name": "fig-survival-s-all"}, "image": {"alt": "Maps of the share of seeds that keep each head and MLP, a panel for each task"}}
-survival_of_tasks(survival, "structured", missing)
+heatmaps.survival_of_tasks(survival, "structured", missing)
 
 # %% mystnb={"figure": {"caption": "In how many tasks a head or MLP survives: mean over seeds, and sample standard deviation. (The paper's figure 2.)", "name": "fig-survival-across"}, "image": {"alt": "Map of the number of tasks in which each head and MLP survives"}}
-survival_across_tasks(survival)
+heatmaps.survival_across_tasks(survival)
 
 # %%
-size_table(table, "structured")
+tables.size_table(table, "structured")
 
 # %% [markdown]
 # **What to see.** {glue:text}`sizes_structured` {glue:text}`stability` Where the two numbers are close, seeds agree no more than
@@ -104,4 +96,4 @@ size_table(table, "structured")
 # ## What this was run on
 
 # %%
-provenance_table(study)
+tables.provenance_table(study)

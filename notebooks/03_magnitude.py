@@ -31,30 +31,27 @@ overrides = None
 results_dir = "results"
 
 # %% tags=["remove-stderr"]
-from lottery_utils.analysis.gather import component_survival, example_task, gaps, search_course
+from lottery_utils.analysis import gather
 from lottery_utils.experiment.study import open_study
-from lottery_utils.report.courses import magnitude_courses
+from lottery_utils.report import courses, heatmaps, sentences, tables
 from lottery_utils.report.glue import glue_numbers
-from lottery_utils.report.heatmaps import survival_of_task, survival_of_tasks
-from lottery_utils.report.sentences import gap_sentence, run_on, size_sentence, spread_sentence
 from lottery_utils.report.style import apply_style
-from lottery_utils.report.tables import provenance_table, size_table
 
 apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)
 print(study.run(stages=["search"], methods=["magnitude"]))
 
 # %% tags=["hide-input"]
-survival = component_survival(study, "magnitude")
-course = search_course(study, "magnitude")
+survival = gather.component_survival(study, "magnitude")
+course = gather.search_course(study, "magnitude")
 table = study.table(stages=["search"], methods=["magnitude"])
-task, missing = example_task(survival), gaps(study, "magnitude").titles
+task, missing = gather.example_task(survival), gather.gaps(study, "magnitude").titles
 glue_numbers(
     {
-        "run_on_magnitude": run_on(study),
-        "gaps_magnitude": gap_sentence(study, "magnitude"),
-        "sizes_magnitude": size_sentence(table, "magnitude"),
-        "spread": spread_sentence(survival),
+        "run_on_magnitude": sentences.run_on(study),
+        "gaps_magnitude": sentences.gap_sentence(study, "magnitude"),
+        "sizes_magnitude": sentences.size_sentence(table, "magnitude"),
+        "spread": sentences.spread_sentence(survival),
         "step": f"{100 * study.preset.magnitude_step:g} %",
         "max_steps": study.preset.magnitude_max_steps,
     }
@@ -67,7 +64,7 @@ glue_numbers(
 # {glue:text}`gaps_magnitude`
 
 # %% mystnb={"figure": {"caption": "The magnitude searches: dev score against the share of prunable weights kept, a line a seed. Dashed: the seed's target. Diamonds: good subnetworks. Crosses: the masks that fell below the target.", "name": "fig-course-m"}, "image": {"alt": "Dev score against the share of weights kept, a panel for each task"}}
-magnitude_courses(course)
+courses.magnitude_courses(course)
 
 # %% [markdown]
 # ## What survives
@@ -76,13 +73,13 @@ magnitude_courses(course)
 # differ little, so the colours span the range that occurs, not 0 to 1.
 
 # %% mystnb={"figure": {"caption": "Survival under m-pruning, one task: the share of a head's or MLP's weights that the good subnetwork keeps, mean and sample standard deviation over seeds. (The paper's figure 1, m-pruning.)", "name": "fig-survival-m"}, "image": {"alt": "Map of the share of weights kept in each head and MLP, one task"}}
-survival_of_task(survival, task, "magnitude")
+heatmaps.survival_of_task(survival, task, "magnitude")
 
 # %% mystnb={"figure": {"caption": "Survival under m-pruning, all tasks, on one scale. (The paper's appendix.)", "name": "fig-survival-m-all"}, "image": {"alt": "Maps of the share of weights kept in each head and MLP, a panel for each task"}}
-survival_of_tasks(survival, "magnitude", missing)
+heatmaps.survival_of_tasks(survival, "magnitude", missing)
 
 # %%
-size_table(table, "magnitude")
+tables.size_table(table, "magnitude")
 
 # %% [markdown]
 # **What to see.** {glue:text}`sizes_magnitude` {glue:text}`spread` In {numref}`fig-survival-m-all` a map is light as a whole where
@@ -91,4 +88,4 @@ size_table(table, "magnitude")
 # ## What this was run on
 
 # %%
-provenance_table(study)
+tables.provenance_table(study)

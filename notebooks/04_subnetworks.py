@@ -35,13 +35,11 @@ overrides = None
 results_dir = "results"
 
 # %% tags=["remove-stderr"]
-from lottery_utils.analysis.scores import results
+from lottery_utils.analysis import scores
 from lottery_utils.experiment.study import open_study
-from lottery_utils.report.bars import subnetwork_bars
+from lottery_utils.report import bars, sentences, tables
 from lottery_utils.report.glue import glue_numbers
-from lottery_utils.report.sentences import comparison_sentence, gap_sentence, kept_sentence, run_on
 from lottery_utils.report.style import apply_style
-from lottery_utils.report.tables import provenance_table, results_table, seed_table
 
 apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)
@@ -49,20 +47,20 @@ print(study.run(stages=["finetune", "score", "retrain"]))
 
 # %% tags=["hide-input"]
 table = study.table(stages=["finetune", "search", "score", "retrain"])
-scores = results(table)
+results = scores.results(table)
 
 
 def better(method, first, second):
-    return comparison_sentence(scores, method, first, second)
+    return sentences.comparison_sentence(results, method, first, second)
 
 
 glue_numbers(
     {
-        "run_on_subnetworks": run_on(study),
-        "kept_s": kept_sentence(scores, "structured"),
-        "kept_m": kept_sentence(scores, "magnitude"),
-        "gaps_s": gap_sentence(study, "structured"),
-        "gaps_m": gap_sentence(study, "magnitude"),
+        "run_on_subnetworks": sentences.run_on(study),
+        "kept_s": sentences.kept_sentence(results, "structured"),
+        "kept_m": sentences.kept_sentence(results, "magnitude"),
+        "gaps_s": sentences.gap_sentence(study, "structured"),
+        "gaps_m": sentences.gap_sentence(study, "magnitude"),
         "s_good_random": better("structured", ("good", "pruned"), ("random", "pruned")),
         "s_random_bad": better("structured", ("random", "pruned"), ("bad", "pruned")),
         "m_good_random": better("magnitude", ("good", "pruned"), ("random", "pruned")),
@@ -80,7 +78,7 @@ glue_numbers(
 # {glue:text}`kept_s` {glue:text}`gaps_s`
 
 # %% mystnb={"figure": {"caption": "S-pruning: dev scores of the full model and of good, random and bad subnetworks, pruned (light) and retrained (full colour). Bars are means over seeds, dots are seeds, the dashed line is the majority score. (The paper's figure 3, s-pruning.)", "name": "fig-bars-s"}, "image": {"alt": "Bars of majority, full model and subnetworks of s-pruning, a panel for each task"}}
-subnetwork_bars(scores, table, "structured")
+bars.subnetwork_bars(results, table, "structured")
 
 # %% [markdown]
 # ## M-pruning: single weights
@@ -88,16 +86,16 @@ subnetwork_bars(scores, table, "structured")
 # {glue:text}`kept_m` {glue:text}`gaps_m`
 
 # %% mystnb={"figure": {"caption": "M-pruning: dev scores of the full model and of good, random and bad subnetworks, pruned (light) and retrained (full colour). Bars are means over seeds, dots are seeds, the dashed line is the majority score. (The paper's figure 3, m-pruning.)", "name": "fig-bars-m"}, "image": {"alt": "Bars of majority, full model and subnetworks of m-pruning, a panel for each task"}}
-subnetwork_bars(scores, table, "magnitude")
+bars.subnetwork_bars(results, table, "magnitude")
 
 # %% [markdown]
 # ## All numbers
 
 # %%
-results_table(scores, "Dev scores, mean ± sample deviation over seeds. The last column is the mean share of the full model's score.", "results")
+tables.results_table(results, "Dev scores, mean ± sample deviation over seeds. The last column is the mean share of the full model's score.", "results")
 
 # %% tags=["hide-output"]
-seed_table(scores, "Every seed's score.", "subnetwork-seeds")
+tables.seed_table(results, "Every seed's score.", "subnetwork-seeds")
 
 # %% [markdown]
 # ## What to see
@@ -121,4 +119,4 @@ seed_table(scores, "Every seed's score.", "subnetwork-seeds")
 # ## What this was run on
 
 # %%
-provenance_table(study)
+tables.provenance_table(study)

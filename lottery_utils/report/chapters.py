@@ -41,8 +41,9 @@ def find_notebooks(folder: str | Path, chapters: Iterable[str] | None = None) ->
 def execute_chapter(notebook: Path, output: Path, parameters: dict, progress: bool = True) -> None:
     """Run `notebook` with `parameters` (plain types) through papermill and write it, executed, to `output`.
 
-    The kernel is this environment's, its working directory this process's. Raises UserError, one line with
-    the chapter's name and the error; `output` then holds the notebook as far as it came.
+    Of `parameters` it gets those its parameters cell names: a chapter about stored records has others. The
+    kernel is this environment's, its working directory this process's. Raises UserError, one line with the
+    chapter's name and the error; `output` then holds the notebook as far as it came.
     """
     import nbformat
     import papermill
@@ -51,6 +52,8 @@ def execute_chapter(notebook: Path, output: Path, parameters: dict, progress: bo
     # sockets as files, which only this user can open, instead of TCP ports that the kernel warns about
     config = Config({"KernelManager": {"transport": "ipc"}}) if os.name == "posix" else Config()
     try:
+        known = papermill.inspect_notebook(str(notebook))
+        parameters = {name: value for name, value in parameters.items() if name in known}
         papermill.execute_notebook(
             str(notebook),
             str(output),

@@ -123,7 +123,7 @@ def _maps(rows: pd.DataFrame, cmap: Colormap, label: str, norm_of, missing: Iter
     maps = {task: over_seeds(rows, task) for task in titles}
     norm = norm_of(maps.values())
     layers = len(next(iter(maps.values())).mlps)
-    figure, axes = panels(len(titles) + len(missing), height=1.0 + 0.17 * max(layers, 4))
+    figure, axes = panels(len(titles) + len(missing), height=1.0 + 0.17 * max(layers, 5))
     for ax, (task, title) in zip(axes, titles.items()):
         draw_map(ax, maps[task].heads, maps[task].mlps, norm, cmap)
         ax.set_title(f"{title} ({_seeds(maps[task].n)})")
@@ -137,7 +137,7 @@ def _maps(rows: pd.DataFrame, cmap: Colormap, label: str, norm_of, missing: Iter
 def _one_map(found: ComponentMap, norm: Normalize, cmap: Colormap, title: str, label: str) -> Figure:
     layers, heads = found.heads.shape
     cell = min(0.62, (WIDTH - 1.9) / (heads + MLP_AT + MLP_WIDE))
-    size = (cell * (heads + MLP_AT + MLP_WIDE) + 1.7, max(0.42, min(cell, 0.46)) * layers + 1.0)
+    size = (cell * (heads + MLP_AT + MLP_WIDE) + 1.7, max(2.6, max(0.42, min(cell, 0.46)) * layers + 1.0))
     figure = Figure(figsize=size, layout="constrained")
     ax = figure.subplots()
     texts = (_texts(found.heads, found.heads_std), _texts(found.mlps, found.mlps_std)) if cell >= 0.4 else None

@@ -80,7 +80,7 @@ def apply_style() -> None:
     except ImportError:
         return
     if get_ipython() is not None:
-        set_matplotlib_formats("retina")
+        set_matplotlib_formats("retina", bbox_inches=None)  # the layout leaves no margin to cut
 
 
 def lighter(colour: str, share: float = 0.5) -> tuple[float, float, float]:
