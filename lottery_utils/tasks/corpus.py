@@ -19,6 +19,10 @@ from .reviews import review, verdict
 MLM_KINDS = {"single": 15, "review": 7, "verdict": 10, "paraphrase": 24, "indeed": 10, "however": 10, "also": 8,
              "answer": 12, "questions": 6}
 NEXT_KINDS = {"paraphrase": 34, "follows": 16, "answer": 20, "questions": 16, "verdict": 8, "copy": 6}
+LATE_MLM_KINDS = {"single": 30, "verdict": 34, "paraphrase": 12, "indeed": 6, "however": 6, "also": 4, "answer": 5,
+                  "questions": 3}
+LATE_NEXT_KINDS = {"paraphrase": 26, "follows": 16, "answer": 14, "questions": 12, "verdict": 28, "copy": 4}
+KINDS = {"short": (MLM_KINDS, NEXT_KINDS), "main": (MLM_KINDS, NEXT_KINDS), "late": (LATE_MLM_KINDS, LATE_NEXT_KINDS)}
 
 
 class Text(NamedTuple):
@@ -30,19 +34,26 @@ class Text(NamedTuple):
     kind: str
 
 
-def texts(rng: Random, count: int, short: bool = False, held_out: bool = False) -> list[Text]:
-    """Draw `count` texts, half for each objective. `short` draws shorter sentences, for the first steps;
-    `held_out` draws texts whose first sentence is reserved, which training never sees."""
+def texts(rng: Random, count: int, phase: str = "main", held_out: bool = False) -> list[Text]:
+    """Draw `count` texts, half for each objective.
+
+    `phase` "short" draws shorter sentences, for the first steps; "late" more reviews, most of
+    them plain and with longer verdicts, and more single sentences, with more present tense: from the main mix
+    the sentiment of words was not learnt.
+    `held_out` draws texts whose first sentence is reserved, which training never sees.
+    """
     found = []
     while len(found) < count:
-        text = _next(rng, short) if len(found) % 2 else _masked(rng, short)
+        text = _next(rng, phase) if len(found) % 2 else _masked(rng, phase)
         if reserved(text.first) if held_out else not (reserved(text.first) or reserved(text.second)):
             found.append(text)
     return found
 
 
-def _clause(rng: Random, short: bool):
-    if short:
+def _clause(rng: Random, phase: str, kind: str):
+    if phase == "late" and kind == "single":
+        return draw_clause(rng, copular=0.1, past=0.4, quantified=0.3)
+    if phase == "short":
         return draw_clause(rng, transitive=0.5, copular=0.1, adj=0.1, place=0.15, time=0.15)
     return draw_clause(rng, copular=0.1)
 
@@ -51,18 +62,29 @@ def _kind(rng: Random, table: dict[str, int]) -> str:
     return rng.choices(list(table), list(table.values()))[0]
 
 
-def _voice(short: bool) -> float:
-    return 0.1 if short else 0.35
+def _voice(phase: str) -> float:
+    return 0.1 if phase == "short" else 0.35
 
 
-def _masked(rng: Random, short: bool) -> Text:
-    kind = _kind(rng, MLM_KINDS)
+def _review(rng: Random, polarity: int, phase: str) -> str:
+    if phase != "late":
+        return review(rng, polarity)
+    plain = rng.random() < 0.6
+    return review(rng, polarity, 0.0, 0.0) if plain else review(rng, polarity, contrast=0.35, negated=0.3)
+
+
+def _verdict(rng: Random, polarity: int, phase: str) -> str:
+    return verdict(rng, polarity, 2 if phase == "late" else 1)
+
+
+def _masked(rng: Random, phase: str) -> Text:
+    kind = _kind(rng, KINDS[phase][0])
     polarity = rng.choice((1, -1))
     if kind == "review":
-        return Text(review(rng, polarity), "", -1, kind)
+        return Text(_review(rng, polarity, phase), "", -1, kind)
     if kind == "verdict":
-        return Text(review(rng, polarity), verdict(rng, polarity), -1, kind)
-    clause, passive = _clause(rng, short), _voice(short)
+        return Text(_review(rng, polarity, phase), _verdict(rng, polarity, phase), -1, kind)
+    clause, passive = _clause(rng, phase, kind), _voice(phase)
     if kind == "single":
         return Text(say(elaborate(rng, clause) if rng.random() < 0.6 else clause, rng, passive), "", -1, kind)
     first = say(clause, rng, passive)
@@ -91,12 +113,14 @@ def _other_topic(rng: Random, about: str, clause) -> str:
     return rng.choice(topics)
 
 
-def _next(rng: Random, short: bool) -> Text:
-    kind, match = _kind(rng, NEXT_KINDS), rng.random() < 0.5
+def _next(rng: Random, phase: str) -> Text:
+    kind, match = _kind(rng, KINDS[phase][1]), rng.random() < 0.5
     if kind == "verdict":
         polarity = rng.choice((1, -1))
-        return Text(review(rng, polarity), verdict(rng, polarity if match else -polarity), int(match), kind)
-    clause, passive = _clause(rng, short), _voice(short)
+        first = _review(rng, polarity, phase)
+        closing = _verdict(rng, polarity if match else -polarity, phase)
+        return Text(first, closing, int(match), kind)
+    clause, passive = _clause(rng, phase, kind), _voice(phase)
     if kind in ("answer", "questions"):
         return _questions(rng, clause, kind, passive, match, int(match))
     if kind == "copy":

@@ -11,13 +11,13 @@ from .language import draw_clause, draw_np, say
 from .relations import elaborate
 from .reviews import review
 
-FAULTS = ("agree", "agree", "agree", "number", "form", "bare", "order", "by", "valence", "swap", "relative")
+FAULTS = ("agree", "agree", "agree", "number", "number", "form", "bare", "order", "by", "valence", "swap", "relative")
 
 
 def acceptability(rng: Random) -> tuple[str, int]:
     """Return a statement and 1 when it is grammatical, 0 when one thing is wrong with it (about 35 %)."""
-    clause = draw_clause(rng, copular=0.1, past=0.35, quantified=0.3, place=0.25, time=0.2)
-    if rng.random() < 0.6 and clause.verb != "be":
+    clause = draw_clause(rng, copular=0.15, past=0.35, quantified=0.3, place=0.2, time=0.15)
+    if rng.random() < 0.25 and clause.verb != "be":
         clause = elaborate(rng, clause)
     if rng.random() < 0.65:
         return say(clause, rng, 0.25), 1
@@ -54,4 +54,4 @@ def _spoiled(rng: Random, clause, fault: str) -> str:
 def sentiment(rng: Random) -> tuple[str, int]:
     """Return a review and 1 when its overall judgement is positive; negation and concession decide (see `reviews`)."""
     label = int(rng.random() < 0.52)
-    return review(rng, 1 if label else -1), label
+    return review(rng, 1 if label else -1, contrast=0.5, negated=0.35), label

@@ -29,7 +29,9 @@ from .vocabulary import CLS, MASK, PAD, SEP, SPECIAL, encode, save_tokenizer, vo
 CHUNK = 24_000  # texts drawn at a time
 MASKED = 0.2  # of the words
 WARM_UP = 480  # steps
-SHORT = 1600  # steps with short sentences first
+DECAY = 0.2  # share of the steps
+SHORT_CHUNKS = 5  # chunks of short sentences first
+LATE_CHUNK = 29  # from this chunk on, the late mix of texts
 
 
 def config(hidden: int = 96, layers: int = 6, heads: int = 8) -> BertConfig:
@@ -41,11 +43,11 @@ def config(hidden: int = 96, layers: int = 6, heads: int = 8) -> BertConfig:
     )
 
 
-def batches(seed: int, chunk: int, batch_size: int, short: bool, held_out: bool = False) -> list[dict]:
+def batches(seed: int, chunk: int, batch_size: int, phase: str, held_out: bool = False) -> list[dict]:
     """Return chunk `chunk` of the corpus as shuffled batches of equal length: ids (B, T), types (B, T), follows (B,)."""
     rng = Random(f"{'held out ' * held_out}{seed} {chunk}")
     vocab, by_length = vocabulary(), {}
-    for text in texts(rng, CHUNK // 6 if held_out else CHUNK, short, held_out):
+    for text in texts(rng, CHUNK // 6 if held_out else CHUNK, phase, held_out):
         ids, types = encode(vocab, text.first, text.second)
         by_length.setdefault(len(ids), []).append((ids, types, text.follows, text.kind))
     found = []
@@ -59,6 +61,11 @@ def batches(seed: int, chunk: int, batch_size: int, short: bool, held_out: bool 
                               "kinds": kinds})
     rng.shuffle(found)
     return found
+
+
+def phase(chunk: int) -> str:
+    """Return the corpus phase of a chunk: "short", "main" or "late"."""
+    return "short" if chunk < SHORT_CHUNKS else "main" if chunk < LATE_CHUNK else "late"
 
 
 def mask(ids: torch.Tensor, rows: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
@@ -101,7 +108,7 @@ def held_out_accuracy(model, seed: int, batch_size: int) -> dict:
     model.eval()
     total = {"words": 0, "words_right": 0, "pairs": 0, "pairs_right": 0}
     kinds: dict[str, list[bool]] = {}
-    for i, batch in enumerate(batches(seed, 0, batch_size, False, held_out=True)):
+    for i, batch in enumerate(batches(seed, 0, batch_size, "late", held_out=True)):
         counts = losses(model, batch, torch.Generator().manual_seed(i))[2]
         for kind, right in counts.pop("by_kind", []):
             kinds.setdefault(kind, []).append(right)
@@ -117,26 +124,24 @@ def held_out_accuracy(model, seed: int, batch_size: int) -> dict:
 def pretrain(out: Path, seed: int, steps: int, batch_size: int, peak: float, hidden: int, stop: int | None = None) -> dict:
     """Train for `steps` steps (or until `stop`), writing a checkpoint every 500; returns the log.
 
-    Linear warm-up over 480 steps, then constant, linear decay over the last 30 % of the steps; short sentences first.
+    Linear warm-up over 480 steps, then constant, linear decay over the last 20 %; short sentences first.
     """
     torch.manual_seed(seed)  # the initial weights
     model = BertForPreTraining(config(hidden)).train()
     model.set_attn_implementation("eager")  # for short rows on a CPU faster than the fused kernel
     optimizer = torch.optim.AdamW(model.parameters(), lr=peak, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: min(1.0, (s + 1) / WARM_UP, (steps - s) / (0.3 * steps)))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: min(1.0, (s + 1) / WARM_UP, (steps - s) / (DECAY * steps)))
     log = {"seed": seed, "steps": steps, "batch_size": batch_size, "learning_rate": peak, "curve": [], "seconds": 0.0,
            "started": datetime.now(timezone.utc).isoformat(timespec="seconds"), "step": 0, "chunk": 0, "place": 0}
     out.mkdir(parents=True, exist_ok=True)
     if (out / "state.json").exists():
         log = {**_resume(out, model, optimizer, schedule), "steps": steps}
     begin, sums, bar = time.perf_counter() - log["seconds"], {}, tqdm(total=steps, initial=log["step"], unit="step")
-    short = log["chunk"] * CHUNK < SHORT * batch_size
-    pending = batches(seed, log["chunk"], batch_size, short)[log["place"] :]
+    pending = batches(seed, log["chunk"], batch_size, phase(log["chunk"]))[log["place"] :]
     while log["step"] < (stop or steps):
         if not pending:
             log["chunk"], log["place"] = log["chunk"] + 1, 0
-            short = log["chunk"] * CHUNK < SHORT * batch_size
-            pending = batches(seed, log["chunk"], batch_size, short)
+            pending = batches(seed, log["chunk"], batch_size, phase(log["chunk"]))
         batch = pending.pop(0)
         word_loss, pair_loss, counts = losses(model, batch, torch.Generator().manual_seed(seed * 1_000_003 + log["step"]))
         loss = word_loss + pair_loss

@@ -35,14 +35,14 @@ def judgement(rng: Random, polarity: int, negated: float = 0.4) -> list[str]:
     return ["the", aspect, be, *middle, rng.choice(GOOD if plain > 0 else BAD)]
 
 
-def review(rng: Random, polarity: int, contrast: float = 0.6) -> str:
+def review(rng: Random, polarity: int, contrast: float = 0.6, negated: float = 0.4) -> str:
     """Return a review of the given overall polarity, one clause or two joined by a contrast."""
-    main = judgement(rng, polarity)
+    main = judgement(rng, polarity, negated)
     if rng.random() >= contrast:
         if rng.random() < 0.4:
-            return " ".join([*main, "and", *judgement(rng, polarity)])
+            return " ".join([*main, "and", *judgement(rng, polarity, negated)])
         return " ".join(main)
-    side = judgement(rng, -polarity)
+    side = judgement(rng, -polarity, negated)
     form = rng.randrange(3)
     if form == 0:
         return " ".join([*side, "but", *main])
@@ -51,8 +51,12 @@ def review(rng: Random, polarity: int, contrast: float = 0.6) -> str:
     return " ".join([*main, "although", *side])
 
 
-def verdict(rng: Random, polarity: int) -> str:
-    """Return a closing sentence that sums a review up, as reviews do (pre-training only)."""
+def verdict(rng: Random, polarity: int, parts: int = 1) -> str:
+    """Return a closing sentence of `parts` that sums a review up, as reviews do (pre-training only)."""
+    return " and ".join(_summary(rng, polarity) for _ in range(parts))
+
+
+def _summary(rng: Random, polarity: int) -> str:
     if rng.random() < 0.5:
         return " ".join([rng.choice(("i", "we", "everybody", "critics")), rng.choice(LIKE if polarity > 0 else DISLIKE), "it"])
     return " ".join(["it", "was", rng.choice(("very", "quite", "really", "simply")), rng.choice(GOOD if polarity > 0 else BAD)])
