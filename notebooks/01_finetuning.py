@@ -33,12 +33,13 @@ results_dir = "results"
 from lottery_utils.analysis import gather, scores
 from lottery_utils.experiment.study import open_study
 from lottery_utils.report import bars, courses, sentences, tables
+from lottery_utils.report.compute import compute
 from lottery_utils.report.glue import glue_numbers
 from lottery_utils.report.style import apply_style
 
 apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)
-print(study.run(stages=["finetune", "baseline"]))
+compute(study, stages=["finetune", "baseline"])
 
 # %% tags=["hide-input"]
 table = study.table(stages=["finetune", "baseline"])

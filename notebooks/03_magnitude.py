@@ -34,12 +34,13 @@ results_dir = "results"
 from lottery_utils.analysis import gather
 from lottery_utils.experiment.study import open_study
 from lottery_utils.report import courses, heatmaps, sentences, tables
+from lottery_utils.report.compute import compute
 from lottery_utils.report.glue import glue_numbers
 from lottery_utils.report.style import apply_style
 
 apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)
-print(study.run(stages=["search"], methods=["magnitude"]))
+compute(study, stages=["search"], methods=["magnitude"])
 
 # %% tags=["hide-input"]
 survival = gather.component_survival(study, "magnitude")

@@ -38,12 +38,13 @@ results_dir = "results"
 from lottery_utils.analysis import scores
 from lottery_utils.experiment.study import open_study
 from lottery_utils.report import bars, sentences, tables
+from lottery_utils.report.compute import compute
 from lottery_utils.report.glue import glue_numbers
 from lottery_utils.report.style import apply_style
 
 apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)
-print(study.run(stages=["finetune", "score", "retrain"]))
+compute(study, stages=["finetune", "score", "retrain"])
 
 # %% tags=["hide-input"]
 table = study.table(stages=["finetune", "search", "score", "retrain"])

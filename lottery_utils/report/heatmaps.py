@@ -94,8 +94,7 @@ def draw_map(
     `texts` are strings for the cells, of the same shapes.
     """
     layers, width = heads.shape
-    cmap = cmap.copy()
-    cmap.set_bad(GAP)
+    cmap = cmap.with_extremes(bad=GAP)
     rows = np.arange(layers + 1)
     left = width + MLP_AT
     same = {"norm": norm, "cmap": cmap, "edgecolors": "white", "linewidth": 0.6}

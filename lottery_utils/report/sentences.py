@@ -110,6 +110,9 @@ def margin_sentence(results: pd.DataFrame) -> str:
     if ahead.dropna().empty:
         return "There is no full model to compare yet."
     names = listed([NAMES[name] for name in dict.fromkeys(baselines["subnetwork"])])
+    if len(full) == 1:
+        place = "above" if ahead.iloc[0] > 0 else "not above"
+        return f"On {full.index[0]} the full model is {place} every baseline ({names})."
     behind = listed([title for title in full.index if ahead[title] <= 0], "")
     text = f"The full model is above every baseline ({names}) on {(ahead > 0).sum()} of {len(full)} tasks"
     text += f", not on {behind}" if behind else ""

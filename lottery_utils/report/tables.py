@@ -22,9 +22,13 @@ GAP = "–"
 SHARE_NAMES = {"heads": "heads", "mlps": "MLPs", "prunable": "prunable weights", "all": "all weights"}
 
 
-def dressed(frame: pd.DataFrame, caption: str, name: str) -> Styler:
-    """`frame` as a table with a caption; `name` makes its HTML the same from run to run."""
-    return frame.style.set_caption(caption).set_uuid(name).hide(axis="index").format(na_rep=GAP, escape="html")
+def dressed(frame: pd.DataFrame, caption: str, name: str, wrapped: bool = False) -> Styler:
+    """`frame` as a table with a caption; `name` makes its HTML the same from run to run.
+
+    A table of numbers scrolls when it is wide, a `wrapped` one of words breaks its lines.
+    """
+    style = frame.style.set_caption(caption).set_uuid(name).hide(axis="index").format(na_rep=GAP, escape="html")
+    return style.set_table_attributes(f'class="dataframe{" wrapped" if wrapped else ""}"')
 
 
 def task_table(study: Study) -> Styler:
@@ -45,7 +49,8 @@ def task_table(study: Study) -> Styler:
                 "data used here": _data_text(record),
             }
         )
-    return dressed(pd.DataFrame(rows), "The tasks. Sizes are those of GLUE; the last column says what was used here.", "tasks")
+    caption = "The tasks. Sizes are those of GLUE; the last column says what was used here."
+    return dressed(pd.DataFrame(rows), caption, "tasks", wrapped=True)
 
 
 def results_table(results: pd.DataFrame, caption: str, name: str) -> Styler:
@@ -56,7 +61,7 @@ def results_table(results: pd.DataFrame, caption: str, name: str) -> Styler:
     means, kept = _in_order(summary(results)), summary(with_kept(results), "kept")
     rows = []
     for condition, group in means.groupby(CONDITION, sort=False):
-        own = kept[(kept[CONDITION] == condition).all(axis=1)]["mean"]
+        own = kept[(kept[CONDITION] == list(condition)).all(axis=1)]["mean"]
         rows.append(
             {
                 **_named(*condition),
@@ -94,7 +99,8 @@ def margin_table(results: pd.DataFrame) -> Styler:
     shown["metric"] = shown["metric"].map(METRIC_NAMES)
     for column in shown.columns[2:]:
         shown[column] = [_signed(v) if column.startswith("above") else _number(v) for v in shown[column]]
-    return dressed(shown, "The full model, mean over seeds, and its margins over the baselines, in points of the metric.", "margins")
+    caption = "The full model, mean over seeds, and how far it is above each baseline, in units of the metric."
+    return dressed(shown, caption, "margins")
 
 
 def size_table(table: pd.DataFrame, method: str) -> Styler:
@@ -116,7 +122,7 @@ def provenance_table(study: Study) -> Styler:
     dates = [found["started"], found["ended"]]
     rows = {
         "preset": found["preset"],
-        "model": found["model"],
+        "model": ", ".join(dict.fromkeys((found["model"], *_fingerprints(study)))),
         "tasks": ", ".join(TASKS[name].title for name in found["tasks"]),
         "seeds": ", ".join(map(str, found["seeds"])),
         "cells": f"{found['cells']} stored, {found['seconds']:,.0f} s of computing in all",
@@ -130,9 +136,7 @@ def provenance_table(study: Study) -> Styler:
     for number, (text, count) in enumerate(found["notes"].items()):
         rows[f"note {number + 1}"] = f"{text} ({count} cell{'s' if count > 1 else ''})"
     frame = pd.DataFrame({"": list(rows), "this run": list(rows.values())})
-    return dressed(frame, "What the numbers of this chapter were computed on.", "provenance").set_table_attributes(
-        'class="wrapped"'
-    )
+    return dressed(frame, "What the numbers of this chapter were computed on.", "provenance", wrapped=True)
 
 
 def percent(mean: float, std: float) -> str:
@@ -172,6 +176,12 @@ def _data_text(record: dict | None) -> str:
         return GAP
     said = [record["data_source"], *record["data_notes"]]
     return "; ".join(("partial", *said) if record["partial"] else said)
+
+
+def _fingerprints(study: Study) -> list[str]:
+    """The model's fingerprint, as its records have it: a directory's name says little."""
+    records = (study.record(cell) for cell in study.cells(["finetune"]))
+    return [f"fingerprint {r['inputs']['model'][:12]}" for r in records if r is not None][:1]
 
 
 def _sources(data: dict[str, dict]) -> list[str]:

@@ -1,0 +1,134 @@
+"""The notebooks: pairs in step, parameters first, captions and labels there, and one run through papermill."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import jupytext
+import nbformat
+import papermill
+import pytest
+from small_world import SETTINGS, make_model, make_task
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+STUDY_PARAMETERS = ["preset", "tasks", "seeds", "overrides", "results_dir"]
+NAMES = [path.stem for path in NOTEBOOKS]
+
+
+def read(path: Path):
+    return nbformat.read(path, as_version=4)
+
+
+def content(notebook) -> list[tuple]:
+    """What a pair must share: kind, source, tags and figure settings of each cell."""
+    return [
+        (cell.cell_type, cell.source, cell.metadata.get("tags", []), cell.metadata.get("mystnb", {}))
+        for cell in notebook.cells
+    ]
+
+
+def test_the_chapters_are_there():
+    assert NAMES[:4] == ["01_finetuning", "02_structured", "03_magnitude", "04_subnetworks"]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=NAMES)
+def test_pair_is_in_step(path):
+    script = jupytext.read(path.with_suffix(".py"))
+    assert content(script) == content(read(path)), f"run `jupytext --sync notebooks/{path.name}`"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=NAMES)
+def test_parameters_are_the_first_code_and_survive_pairing(path):
+    for notebook in (read(path), jupytext.read(path.with_suffix(".py"))):
+        first = next(cell for cell in notebook.cells if cell.cell_type == "code")
+        assert first.metadata["tags"] == ["parameters"]
+        tagged = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+        assert len(tagged) == 1
+    names = list(papermill.inspect_notebook(str(path)))
+    wanted = [name.replace("records_", "") for name in names]
+    assert names == STUDY_PARAMETERS or wanted == ["preset", "dir", "overrides"]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=NAMES)
+def test_committed_without_outputs_and_with_a_kernel(path):
+    notebook = read(path)
+    assert notebook.metadata["kernelspec"]["name"] == "python3"
+    assert notebook.metadata["jupytext"]["formats"] == "ipynb,py:percent"
+    for cell in notebook.cells:
+        assert not cell.get("outputs") and not cell.get("execution_count")
+
+
+def test_figures_have_captions_labels_of_their_own_and_alternative_text():
+    labels = []
+    for path in NOTEBOOKS:
+        for cell in read(path).cells:
+            figure = re.search(r"^(bars|courses|heatmaps)\.", cell.source) if cell.cell_type == "code" else None
+            if figure:
+                settings = cell.metadata["mystnb"]
+                assert settings["figure"]["caption"].endswith((".", ")")) and settings["image"]["alt"]
+                labels.append(settings["figure"]["name"])
+    assert len(labels) == len(set(labels)) > 10
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=NAMES)
+def test_numbers_in_prose_are_glued(path):
+    notebook = read(path)
+    code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+    prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    used = set(re.findall(r"\{glue:text\}`(\w+)`", prose))
+    glued = set(re.findall(r'^\s+"(\w+)": |"(\w+)": sentences', code.split("glue_numbers(")[1], re.MULTILINE))
+    assert used == {first or second for first, second in glued}
+    measured = re.findall(r"\b\d+(?:\.\d+)? %|\b0\.\d+", re.sub(r"`[^`]*`", "", prose))
+    assert not measured, f"typed by hand: {measured}"
+
+
+def test_notebook_02_alone_through_papermill(tmp_path):
+    """Computes what it needs from an empty store, shows the maps, the course and the sizes."""
+    make_model(tmp_path / "model")
+    make_task(tmp_path / "data", "sst2", train=96, dev=40)
+    overrides = {**SETTINGS, "epochs": 4, "model": str(tmp_path / "model"), "data": str(tmp_path / "data")}
+    parameters = {
+        "preset": "paper",
+        "tasks": '["sst2"]',
+        "seeds": [42],
+        "overrides": json.dumps(overrides),
+        "results_dir": str(tmp_path / "results"),
+    }
+    out = tmp_path / "out.ipynb"
+    papermill.execute_notebook(
+        str(ROOT / "notebooks" / "02_structured.ipynb"), str(out), parameters, progress_bar=False, cwd=str(ROOT)
+    )
+    executed = read(out)
+    shown = {}
+    for cell in executed.cells:
+        for output in cell.get("outputs", []):
+            assert output.output_type != "error"
+            for kind in output.get("data", {}):
+                shown.setdefault(kind, []).append(cell.source.split("(")[0])
+    assert shown["image/png"] == [
+        "courses.structured_course",
+        "heatmaps.importance_of_tasks",
+        "heatmaps.survival_of_task",
+        "heatmaps.survival_of_tasks",
+        "heatmaps.survival_across_tasks",
+    ]
+    assert shown["text/html"] == ["tables.size_table", "tables.provenance_table"]
+    stored = [p.name.rsplit("-", 2)[0] for p in (tmp_path / "results").iterdir() if p.name[0] != "."]
+    assert sorted(stored) == ["sst2-full-finetune", "sst2-structured-good-search"], "only what it needs"
+
+
+def test_embedded_demo_runs_notebook_02_offline(tmp_path):
+    """The command of the README, on a part of one task."""
+    demo = pytest.importorskip("lottery_utils.tasks.demo")
+    if not (demo.micro_bert_dir() / "model.safetensors").is_file():
+        pytest.skip("the demo's micro-BERT has not been trained here")
+    overrides = {"train_limit": 200, "dev_limit": 100, "epochs": 1, "min_steps": 0}
+    parameters = {"tasks": ["sst2"], "seeds": [42], "overrides": overrides, "results_dir": str(tmp_path / "results")}
+    out = tmp_path / "out.ipynb"
+    papermill.execute_notebook(
+        str(ROOT / "notebooks" / "02_structured.ipynb"), str(out), parameters, progress_bar=False, cwd=str(ROOT)
+    )
+    assert not any(o.output_type == "error" for cell in read(out).cells for o in cell.get("outputs", []))
