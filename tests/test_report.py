@@ -257,7 +257,8 @@ def test_sentences_follow_the_records(study, single, results):
     assert sentences.gap_sentence(single, "structured") == "There is a search for every task and seed."
     assert "good ones 92 % pruned and 98 % retrained" in sentences.kept_sentence(results, "structured")
     said = sentences.comparison_sentence(results, "structured", ("good", "pruned"), ("random", "pruned"))
-    assert said.startswith("This run shows it: good pruned minus random pruned is +22 points") and "2 of 2 tasks" in said
+    assert said.startswith("This run shows it: good pruned minus random pruned is +22 points")
+    assert "2 of 2 tasks" in said
     swapped = sentences.comparison_sentence(results, "structured", ("random", "pruned"), ("good", "pruned"))
     assert swapped.startswith("This run shows the opposite")
     assert "from 73 % on" in sentences.size_sentence(table, "magnitude")
@@ -270,7 +271,8 @@ def test_sentences_follow_the_records(study, single, results):
 
 
 def test_numbers_in_prose():
-    assert [glue.as_text(v) for v in (0.123, 3, "a", None, float("nan"))] == ["0.12", "3", "a", "no number", "no number"]
+    shown = [glue.as_text(value) for value in (0.123, 3, "a", None, float("nan"))]
+    assert shown == ["0.12", "3", "a", "no number", "no number"]
     assert glue.as_percent(0.916) == "92 %" and glue.as_percent(float("nan")) == "no number"
     assert glue.listed(["a", "b", "c"]) == "a, b and c" and glue.listed([]) == "none"
 

@@ -65,7 +65,8 @@ def _components(study: Study, method: str, heads: str, mlps: str, step_of) -> pd
         head, mlp = trajectory[heads][step].astype(float), trajectory[mlps][step].astype(float)
         layer, column = np.indices(head.shape)
         same = {"task": cell.task, "title": shown_title(cell.task, record["partial"]), "seed": cell.seed}
-        parts = {"component": "head", "layer": layer.ravel(), "head": column.ravel().astype(float), "kept": head.ravel()}
+        place = {"layer": layer.ravel(), "head": column.ravel().astype(float)}
+        parts = {"component": "head", **place, "kept": head.ravel()}
         frames.append(pd.DataFrame({**same, **parts}))
         parts = {"component": "mlp", "layer": np.arange(len(mlp)), "head": np.nan, "kept": mlp}
         frames.append(pd.DataFrame({**same, **parts}))
@@ -96,7 +97,7 @@ def search_course(study: Study, method: str) -> pd.DataFrame:
 
 
 def training_loss(study: Study) -> pd.DataFrame:
-    """Loss of every optimiser step of the full models: columns `LOSS`; epoch is a fraction, the end of training whole."""
+    """Loss of every optimiser step of the full models: columns `LOSS`; epoch counts from 0 and has fractions."""
     frames = []
     for cell in study.cells(["finetune"]):
         record, t = study.record(cell), study.trajectory(cell)

@@ -1,4 +1,4 @@
-"""Bars of scores, a panel a task: baselines and full model; good, random, bad, pruned and retrained (paper, figure 3)."""
+"""Bars of scores, a panel a task: baselines, the full model, subnetworks pruned and retrained (paper, figure 3)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,18 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from ..analysis.scores import choose, sizes, summary
-from .style import COLOURS, GRID, METHOD_NAMES, METRIC_NAMES, NAMES, TEXT, bar_colour, empty_figure, legend_below, panels
+from .style import (
+    COLOURS,
+    GRID,
+    METHOD_NAMES,
+    METRIC_NAMES,
+    NAMES,
+    TEXT,
+    bar_colour,
+    empty_figure,
+    legend_below,
+    panels,
+)
 
 BASELINES = ("majority", "bag_of_words", "random_init", "full")
 BAR = 0.8
@@ -22,7 +33,8 @@ def subnetwork_bars(results: pd.DataFrame, table: pd.DataFrame, method: str) -> 
     `results` as from `scores.results`, `table` as from `Study.table`: the surviving share of prunable weights in
     each title comes from its searches. A bar is the mean over seeds, dots are the seeds.
     """
-    frame = pd.concat([choose(results, subnetwork="majority"), choose(results, treatment="full"), choose(results, method)])
+    parts = (choose(results, subnetwork="majority"), choose(results, treatment="full"), choose(results, method))
+    frame = pd.concat(parts)
     frame = frame[frame["task"].isin(results.loc[results["treatment"] == "full", "task"])]
     if frame.empty:
         return empty_figure("Nothing to show: no full model is stored.")
@@ -95,9 +107,8 @@ def legend_of(means: pd.DataFrame) -> list:
     conditions = means.drop_duplicates(["subnetwork", "treatment"])
     handles = [Patch(facecolor=bar_colour(r.subnetwork, r.treatment), label=_label(r)) for r in conditions.itertuples()]
     if (means["count"] > 1).any():
-        handles.append(
-            Line2D([], [], marker="o", linestyle="", markersize=4, markerfacecolor="white", color=TEXT, label="one seed")
-        )
+        dot = {"marker": "o", "linestyle": "", "markersize": 4, "markerfacecolor": "white", "color": TEXT}
+        handles.append(Line2D([], [], **dot, label="one seed"))
     return handles
 
 

@@ -13,6 +13,8 @@ from .style import COLOURS, GRID, WIDTH, empty_figure, legend_below, outer_label
 
 PHASE_TINTS = {1: "#E9EEF4", 2: "#FAF3E0", 3: "#F6E9EB", 4: "#FAF3E0", 5: "#F6E9EB"}
 PHASE_LABELS = {1: "1", 2: "2", 3: "3", 4: "heads", 5: "MLPs"}
+HEADS_LINE = {"color": COLOURS["good"], "linewidth": 1.6}
+MLPS_LINE = {"color": COLOURS["random"], "linewidth": 1.6, "linestyle": (0, (4, 2))}
 
 
 def structured_course(course: pd.DataFrame, task: str) -> Figure:
@@ -35,8 +37,8 @@ def structured_course(course: pd.DataFrame, task: str) -> Figure:
             _shade(ax, one, numbered=ax is above)
             ax.yaxis.grid(True, color=GRID, linewidth=0.6)
         _scores(above, one)
-        below.step(one["step"], 100 * one["heads"], where="mid", color=COLOURS["good"], linewidth=1.6)
-        below.step(one["step"], 100 * one["mlps"], where="mid", color=COLOURS["random"], linewidth=1.6, linestyle=(0, (4, 2)))
+        below.step(one["step"], 100 * one["heads"], where="mid", **HEADS_LINE)
+        below.step(one["step"], 100 * one["mlps"], where="mid", **MLPS_LINE)
         below.set_ylim(0, 105)
         below.set_xlabel("step")
         above.set_title(f"seed {seed}", fontsize=9)
@@ -49,8 +51,8 @@ def structured_course(course: pd.DataFrame, task: str) -> Figure:
         Line2D([], [], color=COLOURS["bad"], marker="x", linestyle="", markersize=6, label="below the target"),
         Line2D([], [], color=COLOURS["good"], marker="D", linestyle="", markersize=6, label="good subnetwork"),
         Line2D([], [], color="#6E6E6E", linestyle="--", linewidth=1, label="target"),
-        Line2D([], [], color=COLOURS["good"], linewidth=1.6, label="heads left"),
-        Line2D([], [], color=COLOURS["random"], linewidth=1.6, linestyle=(0, (4, 2)), label="MLPs left"),
+        Line2D([], [], **HEADS_LINE, label="heads left"),
+        Line2D([], [], **MLPS_LINE, label="MLPs left"),
     ]
     legend_below(figure, lines)
     return figure
@@ -119,7 +121,7 @@ def loss_curves(loss: pd.DataFrame) -> Figure:
     for ax, task in zip(axes, tasks):
         rows = loss[loss["task"] == task]
         for seed, one in rows.groupby("seed", sort=False):
-            ax.plot(one["epoch"], _smooth(one["loss"].to_numpy()), color=colours[seed], linewidth=1.2, label=f"seed {seed}")
+            ax.plot(one["epoch"], _smooth(one["loss"].to_numpy()), color=colours[seed], linewidth=1.2)
         ax.set_title(rows["title"].iloc[0])
         ax.set_ylim(bottom=0)
         ax.set_xlim(left=0)

@@ -44,7 +44,8 @@ def survival_of_task(survival: pd.DataFrame, task: str, method: str) -> Figure:
     found = over_seeds(survival, task)
     norm = _norm(method, [found])
     title = f"{rows['title'].iloc[0]}, {METHOD_NAMES[method]}"
-    label = f"share of {_seeds(found.n)} that keep it" if method == "structured" else f"{WEIGHTS}, mean over {_seeds(found.n)}"
+    seeds = _seeds(found.n)
+    label = f"share of {seeds} that keep it" if method == "structured" else f"{WEIGHTS}, mean over {seeds}"
     return _one_map(found, norm, SURVIVAL_MAP, title, label)
 
 
@@ -111,7 +112,8 @@ def draw_map(
         for values, labels, x in ((heads, texts[0], 0.5), (mlps[:, None], texts[1][:, None], left + MLP_WIDE / 2)):
             for (row, column), label in np.ndenumerate(labels):
                 colour = _readable_on(cmap(norm(values[row, column])))
-                ax.text(x + column, row + 0.5, label, ha="center", va="center", fontsize=8, color=colour, linespacing=1.1)
+                place = (x + column, row + 0.5)
+                ax.text(*place, label, ha="center", va="center", fontsize=8, color=colour, linespacing=1.1)
 
 
 def _maps(rows: pd.DataFrame, cmap: Colormap, label: str, norm_of, missing: Iterable[str]) -> Figure:

@@ -48,7 +48,8 @@ def gap_sentence(study: Study, method: str) -> str:
         return "There is a search for every task and seed."
     parts = []
     if found.degenerate:
-        parts.append(f"{_with_seeds(found, found.degenerate)}: the full model does not beat the majority score, so no search was run.")
+        why = "the full model does not beat the majority score, so no search was run"
+        parts.append(f"{_with_seeds(found, found.degenerate)}: {why}.")
     if found.missing:
         parts.append(f"{_with_seeds(found, found.missing)}: not computed.")
     return "Gaps: " + " ".join(parts)
@@ -117,7 +118,9 @@ def margin_sentence(results: pd.DataFrame) -> str:
     text = f"The full model is above every baseline ({names}) on {(ahead > 0).sum()} of {len(full)} tasks"
     text += f", not on {behind}" if behind else ""
     over = ahead[ahead > 0]
-    return text + (f"; where it is, it leads the best of them by {over.min():.3f} to {over.max():.3f}." if len(over) > 1 else ".")
+    if len(over) > 1:
+        text += f"; where it is, it leads the best of them by {over.min():.3f} to {over.max():.3f}"
+    return text + "."
 
 
 def kept_sentence(results: pd.DataFrame, method: str) -> str:
@@ -150,4 +153,5 @@ def _numbers(found: Comparison, first: tuple[str, str], second: tuple[str, str])
 
 def _with_seeds(found: Gaps, tasks: dict[str, list[int]]) -> str:
     """Task names, with the seeds in brackets where it is not all of them."""
-    return listed([n if len(s) == found.seeds else f"{n} (seed {listed([str(x) for x in s])})" for n, s in tasks.items()])
+    named = {n: "" if len(s) == found.seeds else f" (seed {listed([str(x) for x in s])})" for n, s in tasks.items()}
+    return listed([name + seeds for name, seeds in named.items()])

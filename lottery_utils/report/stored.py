@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 def stored_study(preset: str, folder: str | Path, overrides: dict | str | None = None) -> Study:
     """The study of `preset` whose records lie in `folder`, looked for here and in the folders above.
 
-    Its tasks are those of the preset with a record there; model and data need not be at hand. Raises UserError when there is no record.
+    Its tasks are those of the preset with a record there; model and data need not be at hand.
+    Raises UserError when there is no record.
     """
     from ..experiment.study import open_study
 
