@@ -37,6 +37,7 @@ def structured_course(course: pd.DataFrame, task: str) -> Figure:
             _shade(ax, one, numbered=ax is above)
             ax.yaxis.grid(True, color=GRID, linewidth=0.6)
         _scores(above, one)
+        above.margins(y=0.14)
         below.step(one["step"], 100 * one["heads"], where="mid", **HEADS_LINE)
         below.step(one["step"], 100 * one["mlps"], where="mid", **MLPS_LINE)
         below.set_ylim(0, 105)

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from ..analysis.survival import ComponentMap, over_seeds, over_tasks, tasks_in_common
 from .style import (
@@ -169,8 +170,10 @@ def _short(value: float) -> str:
 
 
 def _readable_on(colour) -> str:
-    red, green, blue = colour[:3]
-    return "white" if 0.299 * red + 0.587 * green + 0.114 * blue < 0.55 else TEXT
+    """White or dark, whichever contrasts more (relative luminance as in WCAG 2)."""
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour[:3]]
+    luminance = float(np.dot(linear, (0.2126, 0.7152, 0.0722)))
+    return "white" if 1.05 / (luminance + 0.05) > (luminance + 0.05) / 0.066 else TEXT
 
 
 def _norm(method: str, maps) -> Normalize:
@@ -189,4 +192,6 @@ def _seeds(n: int) -> str:
 def _colour_bar(figure: Figure, axes: list[Axes], norm: Normalize, cmap: Colormap, label: str) -> None:
     bar = figure.colorbar(ScalarMappable(norm, cmap), ax=axes, fraction=0.05, pad=0.02, aspect=28)
     bar.set_label(label)
+    if norm.vmax > 1:  # a count
+        bar.locator = MaxNLocator(integer=True)
     bar.outline.set_visible(False)

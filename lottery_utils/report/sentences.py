@@ -127,9 +127,10 @@ def kept_sentence(results: pd.DataFrame, method: str) -> str:
     """What good, random and bad subnetworks of a method keep of the full score, pruned and retrained."""
     parts = []
     for name in ("good", "random", "bad"):
-        pruned, retrained = (mean_kept(results, method, name, how) for how in ("pruned", "retrained"))
-        if not (np.isnan(pruned) and np.isnan(retrained)):
-            parts.append(f"{name} ones {as_percent(pruned)} pruned and {as_percent(retrained)} retrained")
+        kept = {how: mean_kept(results, method, name, how) for how in ("pruned", "retrained")}
+        said = [f"{as_percent(share)} {how}" for how, share in kept.items() if not np.isnan(share)]
+        if said:
+            parts.append(f"{name} ones {listed(said)}")
     if not parts:
         return f"There is no subnetwork of {METHOD_NAMES[method]} to describe."
     return f"Of the full model's score, subnetworks of {METHOD_NAMES[method]} keep on average: {', '.join(parts)}."
