@@ -79,8 +79,8 @@ tables.margin_table(results)
 tables.seed_table(results, "Every seed's score.", "finetuning-seeds")
 
 # %% [markdown]
-# **What to see.** {glue:text}`margins` Where the full model does not lead, a subnetwork that keeps nine tenths of its score
-# need not have kept anything, and the chapters that follow treat such a task as a {term}`gap`.
+# **What to see.** {glue:text}`margins` Where the full model does not even beat the majority score, there is
+# nothing that a subnetwork could keep, and the chapters that follow show a {term}`gap`.
 #
 # ## What this was run on
 

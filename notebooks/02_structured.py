@@ -15,7 +15,7 @@
 # # Which heads and MLPs survive?
 #
 # {term}`S-pruning <s-pruning>` takes whole attention heads and MLPs out of the fine-tuned model, the least important first, as
-# long as nine tenths of the full score remain. What is left is the {term}`good subnetwork`.
+# long as {glue:text}`threshold_s` of the full score remain. What is left is the {term}`good subnetwork`.
 #
 # **What the paper says.** Good subnetworks exist: many heads and some MLPs can go. But they are not stable: another
 # fine-tuning seed gives another subnetwork {cite}`prasanna2020`. Importance is the expected absolute gradient of the loss with
@@ -35,7 +35,7 @@ from lottery_utils.analysis import gather
 from lottery_utils.experiment.study import open_study
 from lottery_utils.report import courses, heatmaps, sentences, tables
 from lottery_utils.report.compute import compute
-from lottery_utils.report.glue import glue_numbers
+from lottery_utils.report.glue import as_percent, glue_numbers
 from lottery_utils.report.style import apply_style
 
 apply_style()
@@ -50,6 +50,7 @@ task, missing = gather.example_task(survival), gather.gaps(study, "structured").
 glue_numbers(
     {
         "run_on_structured": sentences.run_on(study),
+        "threshold_s": as_percent(study.preset.threshold),
         "gaps_structured": sentences.gap_sentence(study, "structured"),
         "sizes_structured": sentences.size_sentence(table, "structured"),
         "stability": sentences.stability_sentence(survival),
@@ -59,7 +60,7 @@ glue_numbers(
 # %% [markdown]
 # ## How the search goes
 #
-# The search has three {term}`phases <phase>`: heads and MLPs together until the score falls below the {term}`target`; then, from
+# The joint search has three {term}`phases <phase>`: heads and MLPs together until the score falls below the {term}`target`; then, from
 # the last mask that passed, heads alone in half steps; then MLPs alone. {glue:text}`gaps_structured`
 
 # %% mystnb={"figure": {"caption": "The structured search of one task, a column a seed. Above: the dev score after each step; the dashed line is the target, crosses are masks that fell below it, the diamond is the good subnetwork. Below: heads and MLPs left. Shaded and numbered: the phases (1 heads and MLPs, 2 heads in half steps, 3 MLPs).", "name": "fig-course-s"}, "image": {"alt": "Score and share of heads and MLPs left against search steps, one column for each seed"}}

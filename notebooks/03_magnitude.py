@@ -15,11 +15,11 @@
 # # Which weights survive?
 #
 # {term}`M-pruning <m-pruning>` takes single weights out of the fine-tuned model, those with the smallest absolute value first,
-# over the whole encoder at once, as long as nine tenths of the full score remain.
+# over the whole encoder at once, as long as {glue:text}`threshold_m` of the full score remain.
 #
 # **What the paper says.** Good subnetworks exist here too, and the paper shows what share of each head's and MLP's weights
-# they keep {cite}`prasanna2020`. Magnitude pruning is how lottery tickets were first found {cite}`frankle2019`. The published
-# numbers were made with smaller steps than the text says; see [](../protocol.md).
+# they keep {cite}`prasanna2020`. Magnitude pruning is how lottery tickets were first found {cite}`frankle2019`. The released
+# numbers fit smaller steps than the text says; see [](../protocol.md).
 #
 # **What this chapter was run on.** {glue:text}`run_on_magnitude`.
 
@@ -35,7 +35,7 @@ from lottery_utils.analysis import gather
 from lottery_utils.experiment.study import open_study
 from lottery_utils.report import courses, heatmaps, sentences, tables
 from lottery_utils.report.compute import compute
-from lottery_utils.report.glue import glue_numbers
+from lottery_utils.report.glue import as_percent, glue_numbers
 from lottery_utils.report.style import apply_style
 
 apply_style()
@@ -50,10 +50,11 @@ task, missing = gather.example_task(survival), gather.gaps(study, "magnitude").t
 glue_numbers(
     {
         "run_on_magnitude": sentences.run_on(study),
+        "threshold_m": as_percent(study.preset.threshold),
         "gaps_magnitude": sentences.gap_sentence(study, "magnitude"),
         "sizes_magnitude": sentences.size_sentence(table, "magnitude"),
         "spread": sentences.spread_sentence(survival),
-        "step": f"{100 * study.preset.magnitude_step:g} %",
+        "step": as_percent(study.preset.magnitude_step),
         "max_steps": study.preset.magnitude_max_steps,
     }
 )

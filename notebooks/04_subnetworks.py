@@ -14,8 +14,8 @@
 # %% [markdown]
 # # Are good subnetworks special?
 #
-# A {term}`good subnetwork` keeps nine tenths of the score because it was searched for that. Is it special? Two others of exactly
-# its size answer: a {term}`random subnetwork`, and a {term}`bad subnetwork` made of what the search pruned. Each is scored
+# A {term}`good subnetwork` keeps most of the score because it was searched for that. Is it special? Two others of its size
+# answer: a {term}`random subnetwork`, and a {term}`bad subnetwork` made of what the search pruned. Each is scored
 # twice: {term}`pruned` (the fine-tuned weights under the mask) and {term}`retrained` (the *pre-trained* weights under the mask,
 # fine-tuned again).
 #
