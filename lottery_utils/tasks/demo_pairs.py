@@ -59,7 +59,7 @@ def _changes(rng: Random, clause) -> list[str]:
     kinds += [k for k in ("place", "time") if getattr(clause, k)]
     kinds += ["subject adj"] * bool(clause.subject.adj) + ["object adj"] * bool(clause.object and clause.object.adj)
     rng.shuffle(kinds)
-    chosen = kinds[: rng.choice((0, 0, 1, 1, 1, 1, 2, 2, 2, 3))]
+    chosen = kinds[: rng.choice((0, 0, 0, 1, 1, 1, 2, 2, 3, 4))]
     return sorted(chosen, key=("swap", "subject", "object").count)  # roles are exchanged last
 
 

@@ -11,7 +11,8 @@ from .language import draw_clause, draw_np, say
 from .relations import elaborate
 from .reviews import review
 
-FAULTS = ("agree", "agree", "agree", "number", "number", "form", "bare", "order", "by", "valence", "swap", "relative")
+FAULTS = ("agree", "agree", "number", "form", "bare", "bare", "order", "order", "by", "valence", "valence", "swap", "swap",
+          "relative")
 
 
 def acceptability(rng: Random) -> tuple[str, int]:
