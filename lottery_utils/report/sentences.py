@@ -145,11 +145,16 @@ def comparison_sentence(results: pd.DataFrame, method: str, first: tuple[str, st
 def _numbers(found: Comparison, first: tuple[str, str], second: tuple[str, str]) -> str:
     if found.tasks == 0:
         return ""
-    text = f": {' '.join(first)} minus {' '.join(second)} is {100 * found.mean:+.0f} points of the full score"
+    text = f": {' '.join(first)} minus {' '.join(second)} is {_points(found.mean)} points of the full score"
     if found.tasks > 1:
-        text += f" (95 % interval over tasks {100 * found.low:+.0f} to {100 * found.high:+.0f}; "
+        text += f" (95 % interval over tasks {_points(found.low)} to {_points(found.high)}; "
         text += f"ahead on {found.wins} of {found.tasks} tasks)"
     return text
+
+
+def _points(share: float) -> str:
+    """A difference in whole points, signed unless it is 0."""
+    return f"{round(100 * share):+d}" if round(100 * share) else "0"
 
 
 def _with_seeds(found: Gaps, tasks: dict[str, list[int]]) -> str:
