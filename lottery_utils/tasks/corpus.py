@@ -101,7 +101,8 @@ def _questions(rng: Random, clause, kind: str, passive: float, match: bool, foll
     asked = blur(rng, clause, about)
     question = ask(asked, about, rng, passive)
     if kind == "answer":
-        return Text(question, say(clause if match else off_topic(rng, clause, asked, about), rng, passive), follows, kind)
+        sentence = clause if match else off_topic(rng, clause, asked, about)
+        return Text(question, say(sentence, rng, passive), follows, kind)
     if not match and rng.random() < 0.25:
         return Text(question, ask(asked, _other_topic(rng, about, clause), rng, passive), follows, kind)
     return Text(question, ask(asked if match else near_miss(rng, asked, False), about, rng, passive), follows, kind)

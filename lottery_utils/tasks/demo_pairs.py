@@ -7,8 +7,7 @@ from random import Random
 
 from . import lexicon as lx
 from .language import ask, draw_clause, draw_np, say
-from .relations import (blur, can_swap, contradict, edit, entails, leave_open, near_miss, off_topic, other, topic,
-                        weaken)
+from .relations import blur, can_swap, contradict, edit, entails, leave_open, near_miss, off_topic, topic, weaken
 
 PASSIVE = 0.35
 

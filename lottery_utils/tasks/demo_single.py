@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
-from . import lexicon as lx
 from .grammar import grammatical
 from .language import draw_clause, draw_np, say
 from .relations import elaborate
 from .reviews import review
 
-FAULTS = ("agree", "agree", "number", "form", "bare", "bare", "order", "order", "by", "valence", "valence", "swap", "swap",
-          "relative")
+# each as often as it is drawn
+FAULTS = ("agree", "agree", "number", "form", "bare", "bare", "order", "order", "by", "valence", "valence", "swap",
+          "swap", "relative")
 
 
 def acceptability(rng: Random) -> tuple[str, int]:
@@ -26,7 +26,7 @@ def acceptability(rng: Random) -> tuple[str, int]:
 
 
 def spoil(rng: Random, clause, fault: str) -> str:
-    """Return `clause` said with `fault`; when the fault cannot show in it, another is drawn until the grammar objects."""
+    """Return `clause` said with `fault`; where that cannot show, another is drawn until the grammar objects."""
     while True:
         sentence = _spoiled(rng, clause, fault)
         if not grammatical(sentence):

@@ -12,7 +12,7 @@ from . import lexicon as lx
 
 @dataclass(frozen=True)
 class NP:
-    """A noun phrase: `noun` is a concept, `det` a determiner, `adj` an adjective concept or ""; `rel` a relative clause."""
+    """A noun phrase: `noun` is a concept, `det` a determiner, `adj` an adjective concept or "", `rel` a clause."""
 
     noun: str
     plural: bool
@@ -23,7 +23,7 @@ class NP:
 
 @dataclass(frozen=True)
 class Clause:
-    """A statement: subject, verb concept ("be" takes `adj` as predicate), object or None, polarity, tense, place, time."""
+    """A statement; `verb` is a concept ("be" takes `adj` as predicate), `object` may be None, `place` and `time` ""."""
 
     subject: NP
     verb: str
@@ -122,7 +122,9 @@ def say_phrase(table: dict, concept: str, rng: Random) -> list[str]:
     return [phrase[0], "the", phrase[1]] if table is lx.PLACES else list(phrase)
 
 
-def say(clause: Clause, rng: Random, passive: float = 0.0, front: float = 0.2, fault: tuple[str, str] = ("", "")) -> str:
+def say(
+    clause: Clause, rng: Random, passive: float = 0.0, front: float = 0.2, fault: tuple[str, str] = ("", "")
+) -> str:
     """Return a sentence for `clause`: synonyms at random, passive voice and fronting with the given shares.
 
     `fault` (where, what) makes it ungrammatical: ("subject" or "object", a fault of `say_np`) or ("verb", ...).

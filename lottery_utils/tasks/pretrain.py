@@ -44,7 +44,7 @@ def config(hidden: int = 96, layers: int = 6, heads: int = 8) -> BertConfig:
 
 
 def batches(seed: int, chunk: int, batch_size: int, phase: str, held_out: bool = False) -> list[dict]:
-    """Return chunk `chunk` of the corpus as shuffled batches of equal length: ids (B, T), types (B, T), follows (B,)."""
+    """Return a chunk of the corpus as shuffled batches of equal length: ids (B, T), types (B, T), follows (B,)."""
     rng = Random(f"{'held out ' * held_out}{seed} {chunk}")
     vocab, by_length = vocabulary(), {}
     for text in texts(rng, CHUNK // 6 if held_out else CHUNK, phase, held_out):
@@ -98,7 +98,8 @@ def losses(model, batch: dict, generator: torch.Generator) -> tuple[torch.Tensor
         pair_loss = cross_entropy(scores, target)  # label 0 is "follows", as in BERT
         right = scores.argmax(-1) == target
         counts["pairs_right"] = int(right.sum())
-        counts["by_kind"] = list(zip((k for k, m in zip(batch["kinds"], masked_rows.tolist()) if not m), right.tolist()))
+        kinds = [kind for kind, masked in zip(batch["kinds"], masked_rows.tolist()) if not masked]
+        counts["by_kind"] = list(zip(kinds, right.tolist()))
     return word_loss, pair_loss, counts
 
 
@@ -121,7 +122,9 @@ def held_out_accuracy(model, seed: int, batch_size: int) -> dict:
     }
 
 
-def pretrain(out: Path, seed: int, steps: int, batch_size: int, peak: float, hidden: int, stop: int | None = None) -> dict:
+def pretrain(
+    out: Path, seed: int, steps: int, batch_size: int, peak: float, hidden: int, stop: int | None = None
+) -> dict:
     """Train for `steps` steps (or until `stop`), writing a checkpoint every 500; returns the log.
 
     Linear warm-up over 480 steps, then constant, linear decay over the last 20 %; short sentences first.
@@ -130,7 +133,9 @@ def pretrain(out: Path, seed: int, steps: int, batch_size: int, peak: float, hid
     model = BertForPreTraining(config(hidden)).train()
     model.set_attn_implementation("eager")  # for short rows on a CPU faster than the fused kernel
     optimizer = torch.optim.AdamW(model.parameters(), lr=peak, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda s: min(1.0, (s + 1) / WARM_UP, (steps - s) / (DECAY * steps)))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min(1.0, (step + 1) / WARM_UP, (steps - step) / (DECAY * steps))
+    )
     log = {"seed": seed, "steps": steps, "batch_size": batch_size, "learning_rate": peak, "curve": [], "seconds": 0.0,
            "started": datetime.now(timezone.utc).isoformat(timespec="seconds"), "step": 0, "chunk": 0, "place": 0}
     out.mkdir(parents=True, exist_ok=True)
@@ -143,7 +148,8 @@ def pretrain(out: Path, seed: int, steps: int, batch_size: int, peak: float, hid
             log["chunk"], log["place"] = log["chunk"] + 1, 0
             pending = batches(seed, log["chunk"], batch_size, phase(log["chunk"]))
         batch = pending.pop(0)
-        word_loss, pair_loss, counts = losses(model, batch, torch.Generator().manual_seed(seed * 1_000_003 + log["step"]))
+        generator = torch.Generator().manual_seed(seed * 1_000_003 + log["step"])
+        word_loss, pair_loss, counts = losses(model, batch, generator)
         loss = word_loss + pair_loss
         if not torch.isfinite(loss):
             raise FloatingPointError(f"pre-training: loss is {loss.item()} at step {log['step']}")
@@ -173,6 +179,7 @@ def finish(out: Path, model, log: dict, batch_size: int) -> dict:
     """Write config.json, model.safetensors, the tokenizer and pretrain_log.json."""
     log = {k: v for k, v in log.items() if k not in ("chunk", "place")}
     log["held_out"] = held_out_accuracy(model, log["seed"], batch_size)
+    log["command"] = f"python -m lottery_utils.tasks.pretrain --out DIR --seed {log['seed']} --steps {log['steps']}"
     log["parameters"] = sum(p.numel() for p in model.parameters())
     log["machine"] = f"CPU {platform.machine()}, {torch.get_num_threads()} thread(s)"
     log["versions"] = {"python": platform.python_version(), "torch": torch.__version__,
@@ -184,7 +191,8 @@ def finish(out: Path, model, log: dict, batch_size: int) -> dict:
 
 
 def _point(step: int, sums: dict) -> dict:
-    return {"step": step, "word_loss": round(sums["word_loss"] / 100, 4), "pair_loss": round(sums["pair_loss"] / 100, 4),
+    return {"step": step, "word_loss": round(sums["word_loss"] / 100, 4),
+            "pair_loss": round(sums["pair_loss"] / 100, 4),
             "word_acc": round(sums["words_right"] / max(1, sums["words"]), 4),
             "pair_acc": round(sums["pairs_right"] / max(1, sums["pairs"]), 4)}
 

@@ -147,7 +147,8 @@ def blur(rng: Random, clause: Clause, about: str) -> Clause:
 
 def off_topic(rng: Random, clause: Clause, asked: Clause, about: str) -> Clause:
     """Return a near miss of `clause` that does not answer the question `asked` about `about`."""
-    edits = ["adj" if clause.verb == "be" else "verb"] + ["swap"] * 2 * can_swap(clause) + ["subject"] * (about != "subject")
+    edits = ["adj" if clause.verb == "be" else "verb"] + ["swap"] * 2 * can_swap(clause)
+    edits += ["subject"] * (about != "subject")
     edits += ["object"] * (about != "object" and clause.object is not None)
     edits += ["place"] * (about != "place" and bool(asked.place)) + ["time"] * (about != "time" and bool(asked.time))
     edits += ["drop", "drop"] * (about in ("place", "time"))
@@ -164,7 +165,7 @@ def off_topic(rng: Random, clause: Clause, asked: Clause, about: str) -> Clause:
 
 def contradict(rng: Random, clause: Clause) -> Clause:
     """Return a clause that cannot hold together with `clause`: denied, or an antonym in a positive clause."""
-    antonyms = lx.VERB_ANTONYMS.get(clause.verb, []) + (lx.ADJECTIVE_ANTONYMS.get(clause.adj, []) if clause.adj else [])
+    antonyms = lx.VERB_ANTONYMS.get(clause.verb, []) + lx.ADJECTIVE_ANTONYMS.get(clause.adj, [])
     fits = [a for a in antonyms if clause.verb == "be" or clause.object is None or _fits(a, clause)]
     if clause.verb == "be":
         fits = [a for a in fits if a in lx.ADJECTIVES_OF[lx.KIND[clause.subject.noun]]]
@@ -187,7 +188,7 @@ def leave_open(rng: Random, clause: Clause) -> Clause:
     edits += ["+adj"] * (not clause.subject.adj and not clause.negated and clause.verb != "be")
     kind = rng.choice(edits)
     if kind == "+place":
-        return replace(clause, place=rng.choice(_PLACES), negated=clause.negated)
+        return replace(clause, place=rng.choice(_PLACES))
     if kind == "+time":
         return replace(clause, time=rng.choice(_TIMES))
     if kind == "+adj":
@@ -211,9 +212,11 @@ def elaborate(rng: Random, clause: Clause) -> Clause:
             inner = Clause(subject, rng.choice(list(lx.INTRANSITIVE)), past=rng.random() < 0.5)
         else:
             verb = rng.choice(verbs)
-            inner = Clause(subject, verb, draw_np(rng, lx.SELECTS[verb][1], 0.1, 0.1, subject.noun), past=rng.random() < 0.5)
+            obj = draw_np(rng, lx.SELECTS[verb][1], 0.1, 0.1, subject.noun)
+            inner = Clause(subject, verb, obj, past=rng.random() < 0.5)
     else:
         verbs = [v for v, (_, o) in lx.SELECTS.items() if kind in o]
         verb = rng.choice(verbs)
-        inner = Clause(draw_np(rng, lx.SELECTS[verb][0], 0.1, 0.1, subject.noun), verb, subject, past=rng.random() < 0.5)
+        agent = draw_np(rng, lx.SELECTS[verb][0], 0.1, 0.1, subject.noun)
+        inner = Clause(agent, verb, subject, past=rng.random() < 0.5)
     return replace(clause, subject=replace(subject, rel=inner))

@@ -31,8 +31,8 @@ def judgement(rng: Random, polarity: int, negated: float = 0.4) -> list[str]:
         who = "nobody" if turned else rng.choice(("i", "we", "critics", "everybody"))
         return [who, verb, "the", aspect]
     be = "were" if aspect in PLURAL_ASPECTS else "was"
-    middle = rng.choice(NEGATORS).split() if turned else rng.choice(("", "", "very", "quite", "really", "simply")).split()
-    return ["the", aspect, be, *middle, rng.choice(GOOD if plain > 0 else BAD)]
+    middle = rng.choice(NEGATORS if turned else ("", "", "very", "quite", "really", "simply"))
+    return ["the", aspect, be, *middle.split(), rng.choice(GOOD if plain > 0 else BAD)]
 
 
 def review(rng: Random, polarity: int, contrast: float = 0.6, negated: float = 0.4) -> str:
@@ -58,5 +58,7 @@ def verdict(rng: Random, polarity: int, parts: int = 1) -> str:
 
 def _summary(rng: Random, polarity: int) -> str:
     if rng.random() < 0.5:
-        return " ".join([rng.choice(("i", "we", "everybody", "critics")), rng.choice(LIKE if polarity > 0 else DISLIKE), "it"])
-    return " ".join(["it", "was", rng.choice(("very", "quite", "really", "simply")), rng.choice(GOOD if polarity > 0 else BAD)])
+        who = rng.choice(("i", "we", "everybody", "critics"))
+        return f"{who} {rng.choice(LIKE if polarity > 0 else DISLIKE)} it"
+    how = rng.choice(("very", "quite", "really", "simply"))
+    return f"it was {how} {rng.choice(GOOD if polarity > 0 else BAD)}"

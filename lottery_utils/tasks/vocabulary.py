@@ -16,7 +16,7 @@ def vocabulary() -> dict[str, int]:
 
 
 def save_tokenizer(directory: Path, max_length: int = 64) -> None:
-    """Write tokenizer.json and tokenizer_config.json: words split at spaces, [CLS] A [SEP] B [SEP], token types 0 and 1."""
+    """Write tokenizer.json and tokenizer_config.json: words split at spaces, [CLS] A [SEP] B [SEP], types 0 and 1."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
