@@ -85,6 +85,7 @@ def test_numbers_in_prose_are_glued(path):
     assert not measured, f"typed by hand: {measured}"
 
 
+@pytest.mark.slow
 def test_notebook_02_alone_through_papermill(tmp_path):
     """Computes what it needs from an empty store, shows the maps, the course and the sizes."""
     make_model(tmp_path / "model")
@@ -120,6 +121,7 @@ def test_notebook_02_alone_through_papermill(tmp_path):
     assert sorted(stored) == ["sst2-full-finetune", "sst2-structured-good-search"], "only what it needs"
 
 
+@pytest.mark.slow
 def test_embedded_demo_runs_notebook_02_offline(tmp_path):
     """The command of the README, on a part of one task."""
     demo = pytest.importorskip("lottery_utils.tasks.demo")
@@ -132,3 +134,17 @@ def test_embedded_demo_runs_notebook_02_offline(tmp_path):
         str(ROOT / "notebooks" / "02_structured.ipynb"), str(out), parameters, progress_bar=False, cwd=str(ROOT)
     )
     assert not any(o.output_type == "error" for cell in read(out).cells for o in cell.get("outputs", []))
+
+
+def test_notebook_05_shows_the_stored_records_and_computes_nothing(tmp_path):
+    """Neither the model nor the data are at hand, and the store is not touched."""
+    before = sorted(path.relative_to(ROOT) for path in (ROOT / "records").rglob("*"))
+    assert not any(path.name == "model.safetensors" for path in before), "records are committed without weights"
+    out = tmp_path / "out.ipynb"
+    papermill.execute_notebook(
+        str(ROOT / "notebooks" / "05_laptop.ipynb"), str(out), progress_bar=False, cwd=str(ROOT)
+    )
+    outputs = [output for cell in read(out).cells for output in cell.get("outputs", [])]
+    assert not any(output.output_type == "error" for output in outputs)
+    assert sum("image/png" in output.get("data", {}) for output in outputs) == 7
+    assert sorted(path.relative_to(ROOT) for path in (ROOT / "records").rglob("*")) == before

@@ -73,6 +73,8 @@ def score_bars(frame: pd.DataFrame, titles: dict[str, str]) -> Figure:
         rows = means[means["task"] == task]
         draw_bars(ax, rows, frame[frame["task"] == task], groups)
         ax.set_ylim(low, max(1.0, frame["score"].max()) + 0.02)
+        if not ax.get_subplotspec().is_first_col():  # the score axis is shared
+            ax.set_yticklabels([])
         ax.set_title(titles.get(task, rows["title"].iloc[0]), fontsize=9)
         ax.set_ylabel(METRIC_NAMES[rows["metric"].iloc[0]], fontsize=8)
     legend_below(figure, legend_of(means))

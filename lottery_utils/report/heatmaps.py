@@ -102,10 +102,10 @@ def draw_map(
     same = {"norm": norm, "cmap": cmap, "edgecolors": "white", "linewidth": 0.6}
     ax.pcolormesh(np.arange(width + 1), rows, np.ma.masked_invalid(heads), **same)
     ax.pcolormesh([left, left + MLP_WIDE], rows, np.ma.masked_invalid(mlps[:, None]), **same)
-    every = 1 if width <= 8 else 2
+    every = 1 if width <= 8 or texts is not None else 2  # cells with texts are large enough for every number
     shown = np.arange(0, width, every)
     ax.set_xticks([*(shown + 0.5), left + MLP_WIDE / 2], [*(str(h + 1) for h in shown), "MLP"])
-    shown = np.arange(0, layers, 1 if layers <= 8 else 2)
+    shown = np.arange(0, layers, every)
     ax.set_yticks(shown + 0.5, [str(layer + 1) for layer in shown])
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)

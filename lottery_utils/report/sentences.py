@@ -82,8 +82,8 @@ def stability_sentence(survival: pd.DataFrame) -> str:
         return "With fewer than two seeds, this run cannot say how far seeds agree."
     tasks = f"on average over {found.tasks} tasks" if found.tasks > 1 else "on this task"
     return (
-        f"Of {found.heads} heads, {tasks} {found.always:.1f} survive in all of the {found.seeds} seeds, "
-        f"{found.never:.1f} in none, and {found.depends:.1f} depend on the seed. If each seed drew as many heads at "
+        f"Of {found.heads} heads, {tasks} {_count(found.always)} survive in all of the {found.seeds} seeds, "
+        f"{_count(found.never)} in none, and {_count(found.depends)} depend on the seed. If each seed drew as many heads at "
         f"random, {found.chance:.1f} would be expected to survive in all."
     )
 
@@ -150,6 +150,11 @@ def _numbers(found: Comparison, first: tuple[str, str], second: tuple[str, str])
         text += f" (95 % interval over tasks {_points(found.low)} to {_points(found.high)}; "
         text += f"ahead on {found.wins} of {found.tasks} tasks)"
     return text
+
+
+def _count(value: float) -> str:
+    """A mean count with one decimal, a whole one without."""
+    return f"{value:.1f}".removesuffix(".0")
 
 
 def _points(share: float) -> str:
