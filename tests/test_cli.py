@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -254,7 +255,9 @@ def test_a_command_stopped_or_killed_is_resumed_and_loses_nothing(world, results
     def start(wanted: int) -> subprocess.Popen:
         """Start the command and wait until `wanted` cells are stored."""
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-        process = subprocess.Popen(command, env=environment(), start_new_session=True, **pipes)
+        # tests run in the background inherit an ignored SIGINT; a command at a terminal does not
+        heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        process = subprocess.Popen(command, env=environment(), start_new_session=True, preexec_fn=heard, **pipes)
         limit = time.monotonic() + 120
         while len(list(folder.glob("*/record.json"))) < wanted and process.poll() is None:
             assert time.monotonic() < limit, "the command stores nothing"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from .cells import Cell, upstream
 
 # Relative cost of a cell where no record of its kind says better.
-COST = {"finetune": 10.0, "baseline": 1.0, "search": 6.0, "control": 0.3, "score": 0.6, "retrain": 9.0}
+COST = {"finetune": 10.0, "random_init": 10.0, "baseline": 1.0, "search": 6.0, "control": 0.3, "score": 0.6, "retrain": 9.0}
 PAUSE = 2.0  # seconds before a cell that another process holds is looked at again
 
 
@@ -84,13 +84,20 @@ def expected_costs(records: Iterable[dict], preset: str) -> Callable[[Cell], flo
     for record in records:
         cell = record["cell"]
         if record["preset"] == preset:
-            for key in ((cell["task"], cell["stage"], cell["method"]), (cell["stage"], cell["method"])):
+            kind = (_kind(cell["stage"], cell["subnetwork"]), cell["method"])
+            for key in ((cell["task"], *kind), kind):
                 seen.setdefault(key, []).append(record["seconds"])
 
     def cost(cell: Cell) -> float:
-        for key in ((cell.task, cell.stage, cell.method), (cell.stage, cell.method)):
+        kind = (_kind(cell.stage, cell.subnetwork), cell.method)
+        for key in ((cell.task, *kind), kind):
             if key in seen:
                 return sum(seen[key]) / len(seen[key])
-        return COST[cell.stage]
+        return COST[kind[0]]
 
     return cost
+
+
+def _kind(stage: str, subnetwork: str) -> str:
+    """The stage; the baseline that trains a network costs as much as fine-tuning, the others almost nothing."""
+    return "random_init" if subnetwork == "random_init" else stage
