@@ -158,7 +158,7 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _show(options: argparse.Namespace) -> int:
-    from .experiment.store import dump
+    from .experiment.files import dump
 
     print(dump(_find(options)), end="")
     return 0

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from lottery_utils.errors import CellFailed, UserError
-from lottery_utils.experiment import bench, identity, provenance, stages, work
+from lottery_utils.experiment import actions, bench, identity, provenance, stages, train_stages, work
 from lottery_utils.experiment.cells import STAGES, SUPER, Cell, full, parse_cell, plan, upstream
 from lottery_utils.experiment.claims import claim
 from lottery_utils.experiment.engines import Summary
@@ -418,7 +418,7 @@ def test_weights_that_come_out_differently_stay_beside_the_store_and_are_noted(f
     weights.unlink()
     lost = "sst2/1/score/structured/good"
     shutil.rmtree(study.store.folder(study.address(lost)))
-    real = stages.finetune
+    real = actions.finetune
 
     def other_device(model, *arguments, **named):
         log = real(model, *arguments, **named)
@@ -426,7 +426,7 @@ def test_weights_that_come_out_differently_stay_beside_the_store_and_are_noted(f
             model.classifier.bias += 0.25
         return log
 
-    monkeypatch.setattr(stages, "finetune", other_device)
+    monkeypatch.setattr(actions, "finetune", other_device)
     assert study.run(engine="serial", progress=False).ok
     assert not weights.exists()
     notes = study.record(lost)["notes"]
@@ -435,33 +435,33 @@ def test_weights_that_come_out_differently_stay_beside_the_store_and_are_noted(f
 
 def test_a_failed_cell_stops_only_what_needs_it(world, tmp_path, monkeypatch, capsys):
     study = small_study(world, tmp_path / "results")
-    real = stages.finetune
+    real = actions.finetune
 
     def fails_for_seed_1(model, train, preset, key, **named):
         if key[1] == 1:
             raise CellFailed(f"{named['name']}: loss is nan at step 3")
         return real(model, train, preset, key, **named)
 
-    monkeypatch.setattr(stages, "finetune", fails_for_seed_1)
+    monkeypatch.setattr(actions, "finetune", fails_for_seed_1)
     summary = study.run(["search", "finetune"], ["structured"], engine="serial", progress=False)
     assert list(summary.failed) == ["sst2/1/finetune/full"] and not summary.ok
     assert summary.blocked == {"sst2/1/search/structured/good": "sst2/1/finetune/full"}
     assert study.state("sst2/2/search/structured/good") == "done" and study.state("sst2/1/finetune/full") == "failed"
     assert "loss is nan" in study.states(["finetune"])[0]["error"]
     assert len(study.table()) == 2
-    monkeypatch.setattr(stages, "finetune", real)
+    monkeypatch.setattr(actions, "finetune", real)
     assert study.run(["search", "finetune"], ["structured"], engine="serial", progress=False).ok
     assert study.state("sst2/1/finetune/full") == "done"
 
 
 def test_a_number_that_is_not_finite_is_never_stored(world, tmp_path, monkeypatch):
     study = small_study(world, tmp_path / "results", seeds=(1,))
-    monkeypatch.setattr(stages, "predict", lambda *a: np.full((60, 2), np.nan, np.float32))
+    monkeypatch.setattr(actions, "predict", lambda *a: np.full((60, 2), np.nan, np.float32))
     summary = study.run(["finetune"], engine="serial", progress=False)
     assert summary.failed["sst2/1/finetune/full"].startswith("sst2/1/finetune/full: ")
     assert study.store.addresses() == []
     monkeypatch.undo()
-    monkeypatch.setattr(stages, "finetune", lambda *a, **k: TrainLog([float("inf")], 1))
+    monkeypatch.setattr(actions, "finetune", lambda *a, **k: TrainLog([float("inf")], 1))
     assert not study.run(["finetune"], engine="serial", progress=False).ok
     assert study.store.addresses() == []
 
@@ -478,8 +478,8 @@ def test_retraining_starts_from_mask_times_pretrained_and_pruned_weights_stay_ze
         seen["end"] = {name: p.detach().clone() for name, p in model.named_parameters()}
         return log
 
-    real = stages.finetune
-    monkeypatch.setattr(stages, "finetune", watched)
+    real = actions.finetune
+    monkeypatch.setattr(actions, "finetune", watched)
     cell = parse_cell("sst2/1/retrain/magnitude/good")
     run = working(finished, cell)
     result = stages.run(run)
@@ -518,7 +518,7 @@ def test_a_mask_that_keeps_everything_retrains_to_the_full_model(finished, tmp_p
         masked = dataclasses.replace(run, cell=parse_cell("sst2/1/retrain/structured/good"))
         result = stages.Result()
         object.__setattr__(masked, "mask", lambda cell, mask=mask: mask)
-        stages.run_retrain(masked, result)
+        train_stages.run_retrain(masked, result)
         np.testing.assert_allclose(result.logits, finished.predictions("sst2/1/finetune/full")["logits"], atol=1e-5)
 
 

@@ -16,7 +16,8 @@ from pathlib import Path
 from .. import __version__
 from ..errors import UserError
 from ..presets import Preset
-from .store import Store, dump, replace
+from .files import dump, replace
+from .store import Store
 
 CACHE = ".fingerprints.json"
 

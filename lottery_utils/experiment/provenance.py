@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections import Counter
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
+
+from ..presets import Preset
 
 # an absolute path: a slash that follows no word, as "mrpc/42" and "https://" have
 ROOTED = re.compile(r"""(?<![\w.:/])~?/(?:[^\s"',;=/\[\]{}]+/)*([^\s"',;=/\[\]{}]+)/?""")
@@ -68,3 +71,31 @@ def without_folders(text: str) -> str:
 def now() -> str:
     """The time now in UTC, ISO format to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def summary(preset: Preset, records: list[dict]) -> dict:
+    """Where finished cells came from: preset, device(s), dates, versions, commits, data, seconds in all."""
+    versions: dict[str, list[str]] = {}
+    for record in records:
+        for name, version in record["versions"].items():
+            versions.setdefault(name, [])
+            if version not in versions[name]:
+                versions[name].append(version)
+    sources = {r["cell"]["task"]: r for r in records}
+    return {
+        "preset": preset.name,
+        "model": records[-1]["source"]["model"] if records else preset.model,
+        "tasks": list(preset.tasks),
+        "seeds": list(preset.seeds),
+        "cells": len(records),
+        "devices": sorted({r["device"] for r in records}),
+        "started": min((r["started"] for r in records), default=None),
+        "ended": max((r["ended"] for r in records), default=None),
+        "seconds": sum(r["seconds"] for r in records),
+        "versions": versions,
+        "commits": sorted({r["commit"] for r in records if r["commit"]}),
+        "dirty": any(r["dirty"] for r in records),
+        "partial": sorted(task for task, r in sources.items() if r["partial"]),
+        "data": {task: {"source": r["data_source"], "notes": r["data_notes"]} for task, r in sources.items()},
+        "notes": dict(Counter(note for r in records for note in r["notes"])),
+    }

@@ -15,10 +15,11 @@ from safetensors.torch import save_file
 
 from .cells import Cell
 from .claims import claim
-from .store import CHECKPOINT, PREDICTIONS, replace
+from .files import replace
+from .store import CHECKPOINT, PREDICTIONS
 
 if TYPE_CHECKING:
-    from .stages import Work
+    from .stage import Work
 
 
 def checkpoint_of(work: Work, cell: Cell) -> tuple[Path, list[str]]:

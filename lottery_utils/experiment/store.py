@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ..errors import UserError
+from .files import dump, flush, replace, sha256
 from .identity import canonical
 
 FORMAT = 1
@@ -115,15 +116,15 @@ class Store:
             digests = {}
             for name, writer in files.items():
                 writer(staging / name)
-                _flush(staging / name)
+                flush(staging / name)
                 digests[name] = sha256(staging / name)
             record = {**record, "format": FORMAT, "address": address, "files": digests}
             record["checksum"] = _checksum(record)
             part = staging / f"{RECORD}.part"
             part.write_text(dump(record), encoding="utf-8")
-            _flush(part)
+            flush(part)
             os.rename(part, staging / RECORD)
-            _flush(staging)
+            flush(staging)
             try:
                 os.rename(staging, self.folder(address))
             except OSError:
@@ -131,7 +132,7 @@ class Store:
                 if stored is None:
                     raise
                 return stored
-            _flush(self.root)
+            flush(self.root)
             return record
         finally:
             shutil.rmtree(staging, ignore_errors=True)
@@ -162,7 +163,7 @@ class Store:
         record = self.read(address)
         if record is None or record["files"].get(CHECKPOINT) != sha256(path):
             return False
-        _flush(path)
+        flush(path)
         os.replace(path, self.folder(address) / CHECKPOINT)
         return True
 
@@ -226,34 +227,6 @@ class Store:
                 yield record
 
 
-def dump(content: dict) -> str:
-    """A record as text: sorted keys, indented, floats at full precision, no NaN."""
-    return json.dumps(content, sort_keys=True, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
-
-
-def replace(path: Path, text: str) -> None:
-    """Write a small file that may be rewritten, atomically."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    part.write_text(text, encoding="utf-8")
-    os.replace(part, path)
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, hex."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _checksum(record: dict) -> str:
     content = {key: value for key, value in record.items() if key != "checksum"}
     return hashlib.sha256(canonical(content).encode()).hexdigest()
-
-
-def _flush(path: Path) -> None:
-    """Make sure a file's or folder's bytes are on disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -24,7 +24,8 @@ from .claims import claim
 from .fingerprints import label
 from .identity import PROTOCOL, address, inputs
 from .job import Job
-from .stages import Result, Work, run
+from .stage import Result, Work
+from .stages import run
 from .store import CHECKPOINT, MASK, PREDICTIONS, TRAJECTORY, Damaged, Store
 
 

@@ -1,0 +1,56 @@
+"""Stages that choose and score subnetworks of the fine-tuned model: search, control, score."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..pruning.controls import magnitude_control, structured_control
+from ..pruning.magnitude import magnitude_search
+from ..pruning.masks import model_sizes
+from ..pruning.structured import structured_search
+from ..tasks.metrics import majority_score
+from .actions import evaluate, fine_tuned, mask_of, prune, set_size, timed
+from .cells import SUPER, upstream
+from .identity import generator_for, numpy_generator_for
+from .stage import Result, Work
+
+
+def run_search(work: Work, result: Result) -> None:
+    """Search the good subnetwork of the fine-tuned model on the dev set."""
+    model, data = fine_tuned(work, result)
+    search = {"structured": structured_search, "magnitude": magnitude_search}[work.cell.method]
+    least = majority_score(data.task, data.dev.labels)
+    with timed(result, "search"):
+        found = search(model.to(work.device), data.dev, data.task, work.preset, least)
+    result.mask, result.trajectory, result.degenerate = found.mask, found.trajectory, not found.searchable
+    result.notes += found.notes
+    result.search_score = float(found.trajectory["score"][np.flatnonzero(found.trajectory["passed"])[-1]])
+    set_size(result, model_sizes(model), found.mask)
+
+
+def run_control(work: Work, result: Result) -> None:
+    """Draw a subnetwork to compare the good one with; its randomness comes from the cell's own address."""
+    cell, key = work.cell, work.address()
+    searches = [c for c in upstream(cell, work.preset.seeds) if c.stage == "search"]
+    masks = [work.mask(c) for c in searches]
+    result.degenerate = any(work.record(c)["degenerate"] for c in searches)
+    if cell.method == "structured":
+        model, good = work.classifier(), masks[0]
+        seeds = masks if cell.subnetwork in SUPER else None
+        rng = numpy_generator_for(key, "control")
+        result.mask = structured_control(cell.subnetwork, good, rng, work.preset.random_sizes, seeds)
+    else:
+        from ..models.anatomy import anatomy
+
+        model, _ = fine_tuned(work, result)
+        parameters = {name: p.detach() for name, p in anatomy(model).prunable_parameters().items()}
+        result.mask = magnitude_control(cell.subnetwork, masks[0], parameters, generator_for(key, "control"))
+    set_size(result, model_sizes(model), result.mask)
+
+
+def run_score(work: Work, result: Result) -> None:
+    """Score the fine-tuned weights under the mask, without training: "pruned" in the paper."""
+    mask = mask_of(work, result)
+    model, data = fine_tuned(work, result)
+    set_size(result, model_sizes(model), mask)
+    evaluate(work, result, prune(model, mask), data)

@@ -1,0 +1,75 @@
+"""What every stage function gets and fills in: the work to do, and the result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..presets import Preset
+from ..pruning.masks import StructuredMask, WeightMask, load_mask
+from ..training.device import pick_device
+from . import bench
+from .cells import Cell
+from .store import MASK, Store
+
+Mask = StructuredMask | WeightMask
+
+
+@dataclass
+class Result:
+    """What a stage found; `work.compute` makes the record of it.
+
+    logits (N, C) and predictions (N,) are per dev example; `search_score` is set where no predictions are.
+    """
+
+    logits: np.ndarray | None = None
+    predictions: np.ndarray | None = None
+    search_score: float | None = None
+    mask: Mask | None = None
+    trajectory: dict[str, np.ndarray] = field(default_factory=dict)
+    checkpoint: dict[str, torch.Tensor] | None = None
+    shares: dict[str, float | None] = field(default_factory=dict)
+    counts: dict[str, int | None] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    degenerate: bool = False
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Work:
+    """One cell to compute and all it may read: the preset, fingerprints, the store, every cell's address."""
+
+    cell: Cell
+    preset: Preset
+    model_print: str
+    data_print: str
+    store: Store
+    device: torch.device = field(default_factory=pick_device)
+
+    def address(self, cell: Cell | None = None) -> str:
+        """Address of `cell` (of the same task), by default of this one."""
+        from .identity import address
+
+        return address(cell or self.cell, self.preset, self.model_print, self.data_print)
+
+    def examples(self) -> bench.Examples:
+        """The task's tokenised examples."""
+        return bench.examples(self.preset, self.cell.task, self.model_print)
+
+    def classifier(self, init: str = "pretrained") -> nn.Module:
+        """The classifier of (task, seed) before training, on the CPU."""
+        return bench.classifier(self.preset, self.cell.task, self.cell.seed, self.model_print, init)
+
+    def mask(self, cell: Cell) -> Mask:
+        """The stored mask of a search or control cell, its checksum verified."""
+        return load_mask(self.store.file(self.address(cell), MASK))
+
+    def record(self, cell: Cell) -> dict:
+        """The record of a cell upstream."""
+        record = self.store.read(self.address(cell))
+        if record is None:
+            raise RuntimeError(f"{self.cell.name}: {cell.name} is not stored")
+        return record
