@@ -1,0 +1,1 @@
+"""The authors' release as tables: read from a plain clone of their repository, no pickle ever opened."""
