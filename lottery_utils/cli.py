@@ -83,6 +83,11 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--workers", type=int, help="worker processes; default: one a core, one with a GPU")
     report.add_argument("--quiet", action="store_true", help="no progress bars")
     report.set_defaults(command=_report)
+
+    authors = commands.add_parser("import-authors", help="tables from a clone of the authors' repository")
+    authors.add_argument("dir", metavar="DIR", help="a clone of sai-prasanna/bert-experiments, or its masks and results")
+    authors.add_argument("--out", required=True, metavar="OUT", help="the CSV files are written to this folder")
+    authors.set_defaults(command=_import_authors)
     return parser
 
 
@@ -204,6 +209,16 @@ def _report(options: argparse.Namespace) -> int:
         workers=options.workers,
         progress=not options.quiet,
     )
+    return 0
+
+
+def _import_authors(options: argparse.Namespace) -> int:
+    from .analysis.authors.tables import import_release, summary_lines, write_tables
+
+    imported = import_release(options.dir)
+    out = write_tables(imported, options.out)
+    print("\n".join(summary_lines(imported)))
+    print(f"the tables are in {out}; notes.txt there says what each of them is")
     return 0
 
 

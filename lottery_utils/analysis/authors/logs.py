@@ -20,7 +20,7 @@ UNKNOWN = (
     "counted, and a log with one sample has no duration (empty cells).",
     "Samples come every 12 to 60 s: what a run did after the last one is not counted either.",
     "Watts are the tracker's estimate of the run's own share of a machine with several jobs; cooling is not included.",
-    "Fine-tuning and retraining were tracked in folders that are not released: this is the mask searches, not the paper.",
+    "Fine-tuning and retraining were tracked in folders that are not released: this is not the whole paper.",
 )
 
 
