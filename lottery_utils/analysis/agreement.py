@@ -6,10 +6,30 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+import pandas as pd
+
+from ..experiment.identity import numpy_generator_for
 
 LEVEL = 0.05  # a pair of seeds counts as "not rejected" from this p on
 PERMUTATIONS = 9999
 NAN = float("nan")
+AGREEMENT = (
+    "task",
+    "title",
+    "component",
+    "seeds",
+    "total",
+    "mean_kept",
+    "std_kept",
+    "cochran_p",
+    "share_pairs_not_rejected",
+    "fleiss_kappa",
+    "krippendorff_alpha",
+    "mean_pair_jaccard",
+    "chance_pair_jaccard",
+    "permutation_p",
+    "permutations",
+)
 
 
 def as_votes(votes: np.ndarray) -> np.ndarray:
@@ -79,13 +99,20 @@ def krippendorff_alpha(votes: np.ndarray) -> float:
     return float(krippendorff.alpha(reliability_data=votes.astype(float), level_of_measurement="nominal"))
 
 
-def mean_pair_jaccard(votes: np.ndarray) -> float:
-    """Mean over pairs of seeds of kept in both / kept in one or both.
-
-    A pair of empty masks has no Jaccard index and is left out; NaN when no pair has one, as with one seed.
-    """
+def pair_jaccards(votes: np.ndarray) -> np.ndarray:
+    """Jaccard index of each pair of seeds, (pairs,): kept in both / kept in one or both; NaN for two empty masks."""
     votes = as_votes(votes)
-    return float(_pair_means(votes[None].astype(np.float32), votes.sum(axis=1))[0])
+    first, second = np.triu_indices(len(votes), 1)
+    both = (votes[first] & votes[second]).sum(axis=1)
+    either = (votes[first] | votes[second]).sum(axis=1).astype(float)
+    return both / np.where(either > 0, either, NAN)
+
+
+def mean_pair_jaccard(votes: np.ndarray) -> float:
+    """Mean of `pair_jaccards` over the pairs that have one; NaN when none has, as with one seed."""
+    found = pair_jaccards(votes)
+    found = found[~np.isnan(found)]
+    return float(found.mean()) if len(found) else NAN
 
 
 def chance_pair_jaccard(votes: np.ndarray) -> float:
@@ -135,13 +162,61 @@ def jaccard_permutation(votes: np.ndarray, rng: np.random.Generator, n: int = PE
     return PermutationTest((1 + count) / (1 + n), observed, n)
 
 
+def agreement(survival: pd.DataFrame, permutations: int = PERMUTATIONS) -> pd.DataFrame:
+    """All of the above for each task and kind of component of s-pruning: columns `AGREEMENT`, one row each.
+
+    `survival` as from `gather.component_survival(study, "structured")`. mean_kept and std_kept (n - 1) are the
+    seeds' sizes, total the components there are. Each row's permutations come from a generator of its own.
+    """
+    rows = []
+    for task, title in dict(zip(survival["task"], survival["title"])).items():
+        for component in ("head", "mlp"):
+            votes = votes_of(survival, task, component)
+            rng = numpy_generator_for("agreement", f"{task}/{component}")
+            found = {"task": task, "title": title, "component": component, **statistics(votes, rng, permutations)}
+            rows.append(found)
+    return pd.DataFrame(rows, columns=list(AGREEMENT))
+
+
+def statistics(votes: np.ndarray, rng: np.random.Generator, permutations: int = PERMUTATIONS) -> dict[str, float]:
+    """Every statistic of this module for one set of masks, by name; see `agreement`."""
+    votes = as_votes(votes)
+    kept, test = votes.sum(axis=1), jaccard_permutation(votes, rng, permutations)
+    return {
+        "seeds": len(votes),
+        "total": votes.shape[1],
+        "mean_kept": float(kept.mean()),
+        "std_kept": float(kept.std(ddof=1)) if len(votes) > 1 else NAN,
+        "cochran_p": cochran_p(votes),
+        "share_pairs_not_rejected": share_pairs_not_rejected(votes),
+        "fleiss_kappa": fleiss_kappa(votes),
+        "krippendorff_alpha": krippendorff_alpha(votes),
+        "mean_pair_jaccard": test.observed,
+        "chance_pair_jaccard": chance_pair_jaccard(votes),
+        "permutation_p": test.p,
+        "permutations": test.permutations,
+    }
+
+
+def votes_of(survival: pd.DataFrame, task: str, component: str, seeds: list[int] | None = None) -> np.ndarray:
+    """The masks of a task as bool (seeds, components): `component` is "head" or "mlp", layer by layer.
+
+    Seeds come in the order of `seeds`, by default as `survival` has them. Raises KeyError when a seed is not there.
+    """
+    rows = survival[(survival["task"] == task) & (survival["component"] == component)]
+    rows = rows.sort_values(["layer", "head"], kind="stable")
+    by_seed = {seed: own["kept"].to_numpy() for seed, own in rows.groupby("seed", sort=False)}
+    if not by_seed:
+        raise KeyError(task)
+    order = dict.fromkeys(survival.loc[survival["task"] == task, "seed"]) if seeds is None else seeds
+    return np.stack([by_seed[seed] for seed in order]).astype(bool)
+
+
 def _pair_means(many: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """Mean pairwise Jaccard of each of `many` sets of masks (n, seeds, components), with `sizes` (seeds,) kept."""
     first, second = np.triu_indices(len(sizes), 1)
-    union_and_both = (sizes[first] + sizes[second]).astype(float)
-    first, second = first[union_and_both > 0], second[union_and_both > 0]
-    if not len(first):
-        return np.full(len(many), NAN)
+    defined = sizes[first] + sizes[second] > 0
+    first, second = first[defined], second[defined]
     both = np.matmul(many, many.transpose(0, 2, 1))[:, first, second].astype(float)
     return (both / (sizes[first] + sizes[second] - both)).mean(axis=1)
 
