@@ -149,7 +149,7 @@ def _magnitude(course: Mapping[str, np.ndarray]) -> dict:
 def _relative(values: np.ndarray, kept: np.ndarray) -> tuple[list[list[int]], list[float]]:
     """For each step the values of what is kept, in thousandths of their largest, and that largest (0 if none)."""
     parts, tops = [], []
-    for step, there in zip(values, kept):
+    for step, there in zip(values, kept, strict=True):
         own = step[there].astype(float)
         top = float(own.max(initial=0.0))
         parts.append(_parts(own / top if top > 0 else own))
