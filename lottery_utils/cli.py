@@ -63,6 +63,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--engine", default="local", help="local (worker processes, the default) or serial")
     run.add_argument("--workers", type=int, help="worker processes; default: one a core, one with a GPU")
     run.add_argument("--quiet", action="store_true", help="no progress bar")
+    _add_grid(run)
     run.set_defaults(command=_run)
 
     status = commands.add_parser("status", help="what is done, running, missing and failed, with times")
@@ -82,10 +83,11 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--update-chapters", action="store_true", help="store executed chapters in book/chapters")
     report.add_argument("--workers", type=int, help="worker processes; default: one a core, one with a GPU")
     report.add_argument("--quiet", action="store_true", help="no progress bars")
+    _add_grid(report)
     report.set_defaults(command=_report)
 
     authors = commands.add_parser("import-authors", help="tables from a clone of the authors' repository")
-    authors.add_argument("dir", metavar="DIR", help="a clone of sai-prasanna/bert-experiments, or its masks and results")
+    authors.add_argument("dir", metavar="DIR", help="a clone of sai-prasanna/bert-experiments, or a part of it")
     authors.add_argument("--out", required=True, metavar="OUT", help="the CSV files are written to this folder")
     authors.set_defaults(command=_import_authors)
     return parser
@@ -98,6 +100,19 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
     pairs = "any preset field; values are JSON or bare text"
     parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help=pairs)
     parser.add_argument("--results", default="results", metavar="DIR", help="where results lie (default: results)")
+
+
+def _add_grid(parser: argparse.ArgumentParser) -> None:
+    where = "whose electricity counts for CO2: ISO code of three letters (default: $LOTTERY_COUNTRY, else USA)"
+    parser.add_argument("--country", metavar="CODE", help=where)
+    parser.add_argument("--region", metavar="NAME", help="state or province, for USA and CAN (default: $LOTTERY_REGION)")
+
+
+def _choose_grid(options: argparse.Namespace) -> None:
+    """Say the grid in the environment, where chapters and their kernels find it too."""
+    for name in ("country", "region"):
+        if getattr(options, name) is not None:
+            os.environ[f"LOTTERY_{name.upper()}"] = getattr(options, name)
 
 
 def _add_choice(parser: argparse.ArgumentParser) -> None:
@@ -134,6 +149,7 @@ def _study(options: argparse.Namespace):
 
 
 def _run(options: argparse.Namespace) -> int:
+    _choose_grid(options)
     study = _study(options)
     summary = study.run(
         options.stages, options.methods, options.subnetworks, options.engine, options.workers, not options.quiet
@@ -197,6 +213,7 @@ def _find(options: argparse.Namespace) -> dict:
 def _report(options: argparse.Namespace) -> int:
     from .report.build import build_report
 
+    _choose_grid(options)
     build_report(
         preset=options.preset,
         tasks=options.tasks,

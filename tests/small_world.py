@@ -64,4 +64,5 @@ def _pair(rng, label: int) -> dict:
 def comparable(record: dict) -> str:
     """A record without what may differ between two runs of the same cell, as text."""
     volatile = ("started", "ended", "seconds", "stages_seconds", "command", "checksum", "commit", "dirty", "threads")
+    volatile += ("energy_kwh", "co2_kg", "energy", "gpu_hours")
     return json.dumps({k: v for k, v in record.items() if k not in volatile}, sort_keys=True)

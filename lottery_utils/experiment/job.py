@@ -6,17 +6,23 @@ import json
 from dataclasses import asdict, dataclass
 
 from ..presets import Preset
+from .energy import COUNTRY
 
 
 @dataclass(frozen=True)
 class Job:
-    """The store's folder, the preset, the fingerprints of the model and of each task's data, the command."""
+    """The store's folder, the preset, the fingerprints of the model and of each task's data, the command, the grid.
+
+    `country` and `region` say whose electricity the energy estimate assumes; they change no address.
+    """
 
     root: str
     preset: Preset
     model_print: str
     data_prints: dict[str, str]
     command: str = ""
+    country: str = COUNTRY
+    region: str = ""
 
     def to_line(self) -> str:
         """This job as a line of JSON; floats come back exactly."""

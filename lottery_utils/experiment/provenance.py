@@ -12,6 +12,7 @@ from importlib import metadata
 from pathlib import Path
 
 from ..presets import Preset
+from .energy import how
 
 # an absolute path: a slash that follows no word, as "mrpc/42" and "https://" have
 ROOTED = re.compile(r"""(?<![\w.:/])~?/(?:[^\s"',;=/\[\]{}]+/)*([^\s"',;=/\[\]{}]+)/?""")
@@ -74,7 +75,11 @@ def now() -> str:
 
 
 def summary(preset: Preset, records: list[dict]) -> dict:
-    """Where finished cells came from: preset, device(s), dates, versions, commits, data, seconds in all."""
+    """Where finished cells came from: preset, device(s), dates, versions, commits, data, seconds and energy in all.
+
+    energy_kwh and co2_kg are sums over the `measured` cells (None when there is none), `energy_how` says how.
+    """
+    measured = [r for r in records if r.get("energy_kwh") is not None]
     versions: dict[str, list[str]] = {}
     for record in records:
         for name, version in record["versions"].items():
@@ -92,6 +97,11 @@ def summary(preset: Preset, records: list[dict]) -> dict:
         "started": min((r["started"] for r in records), default=None),
         "ended": max((r["ended"] for r in records), default=None),
         "seconds": sum(r["seconds"] for r in records),
+        "measured": len(measured),
+        "energy_kwh": sum(r["energy_kwh"] for r in measured) if measured else None,
+        "co2_kg": sum(r["co2_kg"] for r in measured) if measured else None,
+        "gpu_hours": sum(r.get("gpu_hours", 0.0) for r in records),
+        "energy_how": list(dict.fromkeys(how(r) for r in records)),
         "versions": versions,
         "commits": sorted({r["commit"] for r in records if r["commit"]}),
         "dirty": any(r["dirty"] for r in records),

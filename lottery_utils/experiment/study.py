@@ -11,6 +11,7 @@ from ..errors import UserError
 from ..presets import get_preset
 from . import provenance
 from .cells import Cell
+from .energy import place
 from .engines import ENGINES, Summary, run_schedule
 from .fingerprints import Fingerprints
 from .identity import address
@@ -80,11 +81,12 @@ class Study(Results):
     def run_cells(
         self, cells: list[Cell], engine: str = "local", workers: int | None = None, progress: bool = True
     ) -> Summary:
-        """As `run`, for `cells` in dependency order, nothing they need left out: what `cells` returns, or several joined."""
+        """As `run`, for `cells` in dependency order with all they need: what `cells` returns, or several such joined."""
         if engine not in ENGINES:
             raise UserError(f"unknown engine {engine!r}; valid engines: {', '.join(ENGINES)}")
         if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
             raise UserError(f"workers must be a whole number above 0, got {workers!r}")
+        grid = place()
         prints = Fingerprints(self.preset, self.store)
         model = prints.model()
         data = {task: prints.data(task) for task in dict.fromkeys(cell.task for cell in cells)}
@@ -98,7 +100,7 @@ class Study(Results):
         records = list(self.store.records())
         schedule = Schedule(cells, self.preset.seeds, done, expected_costs(records, self.preset.name))
         known = any(record["inputs"].get("model") == model for record in records)
-        job = Job(str(self.store.root), self.preset, model, data, provenance.command())
+        job = Job(str(self.store.root), self.preset, model, data, provenance.command(), *grid)
         try:
             with progress_bar(schedule, len(done), len(cells), progress) as bar:
                 run_schedule(schedule, job, summary, engine, workers, bar, None if known else schedule.open[0].task)

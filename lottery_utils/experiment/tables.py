@@ -10,12 +10,14 @@ from ..tasks.glue import TASKS
 if TYPE_CHECKING:
     import pandas as pd
 
-# share_* are shares of the full model that survive, in [0, 1]; seconds is wall time on `device`
+# share_* are shares of the full model that survive, in [0, 1]; seconds is wall time on `device`; energy_kwh and
+# co2_kg are estimates (see `energy`), NaN where nothing was measured
 COLUMNS = (
     ("task", "title", "seed", "stage", "method", "subnetwork", "metric", "score", "search_score", "majority")
     + ("share_heads", "share_mlps", "share_prunable", "share_all")
     + ("heads", "heads_total", "mlps", "mlps_total", "weights", "weights_total", "parameters", "parameters_total")
-    + ("mcc", "accuracy", "f1", "pearson", "spearman", "degenerate", "partial", "seconds", "device", "address")
+    + ("mcc", "accuracy", "f1", "pearson", "spearman", "degenerate", "partial", "seconds")
+    + ("gpu_hours", "energy_kwh", "co2_kg", "device", "address")
 )
 
 
@@ -31,6 +33,7 @@ def _row(record: dict) -> dict:
     named = ("score", "search_score", "majority", "degenerate", "partial", "seconds", "device", "address")
     row = {**record["cell"], "title": task.title, "metric": task.main_metric}
     row |= {name: record[name] for name in named}
+    row |= {name: record.get(name) for name in ("gpu_hours", "energy_kwh", "co2_kg")}
     row |= {f"share_{name}": value for name, value in record["shares"].items()}
     return row | record["counts"] | record["metrics"]
 
@@ -46,7 +49,7 @@ def status_lines(states: list[dict]) -> list[str]:
     for (task, seed), cells in rows.items():
         table.append([task, seed, *(_summary(cells.get(column, [])) for column in columns)])
     widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
-    return ["  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip() for row in table]
+    return ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in table]
 
 
 def _seed(state: dict) -> str:

@@ -21,6 +21,7 @@ from ..training.device import describe_device
 from . import bench, provenance
 from .cells import Cell, upstream
 from .claims import claim
+from .energy import Meter, gpu_of
 from .fingerprints import label
 from .identity import PROTOCOL, address, inputs
 from .job import Job
@@ -84,12 +85,15 @@ def try_model(job: Job, task: str) -> dict:
 
 
 def _compute(work: Work, job: Job, key: str) -> None:
+    meter = Meter(job.country, job.region, gpu_of(work.device))
     started, begin = provenance.now(), time.perf_counter()
-    data = _data(work)
-    result = run(work)
+    with meter:
+        data = _data(work)
+        result = run(work)
     record = _record(work, job, data, result)
     record["started"], record["ended"] = started, provenance.now()
     record["seconds"] = time.perf_counter() - begin
+    record |= meter.fields()
     files = {}
     if result.predictions is not None:
         files[PREDICTIONS] = lambda path: save_arrays(_predictions(data, result), path)

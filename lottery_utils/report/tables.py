@@ -126,6 +126,7 @@ def provenance_table(study: Study) -> Styler:
         "tasks": ", ".join(TASKS[name].title for name in found["tasks"]),
         "seeds": ", ".join(map(str, found["seeds"])),
         "cells": f"{found['cells']} stored, {found['seconds']:,.0f} s of computing in all",
+        "energy": _energy_text(found),
         "device": "; ".join(found["devices"]) or GAP,
         "computed": " to ".join(dict.fromkeys(d[:16].replace("T", " ") + " UTC" for d in dates if d)) or GAP,
         "versions": ", ".join(f"{name} {' and '.join(v)}" for name, v in found["versions"].items()) or GAP,
@@ -182,6 +183,15 @@ def _fingerprints(study: Study) -> list[str]:
     """The model's fingerprint, as its records have it: a directory's name says little."""
     records = (study.record(cell) for cell in study.cells(["finetune"]))
     return [f"fingerprint {r['inputs']['model'][:12]}" for r in records if r is not None][:1]
+
+
+def _energy_text(found: dict) -> str:
+    """Energy and CO2 of a study, over how many of its cells, and how they were measured."""
+    if not found["measured"]:
+        return "; ".join(found["energy_how"]) or GAP
+    part = "" if found["measured"] == found["cells"] else f" in {found['measured']} of {found['cells']} cells"
+    text = f"{1000 * found['energy_kwh']:.3g} Wh, {1000 * found['co2_kg']:.3g} g of CO2 equivalents{part}"
+    return "; ".join((text, *found["energy_how"]))
 
 
 def _sources(data: dict[str, dict]) -> list[str]:
