@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+import signal
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -192,6 +195,7 @@ def test_find_notebooks_by_beginning_and_in_order(tmp_path):
 def repository(tmp_path, monkeypatch):
     """A book of one page and two chapters, in an empty working directory."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     source = tmp_path / "book"
     (source / "chapters").mkdir(parents=True)
     (source / "_config.yml").write_text('title: T\nonly_build_toc_files: true\nexecute: {execute_notebooks: "off"}\n')
@@ -216,12 +220,70 @@ def test_report_runs_a_chapter_with_parameters_and_builds_strictly(repository, c
     assert not (repository / "book" / "_build").exists()
 
 
-def test_a_chapter_that_stops_is_named_in_one_line_and_kept(repository):
+def test_a_chapter_that_stops_is_named_in_one_line_and_kept_and_the_others_run(repository):
     with pytest.raises(UserError) as caught:
-        build.build_report(chapters=["02"], progress=False)
+        build.build_report(progress=False)
     assert str(caught.value) == "chapter 02_b stopped: ValueError: first line; see out/book/chapters/02_b.ipynb"
-    kept = nbformat.read(repository / "out" / "book" / "chapters" / "02_b.ipynb", as_version=4)
+    folder = repository / "out" / "book" / "chapters"
+    kept = nbformat.read(folder / "02_b.ipynb", as_version=4)
     assert any(output.output_type == "error" for cell in kept.cells for output in cell.get("outputs", []))
+    assert nbformat.read(folder / "01_a.ipynb", as_version=4).cells[-1].outputs
+
+
+def test_an_interrupted_report_leaves_no_kernel(repository):
+    """Both kernels wait for ever; one says that it is there, and the report is interrupted."""
+    import psutil
+
+    code = 'import pathlib, time; pathlib.Path(f"{preset}.there").touch(); time.sleep(600)'
+    for path in (repository / "notebooks").glob("*.ipynb"):
+        nbformat.write(notebook(code.replace("{preset}", path.stem)), path)
+    code = "from lottery_utils.report import build; build.build_report(progress=False, workers=2)"
+    report = psutil.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL, start_new_session=True)
+    while len(list(repository.glob("*.there"))) < 2:
+        with pytest.raises(psutil.TimeoutExpired):
+            report.wait(0.1)
+    kernels = report.children(recursive=True)
+    assert len(kernels) == 2
+    report.send_signal(signal.SIGINT)
+    assert report.wait(60) != 0
+    assert psutil.wait_procs(kernels, 10)[1] == []
+
+
+def test_what_chapters_need_is_computed_in_one_run_and_they_compute_nothing(repository, monkeypatch, capsys):
+    """Two chapters with other cells of one study, one of them with a setting of its own as well."""
+    from lottery_utils.experiment.engines import Summary
+    from lottery_utils.experiment.study import Study
+
+    opened = "from lottery_utils.experiment.study import open_study\nfrom lottery_utils.report.compute import compute\n"
+    study = 'study = open_study(preset, ["rte"], [42], {}, results_dir)\n'
+    other = 'compute(open_study(preset, ["rte"], [42], {"search": "heads"}, results_dir), ["search"], ["structured"])'
+    first, second = 'compute(study, ["finetune"])', f'compute(study, ["search"])\n{other}'
+    for name, code in (("01_a", first), ("02_b", second)):
+        late = 'raise RuntimeError("only a kernel comes here")' if name == "01_a" else "late = 1"
+        nbformat.write(notebook(opened + study + code, late), repository / "notebooks" / f"{name}.ipynb")
+    runs = []
+
+    def run_cells(self, cells, **_):
+        runs.append((self.preset.search, [cell.name for cell in cells]))
+        return Summary(len(cells), done=len(cells))
+
+    monkeypatch.setattr(Study, "run_cells", run_cells)
+    with pytest.raises(UserError, match="^chapter 01_a stopped: RuntimeError: only a kernel comes here; see [^;]*$"):
+        build.build_report("demo", results_dir="r", progress=False)
+    searches = [f"rte/42/search/{method}/good" for method in ("structured", "magnitude")]
+    assert runs == [("joint", ["rte/42/finetune/full", *searches]), ("heads", ["rte/42/finetune/full", searches[0]])]
+    assert "demo (search heads): everything is done" in capsys.readouterr().out
+    executed = nbformat.read(repository / "out" / "book" / "chapters" / "02_b.ipynb", as_version=4)
+    assert executed.cells[-2].outputs[0].text == "0 of 3 cells are stored\n0 of 2 cells are stored\n"
+    assert not (repository / "r").exists()
+
+
+def test_a_chapter_that_asks_for_what_is_unknown_stops_before_anything_runs(repository):
+    code = "from lottery_utils.report.compute import compute\ncompute(nothing, ['finetune'])"
+    nbformat.write(notebook(code), repository / "notebooks" / "02_b.ipynb")
+    with pytest.raises(UserError, match="^chapter 02_b stopped: NameError: name 'nothing' is not defined$"):
+        build.build_report(progress=False)
+    assert not list((repository / "out" / "book" / "chapters").glob("*.ipynb"))
 
 
 def test_a_warning_in_the_build_is_an_error_in_one_line(repository):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import UserError
-from .chapters import execute_chapter, find_notebooks, strip_chapter
+from .chapters import find_notebooks, strip_chapter
+from .compute import compute_together, needs
+from .kernels import execute_chapters
 from .pages import copy_book, fill_preset_table, read_toc, toc_files, trim_toc, write_toc
 
 STRICT = ("-n", "-W", "--keep-going")
@@ -35,9 +36,9 @@ def build_report(
 ) -> Path:
     """Compute the study, execute its chapters into a copy of the book under `out`/book, build it, say where it is.
 
-    The whole grid is computed once, by local processes, before the first chapter runs, so each chapter finds
-    its records. `chapters` picks some by name or its beginning ("02"); the others then appear as committed, if
-    they are, and the whole grid is not computed in advance. `build=False` stops after the chapters.
+    What the chapters need is computed in one run before the first of them is executed, so that workers start
+    once; then the chapters run side by side and compute nothing. `chapters` picks some by name or its beginning
+    ("02"); the others then appear as committed, if they are. `build=False` stops after the chapters.
     `update_chapters` also stores the executed chapters, stripped, in `book_source`/chapters.
 
     Returns the path of the first page (of the chapters' folder with `build=False`). Raises UserError, one
@@ -45,20 +46,18 @@ def build_report(
     """
     sources = find_notebooks(notebooks, chapters)
     book = _fresh_book(Path(book_source), Path(out) / "book")
-    if chapters is None:
-        _compute(preset, tasks, seeds, overrides, results_dir, workers, progress)
-    folder = book / "chapters"
-    folder.mkdir(exist_ok=True)
     parameters = {"preset": preset, "results_dir": str(results_dir)}
     for name, value in (("tasks", tasks), ("seeds", seeds)):
         if value is not None:
             parameters[name] = value if isinstance(value, str) else list(value)
     if overrides:
         parameters["overrides"] = overrides
-    for number, source in enumerate(sources, 1):
-        begin = time.perf_counter()
-        execute_chapter(source, folder / source.name, parameters, progress)
-        _say(f"chapter {number} of {len(sources)}: {source.stem}, {time.perf_counter() - begin:.0f} s")
+    asked = [need for source in sources for need in needs(source, parameters)]
+    for line in compute_together(asked, workers, progress):
+        _say(line)
+    folder = book / "chapters"
+    folder.mkdir(exist_ok=True)
+    execute_chapters(sources, folder, parameters, workers, progress)
     _settle(book, [source.stem for source in sources])
     if update_chapters:
         _say(f"stored in {freeze(folder, Path(book_source), [source.name for source in sources])}")
@@ -115,17 +114,6 @@ def _fresh_book(source: Path, target: Path) -> Path:
     if (target / "run.md").is_file():
         fill_preset_table(target / "run.md")
     return target
-
-
-def _compute(preset, tasks, seeds, overrides, results_dir, workers, progress) -> None:
-    """Compute what the store does not hold yet."""
-    from ..experiment.study import open_study
-
-    study = open_study(preset, tasks=tasks, seeds=seeds, overrides=overrides, results_dir=str(results_dir))
-    summary = study.run(engine="local", workers=workers, progress=progress)
-    _say(str(summary))
-    for error in summary.failed.values():  # the chapters show what is there, and gaps
-        _say(f"failed: {error}")
 
 
 def _settle(book: Path, executed: list[str]) -> None:

@@ -6,7 +6,8 @@ import copy
 import os
 import re
 import sys
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ..errors import UserError
@@ -38,19 +39,23 @@ def find_notebooks(folder: str | Path, chapters: Iterable[str] | None = None) ->
     return sorted(set(chosen))
 
 
-def execute_chapter(notebook: Path, output: Path, parameters: dict, progress: bool = True) -> None:
+def execute_chapter(notebook: Path, output: Path, parameters: dict, tick: Callable = lambda **_: None) -> None:
     """Run `notebook` with `parameters` (plain types) through papermill and write it, executed, to `output`.
 
     Of `parameters` it gets those its parameters cell names: a chapter about stored records has others. The
-    kernel is this environment's, its working directory this process's. Raises UserError, one line with the
-    chapter's name and the error; `output` then holds the notebook as far as it came.
+    kernel is this environment's, its working directory this process's; `tick` is called after each code cell.
+    Raises UserError, one line with the chapter's name and the error; `output` then holds the notebook as far as
+    it came.
     """
     import nbformat
     import papermill
+    from nbclient.exceptions import DeadKernelError
     from traitlets.config import Config
 
-    # sockets as files, which only this user can open, instead of TCP ports that the kernel warns about
-    config = Config({"KernelManager": {"transport": "ipc"}}) if os.name == "posix" else Config()
+    config = Config({"NotebookClient": {"shutdown_kernel": "immediate"}})  # nothing of it is needed after its last cell
+    sockets = tempfile.TemporaryDirectory(prefix="lottery-")
+    if os.name == "posix":  # sockets as files of this kernel, which only this user can open, instead of TCP ports
+        config.KernelManager.update(transport="ipc", ip=f"{sockets.name}/s")
     try:
         known = papermill.inspect_notebook(str(notebook))
         parameters = {name: value for name, value in parameters.items() if name in known}
@@ -59,15 +64,30 @@ def execute_chapter(notebook: Path, output: Path, parameters: dict, progress: bo
             str(output),
             parameters=parameters,
             kernel_name=KERNEL["name"],
-            cwd=str(Path.cwd()),
-            progress_bar={"desc": notebook.stem} if progress else False,
+            progress_bar=False,
             config=config,
+            on_cell_executed=tick,
         )
     except papermill.PapermillExecutionError as error:
         told = _one_line(error.ename, error.evalue)
         raise UserError(f"chapter {notebook.stem} stopped: {told}; see {output}") from None
+    except DeadKernelError:
+        raise UserError(f"chapter {notebook.stem} stopped: its kernel was killed; see {output}") from None
     except (papermill.PapermillException, nbformat.reader.NotJSONError, nbformat.ValidationError) as error:
         raise UserError(f"chapter {notebook.stem} cannot be run: {_one_line(type(error).__name__, error)}") from None
+    finally:
+        sockets.cleanup()
+
+
+def count_code_cells(notebook: Path) -> int:
+    """Code cells that are run, the parameters that papermill adds included; 0 for what is no notebook."""
+    import nbformat
+
+    try:
+        cells = nbformat.read(notebook, as_version=4).cells
+    except (nbformat.reader.NotJSONError, nbformat.ValidationError):
+        return 0
+    return 1 + sum(cell.cell_type == "code" and bool(cell.source.strip()) for cell in cells)
 
 
 def _one_line(name: str, text: object) -> str:
