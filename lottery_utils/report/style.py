@@ -110,9 +110,9 @@ def panels(count: int, height: float, columns: int = 3) -> tuple[Figure, list[Ax
     return figure, axes[:count]
 
 
-def legend_below(figure: Figure, handles: list) -> None:
-    """A legend under the panels, in as many columns as fit."""
-    columns = max(2, int(figure.get_figwidth() / 1.9))
+def legend_below(figure: Figure, handles: list, columns: int = 0) -> None:
+    """A legend under the panels, in `columns` or as many as fit."""
+    columns = columns or max(2, int(figure.get_figwidth() / 1.9))
     figure.legend(handles=handles, loc="outside lower center", ncols=min(columns, len(handles)))
 
 
