@@ -54,6 +54,8 @@ def write_tables(imported: Imported, out: str | Path) -> Path:
     `out` cannot be a folder.
     """
     out = Path(out)
+    if out.exists() and not out.is_dir():
+        raise UserError(f"{out} is a file; --out must name a folder")
     texts = {f"{name}.csv": table.to_csv(index=False, lineterminator="\n") for name, table in imported.tables.items()}
     texts[NOTES] = notes(imported)
     try:
