@@ -155,7 +155,7 @@ function drawCurve(place, search, step, threshold, go) {
   for (const { phase, first, last } of phasesOf(search)) {
     const [from, wide] = [x(first) - half, x(last) - x(first) + 2 * half];
     if (phase % 2 === 0) add("rect", { x: from, y: 14, width: wide, height: upper + between + lower, class: "lx-phase" });
-    add("text", { x: from + wide / 2, y: 25, class: "lx-axis", "text-anchor": "middle" }, wide > 60 ? PHASE_TITLES[phase] : "");
+    if (wide > 44) add("text", { x: from + wide / 2, y: 10, class: "lx-axis", "text-anchor": "middle" }, PHASE_TITLES[phase]);
   }
   add("text", { x: 0, y: 9, class: "lx-axis" }, "dev score");
   add("text", { x: 0, y: z(100) - 8, class: "lx-axis" }, "left");

@@ -1,0 +1,102 @@
+"""Every page of the built book, opened from disk in Chromium: `make test-browser`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+BOOK = Path(os.environ["LOTTERY_BOOK"]).resolve() if os.environ.get("LOTTERY_BOOK") else None
+PAGES = sorted(path.relative_to(BOOK).as_posix() for path in BOOK.rglob("*.html")) if BOOK else []
+needs_book = pytest.mark.skipif(not PAGES, reason="no built book named in LOTTERY_BOOK: make test-browser")
+PHONE = 390  # pixels
+
+# Elements that stick out of the page at its right and do not scroll inside a container of their own.
+OVERFLOWING = """() => {
+  const held = (one) => {
+    for (let up = one.parentElement; up && up !== document.body; up = up.parentElement) {
+      if (["auto", "scroll", "hidden", "clip"].includes(getComputedStyle(up).overflowX)) {
+        return up.getBoundingClientRect().right <= innerWidth + 1;
+      }
+    }
+    return false;
+  };
+  const article = document.querySelector(".bd-article-container, .bd-main, main, body");
+  return [...article.querySelectorAll("*")]
+    .filter((one) => one.checkVisibility() && one.getBoundingClientRect().width > 1)
+    .filter((one) => !one.closest(".visually-hidden, .sr-only, mjx-assistive-mml"))
+    .filter((one) => one.getBoundingClientRect().right > innerWidth + 1 && !held(one))
+    .map((one) => `${one.tagName} ${one.getAttribute("class")}: ${one.textContent.slice(0, 40)}`);
+}"""
+WITHOUT_ALT = """() => [...document.querySelectorAll(".bd-article img, article img")]
+  .filter((image) => !image.alt.trim() || /\\.(png|svg|jpe?g)$/.test(image.alt)).map((image) => image.src)"""
+MISSING = """() => [...document.images].filter((image) => image.naturalWidth === 0).map((image) => image.src)"""
+# Words in tables and text that are hard to tell from their ground (below WCAG's 4.5 to 1).
+FAINT = """() => {
+  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const parse = (text) => {
+    canvas.clearRect(0, 0, 1, 1);
+    canvas.fillStyle = text;
+    canvas.fillRect(0, 0, 1, 1);
+    const [r, g, b, a] = canvas.getImageData(0, 0, 1, 1).data;
+    return [r, g, b, a / 255];
+  };
+  const over = (top, under) => [0, 1, 2].map((i) => top[3] * top[i] + (1 - top[3]) * under[i]).concat(1);
+  const ground = (one) => {
+    const layers = [];
+    for (let up = one; up; up = up.parentElement) layers.push(parse(getComputedStyle(up).backgroundColor));
+    return layers.reverse().reduce((under, top) => over(top, under), [255, 255, 255, 1]);
+  };
+  const light = (colour) => {
+    const [r, g, b] = colour.slice(0, 3).map((c) => c / 255).map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const words = [...document.querySelectorAll(".bd-article :is(p, li, td, th, caption, figcaption, dd, dt, summary, label, button, h1, h2, h3)")];
+  return words.filter((one) => one.checkVisibility() && one.textContent.trim() && !one.closest("svg, mjx-container")).filter((one) => {
+    const under = ground(one), [a, b] = [light(over(parse(getComputedStyle(one).color), under)), light(under)];
+    return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05) < 4.5;
+  }).map((one) => `${one.tagName}: ${one.textContent.trim().slice(0, 40)}`);
+}"""
+
+
+def test_the_book_is_there():
+    if not os.environ.get("LOTTERY_BOOK"):
+        pytest.skip("no built book named in LOTTERY_BOOK: make test-browser")
+    assert "index.html" in PAGES and any(page.startswith("chapters/") for page in PAGES), f"{BOOK} holds no built book"
+
+
+@needs_book
+@pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", PHONE)])
+@pytest.mark.parametrize("name", PAGES)
+def test_page(opened, name, theme, width):
+    with opened(BOOK / name, BOOK, theme=theme, width=width) as watched:
+        page = watched.page
+        if page.evaluate("document.querySelector('.bd-article') === null"):
+            assert not watched.outside  # a page that only leads to another one
+            return
+        assert page.evaluate("document.documentElement.dataset.theme") == theme
+        assert page.evaluate(MISSING) == [], "images that do not load"
+        assert page.evaluate(WITHOUT_ALT) == [], "images without alternative text"
+        assert page.evaluate(FAINT) == [], "words hard to tell from their ground"
+        assert page.evaluate(OVERFLOWING) == [], "wider than the page"
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        assert watched.errors == []
+        assert watched.outside == [], "requests that leave the book"
+
+
+@needs_book
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_explorer_of_the_book_moves(opened, theme):
+    found = [name for name in PAGES if name.endswith("_explorer.html")]
+    if not found:
+        pytest.skip("this book has no explorer")
+    with opened(BOOK / found[0], BOOK, theme=theme) as watched:
+        slider, drawing = watched.page.locator(".lottery-explorer input[type=range]"), watched.page.locator(".lx-panels")
+        slider.focus()
+        seen = []
+        for key in ("Home", "ArrowRight", "ArrowRight", "End"):
+            slider.press(key)
+            seen.append((slider.input_value(), drawing.inner_html()))
+        assert len({value for value, _ in seen}) == len({html for _, html in seen}) == 4
+        assert watched.errors == [] and watched.outside == []

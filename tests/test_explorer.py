@@ -1,0 +1,86 @@
+"""The explorer's data: what the records say, small enough, nothing fetched, gaps with their reason."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import numpy as np
+import pytest
+from made_up_records import make_study
+
+from lottery_utils.analysis.gather import final_step
+from lottery_utils.report.explorer import NOT_STORED, explorer, explorer_data, explorer_html
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    root = tmp_path_factory.mktemp("records")
+    leave_out = ("mrpc/42/search/structured",)
+    return make_study(root, ("cola", "mrpc", "wnli"), degenerate=("wnli",), leave_out=leave_out)
+
+
+@pytest.fixture(scope="module")
+def shown(study):
+    return explorer_data({"made up": study})["studies"][0]
+
+
+def trajectories(study, method):
+    for cell in study.cells(["search"], [method]):
+        if cell.stage == "search" and cell.task != "wnli" and study.record(cell):
+            yield f"{cell.task}/{method}/{cell.seed}", study.trajectory(cell)
+
+
+def test_structured_searches_can_be_read_back(study, shown):
+    for name, t in trajectories(study, "structured"):
+        found = shown["searches"][name]
+        assert (found["layers"], found["width"]) == t["heads"].shape[1:]
+        assert found["good"] == final_step(t) and found["phase"] == t["phase"].tolist()
+        np.testing.assert_allclose(found["score"], t["score"], atol=5e-5)
+        for kind in ("head", "mlp"):
+            masks = np.array([[bit == "1" for bit in step] for step in found[f"{kind}s"]])
+            np.testing.assert_array_equal(masks, t[f"{kind}s"].reshape(masks.shape))
+            for step, mask in enumerate(masks):
+                values = np.array(found[f"{kind}_values"][step]) / 1000 * found[f"{kind}_top"][step]
+                true = t[f"{kind}_importance"][step].ravel()[mask]
+                np.testing.assert_allclose(values, true, atol=1e-3 * true.max(initial=0))
+
+
+def test_magnitude_searches_can_be_read_back(study, shown):
+    for name, t in trajectories(study, "magnitude"):
+        found = shown["searches"][name]
+        np.testing.assert_allclose(np.array(found["share"]) / 1000, t["share"], atol=5e-4)
+        for kind in ("head", "mlp"):
+            values = np.array(found[f"{kind}_values"]) / 1000
+            np.testing.assert_allclose(values, t[f"{kind}_share"].reshape(values.shape), atol=5e-4)
+
+
+def test_gaps_are_shown_with_their_reason(shown):
+    assert shown["searches"]["mrpc/structured/42"] == {"gap": NOT_STORED}
+    for seed in (1337, 42):
+        assert shown["searches"][f"wnli/structured/{seed}"] == {"gap": "the full model does not beat the majority score"}
+    assert dict(shown["tasks"])["wnli"] == "WNLI (partial)"
+
+
+def test_an_empty_store_is_all_gaps(tmp_path):
+    study = make_study(tmp_path, ("cola",), leave_out=("",))
+    shown = explorer_data({"nothing": study})["studies"][0]
+    assert set(map(str, shown["searches"].values())) == {str({"gap": NOT_STORED})}
+
+
+def test_the_page_holds_everything_and_asks_for_nothing(study):
+    html = explorer_html({"</script><b>name": study})
+    assert html.count("<script") == html.count("</script>") == 2 and "<b>name" not in html
+    data = json.loads(re.search(r'<script type="application/json">(.*)</script>', html)[1])
+    assert data["studies"][0]["name"] == "</script><b>name"
+    addresses = set(re.findall(r"(?:https?:)?//[\w.]+\.\w+[^\s\"')]*", html))
+    assert addresses == {"http://www.w3.org/2000/svg"}, "a name of the SVG format, which is not fetched"
+    assert not re.search(r"\b(fetch|XMLHttpRequest|import)\s*\(|@import|url\(", html)
+    assert explorer({"made up": study}).data == explorer_html({"made up": study})
+
+
+def test_nine_tasks_of_bert_base_stay_small(tmp_path):
+    study = make_study(tmp_path, ("cola",), seeds=(1,), layers=12, heads=12)
+    data = explorer_data({"one": study})["studies"][0]["searches"]
+    a_step = [len(json.dumps(s, separators=(",", ":"))) / len(s["score"]) for s in data.values()]
+    assert 45 * 25 * sum(a_step) < 1_500_000, "nine tasks, five seeds, 25 steps, both methods"
