@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -35,3 +37,24 @@ def test_one_version_everywhere():
     cited = re.search(r"^version: (\S+)$", (ROOT / "CITATION.cff").read_text(encoding="utf-8"), re.MULTILINE)
     assert cited and cited[1] == lottery_utils.__version__
     assert f"## {lottery_utils.__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+DISTRIBUTION = {"sklearn": "scikit-learn", "yaml": "pyyaml"}
+IPYKERNEL = dict.fromkeys(("IPython", "matplotlib_inline", "traitlets"), "ipykernel")
+COMES_WITH = {**IPYKERNEL, "myst_nb": "jupyter-book"}
+
+
+def test_what_the_package_imports_is_a_dependency():
+    imported = set()
+    for path in (ROOT / "lottery_utils").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                imported.add(node.module.split(".")[0])
+    imported -= set(sys.stdlib_module_names) | {"__future__", "lottery_utils"}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    listed = project["dependencies"] + [line for extra in project["optional-dependencies"].values() for line in extra]
+    listed = {re.split(r"[<>=!~\[ ;]", line, maxsplit=1)[0].lower().replace("_", "-") for line in listed}
+    wanted = {COMES_WITH.get(name, DISTRIBUTION.get(name, name)).lower().replace("_", "-") for name in imported}
+    assert wanted <= listed, wanted - listed
