@@ -86,7 +86,7 @@ def summary_lines(imported: Imported) -> list[str]:
     release = imported.release
     lines = [f"read {release.root}: {release.arrays} arrays, families {', '.join(release.families()) or 'none'}"]
     if release.pickles:
-        lines.append(f"{release.pickles} pickles were not opened")
+        lines.append(f"files not opened, as they may hold pickles: {release.pickles}")
     for name in TABLES:
         lines.append(f"{name}.csv: {len(imported.tables[name]):,} rows")
     lines += [f"footprint: {line}" for line in logs.UNKNOWN]
