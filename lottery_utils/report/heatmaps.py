@@ -59,7 +59,7 @@ def survival_of_tasks(survival: pd.DataFrame, method: str, missing: Iterable[str
     return _maps(survival, SURVIVAL_MAP, label, lambda maps: _norm(method, maps), missing)
 
 
-def survival_across_tasks(survival: pd.DataFrame) -> Figure:
+def survival_across_tasks(survival: pd.DataFrame, title: str = "Across tasks, s-pruning") -> Figure:
     """In how many tasks a head or MLP survives: mean over seeds, and the sample deviation (paper, figure 2)."""
     tasks = tasks_in_common(survival)
     if not tasks:
@@ -68,7 +68,7 @@ def survival_across_tasks(survival: pd.DataFrame) -> Figure:
     titles = dict(zip(survival["task"], survival["title"]))
     left_out = [title for task, title in titles.items() if task not in tasks]
     said = f"mean over {_seeds(found.n)}, counted over {len(tasks)} tasks: {', '.join(titles[t] for t in tasks)}"
-    figure = _one_map(found, Normalize(0, len(tasks)), SURVIVAL_MAP, "Across tasks, s-pruning", "number of tasks")
+    figure = _one_map(found, Normalize(0, len(tasks)), SURVIVAL_MAP, title, "number of tasks")
     note(figure, said + (f"; left out, not there for every seed: {', '.join(left_out)}" if left_out else ""))
     return figure
 
