@@ -29,7 +29,7 @@ function start(root) {
 
   const choice = {};
   const chosen = (name, title) => {
-    choice[name] = element("select", {});
+    choice[name] = element("select", { "aria-label": title });
     choice[name].addEventListener("change", () => {
       stop();
       state[name] = name === "study" ? Number(choice.study.value) : choice[name].value;

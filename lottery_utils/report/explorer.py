@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from ..experiment.cells import Cell
     from ..experiment.study import Study
 
-PARTS = 1000  # shares and importances are stored in thousandths
+PARTS = 1000  # shares and importances are stored in thousandths, each as two digits to the base 36
+DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 NOT_STORED = "This search is not stored: it was not run, or it failed."
 CAPTION = (
     "One search, step by step. A filled cell is a head or an MLP still there, coloured by its importance at this step "
@@ -146,7 +147,7 @@ def _magnitude(course: Mapping[str, np.ndarray]) -> dict:
     }
 
 
-def _relative(values: np.ndarray, kept: np.ndarray) -> tuple[list[list[int]], list[float]]:
+def _relative(values: np.ndarray, kept: np.ndarray) -> tuple[list[str], list[float]]:
     """For each step the values of what is kept, in thousandths of their largest, and that largest (0 if none)."""
     parts, tops = [], []
     for step, there in zip(values, kept, strict=True):
@@ -157,8 +158,9 @@ def _relative(values: np.ndarray, kept: np.ndarray) -> tuple[list[list[int]], li
     return parts, tops
 
 
-def _parts(values: np.ndarray) -> list[int]:
-    return np.rint(PARTS * np.asarray(values, dtype=float)).astype(int).ravel().tolist()
+def _parts(values: np.ndarray) -> str:
+    parts = np.rint(PARTS * np.asarray(values, dtype=float)).astype(int).ravel().tolist()
+    return "".join(DIGITS[part // 36] + DIGITS[part % 36] for part in parts)
 
 
 def _numbers(values: np.ndarray, decimals: int) -> list[float]:

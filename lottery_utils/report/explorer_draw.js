@@ -10,6 +10,11 @@ function node(name, attributes, ...children) {
   return made;
 }
 
+// Thousandths, each written as two digits to the base 36.
+function parts(text) {
+  return (text.match(/../g) || []).map((two) => parseInt(two, 36));
+}
+
 function percent(thousandths) {
   return `${(thousandths / 10).toFixed(thousandths < 100 ? 1 : 0)} %`;
 }
@@ -21,7 +26,7 @@ function components(search, step) {
   const found = [];
   for (const kind of ["head", "mlp"]) {
     const count = search.layers * (kind === "head" ? search.width : 1);
-    const values = search[`${kind}_values`][step];
+    const values = parts(search[`${kind}_values`][step]);
     const bits = structured ? search[`${kind}s`] : null;
     const base = structured && step > 0 ? bits[search.passed.lastIndexOf("1", step - 1)] : null;
     const next = structured && search.passed[step] === "1" && step + 1 < bits.length ? bits[step + 1] : null;
@@ -106,7 +111,7 @@ function drawMap(place, search, step, focus, told) {
 
 // Shares left, in percent, at every step: lines of the curve's lower part.
 function sharesLeft(search) {
-  if (!("heads" in search)) return [{ name: "weights", values: search.share.map((part) => part / 10) }];
+  if (!("heads" in search)) return [{ name: "weights", values: parts(search.share).map((part) => part / 10) }];
   const left = (bits) => (100 * (bits.split("1").length - 1)) / bits.length;
   return [
     { name: "heads", values: search.heads.map(left) },
