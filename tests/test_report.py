@@ -288,3 +288,57 @@ def test_stored_records_are_found_from_a_folder_below_and_never_computed(tmp_pat
     assert found.preset.tasks == ("rte",) and "retrain" not in set(found.table()["stage"])
     with pytest.raises(UserError, match="no records in 'records/none'"):
         stored.stored_study("laptop", "records/none")
+
+
+# averages over complete tasks, sizes of the data, score axes
+
+
+def test_averages_are_over_tasks_with_every_seed(study, results):
+    lacking = (results["task"] == "mrpc") & (results["seed"] == 42) & (results["subnetwork"] == "bad")
+    fewer = results[~(lacking & (results["treatment"] == "retrained") & (results["method"] == "structured"))]
+    assert scores.complete_tasks(results, "structured") == ["cola", "mrpc"], "WNLI's searches are degenerate"
+    assert scores.complete_tasks(fewer, "structured") == ["cola"]
+    assert scores.complete_tasks(fewer, "magnitude") == ["cola", "mrpc"]
+    assert scores.complete_tasks(fewer, "") == list(TASKS)
+    assert "keep on CoLA (left out, not there for every seed: MRPC): " in sentences.kept_sentence(fewer, "structured")
+    assert "on average over 2 tasks" in sentences.kept_sentence(fewer, "magnitude")
+    assert scores.complete_tasks(fewer[fewer["task"] == "mrpc"], "structured") == []
+    assert sentences.kept_sentence(fewer[fewer["task"] == "mrpc"], "structured").startswith("No task has every seed")
+    caption = tables.results_table(fewer, "All.", "all").caption
+    assert caption.endswith("is there: MRPC and WNLI (partial) for s-pruning; WNLI (partial) for m-pruning.")
+    table = study.table()
+    table = table[(table["task"] != "mrpc") | (table["seed"] != 42) | (table["stage"] != "search")]
+    assert "(left out, not there for every seed: MRPC)" in sentences.size_sentence(table, "magnitude")
+    frame = gather.component_survival(study, "structured")
+    assert survival.stability(frame[(frame["task"] != "mrpc") | (frame["seed"] != 42)]).tasks == 1
+
+
+def test_task_table_shows_the_examples_used_here(study):
+    shown = tables.task_table(study).data.set_index("task")
+    assert shown.loc["CoLA", "train here"] == shown.loc["CoLA", "GLUE train"] == "8,551"
+    assert shown.loc["WNLI (partial)", "dev here"] == "71"
+
+
+def test_rows_used_are_read_from_notes_where_a_record_does_not_say():
+    from lottery_utils.analysis.data_sizes import rows_used
+
+    record = {"cell": {"task": "rte"}, "source": {"data": "glue"}, "data_notes": []}
+    assert rows_used(record) == {"train": 2490, "dev": 277}
+    notes = [
+        "partial: train has 700 rows, officially 2490 (train.parquet)",
+        "partial: train limited to the first 200 of 700 rows",
+        "partial: dev limited to the first 100 of 277 rows",
+    ]
+    assert rows_used({**record, "data_notes": notes}) == {"train": 200, "dev": 100}
+    assert rows_used({**record, "source": {"data": "embedded"}})["train"] < 2490
+    assert rows_used({**record, "data_rows": {"train": 3, "dev": 2}}) == {"train": 3, "dev": 2}
+
+
+def test_panels_of_one_metric_share_a_score_axis_that_holds_zero(results):
+    worse = results[results["method"] != "magnitude"].copy()
+    worse.loc[(worse["task"] == "cola") & (worse["subnetwork"] == "bad"), "score"] = -0.4
+    axes = bars.score_bars(worse, {}).axes
+    limits = [ax.get_ylim() for ax in axes]
+    assert limits[0][0] == pytest.approx(-0.45) and limits[1] == limits[2] == (0.0, 1.02)
+    labelled = [bool([t for t in ax.get_yticklabels() if t.get_text()]) for ax in axes]
+    assert labelled[1] and not labelled[2], "another range than the panel to the left, then the same"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pandas as pd
 
 from ..experiment.cells import NO_SEED
@@ -64,9 +66,36 @@ def with_kept(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(kept=frame["score"] / base.where(base > 0))
 
 
-def mean_kept(frame: pd.DataFrame, method: str, subnetwork: str, treatment: str) -> float:
-    """Mean over tasks of the mean share of the full score kept by one condition; NaN when nothing is there."""
+def complete_tasks(frame: pd.DataFrame, method: str) -> list[str]:
+    """Tasks with every seed of every condition that `frame` holds for `method`, and of the full model.
+
+    Averages over these tasks mix no task with all its seeds and one with some, and compare conditions over the same
+    tasks. With `method` "" the full model's rows alone decide. Tasks are in order; a condition without seeds
+    (a baseline of seed 0) does not count.
+    """
+    rows = frame[(frame["seed"] != NO_SEED) & ((frame["method"] == method) | (frame["treatment"] == "full"))]
+    if not method:
+        rows = rows[rows["treatment"] == "full"]
+    elif (rows["method"] == "").all():
+        return []
+    seeds = set(frame.loc[frame["seed"] != NO_SEED, "seed"])
+    wanted = {(*condition, seed) for condition in rows[CONDITION].itertuples(index=False, name=None) for seed in seeds}
+    there = rows.groupby("task", sort=False)[[*CONDITION, "seed"]].apply(
+        lambda own: wanted <= set(own.itertuples(index=False, name=None))
+    )
+    return [task for task, whole in there.items() if whole]
+
+
+def mean_kept(
+    frame: pd.DataFrame, method: str, subnetwork: str, treatment: str, tasks: Iterable[str] | None = None
+) -> float:
+    """Mean over tasks of the mean share of the full score kept by one condition; NaN when nothing is there.
+
+    `tasks` are those to average over, by default all there are.
+    """
     rows = choose(with_kept(frame), method, subnetwork, treatment)
+    if tasks is not None:
+        rows = rows[rows["task"].isin(list(tasks))]
     return float(rows.groupby("task")["kept"].mean().mean()) if len(rows) else float("nan")
 
 

@@ -92,14 +92,14 @@ class Stability:
 
 
 def stability(survival: pd.DataFrame) -> Stability | None:
-    """How far the seeds' structured masks agree on heads; None unless a task has two seeds or more."""
-    found = []
+    """How far the seeds' structured masks agree on heads, over tasks that have them all; None with one seed."""
+    found, seeds = [], survival["seed"].nunique()
     for _, rows in survival[survival["component"] == "head"].groupby("task", sort=False):
         kept = rows.pivot(index=["layer", "head"], columns="seed", values="kept").to_numpy()
-        if kept.shape[1] > 1:
+        if kept.shape[1] == seeds > 1:
             share = kept.mean(axis=1)
             found.append((len(kept), (share == 1).sum(), (share == 0).sum(), len(kept) * kept.mean(axis=0).prod()))
     if not found:
         return None
     heads, always, never, chance = np.array(found, float).mean(axis=0)
-    return Stability(int(heads), always, never, chance, survival["seed"].nunique(), len(found))
+    return Stability(int(heads), always, never, chance, seeds, len(found))

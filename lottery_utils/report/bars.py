@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import MultipleLocator
 
 from ..analysis.scores import choose, sizes, summary
 from .style import (
@@ -61,22 +62,26 @@ def baseline_bars(results: pd.DataFrame) -> Figure:
 def score_bars(frame: pd.DataFrame, titles: dict[str, str]) -> Figure:
     """One panel a task, one bar for each row of `scores.summary(frame)`: nothing is listed by hand.
 
-    `titles` replaces the titles of some tasks. Panels share their score axis.
+    `titles` replaces the titles of some tasks. Panels of one metric share their score axis, which holds 0.
     """
     means = summary(frame)
     means = means.assign(order=means["subnetwork"].map(place_of)).sort_values(["order", "treatment"], kind="stable")
     tasks = list(dict.fromkeys(frame["task"]))
     groups = list(dict.fromkeys(means["subnetwork"]))
     figure, axes = panels(len(tasks), height=1.95)
-    low = min(0.0, frame["score"].min() - 0.03)
+    limits = {metric: _limits(scores) for metric, scores in frame.groupby("metric")["score"]}
+    before = None
     for ax, task in zip(axes, tasks):
         rows = means[means["task"] == task]
         draw_bars(ax, rows, frame[frame["task"] == task], groups)
-        ax.set_ylim(low, max(1.0, frame["score"].max()) + 0.02)
-        if not ax.get_subplotspec().is_first_col():  # the score axis is shared
-            ax.set_yticklabels([])
+        metric = rows["metric"].iloc[0]
+        ax.set_ylim(*limits[metric])
+        ax.yaxis.set_major_locator(MultipleLocator(0.25 if np.diff(limits[metric]) < 1.3 else 0.5))
+        if not ax.get_subplotspec().is_first_col() and limits[metric] == limits[before]:
+            ax.set_yticklabels([])  # the axis is that of the panel to the left
+        before = metric
         ax.set_title(titles.get(task, rows["title"].iloc[0]), fontsize=9)
-        ax.set_ylabel(METRIC_NAMES[rows["metric"].iloc[0]], fontsize=8)
+        ax.set_ylabel(METRIC_NAMES[metric], fontsize=8)
     legend_below(figure, legend_of(means))
     return figure
 
@@ -130,6 +135,12 @@ def _bar_place(treatment: str, group: int) -> tuple[float, float]:
     if treatment == "pruned":
         return group - BAR / 4, BAR / 2
     return (group + BAR / 4, BAR / 2) if treatment == "retrained" else (group, BAR)
+
+
+def _limits(scores: pd.Series) -> tuple[float, float]:
+    """From 0, or just below the lowest score, to 1, or just above the highest."""
+    low, high = scores.min(), scores.max()
+    return (low - 0.05 if low < 0 else 0.0), max(1.0, high) + 0.02
 
 
 def _percent(mean: float, std: float) -> str:

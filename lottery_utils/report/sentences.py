@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..analysis.compare import Comparison, compare
 from ..analysis.gather import Gaps, gaps
-from ..analysis.scores import mean_kept, sizes, summary
+from ..analysis.scores import choose, complete_tasks, mean_kept, sizes, summary
 from ..analysis.survival import stability
 from ..tasks.glue import TASKS
 from .glue import as_percent, listed
@@ -56,22 +56,24 @@ def gap_sentence(study: Study, method: str) -> str:
 
 
 def size_sentence(table: pd.DataFrame, method: str) -> str:
-    """How much the good subnetworks keep, mean over tasks, and the smallest and largest."""
-    rows = sizes(table)
-    rows = rows[rows["method"] == method]
+    """How much the good subnetworks keep: mean over the tasks where every seed is there, least and most."""
+    found = sizes(table)
+    found = found[found["method"] == method]
+    seeds = table.loc[table["stage"] == "search", "seed"].nunique()
+    rows = found[found["n"] == seeds]
     if rows.empty:
-        return "There is no good subnetwork to describe."
+        return "There is no good subnetwork to describe." if found.empty else "No task has a search for every seed."
     share = rows["share_prunable"]
     kept = f"{as_percent(share.mean())} of the prunable weights"
     if method == "structured":
         heads, mlps = as_percent(rows["share_heads"].mean()), as_percent(rows["share_mlps"].mean())
         kept = f"{heads} of the heads and {mlps} of the MLPs, that is {kept}"
     if len(rows) == 1:
-        return f"On {rows['title'].iloc[0]} good subnetworks keep {kept}."
+        return f"On {rows['title'].iloc[0]} good subnetworks keep {kept}{_not_all(rows, found)}."
     least, most = rows.loc[share.idxmin()], rows.loc[share.idxmax()]
     return (
-        f"Good subnetworks keep {kept}, mean over {len(rows)} tasks: from {as_percent(share.min())} "
-        f"on {least['title']} to {as_percent(share.max())} on {most['title']}."
+        f"Good subnetworks keep {kept}, mean over {len(rows)} tasks{_not_all(rows, found)}: "
+        f"from {as_percent(share.min())} on {least['title']} to {as_percent(share.max())} on {most['title']}."
     )
 
 
@@ -83,8 +85,8 @@ def stability_sentence(survival: pd.DataFrame) -> str:
     tasks = f"on average over {found.tasks} tasks" if found.tasks > 1 else "on this task"
     return (
         f"Of {found.heads} heads, {tasks} {_count(found.always)} survive in all of the {found.seeds} seeds, "
-        f"{_count(found.never)} in none, and {_count(found.depends)} depend on the seed. If each seed drew as many heads at "
-        f"random, {found.chance:.1f} would be expected to survive in all."
+        f"{_count(found.never)} in none, and {_count(found.depends)} depend on the seed. If each seed drew as many "
+        f"heads at random, {found.chance:.1f} would be expected to survive in all."
     )
 
 
@@ -124,16 +126,28 @@ def margin_sentence(results: pd.DataFrame) -> str:
 
 
 def kept_sentence(results: pd.DataFrame, method: str) -> str:
-    """What good, random and bad subnetworks of a method keep of the full score, pruned and retrained."""
+    """What good, random and bad subnetworks of a method keep of the full score, pruned and retrained.
+
+    Means over the tasks where every seed of all of them is there: the same tasks for all.
+    """
+    own = choose(results, method)
+    if own.empty:
+        return f"There is no subnetwork of {METHOD_NAMES[method]} to describe."
+    three = own["subnetwork"].isin(["good", "random", "bad"])
+    results = results.drop(own.index[~three])
+    tasks = complete_tasks(results, method)
+    if not tasks:
+        return f"No task has every seed of every subnetwork of {METHOD_NAMES[method]}, so no average is given."
     parts = []
     for name in ("good", "random", "bad"):
-        kept = {how: mean_kept(results, method, name, how) for how in ("pruned", "retrained")}
+        kept = {how: mean_kept(results, method, name, how, tasks) for how in ("pruned", "retrained")}
         said = [f"{as_percent(share)} {how}" for how, share in kept.items() if not np.isnan(share)]
         if said:
             parts.append(f"{name} ones {listed(said)}")
-    if not parts:
-        return f"There is no subnetwork of {METHOD_NAMES[method]} to describe."
-    return f"Of the full model's score, subnetworks of {METHOD_NAMES[method]} keep on average: {', '.join(parts)}."
+    whole = own[own["task"].isin(tasks)].drop_duplicates("task")
+    over = f", on average over {len(tasks)} tasks" if len(tasks) > 1 else f" on {whole['title'].iloc[0]}"
+    over += _not_all(whole, own.drop_duplicates("task"))
+    return f"Of the full model's score, subnetworks of {METHOD_NAMES[method]} keep{over}: {', '.join(parts)}."
 
 
 def comparison_sentence(results: pd.DataFrame, method: str, first: tuple[str, str], second: tuple[str, str]) -> str:
@@ -150,6 +164,12 @@ def _numbers(found: Comparison, first: tuple[str, str], second: tuple[str, str])
         text += f" (95 % interval over tasks {_points(found.low)} to {_points(found.high)}; "
         text += f"ahead on {found.wins} of {found.tasks} tasks)"
     return text
+
+
+def _not_all(rows: pd.DataFrame, found: pd.DataFrame) -> str:
+    """Says which tasks of `found` are not in `rows`, as not every seed is there; "" when all are."""
+    missing = [title for title in found["title"] if title not in set(rows["title"])]
+    return f" (left out, not there for every seed: {listed(missing)})" if missing else ""
 
 
 def _count(value: float) -> str:

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ..analysis.scores import CONDITION, SHARES, margins, sizes, summary, with_kept
+from ..analysis.data_sizes import rows_used
+from ..analysis.gather import shown_title
+from ..analysis.scores import CONDITION, SHARES, complete_tasks, margins, sizes, summary, with_kept
 from ..experiment.cells import NO_SEED
 from ..tasks.glue import TASKS
 from .bars import place_of
+from .glue import listed
 from .style import METHOD_NAMES, METRIC_NAMES, NAMES
 
 if TYPE_CHECKING:
@@ -32,36 +35,41 @@ def dressed(frame: pd.DataFrame, caption: str, name: str, wrapped: bool = False)
 
 
 def task_table(study: Study) -> Styler:
-    """The study's tasks: examples used, metric, majority score (paper, table 1)."""
+    """The study's tasks: labels, metric, examples used here and in GLUE, majority score (paper, table 1)."""
     table = study.table()
     rows = []
     for name in study.preset.tasks:
         task, own = TASKS[name], table[table["task"] == name]
         record = study.record(_cell_of(own.iloc[0])) if len(own) else None
+        used = {} if record is None else rows_used(record)
         rows.append(
             {
-                "task": task.title,
+                "task": shown_title(name, record is not None and record["partial"]),
                 "labels": "score 0 to 5" if task.regression else ", ".join(task.label_names).replace("_", " "),
                 "metric": METRIC_NAMES[task.main_metric],
+                **{f"{split} here": f"{used[split]:,}" if split in used else GAP for split in ("train", "dev")},
                 "GLUE train": f"{task.train_size:,}",
                 "GLUE dev": f"{task.dev_size:,}",
-                "majority score": f"{own['majority'].iloc[0]:.3f}" if len(own) else GAP,
-                "data used here": _data_text(record),
+                "majority": f"{own['majority'].iloc[0]:.3f}" if len(own) else GAP,
             }
         )
-    caption = "The tasks. Sizes are those of GLUE; the last column says what was used here."
-    return dressed(pd.DataFrame(rows), caption, "tasks", wrapped=True)
+    caption = "The tasks: number of examples used here and in GLUE, and the majority score on the dev set used here."
+    words = {"white-space": "normal", "min-width": "7em"}  # these columns break their lines, the numbers do not
+    return dressed(pd.DataFrame(rows), caption, "tasks").set_properties(subset=["task", "labels", "metric"], **words)
 
 
 def results_table(results: pd.DataFrame, caption: str, name: str) -> Styler:
     """A row a condition, a column a task: mean ± sample deviation over seeds (paper, appendix).
 
-    The last column is the mean share of the full model's score that a condition keeps, over tasks.
+    The last column is the mean share of the full model's score that a condition keeps, over the tasks where every
+    seed of every row of its kind of pruning is there, so that rows are means over the same tasks; the caption
+    names tasks left out.
     """
     means, kept = _in_order(summary(results)), summary(with_kept(results), "kept")
+    complete = {method: complete_tasks(results, method) for method in dict.fromkeys(means["method"])}
     rows = []
     for condition, group in means.groupby(CONDITION, sort=False):
-        own = kept[(kept[CONDITION] == list(condition)).all(axis=1)]["mean"]
+        own = kept[(kept[CONDITION] == list(condition)).all(axis=1) & kept["task"].isin(complete[condition[0]])]["mean"]
         rows.append(
             {
                 **_named(*condition),
@@ -71,7 +79,7 @@ def results_table(results: pd.DataFrame, caption: str, name: str) -> Styler:
         )
     titles = list(dict.fromkeys(means["title"]))
     columns = ["pruning", "model", "", *titles, "share of full"]
-    return dressed(pd.DataFrame(rows, columns=columns), caption, name)
+    return dressed(pd.DataFrame(rows, columns=columns), f"{caption}{_left_out(results, complete)}", name)
 
 
 def seed_table(results: pd.DataFrame, caption: str, name: str) -> Styler:
@@ -172,11 +180,17 @@ def _with_spread(mean: float, std: float) -> str:
     return _number(mean) if np.isnan(std) else f"{mean:.3f} ± {std:.3f}"
 
 
-def _data_text(record: dict | None) -> str:
-    if record is None:
-        return GAP
-    said = [record["data_source"], *record["data_notes"]]
-    return "; ".join(("partial", *said) if record["partial"] else said)
+def _left_out(results: pd.DataFrame, complete: dict[str, list[str]]) -> str:
+    """Which tasks the last column of `results_table` leaves out, by kind of pruning; "" when there is none."""
+    titles, parts = dict(zip(results["task"], results["title"])), {}
+    for method, tasks in complete.items():
+        missing = [title for task, title in titles.items() if task not in tasks]
+        if missing and method:
+            parts.setdefault(listed(missing), []).append(METHOD_NAMES[method])
+    if not parts:
+        return ""
+    said = "; ".join(f"{names} for {' and '.join(methods)}" for names, methods in parts.items())
+    return f" Left out of the last column, as not every seed of every row is there: {said}."
 
 
 def _fingerprints(study: Study) -> list[str]:
