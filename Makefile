@@ -12,6 +12,8 @@ OUT     ?= out
 # An extra package index for torch, for example https://download.pytorch.org/whl/cpu (a machine without a GPU).
 TORCH_INDEX ?=
 PYTEST_ARGS ?= -n auto
+# A built book to open in the browser; empty: the committed one, built first.
+BOOK ?=
 
 BIN   := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -21,11 +23,11 @@ STUDY := --preset $(PRESET) --results $(RESULTS) $(if $(TASKS),--tasks $(TASKS))
 SPEED := $(if $(WORKERS),--workers $(WORKERS))
 
 .DEFAULT_GOAL := help
-.PHONY: help env report run status test book chapters clean distclean
+.PHONY: help env report run status test test-browser book chapters clean distclean
 
 help:  ## list the targets and variables
 	@echo "Targets:"
-	@sed -nE 's/^([a-z]+):.*## (.*)$$/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-16s %s\n", $$1, $$2 }'
+	@sed -nE 's/^([a-z-]+):.*## (.*)$$/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'
 	@echo "Variables, for example:"
 	@echo "  PRESET=$(PRESET) TASKS=\"rte mrpc\" SEEDS=\"1337 42\" SET=\"KEY=VALUE\" RESULTS=$(RESULTS) OUT=$(OUT) WORKERS=2"
 	@echo "  PYTHON=python3.12 VENV=$(VENV) TORCH_INDEX=URL PYTEST_ARGS=\"-n auto\""
@@ -54,6 +56,13 @@ status: env  ## what is done, missing or failed
 
 test: env  ## run all tests, one process a core
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-browser: env $(if $(BOOK),,book)  ## open every page of the book in headless Chromium
+	@command -v "$${CHROMIUM:-chromium}" >/dev/null || command -v google-chrome >/dev/null \
+		|| { echo "no Chromium found; on Debian: apt-get install chromium (elsewhere: CHROMIUM=/path make test-browser)"; exit 2; }
+	@$(BIN)/python -c 'import playwright' 2>/dev/null \
+		|| $(BIN)/python -m pip install --disable-pip-version-check -e '.[browser]'
+	LOTTERY_BOOK=$(or $(BOOK),book/_build/html) $(BIN)/python -m pytest $(PYTEST_ARGS) tests/browser
 
 book: env  ## build the committed book strictly, computing nothing
 	$(BIN)/jupyter-book build book/ -n -W --keep-going
