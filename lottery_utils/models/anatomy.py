@@ -16,6 +16,8 @@ class Family:
     `qkv` names three projections, or one that stacks the three. `attention_out` is the Linear after the heads'
     concatenation, `mlp_out` the last one of the MLP: the gates of heads and MLPs sit at the input of the first and at
     the output of the second. `attention` is the module that computes the heads (and perhaps also projects them).
+    `activation` lies between the MLP's two, `norms` after the residual connections of attention and MLP; `drops` are
+    the dropouts of the attention probabilities, after the attention's output and after the MLP (empty: none there).
     `dropouts` are the configuration's dropout fields; `padded_positions` says that position numbers start after the
     padding id, so that fewer tokens fit than there are positions.
     """
@@ -26,6 +28,9 @@ class Family:
     attention_out: str
     mlp_in: str
     mlp_out: str
+    activation: str
+    norms: tuple[str, str]
+    drops: tuple[str, str, str]
     dropouts: tuple[str, ...]
     padded_positions: bool = False
 
@@ -37,6 +42,9 @@ BERT = Family(
     attention_out="attention.output.dense",
     mlp_in="intermediate.dense",
     mlp_out="output.dense",
+    activation="intermediate.intermediate_act_fn",
+    norms=("attention.output.LayerNorm", "output.LayerNorm"),
+    drops=("attention.self.dropout", "attention.output.dropout", "output.dropout"),
     dropouts=("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"),
 )
 DISTILBERT = Family(
@@ -46,6 +54,9 @@ DISTILBERT = Family(
     attention_out="attention.out_lin",
     mlp_in="ffn.lin1",
     mlp_out="ffn.lin2",
+    activation="ffn.activation",
+    norms=("sa_layer_norm", "output_layer_norm"),
+    drops=("attention.dropout", "", "ffn.dropout"),
     dropouts=("dropout", "attention_dropout", "seq_classif_dropout"),
 )
 FAMILIES = {  # by config.model_type

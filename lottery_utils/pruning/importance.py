@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from ..models.anatomy import anatomy
-from ..models.gates import Gates
-from ..training.batches import Encoded, collate, eval_batches, plain_batches
-from ..training.device import autocast
-from ..training.evaluate import batch_loss, model_device
+from ..training.batches import Encoded
 from .masks import StructuredMask
+from .passes import Passes
 
 RELEASED_BATCH = 64  # the authors' batch size in all stored searches
 EPS = 1e-20
@@ -36,35 +32,25 @@ def importance(
     precision: str = "fp32",
     released_batch: int = RELEASED_BATCH,
 ) -> Importance:
-    """Importance of every component under `mask`, raw (no normalisation), with the logits of the same pass.
+    """Importance of every component under `mask`, removed ones too, raw, with the logits of the same pass.
 
-    "exact": E_x |dL(x)/d gate|, the formula the paper prints: one gate per example, so one backward pass a
-    batch gives every example's gradient. "released": what the authors' script computes: batches of 64 in
-    data order, the batch-mean loss, gradients never zeroed, so I = sum_b |sum_{b'<=b} g_b'|.
-    The model's weights are frozen during the pass and left as found.
+    "exact": E_x |dL(x)/d gate|, the formula the paper prints. "released": what the authors' script computes:
+    batches of 64 in data order, the batch-mean loss, gradients never zeroed, so I = sum_b |sum_{b'<=b} g_b'|.
+    The model is left as found.
     """
-    passes = _exact_pass if protocol == "exact" else _released_pass
-    view = anatomy(model)
-    device = model_device(model)
-    head_mask = torch.from_numpy(mask.heads).to(device=device, dtype=torch.float32)
-    mlp_mask = torch.from_numpy(mask.mlps).to(device=device, dtype=torch.float32)
-    totals = [np.zeros((view.layers, view.heads)), np.zeros(view.layers)]
-    logits: np.ndarray | None = None
-    batches = eval_batches(data) if protocol == "exact" else plain_batches(data, released_batch)
-    with _frozen(model), Gates(model) as gates:
-        state: list[np.ndarray] = []
-        for rows in batches:
-            batch = collate(data, rows, device)
-            scores, out = passes(model, gates, batch, head_mask, mlp_mask, precision, state)
-            for total, score in zip(totals, scores):
-                total += score
-            out = out.detach().float().cpu().numpy()
-            if logits is None:
-                logits = np.empty((len(data), out.shape[1]), np.float32)
-            logits[rows] = out
+    passes = Passes(model, data, precision, heads="gated", mlps="gated", keep=0)
+    found = passes.run(mask)
+    heads, mlps = (reduce_gradients(g, protocol, released_batch) for g in passes.measure(found))
+    return Importance(heads, mlps, found.logits)
+
+
+def reduce_gradients(gradients: np.ndarray, protocol: str, released_batch: int = RELEASED_BATCH) -> np.ndarray:
+    """Scores from the gates' gradients of every example in data order, (N, ...) to (...)."""
     if protocol == "exact":
-        totals = [total / len(data) for total in totals]
-    return Importance(totals[0], totals[1], logits)
+        return np.abs(gradients).mean(axis=0)
+    starts = range(0, len(gradients), released_batch)
+    means = np.stack([gradients[start : start + released_batch].mean(axis=0) for start in starts])
+    return np.abs(np.cumsum(means, axis=0)).sum(axis=0)
 
 
 def normalise_heads(scores: np.ndarray, live: np.ndarray | None = None) -> np.ndarray:
@@ -74,43 +60,3 @@ def normalise_heads(scores: np.ndarray, live: np.ndarray | None = None) -> np.nd
     """
     counted = scores if live is None else np.where(live, scores, 0.0)
     return scores / (np.sqrt((counted**2).sum(axis=1, keepdims=True)) + EPS)
-
-
-def _exact_pass(model, gates, batch, head_mask, mlp_mask, precision, state):
-    """Sum over the batch of |d loss(x) / d gate|: heads (L, H), mlps (L,)."""
-    size = len(batch.rows)
-    heads = head_mask[:, None, :].repeat(1, size, 1).requires_grad_()
-    mlps = mlp_mask[:, None].repeat(1, size).requires_grad_()
-    gates.set(heads, mlps)
-    with autocast(heads.device, precision):
-        logits = model(**batch.inputs).logits
-    loss = batch_loss(logits, batch.labels, "sum")
-    grads = torch.autograd.grad(loss, (heads, mlps))
-    return [g.abs().sum(dim=1).double().cpu().numpy() for g in grads], logits
-
-
-def _released_pass(model, gates, batch, head_mask, mlp_mask, precision, state):
-    """|running sum of batch-mean gradients|, as a gradient that is never zeroed gives it."""
-    heads, mlps = head_mask.clone().requires_grad_(), mlp_mask.clone().requires_grad_()
-    gates.set(heads, mlps)
-    with autocast(heads.device, precision):
-        logits = model(**batch.inputs).logits
-    grads = torch.autograd.grad(batch_loss(logits, batch.labels, "mean"), (heads, mlps))
-    new = [g.double().cpu().numpy() for g in grads]
-    state[:] = [old + g for old, g in zip(state, new)] if state else new
-    return [np.abs(total) for total in state], logits
-
-
-@contextlib.contextmanager
-def _frozen(model: torch.nn.Module):
-    """Dropout off and no weight gradients: the backward pass then costs about half."""
-    params, was_training = [p for p in model.parameters() if p.requires_grad], model.training
-    model.eval()
-    for p in params:
-        p.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for p in params:
-            p.requires_grad_(True)
-        model.train(was_training)

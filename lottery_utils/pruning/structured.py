@@ -10,8 +10,9 @@ import torch
 
 from ..tasks.metrics import compute_metrics, predictions_from_logits, search_score
 from ..training.batches import Encoded
-from .importance import importance, normalise_heads
+from .importance import normalise_heads, reduce_gradients
 from .masks import StructuredMask, model_sizes
+from .passes import Pass, Passes
 from .stopping import stop_rule
 
 
@@ -27,13 +28,14 @@ class Search:
 
 @dataclass
 class _Step:
-    """One evaluated mask: its scores, and the importances under it."""
+    """One evaluated mask: its score, and the importances under it (NaN until and unless they are needed)."""
 
     mask: StructuredMask
-    heads: np.ndarray
-    mlps: np.ndarray
     score: float
     phase: int
+    found: Pass | None
+    heads: np.ndarray
+    mlps: np.ndarray
     passed: bool = True
 
 
@@ -63,25 +65,32 @@ def structured_search(
     sums, norms over all heads, and at a phase change the scores of the mask that failed. One pass gives both
     the score of a mask and the importances under it. Trajectory arrays, S steps of which the first is the full
     model: heads (S, L, H), mlps (S, L), head_importance, mlp_importance, score (S,), phase, passed, target.
+    Importances are NaN where none was needed: of removed components ("released": of MLPs), of a failed mask ("exact").
     """
     sizes = model_sizes(model)
     released = preset.importance == "released"
+    # the authors' norms take in pruned heads, so those stay, behind gates; elsewhere nothing removed is computed
+    passes = Passes(model, dev, preset.precision, heads="gated" if released else "cut")
     course = _Course()
 
     def look(mask: StructuredMask, phase: int) -> _Step:
-        found = importance(model, dev, mask, preset.importance, preset.precision)
+        found = passes.run(mask, course.last_passed.found if course.last_passed else None)
         metrics = compute_metrics(task, predictions_from_logits(task, found.logits), dev.labels)
-        heads = normalise_heads(found.heads, None if released else mask.heads)
-        step = _Step(mask, heads, found.mlps, search_score(task, metrics), phase)
+        nothing = np.full(mask.heads.shape, np.nan), np.full(mask.mlps.shape, np.nan)
+        step = _Step(mask, search_score(task, metrics), phase, found, *nothing)
         course.steps.append(step)
         if progress:
             progress(len(course.steps), 0)
         return step
 
-    first = look(StructuredMask.full(sizes.layers, sizes.heads), 0)
-    course.last_passed = first
-    rule = stop_rule(first.score, majority, preset.threshold, released)
-    scores = first
+    def measure(step: _Step) -> None:
+        heads, step.mlps = (reduce_gradients(g, preset.importance) for g in passes.measure(step.found))
+        step.heads = normalise_heads(heads, None if released else step.mask.heads)
+
+    scores = look(StructuredMask.full(sizes.layers, sizes.heads), 0)
+    measure(scores)
+    course.last_passed = scores
+    rule = stop_rule(scores.score, majority, preset.threshold, released)
     for phase in PHASES[preset.search] if rule.searchable else ():
         current, taken = course.last_passed.mask, 0
         if not released:
@@ -98,8 +107,12 @@ def structured_search(
                 continue  # a step of fewer than 12 layers that removes no MLP
             step = scores = look(following, phase)
             step.passed = step.score >= rule.target
+            if step.passed or released:
+                measure(step)
             if not step.passed:
+                step.found = None
                 break
+            course.last_passed.found = None  # its activations give way to those of the smaller mask
             current, course.last_passed = following, step
     return Search(course.last_passed.mask, _arrays(course.steps, rule.target), rule.notes, rule.searchable)
 

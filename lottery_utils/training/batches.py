@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from ..models.packed import Group, Packed
+
 CHUNK = 50  # batches shuffled together before sorting by length: keeps training order random
 WASTE = 0.1  # share of padding an evaluation batch may hold
 
@@ -83,6 +85,47 @@ def collate(encoded: Encoded, rows: np.ndarray, device: torch.device) -> Batch:
         inputs["attention_mask"] = real.astype(np.int64)
     tensors = {key: torch.from_numpy(value).to(device) for key, value in inputs.items()}
     return Batch(tensors, torch.from_numpy(encoded.labels[rows]).to(device), rows)
+
+
+def pack(encoded: Encoded, rows: np.ndarray, device: torch.device, pad: bool | None = None) -> tuple[Packed, np.ndarray]:
+    """`rows` (B,) end to end, longest first, as a packed batch, and the rows in its order.
+
+    `pad`: one group with a mask instead of a group for each length; None decides by the device.
+    """
+    rows = rows[np.argsort(-encoded.lengths[rows], kind="stable")]
+    lengths = encoded.lengths[rows]
+    padded = np.full_like(lengths, lengths[0]) if (device.type != "cpu" if pad is None else pad) else lengths
+    ends = np.cumsum(padded)
+    positions = np.arange(ends[-1]) - np.repeat(ends - padded, padded)
+    real = positions < np.repeat(lengths, padded)
+    where = np.where(real, np.repeat(encoded.starts[rows], padded) + positions, 0)
+
+    def tensor(values: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(values.astype(np.int64)).to(device)
+
+    ids = tensor(np.where(real, encoded.ids[where], encoded.pad))
+    types = tensor(np.where(real, encoded.types[where], 0)) if len(encoded.types) else None
+    mask = None if real.all() else torch.from_numpy(real.reshape(len(rows), -1)).to(device)
+    return Packed(ids, tensor(positions), types, tensor(ends - padded), _groups(padded), mask), rows
+
+
+def _groups(lengths: np.ndarray) -> tuple[Group, ...]:
+    """The runs of equal lengths."""
+    edges = [0, *(np.flatnonzero(np.diff(lengths)) + 1), len(lengths)]
+    tokens = np.concatenate([[0], np.cumsum(lengths)])
+    return tuple(Group(int(tokens[a]), int(a), int(b - a), int(lengths[a])) for a, b in zip(edges, edges[1:]))
+
+
+def packed_batches(encoded: Encoded, tokens: int) -> Iterator[np.ndarray]:
+    """All rows once, longest first, in batches of at most `tokens` tokens (one example at least)."""
+    order = np.argsort(-encoded.lengths, kind="stable")
+    place = np.cumsum(encoded.lengths[order]) - 1
+    begin = 0
+    while begin < len(order):
+        before = place[begin] - encoded.lengths[order[begin]] + 1
+        end = max(begin + 1, int(np.searchsorted(place, before + tokens)))
+        yield order[begin:end]
+        begin = end
 
 
 def train_batches(encoded: Encoded, size: int, generator: torch.Generator) -> list[np.ndarray]:

@@ -1,0 +1,161 @@
+"""A classifier's forward pass on packed examples: the same function as transformers', with less work.
+
+There is no padding, query, key and value are one product, and the last layer is computed for the first token of each
+example only, as that is all the classifier reads. Whole and compact models of every family take it; a model with hooks
+(gates) does not, as the hooks would not be called.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from .anatomy import FAMILIES, Anatomy, anatomy
+from .packed import Packed, attend, attend_first
+
+
+@dataclass(frozen=True)
+class Layer:
+    """Weights of one layer: query, key and value stacked (3 * heads * dim, hidden), and what follows.
+
+    `gate` (heads * dim,) or None multiplies the contexts, `mlp_gate` the MLP's output; `drops` are rates, used in
+    training only.
+    """
+
+    heads: int
+    qkv: torch.Tensor
+    qkv_bias: torch.Tensor
+    out: torch.Tensor
+    out_bias: torch.Tensor
+    mlp_in: nn.Module
+    activation: nn.Module
+    mlp_out: nn.Module
+    norms: tuple[nn.Module, nn.Module]
+    drops: tuple[float, float, float]
+    mlp: bool  # whether it is still there
+    gate: torch.Tensor | None = None
+    mlp_gate: float = 1.0
+
+
+@dataclass
+class Seen:
+    """What a layer's gates multiply and what they give, for the gates' gradients; None for what is gone."""
+
+    context: torch.Tensor | None = None
+    gated_context: torch.Tensor | None = None
+    mlp: torch.Tensor | None = None
+    gated_mlp: torch.Tensor | None = None
+
+
+def is_lean(model: nn.Module) -> bool:
+    """Whether `Lean` computes what `model` computes: a classifier of a known family, without hooks."""
+    kind = getattr(getattr(model, "config", None), "model_type", None)
+    if kind not in FAMILIES or not type(model).__name__.endswith("ForSequenceClassification"):
+        return False
+    return not any(m._forward_hooks or m._forward_pre_hooks or m._backward_hooks for m in model.modules())
+
+
+class Lean:
+    """The lean view of a model: it holds no weights of its own, training it trains the model."""
+
+    def __init__(self, model: nn.Module):
+        self.model = model
+        self.view: Anatomy = anatomy(model)
+        self.words: torch.Tensor = model.base_model.embeddings.word_embeddings.weight
+
+    def __call__(self, batch: Packed) -> torch.Tensor:
+        """Logits (B, C) of a batch, in its order; dropout as the model's mode says."""
+        x = self.embed(batch)
+        for i in range(self.view.layers):
+            x = block(self.layer(i), x, batch, i == self.view.layers - 1, self.model.training)
+        return self.head(x)
+
+    def embed(self, batch: Packed) -> torch.Tensor:
+        """The tokens' embeddings (T, hidden)."""
+        parts = self.model.base_model.embeddings
+        x = F.embedding(batch.ids, self.words)
+        if hasattr(parts, "token_type_embeddings"):
+            types = parts.token_type_embeddings.weight
+            x = x + (types[0] if batch.types is None else F.embedding(batch.types, types))
+        start = self.model.config.pad_token_id + 1 if self.view.family.padded_positions else 0
+        x = x + F.embedding(batch.positions + start, parts.position_embeddings.weight)
+        x = parts.dropout(parts.LayerNorm(x))
+        project = getattr(self.model.base_model, "embeddings_project", None)
+        return x if project is None else project(x)
+
+    def layer(self, i: int) -> Layer:
+        """The weights of layer `i` as they are now."""
+        view, family = self.view, self.view.family
+        layer, out = view.layer(i), view.attention_out(i)
+        drops = tuple(layer.get_submodule(path).p if path else 0.0 for path in family.drops)
+        return Layer(
+            out.in_features // view.head_dim,
+            torch.cat([linear.weight for linear in view.qkv(i)]),
+            torch.cat([linear.bias for linear in view.qkv(i)]),
+            out.weight,
+            out.bias,
+            view.mlp_in(i),
+            layer.get_submodule(family.activation),
+            view.mlp_out(i),
+            tuple(layer.get_submodule(path) for path in family.norms),
+            drops,
+            view.mlp_in(i).out_features > 0,
+        )
+
+    def head(self, first: torch.Tensor) -> torch.Tensor:
+        """Logits (B, C) from the first tokens' last hidden states (B, hidden)."""
+        model = self.model
+        if hasattr(model, "pre_classifier"):  # DistilBERT
+            return model.classifier(model.dropout(F.relu(model.pre_classifier(first))))
+        pooler = getattr(model.base_model, "pooler", None)
+        if pooler is not None:  # BERT
+            return model.classifier(model.dropout(pooler(first[:, None])))
+        return model.classifier(first[:, None])  # RoBERTa, ELECTRA: their head takes the first token itself
+
+
+def block(
+    layer: Layer, x: torch.Tensor, batch: Packed, last: bool, training: bool = False, seen: Seen | None = None
+) -> torch.Tensor:
+    """One layer: (T, hidden) to (T, hidden), or to (B, hidden) in the last one. `seen` collects what gates multiply.
+
+    Tensors in `seen` require gradients even where nothing below them does.
+    """
+    drops = layer.drops if training else (0.0, 0.0, 0.0)
+    rest = x[batch.first] if last else x
+    if layer.heads:
+        context = _contexts(layer, x, rest, batch, last, drops[0])
+        gated = context if layer.gate is None else context * layer.gate
+        if seen is not None:
+            seen.context, seen.gated_context = context, _leaf(gated)
+        attention = F.linear(gated, layer.out, layer.out_bias)
+    else:
+        attention = layer.out_bias.expand_as(rest)
+    x = layer.norms[0](rest + _dropped(attention, drops[1]))
+    if not layer.mlp:
+        return layer.norms[1](x)
+    mlp = layer.mlp_out(layer.activation(layer.mlp_in(x)))
+    gated = mlp if layer.mlp_gate == 1.0 else mlp * layer.mlp_gate
+    if seen is not None:
+        seen.mlp, seen.gated_mlp = mlp, _leaf(gated)
+    return layer.norms[1](x + _dropped(gated, drops[2]))
+
+
+def _contexts(layer: Layer, x, rest, batch: Packed, last: bool, drop: float) -> torch.Tensor:
+    if not last:
+        qkv = F.linear(x, layer.qkv, layer.qkv_bias)
+        return attend(qkv, batch.groups, layer.heads, drop, batch.mask)
+    width = len(layer.qkv) // 3
+    q = F.linear(rest, layer.qkv[:width], layer.qkv_bias[:width])
+    kv = F.linear(x, layer.qkv[width:], layer.qkv_bias[width:])
+    return attend_first(q, kv, batch.groups, layer.heads, drop, batch.mask)
+
+
+def _leaf(x: torch.Tensor) -> torch.Tensor:
+    return x if x.requires_grad else x.requires_grad_()
+
+
+def _dropped(x: torch.Tensor, rate: float) -> torch.Tensor:
+    return F.dropout(x, rate) if rate else x
