@@ -47,7 +47,7 @@ def survival_of_task(survival: pd.DataFrame, task: str, method: str) -> Figure:
     title = f"{rows['title'].iloc[0]}, {METHOD_NAMES[method]}"
     seeds = _seeds(found.n)
     label = f"share of {seeds} that keep it" if method == "structured" else f"{WEIGHTS}, mean over {seeds}"
-    return _one_map(found, norm, SURVIVAL_MAP, title, label)
+    return one_map(found, norm, SURVIVAL_MAP, title, label)
 
 
 def survival_of_tasks(survival: pd.DataFrame, method: str, missing: Iterable[str] = ()) -> Figure:
@@ -68,7 +68,7 @@ def survival_across_tasks(survival: pd.DataFrame, title: str = "Across tasks, s-
     titles = dict(zip(survival["task"], survival["title"]))
     left_out = [title for task, title in titles.items() if task not in tasks]
     said = f"mean over {_seeds(found.n)}, counted over {len(tasks)} tasks: {', '.join(titles[t] for t in tasks)}"
-    figure = _one_map(found, Normalize(0, len(tasks)), SURVIVAL_MAP, title, "number of tasks")
+    figure = one_map(found, Normalize(0, len(tasks)), SURVIVAL_MAP, title, "number of tasks")
     note(figure, said + (f"; left out, not there for every seed: {', '.join(left_out)}" if left_out else ""))
     return figure
 
@@ -132,11 +132,12 @@ def _maps(rows: pd.DataFrame, cmap: Colormap, label: str, norm_of, missing: Iter
     for ax, title in zip(axes[len(titles) :], missing):
         empty_panel(ax, title)
     outer_labels(figure, axes, "head", LAYERS)
-    _colour_bar(figure, axes, norm, cmap, label)
+    colour_bar(figure, axes, norm, cmap, label)
     return figure
 
 
-def _one_map(found: ComponentMap, norm: Normalize, cmap: Colormap, title: str, label: str) -> Figure:
+def one_map(found: ComponentMap, norm: Normalize, cmap: Colormap, title: str, label: str) -> Figure:
+    """A figure of one map, with numbers in the cells where they fit; `label` names the colour bar."""
     layers, heads = found.heads.shape
     cell = min(0.62, (WIDTH - 1.9) / (heads + MLP_AT + MLP_WIDE))
     size = (cell * (heads + MLP_AT + MLP_WIDE) + 1.7, max(2.6, max(0.42, min(cell, 0.46)) * layers + 1.0))
@@ -147,7 +148,7 @@ def _one_map(found: ComponentMap, norm: Normalize, cmap: Colormap, title: str, l
     ax.set_title(title)
     ax.set_xlabel("head")
     ax.set_ylabel(LAYERS)
-    _colour_bar(figure, [ax], norm, cmap, label)
+    colour_bar(figure, [ax], norm, cmap, label)
     return figure
 
 
@@ -189,7 +190,8 @@ def _seeds(n: int) -> str:
     return f"{n} seed" + ("s" if n != 1 else "")
 
 
-def _colour_bar(figure: Figure, axes: list[Axes], norm: Normalize, cmap: Colormap, label: str) -> None:
+def colour_bar(figure: Figure, axes: list[Axes], norm: Normalize, cmap: Colormap, label: str) -> None:
+    """A colour bar beside `axes`, its ticks whole where it counts."""
     bar = figure.colorbar(ScalarMappable(norm, cmap), ax=axes, fraction=0.05, pad=0.02, aspect=28)
     bar.set_label(label)
     if norm.vmax > 1:  # a count
