@@ -2,12 +2,14 @@
 
 Facts restated in our own files (`published/*.csv`), each with its `SOURCE`. Unless it says otherwise a table was
 computed from the raw files of the release by `lottery import-authors` and `analysis.authors.restate`, so anyone
-with a clone can make it again. Layers and heads count from 0. `task` is this package's name ("sst2"), `title` the
+with a clone can make it again: each function takes `tables`, as from `restate.restated`, and reads those of the
+package without. Layers and heads count from 0. `task` is this package's name ("sst2"), `title` the
 paper's, which is also the name of the release's folder ("SST-2").
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -63,6 +65,7 @@ SETTINGS = {  # folder below evaluate_masked/: method, subnetwork, treatment, as
     "global_bad_retrained": ("magnitude", "bad", "retrained"),
 }
 RESULT = ("task", "title", "metric", "method", "subnetwork", "treatment", "setting", "mean", "std", "count")
+Tables = Mapping[str, pd.DataFrame] | None
 _NAME_OF = {task.title: name for name, task in TASKS.items()}
 
 
@@ -71,24 +74,24 @@ def names() -> tuple[str, ...]:
     return tuple(SOURCE)
 
 
-def table(name: str) -> pd.DataFrame:
+def table(name: str, tables: Tables = None) -> pd.DataFrame:
     """A table as it is stored: tasks under the release's names, columns as the functions below say.
 
     Raises UserError for an unknown name.
     """
     if name not in SOURCE:
         raise UserError(f"unknown published table {name!r}; tables: {', '.join(SOURCE)}")
-    return _read(name).copy()
+    return (tables[name] if tables is not None and name in tables else _read(name)).copy()
 
 
-def results(raw: pd.DataFrame | None = None) -> pd.DataFrame:
+def results(tables: Tables = None) -> pd.DataFrame:
     """Scores of the paper's 20 conditions on nine tasks, one row each, columns `RESULT`.
 
     mean is over five seeds; std the sample deviation (the stored population deviation times sqrt(5/4)), NaN for
     the majority baseline, whose count is 1; the metric is the one the paper reports. There are no scores of single
-    seeds. Columns as `scores.summary` has them, and `setting`. `raw` is another table of results, as imported.
+    seeds. Columns as `scores.summary` has them, and `setting`.
     """
-    raw = table("results") if raw is None else raw
+    raw = table("results", tables)
     rows = raw[raw["setting"].isin(SETTINGS) & (raw["metric"] == raw["task"].map(MAIN_METRIC).fillna("acc"))]
     frame = _titled(rows)
     for at, column in enumerate(("method", "subnetwork", "treatment")):
@@ -103,62 +106,62 @@ def results(raw: pd.DataFrame | None = None) -> pd.DataFrame:
     return frame[list(RESULT)].reset_index(drop=True)
 
 
-def survival_by_task() -> pd.DataFrame:
+def survival_by_task(tables: Tables = None) -> pd.DataFrame:
     """Share of seeds whose joint mask keeps a component: family, task, title, component, layer, head, mean, std."""
-    return _means("survival_by_task", "survival")
+    return _means(table("survival_by_task", tables), "survival")
 
 
-def survival_across_tasks() -> pd.DataFrame:
+def survival_across_tasks(tables: Tables = None) -> pd.DataFrame:
     """In how many of nine tasks a component survives, over seeds: family, component, layer, head, mean, std."""
-    return _means("survival_across_tasks", "num_tasks")
+    return _means(table("survival_across_tasks", tables), "num_tasks")
 
 
-def task_overlap() -> pd.DataFrame:
+def task_overlap(tables: Tables = None) -> pd.DataFrame:
     """Components two tasks share: family, component, task_a, task_b (titles), mean_shared, std_shared, chance_mean."""
-    return table("task_overlap")
+    return table("task_overlap", tables)
 
 
-def seed_agreement() -> pd.DataFrame:
+def seed_agreement(tables: Tables = None) -> pd.DataFrame:
     """The authors' statistics between seeds and Jaccard, one row a task and component, with `chance_pair_jaccard`.
 
     Columns family, component, task, title, cochran_p, share_pairs_not_rejected, fleiss_kappa, krippendorff_alpha,
     mean_pair_jaccard, chance_pair_jaccard, permutation_p (one-sided; NaN where permuting changes nothing).
     HANS's tasks have their folder as task and title, and no chance level.
     """
-    more = table("seed_jaccard").drop(columns="mean_pair_jaccard")
-    return _titled(table("seed_agreement").merge(more, "left", ["family", "component", "task"]))
+    more = table("seed_jaccard", tables).drop(columns="mean_pair_jaccard")
+    return _titled(table("seed_agreement", tables).merge(more, "left", ["family", "component", "task"]))
 
 
-def task_pair_alpha() -> pd.DataFrame:
+def task_pair_alpha(tables: Tables = None) -> pd.DataFrame:
     """Krippendorff's alpha of the ten masks of two tasks: component, task_a, task_b (titles), krippendorff_alpha."""
-    return table("task_pair_alpha")
+    return table("task_pair_alpha", tables)
 
 
-def super_survivors() -> pd.DataFrame:
+def super_survivors(tables: Tables = None) -> pd.DataFrame:
     """Components in all five joint masks: task, title, super_heads, super_mlps, and their mean share of a good one."""
-    return _titled(table("super_survivors"))
+    return _titled(table("super_survivors", tables))
 
 
-def subnetwork_sizes() -> pd.DataFrame:
+def subnetwork_sizes(tables: Tables = None) -> pd.DataFrame:
     """Shares of all and of prunable parameters: family, task, title, share_all_mean ... share_prunable_std."""
-    return _titled(table("subnetwork_sizes"))
+    return _titled(table("subnetwork_sizes", tables))
 
 
-def masks_of_seeds() -> pd.DataFrame:
+def masks_of_seeds(tables: Tables = None) -> pd.DataFrame:
     """Joint masks and their controls, one row a mask: family, task, title, component, seed, kept, shared_with_good.
 
     `same_as_seed` is the first seed, in the order 1337 42 86 71 166, whose mask is identical.
     """
-    return _titled(table("masks_of_seeds"))
+    return _titled(table("masks_of_seeds", tables))
 
 
-def magnitude_levels() -> pd.DataFrame:
+def magnitude_levels(tables: Tables = None) -> pd.DataFrame:
     """Surviving shares of the magnitude masks: task, title, seed, steps, share, good_over_bad, task_mean.
 
     task_mean is stored in the release (8 digits); `steps` of 5 % and share = 0.95^steps are inferred from it and
     from good_over_bad, the ratio of mean |w| of the good and of the bad subnetwork, also stored.
     """
-    return _titled(table("magnitude_levels"))
+    return _titled(table("magnitude_levels", tables))
 
 
 def magnitude_cells(total: bool = False) -> pd.DataFrame:
@@ -171,17 +174,17 @@ def magnitude_cells(total: bool = False) -> pd.DataFrame:
     return cells[summed].drop(columns="task").reset_index(drop=True) if total else _titled(cells[~summed])
 
 
-def attention_shares() -> pd.DataFrame:
+def attention_shares(tables: Tables = None) -> pd.DataFrame:
     """Shares of attention maps of each pattern: condition, attention (raw, normed), task, title, pattern, share.
 
     Conditions: fine-tuned or pre-trained, super-survivors or all heads; eight tasks, no WNLI.
     """
-    return _titled(table("attention_shares"))
+    return _titled(table("attention_shares", tables))
 
 
-def footprint() -> pd.DataFrame:
+def footprint(tables: Tables = None) -> pd.DataFrame:
     """The joint searches' logs: setting, task, title, seed, seconds, gpu_kwh, cpu_kwh (NaN where one sample)."""
-    return _titled(table("footprint"))
+    return _titled(table("footprint", tables))
 
 
 def text_numbers() -> dict[str, float]:
@@ -190,8 +193,8 @@ def text_numbers() -> dict[str, float]:
     return dict(zip(rows["name"], rows["value"]))
 
 
-def _means(name: str, stem: str) -> pd.DataFrame:
-    frame = table(name).rename(columns={f"mean_{stem}": "mean", f"std_{stem}": "std"})
+def _means(frame: pd.DataFrame, stem: str) -> pd.DataFrame:
+    frame = frame.rename(columns={f"mean_{stem}": "mean", f"std_{stem}": "std"})
     return _titled(frame) if "task" in frame else frame
 
 
