@@ -22,6 +22,7 @@ CHOICES = {
     "random_sizes": ("equal", "bernoulli"),
 }
 POSITIVE = ("max_length", "batch_size", "epochs", "learning_rate", "magnitude_max_steps", "train_limit", "dev_limit")
+POSITIVE += ("longer",)
 SHARES = ("head_step", "magnitude_step", "threshold")
 
 
@@ -58,6 +59,7 @@ class Preset:
     magnitude_step: float = 0.1  # share of the remaining weights removed a step
     magnitude_max_steps: int = 30
     random_sizes: str = "equal"  # "bernoulli" is the authors' draw, equal in expectation only
+    longer: int = 2  # times the epochs, where bad subnetworks are fine-tuned for longer
 
 
 PRESETS = {

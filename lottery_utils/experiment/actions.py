@@ -21,12 +21,16 @@ from .recover import checkpoint_of
 from .stage import Mask, Result, Work
 
 
-def train(work: Work, result: Result, model: nn.Module, data: bench.Examples, weight_mask=None) -> None:
-    """Fine-tune in place, keep the course of the loss, and evaluate."""
+def train(
+    work: Work, result: Result, model: nn.Module, data: bench.Examples, weight_mask=None, longer: int = 1
+) -> None:
+    """Fine-tune in place, `longer` times the usual epochs, keep the course of the loss, and evaluate."""
     model.to(work.device)
     key = (work.cell.task, work.cell.seed)
     with timed(result, "train"):
-        log = finetune(model, data.train, work.preset, key, weight_mask=weight_mask, name=work.cell.name)
+        log = finetune(
+            model, data.train, work.preset, key, weight_mask=weight_mask, name=work.cell.name, longer=longer
+        )
     result.trajectory = {"loss": np.array(log.losses, np.float64), "epochs": np.array([log.epochs], np.int64)}
     evaluate(work, result, model, data)
 

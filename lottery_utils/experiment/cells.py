@@ -8,8 +8,13 @@ from dataclasses import asdict, dataclass
 from ..errors import UserError
 from ..presets import GLUE_TASKS, METHODS, SUBNETWORKS, Preset
 
-STAGES = ("finetune", "baseline", "search", "control", "score", "retrain")
-BASELINES = ("majority", "bag_of_words", "random_init")
+STAGES = ("finetune", "baseline", "search", "control", "score", "retrain", "retrain_longer", "attention")
+ON_REQUEST = ("retrain_longer", "attention")  # stages computed when named, by their chapter for one
+BASELINES = ("majority", "bag_of_words", "cbow", "bilstm", "random_init", "random_init_pruned")
+USUAL_BASELINES = ("majority", "bag_of_words", "random_init")  # the others are computed when named
+CHANCELESS = ("majority", "bag_of_words")  # baselines that involve no chance: one for all seeds
+TRANSFORMERS = ("random_init", "random_init_pruned")  # baselines that are the preset's network, untrained
+LONGER = ("bad",)  # subnetworks that are also fine-tuned for longer
 SUPER = ("super", "super_random", "super_bad")
 MAGNITUDE_SUBNETWORKS = ("good", "random", "bad")  # the others are defined on components only
 NO_SEED = 0  # the seed of baselines that involve no chance
@@ -21,7 +26,9 @@ class Cell:
 
     `finetune` makes the full model; `search` finds the good subnetwork of a method; `control` draws
     one to compare with; `score` evaluates fine-tuned weights under a mask; `retrain` fine-tunes the
-    pre-trained weights under a mask. `method` is empty for stages that prune nothing.
+    pre-trained weights under a mask, `retrain_longer` for more epochs; `attention` names the patterns of the
+    heads, of all and of the super-survivors. `method` is empty for stages that prune nothing, and for baselines:
+    `random_init_pruned` is random weights under the mask of the structured random control.
     """
 
     task: str
@@ -59,11 +66,15 @@ def _is_valid(cell: Cell) -> bool:
         return (cell.method, cell.subnetwork) == ("", "full")
     if cell.stage == "baseline":
         return cell.method == "" and cell.subnetwork in BASELINES
+    if cell.stage == "attention":
+        return (cell.method, cell.subnetwork) == ("structured", "super")
     names = subnetworks_of(cell.method, SUBNETWORKS)
     if cell.stage == "search":
         names = [n for n in names if n == "good"]
     elif cell.stage == "control":
         names = [n for n in names if n != "good"]
+    elif cell.stage == "retrain_longer":
+        names = [n for n in names if n in LONGER]
     return cell.stage in STAGES and cell.method in METHODS and cell.subnetwork in names
 
 
@@ -78,20 +89,27 @@ def full(task: str, seed: int) -> Cell:
 
 
 def mask_source(cell: Cell) -> Cell:
-    """The search or control cell whose mask a score or retrain cell uses."""
+    """The search or control cell whose mask a score, retrain or pruned baseline cell uses."""
+    if cell.stage == "baseline":
+        return Cell(cell.task, cell.seed, "control", "structured", "random")
     stage = "search" if cell.subnetwork == "good" else "control"
     return Cell(cell.task, cell.seed, stage, cell.method, cell.subnetwork)
 
 
 def upstream(cell: Cell, seeds: Iterable[int]) -> tuple[Cell, ...]:
     """Cells whose results `cell` reads; super-survivors read the searches of all `seeds`."""
-    if cell.stage in ("finetune", "baseline"):
+    if cell.stage == "baseline":
+        return (mask_source(cell),) if cell.subnetwork == "random_init_pruned" else ()
+    if cell.stage == "finetune":
         return ()
     if cell.stage == "search":
         return (full(cell.task, cell.seed),)
+    of_all_seeds = tuple(Cell(cell.task, seed, "search", cell.method, "good") for seed in sorted(seeds))
+    if cell.stage == "attention":
+        return (full(cell.task, cell.seed), *of_all_seeds)
     if cell.stage == "control":
         if cell.subnetwork in SUPER:
-            return tuple(Cell(cell.task, seed, "search", cell.method, "good") for seed in sorted(seeds))
+            return of_all_seeds
         search = Cell(cell.task, cell.seed, "search", cell.method, "good")
         # magnitude controls rank the fine-tuned weights, structured ones need the good mask only
         return (full(cell.task, cell.seed), search) if cell.method == "magnitude" else (search,)
@@ -108,15 +126,18 @@ def plan(
 ) -> list[Cell]:
     """Cells of `preset` in dependency order: those asked for and everything they need.
 
-    None means all stages, and the preset's own methods and subnetworks. Raises UserError for an
-    unknown name, or when the choice holds no cell.
+    None means all stages but those `ON_REQUEST`, and the preset's own methods and subnetworks. `subnetworks` may
+    name baselines too; when it names none, the usual ones are meant. Raises UserError for an unknown name, or
+    when the choice holds no cell.
     """
-    stages = _choice("stages", stages, STAGES, STAGES)
+    stages = _choice("stages", stages, STAGES, [stage for stage in STAGES if stage not in ON_REQUEST])
     methods = _choice("methods", methods, METHODS, preset.methods)
-    subnetworks = _choice("subnetworks", subnetworks, SUBNETWORKS, preset.subnetworks)
+    names = _choice("subnetworks", subnetworks, (*SUBNETWORKS, *BASELINES), preset.subnetworks)
+    subnetworks = [name for name in names if name in SUBNETWORKS]
+    baselines = [name for name in names if name in BASELINES] or USUAL_BASELINES
     wanted = []
     for task in preset.tasks:
-        wanted += [c for c in _task_cells(task, preset.seeds, methods, subnetworks) if c.stage in stages]
+        wanted += [c for c in _task_cells(task, preset.seeds, methods, subnetworks, baselines) if c.stage in stages]
     if not wanted:
         raise UserError(
             f"nothing to run: stages {', '.join(stages)} hold no cell for methods {', '.join(methods)} and "
@@ -136,15 +157,18 @@ def plan(
     return list(ordered)
 
 
-def _task_cells(task: str, seeds: Iterable[int], methods: list[str], subnetworks: list[str]) -> list[Cell]:
-    cells = [Cell(task, NO_SEED, "baseline", "", name) for name in BASELINES if name != "random_init"]
+def _task_cells(
+    task: str, seeds: Iterable[int], methods: list[str], subnetworks: list[str], baselines: Iterable[str]
+) -> list[Cell]:
+    cells = [Cell(task, NO_SEED, "baseline", "", name) for name in baselines if name in CHANCELESS]
     for seed in seeds:
         cells.append(full(task, seed))
-        cells.append(Cell(task, seed, "baseline", "", "random_init"))
+        cells += [Cell(task, seed, "baseline", "", name) for name in baselines if name not in CHANCELESS]
         for method in methods:
             for name in subnetworks_of(method, subnetworks):
+                stages = ("score", "retrain", "retrain_longer") if name in LONGER else ("score", "retrain")
                 source = mask_source(Cell(task, seed, "score", method, name))
-                cells += [source] + [Cell(task, seed, stage, method, name) for stage in ("score", "retrain")]
+                cells += [source] + [Cell(task, seed, stage, method, name) for stage in stages]
     return cells
 
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ..presets import Preset
-from .cells import Cell, upstream
+from .cells import TRANSFORMERS, Cell, upstream
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,6 +35,7 @@ SEARCH = {  # `importance` also chooses between the stop rules
     "structured": ("threshold", "importance", "search", "head_step"),
     "magnitude": ("threshold", "importance", "magnitude_step", "magnitude_max_steps"),
 }
+ATTENTION = ("attention_examples", "attention_min_tokens", "attention_max_tokens", "attention_labels")
 DEFAULTS = {field.name: field.default for field in fields(Preset)}
 
 
@@ -57,6 +58,8 @@ def inputs(cell: Cell, preset: Preset, model: str, data: str) -> dict:
     if not _model_free(cell):
         content["model"] = model
     settings = {name: getattr(preset, name) for name in settings_of(cell)}
+    if settings.get("attention_labels"):
+        settings["attention_labels"] = archive_print(preset.attention_labels)
     content["settings"] = {k: v for k, v in settings.items() if v != DEFAULTS[k]}
     content["upstream"] = [address(c, preset, model, data) for c in upstream(cell, preset.seeds)]
     return content
@@ -66,15 +69,25 @@ def settings_of(cell: Cell) -> tuple[str, ...]:
     """Names of the preset fields the stage of `cell` reads itself (its upstream reads others)."""
     if cell.stage == "search":
         return SEARCH[cell.method]
+    if cell.stage == "attention":
+        return ATTENTION
     if cell.stage == "control":
         return ("random_sizes",) if (cell.method, cell.subnetwork) == ("structured", "random") else ()
     if cell.stage == "score" or _model_free(cell):
         return ()
-    return TRAINING
+    return (*TRAINING, "longer") if cell.stage == "retrain_longer" else TRAINING
+
+
+@lru_cache(maxsize=8)
+def archive_print(path: str) -> str:
+    """Fingerprint of a label archive's content, read once a process; raises UserError when it cannot be used."""
+    from ..attention.archive import archive_fingerprint
+
+    return archive_fingerprint(path)
 
 
 def _model_free(cell: Cell) -> bool:
-    return cell.stage == "baseline" and cell.subnetwork != "random_init"
+    return cell.stage == "baseline" and cell.subnetwork not in TRANSFORMERS
 
 
 def canonical(content: dict) -> str:

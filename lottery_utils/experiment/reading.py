@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..presets import METHODS, SUBNETWORKS, Preset
-from .cells import STAGES, Cell, mask_source, parse_cell, plan
+from .cells import BASELINES, STAGES, Cell, mask_source, parse_cell, plan
 from .claims import is_claimed
 from .fingerprints import Fingerprints
 from .identity import address
@@ -53,7 +53,7 @@ class Results:
     def mask(self, cell: Cell | str):
         """The mask a cell found or ran under (StructuredMask or WeightMask); None when it is not stored."""
         cell = _cell(cell)
-        path = self._file(mask_source(cell) if cell.stage in ("score", "retrain") else cell, MASK)
+        path = self._file(cell if cell.stage in ("search", "control") else mask_source(cell), MASK)
         if path is None:
             return None
         from ..pruning.masks import load_mask
@@ -84,8 +84,12 @@ class Results:
             return None
 
     def _everything(self) -> list[Cell]:
-        """Every cell this study could hold, also of methods and subnetworks the preset leaves out."""
-        return self.cells(STAGES, METHODS, SUBNETWORKS)
+        """Every cell this study could hold, also of kinds the preset leaves out."""
+        return self.cells(STAGES, METHODS, (*SUBNETWORKS, *BASELINES))
+
+    def records(self) -> list[dict]:
+        """The records of all finished cells, also of kinds that the preset leaves out."""
+        return [record for cell in self._everything() if (record := self.record(cell)) is not None]
 
     def table(self, stages: Names = None, methods: Names = None, subnetworks: Names = None) -> pd.DataFrame:
         """One row for each finished cell, by default of every kind there is; see `tables.COLUMNS`."""
@@ -95,7 +99,7 @@ class Results:
             cells = self._everything()
         else:
             stages = STAGES if stages is None else [stages] if isinstance(stages, str) else list(stages)
-            cells = self.cells(stages, methods or METHODS, subnetworks or SUBNETWORKS)
+            cells = self.cells(stages, methods or METHODS, subnetworks or (*SUBNETWORKS, *BASELINES))
             cells = [cell for cell in cells if cell.stage in stages]
         return results_table(record for cell in cells if (record := self.record(cell)) is not None)
 
@@ -118,9 +122,12 @@ class Results:
         return pd.DataFrame(self.states(stages, methods, subnetworks))
 
     def states(self, stages: Names = None, methods: Names = None, subnetworks: Names = None) -> list[dict]:
-        """The rows of `status` as plain dicts, without pandas."""
-        rows = []
-        for cell in self.cells(stages, methods, subnetworks):
+        """The rows of `status` as plain dicts, without pandas; with no choice also of what is there beyond the plan."""
+        rows, cells = [], self.cells(stages, methods, subnetworks)
+        if stages is methods is subnetworks is None:
+            planned = set(cells)
+            cells += [c for c in self._everything() if c not in planned and self.state(c) != "missing"]
+        for cell in cells:
             key, state = self.address(cell), self.state(cell)
             record = self.store.read(key) if state == "done" else None
             failure = self.store.failure(key) if state == "failed" else None
@@ -132,8 +139,7 @@ class Results:
         """Where the finished cells came from, see `provenance.summary`."""
         from .provenance import summary
 
-        records = [r for cell in self._everything() if (r := self.record(cell)) is not None]
-        return summary(self.preset, records)
+        return summary(self.preset, self.records())
 
 
 def _cell(cell: Cell | str) -> Cell:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..errors import CellFailed, UserError
 from ..presets import Preset
 from ..pruning.masks import StructuredMask, WeightMask, load_mask
 from ..training.device import pick_device
@@ -65,7 +66,11 @@ class Work:
 
     def mask(self, cell: Cell) -> Mask:
         """The stored mask of a search or control cell, its checksum verified."""
-        return load_mask(self.store.file(self.address(cell), MASK))
+        path = self.store.file(self.address(cell), MASK)
+        try:
+            return load_mask(path)
+        except UserError as error:  # a stored file, not the user's: this cell fails, the others go on
+            raise CellFailed(f"{self.cell.name}: the mask of {cell.name}: {error}; 'lottery verify' looks at it") from None
 
     def record(self, cell: Cell) -> dict:
         """The record of a cell upstream."""

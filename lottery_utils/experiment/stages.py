@@ -1,14 +1,15 @@
 """The stages: one function each, from the results of the cells upstream to a `Result`.
 
-finetune -> search -> control -> score / retrain, and the baselines beside them.
+finetune -> search -> control -> score / retrain, the baselines beside them, and the attention patterns after the searches.
 """
 
 from __future__ import annotations
 
+from .attention_stage import run_attention
 from .baseline_stages import run_baseline
 from .prune_stages import run_control, run_score, run_search
 from .stage import Result, Work
-from .train_stages import run_finetune, run_retrain
+from .train_stages import run_finetune, run_retrain, run_retrain_longer
 
 STAGE_FUNCTIONS = {
     "finetune": run_finetune,
@@ -17,6 +18,8 @@ STAGE_FUNCTIONS = {
     "control": run_control,
     "score": run_score,
     "retrain": run_retrain,
+    "retrain_longer": run_retrain_longer,
+    "attention": run_attention,
 }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ..tasks.glue import TASKS
+from .cells import CHANCELESS, STAGES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,9 +54,7 @@ def status_lines(states: list[dict]) -> list[str]:
 
 
 def _seed(state: dict) -> str:
-    # baselines without chance have no seed of their own
-    no_seed = state["stage"] == "baseline" and state["subnetwork"] != "random_init"
-    return "-" if no_seed else str(state["seed"])
+    return "-" if state["subnetwork"] in CHANCELESS else str(state["seed"])
 
 
 def _column(state: dict) -> str:
@@ -63,8 +62,6 @@ def _column(state: dict) -> str:
 
 
 def _order(state: dict) -> tuple:
-    from .cells import STAGES
-
     return (state["method"] != "", state["method"] == "magnitude", STAGES.index(state["stage"]))
 
 

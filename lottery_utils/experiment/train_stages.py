@@ -22,11 +22,20 @@ def run_finetune(work: Work, result: Result) -> None:
 
 def run_retrain(work: Work, result: Result) -> None:
     """Fine-tune the pre-trained weights under the mask; the mask stays fixed."""
+    _retrain(work, result)
+
+
+def run_retrain_longer(work: Work, result: Result) -> None:
+    """As `run_retrain`, `preset.longer` times the epochs (the paper's appendix: it does not help bad subnetworks)."""
+    _retrain(work, result, work.preset.longer)
+
+
+def _retrain(work: Work, result: Result, longer: int = 1) -> None:
     mask = mask_of(work, result)
     with timed(result, "load"):
         model, data = work.classifier(), work.examples()
     set_size(result, model_sizes(model), mask)
     if isinstance(mask, StructuredMask):
-        train(work, result, prune(model, mask), data)
+        train(work, result, prune(model, mask), data, longer=longer)
     else:
-        train(work, result, model, data, mask.weights)
+        train(work, result, model, data, mask.weights, longer)

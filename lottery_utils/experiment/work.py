@@ -19,7 +19,7 @@ from ..tasks.load import TaskData
 from ..tasks.metrics import compute_metrics, main_score, majority_score, search_score
 from ..training.device import describe_device
 from . import bench, provenance
-from .cells import Cell, upstream
+from .cells import TRANSFORMERS, Cell, upstream
 from .claims import claim
 from .energy import Meter, gpu_of
 from .fingerprints import label
@@ -112,7 +112,7 @@ def _data(work: Work) -> TaskData | bench.Examples:
     The address promises a certain data set: one that changed since the run began is refused.
     """
     preset = work.preset
-    if work.cell.stage == "baseline" and work.cell.subnetwork != "random_init":
+    if work.cell.stage == "baseline" and work.cell.subnetwork not in TRANSFORMERS:
         found = bench.task_data(work.cell.task, preset.data, preset.train_limit, preset.dev_limit)
     else:
         found = work.examples()

@@ -53,8 +53,9 @@ def finetune(
     weight_mask: dict[str, torch.Tensor] | None = None,
     name: str = "cell",
     progress: Callable[[int, int], None] | None = None,
+    longer: int = 1,
 ) -> TrainLog:
-    """Train `model` in place and return its log.
+    """Train `model` in place, `longer` times the preset's epochs, and return its log.
 
     `key` (task, seed) alone decides data order and dropout, so a full and a retrained run of one seed
     share them. `weight_mask` maps parameter names to bool tensors: those weights start as mask x weight,
@@ -67,7 +68,7 @@ def finetune(
     optimiser = torch.optim.AdamW(
         params, lr=preset.learning_rate, eps=preset.adam_eps, weight_decay=preset.weight_decay, fused=True
     )
-    epochs = planned_epochs(len(train), preset)
+    epochs = longer * planned_epochs(len(train), preset)
     total = epochs * math.ceil(len(train) / preset.batch_size)
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimiser, lambda step: learning_rate_share(step, total, preset.warmup)

@@ -1,0 +1,125 @@
+"""The neural baselines of GLUE, without pre-training: CBoW and BiLSTM over the words of the task itself.
+
+Wang et al. 2019 (GLUE), section 5: a sentence becomes a vector u, a pair [u, v, |u - v|, u * v], and a small
+network reads the answer off it. Embeddings are learned from scratch on the task's own training data; the paper's
+table 2 quotes BiLSTMs with GloVe and ELMo, which bring knowledge of other text.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from ..errors import CellFailed
+from .device import derived_seed, seeded
+from .evaluate import batch_loss
+
+WORD = re.compile(r"\w+|[^\w\s]")
+PAD, UNKNOWN = 0, 1
+MAX_WORDS, MAX_LENGTH = 30_000, 128
+HIDDEN, DROPOUT = 128, 0.2
+BATCH, EPOCHS = 64, 5
+SETTINGS = {
+    "cbow": {"width": 100, "rate": 5e-3, "min_steps": 300},
+    "bilstm": {"width": 64, "rate": 5e-3, "min_steps": 120},
+}
+
+
+class WordModel(nn.Module):
+    """Word embeddings, an encoder (mean of words, or max-pooled BiLSTM), and a network on top."""
+
+    def __init__(self, kind: str, words: int, sides: int, outputs: int):
+        super().__init__()
+        width = SETTINGS[kind]["width"]
+        self.embed = nn.Embedding(words, width, padding_idx=PAD)
+        self.lstm = nn.LSTM(width, width, bidirectional=True, batch_first=True) if kind == "bilstm" else None
+        size = (2 * width if self.lstm else width) * (4 if sides == 2 else 1)
+        self.top = nn.Sequential(nn.Dropout(DROPOUT), nn.Linear(size, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, outputs))
+
+    def forward(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Logits (B, C) of one or two sides a row: word ids (B, sides, T), lengths (B, sides)."""
+        vectors = self.encode(ids.flatten(0, 1), lengths.flatten()).unflatten(0, ids.shape[:2])
+        if ids.shape[1] == 1:
+            return self.top(vectors[:, 0])
+        u, v = vectors[:, 0], vectors[:, 1]
+        return self.top(torch.cat([u, v, (u - v).abs(), u * v], dim=1))
+
+    def encode(self, ids: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """One vector a sentence, from word ids (N, T) and lengths (N,)."""
+        embedded = self.embed(ids)  # padding is embedded as zeros
+        if self.lstm is None:
+            return embedded.sum(1) / lengths.to(embedded)[:, None]
+        packed = pack_padded_sequence(embedded, lengths.cpu(), batch_first=True, enforce_sorted=False)
+        states, _ = pad_packed_sequence(self.lstm(packed)[0], batch_first=True, padding_value=-math.inf)
+        return states.max(1).values
+
+
+def word_model_logits(kind: str, data, key: tuple, device: torch.device, name: str) -> tuple[np.ndarray, list[float]]:
+    """Train the baseline `kind` ("cbow" or "bilstm") on a task's texts; dev logits (N, C) and the loss of each step.
+
+    `data`: `tasks.load.TaskData`. `key` (task, seed) decides start, order and dropout. Raises CellFailed, named
+    `name`, at the first loss that is not finite.
+    """
+    task, train = data.task, data.train
+    words = vocabulary(train.texts)
+    own, dev = (encode_words(part.texts, words) for part in (train, data.dev))
+    labels = torch.as_tensor(np.asarray(train.labels))
+    rate, steps = SETTINGS[kind]["rate"], math.ceil(len(labels) / BATCH)
+    epochs = max(EPOCHS, math.ceil(SETTINGS[kind]["min_steps"] / steps))
+    losses: list[float] = []
+    with seeded(derived_seed(kind, *key), device):
+        model = WordModel(kind, len(words) + 2, own[0].shape[1], task.num_labels)
+        if task.regression:
+            nn.init.constant_(model.top[-1].bias, float(labels.mean()))
+        model.to(device)
+        optimiser = torch.optim.Adam(model.parameters(), lr=rate)
+        schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.01, total_iters=epochs * steps)
+        for _ in range(epochs):
+            for rows in torch.randperm(len(labels)).split(BATCH):
+                loss = batch_loss(model(*_gather(*own, rows.numpy(), device)), labels[rows].to(device))
+                if not math.isfinite(value := loss.item()):
+                    raise CellFailed(f"{name}: loss is {value} at step {len(losses) + 1}")
+                losses.append(value)
+                optimiser.zero_grad(set_to_none=True)
+                loss.backward()
+                optimiser.step()
+                schedule.step()
+    model.eval()
+    with torch.inference_mode():
+        rows = np.array_split(np.arange(len(data.dev.labels)), math.ceil(len(data.dev.labels) / 256))
+        out = [model(*_gather(*dev, part, device)).float().cpu().numpy() for part in rows]
+    return np.concatenate(out), losses
+
+
+def vocabulary(texts) -> dict[str, int]:
+    """The most frequent words of `texts` (rows of one or two sentences), in small letters, to ids from 2 on."""
+    counts = Counter(word for row in texts for text in row for word in WORD.findall(text.lower()))
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return {word: i + 2 for i, (word, _) in enumerate(ordered[:MAX_WORDS])}
+
+
+def encode_words(texts, words: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Word ids, int64 (N, sides, longest), padded, and lengths (N, sides); an empty text is one unknown word."""
+    rows = [[_ids(text, words) for text in row] for row in texts]
+    lengths = np.array([[len(side) for side in row] for row in rows], np.int64)
+    ids = np.full((*lengths.shape, lengths.max()), PAD, np.int64)
+    for i, row in enumerate(rows):
+        for j, side in enumerate(row):
+            ids[i, j, : len(side)] = side
+    return ids, lengths
+
+
+def _ids(text: str, words: dict[str, int]) -> list[int]:
+    return [words.get(word, UNKNOWN) for word in WORD.findall(text.lower())[:MAX_LENGTH]] or [UNKNOWN]
+
+
+def _gather(ids: np.ndarray, lengths: np.ndarray, rows: np.ndarray, device: torch.device) -> tuple[torch.Tensor, ...]:
+    """The batch of `rows`, cut to its longest text."""
+    own = lengths[rows]
+    return torch.from_numpy(ids[rows, :, : own.max()]).to(device), torch.from_numpy(own).to(device)
