@@ -22,7 +22,7 @@ CHOICES = {
     "random_sizes": ("equal", "bernoulli"),
 }
 POSITIVE = ("max_length", "batch_size", "epochs", "learning_rate", "magnitude_max_steps", "train_limit", "dev_limit")
-POSITIVE += ("longer",)
+POSITIVE += ("longer", "attention_examples")
 SHARES = ("head_step", "magnitude_step", "threshold")
 
 
@@ -59,6 +59,11 @@ class Preset:
     magnitude_step: float = 0.1  # share of the remaining weights removed a step
     magnitude_max_steps: int = 30
     random_sizes: str = "equal"  # "bernoulli" is the authors' draw, equal in expectation only
+    # attention patterns
+    attention_examples: int = 100  # dev examples for each task and seed
+    attention_min_tokens: int = 16  # shorter and longer examples are left out
+    attention_max_tokens: int = 128
+    attention_labels: str | None = None  # an archive of hand-labelled maps; None: maps drawn by rule
     longer: int = 2  # times the epochs, where bad subnetworks are fine-tuned for longer
 
 
@@ -84,6 +89,9 @@ PRESETS = {
         learning_rate=5e-4,
         warmup=0.1,
         dropout=0.0,
+        attention_examples=16,
+        attention_min_tokens=8,
+        attention_max_tokens=32,
     ),
 }
 
@@ -150,10 +158,14 @@ def _check_range(key: str, value) -> None:
         raise UserError(f"{key} must be above 0, got {value!r}")
     if key in SHARES and not 0 < value < 1:
         raise UserError(f"{key} must lie between 0 and 1, got {value!r}")
+    if key in ("attention_min_tokens", "attention_max_tokens") and not 4 <= value <= 512:
+        raise UserError(f"{key} must lie between 4 and 512, got {value!r}")
     if key in ("warmup", "dropout") and not 0 <= value < 1:
         raise UserError(f"{key} must be at least 0 and below 1, got {value!r}")
     if key in ("weight_decay", "adam_eps", "clip", "min_steps") and not 0 <= value < float("inf"):
         raise UserError(f"{key} must not be negative, got {value!r}")
+    if key == "attention_labels" and not value.strip():
+        raise UserError("attention_labels must name a folder, a .zip or a .tar, or be null; got an empty string")
     if key in ("model", "data") and not value.strip():
         raise UserError(f"{key} must name a hub id, a directory or 'embedded', got an empty string")
     if key == "seeds" and not all(0 <= s < 2**31 for s in value):

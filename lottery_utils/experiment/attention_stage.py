@@ -46,9 +46,10 @@ def run_attention(work: Work, result: Result) -> None:
     """Name and count the maps of every head on some dev examples (paper, section 5; protocol, section 9).
 
     The result's arrays: `counts` int32 (weights, networks, kinds, layers, heads, types), in the order of `WEIGHTS`,
-    `NETWORKS`, `KINDS` and `PATTERNS`; `rows` and `tokens` (N,) of the examples; `confusion` (kinds, 2, types, types)
-    of the classifiers on held-out maps, like those trained on and harder; `example_maps`, `example_tokens` and
-    `example_places`, see `Gallery`. In "cut" the model is reduced to the heads and MLPs that survive in every seed,
+    `NETWORKS`, `KINDS` and `PATTERNS`; `super_heads` bool (layers, heads), those that survive in every seed; `rows`
+    and `tokens` (N,) of the examples; `confusion` (kinds, 2, types, types) of the classifiers on held-out maps, like
+    those trained on and harder; `example_maps`, `example_tokens` and `example_places`, see `Gallery`. In "cut" the
+    model is reduced to the heads and MLPs that survive in every seed,
     as the authors did it; after a degenerate search that part is empty.
     """
     cell, preset = work.cell, work.preset
@@ -77,6 +78,7 @@ def run_attention(work: Work, result: Result) -> None:
                 counts[w, 1] = count_patterns(cut, data.dev, rows, readers, shape)
     result.trajectory = {
         "counts": counts,
+        "super_heads": result.mask.heads,
         "rows": rows.astype(np.int64),
         "tokens": tokens.astype(np.int64),
         "confusion": confusion,
@@ -87,7 +89,7 @@ def run_attention(work: Work, result: Result) -> None:
 
 
 def _readers(work: Work) -> tuple[dict[str, torch.nn.Module], np.ndarray]:
-    """The classifiers of each kind and their validation, made once for a store and settings, then shared by its cells."""
+    """The classifiers of each kind and their validation, made once for a store and its settings, then shared."""
     preset = work.preset
     if preset.attention_min_tokens > preset.attention_max_tokens:
         raise UserError(

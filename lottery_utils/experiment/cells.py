@@ -169,6 +169,8 @@ def _task_cells(
                 stages = ("score", "retrain", "retrain_longer") if name in LONGER else ("score", "retrain")
                 source = mask_source(Cell(task, seed, "score", method, name))
                 cells += [source] + [Cell(task, seed, stage, method, name) for stage in stages]
+        if "structured" in methods:
+            cells.append(Cell(task, seed, "attention", "structured", "super"))
     return cells
 
 

@@ -13,7 +13,6 @@ COST = {
     "majority": 0.1, "bag_of_words": 1.0, "cbow": 1.0, "bilstm": 2.0, "random_init": 10.0, "random_init_pruned": 7.0,
     "attention": 3.0,
 }  # fmt: skip
-COST |= {"retrain": 9.0, "attention": 3.0}
 PAUSE = 2.0  # seconds before a cell that another process holds is looked at again
 
 

@@ -1,6 +1,6 @@
 """The stages: one function each, from the results of the cells upstream to a `Result`.
 
-finetune -> search -> control -> score / retrain, the baselines beside them, and the attention patterns after the searches.
+finetune -> search -> control -> score / retrain, the baselines beside them, attention patterns after the searches.
 """
 
 from __future__ import annotations
