@@ -1,0 +1,238 @@
+"""The paper's claims, each as one statistic a task with a region that supports it: the scorecard's rules.
+
+`judge` sets them against evidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from .scores import choose, with_kept
+
+CLOSE = 0.05  # differences within 5 points of the full score count as "the same"
+KEEPS = 0.9  # the paper's own mark for a good subnetwork
+HALF = 0.5  # agreement below it is nearer to chance (0) than to identical masks (1)
+SMALL_R = 0.1  # a correlation within it explains less than 1 % of the variance
+SIMPLE = ("majority", "bag_of_words", "cbow", "bilstm")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One source the claims are judged on: scores, masks and patterns, whichever it has.
+
+    `results` as from `scores.results`; `agreement` as from `agreement.agreement`, `overlap` as from
+    `overlap.task_overlap`; `patterns` (task, r): correlation of a head's heterogeneous maps with its survival.
+    `absent` says for "scores", "masks", "patterns" or a claim's key why something is not there.
+    """
+
+    name: str
+    results: pd.DataFrame | None = None
+    agreement: pd.DataFrame | None = None
+    overlap: pd.DataFrame | None = None
+    patterns: pd.DataFrame | None = None
+    absent: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement of the paper, the statistic that judges it (a Series by task) and the region that supports it."""
+
+    key: str
+    text: str
+    measure: str
+    kind: str  # "scores", "masks" or "patterns": what evidence it needs
+    statistic: Callable[[Evidence], pd.Series]
+    low: float = -np.inf
+    high: float = np.inf
+    remark: str = ""
+
+
+def kept(evidence: Evidence, method: str, subnetwork: str, treatment: str) -> pd.Series:
+    """Share of the full model's score a condition keeps, by (task, seed)."""
+    return choose(with_kept(evidence.results), method, subnetwork, treatment).set_index(["task", "seed"])["kept"]
+
+
+def _keeps(*condition: str):
+    return lambda evidence: kept(evidence, *condition).groupby("task").mean()
+
+
+def _lead(first: tuple[str, str, str], second: tuple[str, str, str]):
+    """First minus second in shares of the full score, paired by task and seed, mean over a task's seeds."""
+    return lambda evidence: (kept(evidence, *first) - kept(evidence, *second)).dropna().groupby("task").mean()
+
+
+def _over_simple(evidence: Evidence) -> pd.Series:
+    """Bad s-subnetworks, retrained, minus the best simple baseline of the task, in shares of the full score."""
+    frame = with_kept(evidence.results)
+    simple = frame[frame["subnetwork"].isin(SIMPLE)]
+    if not {"cbow", "bilstm"} <= set(simple["subnetwork"]):
+        return pd.Series(dtype=float)
+    best = simple.groupby(["task", "subnetwork"])["kept"].mean().groupby("task").max()
+    return (_keeps("structured", "bad", "retrained")(evidence) - best).dropna()
+
+
+def _seed_agreement(evidence: Evidence) -> pd.Series:
+    """(Jaccard - chance) / (1 - chance) of the seeds' head masks: 0 is chance, 1 identical masks."""
+    rows = evidence.agreement[evidence.agreement["component"] == "head"].set_index("task")
+    chance = rows["chance_pair_jaccard"].astype(float)
+    return (rows["mean_pair_jaccard"].astype(float) - chance) / (1 - chance).where(chance < 1)
+
+
+def _shared_heads(evidence: Evidence) -> pd.Series:
+    """Heads a task shares with another, over what the sizes alone would give, minus 1; mean over the other tasks."""
+    if evidence.overlap is None:
+        return pd.Series(dtype=float)
+    rows = evidence.overlap[(evidence.overlap["component"] == "head") & (evidence.overlap["chance_mean"] > 0)]
+    rows = rows[rows["task_a"] != rows["task_b"]]
+    ratio = rows["mean_shared"] / rows["chance_mean"] - 1
+    return ratio.groupby(rows["task_a"]).mean()
+
+
+def _pattern_r(evidence: Evidence) -> pd.Series:
+    return evidence.patterns.set_index("task")["r"]
+
+
+S, M = "structured", "magnitude"
+CHOSEN = "the search stops where this still holds on the same dev set, so it holds by construction"
+KEPT, LEAD = "share of the full score kept", "difference, in shares of the full score"
+CLAIMS = (
+    Claim(
+        "s_keeps",
+        "S-pruning: good subnetworks keep 90 % of the score",
+        KEPT,
+        "scores",
+        _keeps(S, "good", "pruned"),
+        KEEPS,
+        remark=CHOSEN,
+    ),
+    Claim(
+        "m_keeps",
+        "M-pruning: good subnetworks keep 90 % of the score",
+        KEPT,
+        "scores",
+        _keeps(M, "good", "pruned"),
+        KEEPS,
+        remark=CHOSEN,
+    ),
+    Claim(
+        "s_random",
+        "S-pruning: random ones are worse when merely pruned",
+        LEAD,
+        "scores",
+        _lead((S, "good", "pruned"), (S, "random", "pruned")),
+        0,
+    ),
+    Claim(
+        "s_bad",
+        "S-pruning: bad ones are worse still",
+        LEAD,
+        "scores",
+        _lead((S, "random", "pruned"), (S, "bad", "pruned")),
+        0,
+    ),
+    Claim(
+        "m_random",
+        "M-pruning: random ones are worse when merely pruned",
+        LEAD,
+        "scores",
+        _lead((M, "good", "pruned"), (M, "random", "pruned")),
+        0,
+    ),
+    Claim(
+        "m_bad",
+        "M-pruning: bad ones are worse still",
+        LEAD,
+        "scores",
+        _lead((M, "random", "pruned"), (M, "bad", "pruned")),
+        0,
+    ),
+    Claim(
+        "s_recovers",
+        "S-pruning: retraining lifts the bad ones",
+        LEAD,
+        "scores",
+        _lead((S, "bad", "retrained"), (S, "bad", "pruned")),
+        0,
+    ),
+    Claim(
+        "s_nearly",
+        "S-pruning: retrained, bad ones reach nearly the full score",
+        KEPT,
+        "scores",
+        _keeps(S, "bad", "retrained"),
+        KEEPS,
+        remark='"nearly" is read as the 90 % the paper asks of good ones',
+    ),
+    Claim(
+        "s_same",
+        "S-pruning: retrained, random ones do as well as good ones",
+        LEAD,
+        "scores",
+        _lead((S, "good", "retrained"), (S, "random", "retrained")),
+        -CLOSE,
+        CLOSE,
+        '"as well" is read as within 5 points; in the paper\'s figure the random bars repeat the good ones',
+    ),
+    Claim(
+        "m_not",
+        "M-pruning: retrained, bad ones stay behind good ones",
+        LEAD,
+        "scores",
+        _lead((M, "good", "retrained"), (M, "bad", "retrained")),
+        0,
+    ),
+    Claim(
+        "s_over_m",
+        "Retrained, bad ones of s-pruning do better than those of m-pruning",
+        LEAD,
+        "scores",
+        _lead((S, "bad", "retrained"), (M, "bad", "retrained")),
+        0,
+    ),
+    Claim(
+        "over_simple",
+        "Retrained, bad ones of s-pruning beat simple models (majority, bag of words, CBoW, BiLSTM)",
+        LEAD,
+        "scores",
+        _over_simple,
+        0,
+    ),
+    Claim(
+        "pretraining",
+        "Pre-trained weights matter: bad ones, retrained, beat random weights under a random mask",
+        LEAD,
+        "scores",
+        _lead((S, "bad", "retrained"), ("", "random_init_pruned", "baseline")),
+        0,
+    ),
+    Claim(
+        "seeds_differ",
+        "Good subnetworks differ between seeds (heads)",
+        "agreement of seeds: 0 chance, 1 identical",
+        "masks",
+        _seed_agreement,
+        high=HALF,
+    ),
+    Claim(
+        "tasks_share",
+        "Tasks share more heads than chance",
+        "shared heads over chance, minus 1",
+        "masks",
+        _shared_heads,
+        0,
+        remark="the tasks' means share pairs, so the interval is too narrow",
+    ),
+    Claim(
+        "attention",
+        "Survival is not explained by heterogeneous attention",
+        "correlation",
+        "patterns",
+        _pattern_r,
+        -SMALL_R,
+        SMALL_R,
+    ),
+)

@@ -1,0 +1,65 @@
+"""The sources of evidence that the paper's claims are judged on: what the authors published, and runs made here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from . import published
+from .agreement import agreement
+from .claims import Evidence
+from .gather import component_survival
+from .overlap import task_overlap
+from .scores import results
+
+if TYPE_CHECKING:
+    from ..experiment.study import Study
+
+ONE_SEED = 1  # stands for the mean over seeds where scores of single seeds are not published
+JOINT = "heads_mlps"  # the family of masks the paper's text is about
+NO_BASELINES = "not in the release"
+NO_PATTERNS = "only r is published, {raw} raw and {normed} normed, without what an interval needs"
+
+
+def published_scores() -> Evidence:
+    """The scores in the authors' release: means over five seeds, so tasks are paired and seeds are not.
+
+    Tasks where the published full model is not above the majority score (WNLI) are left out, as they are here.
+    """
+    frame = published.results().rename(columns={"mean": "score"}).assign(seed=ONE_SEED)
+    by_task = {kind: frame[frame["subnetwork"] == kind].set_index("task")["score"] for kind in ("full", "majority")}
+    above = by_task["full"] > by_task["majority"]
+    frame = frame[frame["task"].isin(above.index[above])]
+    text = published.text_numbers()
+    said = NO_PATTERNS.format(raw=text["heterogeneous_survival_r_raw"], normed=text["heterogeneous_survival_r_normed"])
+    absent = {"over_simple": NO_BASELINES, "pretraining": NO_BASELINES}
+    return Evidence("published scores", frame, absent=absent | {"masks": "scores only", "patterns": said})
+
+
+def published_masks() -> Evidence:
+    """The authors' raw masks of the joint search, through the tables that `lottery import-authors` makes."""
+    seeds = published.seed_agreement()
+    seeds = seeds[(seeds["family"] == JOINT) & seeds["task"].isin(published.results()["task"])]
+    seeds = seeds[seeds["task"] != "wnli"]  # four of its five masks are empty
+    overlap = published.task_overlap()
+    overlap = overlap[(overlap["family"] == JOINT) & (overlap[["task_a", "task_b"]] != "WNLI").all(axis=1)]
+    absent = {"scores": "masks only", "patterns": "models not released"}
+    return Evidence("published masks", agreement=seeds, overlap=overlap, absent=absent)
+
+
+def evidence_of(study: Study, name: str, patterns: pd.DataFrame | None = None, permutations: int = 99) -> Evidence:
+    """What the records of a study hold; tasks with a degenerate search have no subnetworks there.
+
+    `patterns` (task, r) comes from the attention chapter's analysis. The permutations matter to no claim.
+    """
+    survival = component_survival(study, "structured")
+    several = survival["seed"].nunique() > 1
+    return Evidence(
+        name,
+        results(study.table()),
+        agreement(survival, permutations) if several else None,
+        task_overlap(survival) if len(survival) else None,
+        patterns,
+        {} if several else {"masks": "one seed"},
+    )

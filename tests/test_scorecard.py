@@ -1,0 +1,136 @@
+"""The scorecard: regions, corrections and gaps, on scores made up so that the verdicts are known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lottery_utils.analysis.claims import CLAIMS, Evidence
+from lottery_utils.analysis.evidence import published_masks, published_scores
+from lottery_utils.analysis.judge import holm, judge
+from lottery_utils.report import scorecard
+
+TASKS = ("cola", "sst2", "mrpc", "stsb", "qnli", "rte")
+CONDITIONS = {  # share of the full score, by condition
+    ("structured", "good", "pruned"): 0.93,
+    ("structured", "random", "pruned"): 0.6,
+    ("structured", "bad", "pruned"): 0.4,
+    ("structured", "good", "retrained"): 0.98,
+    ("structured", "random", "retrained"): 0.97,
+    ("structured", "bad", "retrained"): 0.95,
+    ("magnitude", "good", "pruned"): 0.94,
+    ("magnitude", "random", "pruned"): 0.3,
+    ("magnitude", "bad", "pruned"): 0.31,
+    ("magnitude", "good", "retrained"): 1.0,
+    ("magnitude", "bad", "retrained"): 0.35,
+    ("", "majority", "baseline"): 0.2,
+    ("", "cbow", "baseline"): 0.5,
+    ("", "bilstm", "baseline"): 0.55,
+    ("", "random_init_pruned", "baseline"): 0.3,
+}
+
+
+def made_up(tasks=TASKS, seeds=(1, 2), noise=0.004):
+    rng = np.random.default_rng(0)
+    rows = []
+    for task in tasks:
+        for seed in seeds:
+            same = {"task": task, "title": task, "metric": "accuracy", "seed": seed}
+            rows.append({**same, "method": "", "subnetwork": "full", "treatment": "full", "score": 0.8})
+            for (method, name, how), share in CONDITIONS.items():
+                score = 0.8 * (share + noise * rng.standard_normal())
+                rows.append({**same, "method": method, "subnetwork": name, "treatment": how, "score": score})
+    return pd.DataFrame(rows)
+
+
+def words(evidence):
+    return {v.claim.key: v.word for v in judge(evidence)}
+
+
+def test_verdicts_follow_the_regions():
+    found = words(Evidence("made up", made_up()))
+    supported = {"s_keeps", "m_keeps", "s_random", "s_bad", "m_random", "s_recovers", "s_nearly", "s_same", "m_not"}
+    supported |= {"s_over_m", "over_simple", "pretraining"}
+    assert {key for key, word in found.items() if word == "supported"} == supported
+    assert found["m_bad"] != "supported"
+    assert {found[key] for key in ("seeds_differ", "tasks_share", "attention")} == {"not testable"}
+
+
+def test_a_mean_clearly_outside_is_the_opposite():
+    frame = made_up()
+    bad = (frame["subnetwork"] == "bad") & (frame["method"] == "structured") & (frame["treatment"] == "retrained")
+    frame.loc[bad, "score"] *= 0.5
+    found = words(Evidence("made up", frame))
+    assert found["s_nearly"] == "opposite" and found["over_simple"] == "opposite"
+
+
+def test_noise_leaves_a_claim_undecided_and_two_tasks_test_nothing():
+    assert words(Evidence("noisy", made_up(noise=1.0)))["s_bad"] == "undecided"
+    few = judge(Evidence("few", made_up(TASKS[:2])))
+    assert {v.word for v in few} == {"not testable"}
+    by_key = {v.claim.key: v for v in few}
+    assert by_key["s_keeps"].mean == pytest.approx(0.93, abs=0.02) and "tasks" in by_key["s_keeps"].why
+
+
+def test_the_interval_is_students_over_tasks_of_seed_means():
+    frame = made_up(noise=0.1)
+    verdict = next(v for v in judge(Evidence("x", frame)) if v.claim.key == "s_random")
+    by_task = []
+    for task in TASKS:  # a plain loop: pair by seed, average, then over tasks
+        pairs = []
+        for seed in (1, 2):
+            own = frame[(frame["task"] == task) & (frame["seed"] == seed)].set_index(
+                ["method", "subnetwork", "treatment"]
+            )
+            full = own.loc[("", "full", "full"), "score"]
+            good = own.loc[("structured", "good", "pruned"), "score"]
+            pairs.append((good - own.loc[("structured", "random", "pruned"), "score"]) / full)
+        by_task.append(np.mean(pairs))
+    from scipy.stats import ttest_1samp
+
+    ends = ttest_1samp(by_task, 0).confidence_interval(0.95)
+    assert (verdict.mean, verdict.low, verdict.high) == pytest.approx((np.mean(by_task), ends.low, ends.high))
+
+
+def test_holm_by_hand():
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([]) == []
+
+
+def test_published_sources_test_different_claims_and_say_why_not():
+    scores, masks = judge(published_scores()), judge(published_masks())
+    assert not {v.claim.key for v in scores if v.word != "not testable"} & {
+        v.claim.key for v in masks if v.word != "not testable"
+    }
+    assert all(v.why for v in scores + masks if v.word == "not testable")
+    assert {v.tasks for v in scores if v.word != "not testable"} == {8}  # WNLI's full model is below the majority
+    column = scorecard.merged(scores, masks)
+    assert {v.claim.key: v.word for v in column}["seeds_differ"] == "supported"
+    assert [v.claim for v in column] == list(CLAIMS)
+
+
+def test_the_picture_and_the_table_hold_every_claim():
+    column = judge(Evidence("made up", made_up()))
+    figure = scorecard.scorecard({"here": column, "published": column}, published=("published",))
+    labels = [text.get_text().replace("\n", " ").removesuffix(" †") for text in figure.axes[0].get_yticklabels()]
+    assert labels == [claim.text for claim in CLAIMS]
+    html = scorecard.scorecard_table({"here": column}).to_html()
+    assert html.count("supported: ") == sum(v.word == "supported" for v in column)
+    assert "of 16 claims 13 can be tested" in scorecard.count_sentence(column)
+
+
+def test_patterns_and_masks_are_read():
+    agree = pd.DataFrame(
+        {
+            "task": TASKS,
+            "component": "head",
+            "mean_pair_jaccard": [0.5, 0.52, 0.51, 0.53, 0.5, 0.49],
+            "chance_pair_jaccard": 0.45,
+        }
+    )
+    pairs = [(a, b) for a in TASKS for b in TASKS]
+    shared = pd.DataFrame(pairs, columns=["task_a", "task_b"]).assign(component="head", chance_mean=20.0)
+    shared["mean_shared"] = 25.0 + np.arange(len(shared)) % 7
+    patterns = pd.DataFrame({"task": TASKS, "r": [0.01, -0.02, 0.03, 0.0, 0.02, -0.01]})
+    found = words(Evidence("masks", None, agree, shared, patterns))
+    assert found["seeds_differ"] == found["tasks_share"] == found["attention"] == "supported"
+    assert found["s_keeps"] == "not testable"
