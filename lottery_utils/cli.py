@@ -76,6 +76,16 @@ def _parser() -> argparse.ArgumentParser:
     _add_study(show)
     show.set_defaults(command=_show)
 
+    verify = commands.add_parser("verify", help="read everything in the results folder and say what is there")
+    verify.add_argument("--results", default="results", metavar="DIR", help="where results lie (default: results)")
+    verify.set_defaults(command=_verify)
+
+    gc = commands.add_parser("gc", help="free the space of checkpoints that no missing cell needs; records stay")
+    _add_study(gc)
+    _add_choice(gc)
+    gc.add_argument("--yes", action="store_true", help="remove; without it only shown")
+    gc.set_defaults(command=_gc)
+
     report = commands.add_parser("report", help="run the chapters and build the book")
     _add_study(report)
     report.add_argument("--out", default="out", metavar="DIR", help="the book is built in DIR/book (default: out)")
@@ -116,7 +126,7 @@ def _choose_grid(options: argparse.Namespace) -> None:
 
 
 def _add_choice(parser: argparse.ArgumentParser) -> None:
-    stages = "of finetune, baseline, search, control, score, retrain; what they need is run too"
+    stages = "of finetune, baseline, search, control, score, retrain, attention; what they need is run too"
     parser.add_argument("--stages", nargs="+", metavar="STAGE", help=stages)
     parser.add_argument("--methods", nargs="+", metavar="METHOD", help=f"of {', '.join(METHODS)}")
     parser.add_argument("--subnetworks", nargs="+", metavar="NAME", help=f"of {', '.join(SUBNETWORKS)}")
@@ -167,14 +177,41 @@ def _run(options: argparse.Namespace) -> int:
 def _status(options: argparse.Namespace) -> int:
     from .experiment.tables import status_lines
 
-    states = _study(options).states(options.stages, options.methods, options.subnetworks)
+    study = _study(options)
+    states = study.states(options.stages, options.methods, options.subnetworks)
     print("\n".join(status_lines(states)))
     counts = {name: sum(s["state"] == name for s in states) for name in dict.fromkeys(s["state"] for s in states)}
     print("s-: structured pruning, m-: magnitude pruning")
     print(f"{len(states)} cells: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
-    for state in states:
-        if state["error"]:
-            print(f"failed: {state['error']}")
+    failures = [state["error"] for state in states if state["error"]]
+    print("\n".join([f"failed: {error}" for error in failures]), end="\n" if failures else "")
+    if failures:
+        print("'lottery run --retry-failed' with the same arguments tries failed cells again")
+    if old := study.store.old_protocols():
+        print(f"{old} cells of older protocol versions are kept, and not used; 'lottery verify' lists them")
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from .experiment.store import Store
+    from .experiment.verify import BAD, verify_lines, verify_store
+
+    store = Store(options.results)
+    if not store.root.is_dir():
+        raise UserError(f"there is no results directory {options.results!r}; name one with --results")
+    found = verify_store(store)
+    print("\n".join(verify_lines(found, store.root)))
+    return 1 if any(f.kind in BAD for f in found) else 0
+
+
+def _gc(options: argparse.Namespace) -> int:
+    from .experiment.gc import find_garbage, gc_lines, remove
+
+    study = _study(options)
+    plan = find_garbage(study, study.cells(options.stages, options.methods, options.subnetworks))
+    if options.yes:
+        remove(plan.garbage, study.store.root)
+    print("\n".join(gc_lines(plan, study.store.root, options.yes)))
     return 0
 
 
@@ -196,7 +233,7 @@ def _find(options: argparse.Namespace) -> dict:
             record = _study(options).record(parse_cell(wanted))
             if record is not None:
                 return record
-            found = [r["address"] for r in store.records() if r["name"] == wanted]
+            found = [r["address"] for r in store.records(old=True) if r["name"] == wanted]
         else:
             found = [a for a in store.addresses() if a.startswith(wanted)]
             found = [wanted] if wanted in found else found

@@ -25,7 +25,7 @@ def write(store: Store, score: float = 0.5, address: str = ADDRESS) -> dict:
     store.prepare()
     arrays = {"predictions": np.arange(4), "labels": np.full(4, score)}
     files = {name: lambda path: save_file(arrays, path) for name in (PREDICTIONS, CHECKPOINT)}
-    return store.write(address, {"score": score, "name": "sst2/1/finetune/full", "cell": {}}, files)
+    return store.write(address, {"protocol": 0, "score": score, "name": "sst2/1/finetune/full", "cell": {}}, files)
 
 
 def test_a_record_is_read_back_with_floats_to_the_last_bit(tmp_path):

@@ -10,10 +10,12 @@ import secrets
 import threading
 import time
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 HEARTBEAT = 30.0  # seconds between signs of life
-SILENCE = 600.0  # a claim from another machine is stale after this long without one
+SILENCE = 180.0  # a claim from another machine is stale after this long without one
+_watched: dict[tuple[str, int], float] = {}  # a claim and its last sign of life, to when it was first seen here
 
 
 @contextlib.contextmanager
@@ -21,7 +23,8 @@ def claim(root: Path, address: str) -> Iterator[bool]:
     """Hold the claim on a cell for the block; yields False when another live worker has it.
 
     A claim is a file made with O_EXCL. One from this machine is stale when its process is gone, one from
-    another machine when it has not been touched for `SILENCE` seconds.
+    another machine when it has not been touched for `SILENCE` seconds: by the clock of the disk, which stamps
+    both, or by watching it, should that clock be set back. Nobody's wall clock is asked.
     """
     path = root / ".claims" / address
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -44,7 +47,17 @@ def claim(root: Path, address: str) -> Iterator[bool]:
 def is_claimed(root: Path, address: str) -> bool:
     """True while a live worker holds the claim on a cell."""
     path = root / ".claims" / address
-    return path.exists() and not _is_stale(path)
+    return path.exists() and not is_stale(path)
+
+
+@lru_cache(maxsize=1)
+def here() -> str:
+    """This machine, since its last start, as far as processes see each other: names alone may be shared."""
+    parts = [platform.node()]
+    with contextlib.suppress(OSError):
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()[:8])
+        parts.append(os.readlink("/proc/self/ns/pid"))
+    return " ".join(parts)
 
 
 def _create(path: Path, token: str) -> bool:
@@ -52,7 +65,7 @@ def _create(path: Path, token: str) -> bool:
         handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
     except FileExistsError:
         return False
-    holder = {"pid": os.getpid(), "born": _born(os.getpid()), "host": platform.node(), "token": token}
+    holder = {"pid": os.getpid(), "born": _born(os.getpid()), "host": here(), "token": token}
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         json.dump(holder, file)
     return True
@@ -63,7 +76,7 @@ def _take_over(path: Path) -> bool:
     seen = _holder(path).get("token")
     if not path.exists():
         return True
-    if not _is_stale(path):
+    if not is_stale(path):
         return False
     aside = path.with_name(f"{path.name}.stale-{secrets.token_hex(4)}")
     try:
@@ -80,16 +93,32 @@ def _take_over(path: Path) -> bool:
         aside.unlink(missing_ok=True)
 
 
-def _is_stale(path: Path) -> bool:
+def is_stale(path: Path) -> bool:
+    """Whether the worker that made the claim file `path` is dead, or silent for too long."""
     try:
-        age = time.time() - path.stat().st_mtime
+        touched = path.stat().st_mtime_ns
     except FileNotFoundError:
         return True
     holder = _holder(path)
-    if holder.get("host") != platform.node():
-        return age > (SILENCE if holder else HEARTBEAT)  # an empty one: its writer died while writing
+    if holder.get("host") != here():
+        patience = SILENCE if holder else HEARTBEAT  # an empty one: its writer died while writing
+        seen = _watched.setdefault((str(path), touched), time.monotonic())
+        return _disk_time(path.parent) - touched / 1e9 > patience or time.monotonic() - seen > patience
     pid = holder.get("pid")
     return not isinstance(pid, int) or not _alive(pid) or holder.get("born") != _born(pid)
+
+
+def _disk_time(folder: Path) -> float:
+    """The time now by the clock that stamps files in `folder`; on a folder that cannot be written, by ours."""
+    probe = folder / f"clock.{os.getpid()}.{secrets.token_hex(4)}"
+    try:
+        probe.touch()
+        return probe.stat().st_mtime
+    except OSError:
+        return time.time()
+    finally:
+        with contextlib.suppress(OSError):
+            probe.unlink(missing_ok=True)
 
 
 def _holder(path: Path) -> dict:

@@ -70,7 +70,7 @@ class Work:
         try:
             return load_mask(path)
         except UserError as error:  # a stored file, not the user's: this cell fails, the others go on
-            raise CellFailed(f"{self.cell.name}: the mask of {cell.name}: {error}; 'lottery verify' looks at it") from None
+            raise CellFailed(f"{self.cell.name}: {error} (of {cell.name}; see 'lottery verify')") from None
 
     def record(self, cell: Cell) -> dict:
         """The record of a cell upstream."""

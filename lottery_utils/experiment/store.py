@@ -17,9 +17,11 @@ from pathlib import Path
 
 from ..errors import UserError
 from .files import dump, flush, replace, sha256
-from .identity import canonical
+from .form import mask_problem, record_problem
+from .identity import PROTOCOL, canonical
 
 FORMAT = 1
+LARGEST = 16_000_000  # bytes of a record; real ones take some 3,000
 RECORD = "record.json"
 MASK = "mask.safetensors"
 TRAJECTORY = "trajectory.safetensors"
@@ -29,6 +31,10 @@ CHECKPOINT = "model.safetensors"  # may be absent: records are shared without we
 
 class Damaged(Exception):
     """A stored cell that cannot be trusted; the message says why, in one line."""
+
+    def __init__(self, message: str, half: bool = False):
+        super().__init__(message)
+        self.half = half  # there is no record: its writer died, or it was removed
 
 
 class Store:
@@ -41,7 +47,7 @@ class Store:
 
     def folder(self, address: str) -> Path:
         """Folder of a cell; an address is one path component of letters, digits and ``-_``."""
-        if not address.replace("-", "").replace("_", "").isalnum() or not address.isascii():
+        if not is_address(address):
             raise UserError(f"{address!r} is not the address of a cell")
         return self.root / address
 
@@ -49,22 +55,43 @@ class Store:
         """Addresses of the stored cells, sorted; cells set aside are not among them."""
         if not self.root.is_dir():
             return []
-        return sorted(p.name for p in self.root.iterdir() if "." not in p.name and (p / RECORD).is_file())
+        return sorted(p.name for p in self.root.iterdir() if is_address(p.name) and (p / RECORD).is_file())
 
     def read(self, address: str, deep: bool = False) -> dict | None:
         """The record of a cell, None when there is none.
 
-        Raises Damaged when the record does not parse, does not match its own checksum or address, or a
-        file is missing; `deep` also compares the checksums of the files (not of a checkpoint, which is
-        checked when it is loaded).
+        Raises Damaged when the record does not parse, does not match its own checksum or address, lacks a field,
+        or a file is missing; `deep` also compares the checksums of the files and looks at the layout of the mask
+        (not of a checkpoint, which is checked when it is loaded).
         """
         folder = self.folder(address)
-        try:
-            text = (folder / RECORD).read_text(encoding="utf-8")
-        except FileNotFoundError:
-            if folder.is_dir() and any(folder.iterdir()):
-                raise Damaged(f"{address}: half-written, it has no {RECORD}") from None
+        record = self._parse(address, folder)
+        if record is None:
             return None
+        for name, digest in record["files"].items():
+            path = folder / name
+            if name == CHECKPOINT:
+                continue
+            if not path.is_file():
+                raise Damaged(f"{address}: {name} is missing")
+            if deep and sha256(path) != digest:
+                raise Damaged(f"{address}: {name} does not match its checksum")
+            if deep and name == MASK and (problem := mask_problem(path)):
+                raise Damaged(f"{address}: {name} {problem}")
+        return record
+
+    def _parse(self, address: str, folder: Path) -> dict | None:
+        path = folder / RECORD
+        try:
+            if not path.is_file():  # a device or a pipe might never end
+                if folder.is_symlink() or os.path.lexists(path):
+                    raise Damaged(f"{address}: {RECORD} is no plain file")
+                if folder.is_dir() and any(folder.iterdir()):
+                    raise Damaged(f"{address}: half-written, it has no {RECORD}", half=True)
+                return None
+            if path.stat().st_size > LARGEST:
+                raise Damaged(f"{address}: {RECORD} is larger than {LARGEST} bytes")
+            text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise Damaged(f"{address}: {RECORD} cannot be read ({type(error).__name__})") from None
         try:
@@ -78,14 +105,8 @@ class Store:
             raise Damaged(f"{address}: {RECORD} belongs to {record.get('address')!r}")
         if record.get("format") != FORMAT:
             raise Damaged(f"{address}: record format {record.get('format')!r}, expected {FORMAT}")
-        for name, digest in record["files"].items():
-            path = folder / name
-            if name == CHECKPOINT:
-                continue
-            if not path.is_file():
-                raise Damaged(f"{address}: {name} is missing")
-            if deep and sha256(path) != digest:
-                raise Damaged(f"{address}: {name} does not match its checksum")
+        if problem := record_problem(record, PROTOCOL):
+            raise Damaged(f"{address}: {RECORD} {problem}")
         return record
 
     def file(self, address: str, name: str) -> Path:
@@ -216,15 +237,24 @@ class Store:
         path.mkdir(parents=True, exist_ok=True)
         return path
 
-    def records(self) -> Iterator[dict]:
-        """Every intact record of the store, in the order of addresses; damaged ones are passed over."""
+    def records(self, old: bool = False) -> Iterator[dict]:
+        """The intact records of the present protocol, in the order of addresses, with `old` those of others too."""
         for address in self.addresses():
             try:
                 record = self.read(address)
             except Damaged:
                 continue
-            if record is not None:
+            if record is not None and (old or record["protocol"] == PROTOCOL):
                 yield record
+
+    def old_protocols(self) -> int:
+        """How many intact records are of another protocol version than the present one."""
+        return sum(record["protocol"] != PROTOCOL for record in self.records(old=True))
+
+
+def is_address(name: str) -> bool:
+    """Whether a name is a cell's address: one path component of ASCII letters, digits and ``-_``."""
+    return name.isascii() and name.replace("-", "").replace("_", "").isalnum() and len(name) < 200
 
 
 def _checksum(record: dict) -> str:

@@ -1,0 +1,124 @@
+"""A look at a whole store: every cell read in full, and everything that is not an intact cell named."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from .claims import is_stale
+from .files import sha256
+from .fingerprints import CACHE
+from .identity import PROTOCOL
+from .store import CHECKPOINT, RECORD, Damaged, Store, is_address
+
+# kind to what it means and what to do; the first two need a run, the others nothing
+KINDS = {
+    "damaged": "a run that needs it sets it aside and computes it again",
+    "half-written": "a run that needs it sets it aside and computes it again",
+    "done": "intact",
+    "old protocol": f"kept and never used: the present version is {PROTOCOL}",
+    "orphan": "intact, but a cell it was made from is not stored",
+    "set aside": "damaged once; look at it or delete it",
+    "failed": "'lottery run --retry-failed' tries again",
+    "running": "a live worker computes it",
+    "stale claim": "its worker is gone; the next run takes it over",
+    "leftover": "a killed writer's; the next run of the cell, or 'lottery gc', removes it",
+    "foreign": "not of this project; left alone",
+}
+BAD = ("damaged", "half-written")
+OWN = (".staging", ".claims", ".failures", ".scratch")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing in a store: its kind (of `KINDS`), its name, and for some a note in one line."""
+
+    kind: str
+    name: str
+    note: str = ""
+
+
+def verify_store(store: Store) -> list[Finding]:
+    """Everything in the store; checksums of all files are compared, checkpoints included. Changes nothing."""
+    if not store.root.is_dir():
+        return []
+    found: list[Finding] = []
+    records: dict[str, dict] = {}
+    for path in sorted(store.root.iterdir()):
+        if path.name.startswith("."):
+            if path.name not in OWN and not path.name.startswith(CACHE):
+                found.append(Finding("foreign", path.name))
+        elif ".damaged-" in path.name and path.is_dir():
+            found.append(Finding("set aside", path.name))
+        elif not is_address(path.name) or not path.is_dir() or path.is_symlink():
+            found.append(Finding("foreign", path.name))
+        else:
+            found += _cell(store, path.name, records)
+    for address, record in records.items():
+        lost = [key for key in record["upstream"].values() if key not in records]
+        if lost:
+            found.append(Finding("orphan", address, f"lacks {', '.join(sorted(lost))}"))
+    return found + _notes(store, records)
+
+
+def _cell(store: Store, address: str, records: dict[str, dict]) -> list[Finding]:
+    """What there is to say of one cell's folder; an intact record goes into `records`."""
+    folder = store.folder(address)
+    try:
+        record = store.read(address, deep=True)
+        if record is None:
+            return [Finding("foreign", address, "an empty folder")]
+        weights = folder / CHECKPOINT
+        if weights.is_file() and sha256(weights) != record["files"].get(CHECKPOINT):
+            raise Damaged(f"{address}: {CHECKPOINT} does not match its checksum")
+    except Damaged as damage:
+        return [Finding("half-written" if damage.half else "damaged", address, str(damage).partition(": ")[2])]
+    if record["protocol"] != PROTOCOL:
+        found = [Finding("old protocol", address, f"protocol {record['protocol']}")]
+    else:
+        records[address] = record
+        found = [Finding("done", address)]
+    for path in sorted(folder.iterdir()):
+        if path.name != RECORD and path.name not in record["files"]:
+            kind = "leftover" if path.name.startswith(f"{CHECKPOINT}.damaged-") else "foreign"
+            found.append(Finding(kind, f"{address}/{path.name}"))
+    return found
+
+
+def _notes(store: Store, records: dict[str, dict]) -> list[Finding]:
+    """Failures, claims and what killed writers left."""
+    found = []
+    for path in _entries(store.root / ".failures"):
+        failure = store.failure(path.stem)
+        if path.suffix == ".json" and failure is not None and path.stem not in records:
+            found.append(Finding("failed", path.stem, failure["error"]))
+        else:
+            found.append(Finding("leftover", f".failures/{path.name}"))
+    live = set()
+    for path in _entries(store.root / ".claims"):
+        if path.name.startswith("clock.") or ".stale-" in path.name:
+            found.append(Finding("leftover", f".claims/{path.name}"))
+        elif is_stale(path):
+            found.append(Finding("stale claim", path.name))
+        else:
+            live.add(path.name)
+            found.append(Finding("running", path.name))
+    for path in _entries(store.root / ".staging"):
+        if path.name.partition(".")[0] not in live:
+            found.append(Finding("leftover", f".staging/{path.name}"))
+    return found
+
+
+def _entries(folder: Path) -> list[Path]:
+    return sorted(folder.iterdir()) if folder.is_dir() and not os.path.islink(folder) else []
+
+
+def verify_lines(found: list[Finding], root: Path) -> list[str]:
+    """What `lottery verify` prints: a line for each thing that is not simply done, then the count of each kind."""
+    lines = [f"{f.kind}: {f.name}" + (f": {f.note}" if f.note else "") for f in found if f.kind != "done"]
+    counts = {kind: sum(f.kind == kind for f in found) for kind in KINDS}
+    lines += [f"{count:6d} {kind}: {KINDS[kind]}" for kind, count in counts.items() if count]
+    bad = sum(counts[kind] for kind in BAD)
+    verdict = f"{bad} damaged" if bad else "nothing is damaged" if found else "empty"
+    return [*lines, f"{root}: {counts['done'] + bad + counts['old protocol']} cells, {verdict}"]

@@ -1,0 +1,227 @@
+"""`lottery verify` names everything in a store, `lottery gc` frees only what nothing needs."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_up_records import make_study
+from safetensors.numpy import save_file
+
+from lottery_utils.cli import main
+from lottery_utils.experiment import store as stores
+from lottery_utils.experiment.claims import claim
+from lottery_utils.experiment.form import mask_problem
+from lottery_utils.experiment.gc import find_garbage
+from lottery_utils.experiment.store import CHECKPOINT, MASK, RECORD, Damaged, Store
+from lottery_utils.experiment.verify import BAD, KINDS, verify_store
+
+ARGUMENTS = ["--preset", "paper", "--tasks", "mrpc", "--seeds", "1", "2"]
+ARGUMENTS += ["--set", "model=nowhere-model", "data=nowhere-data"]
+
+
+@pytest.fixture
+def study(tmp_path):
+    """A made-up study whose full models have (made-up) weights of 4 kB."""
+    made = make_study(tmp_path / "results", ("mrpc",), (1, 2))
+    for cell in made.cells(["finetune"]):
+        give_weights(made.store, made.address(cell))
+    return made
+
+
+def rewrite(store: Store, address: str, change) -> None:
+    """Change a record and give it the checksum that fits."""
+    path = store.folder(address) / RECORD
+    record = json.loads(path.read_text())
+    change(record)
+    record["checksum"] = stores._checksum(record)
+    path.write_text(json.dumps(record))
+
+
+def give_weights(store: Store, address: str) -> None:
+    path = store.folder(address) / CHECKPOINT
+    save_file({"weight": np.arange(1000, dtype=np.float32)}, path)
+    rewrite(store, address, lambda record: record["files"].update({CHECKPOINT: stores.sha256(path)}))
+
+
+def kinds(store: Store) -> dict[str, list[str]]:
+    """What was found beside intact cells, by kind."""
+    found: dict[str, list[str]] = {}
+    for finding in verify_store(store):
+        if finding.kind != "done":
+            found.setdefault(finding.kind, []).append(finding.name)
+    return found
+
+
+def verified(root: Path, capsys) -> tuple[int, str]:
+    code = main(["verify", "--results", str(root)])
+    return code, capsys.readouterr().out
+
+
+def test_an_intact_store_is_said_to_be_intact(study, capsys):
+    code, out = verified(study.store.root, capsys)
+    count = len(study.cells())
+    assert code == 0 and out.splitlines()[-1] == f"{study.store.root}: {count} cells, nothing is damaged"
+    assert kinds(study.store) == {}
+
+
+def test_everything_else_is_named_by_its_kind(study, capsys):
+    store, root = study.store, study.store.root
+    names = [study.address(c) for c in study.cells(["finetune", "search", "control"])]
+    half, flipped, weights, old, lost = names[0], *[n for n in names if n != names[0]][1:5]
+    (store.folder(half) / RECORD).unlink()
+    path = store.folder(flipped) / RECORD
+    path.write_bytes(path.read_bytes().replace(b"made up", b"made UP"))
+    full = [n for n in names if "finetune" in n and n != half][0]
+    if full != flipped:
+        with open(store.folder(full) / CHECKPOINT, "r+b") as file:
+            file.seek(-1, os.SEEK_END)
+            file.write(b"\x07")
+    rewrite(store, old, lambda r: r.update(protocol=0))
+    shutil.rmtree(store.folder(lost))
+    store.fail(lost, {"error": "it broke"})
+    (root / f"{lost}.damaged-1").mkdir()
+    (root / "holiday.jpg").write_bytes(b"x")
+    (root / ".staging" / f"{lost}.1.ab").mkdir(parents=True)
+    (root / ".claims" / lost).write_text("{}")
+    os.utime(root / ".claims" / lost, (0, 0))
+    with claim(root, weights):
+        found = kinds(store)
+    assert half in found["half-written"] and {flipped, full} <= set(found["damaged"])
+    assert found["old protocol"] == [old] and found["failed"] == [lost] and found["stale claim"] == [lost]
+    assert found["running"] == [weights] and found["foreign"] == ["holiday.jpg"]
+    assert found["set aside"] == [f"{lost}.damaged-1"] and found["leftover"] == [f".staging/{lost}.1.ab"]
+    assert found["orphan"]  # cells behind the old and the lost one
+    assert set(found) <= set(KINDS)
+    before = {p: p.stat().st_mtime_ns for p in root.rglob("*")}
+    code, out = verified(root, capsys)
+    assert code == 1 and f"damaged: {flipped}: {RECORD} does not match its checksum" in out
+    assert before == {p: p.stat().st_mtime_ns for p in root.rglob("*") if ".claims" not in p.parts} | {
+        p: t for p, t in before.items() if ".claims" in p.parts
+    }
+
+
+def test_a_place_without_results_is_one_line(tmp_path, capsys):
+    assert main(["verify", "--results", str(tmp_path / "nowhere")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+WRONG_FIELDS = {
+    "no cell": lambda r: r.pop("cell"),
+    "seed is text": lambda r: r["cell"].update(seed="1"),
+    "a task of ours it is not": lambda r: r["cell"].update(task="../../etc"),
+    "score is text": lambda r: r.update(score="0.9"),
+    "metrics hold null": lambda r: r["metrics"].update(accuracy=None),
+    "no seconds": lambda r: r.pop("seconds"),
+    "notes hold numbers": lambda r: r.update(notes=[1]),
+    "no protocol": lambda r: r.pop("protocol"),
+    "a file elsewhere": lambda r: r["files"].update({"../../outside": "0"}),
+    "a file with an absolute name": lambda r: r["files"].update({"/etc/passwd": "0"}),
+}
+
+
+@pytest.mark.parametrize("kind", WRONG_FIELDS)
+def test_a_record_with_wrong_fields_is_damaged_though_its_checksum_fits(study, kind):
+    key = study.address(study.cells(["search"])[0])
+    rewrite(study.store, key, WRONG_FIELDS[kind])
+    with pytest.raises(Damaged, match=key):
+        study.store.read(key)
+    assert kinds(study.store)["damaged"] == [key]
+
+
+def test_a_record_that_is_a_pipe_or_a_link_to_a_device_is_damaged(study):
+    key = study.address(study.cells(["search"])[0])
+    path = study.store.folder(key) / RECORD
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(Damaged, match="no plain file"):
+        study.store.read(key)
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    with pytest.raises(Damaged, match="no plain file"):
+        study.store.read(key)
+
+
+def test_a_mask_of_an_older_layout_is_damage_that_the_next_run_repairs(study, tmp_path):
+    key = study.address(study.cells(["search"])[0])
+    path = study.store.folder(key) / MASK
+    save_file({"heads": np.zeros(2, np.uint8)}, path, {"kind": "structured", "shapes": "{}"})
+    rewrite(study.store, key, lambda r: r["files"].update({MASK: stores.sha256(path)}))
+    with pytest.raises(Damaged, match="layout of an older version"):
+        study.store.read(key, deep=True)
+    for content in (b"", b"12345678", b"\xff" * 64, b"\x02\0\0\0\0\0\0\0[]", b"\x02\0\0\0\0\0\0\0{}"):
+        path.write_bytes(content)
+        assert mask_problem(path)
+
+
+# gc
+
+
+def test_gc_shows_first_and_frees_only_on_demand(study, capsys):
+    root = study.store.root
+    arguments = ["gc", *ARGUMENTS, "--results", str(root)]
+    before = {p: p.stat().st_size for p in root.rglob("*")}
+    assert main(arguments) == 0
+    out = capsys.readouterr().out
+    assert "would free" in out and "--yes" in out and {p: p.stat().st_size for p in root.rglob("*")} == before
+    records = {p: p.read_bytes() for p in root.rglob(RECORD)}
+    assert main([*arguments, "--yes"]) == 0
+    assert not list(root.rglob(CHECKPOINT)) and {p: p.read_bytes() for p in root.rglob(RECORD)} == records
+    assert main(["verify", "--results", str(root)]) == 0
+    capsys.readouterr()
+    assert main([*arguments, "--yes"]) == 0 and "nothing to free" in capsys.readouterr().out
+
+
+def test_gc_keeps_what_a_missing_cell_needs(study, capsys):
+    gone = next(c for c in study.cells(["score"]) if c.seed == 2 and c.stage == "score")
+    shutil.rmtree(study.store.folder(study.address(gone)))
+    plan = find_garbage(study, study.cells())
+    assert [g.path.parent.name for g in plan.garbage] == [study.address("mrpc/1/finetune/full")]
+    assert [k.why for k in plan.kept] == [f"{gone.name} needs it"]
+    other = make_study(study.store.root, ("rte",), (1,))
+    give_weights(study.store, other.address("rte/1/finetune/full"))
+    assert "of another study" in {k.why for k in find_garbage(study, study.cells()).kept}
+
+
+def test_gc_waits_for_live_workers(study, capsys):
+    with claim(study.store.root, study.address("mrpc/1/finetune/full")):
+        assert main(["gc", *ARGUMENTS, "--yes", "--results", str(study.store.root)]) == 2
+    assert "being computed" in capsys.readouterr().err and len(list(study.store.root.rglob(CHECKPOINT))) == 2
+
+
+def test_gc_never_leaves_the_store(study, tmp_path, capsys):
+    """Folders and files that are links to elsewhere stay, and so does what they point to."""
+    root, key = study.store.root, study.address("mrpc/1/finetune/full")
+    outside = tmp_path / "outside"
+    shutil.move(study.store.folder(key), outside)
+    study.store.folder(key).symlink_to(outside, target_is_directory=True)
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / CHECKPOINT).write_text("mine")
+    second = study.store.folder(study.address("mrpc/2/finetune/full"))
+    (second / CHECKPOINT).unlink()
+    (second / CHECKPOINT).symlink_to(precious / CHECKPOINT)
+    for name in (".staging", ".scratch"):
+        shutil.rmtree(root / name, ignore_errors=True)
+        (root / name).symlink_to(precious, target_is_directory=True)
+    assert main(["gc", *ARGUMENTS, "--yes", "--results", str(root)]) == 0
+    assert "nothing to free" in capsys.readouterr().out
+    assert (precious / CHECKPOINT).read_text() == "mine" and (outside / CHECKPOINT).is_file()
+
+
+def test_gc_frees_what_killed_writers_and_damage_left(study):
+    root = study.store.root
+    key = study.address("mrpc/1/finetune/full")
+    (root / ".staging" / f"{key}.7.ff").mkdir(parents=True)
+    (root / ".staging" / f"{key}.7.ff" / CHECKPOINT).write_bytes(bytes(500))
+    (study.store.folder(key) / f"{CHECKPOINT}.damaged-12").write_bytes(bytes(300))
+    plan = find_garbage(study, study.cells(["search"]))
+    assert sorted(g.size for g in plan.garbage if g.why != "no missing cell needs it") == [300, 500]
+
+
+def test_kinds_are_explained():
+    assert set(BAD) < set(KINDS)
