@@ -59,6 +59,36 @@ def survival_of_tasks(survival: pd.DataFrame, method: str, missing: Iterable[str
     return _maps(survival, SURVIVAL_MAP, label, lambda maps: _norm(method, maps), missing)
 
 
+def survival_in_numbers(survival: pd.DataFrame, method: str, missing: Iterable[str] = ()) -> Figure:
+    """The maps of all tasks with mean and deviation in each cell, one below the other (paper, appendix).
+
+    As `survival_of_tasks`, but large enough for the numbers.
+    """
+    titles, missing = dict(zip(survival["task"], survival["title"])), list(missing)
+    if not titles:
+        return empty_figure(NOTHING)
+    maps = {task: over_seeds(survival, task) for task in titles}
+    norm = _norm(method, maps.values())
+    layers, heads = next(iter(maps.values())).heads.shape
+    cell = min(0.62, (WIDTH - 1.9) / (heads + MLP_AT + MLP_WIDE))
+    heights = [max(0.42, min(cell, 0.46)) * layers + 0.5] * len(titles) + [0.7] * len(missing)
+    size = (max(4.0, cell * (heads + MLP_AT + MLP_WIDE) + 1.7), sum(heights) + 0.4)
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
+    for ax, (task, title) in zip(axes, titles.items()):
+        found = maps[task]
+        texts = (_texts(found.heads, found.heads_std), _texts(found.mlps, found.mlps_std)) if cell >= 0.4 else None
+        draw_map(ax, found.heads, found.mlps, norm, SURVIVAL_MAP, texts)
+        ax.set_title(f"{title}, {METHOD_NAMES[method]} ({_seeds(found.n)})")
+    for ax, title in zip(axes[len(titles) :], missing):
+        empty_panel(ax, title)
+    figure.supxlabel("head", fontsize=9)
+    figure.supylabel(LAYERS, fontsize=9)
+    label = "share of seeds that keep it" if method == "structured" else f"{WEIGHTS}, mean over seeds"
+    colour_bar(figure, list(axes[: len(titles)]), norm, SURVIVAL_MAP, label)
+    return figure
+
+
 def survival_across_tasks(survival: pd.DataFrame, title: str = "Across tasks, s-pruning") -> Figure:
     """In how many tasks a head or MLP survives: mean over seeds, and the sample deviation (paper, figure 2)."""
     tasks = tasks_in_common(survival)

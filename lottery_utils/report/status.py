@@ -1,0 +1,131 @@
+"""The status page: what was computed where, when, with what, and what each chapter still lacks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from ..errors import UserError
+from ..experiment.progress import span
+from ..experiment.store import Store
+from .compute import needs
+from .footprint import by_stage, cost_texts, costs
+from .glue import listed
+from .style import METHOD_NAMES
+from .tables import GAP, dressed
+
+if TYPE_CHECKING:
+    from pandas.io.formats.style import Styler
+
+
+def stores(results_dir: str | Path, records: str = "records") -> list[Path]:
+    """The folder of this run's results, then those that came with the repository, looked for here and above."""
+    here = Path.cwd()
+    came_with = next((place / records for place in (here, *here.parents) if (place / records).is_dir()), None)
+    return [Path(results_dir), *(sorted(p for p in came_with.iterdir() if p.is_dir()) if came_with else [])]
+
+
+def stored(folders: Iterable[Path]) -> pd.DataFrame:
+    """`footprint.costs` of all records in `folders`, with the column `store`, the folder's name."""
+    parts = [costs(Store(folder).records()).assign(store=folder.name) for folder in folders]
+    return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+
+
+def status_sentence(rows: pd.DataFrame) -> str:
+    """How many cells are stored, of which presets, from when to when, on what."""
+    if rows.empty:
+        return "Nothing is stored yet."
+    counts = [f"{count:,} of preset {name}" for name, count in Counter(rows["preset"]).items()]
+    when = days(rows)
+    when = f"from {when}" if " to " in when else f"on {when}"
+    devices = listed(sorted(set(rows["device"])))
+    return f"{len(rows):,} cells are stored, {listed(counts)}. They were computed {when}, on {devices}."
+
+
+def stage_status(rows: pd.DataFrame) -> Styler:
+    """A row a store, preset, stage and method: cells, time, energy, dates, commits."""
+    keys = ["store", "preset", "stage", "method"]
+    shown = []
+    for row in by_stage(rows, keys).itertuples():
+        own = rows[(rows[keys] == [getattr(row, key) for key in keys]).all(axis=1)]
+        costs_of = cost_texts(row)
+        shown.append(
+            {
+                "store": row.store,
+                "preset": row.preset,
+                "stage": row.stage,
+                "pruning": METHOD_NAMES.get(row.method, ""),
+                "cells": row.cells,
+                **{name: costs_of[name] for name in ("time", "energy", "CO2")},
+                "computed": days(own),
+                "commit": commits(own),
+            }
+        )
+    columns = ["store", "preset", "stage", "pruning", "cells", "time", "energy", "CO2", "computed", "commit"]
+    caption = "What is stored, by stage: all records of each store, those of other settings among them."
+    return dressed(pd.DataFrame(shown, columns=columns), caption, "status-stages")
+
+
+def place_status(rows: pd.DataFrame) -> Styler:
+    """A row a store, device and set of versions: Python, this package and those that can move a result."""
+    shown = []
+    versions = rows["versions"].map(lambda found: ", ".join(f"{name} {version}" for name, version in found.items()))
+    keys = ["store", "preset", "device", "with"]
+    for key, own in rows.assign(**{"with": versions}).groupby(keys, sort=False):
+        store, preset, device, text = key
+        shown.append(
+            {
+                "store": store if store == preset else f"{store} ({preset})",
+                "device": device,
+                "cells": len(own),
+                "computed": days(own),
+                "commits": commits(own, 6),
+                "versions": text,
+            }
+        )
+    frame = pd.DataFrame(shown, columns=["store", "device", "cells", "computed", "commits", "versions"])
+    return dressed(frame, "Where the records were computed, and with which versions.", "status-places", wrapped=True)
+
+
+def days(rows: pd.DataFrame) -> str:
+    """First and last day (UTC), or the one."""
+    return " to ".join(dict.fromkeys((rows["started"].min()[:10], rows["ended"].max()[:10])))
+
+
+def commits(rows: pd.DataFrame, most: int = 3) -> str:
+    """The commits that records were computed at, the latest `most` of them; "changed" when files differed from it."""
+    found = rows.sort_values("ended").drop_duplicates("commit", keep="last")[["commit", "dirty"]]
+    names = [f"{c[:7]}{' changed' if dirty else ''}" for c, dirty in found.itertuples(index=False) if c]
+    more = f", {len(names) - most} earlier" if len(names) > most else ""
+    return ", ".join(names[: -most - 1 : -1]) + more or GAP
+
+
+def chapter_status(parameters: dict, folder: str = "notebooks") -> Styler:
+    """A row a chapter: the cells it needs under `parameters`, how many are stored, what they took, what failed."""
+    here = Path.cwd()
+    place = next((p / folder for p in (here, *here.parents) if (p / folder).is_dir()), None)
+    shown = [_chapter(path, parameters) for path in sorted(place.glob("*.ipynb"))] if place else []
+    frame = pd.DataFrame(shown, columns=["chapter", "cells", "stored", "failed", "time", "last computed"])
+    caption = "What each chapter needs of this run. Cells that several need are counted in each."
+    return dressed(frame, caption, "status-chapters")
+
+
+def _chapter(path: Path, parameters: dict) -> dict:
+    row = {"chapter": path.stem, "cells": GAP, "stored": GAP, "failed": GAP, "time": GAP, "last computed": GAP}
+    try:
+        asked = {(study.address(cell)): (study, cell) for study, cells in needs(path, parameters) for cell in cells}
+    except UserError as error:
+        return {**row, "last computed": str(error)}
+    if not asked:
+        return {**row, "cells": "none", "last computed": "shows what is stored"}
+    records = [record for study, cell in asked.values() if (record := study.record(cell)) is not None]
+    failed = sum(study.state(cell) == "failed" for study, cell in asked.values()) if len(records) < len(asked) else 0
+    row |= {"cells": len(asked), "stored": len(records), "failed": failed or "none"}
+    if records:
+        last = max(record["ended"] for record in records)[:16].replace("T", " ")
+        row |= {"time": span(sum(record["seconds"] for record in records)), "last computed": f"{last} UTC"}
+    return row

@@ -1,0 +1,59 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # What ran where
+#
+# Each number of this book comes from a {term}`record`, and each record says what computed it: device, versions, commit, time. This
+# page adds them up, for the results of this run and for those that came with the repository. It computes nothing.
+#
+# {glue:text}`status`
+
+# %% tags=["parameters"]
+preset = "demo"
+tasks = None
+seeds = None
+overrides = None
+results_dir = "results"
+
+# %% tags=["hide-input"]
+from lottery_utils.report import status
+from lottery_utils.report.glue import glue_numbers
+
+rows = status.stored(status.stores(results_dir))
+glue_numbers({"status": status.status_sentence(rows)})
+
+# %% [markdown]
+# ## The chapters
+#
+# What is not stored is shown as a {term}`gap` in its chapter. Chapters about stored records need no cell of this run.
+
+# %%
+status.chapter_status({"preset": preset, "tasks": tasks, "seeds": seeds, "overrides": overrides, "results_dir": results_dir})
+
+# %% [markdown]
+# (status-stages)=
+# ## The stages
+#
+# Energy and CO2 are estimates; where they say *not measured*, the record was made without the tool or on a machine it cannot read.
+
+# %%
+status.stage_status(rows)
+
+# %% [markdown]
+# ## Devices and versions
+
+# %%
+status.place_status(rows)
