@@ -178,6 +178,9 @@ function drawCurve(place, search, step, threshold, go) {
   add("text", { x: (left + width - right) / 2, y: z(0) + 32, class: "lx-axis", "text-anchor": "middle" }, "step");
   line(left, y(search.target), width - right, y(search.target), "lx-target");
   line(x(step), 14, x(step), z(0), "lx-now");
+  const plain = Math.abs(search.target - threshold * search.score[0]) < 2e-4; // else it is above the majority score
+  const said = plain ? `target, ${Math.round(100 * threshold)} % of full` : "target";
+  add("text", { x: left + 4, y: y(search.target) - 5, class: "lx-axis lx-halo" }, said);
   const passed = [...search.passed].map((bit, at) => (bit === "1" ? at : -1)).filter((at) => at >= 0);
   add("polyline", { points: passed.map((at) => `${x(at)},${y(search.score[at])}`).join(" "), class: "lx-score" });
   sharesLeft(search).forEach(({ name, values: shares }) => {
@@ -190,10 +193,6 @@ function drawCurve(place, search, step, threshold, go) {
     else add("path", { d: `M${cx - 4} ${cy - 4}l8 8M${cx + 4} ${cy - 4}l-8 8`, class: "lx-fail" });
   });
   add("circle", { cx: x(step), cy: y(search.score[step]), r: 10, class: "lx-ring" });
-  const plain = Math.abs(search.target - threshold * search.score[0]) < 2e-4; // else it is above the majority score
-  const said = plain ? `target, ${Math.round(100 * threshold)} % of full` : "target";
-  const under = y(search.target) + 13 < 14 + upper ? 13 : -5;
-  add("text", { x: left + 4, y: y(search.target) + under, class: "lx-axis lx-halo" }, said);
   svg.addEventListener("click", (event) => {
     const box = svg.getBoundingClientRect();
     const at = ((event.clientX - box.left) * width) / box.width;
