@@ -54,7 +54,7 @@ def opened(browser) -> Callable:
     def visit(path: Path, folder: Path, theme: str = "light", width: int = 1280, scripts: bool = True) -> Iterator[Watched]:
         context = browser.new_context(viewport={"width": width, "height": 900}, java_script_enabled=scripts)
         context.set_offline(True)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(60_000)  # a busy machine takes its time with formulas
         context.add_init_script(f"localStorage.setItem('mode', '{theme}'); localStorage.setItem('theme', '{theme}')")
         watched = Watched(context.new_page(), folder)
         try:

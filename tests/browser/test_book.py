@@ -22,14 +22,14 @@ OVERFLOWING = """() => {
     }
     return false;
   };
-  const article = document.querySelector(".bd-article-container, .bd-main, main, body");
+  const article = document.querySelector(".bd-article-container");
   return [...article.querySelectorAll("*")]
     .filter((one) => one.checkVisibility() && one.getBoundingClientRect().width > 1)
     .filter((one) => !one.closest(".visually-hidden, .sr-only, mjx-assistive-mml"))
     .filter((one) => one.getBoundingClientRect().right > innerWidth + 1 && !held(one))
     .map((one) => `${one.tagName} ${one.getAttribute("class")}: ${one.textContent.slice(0, 40)}`);
 }"""
-WITHOUT_ALT = """() => [...document.querySelectorAll(".bd-article img, article img")]
+WITHOUT_ALT = """() => [...document.querySelectorAll(".bd-article img")]
   .filter((image) => !image.alt.trim() || /\\.(png|svg|jpe?g)$/.test(image.alt)).map((image) => image.src)"""
 MISSING = """() => [...document.images].filter((image) => image.naturalWidth === 0).map((image) => image.src)"""
 # Words in tables and text that are hard to tell from their ground (below WCAG's 4.5 to 1).
