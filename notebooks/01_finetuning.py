@@ -5,6 +5,8 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -42,7 +44,7 @@ study = open_study(preset, tasks, seeds, overrides, results_dir)
 compute(study, stages=["finetune", "baseline"])
 
 # %% tags=["hide-input"]
-table = study.table(stages=["finetune", "baseline"])
+table = study.table(stages=["finetune", "baseline"], subnetworks=["majority", "bag_of_words", "random_init"])
 results = scores.results(table)
 glue_numbers({"run_on_finetuning": sentences.run_on(study), "margins": sentences.margin_sentence(results)})
 

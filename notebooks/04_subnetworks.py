@@ -5,6 +5,8 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -47,7 +49,7 @@ study = open_study(preset, tasks, seeds, overrides, results_dir)
 compute(study, stages=["finetune", "score", "retrain"])
 
 # %% tags=["hide-input"]
-table = study.table(stages=["finetune", "search", "score", "retrain"])
+table = study.table(stages=["finetune", "search", "score", "retrain"], subnetworks=study.preset.subnetworks)
 results = scores.results(table)
 
 

@@ -9,7 +9,13 @@ import pandas as pd
 from ..experiment.cells import NO_SEED
 from .gather import shown_title
 
-TREATMENT = {"finetune": "full", "baseline": "baseline", "score": "pruned", "retrain": "retrained"}
+TREATMENT = {
+    "finetune": "full",
+    "baseline": "baseline",
+    "score": "pruned",
+    "retrain": "retrained",
+    "retrain_longer": "retrained longer",
+}
 CONDITION = ["method", "subnetwork", "treatment"]
 RESULT = ["task", "title", "metric", "seed", *CONDITION, "score"]
 SHARES = ("heads", "mlps", "prunable", "all")
@@ -18,7 +24,7 @@ SHARES = ("heads", "mlps", "prunable", "all")
 def results(table: pd.DataFrame) -> pd.DataFrame:
     """Scores of a study's table (`experiment.tables.COLUMNS`) as columns `RESULT`, one row a task, seed and condition.
 
-    Conditions are (method, subnetwork, treatment): treatment is "full", "baseline", "pruned" or "retrained".
+    Conditions are (method, subnetwork, treatment): treatment is one of `TREATMENT`'s values.
     The majority score, the same for all seeds, is one row of seed 0 for each task. Subnetworks of degenerate
     searches are left out: they are gaps, no numbers.
     """

@@ -24,7 +24,7 @@ from .style import (
     panels,
 )
 
-BASELINES = ("majority", "bag_of_words", "random_init", "full")
+BASELINES = ("majority", "bag_of_words", "cbow", "bilstm", "random_init", "random_init_pruned", "full")
 BAR = 0.8
 
 

@@ -25,13 +25,17 @@ def compute(
     stages: Iterable[str],
     methods: Iterable[str] | None = None,
     subnetworks: Iterable[str] | None = None,
+    tasks: Iterable[str] | None = None,
 ) -> None:
     """Compute the cells of `stages` and all they need, unless stored, and print what was done and what failed.
 
-    A failed cell does not stop a chapter: it is shown as a gap. With the environment variable LOTTERY_STORED_ONLY
-    set nothing is computed, and what is missing is said. Raises UserError for bad input.
+    `subnetworks` may name baselines; `tasks` narrows the study's. A failed cell does not stop a chapter: it is
+    shown as a gap. With the environment variable LOTTERY_STORED_ONLY set nothing is computed, and what is missing is
+    said. Raises UserError for bad input.
     """
     cells = study.cells(stages, methods, subnetworks)
+    if tasks is not None:
+        cells = [cell for cell in cells if cell.task in tasks]  # no cell needs one of another task
     if _asked is not None:
         _asked.append((study, cells))
     elif os.environ.get(STORED_ONLY):
@@ -41,6 +45,12 @@ def compute(
         print(summary)
         for error in summary.failed.values():
             print(f"failed: {error}")
+
+
+def on_demo(study: Study, tasks: Iterable[str] | str | None, few: Iterable[str]) -> list[str]:
+    """The study's tasks an expensive chapter runs on: all that were asked for, or on the demo, unasked, only `few`."""
+    chosen = [task for task in study.preset.tasks if task in few]
+    return chosen if study.preset.name == "demo" and not tasks and chosen else list(study.preset.tasks)
 
 
 def needs(notebook: Path, parameters: dict) -> list[tuple[Study, list[Cell]]]:

@@ -21,7 +21,10 @@ COLOURS = {
     "super_bad": "#D9A0A9",
     "majority": "#CFCFCF",
     "bag_of_words": "#ABABAB",
+    "cbow": "#B5BFB0",
+    "bilstm": "#93A38C",
     "random_init": "#858585",
+    "random_init_pruned": "#626262",
 }
 NAMES = {
     "full": "full model",
@@ -34,7 +37,10 @@ NAMES = {
     "super_bad": "super bad",
     "majority": "majority",
     "bag_of_words": "bag of words",
+    "cbow": "CBoW",
+    "bilstm": "BiLSTM",
     "random_init": "random init.",
+    "random_init_pruned": "random init., pruned",
 }
 METHOD_NAMES = {"structured": "s-pruning", "magnitude": "m-pruning"}
 METRIC_NAMES = {"mcc": "Matthews correlation", "accuracy": "accuracy", "pearson": "Pearson correlation"}
