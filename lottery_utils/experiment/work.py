@@ -121,6 +121,10 @@ def _data(work: Work) -> TaskData | bench.Examples:
     return found
 
 
+def _not_finite(values: np.ndarray) -> np.ndarray:
+    return ~np.isfinite(values)
+
+
 def _record(work: Work, job: Job, data: TaskData | bench.Examples, result: Result) -> dict:
     """The record without its times, files and checksum; raises CellFailed for a number that is not finite."""
     cell, preset, task = work.cell, work.preset, data.task
@@ -130,10 +134,12 @@ def _record(work: Work, job: Job, data: TaskData | bench.Examples, result: Resul
         metrics = compute_metrics(task, result.predictions, data.dev.labels)
         score, searched = main_score(task, metrics), search_score(task, metrics)
     numbers = [*metrics.values(), least, *(value for value in (score, searched) if value is not None)]
-    arrays = [value for value in result.trajectory.values() if value.dtype.kind == "f"]
+    floats = {name: value for name, value in result.trajectory.items() if value.dtype.kind == "f"}
     if result.logits is not None:
-        arrays.append(result.logits)
-    if not np.isfinite(numbers).all() or not all(np.isfinite(value).all() for value in arrays):
+        floats["logits"] = result.logits
+    # an importance that was not needed is NaN (see `structured_search`); nothing else may be
+    bad = [name for name, v in floats.items() if (np.isinf if name.endswith("_importance") else _not_finite)(v).any()]
+    if not np.isfinite(numbers).all() or bad:
         raise CellFailed(f"{cell.name}: a metric, logit or loss is not finite; nothing was stored")
     commit, dirty = provenance.commit()
     return {
