@@ -5,6 +5,8 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -16,7 +18,7 @@
 #
 # The chapters before this one can be run on anything; in this book they show a small model on a made-up language. Here is the
 # same path with nothing made up: a small English BERT of six layers {cite}`wang2020minilm,reimers2019`, fine-tuned and pruned
-# on tasks of GLUE {cite}`wang2019glue`. The model is all-MiniLM-L6-v2 (records name its folder, `model`). It is not the paper's model, and it is smaller and distilled; what it shows is that
+# on tasks of GLUE {cite}`wang2019glue`. The model is all-MiniLM-L6-v2. It is not the paper's model, and it is smaller and distilled; what it shows is that
 # the path holds on real input, and what the paper's questions look like there.
 #
 # Nothing is computed on this page. The records came with the repository; to compute them again, see [](../run.md).

@@ -90,7 +90,7 @@ supers.size_table(table)
 #
 # ## What they score
 
-# %% mystnb={"figure": {"caption": "Super-survivors, and subnetworks of their size drawn from the other components: pruned (light) and retrained (full colour). Bars are means over seeds, dots are seeds, the dashed line is the majority score. (The paper's bars of super-survivors.)", "name": "fig-super"}, "image": {"alt": "Bars of majority, full model, super-survivors, super random and super bad, a panel for each task"}}
+# %% mystnb={"figure": {"caption": "Super-survivors, and subnetworks of their size drawn from the other components: pruned (light) and retrained (full colour). Titles count what super-survivors keep, with its share of the prunable weights. Bars are means over seeds, dots are seeds, the dashed line is the majority score. (The paper's bars of super-survivors.)", "name": "fig-super"}, "image": {"alt": "Bars of majority, full model, super-survivors, super random and super bad, a panel for each task"}}
 supers.super_bars(results, table)
 
 # %% [markdown]

@@ -11,6 +11,7 @@ from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 
+from ..models.source import model_name, name_of_record
 from ..presets import Preset
 from .energy import how
 
@@ -74,6 +75,12 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
+def _model(preset: Preset, records: list[dict]) -> str:
+    """The model's readable name, from a record that used it where there is one."""
+    used = [record for record in records if "model" in record["inputs"]] or records
+    return name_of_record(used[-1]) if used else model_name(preset.model)
+
+
 def summary(preset: Preset, records: list[dict]) -> dict:
     """Where finished cells came from: preset, device(s), dates, versions, commits, data, seconds and energy in all.
 
@@ -89,7 +96,7 @@ def summary(preset: Preset, records: list[dict]) -> dict:
     sources = {r["cell"]["task"]: r for r in records}
     return {
         "preset": preset.name,
-        "model": records[-1]["source"]["model"] if records else preset.model,
+        "model": _model(preset, records),
         "tasks": list(preset.tasks),
         "seeds": list(preset.seeds),
         "cells": len(records),

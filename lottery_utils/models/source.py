@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import re
 from pathlib import Path
 
 from ..errors import UserError
@@ -13,6 +14,10 @@ TOKENIZER_FILES = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
     "vocab.txt", "vocab.json", "merges.txt", "spiece.model", "sentencepiece.bpe.model",
 )  # fmt: skip
+KNOWN = {  # public models by fingerprint: where a record's model lay on some machine says little
+    "ba25ff2953a386750c47619622ca058294bc32e317704056b53259063c735e63": "sentence-transformers/all-MiniLM-L6-v2",
+}
+SAYS_NOTHING = re.compile(r"(model|weights|checkpoint|final|best|hf|v?\d+)([-_.]?\d+)?|[0-9a-f]{40}", re.IGNORECASE)
 PICKLES = ("pytorch_model*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
@@ -42,6 +47,27 @@ def model_dir(model: str, weights: bool = True) -> Path:
         folder = _hub_dir(model)
     _check(model, folder, weights)
     return folder
+
+
+def model_name(model: str) -> str:
+    """A readable name of `model` that tells no place on this machine: a hub id, or the last part of a directory.
+
+    A directory of the hub's cache gives its hub id; a last part such as "model" is shown with the one above it.
+    """
+    folder = Path(model).expanduser()
+    if model == "embedded" or not folder.is_dir():
+        return model if not folder.is_absolute() and not model.startswith((".", "~")) else folder.name
+    parts = folder.resolve().parts[1:]
+    for part in reversed(parts):
+        if part.startswith("models--"):
+            return part.removeprefix("models--").replace("--", "/")
+    return "/".join(parts[-2:] if SAYS_NOTHING.fullmatch(parts[-1]) else parts[-1:])
+
+
+def name_of_record(record: dict) -> str:
+    """The model's name as a page shows it: a known model's public name, else what the record has."""
+    source = record["source"]
+    return KNOWN.get(record["inputs"].get("model", "")) or source.get("model_name") or source["model"]
 
 
 @functools.lru_cache(maxsize=None)

@@ -99,7 +99,7 @@ def draw_bars(ax: Axes, means: pd.DataFrame, seeds: pd.DataFrame, groups: list[s
             spread = np.linspace(-0.22, 0.22, row.count) * width
             ax.scatter(place + spread, own, s=9, color="white", edgecolors=TEXT, linewidths=0.7, zorder=3)
     ax.axhline(0, color="#8A8A8A", linewidth=0.8)
-    ax.set_xticks(range(len(groups)), [NAMES[g].replace(" ", "\n", 1) for g in groups])
+    ax.set_xticks(range(len(groups)), [tick_label(g) for g in groups])
     ax.set_xlim(-0.6, len(groups) - 0.4)
     ax.yaxis.grid(True, color=GRID, linewidth=0.6)
     ax.tick_params(axis="x", length=0)
@@ -107,6 +107,11 @@ def draw_bars(ax: Axes, means: pd.DataFrame, seeds: pd.DataFrame, groups: list[s
     for place, group in enumerate(groups):
         if group not in there:
             ax.text(place, 0.03, "gap", ha="center", va="bottom", fontsize=8, color="#6E6E6E", rotation=90)
+
+
+def tick_label(subnetwork: str) -> str:
+    """A name on two lines where it has two parts."""
+    return NAMES[subnetwork].replace("super-", "super-\n").replace(" ", "\n", 1)
 
 
 def legend_of(means: pd.DataFrame) -> list:

@@ -37,13 +37,15 @@ def super_bars(results: pd.DataFrame, table: pd.DataFrame) -> Figure:
     frame = pd.concat([results[same & results["subnetwork"].isin(["majority", "full"])], rows])
     sizes = super_sizes(table).set_index("task")
     titles = {
-        task: f"{title}: {own.super_heads} heads, {own.super_mlps} MLPs, {as_percent(own.super_share)}"
+        task: f"{title}: {_counted(own.super_heads, own.super_mlps)}, {as_percent(own.super_share)}"
         for task, title in zip(frame["task"], frame["title"], strict=True)
         for own in [sizes.loc[task]]
     }
-    figure = score_bars(frame, titles)
-    figure.suptitle("Super-survivors; in the titles, what they keep, and that share of prunable weights", fontsize=9)
-    return figure
+    return score_bars(frame, titles)
+
+
+def _counted(heads: int, mlps: int) -> str:
+    return f"{heads} head{'' if heads == 1 else 's'}, {mlps} MLP{'' if mlps == 1 else 's'}"
 
 
 def super_sizes(table: pd.DataFrame) -> pd.DataFrame:
@@ -112,7 +114,7 @@ def published_sentence() -> str:
 def published_titles() -> dict[str, str]:
     """Panel titles of the authors' bars: how many components are super-survivors."""
     rows = published.super_survivors()
-    return {r.task: f"{r.title}: {r.super_heads} heads, {r.super_mlps} MLPs" for r in rows.itertuples()}
+    return {r.task: f"{r.title}: {_counted(r.super_heads, r.super_mlps)}" for r in rows.itertuples()}
 
 
 def published_bars() -> Figure:

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ..analysis import published
 from ..analysis.compare import compare
 from ..analysis.scores import choose, summary
-from ..analysis.versus import best_bad_published, leads
+from ..analysis.versus import BASELINES, best_bad_published, leads
 from ..tasks.glue import TASKS
-from .bars import score_bars
 from .glue import listed
 from .style import COLOURS, GRID, METHOD_NAMES, METRIC_NAMES, NAMES, TEXT, empty_figure, legend_below, panels
 from .tables import GAP, dressed
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from ..experiment.study import Study
 
+ORDER = (*BASELINES, "bad", "full")
+MAJORITY = {"color": "#8A8A8A", "linewidth": 0.9, "linestyle": (0, (4, 3))}
 SHORT = {"structured": "s", "magnitude": "m"}
 
 
@@ -37,7 +39,36 @@ def versus_bars(frame: pd.DataFrame, best: dict[str, str]) -> Figure:
     frame = frame[frame["task"].isin(frame.loc[frame["treatment"] == "full", "task"])]
     named = zip(frame["task"], frame["title"], strict=True)
     titles = {task: f"{title}: bad by {METHOD_NAMES[best[task]]}" for task, title in named if task in best}
-    return score_bars(frame, titles)
+    names = [name for name in ORDER if name in set(frame["subnetwork"])]
+    tasks = list(dict.fromkeys(frame["task"]))
+    figure, axes = panels(len(tasks), height=1.9)
+    for ax, task in zip(axes, tasks, strict=True):
+        own = frame[frame["task"] == task]
+        for place, name in enumerate(names):
+            scores = own.loc[own["subnetwork"] == name, "score"]
+            if scores.empty:
+                ax.text(0.01, place, "gap", va="center", fontsize=7.5, color="#6E6E6E")
+                continue
+            ax.barh(place, scores.mean(), 0.74, color=COLOURS[name], zorder=2)
+            if len(scores) > 1:
+                spread = np.linspace(-0.2, 0.2, len(scores)) + place
+                ax.scatter(scores, spread, s=9, color="white", edgecolors=TEXT, linewidths=0.7, zorder=3)
+        ax.axvline(own.loc[own["subnetwork"] == "majority", "score"].mean(), **MAJORITY)
+        ax.axvline(0, color="#8A8A8A", linewidth=0.8)
+        ax.set_ylim(len(names) - 0.5, -0.5)
+        ax.set_yticks(range(len(names)), [NAMES[name] for name in names] if _is_first(ax) else [])
+        ax.set_xlim(min(0.0, frame["score"].min() - 0.02), 1.03)
+        ax.set_title(titles.get(task, own["title"].iloc[0]), fontsize=9)
+        ax.set_xlabel(METRIC_NAMES[own["metric"].iloc[0]], fontsize=8)
+        ax.xaxis.grid(True, color=GRID, linewidth=0.6)
+        ax.tick_params(axis="y", length=0)
+    dot = Line2D([], [], marker="o", linestyle="", ms=4, markerfacecolor="white", color=TEXT, label="one seed")
+    legend_below(figure, [dot, Line2D([], [], **MAJORITY, label="majority")])
+    return figure
+
+
+def _is_first(ax: Axes) -> bool:
+    return ax.get_subplotspec().is_first_col()
 
 
 def longer_lines(results: pd.DataFrame) -> Figure:
@@ -50,9 +81,8 @@ def longer_lines(results: pd.DataFrame) -> Figure:
     figure, axes = panels(len(tasks), height=2.2)
     for ax, task in zip(axes, tasks, strict=True):
         own = results[results["task"] == task]
-        for name, dashes in (("full", (0, ())), ("majority", (0, (4, 3)))):
-            level = own.loc[own["subnetwork"] == name, "score"].mean()
-            ax.axhline(level, color=COLOURS[name] if name == "full" else "#8A8A8A", linewidth=0.9, linestyle=dashes)
+        for name, look in (("full", {"color": TEXT, "linewidth": 0.9}), ("majority", MAJORITY)):
+            ax.axhline(own.loc[own["subnetwork"] == name, "score"].mean(), **look)
         for at, method in enumerate(methods):
             pairs = _pairs(own, method)
             for before, after in pairs:
@@ -74,7 +104,7 @@ def longer_lines(results: pd.DataFrame) -> Figure:
         Line2D([], [], **dot, linestyle="", label="bad, retrained longer"),
         Line2D([], [], color=COLOURS["bad"], linewidth=1.1, label="one seed"),
         Line2D([], [], color=TEXT, linewidth=0.9, label="full model"),
-        Line2D([], [], color="#8A8A8A", linewidth=0.9, linestyle=(0, (4, 3)), label="majority"),
+        Line2D([], [], **MAJORITY, label="majority"),
     ]
     legend_below(figure, handles)
     return figure
