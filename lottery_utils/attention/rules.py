@@ -52,7 +52,9 @@ def draw_maps(
     maps = drawn[labels, np.arange(count)]
     even = rng.uniform(0.0, 0.3, (count, 1, 1)) * (labels != PATTERNS.index("block"))[:, None, None]
     maps = (1 - even) * maps + even / size
-    share = rng.uniform(*noise, (count, 1, 1))
+    share = np.repeat(rng.uniform(*noise, (count, 1, 1)), size, axis=1)
+    for row in (0, size - 1):  # special tokens often look at something of their own
+        share[:, row] = np.where(rng.random((count, 1)) < 0.4, 1.0, share[:, row])
     maps = (1 - share) * maps + share * _peaks(count, size, rng)
     maps = _rows(maps * rng.lognormal(0, 0.15, maps.shape))
     if kind == "normed":
@@ -112,11 +114,14 @@ def _block(count: int, size: int, separator: Array, rng: np.random.Generator) ->
 
 
 def _peaks(count: int, size: int, rng: np.random.Generator) -> Array:
-    """Softmax of random queries and keys: peaks that differ from row to row, sharp or hardly there."""
+    """Softmax of random queries and keys: peaks of each row, sharp or hardly there, and a few spikes."""
     width = 6
     query, key = rng.normal(size=(2, count, size, width))
-    scores = query @ key.transpose(0, 2, 1) / np.sqrt(width) * rng.uniform(0.2, 3.5, (count, 1, 1))
+    sharp = rng.uniform(0.2, 3.0, (count, 1, 1)) * rng.lognormal(0, 0.4, (count, size, 1))
+    scores = query @ key.transpose(0, 2, 1) / np.sqrt(width) * sharp
     scores += rng.normal(size=scores.shape) * rng.uniform(0.1, 1.2, (count, 1, 1))
+    scores += rng.normal(size=(count, 1, size)) * rng.uniform(0, 0.6, (count, 1, 1))  # some tokens are looked at more
+    scores += rng.exponential(3.0, scores.shape) * (rng.random(scores.shape) < 0.6 / size)
     return _rows(np.exp(scores - scores.max(axis=-1, keepdims=True)))
 
 

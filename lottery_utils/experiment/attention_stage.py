@@ -25,7 +25,7 @@ from ..attention.classifier import (
     training_sizes,
     validate,
 )
-from ..attention.names import KINDS, NETWORKS, PATTERNS, WEIGHTS
+from ..attention.names import KINDS, NETWORKS, PATTERNS, RULES, WEIGHTS
 from ..attention.patterns import Gallery, choose_examples, count_patterns
 from ..errors import UserError
 from ..models.compact import compact
@@ -38,8 +38,6 @@ from .cells import upstream
 from .claims import claim
 from .identity import archive_print, numpy_generator_for
 from .stage import Result, Work
-
-VERSION = 1  # of the classifier; raise it when rules or training change
 
 
 def run_attention(work: Work, result: Result) -> None:
@@ -97,7 +95,7 @@ def _readers(work: Work) -> tuple[dict[str, torch.nn.Module], np.ndarray]:
             f"{preset.attention_max_tokens}"
         )
     sizes = training_sizes(preset.attention_min_tokens, preset.attention_max_tokens)
-    about = {"version": VERSION, "steps": STEPS, "sizes": sizes, "torch": torch.__version__}
+    about = {"rules": RULES, "steps": STEPS, "sizes": sizes, "torch": torch.__version__}
     if preset.attention_labels:
         about["labels"] = archive_print(preset.attention_labels)
     key = "attention-" + hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]

@@ -8,6 +8,7 @@ from dataclasses import fields
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from ..attention.names import RULES
 from ..presets import Preset
 from .cells import TRANSFORMERS, Cell, upstream
 
@@ -57,6 +58,8 @@ def inputs(cell: Cell, preset: Preset, model: str, data: str) -> dict:
     content: dict = {"protocol": PROTOCOL, "cell": cell.as_dict(), "data": data}
     if not _model_free(cell):
         content["model"] = model
+    if cell.stage == "attention":
+        content["rules"] = RULES
     settings = {name: getattr(preset, name) for name in settings_of(cell)}
     if settings.get("attention_labels"):
         settings["attention_labels"] = archive_print(preset.attention_labels)
