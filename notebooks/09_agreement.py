@@ -109,7 +109,9 @@ overlaps.seed_jaccards(survival, statistics)
 stability.agreement_table(statistics)
 
 # %% [markdown]
-# **What to see.** {glue:text}`seeds_heads` {glue:text}`seeds_mlps` {glue:text}`cochran`
+# **What to see.** That good subnetworks are unstable can mean two things. Seeds do not find the *same* components: then the index is
+# below 1. Or they agree *no more than by chance*: then it is at its chance level. {glue:text}`seeds_heads`
+# {glue:text}`seeds_mlps` {glue:text}`cochran`
 #
 # ## What each statistic can and cannot show
 #

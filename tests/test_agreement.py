@@ -201,8 +201,9 @@ def test_overlap_compares_the_same_seed_and_knows_chance():
 
 
 def test_overlap_of_one_common_seed_has_no_deviation_and_of_none_no_row():
-    one = overlap.task_overlap(TWO[(TWO["task"] == "a") | (TWO["seed"] == 1)]).set_index(["component", "task_a", "task_b"])
-    assert one.loc[("head", "a", "b"), "seeds"] == 1 and math.isnan(one.loc[("head", "a", "b"), "std_shared"])
+    one = overlap.task_overlap(TWO[(TWO["task"] == "a") | (TWO["seed"] == 1)])
+    pair = one.set_index(["component", "task_a", "task_b"]).loc[("head", "a", "b")]
+    assert pair["seeds"] == 1 and math.isnan(pair["std_shared"])
     none = overlap.task_overlap(TWO[(TWO["task"] == "a") == (TWO["seed"] == 1)])
     assert set(zip(none["task_a"], none["task_b"])) == {("a", "a"), ("b", "b")}
     assert overlap.task_overlap(TWO.iloc[:0]).empty

@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 STUDY_PARAMETERS = ["preset", "tasks", "seeds", "overrides", "results_dir"]
 NAMES = [path.stem for path in NOTEBOOKS]
+FIGURE = r"(bars|courses|heatmaps|importances|overlaps|patterns)\."  # a cell that begins with a figure's function
 
 
 def read(path: Path):
@@ -65,8 +66,7 @@ def test_figures_have_captions_labels_of_their_own_and_alternative_text():
     labels = []
     for path in NOTEBOOKS:
         for cell in read(path).cells:
-            figure = re.search(r"^(bars|courses|heatmaps)\.", cell.source) if cell.cell_type == "code" else None
-            if figure:
+            if cell.cell_type == "code" and re.match(FIGURE, cell.source):
                 settings = cell.metadata["mystnb"]
                 assert settings["figure"]["caption"].endswith((".", ")")) and settings["image"]["alt"]
                 labels.append(settings["figure"]["name"])

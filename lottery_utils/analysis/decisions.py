@@ -54,8 +54,9 @@ def decisions(study: Study) -> pd.DataFrame:
                 ("mlp", t["mlps"], t["mlp_importance"]),
             ):
                 there, score = masks[base].astype(bool), scores[source].astype(float)
-                if component == "mlp" and there.any() and score[there].max() > 0:
-                    score = score / score[there].max()
+                largest = np.nanmax(score[there], initial=0.0)  # "released" has none for an MLP that comes back
+                if component == "mlp" and largest > 0:
+                    score = score / largest
                 place = np.nonzero(there)
                 column = place[1].astype(float) if component == "head" else np.nan
                 own = {"layer": place[0], "head": column, "importance": score[there]}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from ..analysis.gather import component_survival
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from ..experiment.study import Study
 
 SEARCHES = CHOICES["search"]
-MODE_NAMES = {"joint": "heads and MLPs together", "heads": "heads alone", "mlps": "MLPs alone"}
 
 
 def by_search(study: Study) -> dict[str, Study]:
@@ -37,7 +37,8 @@ def alone(studies: dict[str, Study]) -> pd.DataFrame:
     mlps = component_survival(studies["mlps"], "structured").query("component == 'mlp'")
     both = set(zip(heads["task"], heads["seed"])) & set(zip(mlps["task"], mlps["seed"]))
     rows = pd.concat([heads, mlps], ignore_index=True)
-    return rows[[pair in both for pair in zip(rows["task"], rows["seed"])]].reset_index(drop=True)
+    there = np.array([pair in both for pair in zip(rows["task"], rows["seed"])], bool)
+    return rows[there].reset_index(drop=True)
 
 
 def sizes_sentence(together: pd.DataFrame, apart: pd.DataFrame) -> str:
@@ -52,7 +53,7 @@ def sizes_sentence(together: pd.DataFrame, apart: pd.DataFrame) -> str:
         both = pd.concat(found, axis=1, join="inner").groupby("task").mean().mean()
         if both.notna().all():
             shares = [f"{100 * share:.0f} %" for share in both]
-            parts.append(f"{shares[0]} of the {name} survive when they are pruned alone, {shares[1]} when pruned together")
+            parts.append(f"{shares[0]} of the {name} survive when pruned alone, {shares[1]} when pruned together")
     return f"On average over tasks, {listed(parts)}." if parts else "There is nothing to compare."
 
 

@@ -117,7 +117,8 @@ def _jaccards(table: pd.DataFrame, pairs: dict, texts: dict) -> Figure:
             beside = place + 0.22 * np.linspace(-1, 1, len(dots)) if len(dots) > 1 else np.full(len(dots), place)
             ax.scatter(beside, dots, s=14, color=colour, alpha=0.45, linewidths=0)
             spread = row.get("std", np.nan)
-            ax.errorbar(place, row["jaccard"], None if np.isnan(spread) else spread, fmt="D", ms=6, color=colour, lw=1.2)
+            spread = None if np.isnan(spread) else spread
+            ax.errorbar(place, row["jaccard"], spread, fmt="D", markersize=6, color=colour, linewidth=1.2)
             ax.text(place, 1.1, texts.get((task, kind), ""), ha="center", va="bottom", fontsize=8)
         if texts:
             ax.text(-0.62, 1.1, "p", ha="right", va="bottom", fontsize=8, style="italic")
@@ -131,8 +132,8 @@ def _jaccards(table: pd.DataFrame, pairs: dict, texts: dict) -> Figure:
         Line2D([], [], **CHANCE, label="by chance, same sizes"),
     ]
     if pairs:
-        one = Line2D([], [], color=colour, marker="o", alpha=0.45, linestyle="", markersize=4, label="one pair of seeds")
-        handles.insert(0, one)
+        look = {"marker": "o", "alpha": 0.45, "linestyle": "", "markersize": 4}
+        handles.insert(0, Line2D([], [], color=colour, **look, label="one pair of seeds"))
     legend_below(figure, handles)
     return figure
 

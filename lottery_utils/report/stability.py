@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..analysis.agreement import LEVEL, PermutationTest, statistics
 from ..experiment.identity import numpy_generator_for
-from .glue import as_percent, as_text, listed
+from .glue import as_percent, listed
 from .overlaps import KINDS, p_text
 from .tables import GAP, dressed
 
@@ -116,13 +116,13 @@ def overlap_sentence(overlap: pd.DataFrame, test: PermutationTest, component: st
         return f"With fewer than two tasks, this run cannot say whether tasks share {name}."
     shared, chance = rows["mean_shared"].mean(), rows["chance_mean"].mean()
     pairs, above = len(rows) // 2, int((rows["mean_shared"] > rows["chance_mean"] + 1e-9).sum()) // 2
-    text = f"Two tasks share {as_text(float(shared))} {name} on average; chance would give {as_text(float(chance))}"
+    text = f"Two tasks share {shared:.1f} {name} on average; chance would give {chance:.1f}."
     if pairs > 1:
-        text += f". In {above} of {pairs} pairs of tasks it is more than by chance"
+        text += f" It is more than by chance in {above} of {pairs} pairs of tasks."
     if np.isnan(test.p):
-        return text + "."
-    verdict = "more than chance explains" if test.p < LEVEL else "which chance can explain"
-    return f"{text}: over all pairs, {verdict} (p {_with_sign(test.p)}, {test.permutations:,} permutations)."
+        return text
+    verdict = "More than chance explains" if test.p < LEVEL else "Not more than chance can explain"
+    return f"{text} {verdict}: p {_with_sign(test.p)} over all pairs ({test.permutations:,} permutations)."
 
 
 def seeds_sentence(table: pd.DataFrame, component: str) -> str:
@@ -139,7 +139,8 @@ def seeds_sentence(table: pd.DataFrame, component: str) -> str:
     yes = int((own["corrected"] < LEVEL).sum())
     agree = [title for title, p in zip(own["title"], own["corrected"]) if p < LEVEL]
     tasks = f"{yes} of {len(own)} tasks" + (f" ({listed(agree)})" if 0 < yes < len(own) else "")
-    return f"{text}. Seeds agree more than by chance on {tasks}, after Holm's correction for {len(tested)} tests."
+    text += f". Seeds agree more than by chance on {tasks}, after Holm's correction for {len(tested)} tests."
+    return text
 
 
 def _tested(table: pd.DataFrame) -> pd.DataFrame:
@@ -163,8 +164,8 @@ def cochran_sentence(table: pd.DataFrame) -> str:
     least = open_rows[open_rows["fleiss_kappa"].notna()].sort_values("fleiss_kappa").head(1)
     if len(least) and least["fleiss_kappa"].item() < 0.4:
         row = least.iloc[0]
-        text += f". For {KINDS[row['component']]} of {row['title']} p is {p_text(row['cochran_p'])}, while kappa is only "
-        text += f"{row['fleiss_kappa']:.2f}"
+        text += f". For {KINDS[row['component']]} of {row['title']} p is {p_text(row['cochran_p'])}, while kappa is "
+        text += f"only {row['fleiss_kappa']:.2f}"
     return text + "."
 
 
@@ -177,8 +178,8 @@ def super_sentence(counts: pd.DataFrame) -> str:
         rows = counts[counts["component"] == component]
         means = rows[["super_survivors", "mean_kept", "chance"]].mean()
         parts.append(
-            f"{means['super_survivors']:.1f} {name} are super-survivors, of {means['mean_kept']:.1f} that one seed keeps; "
-            f"{means['chance']:.1f} would be by chance"
+            f"{means['super_survivors']:.1f} {name} are super-survivors, of {means['mean_kept']:.1f} that one seed "
+            f"keeps; {means['chance']:.1f} would be by chance"
         )
     tasks = counts["task"].nunique()
     return f"On {'average over ' + str(tasks) + ' tasks' if tasks > 1 else 'this task'}, {'; '.join(parts)}."
@@ -195,8 +196,8 @@ def cut_sentence(first: pd.DataFrame) -> str:
     near = near[near["importance"] < 2 * near["edge"]].groupby(keys).size().reindex(edge.index, fill_value=0).mean()
     removed = gone.groupby(keys).size().mean()
     return (
-        f"The first step removes {removed:.0f} of {len(first) / len(edge):.0f} heads. On average {near:.1f} of the heads "
-        "that stay are less than twice as important as the most important one that goes."
+        f"The first step removes {removed:.0f} of {len(first) / len(edge):.0f} heads. On average {near:.1f} of the "
+        "heads that stay are less than twice as important as the most important one that goes."
     )
 
 
@@ -209,8 +210,8 @@ def order_sentence(look: pd.DataFrame, between_seeds: pd.DataFrame) -> str:
     if len(look):
         means = look.groupby("task")[["same", "chance"]].mean().mean()
         parts.append(
-            f"Of the heads in good subnetworks, {as_percent(means['same'])} are among the most important ones, as many, of the "
-            f"full model; a random choice would have {as_percent(means['chance'])} of them."
+            f"Of the heads in good subnetworks, {as_percent(means['same'])} are among the most important ones, as "
+            f"many, of the full model; a random choice would have {as_percent(means['chance'])} of them."
         )
     if len(between_seeds) and between_seeds["correlation"].notna().any():
         mean = between_seeds["correlation"].mean()
