@@ -1,0 +1,181 @@
+"""Energy and CO2 of cells: numbers with how they were measured, nulls with a reason, nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import socket
+import sys
+import types
+
+import pytest
+import small_world
+import torch
+
+from lottery_utils.errors import UserError
+from lottery_utils.experiment import energy
+from lottery_utils.experiment.energy import COUNTRY, Meter, gpu_of, how, place
+from lottery_utils.experiment.job import Job
+from lottery_utils.experiment.provenance import summary
+from lottery_utils.experiment.study import open_study
+from lottery_utils.experiment.tables import results_table
+from lottery_utils.presets import get_preset
+from lottery_utils.report.tables import provenance_table
+
+FIELDS = {"energy_kwh", "co2_kg", "gpu_hours", "energy"}
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch):
+    """No tracker and no place from another test, nor from the environment."""
+    for name in (energy.COUNTRY_VARIABLE, energy.REGION_VARIABLE):
+        monkeypatch.delenv(name, raising=False)
+    energy._tracker.cache_clear()
+    yield
+    energy._tracker.cache_clear()
+
+
+def busy(meter: Meter) -> dict:
+    with meter:
+        sum(range(3_000_000))
+    return meter.fields()
+
+
+def test_a_cell_gets_numbers_and_how_they_were_measured():
+    pytest.importorskip("codecarbon")
+    found = busy(Meter())
+    assert set(found) == FIELDS and 0 < found["energy_kwh"] < 1e-3 and 0 < found["co2_kg"] < 1e-3
+    assert found["gpu_hours"] == 0.0 and found["energy"]["missing"] is None
+    parts = [found["energy"][name] for name in ("cpu_kwh", "ram_kwh", "gpu_kwh")]
+    assert sum(parts) == pytest.approx(found["energy_kwh"])
+    said = how(found)
+    assert said.startswith("codecarbon ") and "tracking mode process" in said and said.endswith(f"grid {COUNTRY}")
+    json.dumps(found, allow_nan=False)
+
+
+def test_the_country_decides_the_co2_and_not_the_energy():
+    pytest.importorskip("codecarbon")
+    intensity = {}
+    for where in ("SWE", "POL"):
+        found = busy(Meter(where))
+        intensity[where] = found["co2_kg"] / found["energy_kwh"]
+    assert intensity["POL"] > 3 * intensity["SWE"]
+
+
+def test_nothing_is_written_said_or_sent(tmp_path, monkeypatch, capfd):
+    pytest.importorskip("codecarbon")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".codecarbon.config").write_text(
+        "[codecarbon]\nsave_to_file=true\nemissions_endpoint=http://127.0.0.1:9\nelectricitymaps_api_token=x\n"
+    )
+
+    def refused(*a, **k):
+        raise AssertionError("a connection was opened")
+
+    monkeypatch.setattr(socket.socket, "connect", refused)
+    assert busy(Meter())["energy_kwh"] > 0
+    assert [p.name for p in tmp_path.iterdir()] == [".codecarbon.config"]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_without_codecarbon_there_are_nulls_and_a_reason(monkeypatch):
+    monkeypatch.setitem(sys.modules, "codecarbon", None)
+    found = busy(Meter())
+    assert found["energy_kwh"] is found["co2_kg"] is None
+    assert found["energy"]["missing"] == "codecarbon is not installed"
+    assert how(found) == "not measured: codecarbon is not installed"
+    assert place() == (COUNTRY, "")
+
+
+class Broken:
+    """A tracker whose power interface fails at one call."""
+
+    def __init__(self, fails: str):
+        self.fails = fails
+
+    def start_task(self):
+        if self.fails == "start":
+            raise PermissionError("power counter")
+
+    def stop_task(self):
+        if self.fails == "stop":
+            raise OSError("gone")
+        energy_kwh = float("nan") if self.fails == "nan" else 1.0
+        return types.SimpleNamespace(energy_consumed=energy_kwh, emissions=1.0, gpu_energy=0.0)
+
+
+@pytest.mark.parametrize(
+    ("fails", "gpu", "said"),
+    [
+        ("start", "", "PermissionError: power"),
+        ("stop", "", "OSError: gone"),
+        ("nan", "", "not finite"),
+        ("", "GPU-1", "GPU"),
+    ],
+)
+def test_a_power_interface_that_fails_costs_no_result(fails, gpu, said, monkeypatch):
+    with monkeypatch.context() as patched:
+        patched.setattr(energy, "_tracker", lambda *a: (Broken(fails), None))
+        meter = Meter(gpu=gpu)
+    found = busy(meter)
+    assert found["energy_kwh"] is found["co2_kg"] is None and said in found["energy"]["missing"]
+    assert (found["gpu_hours"] > 0) == bool(gpu)
+
+
+def test_an_error_inside_passes_through():
+    with pytest.raises(KeyError):
+        with Meter():
+            raise KeyError("cell")
+
+
+def test_places_are_checked(monkeypatch):
+    pytest.importorskip("codecarbon")
+    monkeypatch.setenv("LOTTERY_COUNTRY", "can")
+    monkeypatch.setenv("LOTTERY_REGION", "Quebec")
+    assert place() == ("CAN", "quebec")
+    for country, region in (("XXX", ""), ("Germany", ""), ("USA", "bavaria"), ("DEU", "bavaria")):
+        monkeypatch.setenv("LOTTERY_COUNTRY", country)
+        monkeypatch.setenv("LOTTERY_REGION", region)
+        with pytest.raises(UserError, match="is unknown") as caught:
+            place()
+        assert "\n" not in str(caught.value)
+
+
+def test_a_cpu_needs_no_gpu_and_a_gpu_is_named_by_its_identifier(monkeypatch):
+    assert gpu_of(torch.device("cpu")) == ""
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda d: types.SimpleNamespace(uuid="ab-12"))
+    assert gpu_of(torch.device("cuda", 0)) == "GPU-ab-12"
+
+
+def test_a_job_carries_the_place():
+    job = Job("results", get_preset("demo"), "a", {}, "lottery run", "DEU", "")
+    assert Job.from_line(job.to_line()) == job
+
+
+def test_records_hold_it_and_old_ones_show_as_not_measured(tmp_path, monkeypatch):
+    pytest.importorskip("codecarbon")
+    small_world.make_model(tmp_path / "model")
+    small_world.make_task(tmp_path / "glue")
+    overrides = {"model": str(tmp_path / "model"), "data": str(tmp_path / "glue"), **small_world.SETTINGS, "epochs": 1}
+    study = open_study("laptop", ["sst2"], [1], overrides, tmp_path / "results")
+    monkeypatch.setenv("LOTTERY_COUNTRY", "FRA")
+    assert study.run(["baseline"], subnetworks=["majority", "cbow"], engine="serial", progress=False).ok
+    record = study.record("sst2/1/baseline/cbow")
+    assert set(record) >= FIELDS and record["energy_kwh"] > 0 and record["energy"]["country"] == "FRA"
+    table = study.table()
+    assert (table["energy_kwh"] > 0).all() and (table["co2_kg"] > 0).all() and (table["gpu_hours"] == 0).all()
+    about = study.provenance()
+    assert about["measured"] == 2 and about["energy_kwh"] == pytest.approx(table["energy_kwh"].sum())
+    assert "Wh" in provenance_table(study).to_html()
+
+    old = [{name: value for name, value in record.items() if name not in FIELDS}]
+    assert how(old[0]) == "not measured"
+    about = summary(study.preset, old)
+    assert about["energy_kwh"] is None and about["energy_how"] == ["not measured"]
+    assert results_table(old)["energy_kwh"].isna().all()
+
+
+def test_addresses_do_not_depend_on_the_place(monkeypatch, tmp_path):
+    study = open_study("demo", results_dir=tmp_path)
+    before = study.address("rte/42/finetune/full")
+    monkeypatch.setenv("LOTTERY_COUNTRY", "DEU")
+    assert open_study("demo", results_dir=tmp_path).address("rte/42/finetune/full") == before
