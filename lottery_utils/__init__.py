@@ -8,9 +8,9 @@ from __future__ import annotations
 import importlib
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "open_study"]
+__all__ = ["__version__", "load_compact", "open_study"]
 
-_LAZY = {"open_study": "lottery_utils.experiment.study"}
+_LAZY = {"load_compact": "lottery_utils.models.compact", "open_study": "lottery_utils.experiment.study"}
 
 
 def __getattr__(name: str):

@@ -27,6 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code: 0 done, 1 a cell failed, 2 bad input, 130 stopped."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _interrupt)  # stop as on Ctrl-C: the store stays clean
+        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
+            signal.signal(signal.SIGHUP, _interrupt)  # the terminal was closed, and no nohup
     try:
         options = _parser().parse_args(arguments)
         return options.command(options)
@@ -60,8 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser("run", help="compute every cell that is not stored yet")
     _add_study(run)
     _add_choice(run)
-    run.add_argument("--engine", default="local", help="local (worker processes, the default) or serial")
-    run.add_argument("--workers", type=int, help="worker processes; default: one a core, one with a GPU")
+    run.add_argument("--engine", default="local", help="local (worker processes, the default), serial or ray")
+    run.add_argument("--workers", type=int, help="worker processes; default: one a GPU, or one a core without GPUs")
+    run.add_argument("--retry-failed", action="store_true", help="try cells again that failed before")
     run.add_argument("--quiet", action="store_true", help="no progress bar")
     _add_grid(run)
     run.set_defaults(command=_run)
@@ -73,6 +76,8 @@ def _parser() -> argparse.ArgumentParser:
 
     show = commands.add_parser("show", help="print a stored result")
     show.add_argument("cell", metavar="CELL", help="name (mrpc/42/retrain/structured/good), address, or its beginning")
+    text = "what the cell's address was made of and, with OTHER, in what it differs from that cell"
+    show.add_argument("--why", nargs="?", const="", metavar="OTHER", help=text)
     _add_study(show)
     show.set_defaults(command=_show)
 
@@ -95,6 +100,14 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--quiet", action="store_true", help="no progress bars")
     _add_grid(report)
     report.set_defaults(command=_report)
+
+    export = commands.add_parser("export", help="write a stored model: dense, compact, mask, model card")
+    export.add_argument("cell", metavar="CELL", help="name of a stored cell, such as mrpc/42/retrain/structured/good")
+    export.add_argument("dir", metavar="DIR", help="a new folder")
+    _add_study(export)
+    export.add_argument("--onnx", action="store_true", help="also model.onnx (needs lottery-utils[onnx])")
+    export.add_argument("--push", metavar="USER/NAME", help="then upload the folder to the hub, with your own login")
+    export.set_defaults(command=_export)
 
     authors = commands.add_parser("import-authors", help="tables from a clone of the authors' repository")
     authors.add_argument("dir", metavar="DIR", help="a clone of sai-prasanna/bert-experiments, or a part of it")
@@ -162,7 +175,8 @@ def _run(options: argparse.Namespace) -> int:
     _choose_grid(options)
     study = _study(options)
     summary = study.run(
-        options.stages, options.methods, options.subnetworks, options.engine, options.workers, not options.quiet
+        options.stages, options.methods, options.subnetworks, options.engine, options.workers, not options.quiet,
+        options.retry_failed,
     )
     print(summary)
     for error in summary.failed.values():
@@ -218,16 +232,48 @@ def _gc(options: argparse.Namespace) -> int:
 def _show(options: argparse.Namespace) -> int:
     from .experiment.files import dump
 
-    print(dump(_find(options)), end="")
+    if options.why is not None:
+        return _why(options)
+    print(dump(_find(options, options.cell)), end="")
     return 0
 
 
-def _find(options: argparse.Namespace) -> dict:
+def _why(options: argparse.Namespace) -> int:
+    from .experiment.store import Store
+    from .experiment.why import difference_lines, why_lines
+
+    one = _made(options, options.cell)
+    if not options.why:
+        print("\n".join(why_lines(one)))
+    else:
+        print("\n".join(difference_lines(one, _made(options, options.why), Store(options.results))))
+    return 0
+
+
+def _made(options: argparse.Namespace, wanted: str):
+    """What a cell's address was made of: a stored one's, or by its name a cell's of the study, stored or not."""
+    from .experiment.cells import parse_cell
+    from .experiment.identity import PROTOCOL
+    from .experiment.why import Made, made_of
+
+    try:
+        record = _find(options, wanted)
+    except UserError:
+        if "/" not in wanted:
+            raise
+        study, cell = _study(options), parse_cell(wanted)
+        return Made(study.address(cell), cell.name, study.inputs(cell), False)
+    if record["protocol"] != PROTOCOL and not isinstance(record.get("inputs"), dict):
+        raise UserError(f"{record['address']} is of protocol {record['protocol']} and does not say what it was made of")
+    return made_of(record)
+
+
+def _find(options: argparse.Namespace, wanted: str) -> dict:
     """The record `lottery show` is asked for; raises UserError when there is none or more than one."""
     from .experiment.cells import parse_cell
     from .experiment.store import Damaged, Store
 
-    wanted, store = options.cell, Store(options.results)
+    store = Store(options.results)
     try:
         if "/" in wanted:
             record = _study(options).record(parse_cell(wanted))
@@ -263,6 +309,20 @@ def _report(options: argparse.Namespace) -> int:
         workers=options.workers,
         progress=not options.quiet,
     )
+    return 0
+
+
+def _export(options: argparse.Namespace) -> int:
+    from .experiment.cells import parse_cell
+    from .export.folder import export_cell
+    from .export.text import exported_lines
+
+    exported = export_cell(_study(options), parse_cell(options.cell), options.dir, options.onnx)
+    print("\n".join(exported_lines(exported)))
+    if options.push:
+        from .export.hub import push
+
+        print(f"uploaded to {push(exported.folder, options.push)}")
     return 0
 
 

@@ -38,6 +38,7 @@ def train(
 def evaluate(work: Work, result: Result, model: nn.Module, data: bench.Examples) -> None:
     """Predict the dev set."""
     with timed(result, "evaluate"):
+        result.model = model
         result.logits = predict(model.to(work.device), data.dev, work.preset.precision)
         result.predictions = predictions_from_logits(data.task, result.logits)
 

@@ -23,9 +23,11 @@ Mask = StructuredMask | WeightMask
 class Result:
     """What a stage found; `work.compute` makes the record of it.
 
-    logits (N, C) and predictions (N,) are per dev example; `search_score` is set where no predictions are.
+    `model` is what was evaluated; logits (N, C) and predictions (N,) are per dev example; `search_score` is set
+    where no predictions are.
     """
 
+    model: nn.Module | None = None
     logits: np.ndarray | None = None
     predictions: np.ndarray | None = None
     search_score: float | None = None

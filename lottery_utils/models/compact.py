@@ -165,6 +165,8 @@ def load_compact(folder: str | Path, attention: str = "sdpa") -> nn.Module:
     from transformers.initialization import no_init_weights
 
     folder = Path(folder)
+    if not (folder / DESCRIPTION).is_file() and (folder / "compact").is_dir():
+        folder = folder / "compact"  # as in a folder of `lottery export`
     for name in (DESCRIPTION, WEIGHTS):
         if not (folder / name).is_file():
             raise UserError(f"no compact model in {folder}: expected {DESCRIPTION} and {WEIGHTS}, {name} is missing")

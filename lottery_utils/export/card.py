@@ -1,0 +1,125 @@
+"""The model card of an exported subnetwork: what it is, how good, how large, how fast, and where it came from."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from ..experiment.provenance import now
+from .latency import Latency
+from .rebuild import Rebuilt
+
+if TYPE_CHECKING:
+    from ..experiment.study import Study
+    from ..tasks.glue import Task
+
+METHODS = {
+    "structured": "s-pruning (heads and MLPs)",
+    "magnitude": "m-pruning (single weights)",
+    "": "none: the full model",
+}
+TREATMENTS = {
+    "finetune": "fine-tuned",
+    "score": "fine-tuned, then pruned; not trained again",
+    "retrain": "pre-trained weights under the mask, fine-tuned",
+    "retrain_longer": "pre-trained weights under the mask, fine-tuned for longer",
+}
+COMPACT = """
+The same model without the parts that were pruned, smaller and faster:
+
+```python
+import lottery_utils
+
+model = lottery_utils.load_compact("THIS_FOLDER")
+```
+"""
+
+
+def model_card(
+    study: Study, rebuilt: Rebuilt, task: Task, apart: dict[str, float], timed: list[Latency], onnx: bool
+) -> str:
+    """The card as Markdown with the hub's metadata block; its scores are the record's, on the dev set."""
+    record, cell = rebuilt.record, rebuilt.cell
+    name = f"{task.title}: {cell.subnetwork} subnetwork" if cell.method else f"{task.title}: full model"
+    lines = [
+        "---",
+        "library_name: transformers",
+        "pipeline_tag: text-classification",
+        "tags: [lottery-ticket, pruning]",
+    ]
+    lines += [
+        f"datasets: [{'nyu-mll/glue' if study.preset.data != 'embedded' else 'embedded-demo-language'}]",
+        "---",
+        "",
+    ]
+    lines += [
+        f"# {name}",
+        "",
+        f'A companion to "When BERT Plays the Lottery, All Tickets Are Winning"; cell `{cell.name}`.',
+        "",
+    ]
+    lines += _table(
+        {
+            "base model": record.get("model_name") or shown_model(record),
+            "task": f"{task.title}, {record['data_source']}",
+            "pruning": METHODS[cell.method],
+            "weights": TREATMENTS[cell.stage],
+            **{f"dev {metric}": f"{value:.4f}" for metric, value in record["metrics"].items()},
+            "majority score": f"{record['majority']:.4f}",
+            **_sizes(record),
+        }
+    )
+    lines += ["", "The dev set also chose the subnetwork, so its scores are optimistic.", "", "## Loading", ""]
+    lines += ["With plain transformers (full size, zeros where something was pruned):", "", "```python"]
+    lines += ["from transformers import AutoModelForSequenceClassification, AutoTokenizer", ""]
+    lines += ['model = AutoModelForSequenceClassification.from_pretrained("THIS_FOLDER")']
+    lines += ['tokenizer = AutoTokenizer.from_pretrained("THIS_FOLDER")', "```"]
+    lines += [COMPACT] if "compact" in apart else [""]
+    lines += ["`model.onnx` is the smallest form for ONNX Runtime; batch and length are free.", ""] if onnx else []
+    lines += [
+        "## Latency",
+        "",
+        f"Median forward pass, measured at export ({record['device'].split(' ')[0]} cell; here a CPU):",
+        "",
+    ]
+    lines += ["| form | batch | tokens | threads | ms |", "|---|---|---|---|---|"]
+    lines += [f"| {t.form} | {t.batch} | {t.tokens} | {t.threads} | {t.milliseconds:.2f} |" for t in timed]
+    lines += ["", "## Where it came from", ""]
+    same = f"{rebuilt.same} of {rebuilt.examples} dev predictions as recorded"
+    how = "every logit as recorded" if rebuilt.exact else f"{same}, logits apart by at most {rebuilt.apart:.1e}"
+    forms = ", ".join(f"{form} {difference:.1e}" for form, difference in apart.items())
+    lines += _table(
+        {
+            "record": f"`{record['address']}`, computed {record['started'][:10]} on {record['device']}",
+            "commit": f"{record['commit']}{', with changes' if record['dirty'] else ''}",
+            "made again": f"{now()[:10]}: {how}",
+            "forms compared": f"largest difference of two logits on a batch: {forms}",
+            "versions": ", ".join(f"{key} {value}" for key, value in sorted(record["versions"].items())),
+            "settings": ", ".join(f"{key}={value}" for key, value in sorted(record["inputs"]["settings"].items()))
+            or "the paper's",
+        }
+    )
+    return "\n".join(lines) + "\n"
+
+
+def shown_model(record: dict) -> str:
+    """The base model's hub id, or a folder's last two parts: never a whole path of this machine."""
+    source = record["source"]["model"]
+    if source == "embedded":
+        return "the companion's micro-BERT, pre-trained on its demo language"
+    return "/".join(PurePath(source).parts[-2:]) if source else "unknown"
+
+
+def _sizes(record: dict) -> dict[str, str]:
+    counts, shares = record["counts"], record["shares"]
+    rows = {}
+    for part, text in (("heads", "heads"), ("mlps", "MLPs")):
+        if counts[part] is not None:
+            rows[f"{text} left"] = f"{counts[part]} of {counts[f'{part}_total']}"
+    rows["prunable weights left"] = f"{counts['weights']:,} of {counts['weights_total']:,} ({shares['prunable']:.1%})"
+    rows["parameters left"] = f"{counts['parameters']:,} of {counts['parameters_total']:,} ({shares['all']:.1%})"
+    return rows
+
+
+def _table(rows: dict[str, str]) -> list[str]:
+    return ["| | |", "|---|---|", *(f"| {key} | {str(value).replace('|', '/')} |" for key, value in rows.items())]

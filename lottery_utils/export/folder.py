@@ -1,0 +1,138 @@
+"""`lottery export`: a subnetwork as a folder that plain transformers loads, with the compact model and masks inside."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..errors import UserError
+from ..experiment.cells import Cell, mask_source
+from ..experiment.store import MASK
+from ..models.compact import load_compact, save_compact
+from ..models.load import load_tokenizer, quiet_transformers
+from ..tasks.glue import get_task
+from .card import model_card
+from .dense import dense
+from .latency import Latency, latencies
+from .rebuild import Rebuilt, rebuild
+
+if TYPE_CHECKING:
+    from ..experiment.study import Study
+
+CLOSE = 1e-4  # largest difference of two logits between the forms of one exported model
+COMPACT, ONNX = "compact", "model.onnx"
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written where, how far the forms are from each other, and how the model compares with its record."""
+
+    folder: Path
+    rebuilt: Rebuilt
+    compact: bool
+    onnx: bool
+    apart: dict[str, float]  # form to largest difference of two logits from the dense model
+    latency: list[Latency]
+
+
+def export_cell(study: Study, cell: Cell, folder: str | Path, onnx: bool = False) -> Exported:
+    """Write the model of `cell` to `folder`, which must not exist or be empty; nothing is left there on failure.
+
+    The folder itself is a transformers checkpoint (dense, zeros where something was pruned) with tokenizer and model
+    card; `compact/`, where components were pruned, is the smaller model for `lottery_utils.load_compact`;
+    `mask.safetensors` is the mask; `model.onnx` the smallest form, if asked for. Each form is loaded again and compared
+    before the folder appears. Raises UserError for a cell without a model, or a folder that holds something.
+    """
+    folder = Path(folder)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{folder} exists already and is not empty; give a new folder, nothing is overwritten")
+    if onnx:
+        from .onnx import require_onnx
+
+        require_onnx()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    rebuilt = rebuild(study, cell)
+    part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        exported = _write(study, rebuilt, part, onnx)
+        part.chmod(0o755)  # mkdtemp makes folders for one user only
+        os.replace(part, folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return Exported(folder, rebuilt, *exported)
+
+
+def _write(
+    study: Study, rebuilt: Rebuilt, part: Path, onnx: bool
+) -> tuple[bool, bool, dict[str, float], list[Latency]]:
+    cell, preset, task = rebuilt.cell, study.preset, get_task(rebuilt.cell.task)
+    whole = dense(rebuilt.model)
+    smaller = whole is not rebuilt.model
+    name_labels(whole, task)
+    inputs = _inputs(study, cell)
+    with torch.no_grad(), quiet_transformers():
+        whole.save_pretrained(part, safe_serialization=True)
+        load_tokenizer(preset.model).save_pretrained(part)
+        if cell.stage != "finetune":
+            shutil.copyfile(study.store.file(study.address(mask_source(cell)), MASK), part / MASK)
+        if smaller:
+            name_labels(rebuilt.model, task)
+            save_compact(rebuilt.model, part / COMPACT)
+        want = logits(whole, inputs)
+        forms = {"dense": _dense_again(part)} | ({"compact": load_compact(part)} if smaller else {})
+        apart = {name: float(np.abs(logits(model, inputs) - want).max()) for name, model in forms.items()}
+        if onnx:
+            from .onnx import run_onnx, write_onnx
+
+            write_onnx(rebuilt.model, inputs, part / ONNX)
+            apart["onnx"] = float(np.abs(run_onnx(part / ONNX, inputs) - want).max())
+    for form, difference in apart.items():
+        if not difference <= CLOSE:
+            raise RuntimeError(f"{cell.name}: the {form} form differs from the model by {difference:.2g}; not exported")
+    timed = latencies({"dense": whole} | ({"compact": rebuilt.model} if smaller else {}), inputs)
+    card = model_card(study, rebuilt, task, apart, timed, onnx)
+    (part / "README.md").write_text(card, encoding="utf-8")
+    about = {"cell": cell.as_dict(), "record": rebuilt.record, "same_predictions": [rebuilt.same, rebuilt.examples]}
+    (part / "lottery.json").write_text(json.dumps(about, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    return smaller, onnx, apart, timed
+
+
+def name_labels(model: nn.Module, task) -> None:
+    """Write the task's label names into the configuration, as transformers' pipelines show them."""
+    names = task.label_names or ("score",)
+    model.config.id2label = dict(enumerate(names))
+    model.config.label2id = {name: number for number, name in enumerate(names)}
+    model.config.problem_type = "regression" if task.regression else "single_label_classification"
+
+
+def logits(model: nn.Module, inputs: dict[str, torch.Tensor]) -> np.ndarray:
+    """The model's outputs (B, C) for one batch."""
+    with torch.no_grad():
+        return model(**inputs).logits.numpy()
+
+
+def _dense_again(part: Path) -> nn.Module:
+    from transformers import AutoModelForSequenceClassification
+
+    return AutoModelForSequenceClassification.from_pretrained(part, local_files_only=True, use_safetensors=True).eval()
+
+
+def _inputs(study: Study, cell: Cell, count: int = 16) -> dict[str, torch.Tensor]:
+    """A padded batch of the task's first dev examples, as the tokenizer gives it."""
+    from ..tasks.load import load_task
+
+    preset = study.preset
+    texts = load_task(cell.task, preset.data, preset.train_limit, preset.dev_limit).dev.texts[:count]
+    columns = [list(column) for column in zip(*texts)]
+    tokenizer = load_tokenizer(preset.model)
+    length = min(preset.max_length, tokenizer.model_max_length)
+    return dict(tokenizer(*columns, truncation=True, max_length=length, padding=True, return_tensors="pt"))

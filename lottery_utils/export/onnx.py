@@ -1,0 +1,58 @@
+"""The exported model for ONNX Runtime; needs the extra `onnx`."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from ..errors import UserError
+
+NEEDED = ("onnx", "onnxscript", "onnxruntime")
+
+
+def require_onnx() -> None:
+    """Raise UserError, with the command that helps, when a package of the extra is missing."""
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UserError(f"ONNX export needs {', '.join(missing)}; install it with: pip install 'lottery-utils[onnx]'")
+
+
+class _Logits(nn.Module):
+    """The model as a function of tensors in a fixed order, to its logits."""
+
+    def __init__(self, model: nn.Module, names: list[str]):
+        super().__init__()
+        self.model, self.names = model, names
+
+    def forward(self, *tensors: torch.Tensor) -> torch.Tensor:
+        return self.model(**dict(zip(self.names, tensors))).logits
+
+
+def write_onnx(model: nn.Module, inputs: dict[str, torch.Tensor], path: Path) -> None:
+    """Write the model as one ONNX file; batch size and length are free, inputs are named as the tokenizer's outputs."""
+    names = list(inputs)
+    batch, tokens = torch.export.Dim("batch"), torch.export.Dim("tokens")
+    shapes = {"tensors": tuple({0: batch, 1: tokens} for _ in names)}
+    program = torch.onnx.export(
+        _Logits(model, names).eval(),
+        tuple(inputs.values()),
+        dynamo=True,
+        input_names=names,
+        output_names=["logits"],
+        dynamic_shapes=shapes,
+        verbose=False,
+    )
+    program.save(str(path), external_data=False)
+
+
+def run_onnx(path: Path, inputs: dict[str, torch.Tensor]) -> np.ndarray:
+    """Logits (B, C) of ONNX Runtime on the CPU."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    known = {entry.name for entry in session.get_inputs()}
+    return session.run(["logits"], {name: t.numpy() for name, t in inputs.items() if name in known})[0]

@@ -1,0 +1,78 @@
+"""The model behind a stored cell: made again by the cell's own stage and checked against its record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..errors import UserError
+from ..experiment.cells import Cell
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from ..experiment.study import Study
+
+STAGES = ("finetune", "score", "retrain", "retrain_longer")
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """A cell's model (compact where components were pruned), its record, and how its outputs compare with the record.
+
+    `same` of `examples` dev predictions are the recorded ones; `apart` is the largest difference of two logits.
+    """
+
+    cell: Cell
+    model: nn.Module
+    record: dict
+    same: int
+    examples: int
+    apart: float
+
+    @property
+    def exact(self) -> bool:
+        """Whether every logit is the recorded one."""
+        return self.apart == 0.0
+
+
+def exportable(cell: Cell) -> Cell:
+    """`cell`, or for a search or control the model its mask makes of the fine-tuned weights.
+
+    Raises UserError for a cell that has no model to take away.
+    """
+    if cell.stage in ("search", "control"):
+        return Cell(cell.task, cell.seed, "score", cell.method, cell.subnetwork)
+    if cell.stage not in STAGES:
+        raise UserError(
+            f"{cell.name} has no model to export; expected a cell of {', '.join(STAGES)}, search or control, "
+            "such as mrpc/42/retrain/structured/good"
+        )
+    return cell
+
+
+def rebuild(study: Study, cell: Cell) -> Rebuilt:
+    """Run the cell's stage again, on this machine's device, and compare; training takes as long as it did.
+
+    Raises UserError when the cell or what it needs is not stored, or its search was degenerate: there is no
+    subnetwork then.
+    """
+    from ..experiment.stage import Work
+    from ..experiment.stages import run
+    from ..experiment.work import steady
+
+    cell = exportable(cell)
+    record = study.record(cell)
+    if record is None:
+        raise UserError(f"{cell.name} is not stored in {study.store.root}; compute it with 'lottery run' first")
+    if record["degenerate"]:
+        raise UserError(f"{cell.name} is of a degenerate search: there is no subnetwork to export")
+    inputs = record["inputs"]
+    with steady():
+        result = run(Work(cell, study.preset, inputs["model"], inputs["data"], study.store))
+    recorded = study.predictions(cell)
+    same = int((np.asarray(recorded["predictions"]) == result.predictions).sum())
+    apart = float(np.abs(recorded["logits"].astype(np.float64) - result.logits).max())
+    return Rebuilt(cell, result.model.cpu().eval(), record, same, len(result.predictions), apart)

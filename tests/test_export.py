@@ -1,0 +1,187 @@
+"""Exported subnetworks: every form computes the same, and what is written is what was stored."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import small_world
+import torch
+from tiny import FAMILIES, tiny_batch, tiny_model
+
+from lottery_utils import load_compact, open_study
+from lottery_utils.cli import main
+from lottery_utils.errors import UserError
+from lottery_utils.experiment.cells import parse_cell
+from lottery_utils.export.dense import dense
+from lottery_utils.export.folder import export_cell
+from lottery_utils.export.hub import push
+from lottery_utils.models.compact import compact
+from lottery_utils.pruning.masks import load_mask
+
+CELLS = (
+    "sst2/1/finetune/full",
+    "sst2/1/score/structured/bad",
+    "sst2/1/retrain/structured/good",
+    "sst2/1/retrain/magnitude/good",
+)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """A small study, computed: full model, both methods, good and bad."""
+    root = tmp_path_factory.mktemp("export")
+    overrides = {
+        "model": str(small_world.make_model(root / "model")),
+        "data": str(small_world.make_task(root / "glue").parent),
+        **small_world.SETTINGS,
+    }
+    study = open_study("laptop", ["sst2"], [1], overrides, root / "results")
+    study.run(subnetworks=["good", "bad"], engine="serial", progress=False)
+    return study
+
+
+def predicted(model, folder, study) -> np.ndarray:
+    """Predictions of a loaded model on the dev set, one example at a time: no padding, nothing of our batching."""
+    from transformers import AutoTokenizer
+
+    from lottery_utils.tasks.load import load_task
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    texts = load_task("sst2", study.preset.data).dev.texts
+    with torch.no_grad():
+        return np.array([int(model(**tokenizer(*t, return_tensors="pt")).logits.argmax()) for t in texts])
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_plain_transformers_loads_it_and_predicts_as_recorded(study, name, tmp_path):
+    from transformers import AutoModelForSequenceClassification
+
+    exported = export_cell(study, parse_cell(name), tmp_path / "out")
+    assert exported.rebuilt.same == exported.rebuilt.examples  # the stage run again gives what is stored
+    model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "out").eval()
+    assert (predicted(model, tmp_path / "out", study) == study.predictions(name)["predictions"]).all()
+    assert model.config.id2label == {0: "negative", 1: "positive"}
+    if "structured" in name:
+        small = load_compact(tmp_path / "out")
+        assert (predicted(small, tmp_path / "out", study) == study.predictions(name)["predictions"]).all()
+        left = sum(p.numel() for p in small.parameters())
+        assert left == study.record(name)["counts"]["parameters"] < sum(p.numel() for p in model.parameters())
+
+
+def test_the_mask_is_the_stored_one_and_pruned_weights_are_zero(study, tmp_path):
+    name = "sst2/1/retrain/magnitude/good"
+    export_cell(study, parse_cell(name), tmp_path / "out")
+    mask = load_mask(tmp_path / "out" / "mask.safetensors")
+    assert mask == study.mask(name)
+    from safetensors.torch import load_file
+
+    weights = load_file(tmp_path / "out" / "model.safetensors")
+    assert all(not weights[key][~kept].any() for key, kept in mask.weights.items())
+    assert any((~kept).any() for kept in mask.weights.values())
+
+
+def test_the_card_tells_scores_sizes_and_origin_without_a_path_of_this_machine(study, tmp_path):
+    name = "sst2/1/retrain/structured/good"
+    export_cell(study, parse_cell(name), tmp_path / "out")
+    card, record = (tmp_path / "out" / "README.md").read_text(encoding="utf-8"), study.record(name)
+    assert card.startswith("---\n") and record["address"] in card and f"{record['metrics']['accuracy']:.4f}" in card
+    assert f"{record['counts']['heads']} of {record['counts']['heads_total']}" in card and "load_compact" in card
+    for file in (tmp_path / "out").rglob("*.*"):
+        if file.suffix in (".md", ".json"):
+            assert str(study.store.root.parent) not in file.read_text(encoding="utf-8"), file.name
+    about = json.loads((tmp_path / "out" / "lottery.json").read_text(encoding="utf-8"))
+    assert about["record"]["address"] == record["address"]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_dense_again_equals_compact(family):
+    model, rng = tiny_model(family), np.random.default_rng(3)
+    layers, heads = model.config.num_hidden_layers, model.config.num_attention_heads
+    batch = tiny_batch()
+    for kept_heads, kept_mlps in (
+        (rng.random((layers, heads)) < 0.5, rng.random(layers) < 0.5),
+        (np.zeros((layers, heads), bool), np.zeros(layers, bool)),
+        (np.ones((layers, heads), bool), np.arange(layers) > 0),
+    ):
+        small = compact(model, kept_heads, kept_mlps).eval()
+        with torch.no_grad():
+            torch.testing.assert_close(dense(small)(**batch).logits, small(**batch).logits, atol=1e-5, rtol=0)
+    whole = compact(model, np.ones((layers, heads), bool), np.ones(layers, bool))
+    assert dense(whole) is whole
+
+
+def test_nothing_is_overwritten_and_a_failure_leaves_nothing(study, tmp_path, monkeypatch):
+    cell = parse_cell("sst2/1/score/structured/bad")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("mine")
+    with pytest.raises(UserError, match="not empty"):
+        export_cell(study, cell, tmp_path / "full")
+    monkeypatch.setattr("lottery_utils.export.folder.latencies", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        export_cell(study, cell, tmp_path / "new")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["full"]
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("sst2/0/baseline/majority", "no model to export"),
+        ("sst2/1/retrain/structured/random", "is not stored"),
+        ("sst2/1/retrain", "not the name of a cell"),
+    ],
+)
+def test_what_cannot_be_exported_is_one_line(study, name, said, tmp_path, capsys):
+    preset = study.preset
+    pairs = [f"model={preset.model}", f"data={preset.data}", *(f"{k}={v}" for k, v in small_world.SETTINGS.items())]
+    options = ["--preset", "laptop", "--tasks", "sst2", "--seeds", "1", "--results", str(study.store.root)]
+    assert main(["export", name, str(tmp_path / "x"), *options, "--set", *pairs]) == 2
+    err = capsys.readouterr().err
+    assert said in err and err.count("\n") == 1 and not (tmp_path / "x").exists()
+
+
+def test_push_uploads_the_folder_and_names_what_went_wrong(tmp_path):
+    calls = []
+
+    class Api:
+        def create_repo(self, repo, exist_ok):
+            calls.append(("create", repo))
+            return f"https://hub/{repo}"
+
+        def upload_folder(self, repo_id, folder_path, commit_message):
+            calls.append(("upload", repo_id, folder_path))
+
+    assert push(tmp_path, "me/model", Api()) == "https://hub/me/model"
+    assert calls == [("create", "me/model"), ("upload", "me/model", str(tmp_path))]
+
+    class Refuses(Api):
+        def create_repo(self, repo, exist_ok):
+            raise OSError("401 Unauthorized")
+
+    with pytest.raises(UserError, match="hf auth login"):
+        push(tmp_path, "me/model", Refuses())
+    with pytest.raises(UserError, match="USER/NAME"):
+        push(tmp_path, "model", Api())
+
+
+def test_onnx_equals_the_model_on_other_batches(study, tmp_path):
+    pytest.importorskip("onnxruntime", reason="needs the extra onnx")
+    pytest.importorskip("onnxscript", reason="needs the extra onnx")
+    from transformers import AutoTokenizer
+
+    from lottery_utils.export.onnx import run_onnx
+
+    exported = export_cell(study, parse_cell("sst2/1/retrain/structured/good"), tmp_path / "out", onnx=True)
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out")
+    for texts in (["the film was fine"], ["a day", "the very quite dull song of the house is", "warm"]):
+        inputs = dict(tokenizer(texts, padding=True, return_tensors="pt"))
+        with torch.no_grad():
+            want = exported.rebuilt.model(**inputs).logits.numpy()
+        np.testing.assert_allclose(run_onnx(tmp_path / "out" / "model.onnx", inputs), want, atol=1e-4)
+
+
+def test_onnx_without_its_packages_says_how_to_install(study, tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"pip install 'lottery-utils\[onnx\]'"):
+        export_cell(study, parse_cell("sst2/1/retrain/structured/good"), tmp_path / "out", onnx=True)
