@@ -46,7 +46,8 @@ def step_fit(errors: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(WIDTH, 3.2), layout="constrained")
     ax = figure.subplots()
     ax.axhspan(1e-9, EXACT, color="#EFEFEF", zorder=0)
-    ax.text(20.4, 1.3e-9, "within the rounding of the stored numbers", ha="right", va="bottom", fontsize=8, color="#5A5A5A")
+    note = {"fontsize": 8, "color": "#5A5A5A", "ha": "right", "va": "bottom"}
+    ax.text(20.4, 1.3e-9, "within the rounding of the stored numbers", **note)
     ax.plot(errors["step"], errors["error"], "o", markersize=3.5, color="#9A9A9A", alpha=0.7, zorder=2)
     worst = errors.groupby("step")["error"].max()
     ax.plot(worst.index, worst, "-", color=PAPER, linewidth=1, zorder=1)
@@ -64,7 +65,7 @@ def step_fit(errors: pd.DataFrame) -> Figure:
 
 
 def importance_scatter(exact: pd.DataFrame, released: pd.DataFrame, task: str) -> Figure:
-    """Each head's rank under the printed formula and under the released code, a panel a seed; the first to go marked."""
+    """Each head's rank under the printed formula and the released code, a panel a seed; the first to go are shaded."""
     keys = ["seed", "layer", "head"]
     own = [frame[(frame["task"] == task) & (frame["component"] == "head")] for frame in (exact, released)]
     both = own[0].merge(own[1], "inner", keys)
@@ -93,7 +94,10 @@ def slice_bars(errors: pd.DataFrame) -> Figure:
     """How far a layer's parts are from summing to its output, for column and for row slices; and their norms."""
     figure = Figure(figsize=(WIDTH, 3.1), layout="constrained")
     left, right = figure.subplots(1, 2)
-    looks = {"columns": ("o", COLOURS["super"], "columns (correct)"), "rows": ("X", COLOURS["bad"], "rows (released code)")}
+    looks = {
+        "columns": ("o", COLOURS["super"], "columns (correct)"),
+        "rows": ("X", COLOURS["bad"], "rows (released code)"),
+    }
     for kind, (marker, colour, _) in looks.items():
         own = errors[errors["slices"] == kind]
         for ax, column in ((left, "error"), (right, "correlation")):
@@ -175,6 +179,6 @@ def cochran_scatter(rows: pd.DataFrame) -> Figure:
         ax.grid(True, color=GRID, linewidth=0.6)
         ax.set_ylim(0, 1.06)
     figure.axes[0].set_ylabel("pairs of seeds not rejected")
-    handles = [Line2D([], [], marker=m, color=c, **HOLLOW, label=f"{KINDS[k]}, one task") for k, (m, c) in looks.items()]
-    legend_below(figure, handles)
+    named = {f"{KINDS[kind]}, one task": look for kind, look in looks.items()}
+    legend_below(figure, [Line2D([], [], marker=m, color=c, **HOLLOW, label=text) for text, (m, c) in named.items()])
     return figure
