@@ -38,9 +38,9 @@ def importance(
     batches of 64 in data order, the batch-mean loss, gradients never zeroed, so I = sum_b |sum_{b'<=b} g_b'|.
     The model is left as found.
     """
-    passes = Passes(model, data, precision, heads="gated", mlps="gated", keep=0)
-    found = passes.run(mask)
-    heads, mlps = (reduce_gradients(g, protocol, released_batch) for g in passes.measure(found))
+    with Passes(model, data, precision, heads="gated", mlps="gated", keep=0) as passes:
+        found = passes.run(mask)
+        heads, mlps = (reduce_gradients(g, protocol, released_batch) for g in passes.measure(found))
     return Importance(heads, mlps, found.logits)
 
 

@@ -46,7 +46,7 @@ class _Course:
 
 
 class Passes:
-    """All passes of one search.
+    """All passes of one search; a context manager, inside which the model's weights are frozen and dropout is off.
 
     `heads` and `mlps` say what becomes of removed ones: "cut" (not computed, no gradient) or "gated" (computed, and
     multiplied by zero, so that their gates have gradients too).
@@ -66,13 +66,21 @@ class Passes:
         if not self.lean.view.whole:
             raise ValueError("a search needs the whole model, this one is compact")
         self.gated = {"heads": heads == "gated", "mlps": mlps == "gated"}
-        with _frozen(model), torch.no_grad():
+        self.freeze = _frozen(model)
+        self.chunks: list[tuple[Packed, np.ndarray, torch.Tensor]] = []
+        for rows in packed_batches(data, CHUNK):
+            batch, rows = pack(data, rows, self.device)
+            self.chunks.append((batch, rows, torch.from_numpy(data.labels[rows]).to(self.device)))
+        with torch.no_grad():
             self.layers = [self.lean.layer(i) for i in range(self.lean.view.layers)]
-            self.chunks: list[tuple[Packed, np.ndarray, torch.Tensor]] = []
-            for rows in packed_batches(data, CHUNK):
-                batch, rows = pack(data, rows, self.device)
-                self.chunks.append((batch, rows, torch.from_numpy(data.labels[rows]).to(self.device)))
         self.keeps = self._bytes() <= keep
+
+    def __enter__(self) -> Passes:
+        self.freeze.__enter__()
+        return self
+
+    def __exit__(self, *error) -> None:
+        self.freeze.__exit__(*error)
 
     def run(self, mask: StructuredMask, base: Pass | None = None) -> Pass:
         """The pass under `mask`, from the activations that `base` kept as far as both masks agree."""
@@ -80,7 +88,7 @@ class Passes:
         agree = _agreeing(mask, base.mask) if base is not None and base.chunks else 0
         found = Pass(mask, None, None, [] if self.keeps else None)
         parts = []
-        with _frozen(self.lean.model), torch.enable_grad():
+        with torch.enable_grad():
             for number, (batch, rows, labels) in enumerate(self.chunks):
                 course = self._start(batch, base.chunks[number] if agree else None, agree)
                 self._forward(layers, batch, course, agree)
@@ -99,11 +107,10 @@ class Passes:
     def measure(self, found: Pass) -> tuple[np.ndarray, np.ndarray]:
         """The pass's gradients: d loss(x) / d gate for every example, heads (N, L, H) and MLPs (N, L)."""
         if found.gradients is None:
-            with _frozen(self.lean.model):
-                parts = [
-                    self._backward(course, batch, labels, found.mask, retain=True)
-                    for course, (batch, _, labels) in zip(found.chunks, self.chunks)
-                ]
+            parts = [
+                self._backward(course, batch, labels, found.mask, retain=True)
+                for course, (batch, _, labels) in zip(found.chunks, self.chunks)
+            ]
             found.gradients = self._in_order(parts)
         return found.gradients
 

@@ -11,7 +11,7 @@ import torch
 from ..tasks.metrics import compute_metrics, predictions_from_logits, search_score
 from ..training.batches import Encoded
 from .importance import normalise_heads, reduce_gradients
-from .masks import StructuredMask, model_sizes
+from .masks import ModelSizes, StructuredMask, model_sizes
 from .passes import Pass, Passes
 from .stopping import stop_rule
 
@@ -67,10 +67,14 @@ def structured_search(
     model: heads (S, L, H), mlps (S, L), head_importance, mlp_importance, score (S,), phase, passed, target.
     Importances are NaN where none was needed: of removed components ("released": of MLPs), of a failed mask ("exact").
     """
-    sizes = model_sizes(model)
-    released = preset.importance == "released"
     # the authors' norms take in pruned heads, so those stay, behind gates; elsewhere nothing removed is computed
-    passes = Passes(model, dev, preset.precision, heads="gated" if released else "cut")
+    heads = "gated" if preset.importance == "released" else "cut"
+    with Passes(model, dev, preset.precision, heads) as passes:
+        return _search(passes, model_sizes(model), dev, task, preset, majority, progress)
+
+
+def _search(passes: Passes, sizes: ModelSizes, dev: Encoded, task, preset, majority: float, progress) -> Search:
+    released = preset.importance == "released"
     course = _Course()
 
     def look(mask: StructuredMask, phase: int) -> _Step:

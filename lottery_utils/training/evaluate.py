@@ -6,8 +6,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from .batches import Encoded, collate, eval_batches
+from ..models.lean import is_lean
+from .batches import Encoded, eval_batches, packed_batches
 from .device import autocast
+from .forward import forward_of
+
+CHUNK = 4096  # tokens that go through the model together on a CPU
 
 
 def model_device(model: torch.nn.Module) -> torch.device:
@@ -28,11 +32,13 @@ def predict(model: torch.nn.Module, encoded: Encoded, precision: str = "fp32") -
     was_training = model.training
     model.eval()
     device = model_device(model)
+    forward = forward_of(model, encoded, device)
     out: np.ndarray | None = None
-    for rows in eval_batches(encoded):
-        batch = collate(encoded, rows, device)
+    packs = device.type == "cpu" and is_lean(model)
+    for rows in packed_batches(encoded, CHUNK) if packs else eval_batches(encoded):
         with autocast(device, precision):
-            logits = model(**batch.inputs).logits.float().cpu().numpy()
+            logits, rows = forward(rows)
+        logits = logits.float().cpu().numpy()
         if out is None:
             out = np.empty((len(encoded), logits.shape[1]), np.float32)
         out[rows] = logits

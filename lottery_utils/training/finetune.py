@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 import torch
 
 from ..errors import CellFailed
-from .batches import Encoded, collate, train_batches
+from .batches import Encoded, train_batches
 from .device import autocast, derived_seed, seeded
 from .evaluate import batch_loss, model_device
+from .flat import Flat
+from .forward import trained_parts
 
 CHECK_EVERY = 20  # steps between looks at the losses on a GPU, where each look waits for the device
 
@@ -63,37 +65,40 @@ def finetune(
     Raises CellFailed, named `name`, at the first loss that is not finite.
     """
     device = model_device(model)
-    params = [p for p in model.parameters() if p.requires_grad]
-    masked = _apply(model, weight_mask, device) if weight_mask else None
-    optimiser = torch.optim.AdamW(
-        params, lr=preset.learning_rate, eps=preset.adam_eps, weight_decay=preset.weight_decay, fused=True
-    )
+    if weight_mask:
+        with torch.no_grad():
+            for mask_of, mask in weight_mask.items():
+                model.get_parameter(mask_of).mul_(mask.to(device))
     epochs = longer * planned_epochs(len(train), preset)
     total = epochs * math.ceil(len(train) / preset.batch_size)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda step: learning_rate_share(step, total, preset.warmup)
-    )
     generator = torch.Generator().manual_seed(derived_seed("order", *key))
     log, losses, begin = TrainLog(epochs=epochs), [], time.perf_counter()
     model.train()
-    with seeded(derived_seed("dropout", *key), device):
+    with (
+        seeded(derived_seed("dropout", *key), device),
+        trained_parts(model, train, device, preset.weight_decay) as (forward, params),
+        Flat(params) as flat,
+    ):
+        kept = _kept(model, params, weight_mask) if weight_mask else None
+        optimiser = torch.optim.AdamW(
+            [flat.values], lr=preset.learning_rate, eps=preset.adam_eps, weight_decay=preset.weight_decay, fused=True
+        )
         for _ in range(epochs):
             for rows in train_batches(train, preset.batch_size, generator):
-                batch = collate(train, rows, device)
                 with autocast(device, preset.precision):
-                    logits = model(**batch.inputs).logits
-                loss = batch_loss(logits, batch.labels)
+                    logits, rows = forward(rows)
+                loss = batch_loss(logits, torch.from_numpy(train.labels[rows]).to(device))
                 losses.append(loss.detach())
                 if device.type == "cpu" or len(losses) % CHECK_EVERY == 0 or len(losses) == total:
                     _collect(losses, log, name)
-                loss.backward()
-                if masked:
-                    torch._foreach_mul_([p.grad for p in masked[0]], masked[1])
+                grad = flat.gradient(loss)
+                if kept is not None:
+                    grad.mul_(kept)
                 if preset.clip:
-                    torch.nn.utils.clip_grad_norm_(params, preset.clip)
+                    grad.mul_((preset.clip / (grad.norm() + 1e-6)).clamp(max=1.0))
+                share = learning_rate_share(len(losses) - 1, total, preset.warmup)
+                optimiser.param_groups[0]["lr"] = preset.learning_rate * share
                 optimiser.step()
-                schedule.step()
-                optimiser.zero_grad(set_to_none=True)
                 if progress:
                     progress(len(losses), total)
     model.eval()
@@ -110,11 +115,8 @@ def _collect(losses: list[torch.Tensor], log: TrainLog, name: str) -> None:
         log.losses.append(value)
 
 
-def _apply(model, weight_mask, device) -> tuple[list, list]:
-    """Zero the pruned weights; return their parameters and the masks as float tensors."""
-    named = dict(model.named_parameters())
-    params = [named[key] for key in weight_mask]
-    masks = [weight_mask[key].to(device=device, dtype=p.dtype) for key, p in zip(weight_mask, params)]
-    with torch.no_grad():
-        torch._foreach_mul_(params, masks)
-    return params, masks
+def _kept(model: torch.nn.Module, params: list, weight_mask: dict[str, torch.Tensor]) -> torch.Tensor:
+    """1 for weights that may move and 0 for pruned ones, in the order of `params` end to end."""
+    names = {id(p): name for name, p in model.named_parameters()}
+    parts = [weight_mask.get(names.get(id(p)), torch.ones(p.shape, dtype=torch.bool)) for p in params]
+    return torch.cat([part.reshape(-1).to(p.device, p.dtype) for part, p in zip(parts, params)])
