@@ -52,8 +52,8 @@ FAINT = """() => {
     const [r, g, b] = colour.slice(0, 3).map((c) => c / 255).map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
     return 0.2126 * r + 0.7152 * g + 0.0722 * b;
   };
-  const words = [...document.querySelectorAll(".bd-article :is(p, li, td, th, caption, figcaption, dd, dt, summary, label, button, h1, h2, h3)")];
-  return words.filter((one) => one.checkVisibility() && one.textContent.trim() && !one.closest("svg, mjx-container")).filter((one) => {
+  const words = [...document.querySelectorAll(".bd-article :is(a, p, li, td, th, caption, figcaption, dd, dt, summary, label, button, h1, h2, h3)")];
+  return words.filter((one) => one.checkVisibility() && one.textContent.trim() && !one.closest("svg, mjx-container, .headerlink")).filter((one) => {
     const under = ground(one), [a, b] = [light(over(parse(getComputedStyle(one).color), under)), light(under)];
     return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05) < 4.5;
   }).map((one) => `${one.tagName}: ${one.textContent.trim().slice(0, 40)}`);
