@@ -20,7 +20,7 @@
 # # What survives in every seed?
 #
 # Good subnetworks differ between fine-tuning seeds. The components that are good in *every* seed of a task are its
-# {term}`super-survivors <super-survivor>`. If a task needs certain heads and MLPs, these should be they: so they are scored and
+# {term}`super-survivors`. If a task needs certain heads and MLPs, these should be they: so they are scored and
 # retrained as the other subnetworks are, beside two subnetworks of their size, `super random` and `super bad`.
 #
 # **What the paper says** {cite}`prasanna2020`. It draws bars of the super-survivors and of their counterparts, pruned and
@@ -94,12 +94,8 @@ supers.size_table(table)
 supers.super_bars(results, table)
 
 # %% [markdown]
-# {glue:text}`super_kept`
-
-# %% mystnb={"figure": {"caption": "Published: the same bars from the authors' released numbers, means over five seeds, lines are sample deviations.", "name": "fig-super-published"}, "image": {"alt": "Hollow bars of the authors' released scores of super-survivors and their counterparts, a panel for each of nine tasks"}}
-supers.published_bars()
-
-# %% [markdown]
+# {glue:text}`super_kept` The authors' own bars are in {numref}`fig-authors-bars-super`.
+#
 # ## All numbers
 
 # %%

@@ -149,10 +149,10 @@ def test_word_models_read_pairs_and_predict_scores(kind):
 
 def test_words_are_padded_cut_and_never_missing():
     words = vocabulary([("The cat, the dog", "a cat")])
-    assert words["the"] == 2 and words["cat"] == 3 and "," in words
+    assert words["cat"] == 2 and words["the"] == 3 and "," in words  # twice each, then in alphabetical order
     ids, lengths = encode_words([("The bird", ""), ("cat " * 500, "a")], words)
     assert ids.shape == (2, 2, word_models.MAX_LENGTH) and lengths.tolist() == [[2, 1], [word_models.MAX_LENGTH, 1]]
-    assert ids[0, 0, :3].tolist() == [2, word_models.UNKNOWN, word_models.PAD]
+    assert ids[0, 0, :3].tolist() == [3, word_models.UNKNOWN, word_models.PAD]
     assert ids[0, 1, 0] == word_models.UNKNOWN
 
 

@@ -111,19 +111,6 @@ def published_sentence() -> str:
     return f"In the authors' released numbers, mean over {len(wide)} tasks, are kept: {'; '.join(parts)}."
 
 
-def published_titles() -> dict[str, str]:
-    """Panel titles of the authors' bars: how many components are super-survivors."""
-    rows = published.super_survivors()
-    return {r.task: f"{r.title}: {_counted(r.super_heads, r.super_mlps)}" for r in rows.itertuples()}
-
-
-def published_bars() -> Figure:
-    """The authors' bars of super-survivors and their counterparts, in the look of published numbers."""
-    from .authors import result_bars
-
-    return result_bars(published.results(), "structured", SUPERS, published_titles())
-
-
 def left_out_sentence(study: Study, tasks: list[str], results: pd.DataFrame) -> str:
     """Tasks of the study without super-survivors in this chapter, and why: not run to save time, or a gap."""
     there = set(choose(results, "structured")["task"])
