@@ -51,7 +51,7 @@ def opened(browser) -> Callable:
     """`with opened(path, folder, theme=, width=) as watched`: a page read from disk, offline, its images loaded."""
 
     @contextmanager
-    def visit(path: Path, folder: Path, theme: str = "light", width: int = 1280, scripts: bool = True) -> Iterator[Watched]:
+    def visit(path: Path, folder: Path, theme="light", width: int = 1280, scripts: bool = True) -> Iterator[Watched]:
         context = browser.new_context(viewport={"width": width, "height": 900}, java_script_enabled=scripts)
         context.set_offline(True)
         context.set_default_timeout(60_000)  # a busy machine takes its time with formulas

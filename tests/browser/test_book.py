@@ -49,11 +49,15 @@ FAINT = """() => {
     return layers.reverse().reduce((under, top) => over(top, under), [255, 255, 255, 1]);
   };
   const light = (colour) => {
-    const [r, g, b] = colour.slice(0, 3).map((c) => c / 255).map((c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
+    const linear = (c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+    const [r, g, b] = colour.slice(0, 3).map((c) => linear(c / 255));
     return 0.2126 * r + 0.7152 * g + 0.0722 * b;
   };
-  const words = [...document.querySelectorAll(".bd-article :is(a, p, li, td, th, caption, figcaption, dd, dt, summary, label, button, h1, h2, h3)")];
-  return words.filter((one) => one.checkVisibility() && one.textContent.trim() && !one.closest("svg, mjx-container, .headerlink")).filter((one) => {
+  const kinds = "a, p, li, td, th, caption, figcaption, dd, dt, summary, label, button, h1, h2, h3";
+  const words = [...document.querySelectorAll(`.bd-article :is(${kinds})`)]
+    .filter((one) => one.checkVisibility() && one.textContent.trim())
+    .filter((one) => !one.closest("svg, mjx-container, .headerlink"));
+  return words.filter((one) => {
     const under = ground(one), [a, b] = [light(over(parse(getComputedStyle(one).color), under)), light(under)];
     return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05) < 4.5;
   }).map((one) => `${one.tagName}: ${one.textContent.trim().slice(0, 40)}`);
@@ -92,7 +96,8 @@ def test_explorer_of_the_book_moves(opened, theme):
     if not found:
         pytest.skip("this book has no explorer")
     with opened(BOOK / found[0], BOOK, theme=theme) as watched:
-        slider, drawing = watched.page.locator(".lottery-explorer input[type=range]"), watched.page.locator(".lx-panels")
+        slider = watched.page.locator(".lottery-explorer input[type=range]")
+        drawing = watched.page.locator(".lx-panels")
         slider.focus()
         seen = []
         for key in ("Home", "ArrowRight", "ArrowRight", "End"):

@@ -22,13 +22,14 @@ def study(tmp_path_factory):
 def place(study, tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
     head = '<!doctype html><html data-theme="light" lang="en"><meta charset="utf-8"><title>explorer</title>'
-    (folder / "page.html").write_text(f"{head}<body>{explorer_html({'made up': study})}</body></html>", encoding="utf-8")
+    body = explorer_html({"made up": study})
+    (folder / "page.html").write_text(f"{head}<body>{body}</body></html>", encoding="utf-8")
     return folder
 
 
 def course(study, task, method, seed=1337):
-    cell = next(c for c in study.cells(["search"], [method]) if c.stage == "search" and (c.task, c.seed) == (task, seed))
-    return study.trajectory(cell)
+    cells = [cell for cell in study.cells(["search"], [method]) if cell.stage == "search"]
+    return study.trajectory(next(cell for cell in cells if (cell.task, cell.seed) == (task, seed)))
 
 
 def choose(page, **choices):
@@ -85,9 +86,9 @@ def test_pointing_and_arrow_keys_give_the_values(opened, place, study):
         value = float(said.split("importance ")[1].split(",")[0])
         assert value == pytest.approx(float(t["head_importance"][0].ravel()[7]), abs=2e-3)
         page.locator('[data-index="0"]').focus()
-        for key, name in (("ArrowRight", "Layer 1, head 2"), ("ArrowUp", "Layer 2, head 2"), ("ArrowLeft", "Layer 2, head 1")):
-            page.keyboard.press(key)
-            assert page.locator(".lx-readout").inner_text().startswith(name)
+        for key, place_now in (("Right", "Layer 1, head 2"), ("Up", "Layer 2, head 2"), ("Left", "Layer 2, head 1")):
+            page.keyboard.press(f"Arrow{key}")
+            assert page.locator(".lx-readout").inner_text().startswith(place_now)
         assert page.locator('[data-index][tabindex="0"]').count() == 1
         for _ in range(HEADS):
             page.keyboard.press("ArrowRight")
@@ -145,8 +146,8 @@ def test_both_themes_and_a_phone(opened, place):
     with opened(place / "page.html", place, width=390) as watched:
         for theme in ("light", "dark"):
             watched.page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")
-            grounds.add(watched.page.locator(".lottery-explorer").evaluate("(one) => getComputedStyle(one).backgroundColor"))
-            fills = watched.page.locator(".lx-cell rect").evaluate_all("(all) => all.map((one) => getComputedStyle(one).fill)")
-            assert len(set(fills)) > 5
+            card, cells = watched.page.locator(".lottery-explorer"), watched.page.locator(".lx-cell rect")
+            grounds.add(card.evaluate("(one) => getComputedStyle(one).backgroundColor"))
+            assert len(set(cells.evaluate_all("(all) => all.map((one) => getComputedStyle(one).fill)"))) > 5
         assert watched.page.evaluate("document.documentElement.scrollWidth") == 390
     assert len(grounds) == 2
