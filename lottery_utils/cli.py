@@ -11,7 +11,7 @@ import threading
 from collections.abc import Sequence
 
 from . import __version__
-from .errors import UserError
+from .errors import UserError, shown
 from .presets import GLUE_TASKS, METHODS, PRESETS, SUBNETWORKS
 
 EXAMPLES = """examples:
@@ -128,7 +128,7 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
 def _add_grid(parser: argparse.ArgumentParser) -> None:
     where = "whose electricity counts for CO2: ISO code of three letters (default: $LOTTERY_COUNTRY, else USA)"
     parser.add_argument("--country", metavar="CODE", help=where)
-    parser.add_argument("--region", metavar="NAME", help="state or province, for USA and CAN (default: $LOTTERY_REGION)")
+    parser.add_argument("--region", metavar="NAME", help="state or province, USA and CAN only (default: $LOTTERY_REGION)")
 
 
 def _choose_grid(options: argparse.Namespace) -> None:
@@ -139,10 +139,11 @@ def _choose_grid(options: argparse.Namespace) -> None:
 
 
 def _add_choice(parser: argparse.ArgumentParser) -> None:
-    stages = "of finetune, baseline, search, control, score, retrain, attention; what they need is run too"
+    stages = "of finetune, baseline, search, control, score, retrain, retrain_longer, attention; and what these need"
     parser.add_argument("--stages", nargs="+", metavar="STAGE", help=stages)
     parser.add_argument("--methods", nargs="+", metavar="METHOD", help=f"of {', '.join(METHODS)}")
-    parser.add_argument("--subnetworks", nargs="+", metavar="NAME", help=f"of {', '.join(SUBNETWORKS)}")
+    subnetworks = f"of {', '.join(SUBNETWORKS)}; baselines may be named too: majority, bag_of_words, cbow, bilstm, ..."
+    parser.add_argument("--subnetworks", nargs="+", metavar="NAME", help=subnetworks)
 
 
 def _overrides(pairs: list[str]) -> dict:
@@ -151,12 +152,12 @@ def _overrides(pairs: list[str]) -> dict:
     for pair in pairs:
         key, sign, text = pair.partition("=")
         if not sign or not key:
-            raise UserError(f"--set needs KEY=VALUE, got {pair!r}")
+            raise UserError(f"--set needs KEY=VALUE, got {shown(pair)}")
         if key in overrides:
-            raise UserError(f"--set gives {key!r} twice")
+            raise UserError(f"--set gives {shown(key)} twice")
         try:
             overrides[key] = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             overrides[key] = text
     return overrides
 
@@ -212,7 +213,7 @@ def _verify(options: argparse.Namespace) -> int:
 
     store = Store(options.results)
     if not store.root.is_dir():
-        raise UserError(f"there is no results directory {options.results!r}; name one with --results")
+        raise UserError(f"there is no results directory {shown(options.results)}; name one with --results")
     found = verify_store(store)
     print("\n".join(verify_lines(found, store.root)))
     return 1 if any(f.kind in BAD for f in found) else 0
@@ -288,9 +289,9 @@ def _find(options: argparse.Namespace, wanted: str) -> dict:
     except Damaged as damage:
         raise UserError(f"damaged: {damage}; the next run computes it again") from None
     if not found:
-        raise UserError(f"no cell {wanted!r} is stored in {options.results!r}; see 'lottery status'")
-    shown = ", ".join(found[:5]) + (", ..." if len(found) > 5 else "")
-    raise UserError(f"{wanted!r} is the beginning or name of {len(found)} stored cells ({shown}); name one of them")
+        raise UserError(f"no cell {shown(wanted)} is stored in {shown(options.results)}; see 'lottery status'")
+    listed = ", ".join(found[:5]) + (", ..." if len(found) > 5 else "")
+    raise UserError(f"{shown(wanted)} is the beginning or name of {len(found)} stored cells ({listed}); name one of them")
 
 
 def _report(options: argparse.Namespace) -> int:

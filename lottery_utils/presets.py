@@ -6,7 +6,7 @@ import dataclasses
 import typing
 from dataclasses import dataclass
 
-from .errors import UserError
+from .errors import UserError, shown
 
 GLUE_TASKS = ("cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli")
 PAPER_SEEDS = (1337, 42, 86, 71, 166)
@@ -103,17 +103,18 @@ def get_preset(name: str, overrides: dict | None = None) -> Preset:
     message lists what is valid. Lists are accepted for tuple fields, numbers for float fields.
     """
     if not isinstance(name, str) or name not in PRESETS:
-        raise UserError(f"unknown preset {name!r}; valid presets: {', '.join(PRESETS)}")
+        raise UserError(f"unknown preset {shown(name)}; valid presets: {', '.join(PRESETS)}")
     if overrides is None:
         overrides = {}
     if not isinstance(overrides, dict):
-        raise UserError(f"overrides must be a mapping of field to value, got {type(overrides).__name__}: {overrides!r}")
+        got = f"{type(overrides).__name__}: {shown(overrides)}"
+        raise UserError(f"overrides must be a mapping of field to value, got {got}")
     fields = typing.get_type_hints(Preset)
     checked = {}
     for key, value in overrides.items():
         if key not in fields or key == "name":
             valid = ", ".join(f for f in fields if f != "name")
-            raise UserError(f"unknown override {key!r}; valid fields: {valid}")
+            raise UserError(f"unknown override {shown(key)}; valid fields: {valid}")
         checked[key] = _checked(key, value, fields[key])
     return dataclasses.replace(PRESETS[name], **checked)
 
@@ -124,16 +125,16 @@ def _checked(key: str, value, kind):
     if origin is tuple:
         item = typing.get_args(kind)[0]
         if not isinstance(value, (list, tuple)) or not value or not all(_is(v, item) for v in value):
-            raise UserError(f"{key} must be a non-empty list of {item.__name__}, got {value!r}")
+            raise UserError(f"{key} must be a non-empty list of {item.__name__}, got {shown(value)}")
         value = tuple(value)
         if len(set(value)) != len(value):
-            raise UserError(f"{key} lists a value twice: {value!r}")
+            raise UserError(f"{key} lists a value twice: {shown(value)}")
     else:
         kinds = typing.get_args(kind) or (kind,)
         match = [k for k in kinds if _is(value, k)]
         if not match:
             expected = " or ".join("null" if k is type(None) else k.__name__ for k in kinds)
-            raise UserError(f"{key} must be {expected}, got {value!r}")
+            raise UserError(f"{key} must be {expected}, got {shown(value)}")
         if match[0] is float:
             value = float(value)
     _check_range(key, value)
@@ -151,22 +152,22 @@ def _is(value, kind) -> bool:
 def _check_range(key: str, value) -> None:
     for item in value if isinstance(value, tuple) else (value,):
         if key in CHOICES and item not in CHOICES[key]:
-            raise UserError(f"{key}: unknown value {item!r}; valid: {', '.join(CHOICES[key])}")
+            raise UserError(f"{key}: unknown value {shown(item)}; valid: {', '.join(CHOICES[key])}")
     if value is None:
         return
     if key in POSITIVE and not 0 < value < float("inf"):
-        raise UserError(f"{key} must be above 0, got {value!r}")
+        raise UserError(f"{key} must be above 0, got {shown(value)}")
     if key in SHARES and not 0 < value < 1:
-        raise UserError(f"{key} must lie between 0 and 1, got {value!r}")
+        raise UserError(f"{key} must lie between 0 and 1, got {shown(value)}")
     if key in ("attention_min_tokens", "attention_max_tokens") and not 4 <= value <= 512:
-        raise UserError(f"{key} must lie between 4 and 512, got {value!r}")
+        raise UserError(f"{key} must lie between 4 and 512, got {shown(value)}")
     if key in ("warmup", "dropout") and not 0 <= value < 1:
-        raise UserError(f"{key} must be at least 0 and below 1, got {value!r}")
+        raise UserError(f"{key} must be at least 0 and below 1, got {shown(value)}")
     if key in ("weight_decay", "adam_eps", "clip", "min_steps") and not 0 <= value < float("inf"):
-        raise UserError(f"{key} must not be negative, got {value!r}")
+        raise UserError(f"{key} must not be negative, got {shown(value)}")
     if key == "attention_labels" and not value.strip():
         raise UserError("attention_labels must name a folder, a .zip or a .tar, or be null; got an empty string")
     if key in ("model", "data") and not value.strip():
         raise UserError(f"{key} must name a hub id, a directory or 'embedded', got an empty string")
     if key == "seeds" and not all(0 <= s < 2**31 for s in value):
-        raise UserError(f"seeds must lie between 0 and 2147483647, got {value!r}")
+        raise UserError(f"seeds must lie between 0 and 2147483647, got {shown(value)}")

@@ -450,7 +450,10 @@ def test_a_failed_cell_stops_only_what_needs_it(world, tmp_path, monkeypatch, ca
     assert "loss is nan" in study.states(["finetune"])[0]["error"]
     assert len(study.table()) == 2
     monkeypatch.setattr(actions, "finetune", real)
-    assert study.run(["search", "finetune"], ["structured"], engine="serial", progress=False).ok
+    again = study.run(["search", "finetune"], ["structured"], engine="serial", progress=False)
+    assert list(again.failed) == list(summary.failed) and again.blocked == summary.blocked and not again.computed
+    assert "--retry-failed" in again.failed["sst2/1/finetune/full"]
+    assert study.run(["search", "finetune"], ["structured"], engine="serial", progress=False, retry_failed=True).ok
     assert study.state("sst2/1/finetune/full") == "done"
 
 
@@ -462,7 +465,7 @@ def test_a_number_that_is_not_finite_is_never_stored(world, tmp_path, monkeypatc
     assert study.store.addresses() == []
     monkeypatch.undo()
     monkeypatch.setattr(actions, "finetune", lambda *a, **k: TrainLog([float("inf")], 1))
-    assert not study.run(["finetune"], engine="serial", progress=False).ok
+    assert not study.run(["finetune"], engine="serial", progress=False, retry_failed=True).ok
     assert study.store.addresses() == []
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
-from ..errors import UserError
+from ..errors import UserError, shown
 from ..presets import GLUE_TASKS, METHODS, SUBNETWORKS, Preset
 
 STAGES = ("finetune", "baseline", "search", "control", "score", "retrain", "retrain_longer", "attention")
@@ -54,10 +54,10 @@ def parse_cell(name: str) -> Cell:
     if len(parts) == 4:
         parts.insert(3, "")
     if len(parts) != 5 or not parts[1].isascii() or not parts[1].isdigit():
-        raise UserError(f"{name!r} is not the name of a cell; {form}")
+        raise UserError(f"{shown(name)} is not the name of a cell; {form}")
     cell = Cell(parts[0], int(parts[1]), *parts[2:])
     if cell.task not in GLUE_TASKS or not _is_valid(cell):
-        raise UserError(f"there is no cell {name!r}; {form}")
+        raise UserError(f"there is no cell {shown(name)}; {form}")
     return cell
 
 
@@ -181,7 +181,7 @@ def _choice(what: str, names: Iterable[str] | None, valid: tuple[str, ...], defa
     names = [names] if isinstance(names, str) else list(names)
     for name in names:
         if name not in valid:
-            raise UserError(f"{what}: unknown value {name!r}; valid: {', '.join(valid)}")
+            raise UserError(f"{what}: unknown value {shown(name)}; valid: {', '.join(valid)}")
     if not names:
         raise UserError(f"{what}: expected at least one of {', '.join(valid)}, got none")
     return [name for name in valid if name in names]

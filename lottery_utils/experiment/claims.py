@@ -66,8 +66,12 @@ def _create(path: Path, token: str) -> bool:
     except FileExistsError:
         return False
     holder = {"pid": os.getpid(), "born": _born(os.getpid()), "host": here(), "token": token}
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump(holder, file)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(holder, file)
+    except OSError:  # a full disk
+        path.unlink(missing_ok=True)
+        raise
     return True
 
 
@@ -124,7 +128,7 @@ def _disk_time(folder: Path) -> float:
 def _holder(path: Path) -> dict:
     try:
         holder = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return holder if isinstance(holder, dict) else {}
 
@@ -135,16 +139,21 @@ def _alive(pid: int) -> bool:
     except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:
-        return True
-    return True
+        pass
+    return _stat(pid)[:1] not in (["Z"], ["X"])  # dead, but not yet waited for by its parent
 
 
 def _born(pid: int) -> str | None:
     """When a process started, in the kernel's ticks, so that a reused id is not taken for it; None if unknown."""
+    return (_stat(pid)[19:20] or [None])[0]
+
+
+def _stat(pid: int) -> list[str]:
+    """What Linux says of a process, from its state on; empty elsewhere."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return None
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
 
 
 def _beat(path: Path, stop: threading.Event) -> None:

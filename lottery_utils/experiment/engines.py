@@ -1,16 +1,10 @@
-"""Engines: how the open cells of a run are computed, here in this process or by local worker processes."""
+"""Engines: how the open cells of a run are computed: in this process, by local worker processes, or by Ray."""
 
 from __future__ import annotations
 
-import json
-import os
-import queue
-import subprocess
-import sys
-import threading
+import contextlib
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UserError
@@ -21,7 +15,8 @@ from .schedule import Schedule
 if TYPE_CHECKING:
     from .job import Job
 
-ENGINES = ("serial", "local")
+ENGINES = ("serial", "local", "ray")
+AGAIN = "'lottery run --retry-failed' tries again"
 
 
 @dataclass
@@ -60,8 +55,9 @@ def run_schedule(
 ) -> None:
     """Compute all cells of `schedule` and fill in `summary`; a failed cell stops only those that need it.
 
-    `check` names a task with which the model is tried before any cell is computed. Raises UserError as soon as
-    a cell meets bad input, KeyboardInterrupt after the workers were stopped.
+    A cell that runs out of memory is tried once more, alone on its device, before it counts as failed. `check`
+    names a task with which the model is tried before any cell is computed. Raises UserError as soon as a cell
+    meets bad input or the disk takes nothing, KeyboardInterrupt after the workers were stopped.
     """
     begin = time.perf_counter()
 
@@ -71,7 +67,9 @@ def run_schedule(
             return
         if answer["status"] == "user_error":
             raise UserError(answer["error"])
-        if answer["status"] == "failed":
+        if answer["status"] in ("failed", "died", "out_of_memory"):
+            if answer["status"] != "failed":  # its process did not live to note it
+                note_failure(job, cell, answer["error"])
             schedule.fail(cell)
             summary.failed[cell.name] = answer["error"]
             bar.write(f"failed: {answer['error']}")
@@ -84,8 +82,14 @@ def run_schedule(
     try:
         if engine == "serial":
             _serial(schedule, job, settle, bar, check)
+        elif engine == "ray":
+            from .ray_engine import run_ray
+
+            run_ray(schedule, job, settle, bar, check, workers)
         else:
-            _local(schedule, job, settle, bar, check, workers or default_workers(len(schedule)))
+            from .local import run_local
+
+            run_local(schedule, job, settle, bar, check, workers)
     finally:
         summary.blocked = {cell.name: by.name for cell, by in schedule.blocked.items()}
         summary.seconds = time.perf_counter() - begin
@@ -93,10 +97,11 @@ def run_schedule(
 
 def _serial(schedule: Schedule, job: Job, settle, bar, check: str | None) -> None:
     """One cell after another in this process, on one thread as the workers, so that results are the same."""
+    from .local import settle_check
     from .work import compute, steady, try_model
 
     if check:
-        _raise_bad(try_model(job, check))
+        settle_check(try_model(job, check))
     with steady():
         while len(schedule):
             cell = schedule.next()
@@ -104,121 +109,18 @@ def _serial(schedule: Schedule, job: Job, settle, bar, check: str | None) -> Non
                 time.sleep(0.5)
                 continue
             bar.start(cell)
-            settle(cell, compute(job, cell))
+            answer = compute(job, cell)
+            if answer["status"] == "out_of_memory":
+                answer = compute(job, cell, alone=True)
+            settle(cell, answer)
 
 
-def _local(schedule: Schedule, job: Job, settle, bar, check: str | None, workers: int) -> None:
-    """`workers` processes, each with a thread here that hands it cells and takes its answers."""
-    jobs: queue.SimpleQueue[Cell | None] = queue.SimpleQueue()
-    answers: queue.SimpleQueue[tuple[Cell, dict]] = queue.SimpleQueue()
-    crew = [_Worker(job) for _ in range(workers)]
-    threads = [threading.Thread(target=w.attend, args=(jobs, answers), daemon=True) for w in crew]
-    try:
-        if check:
-            _raise_bad(crew[0].ask({"check": check}, "the model"))
-        for thread in threads:
-            thread.start()
-        while len(schedule):
-            while len(schedule.running) < workers and (cell := schedule.next()) is not None:
-                bar.start(cell)
-                jobs.put(cell)
-            try:
-                settle(*answers.get(timeout=0.5))
-            except queue.Empty:
-                bar.refresh()
-    except BaseException:
-        for worker in crew:
-            worker.stop()
-        raise
-    finally:
-        for _ in crew:
-            jobs.put(None)
-        for thread in threads:
-            if thread.is_alive():
-                thread.join(timeout=20)
+def note_failure(job: Job, cell: Cell, error: str) -> None:
+    """Note a failure whose process could not; a disk that takes no note must not stop the others."""
+    from . import provenance
+    from .identity import address
+    from .store import Store
 
-
-def _raise_bad(answer: dict) -> None:
-    if answer["status"] == "user_error":
-        raise UserError(answer["error"])
-
-
-class _Worker:
-    """One worker process, started at its first cell and again should it die."""
-
-    def __init__(self, job: Job):
-        self.first = job.to_line() + "\n"
-        self.process: subprocess.Popen | None = None
-        self.stopped = False
-
-    def attend(self, jobs: queue.SimpleQueue, answers: queue.SimpleQueue) -> None:
-        """Compute cells from `jobs` until None comes."""
-        while (cell := jobs.get()) is not None and not self.stopped:
-            try:
-                answers.put((cell, self.ask({"cell": cell.as_dict()}, cell.name)))
-            except Exception as error:  # the main thread would wait for an answer for ever
-                line = f"{cell.name}: the worker could not be used: {type(error).__name__}: {error}"
-                answers.put((cell, {"status": "failed", "seconds": 0.0, "error": line}))
-        if self.process is not None:
-            self.process.stdin.close()
-            self.process.wait()
-
-    def ask(self, message: dict, name: str) -> dict:
-        """Send a message and wait for the answer; a worker that dies over it gives a failure."""
-        begin = time.perf_counter()
-        try:
-            if self.process is None:
-                self.process = _start()
-                self.process.stdin.write(self.first)
-            self.process.stdin.write(json.dumps(message) + "\n")
-            self.process.stdin.flush()
-            if line := self.process.stdout.readline():
-                return json.loads(line)
-        except BrokenPipeError:
-            pass
-        code = self.process.wait()
-        self.process = None
-        how = f"was killed by signal {-code}, perhaps for lack of memory" if code < 0 else f"ended with code {code}"
-        return {
-            "status": "failed",
-            "seconds": time.perf_counter() - begin,
-            "error": f"{name}: its worker process {how}",
-        }
-
-    def stop(self) -> None:
-        """End the process now; it gives its claim back and stores nothing half."""
-        self.stopped, process = True, self.process
-        if process is not None and process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(timeout=10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-
-
-def _start() -> subprocess.Popen:
-    one = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-    paths = os.pathsep.join(path for path in sys.path if path)
-    environment = {**os.environ, **one, "TOKENIZERS_PARALLELISM": "false", "PYTHONPATH": paths}
-    return subprocess.Popen(
-        [sys.executable, "-P", "-m", "lottery_utils.experiment.worker"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        env=environment,
-    )
-
-
-def default_workers(cells: int) -> int:
-    """One worker a core, one in all where a GPU is at hand, never more than cells."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cells, 1 if _has_gpu() else cores))
-
-
-def _has_gpu() -> bool:
-    if sys.platform == "linux" and not any(Path("/dev").glob("nvidia[0-9]*")):
-        return False  # no need to import torch to know
-    import torch
-
-    return torch.cuda.is_available()
+    key = address(cell, job.preset, job.model_print, job.data_prints[cell.task])
+    with contextlib.suppress(OSError):
+        Store(job.root).fail(key, {"cell": cell.name, "error": error, "when": provenance.now(), "traceback": ""})

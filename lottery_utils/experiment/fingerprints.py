@@ -166,6 +166,6 @@ def _files_signature(folder: Path, depth: int = 2) -> str:
 def _read_cache(root: Path) -> dict:
     try:
         content = json.loads((root / CACHE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -11,7 +11,7 @@ from ..presets import METHODS, SUBNETWORKS, Preset
 from .cells import BASELINES, STAGES, Cell, mask_source, parse_cell, plan
 from .claims import is_claimed
 from .fingerprints import Fingerprints
-from .identity import address
+from .identity import address, inputs
 from .store import MASK, PREDICTIONS, TRAJECTORY, Damaged, Store
 
 if TYPE_CHECKING:
@@ -41,6 +41,11 @@ class Results:
         """Address of a cell (or of a cell's name) in this study."""
         cell = _cell(cell)
         return address(cell, self.preset, self._prints.model(), self._prints.data(cell.task))
+
+    def inputs(self, cell: Cell | str) -> dict:
+        """Everything the address of a cell is made of, see `identity.inputs`."""
+        cell = _cell(cell)
+        return inputs(cell, self.preset, self._prints.model(), self._prints.data(cell.task))
 
     def record(self, cell: Cell | str) -> dict | None:
         """The record of a cell; None when it is not stored, or damaged (which is said on standard error)."""

@@ -45,7 +45,7 @@ def _recovered(work: Work, cell: Cell, address: str) -> tuple[Path, list[str]]:
         return path, []
     scratch = work.store.scratch(address)
     path, about = scratch / CHECKPOINT, scratch / "about.json"
-    if not path.is_file():
+    if not path.is_file() or not about.is_file():
         from .stages import run
 
         result = run(dataclasses.replace(work, cell=cell))

@@ -201,11 +201,12 @@ class Store:
         replace(self._failure(address), dump(failure))
 
     def failure(self, address: str) -> dict | None:
-        """The noted failure of a cell that is not stored, None when there is none."""
+        """The noted failure of a cell that is not stored, None when there is none (or no readable one)."""
         try:
-            return json.loads(self._failure(address).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            failure = json.loads(self._failure(address).read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
             return None
+        return failure if isinstance(failure, dict) and isinstance(failure.get("error"), str) else None
 
     def forget_failure(self, address: str) -> None:
         """Remove the note of a failure, before the cell is tried again."""

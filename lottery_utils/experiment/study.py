@@ -7,12 +7,12 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..errors import UserError
+from ..errors import UserError, shown
 from ..presets import get_preset
 from . import provenance
 from .cells import Cell
 from .energy import place
-from .engines import ENGINES, Summary, run_schedule
+from .engines import AGAIN, ENGINES, Summary, run_schedule
 from .fingerprints import Fingerprints
 from .identity import address
 from .job import Job
@@ -36,13 +36,13 @@ def open_study(
     """
     changes = _from_json("overrides", overrides) or {}
     if not isinstance(changes, dict):
-        raise UserError(f"overrides must be a mapping of field to value, got {changes!r}")
+        raise UserError(f"overrides must be a mapping of field to value, got {shown(changes)}")
     for name, value in (("tasks", tasks), ("seeds", seeds)):
         value = _from_json(name, value)
         if value is not None:
             changes = {**changes, name: [value] if isinstance(value, (str, int)) else value}
     if not isinstance(results_dir, (str, Path)) or not str(results_dir).strip():
-        raise UserError(f"results_dir must name a directory, got {results_dir!r}")
+        raise UserError(f"results_dir must name a directory, got {shown(results_dir)}")
     return Study(get_preset(preset, changes), results_dir)
 
 
@@ -53,10 +53,10 @@ def _from_json(name: str, value):
         return None
     try:
         return json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         if name == "tasks":
             return value
-        raise UserError(f"{name} is not valid JSON: {value!r}") from None
+        raise UserError(f"{name} is not valid JSON: {shown(value)}") from None
 
 
 class Study(Results):
@@ -70,18 +70,25 @@ class Study(Results):
         engine: str = "local",
         workers: int | None = None,
         progress: bool = True,
+        retry_failed: bool = False,
     ) -> Summary:
         """Compute every cell asked for that is not stored yet, and return what was done.
 
-        A damaged cell is set aside and computed again. Interrupted, the run can be started again and goes
+        A damaged cell is set aside and computed again; one that failed before is left alone, and what needs it,
+        unless `retry_failed`. Interrupted, the run can be started again and goes
         on where it was. Raises UserError for bad input, before anything is stored where that can be known.
         """
-        return self.run_cells(self.cells(stages, methods, subnetworks), engine, workers, progress)
+        return self.run_cells(self.cells(stages, methods, subnetworks), engine, workers, progress, retry_failed)
 
     def run_cells(
-        self, cells: list[Cell], engine: str = "local", workers: int | None = None, progress: bool = True
+        self,
+        cells: list[Cell],
+        engine: str = "local",
+        workers: int | None = None,
+        progress: bool = True,
+        retry_failed: bool = False,
     ) -> Summary:
-        """As `run`, for `cells` in dependency order with all they need: what `cells` returns, or several such joined."""
+        """As `run`, for `cells` in dependency order with all they need: of `cells`, or several such lists joined."""
         if engine not in ENGINES:
             raise UserError(f"unknown engine {engine!r}; valid engines: {', '.join(ENGINES)}")
         if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
@@ -101,6 +108,9 @@ class Study(Results):
         schedule = Schedule(cells, self.preset.seeds, done, expected_costs(records, self.preset.name))
         known = any(record["inputs"].get("model") == model for record in records)
         job = Job(str(self.store.root), self.preset, model, data, provenance.command(), *grid)
+        self._recall_failures(schedule, summary, retry_failed)
+        if not len(schedule):
+            return summary
         try:
             with progress_bar(schedule, len(done), len(cells), progress) as bar:
                 run_schedule(schedule, job, summary, engine, workers, bar, None if known else schedule.open[0].task)
@@ -110,6 +120,17 @@ class Study(Results):
             print(text, file=sys.stderr)
             raise
         return summary
+
+    def _recall_failures(self, schedule: Schedule, summary: Summary, retry: bool) -> None:
+        """Take cells that failed before, and what needs them, out of the schedule; with `retry` forget that instead."""
+        for cell in schedule.open:
+            key = self.address(cell)
+            if retry:
+                self.store.forget_failure(key)
+            elif cell in schedule.waits and (failure := self.store.failure(key)) is not None:
+                schedule.fail(cell)
+                summary.failed[cell.name] = f"{failure['error']} (earlier; {AGAIN})"
+        summary.blocked = {cell.name: by.name for cell, by in schedule.blocked.items()}
 
     def _is_stored(self, key: str) -> bool:
         """Whether a cell is stored intact; a damaged one is named and set aside."""

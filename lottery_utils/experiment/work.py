@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 import traceback
@@ -15,10 +16,11 @@ from safetensors.torch import save_file as save_tensors
 
 from ..errors import CellFailed, UserError
 from ..models.anatomy import anatomy
+from ..models.source import model_name
 from ..tasks.load import TaskData
 from ..tasks.metrics import compute_metrics, main_score, majority_score, search_score
 from ..training.device import describe_device
-from . import bench, provenance
+from . import bench, provenance, trouble
 from .cells import TRANSFORMERS, Cell, upstream
 from .claims import claim
 from .energy import Meter, gpu_of
@@ -27,7 +29,7 @@ from .identity import PROTOCOL, address, inputs
 from .job import Job
 from .stage import Result, Work
 from .stages import run
-from .store import CHECKPOINT, MASK, PREDICTIONS, TRAJECTORY, Damaged, Store
+from .store import CHECKPOINT, MASK, PREDICTIONS, TRAJECTORY, Store
 
 
 @contextmanager
@@ -45,11 +47,12 @@ def steady() -> Iterator[None]:
         torch.use_deterministic_algorithms(strict)
 
 
-def compute(job: Job, cell: Cell) -> dict:
+def compute(job: Job, cell: Cell, alone: bool = False) -> dict:
     """Compute `cell` unless it is stored, and say how it went: never raises for a cell that fails.
 
-    The answer's status is "done" (was stored already), "computed", "elsewhere" (another worker has it),
-    "failed" or "user_error", with seconds, and for the last two the error's one line.
+    The answer's status is "done" (was stored already), "computed", "elsewhere" (another worker has it), "failed"
+    (now, or by the store's note), "out_of_memory" (not noted, for it may be tried again `alone`), or "user_error"
+    (bad input, or a disk that takes nothing: the run must stop), with seconds, and the error's one line.
     """
     store = Store(job.root)
     key = address(cell, job.preset, job.model_print, job.data_prints[cell.task])
@@ -60,18 +63,29 @@ def compute(job: Job, cell: Cell) -> dict:
                 return {"status": "elsewhere", "seconds": 0.0}
             if store.read(key) is not None:
                 return {"status": "done", "seconds": 0.0}
+            if (failure := store.failure(key)) is not None:
+                return {"status": "failed", "seconds": 0.0, "error": failure["error"]}
             store.clear_staging(key)
-            store.forget_failure(key)
             work = Work(cell, job.preset, job.model_print, job.data_prints[cell.task], store)
             _compute(work, job, key)
     except UserError as error:
         return {"status": "user_error", "seconds": time.perf_counter() - begin, "error": str(error)}
     except Exception as error:  # one cell's failure must not stop the others
-        line = _one_line(error, cell)
-        failure = {"cell": cell.name, "error": line, "when": provenance.now(), "traceback": traceback.format_exc()}
-        store.fail(key, failure)
-        return {"status": "failed", "seconds": time.perf_counter() - begin, "error": line}
-    return {"status": "computed", "seconds": time.perf_counter() - begin}
+        answer = trouble.answer_to(error, cell, alone)
+        if answer["status"] == "failed":
+            failure = {"cell": cell.name, "error": answer["error"], "when": provenance.now()}
+            try:
+                store.fail(key, {**failure, "traceback": traceback.format_exc()})
+            except OSError as second:
+                answer = trouble.answer_to(second, cell, alone)
+        answer["seconds"] = time.perf_counter() - begin
+    else:
+        return {"status": "computed", "seconds": time.perf_counter() - begin}
+    if answer["status"] == "out_of_memory":  # out of the block that held the tensors of the traceback
+        bench.forget()
+        gc.collect()
+        torch.cuda.empty_cache()
+    return answer
 
 
 def try_model(job: Job, task: str) -> dict:
@@ -151,6 +165,7 @@ def _record(work: Work, job: Job, data: TaskData | bench.Examples, result: Resul
         "upstream": {c.name: work.address(c) for c in upstream(cell, preset.seeds)},
         "source": {
             "model": label(preset.model),
+            "model_name": model_name(preset.model),
             "data": label(preset.data),
             "train_limit": preset.train_limit,
             "dev_limit": preset.dev_limit,
@@ -186,11 +201,3 @@ def _predictions(data: TaskData | bench.Examples, result: Result) -> dict[str, n
 
 def _contiguous(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name: np.ascontiguousarray(value) for name, value in arrays.items()}
-
-
-def _one_line(error: Exception, cell: Cell) -> str:
-    text = " ".join(str(error).split()) or "no message"
-    if isinstance(error, CellFailed):
-        return text if text.startswith(cell.name) else f"{cell.name}: {text}"
-    kind = "damaged upstream" if isinstance(error, Damaged) else type(error).__name__
-    return f"{cell.name}: {kind}: {text}"

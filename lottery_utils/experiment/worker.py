@@ -28,7 +28,10 @@ def main() -> None:
         job = Job.from_line(sys.stdin.readline())
         while line := sys.stdin.readline():
             message = json.loads(line)
-            answer = compute(job, Cell(**message["cell"])) if "cell" in message else try_model(job, message["check"])
+            if "cell" in message:
+                answer = compute(job, Cell(**message["cell"]), message["alone"])
+            else:
+                answer = try_model(job, message["check"])
             answers.write(json.dumps(answer) + "\n")
             answers.flush()
 

@@ -93,10 +93,15 @@ def _check(model: str, folder: Path, weights: bool) -> None:
         raise UserError(f"model {model!r} is not a model directory: {folder} has no config.json")
     try:
         content = json.loads(config.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"model {model!r}: {config} is not readable JSON ({one_line(error)})") from error
-    if not isinstance(content, dict) or "model_type" not in content:
+    if not isinstance(content, dict) or not isinstance(content.get("model_type"), str):
         raise UserError(f"model {model!r}: {config} names no model_type; expected a transformers configuration")
+    _refuse_code(model, content, config)
+    tokenizer = folder / "tokenizer_config.json"
+    if tokenizer.is_file():
+        _refuse_code(model, _json(tokenizer), tokenizer)
+    _refuse_strange_shards(model, folder)
     if not weights or any(folder.glob("*.safetensors")):
         return
     pickled = [p.name for pattern in PICKLES for p in folder.glob(pattern)]
@@ -106,6 +111,36 @@ def _check(model: str, folder: Path, weights: bool) -> None:
             f"code; convert them to model.safetensors first"
         )
     raise UserError(f"model {model!r}: {folder} has no model.safetensors; expected the weights beside config.json")
+
+
+def _refuse_code(model: str, content, path: Path) -> None:
+    """Raise UserError when a configuration asks for Python code of its own, for which transformers would ask back."""
+    if isinstance(content, dict) and "auto_map" in content:
+        raise UserError(
+            f"model {model!r}: {path.name} asks for code of its own (auto_map), which is never run; give a checkpoint "
+            "of a family that transformers knows"
+        )
+
+
+def _refuse_strange_shards(model: str, folder: Path) -> None:
+    """Raise UserError when the list of weight files names anything but safetensors files in the folder itself."""
+    for index in sorted(folder.glob("*.index.json")):
+        content = _json(index)
+        names = content.get("weight_map") if isinstance(content, dict) else None
+        names = set(map(str, names.values())) if isinstance(names, dict) else {""}
+        for name in sorted(names):
+            if name != Path(name).name or not name.endswith(".safetensors"):
+                raise UserError(
+                    f"model {model!r}: {index.name} names the weight file {name!r}; expected safetensors files beside it"
+                )
+
+
+def _json(path: Path):
+    """The content of a JSON file, None when it is no JSON."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
 
 
 def model_fingerprint(model: str) -> str:

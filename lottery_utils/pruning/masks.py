@@ -150,7 +150,7 @@ def load_mask(path: Path) -> StructuredMask | WeightMask:
             kind = meta["kind"]
     except FileNotFoundError:
         raise UserError(f"no mask at {path}") from None
-    except (SafetensorError, KeyError, ValueError, TypeError) as error:
+    except (SafetensorError, KeyError, ValueError, TypeError, RecursionError, AttributeError) as error:
         raise UserError(f"{path} is not a mask of this project, or is damaged: {str(error).splitlines()[0]}") from None
     if kind == "structured":
         return StructuredMask(arrays["heads"], arrays["mlps"])

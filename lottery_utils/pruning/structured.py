@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from ..errors import CellFailed
 from ..tasks.metrics import compute_metrics, predictions_from_logits, search_score
 from ..training.batches import Encoded
 from .importance import normalise_heads, reduce_gradients
@@ -138,7 +139,12 @@ def _exhausted(mask: StructuredMask, phase: int) -> bool:
 
 
 def remove_lowest(kept: np.ndarray, scores: np.ndarray, amount: int) -> np.ndarray:
-    """`kept` without its `amount` lowest-scoring members; ties go to the lower layer and head."""
+    """`kept` without its `amount` lowest-scoring members; ties go to the lower layer and head.
+
+    Raises CellFailed for a score that is not finite: NaN has no place in an order.
+    """
+    if amount and not np.isfinite(scores[kept]).all():
+        raise CellFailed("an importance is not finite, so components cannot be ranked")
     flat = np.where(kept, scores, np.inf).reshape(-1)
     chosen = np.argsort(flat, kind="stable")[: min(amount, int(kept.sum()))]
     after = kept.copy().reshape(-1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..errors import UserError
+from ..errors import UserError, shown
 
 
 @dataclass(frozen=True)
@@ -54,5 +54,5 @@ TASKS: dict[str, Task] = {task.name: task for task in _TASKS}
 def get_task(name: str) -> Task:
     """Return the task called `name` ("mrpc"); raises UserError listing the valid names."""
     if not isinstance(name, str) or name not in TASKS:
-        raise UserError(f"unknown task {name!r}; valid tasks: {', '.join(TASKS)}")
+        raise UserError(f"unknown task {shown(name)}; valid tasks: {', '.join(TASKS)}")
     return TASKS[name]

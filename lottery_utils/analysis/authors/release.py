@@ -99,7 +99,7 @@ def _files(root: Path) -> list[Path]:
     found = []
     for place, folders, names in os.walk(root):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [Path(place, name) for name in sorted(names)]
+        found += [path for name in sorted(names) if (path := Path(place, name)).is_file()]  # a pipe would never end
     return found
 
 

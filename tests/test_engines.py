@@ -1,0 +1,244 @@
+"""What the engines do when a cell runs out of memory, a worker dies, a disk is full; failures are kept and retried."""
+
+from __future__ import annotations
+
+import errno
+import json
+import sys
+
+import pytest
+import small_world
+import torch
+from safetensors import SafetensorError
+
+from lottery_utils.cli import main
+from lottery_utils.errors import UserError
+from lottery_utils.experiment import actions, crew, trouble, work
+from lottery_utils.experiment.cells import Cell, full
+from lottery_utils.experiment.claims import claim
+from lottery_utils.experiment.engines import Summary, run_schedule
+from lottery_utils.experiment.job import Job
+from lottery_utils.experiment.schedule import Schedule
+from lottery_utils.experiment.store import Store
+from lottery_utils.experiment.study import open_study
+from lottery_utils.presets import get_preset
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """Overrides for a tiny model and task."""
+    root = tmp_path_factory.mktemp("world")
+    small_world.make_task(root / "data", train=32, dev=16)
+    model = small_world.make_model(root / "model")
+    settings = {**small_world.SETTINGS, "epochs": 1, "model": str(model), "data": str(root / "data")}
+    return {**settings, "tasks": ["sst2"], "seeds": [1, 2]}
+
+
+def study_in(world, folder):
+    return open_study("laptop", overrides=world, results_dir=folder)
+
+
+class Bar:
+    """A progress bar that only keeps the lines."""
+
+    def __init__(self):
+        self.lines = []
+
+    def start(self, cell):
+        pass
+
+    def finish(self, cell, answer):
+        pass
+
+    def refresh(self):
+        pass
+
+    def write(self, line):
+        self.lines.append(line)
+
+
+# a worker process that speaks the protocol and computes nothing: argv[1] says what each cell does
+ACTOR = """
+import json, os, sys, time
+plan, log, device = json.loads(sys.argv[1]), sys.argv[2], sys.argv[3]
+sys.stdin.readline()
+while line := sys.stdin.readline():
+    message = json.loads(line)
+    cell, alone = message["cell"], message["alone"]
+    what = plan.get(str(cell["seed"]), ["computed"])
+    what = what[min(alone, len(what) - 1)]
+    with open(log, "a") as file:
+        file.write(f"{cell['seed']} {alone} {device} start\\n")
+    if what == "killed":
+        os.kill(os.getpid(), 9)
+    if what == "leaves":
+        os._exit(3)
+    time.sleep(0.05)
+    with open(log, "a") as file:
+        file.write(f"{cell['seed']} {alone} {device} end\\n")
+    print(json.dumps({"status": what, "seconds": 0.0, "error": f"cell {cell['seed']} says {what}"}), flush=True)
+"""
+
+
+def act(monkeypatch, tmp_path, plan: dict, seeds=range(8), workers=3, devices=()):
+    """Run cells of `seeds` by actors; returns (summary, lines of the bar, the actors' log, the store)."""
+    import subprocess
+
+    log = tmp_path / "log"
+    log.touch()
+
+    def start(device):
+        command = [sys.executable, "-S", "-c", ACTOR, json.dumps(plan), str(log), str(device)]
+        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    monkeypatch.setattr(crew, "start_worker", start)
+    monkeypatch.setattr(crew, "gpus", lambda: list(devices))
+    store = Store(tmp_path / "results")
+    store.prepare()
+    cells = [full("mrpc", seed) for seed in seeds]
+    schedule = Schedule(cells, seeds, set(), lambda cell: 1.0)
+    summary, bar = Summary(len(cells)), Bar()
+    job = Job(str(store.root), get_preset("paper"), "a", {"mrpc": "b"})
+    run_schedule(schedule, job, summary, "local", workers, bar)
+    return summary, bar.lines, [line.split() for line in log.read_text().splitlines()], store
+
+
+def test_a_cell_out_of_memory_is_tried_again_alone_and_then_failed_while_others_go_on(monkeypatch, tmp_path):
+    plan = {"1": ["out_of_memory", "computed"], "2": ["out_of_memory", "failed"]}
+    summary, lines, log, _ = act(monkeypatch, tmp_path, plan)
+    assert summary.computed == 7 and list(summary.failed) == ["mrpc/2/finetune/full"]
+    assert sum("tried again alone" in line for line in lines) == 2
+    running = set()
+    for seed, alone, _, what in log:
+        (running.add if what == "start" else running.remove)((seed, alone))
+        assert len(running) <= 1 or all(a == "False" for _, a in running)
+    assert sum(alone == "True" and what == "start" for _, alone, _, what in log) == 2
+
+
+def test_only_the_device_that_ran_out_of_memory_is_cleared(monkeypatch, tmp_path):
+    plan = {"0": ["out_of_memory", "computed"]}
+    summary, _, log, _ = act(monkeypatch, tmp_path, plan, range(12), 4, ("0", "1"))
+    assert summary.computed == 12
+    assert {device for _, _, device, _ in log} == {"0", "1"}
+    first, second = ([d for s, a, d, w in log if s == "0" and a == flag and w == "start"] for flag in ("False", "True"))
+    assert first == second and len(first) == 1  # again, on the same device
+    on_it = set()
+    for seed, alone, device, _ in log:
+        if device == first[0]:
+            on_it.symmetric_difference_update({seed})
+            assert alone == "False" or on_it <= {"0"}
+
+
+def test_a_killed_worker_is_replaced_and_its_cell_tried_once_more(monkeypatch, tmp_path):
+    plan = {"1": ["killed", "computed"], "2": ["killed", "killed"], "3": ["leaves"]}
+    summary, _, log, store = act(monkeypatch, tmp_path, plan)
+    assert summary.computed == 6 and sorted(summary.failed) == ["mrpc/2/finetune/full", "mrpc/3/finetune/full"]
+    assert "signal 9" in summary.failed["mrpc/2/finetune/full"] and "code 3" in summary.failed["mrpc/3/finetune/full"]
+    assert [line[0] for line in log if line[3] == "start"].count("2") == 2  # finite
+    notes = [json.loads(path.read_text()) for path in (store.root / ".failures").iterdir()]
+    assert sorted(note["cell"] for note in notes) == sorted(summary.failed)
+
+
+@pytest.mark.parametrize("engine", ("serial",))
+def test_memory_that_runs_out_in_a_cell_fails_that_cell_alone(world, tmp_path, monkeypatch, engine):
+    study = study_in(world, tmp_path / "results")
+    tries, real = [], actions.finetune
+
+    def greedy(model, train, preset, key, **named):
+        tries.append(key[1])
+        if key[1] == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return real(model, train, preset, key, **named)
+
+    monkeypatch.setattr(actions, "finetune", greedy)
+    summary = study.run(["finetune"], engine=engine, progress=False)
+    assert sorted(tries) == [1, 1, 2] and summary.computed == 1
+    (error,) = summary.failed.values()
+    assert "CUDA out of memory" in error and "alone on its device" in error
+    monkeypatch.setattr(actions, "finetune", real)
+    assert study.run(["finetune"], engine=engine, progress=False).failed  # noted, not tried
+    assert sorted(tries) == [1, 1, 2]
+    assert study.run(["finetune"], engine=engine, progress=False, retry_failed=True).ok
+
+
+CELL = full("mrpc", 1)
+OUT = RuntimeError("[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate memory: you tried")
+
+
+@pytest.mark.parametrize("error", (torch.OutOfMemoryError("x"), MemoryError(), OUT))
+def test_kinds_of_memory_errors(error):
+    assert trouble.answer_to(error, CELL, False)["status"] == "out_of_memory"
+    assert trouble.answer_to(error, CELL, True)["status"] == "failed"
+
+
+FULL_DISK = SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+
+@pytest.mark.parametrize("error", (OSError(errno.ENOSPC, "x"), OSError(errno.EROFS, "x"), FULL_DISK))
+def test_a_place_that_takes_no_files_stops_the_run_and_no_cell_is_to_blame(error):
+    answer = trouble.answer_to(error, CELL, False)
+    assert answer["status"] == "user_error" and "start the same run again" in answer["error"]
+    assert "\n" not in answer["error"]
+    assert trouble.answer_to(OSError(errno.ENOENT, "x"), CELL, False)["status"] == "failed"
+    assert trouble.one_line(ValueError("a\nb  c"), CELL) == "mrpc/1/finetune/full: ValueError: a b c"
+
+
+def test_a_failure_noted_by_another_run_is_not_tried_again(world, tmp_path):
+    study = study_in(world, tmp_path / "results")
+    cell = Cell("sst2", 1, "finetune", "", "full")
+    study.run(["baseline"], subnetworks=["majority"], engine="serial", progress=False)
+    prints = study._prints
+    job = Job(str(study.store.root), study.preset, prints.model(), {"sst2": prints.data("sst2")})
+    study.store.fail(study.address(cell), {"error": "no luck"})
+    assert work.compute(job, cell)["error"] == "no luck"
+    with claim(study.store.root, study.address(cell)):
+        assert work.compute(job, cell)["status"] == "elsewhere"
+
+
+def test_an_unknown_engine_is_one_line(world, tmp_path):
+    with pytest.raises(UserError, match="serial, local, ray"):
+        study_in(world, tmp_path / "results").run(engine="threads", progress=False)
+
+
+# the command line
+
+
+def command(world, folder, *first):
+    pairs = [f"{key}={json.dumps(value)}" for key, value in world.items() if key not in ("tasks", "seeds")]
+    return [*first, "--preset", "laptop", "--tasks", "sst2", "--seeds", "1", "--results", str(folder), "--set", *pairs]
+
+
+def test_failed_cells_are_listed_and_retried_on_demand(world, tmp_path, monkeypatch, capsys):
+    run = ["run", "--stages", "finetune", "--engine", "serial", "--quiet"]
+    real = actions.finetune
+    monkeypatch.setattr(actions, "finetune", lambda *a, **k: 1 / 0)
+    assert main(command(world, tmp_path, *run)) == 1
+    assert main(command(world, tmp_path, *run)) == 1
+    assert "earlier; 'lottery run --retry-failed'" in capsys.readouterr().out
+    assert main(command(world, tmp_path, "status")) == 0
+    out = capsys.readouterr().out
+    assert "failed: sst2/1/finetune/full: ZeroDivisionError: division by zero" in out and "--retry-failed" in out
+    monkeypatch.setattr(actions, "finetune", real)
+    assert main(command(world, tmp_path, *run, "--retry-failed")) == 0
+    assert main(command(world, tmp_path, "status")) == 0
+    assert "failed:" not in capsys.readouterr().out
+
+
+def test_show_says_what_an_address_was_made_of_and_what_differs(world, tmp_path, capsys):
+    run = ["run", "--stages", "finetune", "--engine", "serial", "--quiet"]
+    assert main(command(world, tmp_path, *run)) == 0
+    assert main(command({**world, "epochs": 2}, tmp_path, *run)) == 0
+    capsys.readouterr()
+    first, second = sorted(Store(tmp_path).addresses())
+    assert main(["show", first, "--why", "--results", str(tmp_path)]) == 0
+    out = capsys.readouterr().out
+    assert "settings.learning_rate = 0.005" in out and "protocol = 1" in out
+    assert "settings.batch_size = 32  (the default, not hashed)" in out
+    assert main(["show", first, "--why", second, "--results", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 and "settings.epochs: " in lines[1] and {"1", "2"} <= set(lines[1].split())
+    search, name = "sst2/1/search/structured/good", "sst2/1/finetune/full"
+    assert main(command(world, tmp_path, "show", search, "--why")) == 0
+    assert "(not stored)" in capsys.readouterr().out
+    assert main(command(world, tmp_path, "show", search, "--why", name)) == 0
+    assert "cell.stage: 'search'  against  'finetune'" in capsys.readouterr().out
