@@ -49,6 +49,7 @@ results = scores.results(table)
 glue_numbers({"run_on_finetuning": sentences.run_on(study), "margins": sentences.margin_sentence(results)})
 
 # %% [markdown]
+# (tasks-table)=
 # ## The tasks
 #
 # Two tasks about single sentences (CoLA, SST-2), the others about pairs. Correlation takes the place of accuracy where

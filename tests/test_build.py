@@ -37,6 +37,8 @@ def test_every_page_in_the_contents_exists_or_is_a_notebook_to_run():
     files = pages.toc_files(pages.read_toc(BOOK))
     assert files[0] == "intro" and len(files) == len(set(files))
     for name in files:
+        if name == "api":
+            continue  # written before the book is read
         source = ROOT / "notebooks" / (Path(name).name + ".ipynb")
         assert pages.has_page(BOOK, name) or (name.startswith("chapters/") and source.is_file()), name
 

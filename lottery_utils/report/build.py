@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import UserError
+from .book_api import write_api
 from .chapters import find_notebooks, strip_chapter
 from .compute import compute_together, needs
 from .kernels import execute_chapters
@@ -110,6 +111,7 @@ def _fresh_book(source: Path, target: Path) -> Path:
             raise UserError(f"{target} exists and was not made by `lottery report`; give another --out or remove it")
         shutil.rmtree(target)
     copy_book(source, target)
+    write_api(target)
     (target / MARK).write_text("made by `lottery report`; replaced by its next run\n", encoding="utf-8")
     if (target / "run.md").is_file():
         fill_preset_table(target / "run.md")
