@@ -17,8 +17,10 @@ function legend(structured) {
        ["lx-key lx-key-next", "goes at the next step"], ["lx-key lx-key-out", "removed (× at this step)"]]
     : [["lx-ramp lx-kept", "share of weights kept, 0 to 100 % (numbers: %)"]];
   const curve = [["lx-mark lx-mark-good", "good subnetwork"], ["lx-mark lx-mark-fail", "below the target"]];
-  curve.push(...(structured ? [["lx-dash lx-heads", "heads left"], ["lx-dash lx-mlps", "MLPs left"]] : [["lx-dash lx-heads", "weights left"]]));
-  return [...cells, ...curve].map(([style, text]) => element("li", {}, element("span", { class: style, "aria-hidden": "true" }), text));
+  curve.push(["lx-dash lx-heads", structured ? "heads left" : "weights left"]);
+  if (structured) curve.push(["lx-dash lx-mlps", "MLPs left"]);
+  const key = (style) => element("span", { class: style, "aria-hidden": "true" });
+  return [...cells, ...curve].map(([style, text]) => element("li", {}, key(style), text));
 }
 
 function start(root) {
@@ -56,7 +58,8 @@ function start(root) {
   const curve = element("div", { class: "lx-curve" });
   const readout = element("p", { class: "lx-readout" });
   const keys = element("ul", { class: "lx-legend" });
-  const shown = element("div", { class: "lx-shown" }, steps, status, element("div", { class: "lx-panels" }, map, curve), readout, keys);
+  const panels = element("div", { class: "lx-panels" }, map, curve);
+  const shown = element("div", { class: "lx-shown" }, steps, status, panels, readout, keys);
   const gap = element("p", { class: "lx-gap", role: "status" });
   root.querySelector(".lx-place").replaceChildren(choices, shown, gap);
 
@@ -189,9 +192,13 @@ function statusOf(search, step) {
   let verdict = passed ? "at or above" : "below";
   if (step === search.good) verdict += " the target: the good subnetwork";
   else verdict += " the target";
-  const again = !passed && search.phase && step + 1 < search.score.length ? `; the search goes back to step ${search.passed.lastIndexOf("1", step)}` : "";
-  const note = step === search.score.length - 1 && search.note ? ` Note: ${search.note}.` : "";
-  return `Step ${step} of ${search.score.length - 1}${phase}: ${left.join(" and ")}${search.phase ? " left" : ""}; dev score ${score.toFixed(3)}, ${verdict}${again}.${note}`;
+  const last = search.score.length - 1;
+  if (!passed && search.phase && step < last) {
+    verdict += `; the search goes back to step ${search.passed.lastIndexOf("1", step)}`;
+  }
+  const what = left.join(" and ") + (search.phase ? " left" : "");
+  const note = step === last && search.note ? ` Note: ${search.note}.` : "";
+  return `Step ${step} of ${last}${phase}: ${what}; dev score ${score.toFixed(3)}, ${verdict}.${note}`;
 }
 
 for (const root of document.querySelectorAll(".lottery-explorer:not([data-ready])")) start(root);

@@ -32,7 +32,7 @@ function components(search, step) {
     const next = structured && search.passed[step] === "1" && step + 1 < bits.length ? bits[step + 1] : null;
     let at = 0;
     for (let i = 0; i < count; i++) {
-      const one = { layer: kind === "head" ? Math.floor(i / search.width) : i, head: kind === "head" ? i % search.width : null };
+      const one = kind === "head" ? { layer: Math.floor(i / search.width), head: i % search.width } : { layer: i, head: null };
       one.kept = !structured || bits[step][i] === "1";
       one.gone = !one.kept && base !== null && base[i] === "1";
       one.next = one.kept && next !== null && next[i] === "0";
@@ -84,7 +84,8 @@ function drawMap(place, search, step, focus, told) {
     group.append(node("rect", { x: x + 1.5, y: y + 1.5, width: wide - 3, height: cell - 3, rx: 2 }));
     if (one.gone) {
       const [cx, cy, arm] = [x + wide / 2, y + cell / 2, cell * 0.22];
-      group.append(node("path", { d: `M${cx - arm} ${cy - arm}l${2 * arm} ${2 * arm}M${cx + arm} ${cy - arm}l${-2 * arm} ${2 * arm}` }));
+      const cross = `M${cx - arm} ${cy - arm}l${2 * arm} ${2 * arm}M${cx + arm} ${cy - arm}l${-2 * arm} ${2 * arm}`;
+      group.append(node("path", { d: cross }));
     }
     if (!structured && cell >= 22) {
       const text = node("text", { x: x + wide / 2, y: y + cell / 2, "text-anchor": "middle", "dominant-baseline": "central" });
@@ -152,7 +153,8 @@ function drawCurve(place, search, step, threshold, go) {
   const [low, high] = [Math.min(...values) - 0.1 * spread, Math.max(...values) + 0.1 * spread];
   const y = (value) => 14 + (upper * (high - value)) / (high - low);
   const z = (share) => 14 + upper + between + lower * (1 - share / 100);
-  const label = `Score at each of ${count} steps; step ${step} has ${search.score[step].toFixed(3)}, the target is ${search.target.toFixed(3)}`;
+  const now = `step ${step} has ${search.score[step].toFixed(3)}, the target is ${search.target.toFixed(3)}`;
+  const label = `Score at each of ${count} steps; ${now}`;
   const svg = node("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": label });
   const add = (name, attributes, ...children) => svg.append(node(name, attributes, ...children));
   const line = (x1, y1, x2, y2, style) => add("line", { x1, y1, x2, y2, class: style });
