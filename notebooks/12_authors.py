@@ -177,7 +177,8 @@ findings.bars_as_plotted(bars)
 # them. The number of steps of each seed is inferred, from these means and from the ratios of mean weights in the same notebook.
 #
 # **Changes.** To repeat the published m-pruning, use steps of five per cent and a cap of thirty: `magnitude_step` and
-# `magnitude_max_steps`. Finer steps end nearer to the threshold, so sizes would differ somewhat otherwise; the conclusions do not.
+# `magnitude_max_steps`. Finer steps end nearer to the threshold, so with coarser ones the sizes would differ somewhat; scores at
+# those sizes were not published.
 
 # %% mystnb={"figure": {"caption": "For each step size, how near the stored mean share of each task comes to a mean over five seeds of whole numbers of steps. Grey: as near as stored digits allow.", "name": "fig-authors-steps"}, "image": {"alt": "Distance between stored shares and the nearest possible ones against step size, with one clear minimum at five per cent"}}
 findings.step_fit(steps)
@@ -253,7 +254,7 @@ findings.size_dots(printed)
 # **Check.** `tables/seed_agreement.csv`.
 #
 # **Changes.** "Not rejected" must not be read as "similar masks". In the figure the share of pairs that pass falls with the spread of
-# sizes; with the excess over chance it has little to do. Kappa, alpha and Jaccard answer the question that was asked.
+# sizes; masks no more alike than chance pass, and masks well above chance fail. Kappa, alpha and Jaccard answer the question that was asked.
 
 # %% mystnb={"figure": {"caption": "The authors' masks: share of pairs of seeds that Cochran's Q does not reject, against how much the sizes of the masks differ (left) and how much more alike they are than chance (right). One mark a task, without WNLI.", "name": "fig-authors-cochran"}, "image": {"alt": "Two scatter plots of the share of pairs not rejected, against spread of sizes and against Jaccard index above chance"}}
 findings.cochran_scatter(sameness)

@@ -16,7 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 STUDY_PARAMETERS = ["preset", "tasks", "seeds", "overrides", "results_dir"]
 NAMES = [path.stem for path in NOTEBOOKS]
-FIGURE = r"(authors|bars|courses|findings|heatmaps|importances|overlaps|patterns)\."  # a cell that begins with a figure's function
+# a cell that begins with a figure's function
+FIGURE = r"(authors|bars|courses|findings|heatmaps|importances|overlaps|patterns)\."
 
 
 def read(path: Path):

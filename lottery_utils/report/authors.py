@@ -18,7 +18,7 @@ from .style import COLOURS, GAP, GRID, METRIC_NAMES, NAMES, PUBLISHED, TEXT, WID
 PAPER = "#5A5A5A"
 PAPER_MAP = LinearSegmentedColormap.from_list("paper", ("#F6F6F2", "#B5B1AA", "#3F3D3A"))
 EXCESS_MAP = LinearSegmentedColormap.from_list("paper_excess", ("#E3B9A0", "#F6F6F2", "#9C9A96"))
-HATCH = {"pruned": "//", "retrained": "xxx"}
+HATCH = {"pruned": "", "retrained": "////"}
 MODES = {"heads": "heads alone", "mlps": "MLPs alone", "heads_mlps": "together", "heads_mlps_on_train": "on train data"}
 
 

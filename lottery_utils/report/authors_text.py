@@ -101,9 +101,9 @@ def step_sentence(errors: pd.DataFrame, levels: pd.DataFrame) -> str:
     usual = levels[levels["task"] != "wnli"]["steps"]
     return (
         f"Steps of {listed([f'{step} %' for step in fits.index])} give all nine stored shares to "
-        f"{fits.max():.0e}, the "
-        f"next best ({worst.index[len(fits)]} %) misses one by {worst.iloc[len(fits)]:.0e}, and 10 % by "
-        f"{worst[10]:.0e}. "
+        f"{_power(fits.max())}, the "
+        f"next best ({worst.index[len(fits)]} %) misses one by {_power(worst.iloc[len(fits)])}, and 10 % by "
+        f"{_power(worst[10])}. "
         f"The seeds took {usual.min()} to {usual.max()} steps on eight tasks; on WNLI two stopped at "
         f"{levels['steps'].max()}. The committed settings, at most ten steps of 10 %, could not go below "
         f"{as_percent(0.9**9)}; the smallest released subnetwork keeps {as_percent(levels['share'].min())}."
@@ -136,7 +136,7 @@ def slice_sentence(errors: pd.DataFrame) -> str:
     return (
         f"In the {len(columns)} layers of the embedded micro-BERT, column slices give parts that sum to the "
         f"layer's output, "
-        f"to {columns['error'].max():.0e} of its length. Row slices miss it by {rows['error'].min():.2f} to "
+        f"to {_power(columns['error'].max())} of its length. Row slices miss it by {rows['error'].min():.2f} to "
         f"{rows['error'].max():.2f} times its length, and the norms drawn from them correlate with the "
         f"correct ones by "
         f"{rows['correlation'].min():.2f} to {rows['correlation'].max():.2f}."
@@ -248,6 +248,12 @@ def _published(style: Styler) -> Styler:
 def _range(pair: tuple[int, int]) -> str:
     least, most = pair
     return f"{least}" if least == most else f"{least} to {most}"
+
+
+def _power(value: float) -> str:
+    """A small number as "8·10⁻⁸"."""
+    digits, exponent = f"{value:.0e}".split("e")
+    return f"{digits}·10{str(int(exponent)).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
 
 
 def _seeds(n: int) -> str:

@@ -1,0 +1,167 @@
+"""Published numbers that come with the package: equal to their sources, and what the authors' chapter draws of them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lottery_utils.analysis import published
+from lottery_utils.analysis.authors import findings
+from lottery_utils.analysis.authors.restate import restated
+from lottery_utils.errors import UserError
+from lottery_utils.presets import GLUE_TASKS
+from lottery_utils.report import authors, authors_text
+from lottery_utils.report import findings as pictures
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared"
+
+
+@pytest.fixture(scope="module")
+def recomputed():
+    if not (SHARED / "authors_release" / "masks").is_dir():
+        pytest.skip("the authors' release is not at hand: no folder shared/authors_release beside the repository")
+    return restated(SHARED / "authors_release")
+
+
+def test_every_table_is_there_has_a_source_and_goes_into_the_wheel():
+    assert sorted(p.stem for p in published.FOLDER.glob("*.csv")) == sorted(published.names())
+    assert all(published.SOURCE[name] and len(published.table(name)) for name in published.names())
+    packed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    assert "published/*.csv" in packed["lottery_utils.analysis"]
+    with pytest.raises(UserError, match="unknown published table 'nothing'; tables: results"):
+        published.table("nothing")
+
+
+def test_restated_tables_are_those_of_the_release(recomputed):
+    for name, table in recomputed.items():
+        stored = published.table(name)
+        assert list(stored.columns) == list(table.columns)
+        pd.testing.assert_frame_equal(stored, table, check_dtype=False, rtol=1e-8, atol=1e-8)
+
+
+def test_tables_can_be_recomputed_instead(recomputed):
+    here, there = published.seed_agreement(), published.seed_agreement(recomputed)
+    pd.testing.assert_frame_equal(here, there, rtol=1e-8)
+
+
+def test_results_are_those_of_the_papers_table():
+    path = SHARED / "published" / "results_table_wide.csv"
+    if not path.is_file():
+        pytest.skip("the published results table is not at hand: no folder shared/published beside the repository")
+    wide, found = pd.read_csv(path).set_index("setting"), published.results()
+    assert len(found) == 20 * 9 and set(found["task"]) == set(GLUE_TASKS)
+    for row in found.itertuples():
+        assert row.mean == pytest.approx(wide.loc[row.setting, f"{row.title}_mean"], abs=6e-5)
+        if row.count > 1:
+            assert row.std == pytest.approx(wide.loc[row.setting, f"{row.title}_std_ddof1"], abs=6e-5)
+
+
+def test_every_loader_gives_tasks_by_both_names():
+    for name in published.names():
+        found = getattr(published, name, lambda: None)()
+        if isinstance(found, pd.DataFrame) and "title" in found:
+            assert set(found["task"]) - set(GLUE_TASKS) <= {"HANS", "HANS_MNLI", "MNLI_TWO", "MNLI_TWO_HALF"}
+    assert published.magnitude_cells(total=True)["mean"].max() < 9
+    assert published.text_numbers()["pattern_f1_raw"] == 0.81
+
+
+def test_reading_them_needs_no_torch():
+    code = "import sys; from lottery_utils.analysis import published as p; p.results(); print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "False"
+
+
+def test_the_bar_of_random_retrained_is_the_good_ones():
+    bars = findings.plotted_bars(published.results()).set_index("task")
+    results = published.results().set_index(["setting", "task"])["mean"]
+    for task in GLUE_TASKS:
+        assert bars.loc[task, "plotted"] == results["head_mlp_retrained", task]
+        assert bars.loc[task, "random"] == results["head_mlp_random_retrained", task]
+    assert 100 * bars.loc["mrpc", "gap"] == pytest.approx(9.36, abs=0.01)
+
+
+def test_only_steps_of_five_per_cent_give_all_stored_shares():
+    levels = published.magnitude_levels()
+    worst = findings.step_errors(levels).groupby("step")["error"].max()
+    assert list(worst.index[worst < findings.EXACT]) == [5] and worst.drop(5).min() > 20 * worst[5]
+    np.testing.assert_allclose(levels["share"], 0.95 ** levels["steps"], atol=1e-8)
+    by_task = levels.groupby("title")
+    np.testing.assert_allclose(by_task["share"].mean(), by_task["task_mean"].first(), atol=1e-7)
+
+
+def test_column_slices_of_the_projection_sum_to_the_output_and_row_slices_do_not():
+    errors = findings.slice_errors()
+    columns, rows = (errors[errors["slices"] == kind]["error"] for kind in ("columns", "rows"))
+    assert columns.max() < 1e-12 and rows.min() > 0.5 and len(columns) == len(rows) == 6
+
+
+def test_super_bad_is_one_mask_and_super_random_is_not():
+    rows = findings.different_masks(published.masks_of_seeds()).set_index("family")
+    assert rows.loc["heads_mlps_super_bizzaro", ["head", "mlp"]].tolist() == [(1, 1), (1, 1)]
+    assert rows.loc["heads_mlps_super_midling", "head"] == (5, 5)
+
+
+def test_cochran_accepts_what_is_no_more_alike_than_chance():
+    rows = findings.sizes_and_sameness(published.seed_agreement(), published.masks_of_seeds())
+    qnli = rows[(rows["title"] == "QNLI") & (rows["component"] == "mlp")].iloc[0]
+    assert qnli["cochran_p"] == pytest.approx(0.98, abs=0.005) and qnli["share_pairs_not_rejected"] == 1
+    assert qnli["krippendorff_alpha"] == pytest.approx(0.16, abs=0.005) and qnli["permutation_p"] > 0.05
+
+
+def test_a_full_model_would_be_printed_as_79_per_cent():
+    sizes = findings.sizes_printed(published.subnetwork_sizes()).set_index("title")
+    np.testing.assert_allclose(sizes["all"] - sizes["printed"], 0.21)
+    assert sizes.loc["MNLI", "printed"] == pytest.approx(0.55, abs=0.005)
+    assert sizes.loc["MNLI", "prunable"] == pytest.approx(0.687, abs=0.0005)
+
+
+def importances(values, seed=1):
+    heads = [{"task": "rte", "title": "RTE", "seed": seed, "component": "head", "layer": 0, "head": float(h), "kept": v}
+             for h, v in enumerate(values)]  # fmt: skip
+    return pd.DataFrame(heads, columns=["task", "title", "seed", "component", "layer", "head", "kept"])
+
+
+def test_importances_are_compared_by_rank_and_by_what_goes_first():
+    up, down = importances(np.arange(20.0)), importances(np.arange(20.0)[::-1])
+    same, turned = findings.compare_importances(up, up), findings.compare_importances(up, down)
+    assert same.iloc[0][["spearman", "lowest", "common"]].tolist() == [1, 2, 2]
+    assert turned.iloc[0][["spearman", "lowest", "common"]].tolist() == [-1, 2, 0]
+    between = pd.DataFrame(columns=["component", "jaccard", "chance"])
+    assert "both take 2." in authors_text.importance_sentence(same, between)
+    nothing = findings.compare_importances(up.iloc[:0], up)
+    assert "nothing to compare yet" in authors_text.importance_sentence(nothing, between)
+    assert pictures.importance_scatter(up.iloc[:0], up, "rte").axes
+
+
+def test_published_bars_never_look_like_ours():
+    figure = authors.result_bars(published.results(), "structured", ("good", "random", "bad"), {})
+    bars = [bar for ax in figure.axes for bar in ax.patches]
+    assert len(bars) == 9 * 8 and all(bar.get_facecolor()[:3] == (1, 1, 1) for bar in bars)
+    shown = published.results().query("method != 'magnitude' and not subnetwork.str.startswith('super')")
+    heights = sorted(bar.get_height() for bar in bars)
+    np.testing.assert_allclose(heights, sorted(shown["mean"]))
+
+
+@pytest.mark.slow
+def test_the_chapter_runs_alone_on_an_empty_store(tmp_path):
+    """Without the release, on a part of one task."""
+    import nbformat
+    import papermill
+
+    overrides = {"train_limit": 200, "dev_limit": 100, "epochs": 1, "min_steps": 0}
+    parameters = {"tasks": ["sst2"], "seeds": [42], "overrides": overrides, "results_dir": str(tmp_path / "results")}
+    out = tmp_path / "out.ipynb"
+    source = str(ROOT / "notebooks" / "12_authors.ipynb")
+    papermill.execute_notebook(source, str(out), parameters, progress_bar=False, cwd=str(ROOT))
+    outputs = [output for cell in nbformat.read(out, as_version=4).cells for output in cell.get("outputs", [])]
+    assert not any(output.output_type == "error" for output in outputs)
+    assert sum("image/png" in output.get("data", {}) for output in outputs) == 15
+    stored = [p.name.rsplit("-", 2)[0] for p in (tmp_path / "results").iterdir() if p.name[0] != "."]
+    assert sorted(stored) == ["sst2-full-finetune", *["sst2-structured-good-search"] * 2], "both protocols, one task"
