@@ -24,10 +24,9 @@ WORD = re.compile(r"\w+|[^\w\s]")
 PAD, UNKNOWN = 0, 1
 MAX_WORDS, MAX_LENGTH = 30_000, 128
 HIDDEN, DROPOUT = 128, 0.2
-BATCH, EPOCHS = 64, 5
 SETTINGS = {
-    "cbow": {"width": 100, "rate": 5e-3, "min_steps": 300},
-    "bilstm": {"width": 64, "rate": 5e-3, "min_steps": 120},
+    "cbow": {"width": 100, "rate": 5e-3, "batch": 64, "epochs": 5, "min_steps": 300},
+    "bilstm": {"width": 64, "rate": 5e-3, "batch": 32, "epochs": 3, "min_steps": 120},
 }
 
 
@@ -70,18 +69,19 @@ def word_model_logits(kind: str, data, key: tuple, device: torch.device, name: s
     words = vocabulary(train.texts)
     own, dev = (encode_words(part.texts, words) for part in (train, data.dev))
     labels = torch.as_tensor(np.asarray(train.labels))
-    rate, steps = SETTINGS[kind]["rate"], math.ceil(len(labels) / BATCH)
-    epochs = max(EPOCHS, math.ceil(SETTINGS[kind]["min_steps"] / steps))
+    settings = SETTINGS[kind]
+    steps = math.ceil(len(labels) / settings["batch"])
+    epochs = max(settings["epochs"], math.ceil(settings["min_steps"] / steps))
     losses: list[float] = []
     with seeded(derived_seed(kind, *key), device):
         model = WordModel(kind, len(words) + 2, own[0].shape[1], task.num_labels)
         if task.regression:
             nn.init.constant_(model.top[-1].bias, float(labels.mean()))
         model.to(device)
-        optimiser = torch.optim.Adam(model.parameters(), lr=rate)
+        optimiser = torch.optim.Adam(model.parameters(), lr=settings["rate"])
         schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.01, total_iters=epochs * steps)
         for _ in range(epochs):
-            for rows in torch.randperm(len(labels)).split(BATCH):
+            for rows in torch.randperm(len(labels)).split(settings["batch"]):
                 loss = batch_loss(model(*_gather(*own, rows.numpy(), device)), labels[rows].to(device))
                 if not math.isfinite(value := loss.item()):
                     raise CellFailed(f"{name}: loss is {value} at step {len(losses) + 1}")
