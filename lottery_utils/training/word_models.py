@@ -26,7 +26,7 @@ MAX_WORDS, MAX_LENGTH = 30_000, 128
 HIDDEN, DROPOUT = 128, 0.2
 SETTINGS = {
     "cbow": {"width": 100, "rate": 5e-3, "batch": 64, "epochs": 5, "min_steps": 300},
-    "bilstm": {"width": 64, "rate": 5e-3, "batch": 32, "epochs": 3, "min_steps": 120},
+    "bilstm": {"width": 64, "rate": 5e-3, "batch": 32, "epochs": 5, "min_steps": 160},
 }
 
 
