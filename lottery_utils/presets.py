@@ -89,7 +89,7 @@ PRESETS = {
         learning_rate=5e-4,
         warmup=0.1,
         dropout=0.0,
-        attention_examples=16,
+        attention_examples=12,
         attention_min_tokens=8,
         attention_max_tokens=32,
     ),

@@ -21,7 +21,7 @@ from .names import PATTERNS
 from .rules import HARD_NOISE, TRAIN_NOISE, Labelled, draw_maps, scaled
 
 BATCH, RATE = 64, 1e-3
-STEPS = 200  # enough on new maps each time; the published 200 epochs of 480 maps are ten times as many
+STEPS = 300  # on new maps each time; the published 200 epochs of 480 maps are 1500
 LABEL_STEPS = 2000  # 200 epochs of 480 maps
 CHUNK = 160_000  # map entries in one pass of the network
 GAIN = 16.0  # the constant that brings maps, whose rows sum to 1, to the size of usual inputs

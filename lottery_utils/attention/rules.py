@@ -121,7 +121,10 @@ def _peaks(count: int, size: int, rng: np.random.Generator) -> Array:
     scores = query @ key.transpose(0, 2, 1) / np.sqrt(width) * sharp
     scores += rng.normal(size=scores.shape) * rng.uniform(0.1, 1.2, (count, 1, 1))
     scores += rng.normal(size=(count, 1, size)) * rng.uniform(0, 0.6, (count, 1, 1))  # some tokens are looked at more
-    scores += rng.exponential(3.0, scores.shape) * (rng.random(scores.shape) < 0.6 / size)
+    even = rng.random((count, 1, 1)) < 0.45
+    scores *= np.where(even, rng.uniform(0.1, 0.6, (count, 1, 1)), 1.0)
+    spikes = rng.uniform(0, 0.8, (count, 1, 1)) * (rng.random((count, 1, 1)) < 0.6)
+    scores += rng.exponential(3.0, scores.shape) * (rng.random(scores.shape) < spikes / size)
     return _rows(np.exp(scores - scores.max(axis=-1, keepdims=True)))
 
 

@@ -105,6 +105,20 @@ def f1_sentence(found: dict[tuple[str, str], np.ndarray], numbers: dict[str, flo
     )
 
 
+def false_block_sentence(shares: pd.DataFrame) -> str:
+    """How often single sentences, which have no second one to be divided from, are called block all the same."""
+    single = [name for name, task in TASKS.items() if len(task.columns) == 1]
+    rows = shares[shares["task"].isin(single) & (shares["heads"] == "all") & (shares["weights"] == "fine-tuned")]
+    if rows.empty:
+        return "With single sentences one could tell how often a map is called block wrongly; this run has none."
+    blocks = rows[rows["pattern"] == "block"]
+    said = listed([f"{as_percent(blocks[blocks['kind'] == kind]['share'].mean())} ({kind})" for kind in KINDS])
+    return (
+        f"A single sentence has nothing to be divided into blocks, so what is called block on "
+        f"{listed(list(dict.fromkeys(rows['title'])))} is mostly an error, here {said} of all maps: so far may shares be off."
+    )
+
+
 def share_sentence(shares: pd.DataFrame, weights: str = "fine-tuned") -> str:
     """The most frequent type of all heads, and the type in which super-survivors differ most, raw and normed."""
     parts = []

@@ -1,0 +1,368 @@
+"""Rules, classifier, label archives and the attention stage: what is counted, and what it is worth."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+import zipfile
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from small_world import SETTINGS, make_model, make_task
+
+from lottery_utils.analysis import pattern_survival, patterns
+from lottery_utils.attention import archive, classifier, rules
+from lottery_utils.attention.names import KINDS, PATTERNS
+from lottery_utils.errors import UserError
+from lottery_utils.experiment import attention_stage
+from lottery_utils.experiment.study import open_study
+
+SIZES = [8, 12, 16]
+
+
+# rules
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("size", [4, 9, 32])
+def test_drawn_maps_are_valid_and_reproducible(kind, size):
+    drawn = rules.draw_maps(50, size, kind, np.random.default_rng(1))
+    assert drawn.maps.shape == (50, size, size) and drawn.maps.dtype == np.float32
+    assert np.isfinite(drawn.maps).all() and (drawn.maps >= 0).all()
+    assert np.bincount(drawn.labels).tolist() == [10] * 5
+    rows = drawn.maps.sum(axis=-1)
+    assert np.allclose(rows if kind == "raw" else rows.mean(axis=-1), 1, atol=1e-5)
+    assert kind == "raw" or rows.std() > 0.01, "rows of normed maps differ"
+    again = rules.draw_maps(50, size, kind, np.random.default_rng(1))
+    assert np.array_equal(drawn.maps, again.maps) and np.array_equal(drawn.labels, again.labels)
+
+
+def test_each_type_has_the_shape_of_its_name():
+    drawn = rules.draw_maps(500, 20, "raw", np.random.default_rng(0), noise=(0, 0.05))
+    near = np.abs(np.subtract.outer(np.arange(20), np.arange(20))) <= 1
+    on_diagonal = (drawn.maps * near).sum(axis=(1, 2)) / 20
+    in_columns = np.sort(drawn.maps.mean(axis=1), axis=1)[:, -3:].sum(axis=1)
+    mean = {name: (on_diagonal[drawn.labels == i].mean(), in_columns[drawn.labels == i].mean()) for i, name in enumerate(PATTERNS)}
+    assert mean["diagonal"][0] > 0.6 and mean["vertical"][1] > 0.7
+    assert min(mean["vertical+diagonal"]) > 0.35
+    assert max(mean["block"]) < 0.4 and max(mean["heterogeneous"]) < 0.45
+    with pytest.raises(ValueError, match="kind raw or normed"):
+        rules.draw_maps(5, 20, "other", np.random.default_rng(0))
+
+
+# classifier
+
+
+@pytest.fixture(scope="module")
+def nets():
+    return {kind: classifier.train(kind, SIZES, seed=0, steps=140) for kind in KINDS}
+
+
+def test_the_network_is_the_published_one():
+    net = classifier.PatternNet(torch.Generator().manual_seed(0))
+    shapes = [tuple(c.weight.shape) for c in (*net.convolutions, net.narrow, net.out)]
+    assert shapes[:6] == [(16, 1, 3, 3), (16, 16, 3, 3), (32, 16, 3, 3), (32, 32, 3, 3), (64, 32, 3, 3), (64, 64, 3, 3)]
+    assert shapes[6:] == [(16, 64, 1, 1), (5, 16, 1, 1)]
+    assert net(torch.rand(3, 4, 4)).shape == net(torch.rand(3, 31, 31)).shape == (3, 5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_classifier_names_held_out_maps(nets, kind):
+    easy = classifier.validate(nets[kind], classifier.held_out(kind, SIZES, seed=0))
+    assert easy.confusion.sum() == 80 and easy.f1 > 0.88 and easy.accuracy > 0.88
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_noise_is_mostly_called_heterogeneous(nets, kind):
+    hard = classifier.validate(nets[kind], classifier.held_out(kind, SIZES, seed=0, hard=True, count=100)).confusion
+    wrong = hard - np.diag(np.diag(hard))
+    last = PATTERNS.index("heterogeneous")
+    assert wrong[:, last].sum() > 0.4 * wrong.sum() and hard[last, last] > 0.8 * hard[last].sum()
+    assert 0.5 < classifier.Validation(hard).f1 < 0.98
+
+
+def test_training_is_deterministic_and_leaves_the_global_state_alone():
+    torch.manual_seed(5)
+    before = torch.random.get_rng_state()
+    one, two = (classifier.train("raw", [8], seed=3, steps=3) for _ in range(2))
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), two.state_dict().values()))
+
+
+def test_names_do_not_depend_on_the_batch_or_on_units(nets):
+    drawn = rules.draw_maps(30, 11, "normed", np.random.default_rng(4))
+    said = classifier.classify(nets["normed"], drawn.maps)
+    alone = np.concatenate([classifier.classify(nets["normed"], drawn.maps[i : i + 1]) for i in range(30)])
+    assert np.array_equal(said, alone) and np.array_equal(said, classifier.classify(nets["normed"], 37.5 * drawn.maps))
+
+
+def test_f1_is_that_of_scikit_learn():
+    from sklearn.metrics import f1_score
+
+    rng = np.random.default_rng(0)
+    true, said = rng.integers(5, size=(2, 200))
+    counts = np.zeros((5, 5), int)
+    np.add.at(counts, (true, said), 1)
+    assert classifier.Validation(counts).f1 == pytest.approx(f1_score(true, said, average="macro"))
+    assert patterns.macro_f1(counts) == pytest.approx(f1_score(true, said, average="macro"))
+
+
+# label archives
+
+
+def npy(values) -> bytes:
+    file = io.BytesIO()
+    np.save(file, np.asarray(values), allow_pickle=True)
+    return file.getvalue()
+
+
+def members(kind="raw", each=3, size=8) -> dict[str, bytes]:
+    names = ("Vertical", "diagonal", "mix", "Block", "other")
+    drawn = rules.draw_maps(5 * each, size, kind, np.random.default_rng(0))
+    return {
+        f"{kind}/{names[label]}/{i:04}.npy": npy(values)
+        for i, (values, label) in enumerate(zip(drawn.maps, drawn.labels))
+    }
+
+
+def write(path, content: dict[str, bytes]):
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path, "w") as file:
+            for name, data in content.items():
+                file.writestr(name, data)
+    elif path.name.endswith((".tar", ".gz")):
+        with tarfile.open(path, "w:gz" if path.suffix == ".gz" else "w") as file:
+            for name, data in content.items():
+                info = tarfile.TarInfo(name)
+                info.size = len(data)
+                file.addfile(info, io.BytesIO(data))
+    else:
+        for name, data in content.items():
+            (path / name).parent.mkdir(parents=True, exist_ok=True)
+            (path / name).write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("name", ["labels", "labels.zip", "labels.tar", "labels.tar.gz"])
+def test_archives_are_read_in_every_packing_and_give_one_fingerprint(tmp_path, name):
+    path = write(tmp_path / name, members())
+    found = archive.load_label_archive(path)
+    assert list(found) == ["raw"] and len(found["raw"]) == 15
+    assert sorted(label for _, label in found["raw"]) == sorted(list(range(5)) * 3)
+    assert archive.archive_fingerprint(path) == archive.archive_fingerprint(write(tmp_path / "again.zip", members()))
+    assert sorted(os.listdir(tmp_path)) == sorted({name, "again.zip"}), "nothing is extracted"
+
+
+BAD = {
+    "../raw/block/1.npy": "leads out",
+    "/raw/block/1.npy": "leads out",
+    "raw/../../block/1.npy": "leads out",
+    "raw/block/1.png": "not in its place",
+    "block/1.npy": "not in its place",
+    "raw/blocks/1.npy": "unknown kind or label",
+    "cooked/block/1.npy": "unknown kind or label",
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+@pytest.mark.parametrize("packing", ["labels.zip", "labels.tar"])
+def test_members_out_of_place_are_refused(tmp_path, name, packing):
+    path = write(tmp_path / packing, {**members(), name: npy(np.ones((8, 8)))})
+    with pytest.raises(UserError, match=BAD[name]) as error:
+        archive.load_label_archive(path)
+    assert "\n" not in str(error.value) and len(list(tmp_path.iterdir())) == 1
+
+
+CONTENT = {
+    "pickle": (npy(np.array([["a", {}]], object)), "no square array"),
+    "integers": (npy(np.ones((8, 8), int)), "no square array"),
+    "oblong": (npy(np.ones((8, 9))), "no square array"),
+    "small": (npy(np.ones((3, 3))), "no square array"),
+    "not finite": (npy(np.full((8, 8), np.nan)), "negative or not finite"),
+    "negative": (npy(-np.ones((8, 8))), "negative or not finite"),
+    "cut off": (npy(np.ones((8, 8)))[:-8], "does not fit its header"),
+    "text": (b"hello", "no square array"),
+    "large": (bytes(4_000_001), "larger than 4 MB"),
+}
+
+
+@pytest.mark.parametrize("what", CONTENT)
+def test_contents_that_are_no_map_are_refused(tmp_path, what):
+    data, told = CONTENT[what]
+    path = write(tmp_path / "labels.zip", {**members(), "raw/block/bad.npy": data})
+    with pytest.raises(UserError, match=told):
+        archive.load_label_archive(path)
+
+
+def test_links_and_devices_are_refused(tmp_path):
+    path = tmp_path / "labels.tar"
+    with tarfile.open(path, "w") as file:
+        info = tarfile.TarInfo("raw/block/1.npy")
+        info.type, info.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        file.addfile(info)
+    with pytest.raises(UserError, match="link or a device"):
+        archive.load_label_archive(path)
+    folder = write(tmp_path / "labels", members())
+    (folder / "raw" / "Block" / "link.npy").symlink_to(tmp_path / "labels.tar")
+    with pytest.raises(UserError, match="is a link"):
+        archive.load_label_archive(folder)
+
+
+def test_missing_damaged_empty_and_one_sided_archives(tmp_path):
+    (tmp_path / "broken.zip").write_bytes(b"PK\x03\x04 nothing")
+    one_sided = {name: data for name, data in members().items() if "Block" not in name}
+    cases = {
+        tmp_path / "none.zip": "does not exist",
+        tmp_path / "broken.zip": "not a readable .zip or .tar",
+        write(tmp_path / "empty.zip", {}): "no maps in it",
+        write(tmp_path / "one.zip", one_sided): "fewer than two maps labelled block",
+    }
+    for path, told in cases.items():
+        with pytest.raises(UserError, match=told):
+            archive.load_label_archive(path)
+
+
+def test_a_classifier_learns_from_labelled_maps_of_many_sizes():
+    rng = np.random.default_rng(0)
+    maps = [
+        (values, int(label))
+        for size in (8, 10, 13)
+        for drawn in [rules.draw_maps(50, size, "raw", rng)]
+        for values, label in zip(drawn.maps, drawn.labels)
+    ]
+    learn, judge = classifier.split_labelled(maps, seed=0)
+    assert len(judge) == 30 and [sum(y == k for _, y in judge) for k in range(5)] == [6] * 5
+    net = classifier.train_on(learn, seed=0, steps=90)
+    assert classifier.validate(net, classifier.by_size(judge)).accuracy > 0.6
+
+
+# the stage, and what is made of it
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """Two seeds of one small task, run in this process with classifiers of a few steps."""
+    root = tmp_path_factory.mktemp("attention")
+    make_model(root / "model")
+    make_task(root / "data", "sst2", train=160, dev=60)
+    overrides = {**SETTINGS, "model": str(root / "model"), "data": str(root / "data")}
+    overrides |= {"attention_examples": 12, "attention_min_tokens": 6, "attention_max_tokens": 16}
+    study = open_study("paper", ["sst2"], [1, 2], overrides, root / "results")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(attention_stage, "train", lambda kind, sizes, seed: classifier.train(kind, [8], seed, steps=4))
+        summary = study.run(stages=["attention"], engine="serial", progress=False)
+    assert summary.ok and summary.computed == 6, summary
+    return study
+
+
+def test_stage_counts_every_map_of_every_head_once(study):
+    for one in patterns.readings(study):
+        counts, tokens = one.arrays["counts"], one.arrays["tokens"]
+        assert counts.shape == (2, 2, 2, 2, 4, 5) and len(one.arrays["rows"]) == 12
+        assert (counts[:, 0].sum(axis=-1) == 12).all() and tokens.min() >= 6 and tokens.max() <= 16
+        survivors = one.survivors if one.survivors is not None else np.zeros((2, 4), bool)
+        assert (counts[:, 1].sum(axis=-1) == 12 * survivors).all(), "cut: super-survivors only"
+
+
+def test_survivors_are_those_of_every_seed(study):
+    masks = [study.mask(f"sst2/{seed}/search/structured/good") for seed in (1, 2)]
+    for one in patterns.readings(study):
+        assert np.array_equal(one.arrays["super_heads"], masks[0].heads & masks[1].heads)
+        assert study.mask(f"sst2/{one.seed}/attention/structured/super") == masks[0] & masks[1]
+
+
+def test_shares_sum_to_one_and_whole_survivors_are_read_off_the_whole(study):
+    found = patterns.readings(study)
+    counts = patterns.pattern_counts(found)
+    shares = patterns.pattern_shares(counts)
+    assert np.allclose(shares.groupby(["weights", "heads", "kind", "task"])["share"].sum(), 1)
+    one = found[0]
+    rows = counts.query("seed == @one.seed and weights == 'fine-tuned' and heads == 'super' and kind == 'raw'")
+    if one.survivors is not None and one.survivors.any():
+        assert rows["count"].tolist() == one.arrays["counts"][0, 0, 0][one.survivors].sum(axis=0).tolist()
+
+
+def test_examples_shown_are_square_maps_of_the_named_type(study):
+    arrays = patterns.readings(study)[0].arrays
+    counts = arrays["counts"][0, 0].sum(axis=(1, 2))
+    assert np.array_equal(arrays["example_tokens"] > 0, counts > 0), "an example of each type that occurs"
+    k, p = np.argwhere(counts > 0)[0]
+    n = arrays["example_tokens"][k, p]
+    layer, head, row = arrays["example_places"][k, p]
+    assert arrays["example_maps"][k, p, :n, :n].max() == 1 and row in arrays["rows"]
+    assert arrays["counts"][0, 0, k, layer, head, p] > 0
+
+
+def test_attention_cells_are_computed_on_request_and_change_no_other_address(study):
+    stages = {cell.stage for cell in study.cells()}
+    assert "attention" not in stages
+    other = open_study("demo", overrides={"attention_examples": 5}, results_dir=study.store.root)
+    plain = open_study("demo", results_dir=study.store.root)
+    name = "rte/42/{}/structured/{}"
+    assert other.address(name.format("search", "good")) == plain.address(name.format("search", "good"))
+    assert other.address(name.format("attention", "super")) != plain.address(name.format("attention", "super"))
+
+
+def test_settings_a_user_can_get_wrong(study, tmp_path):
+    with pytest.raises(UserError, match="between 4 and 512"):
+        open_study("demo", overrides={"attention_min_tokens": 2})
+    with pytest.raises(UserError, match="attention_examples must be above 0"):
+        open_study("demo", overrides={"attention_examples": 0})
+    missing = open_study("demo", overrides={"attention_labels": str(tmp_path / "none.zip")}, results_dir=tmp_path)
+    with pytest.raises(UserError, match="does not exist"):
+        missing.address("rte/42/attention/structured/super")
+
+
+# correlation
+
+
+def frame(tasks=3, seeds=2, heads=12, slope=0.0, noise=0.2, seed=0) -> pd.DataFrame:
+    """Heads with a share of their own, the same in all tasks and seeds but for noise; some survive."""
+    rng = np.random.default_rng(seed)
+    own, lasting = rng.uniform(0.2, 0.8, heads), rng.normal(size=heads)
+    rows = []
+    for task in range(tasks):
+        for s in range(seeds):
+            share = np.clip(own + noise * rng.normal(size=heads), 0, 1)
+            kept = slope * (own - 0.5) * 8 + lasting + 0.3 * rng.normal(size=heads) > 0
+            rows += [(f"t{task}", s, h // 4, h % 4, 10, share[h], kept[h]) for h in range(heads)]
+    return pd.DataFrame(rows, columns=["task", "seed", "layer", "head", "maps", "share", "good"]).assign(kind="raw")
+
+
+def test_r_is_pearsons_and_its_interval_holds_it():
+    data = frame(slope=2)
+    found = pattern_survival.correlate(data, "good", tries=400)
+    assert found.r == pytest.approx(np.corrcoef(data["share"], data["good"])[0, 1])
+    assert found.low < found.r < found.high and found.observations == 72 and found.over == "tasks, seeds, heads"
+
+
+def test_repeated_heads_make_the_interval_wider_than_independence_would():
+    """More tasks and seeds with the same heads add hardly anything; the naive interval shrinks all the same."""
+    small, large = (pattern_survival.correlate(frame(t, 3, noise=0.02), "good", tries=400) for t in (3, 12))
+    assert large.naive_high - large.naive_low < 0.6 * (small.naive_high - small.naive_low)
+    assert large.high - large.low > 2 * (large.naive_high - large.naive_low)
+
+
+def test_by_map_is_r_over_single_maps_and_within_takes_layers_off():
+    data = frame(slope=2).assign(share=lambda d: d["share"].round(1))
+    single = pd.DataFrame(
+        [(i < round(row.share * 10), row.good) for row in data.itertuples() for i in range(10)], columns=["x", "y"]
+    ).astype(float)
+    by_map = pattern_survival.correlate(data, "good", unit="map", tries=10)
+    assert by_map.r == pytest.approx(single.corr().loc["x", "y"]) and by_map.observations == 720
+    shifted = data.assign(share=data["share"] + data["layer"])
+    within = [pattern_survival.correlate(d, "good", within=True, tries=5).r for d in (data, shifted)]
+    assert within[0] == pytest.approx(within[1])
+
+
+def test_correlation_without_data_or_without_variation_is_a_gap():
+    assert np.isnan(pattern_survival.correlate(frame().iloc[:0], "good").r)
+    flat = pattern_survival.correlate(frame().assign(good=True), "good", tries=20)
+    assert np.isnan(flat.r) and np.isnan(flat.low)
+    one = pattern_survival.correlate(frame(1, 1, slope=2), "good", tries=200)
+    assert one.over == "heads" and one.low < one.r < one.high
+    missing = frame(slope=2).query("not (task == 't1' and seed == 1)")
+    assert pattern_survival.correlate(missing, "good", tries=50).observations == 60
