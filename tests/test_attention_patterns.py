@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import tarfile
 import zipfile
+from pathlib import Path
 
+import nbformat
 import numpy as np
+import papermill
 import pandas as pd
 import pytest
 import torch
@@ -19,6 +23,7 @@ from lottery_utils.attention.names import KINDS, PATTERNS
 from lottery_utils.errors import UserError
 from lottery_utils.experiment import attention_stage
 from lottery_utils.experiment.study import open_study
+from lottery_utils.pruning.masks import StructuredMask
 
 SIZES = [8, 12, 16]
 
@@ -45,7 +50,8 @@ def test_each_type_has_the_shape_of_its_name():
     near = np.abs(np.subtract.outer(np.arange(20), np.arange(20))) <= 1
     on_diagonal = (drawn.maps * near).sum(axis=(1, 2)) / 20
     in_columns = np.sort(drawn.maps.mean(axis=1), axis=1)[:, -3:].sum(axis=1)
-    mean = {name: (on_diagonal[drawn.labels == i].mean(), in_columns[drawn.labels == i].mean()) for i, name in enumerate(PATTERNS)}
+    own = {name: drawn.labels == i for i, name in enumerate(PATTERNS)}
+    mean = {name: (on_diagonal[rows].mean(), in_columns[rows].mean()) for name, rows in own.items()}
     assert mean["diagonal"][0] > 0.6 and mean["vertical"][1] > 0.7
     assert min(mean["vertical+diagonal"]) > 0.35
     assert max(mean["block"]) < 0.4 and max(mean["heterogeneous"]) < 0.45
@@ -242,9 +248,19 @@ def test_a_classifier_learns_from_labelled_maps_of_many_sizes():
 # the stage, and what is made of it
 
 
+SURVIVORS = StructuredMask(np.array([[1, 0, 1, 0], [0, 0, 1, 0]], bool), np.array([True, False]))
+asked_for = []
+
+
+def fixed_survivors(kind, good, rng, seeds):
+    """Two models of a toy task may share no head, so the survivors are given; what they are made of is noted."""
+    asked_for.append((kind, seeds))
+    return SURVIVORS
+
+
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    """Two seeds of one small task, run in this process with classifiers of a few steps."""
+    """Two seeds of one small task, run in this process with classifiers of a few steps and given survivors."""
     root = tmp_path_factory.mktemp("attention")
     make_model(root / "model")
     make_task(root / "data", "sst2", train=160, dev=60)
@@ -253,6 +269,7 @@ def study(tmp_path_factory):
     study = open_study("paper", ["sst2"], [1, 2], overrides, root / "results")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(attention_stage, "train", lambda kind, sizes, seed: classifier.train(kind, [8], seed, steps=4))
+        patch.setattr(attention_stage, "structured_control", fixed_survivors)
         summary = study.run(stages=["attention"], engine="serial", progress=False)
     assert summary.ok and summary.computed == 6, summary
     return study
@@ -263,15 +280,14 @@ def test_stage_counts_every_map_of_every_head_once(study):
         counts, tokens = one.arrays["counts"], one.arrays["tokens"]
         assert counts.shape == (2, 2, 2, 2, 4, 5) and len(one.arrays["rows"]) == 12
         assert (counts[:, 0].sum(axis=-1) == 12).all() and tokens.min() >= 6 and tokens.max() <= 16
-        survivors = one.survivors if one.survivors is not None else np.zeros((2, 4), bool)
-        assert (counts[:, 1].sum(axis=-1) == 12 * survivors).all(), "cut: super-survivors only"
+        assert np.array_equal(one.survivors, SURVIVORS.heads)
+        assert (counts[:, 1].sum(axis=-1) == 12 * one.survivors).all(), "cut: super-survivors only"
+        assert (counts[:, 0][..., SURVIVORS.heads, :] != counts[:, 1][..., SURVIVORS.heads, :]).any()
 
 
-def test_survivors_are_those_of_every_seed(study):
+def test_survivors_are_made_of_the_good_masks_of_every_seed(study):
     masks = [study.mask(f"sst2/{seed}/search/structured/good") for seed in (1, 2)]
-    for one in patterns.readings(study):
-        assert np.array_equal(one.arrays["super_heads"], masks[0].heads & masks[1].heads)
-        assert study.mask(f"sst2/{one.seed}/attention/structured/super") == masks[0] & masks[1]
+    assert asked_for and all(kind == "super" and seeds == masks for kind, seeds in asked_for)
 
 
 def test_shares_sum_to_one_and_whole_survivors_are_read_off_the_whole(study):
@@ -281,8 +297,7 @@ def test_shares_sum_to_one_and_whole_survivors_are_read_off_the_whole(study):
     assert np.allclose(shares.groupby(["weights", "heads", "kind", "task"])["share"].sum(), 1)
     one = found[0]
     rows = counts.query("seed == @one.seed and weights == 'fine-tuned' and heads == 'super' and kind == 'raw'")
-    if one.survivors is not None and one.survivors.any():
-        assert rows["count"].tolist() == one.arrays["counts"][0, 0, 0][one.survivors].sum(axis=0).tolist()
+    assert rows["count"].tolist() == one.arrays["counts"][0, 0, 0][one.survivors].sum(axis=0).tolist()
 
 
 def test_examples_shown_are_square_maps_of_the_named_type(study):
@@ -366,3 +381,22 @@ def test_correlation_without_data_or_without_variation_is_a_gap():
     assert one.over == "heads" and one.low < one.r < one.high
     missing = frame(slope=2).query("not (task == 't1' and seed == 1)")
     assert pattern_survival.correlate(missing, "good", tries=50).observations == 60
+
+
+# the chapter
+
+
+@pytest.mark.slow
+def test_notebook_10_alone_on_a_part_of_the_demo(tmp_path):
+    """One task and seed from an empty store: it computes what it needs, and every figure and table is there."""
+    root = Path(__file__).resolve().parent.parent
+    overrides = {"train_limit": 300, "dev_limit": 100, "epochs": 1, "min_steps": 40, "attention_examples": 3}
+    parameters = {"tasks": ["sst2"], "seeds": [42], "overrides": json.dumps(overrides), "results_dir": str(tmp_path / "r")}
+    out = tmp_path / "out.ipynb"
+    notebook = root / "notebooks" / "10_attention.ipynb"
+    papermill.execute_notebook(str(notebook), str(out), parameters, progress_bar=False, cwd=str(root))
+    outputs = [o for cell in nbformat.read(out, 4).cells for o in cell.get("outputs", [])]
+    assert not any(o.output_type == "error" for o in outputs)
+    assert sum("image/png" in o.get("data", {}) for o in outputs) == 7
+    stored = sorted(p.name.rsplit("-", 2)[0] for p in (tmp_path / "r").iterdir() if p.name[0] != ".")
+    assert stored == ["sst2-full-finetune", "sst2-structured-good-search", "sst2-structured-super-attention"]

@@ -114,8 +114,9 @@ def false_block_sentence(shares: pd.DataFrame) -> str:
     blocks = rows[rows["pattern"] == "block"]
     said = listed([f"{as_percent(blocks[blocks['kind'] == kind]['share'].mean())} ({kind})" for kind in KINDS])
     return (
-        f"A single sentence has nothing to be divided into blocks, so what is called block on "
-        f"{listed(list(dict.fromkeys(rows['title'])))} is mostly an error, here {said} of all maps: so far may shares be off."
+        "A single sentence has nothing to be divided into blocks, so what is called block on "
+        f"{listed(list(dict.fromkeys(rows['title'])))} is mostly an error, here {said} of all maps: that far may shares "
+        "be off."
     )
 
 
