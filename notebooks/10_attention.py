@@ -131,10 +131,12 @@ pattern_text.correlation_table(correlations, r_theirs)
 
 # %% [markdown]
 # **What to see, and what not.** The classifier knows rules, not people's judgement: "heterogeneous" here means that no rule's
-# shape was found, and the step from there to "carries language" is not measured, here or in the paper. The embedded model is
+# shape was found, and the step from there to "carries language" is not measured, here or in the paper. Where the line lies
+# between a faint shape and none is the rules' choice, and other rules give another r: read its sign and size with that in mind.
+# The embedded model is
 # small and its texts are short and made up, so its shares say nothing about BERT; with `preset="paper"` the same
 # code reads BERT. Token types are given as the model was trained; the authors passed none, so both sentences of a pair had the
-# first type. With an archive of labelled maps, `attention_labels` trains the network on those instead: see [](../run.md).
+# first type. With an archive of labelled maps, `attention_labels` trains the network on those instead: see [](../protocol.md).
 #
 # ## What this was run on
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import nbformat
 import numpy as np
-import papermill
 import pandas as pd
+import papermill
 import pytest
 import torch
 from small_world import SETTINGS, make_model, make_task
@@ -391,7 +391,8 @@ def test_notebook_10_alone_on_a_part_of_the_demo(tmp_path):
     """One task and seed from an empty store: it computes what it needs, and every figure and table is there."""
     root = Path(__file__).resolve().parent.parent
     overrides = {"train_limit": 300, "dev_limit": 100, "epochs": 1, "min_steps": 40, "attention_examples": 3}
-    parameters = {"tasks": ["sst2"], "seeds": [42], "overrides": json.dumps(overrides), "results_dir": str(tmp_path / "r")}
+    parameters = {"tasks": ["sst2"], "seeds": [42], "overrides": json.dumps(overrides)}
+    parameters["results_dir"] = str(tmp_path / "r")
     out = tmp_path / "out.ipynb"
     notebook = root / "notebooks" / "10_attention.ipynb"
     papermill.execute_notebook(str(notebook), str(out), parameters, progress_bar=False, cwd=str(root))

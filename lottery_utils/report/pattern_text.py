@@ -115,8 +115,8 @@ def false_block_sentence(shares: pd.DataFrame) -> str:
     said = listed([f"{as_percent(blocks[blocks['kind'] == kind]['share'].mean())} ({kind})" for kind in KINDS])
     return (
         "A single sentence has nothing to be divided into blocks, so what is called block on "
-        f"{listed(list(dict.fromkeys(rows['title'])))} is mostly an error, here {said} of all maps: that far may shares "
-        "be off."
+        f"{listed(list(dict.fromkeys(rows['title'])))} is mostly an error, here {said} of all maps: "
+        "that far may shares be off."
     )
 
 

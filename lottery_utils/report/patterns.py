@@ -13,6 +13,7 @@ from ..analysis.pattern_survival import Correlation
 from ..analysis.patterns import TESTS, Reading, macro_f1
 from ..attention.names import KINDS, PATTERNS, WEIGHTS
 from ..attention.rules import draw_maps
+from ..tasks.glue import TASKS
 from .style import GAP, GRID, IMPORTANCE_MAP, PUBLISHED, SURVIVAL_MAP, TEXT, WIDTH, empty_figure, legend_below
 
 NOTHING = "Nothing to show: no attention patterns are stored."
@@ -31,15 +32,15 @@ OF_CONDITION = {  # the published conditions: weights, heads (the authors cut th
 DRAWN = 14  # tokens of the drawn examples
 
 
-def types(found: list[Reading], shown: int = 2, seed: int = 3) -> Figure:
+def types(found: list[Reading], seed: int = 6) -> Figure:
     """The five types: one map drawn by rule for each kind, and maps of the models that were so named.
 
-    The models' maps are one at random for each type from the first `shown` cells, of different tasks where there
-    are several; a type that no map was named is a gap. Rows of a map are the tokens that look.
+    The models' maps are one at random for each type, from the first task of single sentences and the first of pairs;
+    a type that no map was named is a gap. Rows of a map are the tokens that look.
     """
     rows = [(f"by rule,\n{kind}", _by_rule(kind, seed)) for kind in KINDS]
-    first_of_task = list({one.task: one for one in reversed(found)}.values())[::-1]
-    for one in first_of_task[:shown]:
+    first = {len(TASKS[one.task].columns): one for one in reversed(found)}
+    for one in (first[number] for number in sorted(first)):
         rows += [(f"{one.title},\n{kind}", _of_model(one, k)) for k, kind in enumerate(KINDS)]
     figure = Figure(figsize=(WIDTH, 1.28 * len(rows) + 0.4), layout="constrained")
     axes = figure.subplots(len(rows), len(PATTERNS), squeeze=False)
