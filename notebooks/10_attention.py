@@ -87,7 +87,7 @@ patterns.types(found)
 # {glue:text}`pattern_f1` Maps of a model are not drawn by rule, and how well they are named is not known, but for one check.
 # {glue:text}`pattern_blocks`
 
-# %% mystnb={"figure": {"caption": "Held-out maps drawn by rule, of other sizes than those trained on: like them, and with more noise than any of them. Each row sums to one. What is lost in noise is mostly called heterogeneous, so shares of that type are rather too high than too low.", "name": "fig-pattern-confusion"}, "image": {"alt": "Four confusion matrices of five types, raw and weight-normed, easy and hard"}}
+# %% mystnb={"figure": {"caption": "Held-out maps drawn by rule, of other sizes than those trained on: like them, and with more noise than any of them. Each row sums to one. What is lost in noise is mostly called heterogeneous.", "name": "fig-pattern-confusion"}, "image": {"alt": "Four confusion matrices of five types, raw and weight-normed, easy and hard"}}
 patterns.confusion(confusions)
 
 # %% [markdown]
