@@ -87,9 +87,11 @@ function drawMap(place, search, step, focus, told) {
       const cross = `M${cx - arm} ${cy - arm}l${2 * arm} ${2 * arm}M${cx + arm} ${cy - arm}l${-2 * arm} ${2 * arm}`;
       group.append(node("path", { d: cross }));
     }
-    if (!structured && cell >= 22) {
+    if (!structured && cell >= 17) {
       const text = node("text", { x: x + wide / 2, y: y + cell / 2, "text-anchor": "middle", "dominant-baseline": "central" });
-      if (one.share > 0.75) text.setAttribute("class", "lx-strong");
+      if (one.share > 0.57) text.classList.add("lx-bright"); // where the dark page's colours get light
+      if (one.share > 0.75) text.classList.add("lx-strong"); // where the light page's get dark
+      if (cell < 24) text.classList.add("lx-small");
       text.append(Math.round(100 * one.share));
       group.append(text);
     }
