@@ -234,5 +234,6 @@ CLAIMS = (
         _pattern_r,
         -SMALL_R,
         SMALL_R,
+        "patterns are named by a classifier trained on rules, and r moves with the rules",
     ),
 )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from . import published
 from .agreement import agreement
 from .claims import Evidence
 from .gather import component_survival
 from .overlap import task_overlap
+from .pattern_survival import by_task, head_shares
+from .patterns import readings
 from .scores import results
 
 if TYPE_CHECKING:
@@ -48,13 +48,15 @@ def published_masks() -> Evidence:
     return Evidence("published masks", agreement=seeds, overlap=overlap, absent=absent)
 
 
-def evidence_of(study: Study, name: str, patterns: pd.DataFrame | None = None, permutations: int = 99) -> Evidence:
+def evidence_of(study: Study, name: str, permutations: int = 99) -> Evidence:
     """What the records of a study hold; tasks with a degenerate search have no subnetworks there.
 
-    `patterns` (task, r) comes from the attention chapter's analysis. The permutations matter to no claim.
+    Patterns are those of raw maps, against super-survival, as in the paper. The permutations matter to no claim.
     """
     survival = component_survival(study, "structured")
     several = survival["seed"].nunique() > 1
+    shares = head_shares(study, readings(study))
+    patterns = by_task(shares[shares["kind"] == "raw"], "super")
     return Evidence(
         name,
         results(study.table()),
