@@ -110,8 +110,8 @@ def draw_bars(ax: Axes, means: pd.DataFrame, seeds: pd.DataFrame, groups: list[s
 
 
 def tick_label(subnetwork: str) -> str:
-    """A name on two lines where it has two parts."""
-    return NAMES[subnetwork].replace("super-", "super-\n").replace(" ", "\n", 1)
+    """A short name, on two lines where it has two parts; the legend has the whole one."""
+    return NAMES[subnetwork].removesuffix("-survivors").replace(" ", "\n", 1)
 
 
 def legend_of(means: pd.DataFrame) -> list:

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 ORDER = (*BASELINES, "bad", "full")
 MAJORITY = {"color": "#8A8A8A", "linewidth": 0.9, "linestyle": (0, (4, 3))}
-SHORT = {"structured": "s", "magnitude": "m"}
 
 
 def versus_bars(frame: pd.DataFrame, best: dict[str, str]) -> Figure:
@@ -89,9 +88,8 @@ def longer_lines(results: pd.DataFrame) -> Figure:
                 ax.plot([3 * at, 3 * at + 1.2], [before, after], color=COLOURS["bad"], linewidth=1.1, alpha=0.8)
                 ax.plot(3 * at, before, "o", ms=4, color="white", markeredgecolor=COLOURS["bad"], zorder=3)
                 ax.plot(3 * at + 1.2, after, "o", ms=4, color=COLOURS["bad"], zorder=3)
-        places = [3 * at + offset for at in range(len(methods)) for offset in (0, 1.2)]
-        ax.set_xticks(places, [f"{SHORT[m]}, {when}" for m in methods for when in ("usual", "longer")], fontsize=7.5)
-        ax.set_xlim(-0.6, places[-1] + 0.6)
+        ax.set_xticks([3 * at + 0.6 for at in range(len(methods))], [METHOD_NAMES[m] for m in methods])
+        ax.set_xlim(-0.6, 3 * len(methods) - 1.2)
         low, high = min(0.0, own["score"].min()), max(own["score"].max(), 0.5)
         ax.set_ylim(low - 0.03, high + 0.05)
         ax.set_title(own["title"].iloc[0])
