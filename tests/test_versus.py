@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import types
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import small_world
 
 from lottery_utils.analysis.scores import RESULT
 from lottery_utils.analysis.versus import against, best_bad, leads
@@ -173,3 +175,30 @@ def test_an_expensive_chapter_runs_few_tasks_on_the_demo_unless_asked():
     assert on_demo(study("demo", ("mrpc", "rte")), None, few) == ["rte"]
     assert on_demo(study("demo", ("mrpc", "rte")), ["mrpc", "rte"], few) == ["mrpc", "rte"]
     assert on_demo(study("paper", ("mrpc", "rte")), None, few) == ["mrpc", "rte"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["06_super", "07_baselines"])
+def test_chapters_run_alone_on_an_empty_store(name, tmp_path):
+    import nbformat
+    import papermill
+
+    root = Path(__file__).resolve().parent.parent
+    small_world.make_model(tmp_path / "model")
+    small_world.make_task(tmp_path / "data", train=96, dev=40)
+    sources = {"model": str(tmp_path / "model"), "data": str(tmp_path / "data")}
+    parameters = {
+        "preset": "laptop",
+        "tasks": ["sst2"],
+        "seeds": [1],
+        "overrides": {**small_world.SETTINGS, "epochs": 4, **sources},
+        "results_dir": str(tmp_path / "results"),
+    }
+    out = tmp_path / "out.ipynb"
+    notebook = root / "notebooks" / f"{name}.ipynb"
+    papermill.execute_notebook(str(notebook), str(out), parameters, progress_bar=False, cwd=str(root))
+    outputs = [o for cell in nbformat.read(out, 4).cells for o in cell.get("outputs", [])]
+    assert not any(o.output_type == "error" for o in outputs)
+    assert sum("image/png" in o.get("data", {}) for o in outputs) == {"06_super": 1, "07_baselines": 2}[name]
+    stages = {p.name.split("-")[-3] for p in (tmp_path / "results").iterdir() if p.name[0] != "."}
+    assert ("retrain_longer" in stages) == (name == "07_baselines") and "attention" not in stages
