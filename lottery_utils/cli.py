@@ -18,6 +18,7 @@ EXAMPLES = """examples:
   lottery run                                          the embedded demo: nine tasks, three seeds, offline
   lottery run --tasks mrpc rte --seeds 42              a part of it
   lottery run --preset laptop --set model=DIR data=DIR a real BERT on real GLUE data
+  lottery run --set data=my_task.yaml                  your own data: its columns and labels in a few lines of YAML
   lottery status                                       what is done, running, missing, failed
   lottery show mrpc/42/retrain/structured/good         one result
 """
@@ -118,7 +119,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_study(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", default="demo", help=f"{', '.join(PRESETS)} (default: demo)")
-    parser.add_argument("--tasks", nargs="+", metavar="TASK", help=f"of {', '.join(GLUE_TASKS)}")
+    parser.add_argument("--tasks", nargs="+", metavar="TASK", help=f"of {', '.join(GLUE_TASKS)}, or your own")
     parser.add_argument("--seeds", nargs="+", type=int, metavar="SEED")
     pairs = "any preset field; values are JSON or bare text"
     parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help=pairs)
@@ -262,7 +263,8 @@ def _made(options: argparse.Namespace, wanted: str):
     except UserError:
         if "/" not in wanted:
             raise
-        study, cell = _study(options), parse_cell(wanted)
+        study = _study(options)
+        cell = parse_cell(wanted, study.preset.tasks)
         return Made(study.address(cell), cell.name, study.inputs(cell), False)
     if record["protocol"] != PROTOCOL and not isinstance(record.get("inputs"), dict):
         raise UserError(f"{record['address']} is of protocol {record['protocol']} and does not say what it was made of")
@@ -277,7 +279,12 @@ def _find(options: argparse.Namespace, wanted: str) -> dict:
     store = Store(options.results)
     try:
         if "/" in wanted:
-            record = _study(options).record(parse_cell(wanted))
+            record, unknown = None, None
+            study = _study(options)
+            try:
+                record = study.record(parse_cell(wanted, study.preset.tasks))
+            except UserError as error:  # an own task's cell is found without its YAML file
+                unknown = error
             if record is not None:
                 return record
             found = [r["address"] for r in store.records(old=True) if r["name"] == wanted]
@@ -289,6 +296,8 @@ def _find(options: argparse.Namespace, wanted: str) -> dict:
     except Damaged as damage:
         raise UserError(f"damaged: {damage}; the next run computes it again") from None
     if not found:
+        if "/" in wanted and unknown is not None:
+            raise unknown
         raise UserError(f"no cell {shown(wanted)} is stored in {shown(options.results)}; see 'lottery status'")
     listed = ", ".join(found[:5]) + (", ..." if len(found) > 5 else "")
     raise UserError(f"{shown(wanted)} is the beginning or name of {len(found)} stored cells ({listed}); name one of them")
@@ -318,7 +327,8 @@ def _export(options: argparse.Namespace) -> int:
     from .export.folder import export_cell
     from .export.text import exported_lines
 
-    exported = export_cell(_study(options), parse_cell(options.cell), options.dir, options.onnx)
+    study = _study(options)
+    exported = export_cell(study, parse_cell(options.cell, study.preset.tasks), options.dir, options.onnx)
     print("\n".join(exported_lines(exported)))
     if options.push:
         from .export.hub import push

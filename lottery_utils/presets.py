@@ -7,13 +7,12 @@ import typing
 from dataclasses import dataclass
 
 from .errors import UserError, shown
+from .taskfile import GLUE_TASKS, NAME, read_task_file, task_file
 
-GLUE_TASKS = ("cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli")
 PAPER_SEEDS = (1337, 42, 86, 71, 166)
 METHODS = ("structured", "magnitude")
 SUBNETWORKS = ("good", "random", "bad", "inverted", "super", "super_random", "super_bad")
 CHOICES = {
-    "tasks": GLUE_TASKS,
     "methods": METHODS,
     "subnetworks": SUBNETWORKS,
     "precision": ("auto", "fp32", "bf16"),
@@ -32,7 +31,7 @@ class Preset:
 
     name: str = "paper"
     model: str = "bert-base-uncased"  # hub id, directory, or "embedded"
-    data: str = "hub"  # "hub", "embedded", or a directory of parquet or official TSV files
+    data: str = "hub"  # "hub", "embedded", a directory of parquet or official TSV files, or a YAML file of own tasks
     tasks: tuple[str, ...] = GLUE_TASKS
     seeds: tuple[int, ...] = PAPER_SEEDS
     methods: tuple[str, ...] = METHODS
@@ -116,7 +115,30 @@ def get_preset(name: str, overrides: dict | None = None) -> Preset:
             valid = ", ".join(f for f in fields if f != "name")
             raise UserError(f"unknown override {shown(key)}; valid fields: {valid}")
         checked[key] = _checked(key, value, fields[key])
-    return dataclasses.replace(PRESETS[name], **checked)
+    preset = dataclasses.replace(PRESETS[name], **checked)
+    return dataclasses.replace(preset, tasks=_checked_tasks(preset, checked.get("tasks")))
+
+
+def _checked_tasks(preset: Preset, asked: tuple[str, ...] | None) -> tuple[str, ...]:
+    """The tasks of a study: GLUE's, or those that the YAML file of its data describes, by default all of them.
+
+    Records can be read without the file they were made from: names given with one that is gone are believed here,
+    and a run of them stops as soon as it asks for the data.
+    """
+    path = task_file(preset.data)
+    if path is None:
+        valid = GLUE_TASKS
+    elif asked and not path.exists() and all(NAME.fullmatch(name) for name in asked):
+        return asked
+    else:
+        valid = tuple(read_task_file(path))
+        if asked is None:
+            return valid
+    for task in asked or ():
+        if task not in valid:
+            where = "" if path is None else f" in {path.name}"
+            raise UserError(f"tasks: unknown value {shown(task)}; valid{where}: {', '.join(valid)}")
+    return preset.tasks
 
 
 def _checked(key: str, value, kind):

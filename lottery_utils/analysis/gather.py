@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ..tasks.glue import TASKS
+from ..tasks.registry import shown_task
 
 if TYPE_CHECKING:
     from ..experiment.study import Study
@@ -27,7 +27,7 @@ def searches(study: Study, method: str) -> list[tuple]:
 
 def shown_title(task: str, partial: bool) -> str:
     """A task's title as shown; a result on a part of the official data carries the word."""
-    return f"{TASKS[task].title} (partial)" if partial else TASKS[task].title
+    return shown_task(task).title + (" (partial)" if partial else "")
 
 
 def final_step(trajectory: dict[str, np.ndarray]) -> int:
@@ -139,7 +139,7 @@ def gaps(study: Study, method: str) -> Gaps:
             continue
         record = study.record(cell)
         if record is None or record["degenerate"]:
-            found[record is None].setdefault(TASKS[cell.task].title, []).append(cell.seed)
+            found[record is None].setdefault(shown_task(cell.task).title, []).append(cell.seed)
     return Gaps(found[True], found[False], len(study.preset.seeds))
 
 

@@ -10,8 +10,9 @@ from torch import nn
 
 from ..models.load import load_classifier, load_tokenizer
 from ..presets import Preset
-from ..tasks.glue import Task, get_task
+from ..tasks.glue import Task
 from ..tasks.load import TaskData, load_task
+from ..tasks.registry import find_task
 from ..training.batches import Encoded, encode
 
 
@@ -64,7 +65,7 @@ def examples(preset: Preset, task: str, model_print: str) -> Examples:
 
 def classifier(preset: Preset, task: str, seed: int, model_print: str, init: str = "pretrained") -> nn.Module:
     """A fresh copy of the classifier of (task, seed) before any training, on the CPU."""
-    kind = get_task(task)
+    kind = find_task(task, preset.data)
     shape = (kind.num_labels, kind.regression)
     return copy.deepcopy(_classifier(preset.model, model_print, *shape, seed, preset.dropout, init))
 

@@ -47,8 +47,8 @@ class Cell:
         return asdict(self)
 
 
-def parse_cell(name: str) -> Cell:
-    """Read a cell's name back; raises UserError with the expected form."""
+def parse_cell(name: str, own: Iterable[str] = ()) -> Cell:
+    """Read a cell's name back; `own` are tasks it may have beside GLUE's. Raises UserError with the expected form."""
     parts = name.split("/")
     form = "expected TASK/SEED/STAGE[/METHOD]/SUBNETWORK, such as mrpc/42/retrain/structured/good"
     if len(parts) == 4:
@@ -56,7 +56,7 @@ def parse_cell(name: str) -> Cell:
     if len(parts) != 5 or not parts[1].isascii() or not parts[1].isdigit():
         raise UserError(f"{shown(name)} is not the name of a cell; {form}")
     cell = Cell(parts[0], int(parts[1]), *parts[2:])
-    if cell.task not in GLUE_TASKS or not _is_valid(cell):
+    if cell.task not in (*GLUE_TASKS, *own) or not _is_valid(cell):
         raise UserError(f"there is no cell {shown(name)}; {form}")
     return cell
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from .. import __version__
 from ..errors import UserError
 from ..presets import Preset
+from ..taskfile import read_task_file, task_file
 from .files import dump, replace
 from .store import Store
 
@@ -125,7 +126,8 @@ def label(source: str) -> str:
 
 
 def _is_local(source: str) -> bool:
-    return source == "embedded" or source.startswith((".", "/", "~")) or Path(source).is_dir()
+    here = source == "embedded" or source.startswith((".", "/", "~")) or Path(source).is_dir()
+    return here or task_file(source) is not None
 
 
 def _model_signature(model: str) -> str | None:
@@ -134,7 +136,9 @@ def _model_signature(model: str) -> str | None:
     return _files_signature(Path(model).expanduser()) if _is_local(model) else None
 
 
-def _data_signature(data: str) -> str:
+def _data_signature(data: str) -> str | None:
+    if (path := task_file(data)) is not None:
+        return _own_signature(path)
     if data == "embedded":
         return _package_signature()
     if data == "hub":
@@ -142,6 +146,24 @@ def _data_signature(data: str) -> str:
 
         return f"hub {GLUE_REVISION}"  # pinned, so it cannot change
     return _files_signature(Path(data).expanduser())
+
+
+def _own_signature(path: Path) -> str | None:
+    """Digest of the sizes and times of a YAML file and the data files it names.
+
+    None, so that nothing is believed unread, for an unpinned dataset of the hub and where a file is missing.
+    """
+    digest = hashlib.sha256()
+    try:
+        definitions = read_task_file(path).values()
+        if any(one.hub is not None and len(one.hub.revision) < 40 for one in definitions):
+            return None
+        for file in (path, *(file for one in definitions for file in (*one.train, *one.dev))):
+            stat = file.stat()
+            digest.update(f"{file}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
+    except (UserError, OSError):
+        return None
+    return digest.hexdigest()[:24]
 
 
 @functools.lru_cache(maxsize=1)

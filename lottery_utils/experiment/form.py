@@ -7,7 +7,7 @@ import math
 import struct
 from pathlib import Path
 
-from ..presets import GLUE_TASKS
+from ..taskfile import CLASS_METRICS, GLUE_TASKS, NAME, SCORE_METRICS
 
 TEXTS = ("preset", "device", "command", "data_source", "started", "ended")
 FLAGS = ("degenerate", "partial")
@@ -40,7 +40,9 @@ def record_problem(record: dict, protocol: int) -> str:
 def _checks(record: dict) -> dict[str, bool]:
     get, cell = record.get, record["cell"]
     known = cell.keys() == FIELDS.keys() and all(type(cell[n]) is kind for n, kind in FIELDS.items())
-    checks = {"cell": known and cell["task"] in GLUE_TASKS}
+    glue = known and cell["task"] in GLUE_TASKS
+    checks = {"cell": known and (glue or NAME.fullmatch(cell["task"]) is not None)}
+    checks["task"] = glue or _is_described(get("task"))
     checks |= {name: isinstance(get(name), str) for name in TEXTS}
     checks |= {name: isinstance(get(name), bool) for name in FLAGS}
     checks |= {name: name in record and (get(name) is None or _is_number(get(name))) for name in SCORES}
@@ -55,6 +57,20 @@ def _checks(record: dict) -> dict[str, bool]:
     checks["commit"] = get("commit") is None or isinstance(get("commit"), str)
     checks["dirty"] = get("dirty") is None or isinstance(get("dirty"), bool)
     return checks
+
+
+def _is_described(task) -> bool:
+    """Whether a record says what an own task is, as `tasks.registry.describe` does."""
+    if not isinstance(task, dict) or not isinstance(task.get("title"), str):
+        return False
+    lists = [task.get(name) for name in ("columns", "labels", "metrics")]
+    if not all(isinstance(names, list) and all(isinstance(name, str) for name in names) for names in lists):
+        return False
+    known = set(lists[2]) <= {*CLASS_METRICS, *SCORE_METRICS} and task.get("main_metric") in lists[2]
+    try:
+        return known and len([float(value) for value in task.get("scores", ("0", "5"))]) == 2
+    except (TypeError, ValueError):
+        return False
 
 
 def _is_number(value) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..presets import METHODS, SUBNETWORKS, Preset
+from ..tasks.registry import meet, task_of_record
 from .cells import BASELINES, STAGES, Cell, mask_source, parse_cell, plan
 from .claims import is_claimed
 from .fingerprints import Fingerprints
@@ -28,6 +29,7 @@ class Results:
         self.preset = preset
         self.store = Store(results_dir)
         self._prints = Fingerprints(preset, self.store, reading=True)
+        meet(preset.data)  # so that pages know the titles of own tasks
 
     def __repr__(self) -> str:
         tasks, seeds = ", ".join(self.preset.tasks), ", ".join(map(str, self.preset.seeds))
@@ -39,25 +41,28 @@ class Results:
 
     def address(self, cell: Cell | str) -> str:
         """Address of a cell (or of a cell's name) in this study."""
-        cell = _cell(cell)
+        cell = self._cell(cell)
         return address(cell, self.preset, self._prints.model(), self._prints.data(cell.task))
 
     def inputs(self, cell: Cell | str) -> dict:
         """Everything the address of a cell is made of, see `identity.inputs`."""
-        cell = _cell(cell)
+        cell = self._cell(cell)
         return inputs(cell, self.preset, self._prints.model(), self._prints.data(cell.task))
 
     def record(self, cell: Cell | str) -> dict | None:
         """The record of a cell; None when it is not stored, or damaged (which is said on standard error)."""
         try:
-            return self.store.read(self.address(cell))
+            record = self.store.read(self.address(cell))
         except Damaged as damage:
             print(f"damaged: {damage}; the next run computes it again", file=sys.stderr)
             return None
+        if record is not None:
+            task_of_record(record)  # knows the task's title from now on
+        return record
 
     def mask(self, cell: Cell | str):
         """The mask a cell found or ran under (StructuredMask or WeightMask); None when it is not stored."""
-        cell = _cell(cell)
+        cell = self._cell(cell)
         path = self._file(cell if cell.stage in ("search", "control") else mask_source(cell), MASK)
         if path is None:
             return None
@@ -146,6 +151,5 @@ class Results:
 
         return summary(self.preset, self.records())
 
-
-def _cell(cell: Cell | str) -> Cell:
-    return parse_cell(cell) if isinstance(cell, str) else cell
+    def _cell(self, cell: Cell | str) -> Cell:
+        return parse_cell(cell, self.preset.tasks) if isinstance(cell, str) else cell

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ..tasks.glue import TASKS
+from ..tasks.registry import task_of_record
 from .cells import CHANCELESS, STAGES
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def results_table(records: Iterable[dict]) -> pd.DataFrame:
 
 
 def _row(record: dict) -> dict:
-    task = TASKS[record["cell"]["task"]]
+    task = task_of_record(record)
     named = ("score", "search_score", "majority", "degenerate", "partial", "seconds", "device", "address")
     row = {**record["cell"], "title": task.title, "metric": task.main_metric}
     row |= {name: record[name] for name in named}

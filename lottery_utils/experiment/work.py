@@ -17,8 +17,10 @@ from safetensors.torch import save_file as save_tensors
 from ..errors import CellFailed, UserError
 from ..models.anatomy import anatomy
 from ..models.source import model_name
+from ..tasks.glue import TASKS
 from ..tasks.load import TaskData
 from ..tasks.metrics import compute_metrics, main_score, majority_score, search_score
+from ..tasks.registry import describe
 from ..training.device import describe_device
 from . import bench, provenance, trouble
 from .cells import TRANSFORMERS, Cell, upstream
@@ -156,10 +158,12 @@ def _record(work: Work, job: Job, data: TaskData | bench.Examples, result: Resul
     if not np.isfinite(numbers).all() or bad:
         raise CellFailed(f"{cell.name}: a metric, logit or loss is not finite; nothing was stored")
     commit, dirty = provenance.commit()
+    own = {} if task.name in TASKS else {"task": describe(task)}
     return {
         "protocol": PROTOCOL,
         "cell": cell.as_dict(),
         "name": cell.name,
+        **own,
         "preset": preset.name,
         "inputs": inputs(cell, preset, work.model_print, work.data_print),
         "upstream": {c.name: work.address(c) for c in upstream(cell, preset.seeds)},

@@ -19,7 +19,7 @@ from ..experiment.cells import Cell, mask_source
 from ..experiment.store import MASK
 from ..models.compact import load_compact, save_compact
 from ..models.load import load_tokenizer, quiet_transformers
-from ..tasks.glue import get_task
+from ..tasks.registry import find_task
 from .card import model_card
 from .dense import dense
 from .latency import Latency, latencies
@@ -74,7 +74,7 @@ def export_cell(study: Study, cell: Cell, folder: str | Path, onnx: bool = False
 def _write(
     study: Study, rebuilt: Rebuilt, part: Path, onnx: bool
 ) -> tuple[bool, bool, dict[str, float], list[Latency]]:
-    cell, preset, task = rebuilt.cell, study.preset, get_task(rebuilt.cell.task)
+    cell, preset, task = rebuilt.cell, study.preset, find_task(rebuilt.cell.task, study.preset.data)
     whole = dense(rebuilt.model)
     smaller = whole is not rebuilt.model
     name_labels(whole, task)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..analysis.gather import final_step, shown_title
-from ..tasks.glue import TASKS
+from ..tasks.registry import shown_task
 from .style import COLOURS, IMPORTANCE_MAP, METHOD_NAMES, SURVIVAL_MAP
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def _study(study: Study) -> dict:
             titles[cell.task] = shown_title(cell.task, record["partial"])
         searches[f"{cell.task}/{cell.method}/{cell.seed}"] = _search(study, cell, record)
     return {
-        "tasks": [[task, titles.get(task, TASKS[task].title)] for task in preset.tasks],
+        "tasks": [[task, titles.get(task, shown_task(task).title)] for task in preset.tasks],
         "methods": list(preset.methods),
         "seeds": list(preset.seeds),
         "threshold": preset.threshold,

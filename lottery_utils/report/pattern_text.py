@@ -10,7 +10,7 @@ import pandas as pd
 from ..analysis.pattern_survival import Correlation, correlate
 from ..analysis.patterns import Reading, macro_f1
 from ..attention.names import KINDS, PATTERNS
-from ..tasks.glue import TASKS
+from ..tasks.registry import shown_task
 from .glue import as_percent, listed
 from .tables import GAP, dressed
 
@@ -85,7 +85,7 @@ def examples_sentence(study: Study, found: list[Reading]) -> str:
     if few:
         text += f"; there are fewer for {listed([f'{title} ({n})' for title, n in few.items()])}"
     gaps = [one.title for one in found if one.survivors is None]
-    missing = [TASKS[task].title for task in preset.tasks if task not in {one.task for one in found}]
+    missing = [shown_task(task).title for task in preset.tasks if task not in {one.task for one in found}]
     if gaps:
         text += f"; {listed(list(dict.fromkeys(gaps)))} has no super-survivors, as its full model was not searched"
     if missing:
@@ -107,7 +107,7 @@ def f1_sentence(found: dict[tuple[str, str], np.ndarray], numbers: dict[str, flo
 
 def false_block_sentence(shares: pd.DataFrame) -> str:
     """How often single sentences, which have no second one to be divided from, are called block all the same."""
-    single = [name for name, task in TASKS.items() if len(task.columns) == 1]
+    single = [name for name in shares["task"].unique() if len(shown_task(name).columns) == 1]
     rows = shares[shares["task"].isin(single) & (shares["heads"] == "all") & (shares["weights"] == "fine-tuned")]
     if rows.empty:
         return "With single sentences one could tell how often a map is called block wrongly; this run has none."

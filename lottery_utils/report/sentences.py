@@ -12,6 +12,7 @@ from ..analysis.gather import Gaps, gaps
 from ..analysis.scores import choose, complete_tasks, mean_kept, sizes, summary
 from ..analysis.survival import stability
 from ..tasks.glue import TASKS
+from ..tasks.registry import shown_task
 from .glue import as_percent, listed
 from .style import METHOD_NAMES, NAMES
 
@@ -30,14 +31,14 @@ def run_on(study: Study) -> str:
     """Preset, model, tasks, seeds, device and dates in one sentence part; the chapter's last table has the rest."""
     found = study.provenance()
     tasks, seeds = found["tasks"], found["seeds"]
-    names = "all nine tasks" if len(tasks) == len(TASKS) else listed([TASKS[name].title for name in tasks])
+    names = "all nine tasks" if set(tasks) == set(TASKS) else listed([shown_task(name).title for name in tasks])
     parts = [f"preset {found['preset']}", f"model {found['model']}", names]
     parts.append(f"seed{'s' if len(seeds) > 1 else ''} {listed([str(s) for s in seeds])}")
     parts += found["devices"]
     dates = dict.fromkeys(found[key][:10] for key in ("started", "ended") if found[key])
     parts.append("computed " + " to ".join(dates) if dates else "nothing computed yet")
     if found["partial"]:
-        parts.append(f"partial data for {listed([TASKS[name].title for name in found['partial']])}")
+        parts.append(f"partial data for {listed([shown_task(name).title for name in found['partial']])}")
     return "; ".join(parts)
 
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from ..analysis import published
 from ..analysis.gather import shown_title
 from ..analysis.scores import choose, mean_kept
-from ..tasks.glue import TASKS
+from ..tasks.registry import shown_task
 from .bars import score_bars
 from .glue import as_percent, listed
 from .style import NAMES, empty_figure
@@ -114,8 +114,8 @@ def published_sentence() -> str:
 def left_out_sentence(study: Study, tasks: list[str], results: pd.DataFrame) -> str:
     """Tasks of the study without super-survivors in this chapter, and why: not run to save time, or a gap."""
     there = set(choose(results, "structured")["task"])
-    left = [TASKS[name].title for name in study.preset.tasks if name not in tasks]
-    gaps = [TASKS[name].title for name in tasks if name not in there]
+    left = [shown_task(name).title for name in study.preset.tasks if name not in tasks]
+    gaps = [shown_task(name).title for name in tasks if name not in there]
     parts = [f"To save time it leaves out {listed(left)}; name tasks to run them."] if left else []
     parts += [f"Gaps: {listed(gaps)}."] if gaps else []
     return " ".join(parts)

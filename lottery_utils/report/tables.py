@@ -11,7 +11,7 @@ from ..analysis.data_sizes import rows_used
 from ..analysis.gather import shown_title
 from ..analysis.scores import CONDITION, SHARES, complete_tasks, margins, sizes, summary, with_kept
 from ..experiment.cells import NO_SEED
-from ..tasks.glue import TASKS
+from ..tasks.registry import shown_task
 from .bars import place_of
 from .glue import listed
 from .style import METHOD_NAMES, METRIC_NAMES, NAMES
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
 
     from ..experiment.study import Study
+    from ..tasks.glue import Task
 
 GAP = "–"
 SHARE_NAMES = {"heads": "heads", "mlps": "MLPs", "prunable": "prunable weights", "all": "all weights"}
@@ -37,25 +38,39 @@ def dressed(frame: pd.DataFrame, caption: str, name: str, wrapped: bool = False)
 def task_table(study: Study) -> Styler:
     """The study's tasks: labels, metric, examples used here and in GLUE, majority score (paper, table 1)."""
     table = study.table()
+    glue = any(shown_task(name).train_size is not None for name in study.preset.tasks)
+    official = dict.fromkeys(("GLUE train", "GLUE dev"), GAP) if glue else {}  # your own tasks have no such sizes
     rows = []
     for name in study.preset.tasks:
-        task, own = TASKS[name], table[table["task"] == name]
+        task, own = shown_task(name), table[table["task"] == name]
         record = study.record(_cell_of(own.iloc[0])) if len(own) else None
         used = {} if record is None else rows_used(record)
         rows.append(
             {
                 "task": shown_title(name, record is not None and record["partial"]),
-                "labels": "score 0 to 5" if task.regression else ", ".join(task.label_names).replace("_", " "),
+                "labels": _labels(task),
                 "metric": METRIC_NAMES[task.main_metric],
                 **{f"{split} here": f"{used[split]:,}" if split in used else GAP for split in ("train", "dev")},
-                "GLUE train": f"{task.train_size:,}",
-                "GLUE dev": f"{task.dev_size:,}",
+                **(official if task.train_size is None else _official(task)),
                 "majority": f"{own['majority'].iloc[0]:.3f}" if len(own) else GAP,
             }
         )
-    caption = "The tasks: number of examples used here and in GLUE, and the majority score on the dev set used here."
+    there = "here and in GLUE" if glue else "here"
+    caption = f"The tasks: number of examples used {there}, and the majority score on the dev set used here."
     words = {"white-space": "normal", "min-width": "7em"}  # these columns break their lines, the numbers do not
     return dressed(pd.DataFrame(rows), caption, "tasks").set_properties(subset=["task", "labels", "metric"], **words)
+
+
+def _official(task: Task) -> dict[str, str]:
+    return {"GLUE train": f"{task.train_size:,}", "GLUE dev": f"{task.dev_size:,}"}
+
+
+def _labels(task: Task) -> str:
+    """The classes of a task, or the range of its scores."""
+    if not task.regression:
+        return ", ".join(task.label_names).replace("_", " ")
+    low, high = task.scores
+    return f"score {low:g} to {high:g}" if np.isfinite((low, high)).all() else "score"
 
 
 def results_table(results: pd.DataFrame, caption: str, name: str) -> Styler:
@@ -131,7 +146,7 @@ def provenance_table(study: Study) -> Styler:
     rows = {
         "preset": found["preset"],
         "model": ", ".join(dict.fromkeys((found["model"], *_fingerprints(study)))),
-        "tasks": ", ".join(TASKS[name].title for name in found["tasks"]),
+        "tasks": ", ".join(shown_task(name).title for name in found["tasks"]),
         "seeds": ", ".join(map(str, found["seeds"])),
         "cells": f"{found['cells']} stored, {found['seconds']:,.0f} s of computing in all",
         "energy": _energy_text(found),
@@ -140,7 +155,7 @@ def provenance_table(study: Study) -> Styler:
         "versions": ", ".join(f"{name} {' and '.join(v)}" for name, v in found["versions"].items()) or GAP,
         "commit": ", ".join(c[:10] for c in found["commits"]) + (", with changes" if found["dirty"] else "") or GAP,
         "data": "; ".join(_sources(found["data"])) or GAP,
-        "partial": ", ".join(TASKS[name].title for name in found["partial"]) or "none",
+        "partial": ", ".join(shown_task(name).title for name in found["partial"]) or "none",
     }
     for number, (text, count) in enumerate(found["notes"].items()):
         rows[f"note {number + 1}"] = f"{text} ({count} cell{'s' if count > 1 else ''})"
@@ -212,7 +227,7 @@ def _sources(data: dict[str, dict]) -> list[str]:
     """Sources with the tasks they hold for, in order."""
     tasks: dict[str, list[str]] = {}
     for name, entry in data.items():
-        tasks.setdefault(entry["source"], []).append(TASKS[name].title)
+        tasks.setdefault(entry["source"], []).append(shown_task(name).title)
     return list(tasks) if len(tasks) == 1 else [f"{source} ({', '.join(names)})" for source, names in tasks.items()]
 
 

@@ -14,7 +14,7 @@ from ..analysis import published
 from ..analysis.compare import compare
 from ..analysis.scores import choose, summary
 from ..analysis.versus import BASELINES, best_bad_published, leads
-from ..tasks.glue import TASKS
+from ..tasks.registry import shown_task
 from .glue import listed
 from .style import COLOURS, GRID, METHOD_NAMES, METRIC_NAMES, NAMES, TEXT, empty_figure, legend_below, panels
 from .tables import GAP, dressed
@@ -193,7 +193,7 @@ def longer_sentence(results: pd.DataFrame, method: str) -> str:
 
 def left_out_sentence(study: Study, tasks: list[str]) -> str:
     """Tasks on which bad subnetworks are not fine-tuned for longer, to save time."""
-    left = [TASKS[name].title for name in study.preset.tasks if name not in tasks]
+    left = [shown_task(name).title for name in study.preset.tasks if name not in tasks]
     return f"To save time, longer fine-tuning leaves out {listed(left)}; name tasks to run them." if left else ""
 
 

@@ -9,21 +9,23 @@ from ..errors import UserError, shown
 
 @dataclass(frozen=True)
 class Task:
-    """One GLUE task (Wang et al., 2019); label ids are positions in `label_names`."""
+    """One GLUE task (Wang et al., 2019), or one of your own; label ids are positions in `label_names`."""
 
     name: str  # configuration name in nyu-mll/glue
     title: str  # as printed in the paper, and the name of the official TSV folder
     columns: tuple[str, ...]  # one or two text columns
-    label_names: tuple[str, ...]  # () for regression, where labels are scores from 0 to 5
+    label_names: tuple[str, ...]  # () for regression, where labels are numbers within `scores`
     metrics: tuple[str, ...]
     main_metric: str  # the one the paper reports
-    train_size: int
-    dev_size: int
+    train_size: int | None  # None: there is no official size
+    dev_size: int | None
     dev_split: str = "validation"
+    scores: tuple[float, float] = (0.0, 5.0)  # range of STS-B's similarity
+    label_values: tuple[str, ...] = ()  # what the data of an own task call each class; () for GLUE
 
     @property
     def regression(self) -> bool:
-        """True for STS-B."""
+        """True for STS-B, and for an own task without labels."""
         return not self.label_names
 
     @property

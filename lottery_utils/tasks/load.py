@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from ..errors import UserError
+from ..taskfile import definition_digest, task_file
 from .glue import Task, get_task
 from .rows import RawSplit, checked_labels, checked_texts
 
@@ -41,7 +43,7 @@ class TaskData:
 
 
 def load_task(name: str, data: str = "hub", train_limit: int | None = None, dev_limit: int | None = None) -> TaskData:
-    """Return task `name` from `data`: "hub", "embedded", or a directory of parquet files or official GLUE TSV files.
+    """Return task `name` from `data`: "hub", "embedded", a directory of GLUE files, or a YAML file of own tasks.
 
     "hub" is ``nyu-mll/glue`` at a pinned revision and works offline once it is in the hub's cache. A
     directory holds ``<task>/train*.parquet`` and ``<task>/validation*.parquet``, or the official
@@ -50,6 +52,9 @@ def load_task(name: str, data: str = "hub", train_limit: int | None = None, dev_
     """
     from . import sources
 
+    path = task_file(data)
+    if path is not None:
+        return _load_own(name, path, train_limit, dev_limit)
     task = get_task(name)
     if data == "embedded":
         found = sources.embedded_splits(task)
@@ -62,6 +67,34 @@ def load_task(name: str, data: str = "hub", train_limit: int | None = None, dev_
     notes = (*found.notes, *train_notes, *dev_notes)
     partial = train_partial or dev_partial
     return TaskData(task, train, dev, found.source, notes, partial, fingerprint(train, dev))
+
+
+def _load_own(name: str, path: Path, train_limit: int | None, dev_limit: int | None) -> TaskData:
+    """An own task; its fingerprint covers the description too, and it is partial only under a limit."""
+    from .own import own_splits, own_task
+    from .registry import find_definition
+
+    definition = find_definition(name, path)
+    task, found = own_task(definition), own_splits(definition, path.name)
+    train, train_notes, train_partial = _split(task, "train", found.train, None, train_limit)
+    dev, dev_notes, dev_partial = _split(task, "dev", found.dev, None, dev_limit)
+    notes = (*train_notes, *dev_notes, *_own_notes(task, train, dev))
+    digest = f"{definition_digest(definition)}\n{fingerprint(train, dev)}"
+    own = hashlib.sha256(digest.encode()).hexdigest()[:16]
+    return TaskData(task, train, dev, found.source, notes, train_partial or dev_partial, own)
+
+
+def _own_notes(task: Task, train: Split, dev: Split) -> list[str]:
+    """What is no error but should be known wherever a result of the data is shown."""
+    notes, seen = [], set(train.texts)
+    if again := sum(texts in seen for texts in dev.texts):
+        notes.append(f"dev: {again} of {len(dev)} rows have texts that are in train too")
+    for role, split in (("train", train), ("dev", dev)):
+        if task.regression and np.ptp(split.labels) == 0:
+            notes.append(f"{role}: every row has the same score, a correlation is undefined and counts as 0")
+        absent = [label for i, label in enumerate(task.label_names) if not (split.labels == i).any()]
+        notes += [f"{role}: no row has label {', '.join(absent)}"] if absent else []
+    return notes
 
 
 def fingerprint(*splits: Split) -> str:
@@ -77,7 +110,9 @@ def fingerprint(*splits: Split) -> str:
     return digest.hexdigest()[:16]
 
 
-def _split(task: Task, role: str, raw: RawSplit, official: int, limit: int | None) -> tuple[Split, list[str], bool]:
+def _split(
+    task: Task, role: str, raw: RawSplit, official: int | None, limit: int | None
+) -> tuple[Split, list[str], bool]:
     """Check `raw`, apply `limit`; return the split, its notes and whether it is partial."""
     texts, empty = checked_texts(task, raw)
     labels = checked_labels(task, raw)
@@ -85,12 +120,13 @@ def _split(task: Task, role: str, raw: RawSplit, official: int, limit: int | Non
     if empty:
         notes.append(f"{role}: empty text in {len(empty)} of {len(texts)} rows, first in {raw.row(empty[0])}")
     rows = len(texts)
-    if rows != official:
+    other = official is not None and rows != official
+    if other:
         word = "partial: " if rows < official else ""
         notes.append(f"{word}{role} has {rows} rows, officially {official} ({raw.name})")
     if raw.part:
         notes.append(f"partial: {role} comes from {raw.name}, by its name not the official split")
-    partial = rows != official or raw.part
+    partial = other or raw.part
     if limit is not None:
         if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
             raise UserError(f"{role}_limit must be a whole number above 0, got {limit!r}; null keeps every row")

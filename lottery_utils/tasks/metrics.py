@@ -54,18 +54,20 @@ def main_score(task: Task, metrics: dict[str, float]) -> float:
 
 def search_score(task: Task, metrics: dict[str, float]) -> float:
     """Return the score a search compares: the mean of both correlations for STS-B, else the main metric."""
-    if task.regression:
+    if task.regression and {"pearson", "spearman"} <= metrics.keys():
         return (metrics["pearson"] + metrics["spearman"]) / 2
     return main_score(task, metrics)
 
 
 def majority_score(task: Task, labels) -> float:
     """Return the main metric of always predicting the commonest of `labels` (N,): 0.0 for MCC and correlations."""
-    if task.main_metric != "accuracy":
+    if task.main_metric not in ("accuracy", "f1"):
         return 0.0
     labels = np.asarray(labels)
     if not len(labels):
         raise ValueError(f"{task.name}: majority_score needs at least one label")
+    if task.main_metric == "f1":
+        return float(_f1(np.full(len(labels), np.bincount(labels).argmax()), labels))
     return float(np.bincount(labels).max() / len(labels))
 
 

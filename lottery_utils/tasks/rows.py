@@ -10,7 +10,6 @@ import numpy as np
 from ..errors import UserError
 from .glue import Task
 
-SCORES = (0.0, 5.0)  # range of STS-B's similarity
 # QQP is known to hold a few questions without text; more than this share of a split is damage
 EMPTY_SHARE = 0.001
 
@@ -20,7 +19,8 @@ class RawSplit:
     """Columns of one split before they are checked.
 
     `where` names the split in errors, `name` in notes (no path of this machine), `part` says that the
-    file's name marks it as a part, `lines` holds each row's line in a text file. Rows count from 0.
+    file's name marks it as a part, `lines` holds each row's line in a text file, or words that name the place. Rows
+    count from 0.
     """
 
     columns: dict[str, Sequence]
@@ -28,11 +28,12 @@ class RawSplit:
     name: str
     part: bool = False
     notes: tuple[str, ...] = ()
-    lines: Sequence[int] | None = None
+    lines: Sequence[int | str] | None = None
 
     def row(self, row: int) -> str:
         """Return how a reader finds row `row` (from 0) in the source."""
-        return f"row {row}" if self.lines is None else f"line {self.lines[row]}"
+        place = f"row {row}" if self.lines is None else self.lines[row]
+        return place if isinstance(place, str) else f"line {place}"
 
 
 def short(value) -> str:
@@ -88,14 +89,16 @@ def checked_texts(task: Task, raw: RawSplit) -> tuple[list[tuple[str, ...]], lis
 
 
 def checked_labels(task: Task, raw: RawSplit) -> np.ndarray:
-    """Return the labels (N,): int64 class ids, or float32 scores for STS-B.
+    """Return the labels (N,): int64 class ids, or float32 scores for regression.
 
-    A class may be given by its id or its official name. Raises UserError naming the first wrong row;
-    -1, which marks the unlabelled test split, is wrong too.
+    A class of GLUE may be given by its id or its official name, one of an own task by its value in the data only.
+    Raises UserError naming the first wrong row; -1, which marks the unlabelled test split, is wrong too.
     """
     values = raw.columns["label"]
     if task.regression:
         return _scores(task, raw, values)
+    if task.label_values:
+        return _own_classes(task, raw, values)
     ids = {name: i for i, name in enumerate(task.label_names)}
     ids |= {str(i): i for i in range(task.num_labels)}
     labels = np.empty(len(values), dtype=np.int64)
@@ -108,26 +111,46 @@ def checked_labels(task: Task, raw: RawSplit) -> np.ndarray:
     return labels
 
 
+def _own_classes(task: Task, raw: RawSplit, values: Sequence) -> np.ndarray:
+    ids = {value: i for i, value in enumerate(task.label_values)}
+    labels = np.empty(len(values), dtype=np.int64)
+    for row, value in enumerate(values):
+        if (known := ids.get(_as_text(value))) is None:
+            _wrong_label(raw, row, value, "one of " + ", ".join(map(repr, task.label_values)))
+        labels[row] = known
+    return labels
+
+
+def _as_text(value) -> str | None:
+    """A label as a text file would hold it: 1 and 1.0 are "1", True is "true"."""
+    if isinstance(value, (bool, np.bool_)):
+        return str(bool(value)).lower()
+    if isinstance(value, (float, np.floating)):
+        return str(int(value)) if np.isfinite(value) and value == int(value) else None
+    return str(value) if isinstance(value, (str, int, np.integer)) else None
+
+
 def _class_id(value, classes: int) -> int | None:
     whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
     return int(value) if whole and 0 <= value < classes else None
 
 
 def _scores(task: Task, raw: RawSplit, values: Sequence) -> np.ndarray:
-    labels = np.empty(len(values), dtype=np.float32)
+    labels, (low, high) = np.empty(len(values), dtype=np.float32), task.scores
+    expected = f"a number from {low:g} to {high:g}" if np.isfinite((low, high)).all() else "a finite number"
     for row, value in enumerate(values):
         try:
             score = float(value)
         except (TypeError, ValueError):
             score = float("nan")
-        # a comparison with NaN is false
-        if isinstance(value, bool) or not SCORES[0] <= score <= SCORES[1]:
-            _wrong_label(raw, row, value, f"a number from {SCORES[0]:g} to {SCORES[1]:g}")
+        # a comparison with NaN is false; beyond 1e38 a score is infinite as float32
+        if isinstance(value, bool) or not (low <= score <= high and abs(score) < 1e38):
+            _wrong_label(raw, row, value, expected)
         labels[row] = score
     return labels
 
 
 def _wrong_label(raw: RawSplit, row: int, value, expected: str) -> None:
-    unlabelled = value in (-1, "-1", None, "")
+    unlabelled = value is None or isinstance(value, (int, np.integer, str)) and value in (-1, "-1", "")
     hint = "this looks like an unlabelled test split, use train and dev" if unlabelled else "correct or remove the row"
     raise UserError(f"{raw.where}: {raw.row(row)} has label {short(value)}, expected {expected}; {hint}")

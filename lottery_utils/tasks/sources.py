@@ -22,7 +22,7 @@ class Found:
     source: str
     train: RawSplit
     dev: RawSplit
-    sizes: tuple[int, int]
+    sizes: tuple[int, int] | tuple[None, None]
     notes: tuple[str, ...] = ()
 
 

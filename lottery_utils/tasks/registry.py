@@ -1,0 +1,62 @@
+"""One place that knows every task: GLUE's nine, and those of your own that a study or its records describe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ..errors import UserError, shown
+from ..taskfile import Definition, read_task_file, task_file
+from .glue import TASKS, Task, get_task
+from .own import own_task
+
+_MET: dict[str, Task] = {}  # own tasks met in this process, for titles and metrics on pages; computing never asks it
+
+
+def find_definition(name: str, path: Path) -> Definition:
+    """The definition of own task `name` in a YAML file; raises UserError listing the names that are there."""
+    found = read_task_file(path)
+    if name not in found:
+        raise UserError(f"unknown task {shown(name)}; valid in {path.name}: {', '.join(found)}")
+    return found[name]
+
+
+def find_task(name: str, data: str) -> Task:
+    """The task `name` of a study whose data is `data`; raises UserError for a name it does not have."""
+    path = task_file(data)
+    return get_task(name) if path is None else own_task(find_definition(name, path))
+
+
+def meet(data: str) -> None:
+    """Take notice of the tasks in the YAML file that `data` names, if it does; one that cannot be read is no error."""
+    path = task_file(data)
+    if path is None or not path.is_file():
+        return
+    try:
+        _MET.update({name: own_task(definition) for name, definition in read_task_file(path).items()})
+    except UserError:
+        return
+
+
+def describe(task: Task) -> dict:
+    """What a record says about an own task, so that it can be read without the YAML file."""
+    numbers = {"scores": [str(value) for value in task.scores]} if task.regression else {}
+    texts = {"title": task.title, "main_metric": task.main_metric}
+    lists = {"columns": list(task.columns), "labels": list(task.label_names), "metrics": list(task.metrics)}
+    return {**texts, **lists, **numbers}
+
+
+def task_of_record(record: dict) -> Task:
+    """The task of a record: GLUE's, or as the record itself describes it."""
+    name, said = record["cell"]["task"], record.get("task")
+    if name in TASKS or not said:
+        return shown_task(name)
+    lists = (tuple(said[key]) for key in ("columns", "labels", "metrics"))
+    scores = tuple(float(value) for value in said.get("scores", ("0", "5")))
+    columns, labels, metrics = lists
+    _MET[name] = Task(name, said["title"], columns, labels, metrics, said["main_metric"], None, None, scores=scores)
+    return _MET[name]
+
+
+def shown_task(name: str) -> Task:
+    """The task `name` for a page: GLUE's, or an own one met before; of others no more than the name is known."""
+    return TASKS.get(name) or _MET.get(name) or Task(name, name, (), (), ("accuracy",), "accuracy", None, None)
