@@ -86,9 +86,14 @@ scorecard.scorecard(columns, published=(AUTHORS,))
 # follows the paper's bars, which repeat the good ones; the authors' own table does not carry it ({doc}`12_authors`).
 #
 # ## In numbers
+#
+# Shares are of the full model's score; a difference is one of such shares.
 
 # %%
 scorecard.scorecard_table(columns)
+
+# %%
+scorecard.remark_table()
 
 # %% [markdown]
 # ## What this does not show

@@ -98,7 +98,7 @@ def _pattern_r(evidence: Evidence) -> pd.Series:
 
 S, M = "structured", "magnitude"
 CHOSEN = "the search stops where this still holds on the same dev set, so it holds by construction"
-KEPT, LEAD = "share of the full score kept", "difference, in shares of the full score"
+KEPT, LEAD = "share kept", "difference"
 CLAIMS = (
     Claim(
         "s_keeps",
@@ -212,7 +212,7 @@ CLAIMS = (
     Claim(
         "seeds_differ",
         "Good subnetworks differ between seeds (heads)",
-        "agreement of seeds: 0 chance, 1 identical",
+        "agreement (0 chance, 1 identical)",
         "masks",
         _seed_agreement,
         high=HALF,

@@ -104,14 +104,20 @@ def scorecard_table(columns: dict[str, list[Verdict]]) -> Styler:
     """Claim, what is measured, and for each source the verdict with mean, 95 % interval, corrected p and tasks."""
     rows = []
     for at, claim in enumerate(CLAIMS):
-        text = claim.text + (f" ({claim.remark})" if claim.remark else "")
-        row = {"the paper says": text, "measured": f"{claim.measure}; supported if {region(claim)}"}
+        row = {"the paper says": claim.text, "supported if": f"{claim.measure} {region(claim)}"}
         rows.append({**row, **{title: verdict_text(verdicts[at]) for title, verdicts in columns.items()}})
     caption = (
         "The claims in numbers: verdict, mean over tasks [95 % interval], one-sided p after Holm's correction over the "
         "claims that the source can test, and the number of tasks."
     )
-    return dressed(pd.DataFrame(rows), caption, "scorecard", wrapped=True)
+    breaks = {"white-space": "normal", "min-width": "8em", "vertical-align": "top"}
+    return dressed(pd.DataFrame(rows), caption, "scorecard", wrapped=True).set_properties(**breaks)
+
+
+def remark_table() -> Styler:
+    """How claims without a number of their own were read, and what limits the statistic."""
+    rows = [{"the paper says": claim.text, "remark": claim.remark} for claim in CLAIMS if claim.remark]
+    return dressed(pd.DataFrame(rows), "Remarks on single claims.", "scorecard-remarks", wrapped=True)
 
 
 def region(claim: Claim) -> str:
