@@ -44,6 +44,7 @@ NAMES = {
 }
 METHOD_NAMES = {"structured": "s-pruning", "magnitude": "m-pruning"}
 METRIC_NAMES = {"mcc": "Matthews correlation", "accuracy": "accuracy", "pearson": "Pearson correlation"}
+METRIC_NAMES |= {"f1": "F1", "spearman": "Spearman correlation"}  # main metrics of own tasks only
 PUBLISHED = {"facecolor": "none", "edgecolor": "#6E6E6E", "hatch": "////"}  # bars from the paper, never like ours
 SEED_SHADES = ("#004488", "#DDAA33", "#BB5566", "#33997A", "#777777", "#88CCEE", "#AA4499", "#117733")
 GRID, TEXT, GAP = "#E4E4E4", "#222222", "#EFEFEF"
