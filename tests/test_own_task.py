@@ -1,0 +1,438 @@
+"""A task of your own: described in YAML, checked line by line, run by the same commands and notebooks."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import small_world
+import yaml
+
+from lottery_utils.cli import main
+from lottery_utils.errors import UserError
+from lottery_utils.experiment.study import open_study
+from lottery_utils.presets import get_preset
+from lottery_utils.report import tables
+from lottery_utils.taskfile import KEYS, read_task_file
+from lottery_utils.tasks.load import load_task
+from lottery_utils.tasks.metrics import majority_score, search_score
+from lottery_utils.tasks.registry import find_task
+
+ROOT = Path(__file__).resolve().parent.parent
+EXAMPLE = ROOT / "examples" / "own_task" / "tasks.yaml"
+ONE = {"name": "moods", "train": "train.csv", "dev": "dev.csv", "columns": "text", "label": "mood"}
+ONE |= {"labels": ["low", "high"]}
+
+
+def describe(folder: Path, content: dict | str, name: str = "task.yaml") -> str:
+    """Write a description and return its path as `data` takes it."""
+    path = folder / name
+    path.write_text(content if isinstance(content, str) else yaml.safe_dump(content), encoding="utf-8")
+    return str(path)
+
+
+def rows_of(folder: Path, train: str = "warm day,high\ncold day,low\n", dev: str = "a fine day,high\ngrey,low\n") -> None:
+    """Write the two CSV files of `ONE`."""
+    for split, rows in (("train", train), ("dev", dev)):
+        (folder / f"{split}.csv").write_text("text,mood\n" + rows, encoding="utf-8")
+
+
+def refused(data: str, task: str = "moods") -> str:
+    """The one line with which a description or its data are refused."""
+    with pytest.raises(UserError) as caught:
+        get_preset("demo", {"data": data})
+        load_task(task, data)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+# ---- the description
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"colums": "text"}, f"unknown key 'colums'; valid keys: {', '.join(KEYS)}"),
+        ({"name": "../moods"}, "name must be 1 to 40 small letters"),
+        ({"name": "Moods"}, "name must be 1 to 40 small letters"),
+        ({"name": "my-task"}, "got 'my-task'"),
+        ({"name": None}, "name must be"),
+        ({"name": "rte"}, "name 'rte' is that of a GLUE task"),
+        ({"columns": ["a", "b", "c"]}, "one or two text columns, got 3"),
+        ({"columns": ["text", "text"]}, "names the same thing twice"),
+        ({"columns": []}, "columns must be a text or a list"),
+        ({"columns": "mood"}, "must be different columns"),
+        ({"labels": ["low"]}, "two values or more"),
+        ({"labels": ["low", "low"]}, "'low' twice"),
+        ({"labels": [True, False]}, "quote them"),
+        ({"labels": ["low", 1.5]}, "got 1.5"),
+        ({"metrics": ["acuracy"]}, "metric 'acuracy' is not one of classification: accuracy, f1, mcc"),
+        ({"metrics": ["pearson"]}, "accuracy, f1, mcc"),
+        ({"labels": ["a", "b", "c"], "metrics": "f1"}, "'f1' is of the second of two labels, got 3"),
+        ({"main_metric": "mcc"}, "main_metric 'mcc' must be one of metrics: accuracy"),
+        ({"score_range": [0, 1]}, "score_range is for regression"),
+        ({"hub": {"dataset": "a/b"}}, "either train and dev (data files) or hub"),
+        ({"train": "dev.csv"}, "both train and dev"),
+        ({"train": "train.xlsx"}, "must end in .csv"),
+        ({"train": 7}, "train must be a text or a list of texts, got 7"),
+        ({"title": ["x"]}, "title must be one line of text"),
+    ],
+)
+def test_every_wrong_key_or_value_is_one_clear_line(tmp_path, change, message):
+    rows_of(tmp_path)
+    assert message in refused(describe(tmp_path, {**ONE, **change}))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "expected a mapping"),
+        ("- a\n", "expected a mapping"),
+        ("name: [", "no valid YAML"),
+        ("name: a\nname: b\n", "line 2: key 'name' is there twice"),
+        ("!!python/object/apply:os.system ['true']\n", "no valid YAML"),
+        ("tasks: []\n", "tasks must be a list"),
+        ("tasks: [5]\n", "must be a mapping with the keys"),
+        ("tasks: [{name: a}]\nname: b\n", "unknown key 'name'"),
+        ("[" * 3000, "no valid YAML"),
+    ],
+)
+def test_what_is_no_description_is_refused(tmp_path, text, message):
+    assert message in refused(describe(tmp_path, text))
+
+
+def test_missing_parts_of_a_description_are_named(tmp_path):
+    for key, message in (("columns", "columns must be"), ("name", "name must be"), ("train", "train must be")):
+        assert message in refused(describe(tmp_path, {k: v for k, v in ONE.items() if k != key}))
+    assert "not both and not neither" in refused(describe(tmp_path, {"name": "a", "columns": "text"}))
+    (tmp_path / "latin.yaml").write_bytes(b"name: caf\xe9\n")
+    assert "expected UTF-8, got byte 0xe9" in refused(str(tmp_path / "latin.yaml"))
+    assert "does not exist" in refused(str(tmp_path / "nothing.yaml"))
+    twice = {"tasks": [ONE, ONE]}
+    assert "two tasks are called 'moods'" in refused(describe(tmp_path, twice))
+
+
+def test_the_tasks_of_a_study_are_those_of_the_file(tmp_path):
+    data = describe(tmp_path, {"tasks": [ONE, {**ONE, "name": "other"}]})
+    assert get_preset("laptop", {"data": data}).tasks == ("moods", "other")
+    assert get_preset("laptop", {"data": str(tmp_path)}).tasks == ("moods", "other")  # a folder with task.yaml
+    assert get_preset("laptop", {"data": data, "tasks": ["other"]}).tasks == ("other",)
+    with pytest.raises(UserError, match="valid in task.yaml: moods, other"):
+        get_preset("laptop", {"data": data, "tasks": ["rte"]})
+    with pytest.raises(UserError, match="valid: cola, sst2"):
+        get_preset("laptop", {"tasks": ["moods"]})
+
+
+# ---- the data
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("warm,high\ncold,mild\n", "line 3 has label 'mild', expected one of 'low', 'high'"),
+        ("warm,high\ncold,\n", "line 3 has label '', expected one of"),
+        ("warm,high\n ,low\n", "empty text in 1 of 2 rows, first in line 3"),
+        ("warm,high\ncold\n", "line 3 has 1 cells, the header has 2"),
+        ("warm,high\ncold, wet,low\n", "line 3 has 3 cells"),
+        ('"warm,high\n', "no valid CSV"),
+        ("", "the file has no rows"),
+        ("warm,high\nco\0ld,low\n", "line 3 holds a NUL byte"),
+    ],
+)
+def test_a_wrong_row_is_named(tmp_path, rows, message):
+    rows_of(tmp_path, rows)
+    assert message in refused(describe(tmp_path, ONE))
+
+
+def test_wrong_files_are_named(tmp_path):
+    data = describe(tmp_path, ONE)
+    assert "train.csv does not exist; task moods names it as train" in refused(data)
+    rows_of(tmp_path)
+    (tmp_path / "train.csv").write_text("")
+    assert "the file is empty" in refused(data)
+    (tmp_path / "train.csv").write_text("text,label\na,low\n")
+    assert "column 'mood' is missing" in refused(data)
+    (tmp_path / "train.csv").write_text("text,mood,text\na,low,b\n")
+    assert "column 'text' is there 2 times" in refused(data)
+    (tmp_path / "train.csv").write_bytes(b"text,mood\ncaf\xe9,low\n")
+    assert "line 2: expected UTF-8 text, got byte 0xe9" in refused(data)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ('{"text": "a"}', "line 2: 'mood' is missing"),
+        ('{"text": "a", "mood": 1, "mood": 2}', "line 2: 'mood' is there twice"),
+        ("[1, 2]", "line 2 must be a JSON object"),
+        ("{", "line 2 is no JSON object"),
+        ('{"text": null, "mood": "low"}', "line 2, column 'text' must be text, got None"),
+        ('{"text": 5, "mood": "low"}', "line 2, column 'text' must be text, got 5"),
+        ('{"text": "a", "mood": NaN}', "line 2 has label nan"),
+        ('{"text": "a", "mood": ["low"]}', "line 2 has label ['low']"),
+    ],
+)
+def test_wrong_json_lines_are_named(tmp_path, line, message):
+    (tmp_path / "train.jsonl").write_text('{"text": "warm", "mood": "high"}\n' + line + "\n")
+    rows_of(tmp_path)
+    assert message in refused(describe(tmp_path, {**ONE, "train": "train.jsonl"}))
+
+
+@pytest.mark.parametrize("value", ["nan", "inf", "", "six", "1e39", "5.5"])
+def test_scores_are_finite_and_within_their_range(tmp_path, value):
+    rows_of(tmp_path, f"warm,4\ncold,{value}\n", "a,1\nb,2\n")
+    plain = {k: v for k, v in ONE.items() if k != "labels"}
+    if value != "5.5":
+        assert "line 3 has label" in refused(describe(tmp_path, plain))
+    data = describe(tmp_path, {**plain, "score_range": [0, 5]})
+    assert "expected a number from 0 to 5" in refused(data)
+
+
+def test_the_same_rows_in_any_format_are_the_same_data(tmp_path):
+    texts = ['say "yes", please', "déjà vu", "warm\tday", "two words"]
+    moods = [3, 1, 1, 3]
+    content = {"text": texts, "mood": moods}
+    quoted = [t.replace('"', '""') for t in texts]
+    lines = "".join(f'"{t}",{m}\n' for t, m in zip(quoted, moods))
+    (tmp_path / "a.csv").write_text("\ufefftext,mood\n" + lines, encoding="utf-8")
+    pairs = [json.dumps({"mood": m, "text": t}) for t, m in zip(texts, moods)]
+    (tmp_path / "a.jsonl").write_text("\n".join(pairs) + "\n\n")
+    pq.write_table(pa.table(content), tmp_path / "a.parquet")
+    pq.write_table(pa.table({**content, "mood": [float(m) for m in moods]}), tmp_path / "b.parquet")
+    half = [tmp_path / f"half{i}.jsonl" for i in (0, 1)]
+    for path, part in zip(half, (pairs[:2], pairs[2:])):
+        path.write_text("\n".join(part))
+    (tmp_path / "dev.tsv").write_text('text\tmood\n"warm\t1\n', encoding="utf-8")  # quotes are characters in TSV
+    same = {**ONE, "dev": "dev.tsv", "labels": {1: "low", 3: "high"}}
+    found = {}
+    for files in ("a.csv", "a.jsonl", "a.parquet", "b.parquet", ["half0.jsonl", "half1.jsonl"]):
+        data = load_task("moods", describe(tmp_path, {**same, "train": files}))
+        assert [t for (t,) in data.train.texts] == texts and data.train.labels.tolist() == [1, 0, 0, 1]
+        assert data.dev.texts == [('"warm',)] and data.task.label_names == ("low", "high")
+        assert not data.partial and data.notes == ("dev: no row has label high",)
+        found[str(files)] = data.fingerprint
+    assert len(set(found.values())) == 1
+    wrong = json.loads(pairs[3]) | {"mood": 2}
+    half[1].write_text(pairs[2] + "\n" + json.dumps(wrong))
+    data = describe(tmp_path, {**same, "train": ["half0.jsonl", "half1.jsonl"]})
+    assert "line 2 of half1.jsonl has label 2" in refused(data)
+
+
+def test_a_definition_is_part_of_the_fingerprint_and_a_limit_makes_it_partial(tmp_path):
+    rows_of(tmp_path)
+
+    def fingerprint(**changes):
+        return load_task("moods", describe(tmp_path, {**ONE, **changes})).fingerprint
+
+    kinds = [{}, {"labels": ["high", "low"]}, {"labels": ["low", "high", "none"]}, {"metrics": ["mcc"]}]
+    kinds += [{"metrics": ["accuracy", "f1"]}, {"metrics": ["accuracy", "f1"], "main_metric": "f1"}]
+    assert len({fingerprint(**change) for change in kinds}) == len(kinds)
+    assert fingerprint(title="Something else") == fingerprint()
+    data = load_task("moods", describe(tmp_path, ONE), train_limit=1)
+    assert data.partial and "limited to the first 1 of 2 rows" in data.notes[0]
+
+
+def test_examples_in_train_and_dev_are_noted(tmp_path):
+    rows_of(tmp_path, dev="cold day,low\ngrey,low\n")
+    notes = load_task("moods", describe(tmp_path, ONE)).notes
+    assert notes == ("dev: 1 of 2 rows have texts that are in train too", "dev: no row has label high")
+
+
+def test_scores_of_own_metrics(tmp_path):
+    base = {**ONE, "metrics": ["f1"]}
+    task = find_task("moods", describe(tmp_path, base))
+    assert majority_score(task, np.array([1, 1, 0])) == pytest.approx(0.8)  # 2 * 2/3 / (1 + 2/3)
+    assert majority_score(task, np.array([0, 1, 0])) == 0.0
+    plain = {k: v for k, v in ONE.items() if k != "labels"}
+    task = find_task("moods", describe(tmp_path, {**plain, "metrics": "spearman"}))
+    assert search_score(task, {"spearman": 0.4}) == 0.4
+
+
+# ---- a dataset of the hub, from its cache
+
+
+def hub_cache(home: Path, rows: dict[str, list], revision: str) -> None:
+    """A dataset `someone/moods` as the hub's client leaves it in its cache: CSV files and a README."""
+    repository = home / "hub" / "datasets--someone--moods"
+    snapshot = repository / "snapshots" / revision
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text(revision)
+    (snapshot / "data").mkdir(parents=True)
+    for split, values in rows.items():
+        lines = "".join(f"{text},{mood}\n" for text, mood in values)
+        (snapshot / "data" / f"{split}.csv").write_text("text,mood\n" + lines)
+    configs = [{"split": split, "path": f"data/{split}.csv"} for split in rows]
+    card = {"configs": [{"config_name": "default", "data_files": configs}]}
+    (snapshot / "README.md").write_text("---\n" + yaml.safe_dump(card) + "---\n")
+
+
+def test_a_dataset_of_the_hub_comes_from_the_cache_at_its_revision(tmp_path, monkeypatch):
+    import datasets
+    import huggingface_hub.constants
+
+    revision = "c0ffee" * 6 + "abcd"
+    hub_cache(tmp_path, {"train": [("warm", "high"), ("cold", "low")], "test": [("fine", "high")]}, revision)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "datasets")
+    hub = {"dataset": "someone/moods", "revision": revision, "dev": "test"}
+    one = {"name": "moods", "columns": "text", "label": "mood", "labels": ["low", "high"]}
+    for given in (hub, {**hub, "revision": "main"}):
+        data = load_task("moods", describe(tmp_path, {**one, "hub": given}))
+        assert data.train.texts == [("warm",), ("cold",)] and data.train.labels.tolist() == [1, 0]
+        assert data.dev.labels.tolist() == [1] and "someone/moods" in data.source and str(tmp_path) not in data.source
+    line = refused(describe(tmp_path, {**one, "hub": {**hub, "dev": "validation"}}))
+    assert "dataset someone/moods" in line and "validation" in line
+    assert "column 'body' is missing" in refused(describe(tmp_path, {**one, "columns": "body", "hub": hub}))
+    line = refused(describe(tmp_path, {**one, "hub": {**hub, "dataset": "someone/nothing"}}))
+    assert "neither in the hub's cache nor to be had" in line
+    for wrong, message in (
+        ({"split": "x"}, "unknown key 'split'; valid keys: dataset, config"),
+        ({"dataset": "../x"}, "a name on the hub"),
+        ({"dev": "train"}, "both split 'train'"),
+    ):
+        assert message in refused(describe(tmp_path, {**one, "hub": {**hub, **wrong}}))
+
+
+# ---- end to end
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """A tiny model, and a YAML file with a task of classes (CSV), one of pairs (JSON lines) and one of scores (TSV)."""
+    root = tmp_path_factory.mktemp("own")
+    small_world.make_model(root / "model")
+    rng = np.random.default_rng(0)
+    for split, count in (("train", 160), ("dev", 60)):
+        labels = rng.permutation(np.arange(count) % 2)
+        one = [f"{small_world._sentence(rng, int(y))},{('low', 'high')[y]}" for y in labels]
+        (root / f"moods_{split}.csv").write_text("text,mood\n" + "\n".join(one) + "\n")
+        two = [small_world._pair(rng, int(y)) | {"same": bool(y)} for y in labels]
+        (root / f"pairs_{split}.jsonl").write_text("\n".join(map(json.dumps, two)))
+        three = [f"{small_world._sentence(rng, int(y))}\t{-2.5 if y else 10}" for y in labels]
+        (root / f"scores_{split}.tsv").write_text("text\tscore\n" + "\n".join(three))
+    content = {
+        "tasks": [
+            {**ONE, "title": "Moods, of mine", "train": "moods_train.csv", "dev": "moods_dev.csv"},
+            {
+                "name": "pairs", "train": "pairs_train.jsonl", "dev": "pairs_dev.jsonl",
+                "columns": ["sentence1", "sentence2"], "label": "same", "labels": ["false", "true"],
+                "metrics": ["f1", "mcc"], "main_metric": "mcc",
+            },
+            {
+                "name": "scores", "train": "scores_train.tsv", "dev": "scores_dev.tsv", "columns": "text",
+                "label": "score",
+            },
+        ]
+    }  # fmt: skip
+    describe(root, content, "my_task.yaml")
+    return root
+
+
+def settings(world: Path) -> dict:
+    """The preset fields of a study of `world`."""
+    return {**small_world.SETTINGS, "model": str(world / "model"), "data": str(world / "my_task.yaml")}
+
+
+@pytest.fixture(scope="module")
+def results(world, tmp_path_factory):
+    """The results of one command, computed by a worker process."""
+    folder = tmp_path_factory.mktemp("results") / "results"
+    pairs = [f"{k}={v if isinstance(v, str) else json.dumps(v)}" for k, v in settings(world).items()]
+    options = ["--preset", "laptop", "--seeds", "1", "--results", str(folder), "--set", *pairs]
+    chosen = ["--subnetworks", "good", "majority", "bag_of_words", "--workers", "1", "--quiet"]
+    assert main(["run", *options, *chosen]) == 0
+    return folder
+
+
+def test_the_same_command_runs_classes_pairs_and_scores(world, results):
+    study = open_study("laptop", seeds=[1], overrides=settings(world), results_dir=results)
+    table = study.table()
+    assert set(table["task"]) == {"moods", "pairs", "scores"} and not table["partial"].any()
+    assert dict(zip(table["task"], table["metric"])) == {"moods": "accuracy", "pairs": "mcc", "scores": "pearson"}
+    assert list(dict.fromkeys(table["title"])) == ["Moods, of mine", "pairs", "scores"]
+    for task in ("moods", "scores"):
+        own = table[(table["task"] == task) & (table["stage"] == "finetune")]
+        assert own["score"].iloc[0] > 0.6, task
+    for method in ("structured", "magnitude"):
+        assert study.mask(f"moods/1/search/{method}/good") is not None
+    record = study.record("pairs/1/finetune/full")
+    assert record["task"]["labels"] == ["false", "true"] and record["task"]["columns"] == ["sentence1", "sentence2"]
+    assert record["address"].startswith("pairs-full-finetune-1-")
+    again = study.run(subnetworks=["good", "majority", "bag_of_words"], engine="serial", progress=False)
+    assert again.ok and again.computed == 0
+
+
+def test_records_are_read_without_the_yaml_file(results, world, capsys):
+    gone = {**settings(world), "data": "gone/my_task.yaml"}
+    study = open_study("laptop", ["moods"], [1], gone, results)
+    assert study.record("moods/1/finetune/full")["task"]["title"] == "Moods, of mine"
+    assert set(study.table()["title"]) == {"Moods, of mine"}
+    with pytest.raises(UserError, match="my_task.yaml does not exist"):
+        study.run(progress=False)
+    assert main(["verify", "--results", str(results)]) == 0
+    assert main(["show", "moods/1/finetune/full", "--results", str(results)]) == 0
+    assert json.loads(capsys.readouterr().out.split("\n", 1)[1].partition("{")[2].join(("{", "")))["name"]
+    with pytest.raises(UserError, match="no cell"):
+        study.record("other/1/finetune/full")
+
+
+def test_the_pages_know_titles_labels_and_sizes(results, world):
+    study = open_study("laptop", seeds=[1], overrides=settings(world), results_dir=results)
+    html = tables.task_table(study).to_html()
+    assert "Moods, of mine" in html and "low, high" in html and "GLUE" not in html and "160" in html
+
+
+def test_another_description_is_another_address(world, results):
+    content = yaml.safe_load((world / "my_task.yaml").read_text())
+    content["tasks"][0]["labels"].append("even")
+    describe(world, content, "other.yaml")
+    one, two = (
+        open_study("laptop", ["moods"], [1], {**settings(world), "data": str(path)}, results).address(
+            "moods/1/finetune/full"
+        )
+        for path in (world / "my_task.yaml", world / "other.yaml")
+    )
+    assert one != two
+
+
+@pytest.mark.slow
+def test_a_notebook_on_an_own_task(world, results, tmp_path):
+    import nbformat
+    import papermill
+
+    parameters = {"preset": "laptop", "seeds": [1], "overrides": settings(world), "results_dir": str(results)}
+    out, notebook = tmp_path / "out.ipynb", ROOT / "notebooks" / "02_structured.ipynb"
+    papermill.execute_notebook(str(notebook), str(out), parameters, progress_bar=False, cwd=str(ROOT))
+    assert "Moods, of mine" in out.read_text(encoding="utf-8")
+    executed = nbformat.read(out, as_version=4)
+    assert sum("image/png" in o.get("data", {}) for c in executed.cells for o in c.get("outputs", [])) >= 2
+
+
+# ---- the page
+
+
+def test_the_example_of_the_page_is_the_one_that_runs(tmp_path):
+    page = (ROOT / "book" / "own_task.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    assert EXAMPLE.read_text(encoding="utf-8") in blocks
+    for key in KEYS:
+        assert f"`{key}`" in page, key
+    overrides = {"data": str(EXAMPLE), "min_steps": 1, "epochs": 1}
+    study = open_study("demo", ["reviews"], [42], overrides, tmp_path / "results")
+    summary = study.run(["search"], ["structured"], engine="serial", progress=False)
+    assert summary.ok
+    for task in study.preset.tasks:
+        data = load_task(task, str(EXAMPLE))
+        assert (len(data.train), len(data.dev), data.notes) == (360, 150, ())
+
+
+def test_further_blocks_of_the_page_are_valid(tmp_path):
+    page = (ROOT / "book" / "own_task.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    assert len(blocks) > 1
+    for block in blocks:
+        assert read_task_file(Path(describe(tmp_path, block)))
