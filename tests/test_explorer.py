@@ -10,7 +10,7 @@ import pytest
 from made_up_records import make_study
 
 from lottery_utils.analysis.gather import final_step
-from lottery_utils.report.explorer import NOT_STORED, explorer, explorer_data, explorer_html
+from lottery_utils.report.explorer import NOT_STORED, _relative, explorer, explorer_data, explorer_html
 
 
 @pytest.fixture(scope="module")
@@ -89,3 +89,8 @@ def test_nine_tasks_of_bert_base_stay_small(tmp_path):
     data = explorer_data({"one": study})["studies"][0]["searches"]
     a_step = [len(json.dumps(s, separators=(",", ":"))) / len(s["score"]) for s in data.values()]
     assert 45 * 25 * sum(a_step) < 1_500_000, "nine tasks, five seeds, 25 steps, both methods"
+
+
+def test_a_mask_that_failed_has_no_importances():
+    values, kept = np.array([[0.5, 0.25], [np.nan, np.nan]]), np.array([[True, True], [True, False]])
+    assert _relative(values, kept) == (["rsdw", ""], [0.5, 0.0])

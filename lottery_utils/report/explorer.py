@@ -148,10 +148,15 @@ def _magnitude(course: Mapping[str, np.ndarray]) -> dict:
 
 
 def _relative(values: np.ndarray, kept: np.ndarray) -> tuple[list[str], list[float]]:
-    """For each step the values of what is kept, in thousandths of their largest, and that largest (0 if none)."""
+    """For each step the values of what is kept, in thousandths of their largest, and that largest (0 if none).
+
+    A mask that failed has no importances: its values are the empty text.
+    """
     parts, tops = [], []
     for step, there in zip(values, kept, strict=True):
         own = step[there].astype(float)
+        if np.isnan(own).any():
+            own = own[:0]
         top = float(own.max(initial=0.0))
         parts.append(_parts(own / top if top > 0 else own))
         tops.append(float(f"{top:.4g}"))

@@ -36,7 +36,9 @@ function components(search, step) {
       one.kept = !structured || bits[step][i] === "1";
       one.gone = !one.kept && base !== null && base[i] === "1";
       one.next = one.kept && next !== null && next[i] === "0";
-      if (one.kept) {
+      one.share = 0;
+      one.known = values.length > 0;
+      if (one.kept && one.known) {
         const part = values[structured ? at++ : i];
         one.share = part / 1000;
         one.value = structured ? (one.share * search[`${kind}_top`][step]).toPrecision(3) : percent(part);
@@ -56,6 +58,7 @@ function nameOf(one) {
 function describe(one, structured) {
   if (!structured) return `${nameOf(one)}: ${one.value} of its weights kept`;
   if (!one.kept) return `${nameOf(one)}: ${one.gone ? "removed at this step" : "removed before"}`;
+  if (!one.known) return `${nameOf(one)}: kept; this mask failed, so its importance was not computed`;
   const rank = `importance ${one.value}, number ${one.rank} ${one.head === null ? "MLPs" : "heads"} left`;
   return `${nameOf(one)}: kept, ${rank}${one.next ? "; goes at the next step" : ""}`;
 }
