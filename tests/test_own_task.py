@@ -36,7 +36,9 @@ def describe(folder: Path, content: dict | str, name: str = "task.yaml") -> str:
     return str(path)
 
 
-def rows_of(folder: Path, train: str = "warm day,high\ncold day,low\n", dev: str = "a fine day,high\ngrey,low\n") -> None:
+def rows_of(
+    folder: Path, train: str = "warm day,high\ncold day,low\n", dev: str = "a fine day,high\ngrey,low\n"
+) -> None:
     """Write the two CSV files of `ONE`."""
     for split, rows in (("train", train), ("dev", dev)):
         (folder / f"{split}.csv").write_text("text,mood\n" + rows, encoding="utf-8")
