@@ -7,14 +7,17 @@ from pathlib import Path
 
 import torch
 from transformers import (
+    AlbertConfig,
     AutoModelForSequenceClassification,
     BertConfig,
     DistilBertConfig,
     ElectraConfig,
+    ModernBertConfig,
     RobertaConfig,
 )
 
 FAMILIES = ("bert", "roberta", "electra", "distilbert")
+PLAIN_FAMILIES = ("albert", "modernbert")  # computed by transformers' own forward pass
 VOCABULARY = 50
 
 
@@ -38,6 +41,13 @@ def tiny_config(family="bert", layers=3, heads=4, hidden=32, mlp=48, num_labels=
         return RobertaConfig(**common, bos_token_id=2, eos_token_id=3)
     if family == "electra":
         return ElectraConfig(**common, embedding_size=hidden // 2)
+    if family == "albert":
+        return AlbertConfig(**common | {"classifier_dropout_prob": dropout}, embedding_size=hidden // 2)
+    if family == "modernbert":
+        names = ("embedding_dropout", "attention_dropout", "mlp_dropout", "classifier_dropout")
+        special = dict.fromkeys(("bos_token_id", "cls_token_id", "eos_token_id", "sep_token_id"), 2)
+        common = {key: value for key, value in common.items() if key not in rates}
+        return ModernBertConfig(**common, **special, **dict.fromkeys(names, dropout), local_attention=8)
     return DistilBertConfig(
         vocab_size=VOCABULARY,
         dim=hidden,
@@ -62,7 +72,7 @@ def tiny_model(family="bert", seed=0, attention="sdpa", **sizes):
         )
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            if "LayerNorm" not in name and "layer_norm" not in name:
+            if "norm" not in name.lower():
                 parameter.normal_(0.0, 0.2, generator=generator)
     return model.eval()
 

@@ -20,6 +20,10 @@ class Family:
     the dropouts of the attention probabilities, after the attention's output and after the MLP (empty: none there).
     `dropouts` are the configuration's dropout fields; `padded_positions` says that position numbers start after the
     padding id, so that fewer tokens fit than there are positions.
+
+    A family whose layers are not BERT's (`lean` False) leaves `activation`, `norms` and `drops` out: `models.lean` does
+    not compute it, its own forward pass is called. `shared`: one module computes several layers, so a gate belongs to a
+    layer's position, not to weights (ALBERT).
     """
 
     encoder: str
@@ -28,11 +32,13 @@ class Family:
     attention_out: str
     mlp_in: str
     mlp_out: str
-    activation: str
-    norms: tuple[str, str]
-    drops: tuple[str, str, str]
     dropouts: tuple[str, ...]
+    activation: str = ""
+    norms: tuple[str, ...] = ()
+    drops: tuple[str, ...] = ()
     padded_positions: bool = False
+    lean: bool = True
+    shared: bool = False
 
 
 BERT = Family(
@@ -59,11 +65,34 @@ DISTILBERT = Family(
     drops=("attention.dropout", "", "ffn.dropout"),
     dropouts=("dropout", "attention_dropout", "seq_classif_dropout"),
 )
+ALBERT = Family(
+    encoder="encoder.albert_layer_groups",
+    attention="attention",
+    qkv=("attention.query", "attention.key", "attention.value"),
+    attention_out="attention.dense",
+    mlp_in="ffn",
+    mlp_out="ffn_output",
+    dropouts=("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout_prob"),
+    lean=False,
+    shared=True,
+)
+MODERNBERT = Family(
+    encoder="layers",
+    attention="attn",
+    qkv=("attn.Wqkv",),
+    attention_out="attn.Wo",
+    mlp_in="mlp.Wi",
+    mlp_out="mlp.Wo",
+    dropouts=("embedding_dropout", "attention_dropout", "mlp_dropout", "classifier_dropout"),
+    lean=False,
+)
 FAMILIES = {  # by config.model_type
     "bert": BERT,
     "roberta": replace(BERT, padded_positions=True),
     "electra": BERT,
     "distilbert": DISTILBERT,
+    "albert": ALBERT,
+    "modernbert": MODERNBERT,
 }
 
 
@@ -90,8 +119,19 @@ class Anatomy:
     head_dim: int
 
     def layer(self, i: int) -> nn.Module:
-        """Return encoder layer `i`."""
-        return self.model.base_model.get_submodule(self.family.encoder)[i]
+        """Return encoder layer `i`; where layers share weights, the module that computes it."""
+        found = self.model.base_model.get_submodule(self.family.encoder)
+        if not self.family.shared:
+            return found[i]
+        config = self.model.config
+        block, inner = divmod(i, config.inner_group_num)
+        return found[int(block / (config.num_hidden_layers / len(found)))].albert_layers[inner]
+
+    def turn(self, i: int) -> tuple[int, int]:
+        """Which of its calls in a forward pass layer `i` is to its module, from 0, and how many there are: 0 of 1."""
+        module = self.layer(i)
+        same = [j for j in range(self.layers) if self.layer(j) is module] if self.family.shared else [i]
+        return same.index(i), len(same)
 
     def attention(self, i: int) -> nn.Module:
         """Return the module of layer `i` that computes the heads."""
@@ -115,7 +155,9 @@ class Anatomy:
 
     @property
     def whole(self) -> bool:
-        """Whether all heads and MLPs are still there physically."""
+        """Whether all heads and MLPs are still there (physically, or where weights are shared, without masks)."""
+        if self.family.shared:
+            return getattr(self.model, "kept_heads", None) is None
         width = self.heads * self.head_dim
         return all(
             self.attention_out(i).in_features == width and self.mlp_out(i).in_features for i in range(self.layers)
@@ -138,14 +180,18 @@ class Anatomy:
     def structured_parameters(self) -> tuple[int, int, int]:
         """Return (parameters of one head, of one MLP, all prunable ones) of the whole model.
 
-        The attention output's bias belongs to no head: it stays when all heads of a layer are gone.
+        The attention output's bias belongs to no head: it stays when all heads of a layer are gone. Where layers share
+        weights, a head or MLP of one of them has no parameters of its own: 0.
         """
         if not self.whole:
             raise ValueError("the sizes of heads and MLPs are read from the whole model, this one is compact")
+        prunable = sum(p.numel() for p in self.prunable_parameters().values())
+        if self.family.shared:
+            return 0, 0, prunable
         per_head = sum(p.numel() for linear in self.qkv(0) for p in linear.parameters()) // self.heads
         per_head += self.attention_out(0).weight.numel() // self.heads
         per_mlp = sum(p.numel() for linear in (self.mlp_in(0), self.mlp_out(0)) for p in linear.parameters())
-        return per_head, per_mlp, sum(p.numel() for p in self.prunable_parameters().values())
+        return per_head, per_mlp, prunable
 
 
 def anatomy(model: nn.Module) -> Anatomy:
@@ -153,6 +199,8 @@ def anatomy(model: nn.Module) -> Anatomy:
     config = model.config
     family = family_of(config)
     layers = len(model.base_model.get_submodule(family.encoder))
+    if family.shared:
+        layers = config.num_hidden_layers * config.inner_group_num
     heads = config.num_attention_heads
     head_dim = getattr(config, "head_dim", None) or config.hidden_size // heads
     return Anatomy(model=model, family=family, layers=layers, heads=heads, head_dim=head_dim)

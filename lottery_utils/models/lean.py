@@ -1,8 +1,8 @@
 """A classifier's forward pass on packed examples: the same function as transformers', with less work.
 
 There is no padding, query, key and value are one product, and the last layer is computed for the first token of each
-example only, as that is all the classifier reads. Whole and compact models of every family take it; a model with hooks
-(gates) does not, as the hooks would not be called.
+example only, as that is all the classifier reads. Whole and compact models of the families with BERT's layers take it;
+a model with hooks (gates) does not, as the hooks would not be called.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ class Seen:
 
 
 def is_lean(model: nn.Module) -> bool:
-    """Whether `Lean` computes what `model` computes: a classifier of a known family, without hooks."""
+    """Whether `Lean` computes what `model` computes: a classifier of a family with BERT's layers, without hooks."""
     kind = getattr(getattr(model, "config", None), "model_type", None)
-    if kind not in FAMILIES or not type(model).__name__.endswith("ForSequenceClassification"):
+    if kind not in FAMILIES or not FAMILIES[kind].lean or not type(model).__name__.endswith("ForSequenceClassification"):
         return False
     return not any(m._forward_hooks or m._forward_pre_hooks or m._backward_hooks for m in model.modules())
 

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from ..training.batches import Encoded
+from .gated_passes import open_passes
 from .masks import StructuredMask
-from .passes import Passes
 
 RELEASED_BATCH = 64  # the authors' batch size in all stored searches
 EPS = 1e-20
@@ -38,7 +38,7 @@ def importance(
     batches of 64 in data order, the batch-mean loss, gradients never zeroed, so I = sum_b |sum_{b'<=b} g_b'|.
     The model is left as found.
     """
-    with Passes(model, data, precision, heads="gated", mlps="gated", keep=0) as passes:
+    with open_passes(model, data, precision, heads="gated", mlps="gated", keep=0) as passes:
         found = passes.run(mask)
         heads, mlps = (reduce_gradients(g, protocol, released_batch) for g in passes.measure(found))
     return Importance(heads, mlps, found.logits)

@@ -66,7 +66,7 @@ class Passes:
         if not self.lean.view.whole:
             raise ValueError("a search needs the whole model, this one is compact")
         self.gated = {"heads": heads == "gated", "mlps": mlps == "gated"}
-        self.freeze = _frozen(model)
+        self.freeze = frozen(model)
         self.chunks: list[tuple[Packed, np.ndarray, torch.Tensor]] = []
         for rows in packed_batches(data, CHUNK):
             batch, rows = pack(data, rows, self.device)
@@ -206,7 +206,7 @@ def _by_example(values: torch.Tensor, batch: Packed) -> torch.Tensor:
 
 
 @contextlib.contextmanager
-def _frozen(model: torch.nn.Module):
+def frozen(model: torch.nn.Module):
     """Dropout off and no weight gradients: the backward pass then costs about half."""
     params, was_training = [p for p in model.parameters() if p.requires_grad], model.training
     model.eval()

@@ -11,6 +11,7 @@ import torch
 from ..errors import CellFailed
 from ..tasks.metrics import compute_metrics, predictions_from_logits, search_score
 from ..training.batches import Encoded
+from .gated_passes import open_passes
 from .importance import normalise_heads, reduce_gradients
 from .masks import ModelSizes, StructuredMask, model_sizes
 from .passes import Pass, Passes
@@ -70,7 +71,7 @@ def structured_search(
     """
     # the authors' norms take in pruned heads, so those stay, behind gates; elsewhere nothing removed is computed
     heads = "gated" if preset.importance == "released" else "cut"
-    with Passes(model, dev, preset.precision, heads) as passes:
+    with open_passes(model, dev, preset.precision, heads) as passes:
         return _search(passes, model_sizes(model), dev, task, preset, majority, progress)
 
 

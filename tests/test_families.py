@@ -1,0 +1,269 @@
+"""ALBERT and ModernBERT, which the lean path does not compute: every step of the study, by their own forward pass."""
+
+from __future__ import annotations
+
+import copy
+import json
+import types
+from pathlib import Path
+
+import numpy as np
+import pytest
+import small_world
+import torch
+from tiny import PLAIN_FAMILIES, tiny_batch, tiny_model
+
+from lottery_utils.attention.maps import attention_maps
+from lottery_utils.cli import main
+from lottery_utils.experiment.study import open_study
+from lottery_utils.export.dense import dense
+from lottery_utils.models.anatomy import FAMILIES, anatomy
+from lottery_utils.models.compact import compact, load_compact, parameter_counts, save_compact
+from lottery_utils.models.gates import Gates
+from lottery_utils.models.lean import is_lean
+from lottery_utils.pruning.gated_passes import GatedPasses, open_passes
+from lottery_utils.pruning.masks import StructuredMask, model_sizes
+from lottery_utils.pruning.passes import Passes
+from lottery_utils.training.batches import Encoded
+
+LAYERS, HEADS = 3, 4
+SOME = (torch.tensor([[1, 0, 1, 1], [0, 0, 0, 0], [0, 1, 0, 0]]).bool(), torch.tensor([1, 1, 0]).bool())
+NONE = (torch.zeros(LAYERS, HEADS).bool(), torch.zeros(LAYERS).bool())
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def gated(model, batch, heads=None, mlps=None):
+    with Gates(model) as gates:
+        return gates.set(heads, mlps) and model(**batch).logits
+
+
+def examples(count=9):
+    """Random examples of several lengths."""
+    rng = np.random.default_rng(0)
+    lengths = rng.integers(3, 9, size=count)
+    ids = rng.integers(5, 50, size=lengths.sum()).astype(np.int32)
+    starts = np.concatenate([[0], np.cumsum(lengths)])
+    return Encoded(ids, np.empty(0, np.int32), starts, rng.integers(0, 3, size=count), 0)
+
+
+@pytest.mark.parametrize("family", PLAIN_FAMILIES)
+def test_each_gate_is_of_one_layer_and_head(family):
+    model, batch = tiny_model(family), tiny_batch()
+    assert not is_lean(model) and (anatomy(model).layers, anatomy(model).heads) == (LAYERS, HEADS)
+    with torch.no_grad():
+        whole, found = model(**batch).logits, []
+        for i in range(LAYERS):
+            for gate in (*[(i, head) for head in range(HEADS)], None):
+                heads, mlps = torch.ones(LAYERS, HEADS), torch.ones(LAYERS)
+                if gate is None:
+                    mlps[i] = 0
+                else:
+                    heads[gate] = 0
+                found.append(gated(model, batch, heads, mlps))
+        assert all((a - b).abs().max() > 1e-4 for k, a in enumerate(found) for b in (*found[:k], whole))
+        assert torch.equal(gated(model, batch), whole) and torch.equal(model(**batch).logits, whole)
+
+
+@pytest.mark.parametrize("family", PLAIN_FAMILIES)
+def test_a_gate_of_one_layer_is_what_zeroed_weights_of_that_layer_do(family):
+    """For ALBERT by hand: the layers untied, so that one of them can have zeros."""
+    model, batch = tiny_model(family), tiny_batch()
+    heads, mlps = torch.ones(LAYERS, HEADS).bool(), torch.ones(LAYERS).bool()
+    heads[1, 2], mlps[2] = False, False
+    body = anatomy(model)
+    if body.family.shared:
+        config = copy.deepcopy(model.config)
+        config.num_hidden_groups = LAYERS
+        by_hand = type(model)(config).eval()
+        state = dict(model.state_dict())
+        for name in [n for n in state if ".albert_layer_groups.0." in n]:
+            for group in range(1, LAYERS):
+                state[name.replace("groups.0.", f"groups.{group}.")] = state[name]
+        by_hand.load_state_dict(state)
+    else:
+        by_hand = copy.deepcopy(model)
+    hand = anatomy(by_hand)
+    with torch.no_grad():
+        hand.attention_out(1).weight[:, 2 * hand.head_dim : 3 * hand.head_dim] = 0
+        for parameter in hand.mlp_out(2).parameters():
+            parameter.zero_()
+        torch.testing.assert_close(gated(model, batch, heads, mlps), by_hand(**batch).logits, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("attention", ["sdpa", "eager"])
+@pytest.mark.parametrize("family", PLAIN_FAMILIES)
+def test_compact_and_dense_compute_what_gates_compute(family, attention, tmp_path):
+    model = tiny_model(family, attention=attention)
+    for number, (heads, mlps) in enumerate((SOME, NONE, (SOME[0], NONE[1]))):
+        small = compact(model, heads, mlps)
+        save_compact(small, tmp_path / str(number))
+        forms = (small, copy.deepcopy(small), load_compact(tmp_path / str(number)), dense(small))
+        assert not anatomy(small).whole and anatomy(model).whole and anatomy(forms[3]).whole
+        with pytest.raises(ValueError, match="compact"):
+            Gates(small)
+        for padded in (True, False):
+            batch = tiny_batch(padded=padded)
+            with torch.no_grad():
+                want = gated(model, batch, heads, mlps)
+                for form in forms:
+                    torch.testing.assert_close(form(**batch).logits, want, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("family", PLAIN_FAMILIES)
+def test_compact_learns_as_gated(family):
+    model, batch, labels = tiny_model(family), tiny_batch(), torch.tensor([0, 1, 2, 1, 0])
+    small = compact(model, *SOME).train()
+    model.train()
+    optimisers = [torch.optim.SGD(m.parameters(), lr=0.05) for m in (model, small)]
+    with Gates(model) as gates:
+        gates.set(*SOME)
+        for _ in range(3):
+            for m, optimiser in zip((model, small), optimisers):
+                optimiser.zero_grad()
+                torch.nn.functional.cross_entropy(m(**batch).logits, labels).backward()
+                optimiser.step()
+        torch.testing.assert_close(small(**batch).logits, model(**batch).logits, atol=1e-4, rtol=0)
+
+
+def test_sizes_of_shared_weights():
+    """ALBERT's heads have no weights of their own, ModernBERT's do; a shared weight counts once."""
+    model = tiny_model("albert")
+    sizes, counts = model_sizes(model), parameter_counts(model)
+    one = 4 * (32 * 32 + 32) + 32 * 48 + 48 + 48 * 32 + 32
+    assert (sizes.per_head, sizes.per_mlp, sizes.prunable, counts["encoder_prunable"]) == (0, 0, one, one)
+    assert counts["total"] == sizes.total == sum(p.numel() for p in model.parameters())
+    assert counts["total"] == sum(n for key, n in counts.items() if key != "total") and min(counts.values()) > 0
+    mask = StructuredMask(SOME[0].numpy(), SOME[1].numpy())
+    assert mask.shares(sizes) == {"heads": 4 / 12, "mlps": 2 / 3, "prunable": 1.0, "all": 1.0}
+    modern = tiny_model("modernbert")
+    sizes = model_sizes(modern)
+    assert (sizes.per_head, sizes.per_mlp) == (4 * 8 * 32, 3 * 32 * 48)  # no biases; the MLP has a gate beside its input
+    left = parameter_counts(compact(modern, *SOME))["total"]
+    assert sizes.total - left == 8 * sizes.per_head + sizes.per_mlp
+
+
+def test_groups_of_layers_are_found():
+    """ALBERT may share within groups, and have several layers in a group."""
+    from transformers import AlbertConfig, AlbertForSequenceClassification
+
+    sizes = dict(vocab_size=50, hidden_size=16, num_attention_heads=2, intermediate_size=8, embedding_size=8)
+    config = AlbertConfig(**sizes, num_hidden_layers=4, num_hidden_groups=2, inner_group_num=2)
+    body = anatomy(AlbertForSequenceClassification(config))
+    assert body.layers == 8 and [body.turn(i) for i in range(8)] == 2 * [(0, 2), (0, 2), (1, 2), (1, 2)]
+    assert body.layer(0) is body.layer(2) is not body.layer(1) and body.layer(3) is not body.layer(5)
+    model, heads, mlps = body.model.eval(), torch.ones(8, 2).bool(), torch.ones(8).bool()
+    heads[3, 1], heads[6, 0], mlps[5] = False, False, False
+    batch, small = tiny_batch(), compact(body.model, heads, mlps)
+    with torch.no_grad():
+        want = gated(model, batch, heads, mlps)
+        for form in (small, dense(small)):
+            torch.testing.assert_close(form(**batch).logits, want, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("family", PLAIN_FAMILIES)
+def test_counting_starts_again_after_an_error(family):
+    model, batch = tiny_model(family), tiny_batch()
+    with torch.no_grad(), Gates(model) as gates:
+        gates.set(*SOME)
+        want = model(**batch).logits
+        last = anatomy(model).mlp_in(1).register_forward_pre_hook(lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            model(**batch)
+        last.remove()
+        assert torch.equal(model(**batch).logits, want)
+
+
+def test_attention_maps_of_albert_are_by_layer_and_those_of_modernbert_are_refused():
+    model, batch = tiny_model("albert"), tiny_batch(padded=False)
+    maps = attention_maps(model, batch)
+    assert [m.layer for m in maps] == [0, 1, 2] and not torch.allclose(maps[0].raw(), maps[1].raw(), atol=1e-3)
+    eager = tiny_model("albert", attention="eager")
+    with torch.no_grad():
+        taken = eager(**batch, output_attentions=True).attentions
+    for found, want in zip(maps, taken):
+        torch.testing.assert_close(found.raw(), want, atol=1e-5, rtol=0)
+    small = attention_maps(compact(model, *SOME), batch)
+    assert [m.heads.tolist() for m in small] == [[0, 2, 3], [1]]
+    torch.testing.assert_close(small[0].raw(), maps[0].raw()[:, [0, 2, 3]])
+    with pytest.raises(RuntimeError, match="attention is not softmax"):  # positions are rotations of queries and keys
+        attention_maps(tiny_model("modernbert"), batch)
+
+
+@pytest.mark.parametrize("heads", ["cut", "gated"])
+@pytest.mark.parametrize("mlps", ["cut", "gated"])
+def test_plain_passes_answer_as_the_lean_ones(heads, mlps):
+    model, data = tiny_model("bert"), examples()
+    mask = StructuredMask(SOME[0].numpy(), SOME[1].numpy())
+    found = []
+    for passes in (Passes(model, data, heads=heads, mlps=mlps), GatedPasses(model, data, "fp32", heads, mlps)):
+        with passes:
+            one = passes.run(mask)
+            found.append((one.logits, *passes.measure(one)))
+    for lean, plain in zip(*found):
+        np.testing.assert_allclose(plain, lean, atol=1e-4)
+    assert all(p.requires_grad for p in model.parameters()) and not anatomy(model).mlp_out(0)._forward_hooks
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_family_gets_passes_that_know_it(family):
+    with open_passes(tiny_model(family), examples()) as passes:
+        assert isinstance(passes, Passes if FAMILIES[family].lean else GatedPasses)
+        found = passes.run(StructuredMask.full(LAYERS, HEADS))
+        assert all(np.isfinite(part).all() for part in (found.logits, *passes.measure(found)))
+
+
+# ---- the whole study
+
+
+def make_model(folder: Path, family: str) -> Path:
+    """A tiny random model of `family` with the tokenizer of the small world."""
+    import transformers as tf
+
+    small_world.make_model(folder)
+    sizes = dict(vocab_size=25, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=48)
+    sizes |= {"max_position_embeddings": 32, "pad_token_id": 0}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        if family == "albert":
+            model = tf.AlbertModel(tf.AlbertConfig(**sizes, embedding_size=32, initializer_range=0.1))
+        else:
+            special = dict(bos_token_id=2, cls_token_id=2, eos_token_id=3, sep_token_id=3)
+            model = tf.ModernBertModel(tf.ModernBertConfig(**sizes, **special, initializer_range=0.1))
+    model.save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", PLAIN_FAMILIES)
+def test_a_study_of_the_family_and_its_export(family, tmp_path):
+    from transformers import AutoModelForSequenceClassification
+
+    model = make_model(tmp_path / "model", family)
+    small_world.make_task(tmp_path / "data")
+    settings = {**small_world.SETTINGS, "model": str(model), "data": str(tmp_path / "data"), "tasks": ["sst2"]}
+    study = open_study("laptop", seeds=[1], overrides=settings, results_dir=tmp_path / "results")
+    summary = study.run(subnetworks=["good", "bad"], engine="serial", progress=False)
+    assert summary.ok, summary.failed
+    table = study.table()
+    full = table[table["stage"] == "finetune"]["score"].iloc[0]
+    good = table[(table["stage"] == "score") & (table["subnetwork"] == "good")]
+    assert full > 0.9 and (good["score"] >= 0.9 * full).all()
+    structured = good[good["method"] == "structured"].iloc[0]
+    assert structured["share_heads"] < 1
+    assert (structured["share_prunable"] == 1.0) == (family == "albert")
+    pairs = [f"{k}={v if isinstance(v, str) else json.dumps(v)}" for k, v in settings.items()]
+    out = tmp_path / "out"
+    options = ["--preset", "laptop", "--seeds", "1", "--results", str(tmp_path / "results"), "--set", *pairs]
+    assert main(["export", "sst2/1/retrain/structured/good", str(out), *options]) == 0
+    batch = types.SimpleNamespace(ids=torch.randint(5, 25, (3, 7), generator=torch.Generator().manual_seed(0)))
+    with torch.no_grad():
+        loaded = AutoModelForSequenceClassification.from_pretrained(out).eval()
+        torch.testing.assert_close(loaded(batch.ids).logits, load_compact(out)(batch.ids).logits, atol=1e-4, rtol=0)
+
+
+# ---- the page
+
+
+def test_the_page_names_every_family():
+    page = (ROOT / "book" / "families.md").read_text(encoding="utf-8")
+    assert all(f"`{name}`" in page for name in FAMILIES)
