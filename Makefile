@@ -12,6 +12,8 @@ OUT     ?= out
 # An extra package index for torch, for example https://download.pytorch.org/whl/cpu (a machine without a GPU).
 TORCH_INDEX ?=
 PYTEST_ARGS ?= -n auto
+KILLS   ?= 200
+INPUTS  ?= 10000
 # A built book to open in the browser; empty: the committed one, built first.
 BOOK ?=
 
@@ -23,7 +25,7 @@ STUDY := --preset $(PRESET) --results $(RESULTS) $(if $(TASKS),--tasks $(TASKS))
 SPEED := $(if $(WORKERS),--workers $(WORKERS))
 
 .DEFAULT_GOAL := help
-.PHONY: help env report run status test test-browser book chapters clean distclean
+.PHONY: help env report run status test test-browser crash-test fuzz book chapters clean distclean
 
 help:  ## list the targets and variables
 	@echo "Targets:"
@@ -31,6 +33,7 @@ help:  ## list the targets and variables
 	@echo "Variables, for example:"
 	@echo "  PRESET=$(PRESET) TASKS=\"rte mrpc\" SEEDS=\"1337 42\" SET=\"KEY=VALUE\" RESULTS=$(RESULTS) OUT=$(OUT) WORKERS=2"
 	@echo "  PYTHON=python3.12 VENV=$(VENV) TORCH_INDEX=URL PYTEST_ARGS=\"-n auto\""
+	@echo "  KILLS=200 INPUTS=10000"
 
 env: $(STAMP)  ## make .venv with the locked versions, once
 
@@ -63,6 +66,12 @@ test-browser: env $(if $(BOOK),,book)  ## open every page of the book in headles
 	@$(BIN)/python -c 'import playwright' 2>/dev/null \
 		|| $(BIN)/python -m pip install --disable-pip-version-check -e '.[browser]'
 	LOTTERY_BOOK=$(or $(BOOK),book/_build/html) $(BIN)/python -m pytest $(PYTEST_ARGS) tests/browser
+
+crash-test: env  ## kill a small sweep KILLS times and compare with an undisturbed one
+	$(BIN)/python benchmarks/crash.py --kills $(KILLS)
+
+fuzz: env  ## try INPUTS made-up and damaged inputs of every kind
+	$(BIN)/python benchmarks/fuzz.py --inputs $(INPUTS)
 
 book: env  ## build the committed book strictly, computing nothing
 	$(BIN)/jupyter-book build book/ -n -W --keep-going
