@@ -65,6 +65,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_choice(run)
     run.add_argument("--engine", default="local", help="local (worker processes, the default), serial or ray")
     run.add_argument("--workers", type=int, help="worker processes; default: one a GPU, or one a core without GPUs")
+    share = "with --engine ray: the part of a GPU that a cell gets (default: $LOTTERY_GPUS_PER_CELL, else 1)"
+    run.add_argument("--gpus-per-cell", metavar="SHARE", help=share)
     run.add_argument("--retry-failed", action="store_true", help="try cells again that failed before")
     run.add_argument("--quiet", action="store_true", help="no progress bar")
     _add_grid(run)
@@ -175,6 +177,8 @@ def _study(options: argparse.Namespace):
 
 def _run(options: argparse.Namespace) -> int:
     _choose_grid(options)
+    if options.gpus_per_cell is not None:
+        os.environ["LOTTERY_GPUS_PER_CELL"] = options.gpus_per_cell
     study = _study(options)
     summary = study.run(
         options.stages, options.methods, options.subnetworks, options.engine, options.workers, not options.quiet,
