@@ -45,7 +45,7 @@ def dense(model: nn.Module) -> nn.Module:
 
 
 def _untied(model: nn.Module) -> nn.Module:
-    """A full-size model, a group of layers a layer, with zeros at each layer for what the model's masks remove there."""
+    """A full-size model with weights of its own in each layer, zeros where the layer's mask removes something."""
     config = copy.deepcopy(model.config)
     config.num_hidden_groups = config.num_hidden_layers
     whole = build_classifier(config, "sdpa")

@@ -53,7 +53,8 @@ class Seen:
 def is_lean(model: nn.Module) -> bool:
     """Whether `Lean` computes what `model` computes: a classifier of a family with BERT's layers, without hooks."""
     kind = getattr(getattr(model, "config", None), "model_type", None)
-    if kind not in FAMILIES or not FAMILIES[kind].lean or not type(model).__name__.endswith("ForSequenceClassification"):
+    known = kind in FAMILIES and FAMILIES[kind].lean
+    if not known or not type(model).__name__.endswith("ForSequenceClassification"):
         return False
     return not any(m._forward_hooks or m._forward_pre_hooks or m._backward_hooks for m in model.modules())
 

@@ -1,7 +1,7 @@
 """Passes over the dev set under masks for models that `models.lean` does not compute: gates on the model itself.
 
-It answers as `passes.Passes` does and is slower: removed parts are computed and multiplied by zero, examples are padded,
-and nothing is kept between passes.
+It answers as `passes.Passes` does and is slower: removed parts are computed and multiplied by zero, examples are
+padded, and nothing is kept between passes.
 """
 
 from __future__ import annotations
