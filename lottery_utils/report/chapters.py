@@ -52,7 +52,9 @@ def execute_chapter(notebook: Path, output: Path, parameters: dict, tick: Callab
     from nbclient.exceptions import DeadKernelError
     from traitlets.config import Config
 
-    config = Config({"NotebookClient": {"shutdown_kernel": "immediate"}})  # nothing of it is needed after its last cell
+    # nothing of a kernel is needed after its last cell; figures make many objects that live as long as it does
+    often = '--IPKernelApp.exec_lines=__import__("gc").set_threshold(50_000)'
+    config = Config({"NotebookClient": {"shutdown_kernel": "immediate", "extra_arguments": [often]}})
     sockets = tempfile.TemporaryDirectory(prefix="lottery-")
     if os.name == "posix":  # sockets as files of this kernel, which only this user can open, instead of TCP ports
         config.KernelManager.update(transport="ipc", ip=f"{sockets.name}/s")

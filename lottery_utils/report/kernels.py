@@ -55,7 +55,8 @@ def execute_chapters(
     others = set(psutil.Process().children(recursive=True))
     pool, stopped = ThreadPoolExecutor(min(len(notebooks), workers or _cores(), AT_MOST)), []
     with bar, _environment(STORED_ONLY, "1"), pool:
-        running = {pool.submit(run, path): path for path in notebooks}
+        longest_first = sorted(notebooks, key=cells.__getitem__, reverse=True)
+        running = {pool.submit(run, path): path for path in longest_first}
         try:
             for done, future in enumerate(as_completed(running), 1):
                 seconds, stop = future.result()
