@@ -131,7 +131,8 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
 def _add_grid(parser: argparse.ArgumentParser) -> None:
     where = "whose electricity counts for CO2: ISO code of three letters (default: $LOTTERY_COUNTRY, else USA)"
     parser.add_argument("--country", metavar="CODE", help=where)
-    parser.add_argument("--region", metavar="NAME", help="state or province, USA and CAN only (default: $LOTTERY_REGION)")
+    region = "state or province, USA and CAN only (default: $LOTTERY_REGION)"
+    parser.add_argument("--region", metavar="NAME", help=region)
 
 
 def _choose_grid(options: argparse.Namespace) -> None:
@@ -304,7 +305,8 @@ def _find(options: argparse.Namespace, wanted: str) -> dict:
             raise unknown
         raise UserError(f"no cell {shown(wanted)} is stored in {shown(options.results)}; see 'lottery status'")
     listed = ", ".join(found[:5]) + (", ..." if len(found) > 5 else "")
-    raise UserError(f"{shown(wanted)} is the beginning or name of {len(found)} stored cells ({listed}); name one of them")
+    many = f"{shown(wanted)} is the beginning or name of {len(found)} stored cells"
+    raise UserError(f"{many} ({listed}); name one of them")
 
 
 def _report(options: argparse.Namespace) -> int:
