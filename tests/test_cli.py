@@ -134,7 +134,7 @@ def _bad_world(case, world, root):
     elif case == "weights cut short":
         weights.write_bytes(weights.read_bytes()[:3000])
     elif case == "unknown family":
-        config.write_text(json.dumps({**json.loads(config.read_text()), "model_type": "albert"}))
+        config.write_text(json.dumps({**json.loads(config.read_text()), "model_type": "mobilebert"}))
     elif case == "weights do not fit":
         config.write_text(json.dumps({**json.loads(config.read_text()), "hidden_size": 64}))
     else:
