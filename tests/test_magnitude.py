@@ -10,18 +10,20 @@ from toy import replaced, trained
 from torch.nn.utils import prune
 
 from lottery_utils.models.anatomy import anatomy
-from lottery_utils.pruning.magnitude import Ranking, component_shares, magnitude_search, pruned_counts
+from lottery_utils.pruning.levels import Levels
+from lottery_utils.pruning.magnitude import component_shares, magnitude_search, pruned_counts
 from lottery_utils.training.evaluate import predict
 
 
 def test_masks_equal_repeated_global_unstructured():
     model = tiny_model(layers=2)
     parameters = anatomy(model).prunable_parameters()
-    ranking, counts = Ranking(parameters), pruned_counts(sum(p.numel() for p in parameters.values()), 0.1, 5)
+    counts = pruned_counts(sum(p.numel() for p in parameters.values()), 0.1, 5)
+    levels = Levels(parameters, counts)
     places = [(model.get_submodule(name.rpartition(".")[0]), name.rpartition(".")[2]) for name in parameters]
-    for pruned in counts[1:]:
+    for number in range(1, len(counts)):
         prune.global_unstructured(places, pruning_method=prune.L1Unstructured, amount=0.1)
-        mask = ranking.mask(pruned)
+        mask = levels.mask(number)
         for (module, name), (full_name, kept) in zip(places, mask.weights.items()):
             assert torch.equal(getattr(module, name + "_mask").bool(), kept), full_name
 
@@ -35,15 +37,58 @@ def test_masks_equal_repeated_global_unstructured():
 def test_masks_have_the_exact_size_are_nested_and_cut_ties_in_model_order(first, second, data):
     values = {"a": torch.tensor(first, dtype=torch.float32), "b": torch.tensor(second, dtype=torch.float32)}
     for largest in (False, True):
-        ranking = Ranking(values, largest_first=largest)
-        fewer = data.draw(st.integers(0, ranking.total))
-        more = data.draw(st.integers(fewer, ranking.total))
-        small, large = ranking.mask(more), ranking.mask(fewer)
-        assert small.size == ranking.total - more and small <= large
+        total = len(first) + len(second)
+        fewer = data.draw(st.integers(0, total))
+        more = data.draw(st.integers(fewer, total))
+        levels = Levels(values, [fewer, more], largest_first=largest)
+        large, small = levels.mask(0), levels.mask(1)
+        assert small.size == total - more and large.size == total - fewer and small <= large
         flat = [abs(v) * (-1 if largest else 1) for v in first + second]
         gone = set(sorted(range(len(flat)), key=lambda i: (flat[i], i))[:more])
         kept = torch.cat(list(small.weights.values()))
         assert [i in gone for i in range(len(flat))] == (~kept).tolist()
+
+
+def test_many_ties_and_levels_equal_a_stable_sort():
+    """Values of eight kinds, zeros of both signs among them: every mask is a cut of the stable order of |w|."""
+    generator = torch.Generator().manual_seed(0)
+    kinds = torch.tensor([0.0, -0.0, 1e-42, -1e-42, 0.5, -0.5, 0.5000001, 3e38])
+    values = {str(i): kinds[torch.randint(8, (n,), generator=generator)] for i, n in enumerate((5000, 1, 3000))}
+    flat = torch.cat([v.abs() for v in values.values()])
+    counts = pruned_counts(len(flat), 0.1, 30)
+    for largest in (False, True):
+        levels = Levels(values, counts, largest_first=largest)
+        order = (-flat if largest else flat).sort(stable=True).indices
+        for number, pruned in enumerate(counts):
+            expected = torch.ones(len(flat), dtype=torch.bool)
+            expected[order[:pruned]] = False
+            found = levels.mask(number)
+            assert torch.equal(torch.cat(list(found.weights.values())), expected)
+            for name, bits in levels.packed(number).items():
+                unpacked = np.unpackbits(bits, count=values[name].numel()).astype(bool)
+                assert np.array_equal(unpacked, found.weights[name].numpy())
+
+
+def test_torch_prune_agrees_up_to_the_choice_among_equal_weights():
+    """torch leaves open which of several equal weights go; the numbers agree, and all others do."""
+    generator = torch.Generator().manual_seed(1)
+    layer = torch.nn.Linear(64, 64, bias=False)
+    with torch.no_grad():
+        layer.weight.copy_(torch.randint(-20, 21, (64, 64), generator=generator) / 8)
+    weight = layer.weight.detach().clone()
+    pruned = 1500
+    mine = Levels({"weight": weight}, [pruned]).mask(0).weights["weight"]
+    prune.global_unstructured([(layer, "weight")], pruning_method=prune.L1Unstructured, amount=pruned)
+    theirs = layer.weight_mask.bool()
+    edge = weight.abs().flatten().sort().values[pruned - 1]
+    assert mine.sum() == theirs.sum()
+    assert (weight.abs()[mine != theirs] == edge).all()
+
+
+@pytest.mark.parametrize("counts", [[2, 1], [-1], [7]])
+def test_counts_must_rise_within_the_weights(counts):
+    with pytest.raises(ValueError, match="counts must rise"):
+        Levels({"a": torch.ones(6)}, counts)
 
 
 def test_ten_percent_of_the_rest_compounds():

@@ -8,7 +8,7 @@ from operator import and_
 import numpy as np
 import torch
 
-from .magnitude import Ranking
+from .levels import Levels
 from .masks import StructuredMask, WeightMask
 
 Generator = np.random.Generator
@@ -32,7 +32,8 @@ def structured_control(
         return ~good
     pick = {"random": _random, "bad": _bad}[kind]
     if kind == "random" and sizes == "bernoulli":
-        return StructuredMask(rng.random(good.heads.shape) < good.heads.mean(), rng.random(len(good.mlps)) < good.mlps.mean())
+        heads = rng.random(good.heads.shape) < good.heads.mean()
+        return StructuredMask(heads, rng.random(len(good.mlps)) < good.mlps.mean())
     return StructuredMask(pick(good.heads, rng), pick(good.mlps, rng))
 
 
@@ -86,7 +87,7 @@ def magnitude_control(
         return ~good
     pruned = good.total - good.size
     if kind == "bad":
-        return Ranking(parameters, largest_first=True).mask(pruned)
+        return Levels(parameters, [pruned], largest_first=True).mask(0)
     kept = torch.ones(good.total, dtype=torch.bool)
     kept[torch.randperm(good.total, generator=generator)[:pruned]] = False
     parts = kept.split([value.numel() for value in good.weights.values()])

@@ -11,6 +11,7 @@ from ..models.anatomy import anatomy
 from ..tasks.metrics import compute_metrics, predictions_from_logits, search_score
 from ..training.batches import Encoded
 from ..training.evaluate import predict
+from .levels import Levels
 from .masks import WeightMask
 from .stopping import stop_rule
 from .structured import Search
@@ -22,41 +23,6 @@ def pruned_counts(total: int, step: float, steps: int) -> list[int]:
     for _ in range(steps):
         counts.append(counts[-1] + round(step * (total - counts[-1])))
     return counts
-
-
-class Ranking:
-    """The order in which prunable weights go: by |w|, equal ones in model order.
-
-    Weights do not change during a search, so all its masks are nested cuts of one ordering: one sort of the
-    values gives every threshold, and a mask is one comparison.
-    """
-
-    def __init__(self, parameters: dict[str, torch.Tensor], largest_first: bool = False):
-        self.parameters = {name: p.detach() for name, p in parameters.items()}
-        self.sign = -1.0 if largest_first else 1.0
-        self._sorted = torch.cat([self._values(p) for p in self.parameters.values()]).sort().values
-        self.total = len(self._sorted)
-
-    def _values(self, p: torch.Tensor) -> torch.Tensor:
-        return self.sign * p.abs().reshape(-1)
-
-    def mask(self, pruned: int) -> WeightMask:
-        """The mask after exactly `pruned` weights are gone."""
-        if not 0 <= pruned <= self.total:
-            raise ValueError(f"pruned must lie between 0 and {self.total}, got {pruned}")
-        if pruned == 0:
-            return WeightMask({name: torch.ones_like(p, dtype=torch.bool) for name, p in self.parameters.items()})
-        threshold = self._sorted[pruned - 1]
-        ties = pruned - int(torch.searchsorted(self._sorted, threshold))  # of these equal ones go, in model order
-        weights = {}
-        for name, p in self.parameters.items():
-            values = self._values(p)
-            keep = values > threshold
-            equal = (values == threshold).nonzero().squeeze(1)
-            keep[equal[max(ties, 0) :]] = True
-            ties -= len(equal)
-            weights[name] = keep.view(p.shape)
-        return WeightMask(weights)
 
 
 def magnitude_search(
@@ -75,22 +41,24 @@ def magnitude_search(
     """
     view = anatomy(model)
     parameters = view.prunable_parameters()
-    ranking = Ranking(parameters)
-    counts = pruned_counts(ranking.total, preset.magnitude_step, preset.magnitude_max_steps)
+    total = sum(p.numel() for p in parameters.values())
+    counts = pruned_counts(total, preset.magnitude_step, preset.magnitude_max_steps)
+    levels = Levels(parameters, counts)
     originals = {name: p.detach().clone() for name, p in parameters.items()}
     released = preset.importance == "released"
-    best, rows, rule = ranking.mask(0), [], None
+    best, rows, rule = levels.mask(0), [], None
     try:
         for number, pruned in enumerate(counts):
-            mask = ranking.mask(pruned)
+            mask = levels.mask(number)
             with torch.no_grad():
                 for name, p in parameters.items():
-                    torch.mul(originals[name], mask.weights[name], out=p)
-            metrics = compute_metrics(task, predictions_from_logits(task, predict(model, dev, preset.precision)), dev.labels)
+                    torch.mul(originals[name], mask.weights[name].to(p.device), out=p)
+            predictions = predictions_from_logits(task, predict(model, dev, preset.precision))
+            metrics = compute_metrics(task, predictions, dev.labels)
             score = search_score(task, metrics)
             rule = rule or stop_rule(score, majority, preset.threshold, released)
             passed = number == 0 or score >= rule.target
-            rows.append((ranking.total - pruned, score, passed, *component_shares(view, mask)))
+            rows.append((total - pruned, score, passed, *component_shares(view, mask)))
             if progress:
                 progress(number, len(counts) - 1)
             if not passed or not rule.searchable:
@@ -105,7 +73,7 @@ def magnitude_search(
     kept, score, passed, heads, mlps = zip(*rows)
     trajectory = {
         "kept": np.array(kept, np.int64),
-        "share": np.array(kept) / ranking.total,
+        "share": np.array(kept) / total,
         "score": np.array(score),
         "passed": np.array(passed, bool),
         "target": np.array([rule.target if rule.searchable else 0.0]),

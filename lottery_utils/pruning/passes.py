@@ -2,8 +2,8 @@
 
 The weights are frozen, examples are packed without padding, and what a mask removes is not computed. The gradient of a
 component's gate is the sum of its output times the gradient of what the gate lets through, so one backward pass gives
-it for every example, and that pass ends at the lowest component still there. A pass begins at the lowest layer where its
-mask differs from that of the pass before, whose activations are kept where memory allows.
+it for every example, and that pass ends at the lowest component still there. A pass begins at the lowest layer where
+its mask differs from that of the pass before, whose activations are kept where memory allows.
 """
 
 from __future__ import annotations

@@ -87,7 +87,9 @@ def collate(encoded: Encoded, rows: np.ndarray, device: torch.device) -> Batch:
     return Batch(tensors, torch.from_numpy(encoded.labels[rows]).to(device), rows)
 
 
-def pack(encoded: Encoded, rows: np.ndarray, device: torch.device, pad: bool | None = None) -> tuple[Packed, np.ndarray]:
+def pack(
+    encoded: Encoded, rows: np.ndarray, device: torch.device, pad: bool | None = None
+) -> tuple[Packed, np.ndarray]:
     """`rows` (B,) end to end, longest first, as a packed batch, and the rows in its order.
 
     `pad`: one group with a mask instead of a group for each length; None decides by the device.
