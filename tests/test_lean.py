@@ -1,0 +1,177 @@
+"""The lean forward pass computes what transformers computes, gradients and training included."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from tiny import tiny_model
+from toy import toy_data, toy_preset
+
+from lottery_utils.models.anatomy import anatomy
+from lottery_utils.models.compact import compact
+from lottery_utils.models.lean import Lean, is_lean
+from lottery_utils.pruning.levels import Levels
+from lottery_utils.training import forward
+from lottery_utils.training.batches import collate, pack, packed_batches, train_batches
+from lottery_utils.training.device import derived_seed
+from lottery_utils.training.evaluate import batch_loss, predict
+from lottery_utils.training.finetune import finetune, learning_rate_share, planned_epochs
+
+CPU = torch.device("cpu")
+LEAN = ("bert", "roberta", "electra", "distilbert")
+
+
+def some_model(family, cut, **sizes):
+    """A tiny model with 2 classes, whole or without one layer's heads, another's MLP and a few single heads."""
+    model = tiny_model(family, num_labels=2, **sizes)
+    if not cut:
+        return model
+    heads, mlps = torch.ones(3, 4, dtype=torch.bool), torch.tensor([True, False, True])
+    heads[0] = False
+    heads[1, 2] = heads[2, 0] = False
+    return compact(model, heads, mlps)
+
+
+@pytest.mark.parametrize("cut", [False, True])
+@pytest.mark.parametrize("family", LEAN)
+def test_logits_and_gradients_are_transformers(family, cut):
+    model, data = some_model(family, cut), toy_data(23, 0)
+    assert is_lean(model)
+    parameters = [p for p in model.parameters() if p.numel()]
+    rows = np.random.default_rng(0).permutation(len(data))
+    plain = collate(data, rows, CPU)
+    logits = model(**plain.inputs).logits
+    expected = torch.autograd.grad(batch_loss(logits, plain.labels), parameters, materialize_grads=True)
+    for pad in (False, True):  # True: the layout of a GPU
+        batch, order = pack(data, rows, CPU, pad=pad)
+        assert sorted(order) == sorted(rows) and (batch.mask is not None) == pad
+        found = Lean(model)(batch)
+        torch.testing.assert_close(found, logits[[list(rows).index(r) for r in order]], atol=1e-5, rtol=1e-4)
+        loss = batch_loss(found, torch.from_numpy(data.labels[order]))
+        grads = torch.autograd.grad(loss, parameters, materialize_grads=True)
+        for one, other in zip(grads, expected):
+            torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-3)
+
+
+def test_types_reach_the_embeddings():
+    data = toy_data(9, 0)
+    types = np.random.default_rng(0).integers(0, 2, len(data.ids)).astype(np.int32)
+    data = type(data)(data.ids, types, data.starts, data.labels, data.pad)
+    model, rows = some_model("bert", False), np.arange(9)
+    batch, order = pack(data, rows, CPU)
+    with torch.no_grad():
+        plain = model(**collate(data, order, CPU).inputs).logits
+        torch.testing.assert_close(Lean(model)(batch), plain, atol=1e-5, rtol=1e-4)
+
+
+def test_packed_batches_hold_every_row_once_and_few_tokens():
+    data = toy_data(200, 0)
+    batches = list(packed_batches(data, 64))
+    assert sorted(np.concatenate(batches)) == list(range(200))
+    assert all(data.lengths[rows].sum() <= 64 for rows in batches) and len(batches) <= 1.25 * data.lengths.sum() / 64
+    assert [len(rows) for rows in packed_batches(data, 1)] == [1] * 200
+
+
+def test_attention_dropout_has_the_right_mean_and_gradient():
+    """With dropout on attention only, logits differ from call to call, and gradients pass a finite difference."""
+    from lottery_utils.models.packed import Group, attend
+
+    groups = (Group(0, 0, 2, 3), Group(6, 2, 1, 2))
+    qkv = torch.randn(8, 3 * 2 * 4, generator=torch.Generator().manual_seed(0))
+    mean = torch.zeros(8, 8)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        for _ in range(3000):
+            mean += attend(qkv, groups, 2, drop=0.3) / 3000
+        torch.testing.assert_close(mean, attend(qkv, groups, 2), atol=0.05, rtol=0)
+        weight = torch.randn(8, 8)
+
+        def value(x):
+            torch.manual_seed(5)
+            return (attend(x, groups, 2, drop=0.3) * weight).sum()
+
+        x = qkv.clone().requires_grad_()
+        grad = torch.autograd.grad(value(x), x)[0]
+        step = torch.zeros_like(qkv)
+        for place in ((0, 1), (3, 9), (7, 20)):
+            step.zero_()[place] = 1e-2
+            slope = (value(qkv + step) - value(qkv - step)) / 2e-2
+            assert slope.item() == pytest.approx(grad[place].item(), abs=2e-3)
+
+
+def test_models_with_hooks_or_of_another_kind_are_called_as_they_are():
+    model = tiny_model()
+    handle = model.register_forward_pre_hook(lambda module, args: None)
+    assert not is_lean(model)
+    handle.remove()
+    assert is_lean(model) and not is_lean(model.base_model) and not is_lean(torch.nn.Linear(2, 2))
+
+
+def plainly(model, train, preset, key, mask=None):
+    """The recipe of fine-tuning written with transformers' forward pass and torch's own tools."""
+    parameters = dict(model.named_parameters())
+    for name, kept in (mask or {}).items():
+        parameters[name].data *= kept
+    optimiser = torch.optim.AdamW(
+        model.parameters(), lr=preset.learning_rate, eps=preset.adam_eps, weight_decay=preset.weight_decay
+    )
+    epochs = planned_epochs(len(train), preset)
+    generator = torch.Generator().manual_seed(derived_seed("order", *key))
+    batches = [rows for _ in range(epochs) for rows in train_batches(train, preset.batch_size, generator)]
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda step: learning_rate_share(step, len(batches), preset.warmup)
+    )
+    losses = []
+    model.train()
+    for rows in batches:
+        batch = collate(train, rows, CPU)
+        loss = batch_loss(model(**batch.inputs).logits, batch.labels)
+        losses.append(loss.item())
+        optimiser.zero_grad()
+        loss.backward()
+        for name, kept in (mask or {}).items():
+            parameters[name].grad *= kept
+        torch.nn.utils.clip_grad_norm_(model.parameters(), preset.clip)
+        optimiser.step()
+        schedule.step()
+    model.eval()
+    return losses
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.01])
+@pytest.mark.parametrize("masked", [False, True])
+def test_finetuning_equals_the_plain_recipe(decay, masked):
+    data, preset = toy_data(64, 0), toy_preset(epochs=2, weight_decay=decay, learning_rate=1e-3)
+    mine, theirs = tiny_model(num_labels=2), tiny_model(num_labels=2)
+    parameters = anatomy(mine).prunable_parameters()
+    half = sum(p.numel() for p in parameters.values()) // 2
+    mask = Levels(parameters, [half]).mask(0).weights if masked else None
+    log = finetune(mine, data, preset, ("mrpc", 1), mask)
+    losses = plainly(theirs, data, preset, ("mrpc", 1), mask)
+    np.testing.assert_allclose(log.losses, losses, rtol=1e-3)
+    for (name, one), other in zip(mine.named_parameters(), theirs.parameters()):
+        if name.endswith("key.bias"):
+            continue  # adds the same to all scores of a query: its gradient is rounding noise, which Adam blows up
+        torch.testing.assert_close(one, other, atol=2e-4, rtol=1e-3, msg=lambda text, name=name: f"{name}: {text}")
+    np.testing.assert_allclose(predict(mine, data), predict(theirs, data), atol=2e-3)
+
+
+def test_words_no_example_uses_stay_and_the_others_learn():
+    data, preset = toy_data(64, 0), toy_preset(epochs=1)
+    data = type(data)(np.minimum(data.ids, 20), data.types, data.starts, data.labels, data.pad)
+    model = tiny_model(num_labels=2)
+    before = copy.deepcopy(model.base_model.embeddings.word_embeddings.weight.detach())
+    assert len(np.unique(data.ids)) < forward.WORTH_IT * len(before)
+    finetune(model, data, preset, ("mrpc", 1))
+    after = model.base_model.embeddings.word_embeddings.weight
+    changed = (after != before).any(1).nonzero().flatten().tolist()
+    assert changed == np.unique(data.ids).tolist()
+
+
+def test_parameters_own_their_memory_after_training():
+    model = tiny_model(num_labels=2)
+    finetune(model, toy_data(32, 0), toy_preset(epochs=1), ("mrpc", 1))
+    storages = [p.untyped_storage().data_ptr() for p in model.parameters()]
+    assert len(set(storages)) == len(storages)
+    assert all(p.untyped_storage().nbytes() == p.numel() * 4 for p in model.parameters())
