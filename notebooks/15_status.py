@@ -41,13 +41,15 @@ glue_numbers({"status": status.status_sentence(rows)})
 # What is not stored is shown as a {term}`gap` in its chapter. Chapters about stored records need no cell of this run.
 
 # %%
-status.chapter_status({"preset": preset, "tasks": tasks, "seeds": seeds, "overrides": overrides, "results_dir": results_dir})
+chosen = {"preset": preset, "tasks": tasks, "seeds": seeds, "overrides": overrides, "results_dir": results_dir}
+status.chapter_status(chosen)
 
 # %% [markdown]
 # (status-stages)=
 # ## The stages
 #
-# Energy and CO2 are estimates; where they say *not measured*, the record was made without the tool or on a machine it cannot read.
+# Energy and CO2 are estimates; cells that are not counted as measured were computed without the tool, or on a machine that it
+# cannot read.
 
 # %%
 status.stage_status(rows)

@@ -49,7 +49,7 @@ def test_status_names_stores_devices_commits_and_days(study, tmp_path):
     said = status.status_sentence(rows)
     assert said.endswith("They were computed on 2026-01-01, on made-up device.") and "of preset paper" in said
     stages = status.stage_status(rows).data
-    assert set(stages["commit"]) == {"0" * 7} and set(stages["energy"]) == {"not measured"}
+    assert set(stages["commit"]) == {"0" * 7} and set(stages["energy"]) == {"–"} and set(stages["measured"]) == {"none"}
     assert stages["cells"].sum() == len(rows)
     places = status.place_status(rows).data
     assert places["cells"].tolist() == [len(rows)] and "torch 2" in places["versions"].item()

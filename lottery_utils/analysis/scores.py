@@ -16,6 +16,7 @@ TREATMENT = {
     "retrain": "retrained",
     "retrain_longer": "retrained longer",
 }
+USUAL = ("full", "baseline", "pruned", "retrained")  # treatments that every task gets
 CONDITION = ["method", "subnetwork", "treatment"]
 RESULT = ["task", "title", "metric", "seed", *CONDITION, "score"]
 SHARES = ("heads", "mlps", "prunable", "all")
@@ -76,10 +77,11 @@ def complete_tasks(frame: pd.DataFrame, method: str) -> list[str]:
     """Tasks with every seed of every condition that `frame` holds for `method`, and of the full model.
 
     Averages over these tasks mix no task with all its seeds and one with some, and compare conditions over the same
-    tasks. With `method` "" the full model's rows alone decide. Tasks are in order; a condition without seeds
-    (a baseline of seed 0) does not count.
+    tasks. With `method` "" the full model's rows alone decide. Tasks are in order; what only some tasks get (longer
+    retraining) does not count, nor does a condition without seeds (a baseline of seed 0).
     """
     rows = frame[(frame["seed"] != NO_SEED) & ((frame["method"] == method) | (frame["treatment"] == "full"))]
+    rows = rows[rows["treatment"].isin(USUAL)]
     if not method:
         rows = rows[rows["treatment"] == "full"]
     elif (rows["method"] == "").all():

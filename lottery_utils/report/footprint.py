@@ -72,12 +72,12 @@ def footprint_table(records: Iterable[dict], caption: str, name: str) -> Styler:
     return dressed(pd.DataFrame(shown, columns=columns), caption, name)
 
 
-def cost_texts(row) -> dict[str, str]:
-    """A row of `by_stage` in words: time, GPU-hours, energy, CO2, with how many cells were measured if not all."""
+def cost_texts(row, partly: bool = True) -> dict[str, str]:
+    """A row of `by_stage` in words: time, GPU-hours, energy, CO2; `partly`: with how many cells were measured."""
     if not row.measured:
-        energy = {"energy": NOT_MEASURED, "CO2": NOT_MEASURED}
+        energy = dict.fromkeys(("energy", "CO2"), NOT_MEASURED if partly else GAP)
     else:
-        part = "" if row.measured == row.cells else f" ({row.measured} of {row.cells} cells)"
+        part = "" if row.measured == row.cells or not partly else f" ({row.measured} of {row.cells} cells)"
         energy = {"energy": f"{_three(1000 * row.energy_kwh)} Wh{part}", "CO2": f"{_three(1000 * row.co2_kg)} g{part}"}
     hours = GAP if pd.isna(row.gpu_hours) else "0" if row.gpu_hours == 0 else _three(row.gpu_hours)
     return {"time": span(row.seconds), "GPU-hours": hours, **energy}

@@ -47,26 +47,31 @@ def status_sentence(rows: pd.DataFrame) -> str:
 
 
 def stage_status(rows: pd.DataFrame) -> Styler:
-    """A row a store, preset, stage and method: cells, time, energy, dates, commits."""
+    """A row a store, preset, stage and method: cells, time, energy, day and commit of the latest."""
     keys = ["store", "preset", "stage", "method"]
     shown = []
     for row in by_stage(rows, keys).itertuples():
         own = rows[(rows[keys] == [getattr(row, key) for key in keys]).all(axis=1)]
-        costs_of = cost_texts(row)
+        costs_of = cost_texts(row, partly=False)
         shown.append(
             {
-                "store": row.store,
-                "preset": row.preset,
+                "store": _store(row.store, row.preset),
                 "stage": row.stage,
                 "pruning": METHOD_NAMES.get(row.method, ""),
                 "cells": row.cells,
-                **{name: costs_of[name] for name in ("time", "energy", "CO2")},
-                "computed": days(own),
-                "commit": commits(own),
+                "time": costs_of["time"],
+                "measured": row.measured or "none",
+                "energy": costs_of["energy"],
+                "CO2": costs_of["CO2"],
+                "latest": own["ended"].max()[:10],
+                "commit": commits(own, 1).split(",")[0],
             }
         )
-    columns = ["store", "preset", "stage", "pruning", "cells", "time", "energy", "CO2", "computed", "commit"]
-    caption = "What is stored, by stage: all records of each store, those of other settings among them."
+    columns = ["store", "stage", "pruning", "cells", "time", "measured", "energy", "CO2", "latest", "commit"]
+    caption = (
+        "What is stored, by stage: all records of each store, those of other settings among them. Energy and CO2 are "
+        "those of the cells measured; day and commit are those of the latest cell."
+    )
     return dressed(pd.DataFrame(shown, columns=columns), caption, "status-stages")
 
 
@@ -79,7 +84,7 @@ def place_status(rows: pd.DataFrame) -> Styler:
         store, preset, device, text = key
         shown.append(
             {
-                "store": store if store == preset else f"{store} ({preset})",
+                "store": _store(store, preset),
                 "device": device,
                 "cells": len(own),
                 "computed": days(own),
@@ -89,6 +94,10 @@ def place_status(rows: pd.DataFrame) -> Styler:
         )
     frame = pd.DataFrame(shown, columns=["store", "device", "cells", "computed", "commits", "versions"])
     return dressed(frame, "Where the records were computed, and with which versions.", "status-places", wrapped=True)
+
+
+def _store(store: str, preset: str) -> str:
+    return store if store == preset else f"{store} ({preset})"
 
 
 def days(rows: pd.DataFrame) -> str:

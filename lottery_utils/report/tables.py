@@ -57,8 +57,9 @@ def task_table(study: Study) -> Styler:
         )
     there = "here and in GLUE" if glue else "here"
     caption = f"The tasks: number of examples used {there}, and the majority score on the dev set used here."
-    words = {"white-space": "normal", "min-width": "7em"}  # these columns break their lines, the numbers do not
-    return dressed(pd.DataFrame(rows), caption, "tasks").set_properties(subset=["task", "labels", "metric"], **words)
+    style = dressed(pd.DataFrame(rows), caption, "tasks")
+    style.set_properties(subset=["labels", "metric"], **{"white-space": "normal"})  # the table then fits its page
+    return style.set_table_styles([{"selector": "th.col_heading", "props": "white-space: normal"}])
 
 
 def _official(task: Task) -> dict[str, str]:
@@ -77,19 +78,20 @@ def results_table(results: pd.DataFrame, caption: str, name: str) -> Styler:
     """A row a condition, a column a task: mean ± sample deviation over seeds (paper, appendix).
 
     The last column is the mean share of the full model's score that a condition keeps, over the tasks where every
-    seed of every row of its kind of pruning is there, so that rows are means over the same tasks; the caption
-    names tasks left out.
+    seed of every row of its kind of pruning is there, so that rows are means over the same tasks (longer retraining,
+    of a few tasks, is no such row and has a gap); the caption names tasks left out.
     """
     means, kept = _in_order(summary(results)), summary(with_kept(results), "kept")
     complete = {method: complete_tasks(results, method) for method in dict.fromkeys(means["method"])}
     rows = []
     for condition, group in means.groupby(CONDITION, sort=False):
-        own = kept[(kept[CONDITION] == list(condition)).all(axis=1) & kept["task"].isin(complete[condition[0]])]["mean"]
+        tasks = complete[condition[0]]
+        own = kept[(kept[CONDITION] == list(condition)).all(axis=1) & kept["task"].isin(tasks)]["mean"]
         rows.append(
             {
                 **_named(*condition),
                 **{r.title: _with_spread(r.mean, r.std) for r in group.itertuples()},
-                "share of full": f"{100 * own.mean():.0f} %" if own.notna().any() else GAP,
+                "share of full": f"{100 * own.mean():.0f} %" if len(own) == len(tasks) and own.notna().any() else GAP,
             }
         )
     titles = list(dict.fromkeys(means["title"]))
