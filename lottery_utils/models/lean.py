@@ -30,10 +30,10 @@ class Layer:
     qkv_bias: torch.Tensor
     out: torch.Tensor
     out_bias: torch.Tensor
-    mlp_in: nn.Module
+    mlp_in: nn.Linear
     activation: nn.Module
-    mlp_out: nn.Module
-    norms: tuple[nn.Module, nn.Module]
+    mlp_out: nn.Linear
+    norms: tuple[nn.LayerNorm, nn.LayerNorm]
     drops: tuple[float, float, float]
     mlp: bool  # whether it is still there
     gate: torch.Tensor | None = None
@@ -60,18 +60,19 @@ def is_lean(model: nn.Module) -> bool:
 
 
 class Lean:
-    """The lean view of a model: it holds no weights of its own, training it trains the model."""
+    """The lean view of a model as it is now: `words` its word table, `layers` its encoder, all else is read from it."""
 
     def __init__(self, model: nn.Module):
         self.model = model
         self.view: Anatomy = anatomy(model)
         self.words: torch.Tensor = model.base_model.embeddings.word_embeddings.weight
+        self.layers = [self._layer(i) for i in range(self.view.layers)]
 
     def __call__(self, batch: Packed) -> torch.Tensor:
         """Logits (B, C) of a batch, in its order; dropout as the model's mode says."""
         x = self.embed(batch)
-        for i in range(self.view.layers):
-            x = block(self.layer(i), x, batch, i == self.view.layers - 1, self.model.training)
+        for layer in self.layers:
+            x = block(layer, x, batch, layer is self.layers[-1], self.model.training)
         return self.head(x)
 
     def embed(self, batch: Packed) -> torch.Tensor:
@@ -87,8 +88,7 @@ class Lean:
         project = getattr(self.model.base_model, "embeddings_project", None)
         return x if project is None else project(x)
 
-    def layer(self, i: int) -> Layer:
-        """The weights of layer `i` as they are now."""
+    def _layer(self, i: int) -> Layer:
         view, family = self.view, self.view.family
         layer, out = view.layer(i), view.attention_out(i)
         drops = tuple(layer.get_submodule(path).p if path else 0.0 for path in family.drops)
@@ -134,14 +134,15 @@ def block(
         attention = F.linear(gated, layer.out, layer.out_bias)
     else:
         attention = layer.out_bias.expand_as(rest)
-    x = layer.norms[0](rest + _dropped(attention, drops[1]))
+    # forward() and not a call: there are no hooks, and with small models the time of calls counts
+    x = layer.norms[0].forward(rest + _dropped(attention, drops[1]))
     if not layer.mlp:
-        return layer.norms[1](x)
-    mlp = layer.mlp_out(layer.activation(layer.mlp_in(x)))
+        return layer.norms[1].forward(x)
+    mlp = layer.mlp_out.forward(layer.activation.forward(layer.mlp_in.forward(x)))
     gated = mlp if layer.mlp_gate == 1.0 else mlp * layer.mlp_gate
     if seen is not None:
         seen.mlp, seen.gated_mlp = mlp, _leaf(gated)
-    return layer.norms[1](x + _dropped(gated, drops[2]))
+    return layer.norms[1].forward(x + _dropped(gated, drops[2]))
 
 
 def _contexts(layer: Layer, x, rest, batch: Packed, last: bool, drop: float) -> torch.Tensor:

@@ -83,14 +83,14 @@ class _Attention(torch.autograd.Function):
     def forward(ctx, qkv, groups, heads, drop):
         dim = qkv.shape[1] // (3 * heads)
         out = qkv.new_empty(len(qkv), heads * dim)
-        saved = []
+        none, saved = qkv.new_empty(1), []
         for group in groups:
             rows = slice(group.token, group.token + group.tokens)
             parts = _by_head(qkv[rows], group, 3, heads)  # (3, count * heads, length, dim)
-            scores = torch.bmm(parts[0], parts[1].transpose(1, 2)).mul_(dim**-0.5)
-            shares = torch.softmax(scores, -1)
+            q, k, v = parts.unbind()
+            shares = torch.softmax(torch.baddbmm(none, q, k.transpose(1, 2), beta=0, alpha=dim**-0.5), -1)
             kept = torch.empty_like(shares).bernoulli_(1 - drop).div_(1 - drop) if drop else None
-            context = torch.bmm(shares if kept is None else shares * kept, parts[2])
+            context = torch.bmm(shares if kept is None else shares * kept, v)
             _by_token(context, out[rows], group, 1, heads)
             saved += [parts, shares] + ([kept] if drop else [])
         ctx.save_for_backward(*saved)
@@ -100,21 +100,23 @@ class _Attention(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad):
-        out = grad.new_empty(ctx.shape)
+        out, none = grad.new_empty(ctx.shape), grad.new_empty(1)
+        scale = (ctx.shape[1] // (3 * ctx.heads)) ** -0.5
         saved, each = ctx.saved_tensors, 3 if ctx.drop else 2
         for number, group in enumerate(ctx.groups):
             rows = slice(group.token, group.token + group.tokens)
             parts, shares, *kept = saved[each * number : each * (number + 1)]
-            q, k, v = parts
+            q, k, v = parts.unbind()
             outer = _by_head(grad[rows], group, 1, ctx.heads)[0]
             grads = torch.empty_like(parts)
-            torch.bmm((shares * kept[0] if kept else shares).transpose(1, 2), outer, out=grads[2])
+            grad_q, grad_k, grad_v = grads.unbind()
+            torch.bmm((shares * kept[0] if kept else shares).transpose(1, 2), outer, out=grad_v)
             inner = torch.bmm(outer, v.transpose(1, 2))
             if kept:
                 inner.mul_(kept[0])
-            inner = torch._softmax_backward_data(inner, shares, -1, shares.dtype).mul_(q.shape[-1] ** -0.5)
-            torch.bmm(inner, k, out=grads[0])
-            torch.bmm(inner.transpose(1, 2), q, out=grads[1])
+            inner = torch._softmax_backward_data(inner, shares, -1, shares.dtype)
+            torch.baddbmm(none, inner, k, beta=0, alpha=scale, out=grad_q)
+            torch.baddbmm(none, inner.transpose(1, 2), q, beta=0, alpha=scale, out=grad_k)
             _by_token(grads, out[rows], group, 3, ctx.heads)
         return out, None, None, None
 

@@ -61,7 +61,9 @@ class Passes:
         mlps: str = "cut",
         keep: int = KEEP,
     ):
-        self.lean, self.data, self.precision = Lean(model), data, precision
+        with torch.no_grad():
+            self.lean = Lean(model)
+        self.data, self.precision = data, precision
         self.device = model_device(model)
         if not self.lean.view.whole:
             raise ValueError("a search needs the whole model, this one is compact")
@@ -71,8 +73,6 @@ class Passes:
         for rows in packed_batches(data, CHUNK):
             batch, rows = pack(data, rows, self.device)
             self.chunks.append((batch, rows, torch.from_numpy(data.labels[rows]).to(self.device)))
-        with torch.no_grad():
-            self.layers = [self.lean.layer(i) for i in range(self.lean.view.layers)]
         self.keeps = self._bytes() <= keep
 
     def __enter__(self) -> Passes:
@@ -84,7 +84,7 @@ class Passes:
 
     def run(self, mask: StructuredMask, base: Pass | None = None) -> Pass:
         """The pass under `mask`, from the activations that `base` kept as far as both masks agree."""
-        layers = [self._cut(i, mask) for i in range(len(self.layers))]
+        layers = [self._cut(i, mask) for i in range(len(self.lean.layers))]
         agree = _agreeing(mask, base.mask) if base is not None and base.chunks else 0
         found = Pass(mask, None, None, [] if self.keeps else None)
         parts = []
@@ -159,7 +159,7 @@ class Passes:
 
     def _cut(self, i: int, mask: StructuredMask) -> Layer:
         """Layer `i` without what the mask removes, or with gates on it."""
-        layer, dim = self.layers[i], self.lean.view.head_dim
+        layer, dim = self.lean.layers[i], self.lean.view.head_dim
         columns = torch.from_numpy(np.repeat(mask.heads[i], dim)).to(self.device)
         if not mask.heads[i].all():
             if self.gated["heads"]:
@@ -183,7 +183,7 @@ class Passes:
         total = 0
         for batch, _, _ in self.chunks:
             for group in batch.groups:
-                for layer in self.layers:
+                for layer in self.lean.layers:
                     hidden, width = layer.out.shape
                     floats = 5 * width + layer.heads * group.length + 5 * hidden + layer.mlp_in.out_features
                     total += 4 * floats * group.tokens

@@ -14,7 +14,7 @@ from .batches import Encoded, train_batches
 from .device import autocast, derived_seed, seeded
 from .evaluate import batch_loss, model_device
 from .flat import Flat
-from .forward import trained_parts
+from .forward import Part, trained_parts
 
 CHECK_EVERY = 20  # steps between looks at the losses on a GPU, where each look waits for the device
 
@@ -76,10 +76,10 @@ def finetune(
     model.train()
     with (
         seeded(derived_seed("dropout", *key), device),
-        trained_parts(model, train, device, preset.weight_decay) as (forward, params),
-        Flat(params) as flat,
+        trained_parts(model, train, device, preset.weight_decay) as (forward, parts),
+        Flat([part.values for part in parts]) as flat,
     ):
-        kept = _kept(model, params, weight_mask) if weight_mask else None
+        kept = _kept(model, parts, weight_mask) if weight_mask else None
         optimiser = torch.optim.AdamW(
             [flat.values], lr=preset.learning_rate, eps=preset.adam_eps, weight_decay=preset.weight_decay, fused=True
         )
@@ -115,8 +115,9 @@ def _collect(losses: list[torch.Tensor], log: TrainLog, name: str) -> None:
         log.losses.append(value)
 
 
-def _kept(model: torch.nn.Module, params: list, weight_mask: dict[str, torch.Tensor]) -> torch.Tensor:
-    """1 for weights that may move and 0 for pruned ones, in the order of `params` end to end."""
+def _kept(model: torch.nn.Module, parts: list[Part], weight_mask: dict[str, torch.Tensor]) -> torch.Tensor:
+    """1 for weights that may move and 0 for pruned ones, in the order of `parts` end to end."""
     names = {id(p): name for name, p in model.named_parameters()}
-    parts = [weight_mask.get(names.get(id(p)), torch.ones(p.shape, dtype=torch.bool)) for p in params]
-    return torch.cat([part.reshape(-1).to(p.device, p.dtype) for part, p in zip(parts, params)])
+    params = [p for part in parts for p in part.stands_for]
+    masks = [weight_mask.get(names.get(id(p)), torch.ones(p.shape, dtype=torch.bool)) for p in params]
+    return torch.cat([mask.reshape(-1).to(p.device, p.dtype) for mask, p in zip(masks, params)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -18,10 +19,10 @@ WORTH_IT = 0.8  # share of the vocabulary in use above which training the whole 
 
 
 def forward_of(model: nn.Module, data: Encoded, device: torch.device, lean: Lean | None = None) -> Forward:
-    """A function from rows (B,) to logits (B, C) and the rows in the logits' order.
+    """A function from rows (B,) to logits (B, C) and the rows in the logits' order; the weights are those of now.
 
-    Classifiers of known families compute on packed examples; any other model, and one with hooks, is called as
-    `model(**inputs).logits` with padded batches.
+    Classifiers of families with BERT's layers compute on packed examples; any other model, and one with hooks, is
+    called as `model(**inputs).logits` with padded batches.
     """
     if lean is None and is_lean(model):
         lean = Lean(model)
@@ -35,30 +36,58 @@ def forward_of(model: nn.Module, data: Encoded, device: torch.device, lean: Lean
     return forward
 
 
+@dataclass(frozen=True)
+class Part:
+    """A tensor that is trained, and the model's parameters that it stands for, end to end (by default itself)."""
+
+    values: nn.Parameter
+    stands_for: tuple[nn.Parameter, ...]
+
+
 @contextlib.contextmanager
 def trained_parts(
     model: nn.Module, data: Encoded, device: torch.device, weight_decay: float
-) -> Iterator[tuple[Forward, list[nn.Parameter]]]:
-    """The forward function to train `model` with, and the parameters that training moves.
+) -> Iterator[tuple[Forward, list[Part]]]:
+    """The forward function to train `model` with, and what training moves; the model has the result at the end.
 
-    Rows of the word table that no example uses get no gradient, and Adam leaves them where they are; so a table of the
-    words in use is trained in its place and put back at the end. With weight decay unused rows move too.
+    On the lean path query, key and value of a layer are trained as one tensor, and of the word table the rows in use:
+    the others get no gradient, and without weight decay Adam leaves them where they are.
     """
     params = [p for p in model.parameters() if p.requires_grad and p.numel()]
-    if not is_lean(model):
-        yield forward_of(model, data, device), params
+    if not is_lean(model) or not all(p.requires_grad for p in model.parameters()):
+        yield forward_of(model, data, device), [Part(p, (p,)) for p in params]
         return
-    lean = Lean(model)
-    used = np.unique(data.ids)
-    words = lean.words
-    if weight_decay or not words.requires_grad or len(used) > WORTH_IT * len(words):
-        yield forward_of(model, data, device, lean), params
-        return
-    rows = torch.from_numpy(used.astype(np.int64)).to(device)
-    lean.words = nn.Parameter(words.detach()[rows].clone())
-    data = dataclasses.replace(data, ids=np.searchsorted(used, data.ids).astype(np.int32), pad=0)
+    with torch.no_grad():
+        lean = Lean(model)
+        stand_ins = [part for i in range(len(lean.layers)) for part in _stacked(lean, i)]
+        used, words = np.unique(data.ids), lean.words
+        rows = None
+        if not weight_decay and len(used) <= WORTH_IT * len(words):
+            rows = torch.from_numpy(used.astype(np.int64)).to(device)
+            lean.words = nn.Parameter(words[rows])
+            data = dataclasses.replace(data, ids=np.searchsorted(used, data.ids).astype(np.int32), pad=0)
+    taken = {id(p) for part in stand_ins for p in part.stands_for}
+    if rows is not None:
+        taken.add(id(words))
+    parts = stand_ins + [Part(p, (p,)) for p in params if id(p) not in taken]
+    if rows is not None:
+        parts.append(Part(lean.words, (lean.words,)))
     try:
-        yield forward_of(model, data, device, lean), [lean.words if p is words else p for p in params]
+        yield forward_of(model, data, device, lean), parts
     finally:
         with torch.no_grad():
-            words[rows] = lean.words
+            for part in stand_ins:
+                for p, values in zip(part.stands_for, part.values.split([len(p) for p in part.stands_for])):
+                    p.copy_(values)
+            if rows is not None:
+                words[rows] = lean.words
+
+
+def _stacked(lean: Lean, i: int) -> list[Part]:
+    """Parameters in place of layer `i`'s stacked query, key and value."""
+    layer, linears = lean.layers[i], lean.view.qkv(i)
+    if not layer.heads:
+        return []
+    weight, bias = nn.Parameter(layer.qkv.clone()), nn.Parameter(layer.qkv_bias.clone())
+    lean.layers[i] = dataclasses.replace(layer, qkv=weight, qkv_bias=bias)
+    return [Part(weight, tuple(x.weight for x in linears)), Part(bias, tuple(x.bias for x in linears))]
