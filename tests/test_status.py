@@ -33,11 +33,11 @@ def test_footprint_sums_by_stage_and_says_what_was_not_measured(study):
     shown = footprint.footprint_table(measured(records), "Footprint.", "footprint").data.set_index(["stage", "pruning"])
     row = shown.loc[("finetune", "")]
     assert (row["cells"], row["time"], row["energy"], row["CO2"], row["GPU-hours"]) == (4, "20.0 s", "8 Wh", "4 g", "2")
-    assert shown.loc[("search", "s-pruning"), "energy"] == "not measured"
-    assert shown.loc[("all", ""), "energy"] == f"8 Wh (4 of {len(records)} cells)"
+    assert shown.loc[("search", "s-pruning"), ["measured", "energy", "CO2"]].tolist() == ["none", "–", "–"]
+    assert shown.loc[("all", ""), ["measured", "energy"]].tolist() == ["4", "8 Wh"] and row["measured"] == "all"
     stages = [stage for stage, method in shown.index if method == "s-pruning"]
     assert stages == ["search", "control", "score", "retrain"] and list(shown.index)[-1] == ("all", "")
-    assert "an estimated 8 Wh" in footprint.footprint_sentence(measured(records))
+    assert "; 4 of them were measured: an estimated 8 Wh" in footprint.footprint_sentence(measured(records))
     assert footprint.footprint_sentence(records).endswith("their energy was not measured.")
     assert footprint.footprint_sentence([]) == "Nothing is stored yet, so there is no footprint to show."
     assert footprint.footprint_table([], "Footprint.", "footprint").data.empty

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
 
 COST = ("seconds", "gpu_hours", "energy_kwh", "co2_kg")
-NOT_MEASURED = "not measured"
 
 
 def costs(records: Iterable[dict]) -> pd.DataFrame:
@@ -58,7 +57,7 @@ def by_stage(rows: pd.DataFrame, keys: Iterable[str] = ("stage", "method")) -> p
 
 
 def footprint_table(records: Iterable[dict], caption: str, name: str) -> Styler:
-    """A row a stage and method, and their sum: cells, time, GPU-hours, energy, CO2; what was not measured says so."""
+    """A row a stage and method, and their sum: cells, time, GPU-hours, and energy and CO2 of the cells measured."""
     rows = costs(records)
     sums = by_stage(rows)
     if len(sums):
@@ -68,19 +67,19 @@ def footprint_table(records: Iterable[dict], caption: str, name: str) -> Styler:
         {"stage": row.stage, "pruning": METHOD_NAMES.get(row.method, ""), "cells": row.cells, **cost_texts(row)}
         for row in sums.itertuples()
     ]
-    columns = ["stage", "pruning", "cells", "time", "GPU-hours", "energy", "CO2"]
+    columns = ["stage", "pruning", "cells", "time", "GPU-hours", "measured", "energy", "CO2"]
     return dressed(pd.DataFrame(shown, columns=columns), caption, name)
 
 
-def cost_texts(row, partly: bool = True) -> dict[str, str]:
-    """A row of `by_stage` in words: time, GPU-hours, energy, CO2; `partly`: with how many cells were measured."""
-    if not row.measured:
-        energy = dict.fromkeys(("energy", "CO2"), NOT_MEASURED if partly else GAP)
-    else:
-        part = "" if row.measured == row.cells or not partly else f" ({row.measured} of {row.cells} cells)"
-        energy = {"energy": f"{_three(1000 * row.energy_kwh)} Wh{part}", "CO2": f"{_three(1000 * row.co2_kg)} g{part}"}
-    hours = GAP if pd.isna(row.gpu_hours) else "0" if row.gpu_hours == 0 else _three(row.gpu_hours)
-    return {"time": span(row.seconds), "GPU-hours": hours, **energy}
+def cost_texts(row) -> dict[str, str]:
+    """A row of `by_stage` in words: time, GPU-hours, how many cells were measured, and their energy and CO2."""
+    texts = {"time": span(row.seconds), "GPU-hours": GAP, "measured": "none", "energy": GAP, "CO2": GAP}
+    if not pd.isna(row.gpu_hours):
+        texts["GPU-hours"] = "0" if row.gpu_hours == 0 else _three(row.gpu_hours)
+    if row.measured:
+        texts["measured"] = "all" if row.measured == row.cells else str(row.measured)
+        texts |= {"energy": f"{_three(1000 * row.energy_kwh)} Wh", "CO2": f"{_three(1000 * row.co2_kg)} g"}
+    return texts
 
 
 def footprint_sentence(records: Iterable[dict]) -> str:
@@ -93,7 +92,9 @@ def footprint_sentence(records: Iterable[dict]) -> str:
     if not total.measured:
         return f"{text}; their energy was not measured."
     found = cost_texts(total)
-    return f"{text}, an estimated {found['energy']} of electricity and {found['CO2']} of CO2 equivalents."
+    which = "" if found["measured"] == "all" else f"; {found['measured']} of them were measured:"
+    verb = ", an" if not which else " an"
+    return f"{text}{which}{verb} estimated {found['energy']} of electricity and {found['CO2']} of CO2 equivalents."
 
 
 def _three(value: float) -> str:

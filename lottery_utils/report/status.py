@@ -30,9 +30,11 @@ def stores(results_dir: str | Path, records: str = "records") -> list[Path]:
 
 
 def stored(folders: Iterable[Path]) -> pd.DataFrame:
-    """`footprint.costs` of all records in `folders`, with the column `store`, the folder's name."""
+    """`footprint.costs` of all records in `folders`, with `store`: the preset, and the folder if several have it."""
     parts = [costs(Store(folder).records()).assign(store=folder.name) for folder in folders]
-    return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+    rows = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+    several = rows.groupby("preset")["store"].transform("nunique") > 1
+    return rows.assign(store=rows["preset"].where(~several, rows["preset"] + " (" + rows["store"] + ")"))
 
 
 def status_sentence(rows: pd.DataFrame) -> str:
@@ -47,27 +49,24 @@ def status_sentence(rows: pd.DataFrame) -> str:
 
 
 def stage_status(rows: pd.DataFrame) -> Styler:
-    """A row a store, preset, stage and method: cells, time, energy, day and commit of the latest."""
-    keys = ["store", "preset", "stage", "method"]
+    """A row a store, stage and method: cells, time, energy, day and commit of the latest."""
+    keys = ["store", "stage", "method"]
     shown = []
     for row in by_stage(rows, keys).itertuples():
         own = rows[(rows[keys] == [getattr(row, key) for key in keys]).all(axis=1)]
-        costs_of = cost_texts(row, partly=False)
+        texts = cost_texts(row)
         shown.append(
             {
-                "store": _store(row.store, row.preset),
+                "preset": row.store,
                 "stage": row.stage,
                 "pruning": METHOD_NAMES.get(row.method, ""),
                 "cells": row.cells,
-                "time": costs_of["time"],
-                "measured": row.measured or "none",
-                "energy": costs_of["energy"],
-                "CO2": costs_of["CO2"],
+                **{name: texts[name] for name in ("time", "measured", "energy", "CO2")},
                 "latest": own["ended"].max()[:10],
                 "commit": commits(own, 1).split(",")[0],
             }
         )
-    columns = ["store", "stage", "pruning", "cells", "time", "measured", "energy", "CO2", "latest", "commit"]
+    columns = ["preset", "stage", "pruning", "cells", "time", "measured", "energy", "CO2", "latest", "commit"]
     caption = (
         "What is stored, by stage: all records of each store, those of other settings among them. Energy and CO2 are "
         "those of the cells measured; day and commit are those of the latest cell."
@@ -79,12 +78,12 @@ def place_status(rows: pd.DataFrame) -> Styler:
     """A row a store, device and set of versions: Python, this package and those that can move a result."""
     shown = []
     versions = rows["versions"].map(lambda found: ", ".join(f"{name} {version}" for name, version in found.items()))
-    keys = ["store", "preset", "device", "with"]
+    keys = ["store", "device", "with"]
     for key, own in rows.assign(**{"with": versions}).groupby(keys, sort=False):
-        store, preset, device, text = key
+        store, device, text = key
         shown.append(
             {
-                "store": _store(store, preset),
+                "preset": store,
                 "device": device,
                 "cells": len(own),
                 "computed": days(own),
@@ -92,12 +91,8 @@ def place_status(rows: pd.DataFrame) -> Styler:
                 "versions": text,
             }
         )
-    frame = pd.DataFrame(shown, columns=["store", "device", "cells", "computed", "commits", "versions"])
+    frame = pd.DataFrame(shown, columns=["preset", "device", "cells", "computed", "commits", "versions"])
     return dressed(frame, "Where the records were computed, and with which versions.", "status-places", wrapped=True)
-
-
-def _store(store: str, preset: str) -> str:
-    return store if store == preset else f"{store} ({preset})"
 
 
 def days(rows: pd.DataFrame) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 from ..analysis.data_sizes import rows_used
 from ..analysis.gather import shown_title
 from ..analysis.scores import CONDITION, SHARES, complete_tasks, margins, sizes, summary, with_kept
-from ..experiment.cells import NO_SEED
+from ..experiment.cells import NO_SEED, SUPER
 from ..tasks.registry import shown_task
 from .bars import place_of
 from .glue import listed
@@ -78,14 +78,15 @@ def results_table(results: pd.DataFrame, caption: str, name: str) -> Styler:
     """A row a condition, a column a task: mean ± sample deviation over seeds (paper, appendix).
 
     The last column is the mean share of the full model's score that a condition keeps, over the tasks where every
-    seed of every row of its kind of pruning is there, so that rows are means over the same tasks (longer retraining,
-    of a few tasks, is no such row and has a gap); the caption names tasks left out.
+    seed of every row of its kind is there: s-pruning, super-survivors, m-pruning. So rows of a kind are means over the
+    same tasks (longer retraining, of a few tasks, does not count and has a gap); the caption names tasks left out.
     """
     means, kept = _in_order(summary(results)), summary(with_kept(results), "kept")
-    complete = {method: complete_tasks(results, method) for method in dict.fromkeys(means["method"])}
+    kinds = dict.fromkeys((method, name in SUPER) for method, name in zip(means["method"], means["subnetwork"]))
+    complete = {(method, of_super): _complete(results, method, of_super) for method, of_super in kinds}
     rows = []
     for condition, group in means.groupby(CONDITION, sort=False):
-        tasks = complete[condition[0]]
+        tasks = complete[condition[0], condition[1] in SUPER]
         own = kept[(kept[CONDITION] == list(condition)).all(axis=1) & kept["task"].isin(tasks)]["mean"]
         rows.append(
             {
@@ -197,16 +198,22 @@ def _with_spread(mean: float, std: float) -> str:
     return _number(mean) if np.isnan(std) else f"{mean:.3f} ± {std:.3f}"
 
 
-def _left_out(results: pd.DataFrame, complete: dict[str, list[str]]) -> str:
-    """Which tasks the last column of `results_table` leaves out, by kind of pruning; "" when there is none."""
+def _complete(results: pd.DataFrame, method: str, of_super: bool) -> list[str]:
+    """`complete_tasks` of super-survivors and their controls, or of the other subnetworks of a method."""
+    other = (results["method"] == method) & (results["subnetwork"].isin(SUPER) != of_super)
+    return complete_tasks(results[~other | (results["treatment"] == "full")], method)
+
+
+def _left_out(results: pd.DataFrame, complete: dict[tuple[str, bool], list[str]]) -> str:
+    """Which tasks the last column of `results_table` leaves out, by kind of row; "" when there is none."""
     titles, parts = dict(zip(results["task"], results["title"])), {}
-    for method, tasks in complete.items():
+    for (method, of_super), tasks in complete.items():
         missing = [title for task, title in titles.items() if task not in tasks]
         if missing and method:
-            parts.setdefault(listed(missing), []).append(METHOD_NAMES[method])
+            parts.setdefault(listed(missing), []).append("super-survivors" if of_super else METHOD_NAMES[method])
     if not parts:
         return ""
-    said = "; ".join(f"{names} for {' and '.join(methods)}" for names, methods in parts.items())
+    said = "; ".join(f"{names} for {listed(kinds)}" for names, kinds in parts.items())
     return f" Left out of the last column, as not every seed of every row is there: {said}."
 
 
