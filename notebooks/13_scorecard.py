@@ -21,8 +21,8 @@
 # is about masks), the demo's run, and the laptop's run of a real BERT on real GLUE data.
 #
 # **How it is judged.** Conditions are paired by task and seed, the seeds of a task are averaged, and the tasks are the sample:
-# mean, 95 % interval and a one-sided t-test against the edge of the region, corrected by Holm's method for the number of claims the source
-# can test. *Supported* and *the opposite holds* ask for a corrected p of at most 0.05; everything else is *undecided*, which is not
+# mean, {glue:text}`interval_level` interval and a one-sided t-test against the edge of the region, corrected by Holm's method for the number of claims the source
+# can test. *Supported* and *the opposite holds* ask for a corrected p of at most {glue:text}`p_level`; everything else is *undecided*, which is not
 # the same as wrong. With fewer than three tasks nothing is tested.
 #
 # **What this chapter was run on.** {glue:text}`run_on_scorecard`. The laptop's: {glue:text}`run_on_scorecard_laptop`.
@@ -35,12 +35,13 @@ overrides = None
 results_dir = "results"
 
 # %% tags=["remove-stderr"]
+from lottery_utils.analysis.claims import KEEPS
 from lottery_utils.analysis.evidence import evidence_of, published_masks, published_scores
-from lottery_utils.analysis.judge import judge
+from lottery_utils.analysis.judge import LEVEL, judge
 from lottery_utils.experiment.study import open_study
 from lottery_utils.report import scorecard, sentences, tables
 from lottery_utils.report.compute import compute
-from lottery_utils.report.glue import glue_numbers
+from lottery_utils.report.glue import as_percent, glue_numbers
 from lottery_utils.report.stored import stored_study
 from lottery_utils.report.style import apply_style
 
@@ -60,6 +61,9 @@ glue_numbers(
     {
         "run_on_scorecard": sentences.run_on(study),
         "run_on_scorecard_laptop": sentences.run_on(laptop),
+        "interval_level": as_percent(LEVEL),
+        "p_level": round(1 - LEVEL, 4),
+        "keeps_level": as_percent(KEEPS),
         "count_authors": scorecard.count_sentence(columns[AUTHORS]),
         "count_here": scorecard.count_sentence(columns[preset]),
         "count_laptop": scorecard.count_sentence(columns["laptop"]),
@@ -81,7 +85,7 @@ scorecard.scorecard(columns, published=(AUTHORS,))
 # - This run: {glue:text}`count_here`. The opposite holds for: {glue:text}`opposite_here`.
 # - The laptop's run: {glue:text}`count_laptop`.
 #
-# "Nearly the full score" has no number in the paper; it is read as the 90 % that the paper asks of good subnetworks, and a softer claim, that
+# "Nearly the full score" has no number in the paper; it is read as the {glue:text}`keeps_level` that the paper asks of good subnetworks, and a softer claim, that
 # retraining lifts the bad ones at all, is judged beside it. That random subnetworks of s-pruning do as well as good ones when retrained
 # follows the paper's bars, which repeat the good ones; the authors' own table does not carry it ({doc}`12_authors`).
 #
