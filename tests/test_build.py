@@ -239,7 +239,9 @@ def test_an_interrupted_report_leaves_no_kernel(repository):
     code = 'import pathlib, time; pathlib.Path(f"{preset}.there").touch(); time.sleep(600)'
     for path in (repository / "notebooks").glob("*.ipynb"):
         nbformat.write(notebook(code.replace("{preset}", path.stem)), path)
-    code = "from lottery_utils.report import build; build.build_report(progress=False, workers=2)"
+    # a background job of a shell is born deaf to SIGINT, and so would this one be
+    hear = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    code = f"{hear}from lottery_utils.report import build; build.build_report(progress=False, workers=2)"
     report = psutil.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL, start_new_session=True)
     while len(list(repository.glob("*.there"))) < 2:
         with pytest.raises(psutil.TimeoutExpired):
