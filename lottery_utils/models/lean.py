@@ -21,8 +21,8 @@ from .packed import Packed, attend, attend_first
 class Layer:
     """Weights of one layer: query, key and value stacked (3 * heads * dim, hidden), and what follows.
 
-    `gate` (heads * dim,) or None multiplies the contexts, `mlp_gate` the MLP's output; `drops` are rates, used in
-    training only.
+    `drops` are rates, used in training only. `ghosts` are removed heads whose gates, at 0, have gradients all the same:
+    they are computed and add nothing. `mlp_gate` multiplies the MLP's output.
     """
 
     heads: int
@@ -36,16 +36,17 @@ class Layer:
     norms: tuple[nn.LayerNorm, nn.LayerNorm]
     drops: tuple[float, float, float]
     mlp: bool  # whether it is still there
-    gate: torch.Tensor | None = None
+    ghosts: Layer | None = None
     mlp_gate: float = 1.0
 
 
 @dataclass
 class Seen:
-    """What a layer's gates multiply and what they give, for the gates' gradients; None for what is gone."""
+    """What a layer's gates multiply, and what to ask gradients of for them; None for what is gone."""
 
     context: torch.Tensor | None = None
-    gated_context: torch.Tensor | None = None
+    attention: torch.Tensor | None = None  # what ghosts would add to
+    ghosts: tuple[torch.Tensor, torch.Tensor] | None = None  # their contexts, and the projection's columns for them
     mlp: torch.Tensor | None = None
     gated_mlp: torch.Tensor | None = None
 
@@ -128,12 +129,15 @@ def block(
     rest = x[batch.first] if last else x
     if layer.heads:
         context = _contexts(layer, x, rest, batch, last, drops[0])
-        gated = context if layer.gate is None else context * layer.gate
         if seen is not None:
-            seen.context, seen.gated_context = context, _leaf(gated)
-        attention = F.linear(gated, layer.out, layer.out_bias)
+            seen.context = context = _leaf(context)
+        attention = F.linear(context, layer.out, layer.out_bias)
     else:
         attention = layer.out_bias.expand_as(rest)
+    if layer.ghosts is not None and seen is not None:
+        seen.attention = attention = _leaf(attention)
+        with torch.no_grad():
+            seen.ghosts = _contexts(layer.ghosts, x, rest, batch, last, 0.0), layer.ghosts.out
     # forward() and not a call: there are no hooks, and with small models the time of calls counts
     x = layer.norms[0].forward(rest + _dropped(attention, drops[1]))
     if not layer.mlp:

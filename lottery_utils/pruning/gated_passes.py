@@ -15,7 +15,7 @@ from ..training.batches import Encoded, collate, packed_batches
 from ..training.device import autocast
 from ..training.evaluate import batch_loss, model_device
 from .masks import StructuredMask
-from .passes import CHUNK, KEEP, Pass, Passes, frozen
+from .passes import CHUNK, Pass, Passes, frozen
 
 
 def open_passes(
@@ -24,7 +24,7 @@ def open_passes(
     precision: str = "fp32",
     heads: str = "cut",
     mlps: str = "cut",
-    keep: int = KEEP,
+    keep: int | None = None,
 ) -> Passes | GatedPasses:
     """The fastest passes that `model` allows; a context manager, see `Passes`."""
     if is_lean(model):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +24,17 @@ from ..training.evaluate import batch_loss, model_device
 from .masks import StructuredMask
 
 CHUNK = 2048  # tokens that go through the model together: large products, activations that stay in the cache
-KEEP = 2**30  # bytes of activations that a pass may keep
+
+
+def memory_to_keep(device: torch.device) -> int:
+    """Bytes of activations that one pass may keep: two do so at a time, in as many processes as there are cores."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0] // 8
+    try:
+        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError):  # not every system says
+        return 2**29
+    return min(2**31, free // (4 * (os.cpu_count() or 1)))
 
 
 @dataclass
@@ -48,8 +59,9 @@ class _Course:
 class Passes:
     """All passes of one search; a context manager, inside which the model's weights are frozen and dropout is off.
 
-    `heads` and `mlps` say what becomes of removed ones: "cut" (not computed, no gradient) or "gated" (computed, and
-    multiplied by zero, so that their gates have gradients too).
+    `heads` and `mlps` say what becomes of removed ones: "cut" (not computed, no gradient) or "gated" (computed though
+    they add nothing, so that their gates, at 0, have gradients too). `keep`: bytes of activations that a pass may keep
+    (None: by the memory at hand; results do not depend on it).
     """
 
     def __init__(
@@ -59,7 +71,7 @@ class Passes:
         precision: str = "fp32",
         heads: str = "cut",
         mlps: str = "cut",
-        keep: int = KEEP,
+        keep: int | None = None,
     ):
         with torch.no_grad():
             self.lean = Lean(model)
@@ -73,7 +85,7 @@ class Passes:
         for rows in packed_batches(data, CHUNK):
             batch, rows = pack(data, rows, self.device)
             self.chunks.append((batch, rows, torch.from_numpy(data.labels[rows]).to(self.device)))
-        self.keeps = self._bytes() <= keep
+        self.keeps = self._bytes() <= (memory_to_keep(self.device) if keep is None else keep)
 
     def __enter__(self) -> Passes:
         self.freeze.__enter__()
@@ -85,12 +97,13 @@ class Passes:
     def run(self, mask: StructuredMask, base: Pass | None = None) -> Pass:
         """The pass under `mask`, from the activations that `base` kept as far as both masks agree."""
         layers = [self._cut(i, mask) for i in range(len(self.lean.layers))]
-        agree = _agreeing(mask, base.mask) if base is not None and base.chunks else 0
+        kept = base is not None and bool(base.chunks)
+        agree = _agreeing(mask, base.mask) if kept else 0
         found = Pass(mask, None, None, [] if self.keeps else None)
         parts = []
         with torch.enable_grad():
             for number, (batch, rows, labels) in enumerate(self.chunks):
-                course = self._start(batch, base.chunks[number] if agree else None, agree)
+                course = self._start(batch, base.chunks[number] if kept else None, agree)
                 self._forward(layers, batch, course, agree)
                 if self.keeps:
                     found.chunks.append(course)
@@ -136,20 +149,23 @@ class Passes:
         """A chunk's gradients by example, in the chunk's order."""
         heads = np.full((len(labels), *mask.heads.shape), np.nan)
         mlps = np.full((len(labels), len(mask.mlps)), np.nan)
-        outputs = [(s.context, s.gated_context, i, True) for i, s in enumerate(course.seen) if s.context is not None]
-        outputs += [(s.mlp, s.gated_mlp, i, False) for i, s in enumerate(course.seen) if s.mlp is not None]
-        if not outputs:
+        wanted = [(i, "heads", s.context, s.context) for i, s in enumerate(course.seen)]
+        wanted += [(i, "ghosts", s.ghosts, s.attention) for i, s in enumerate(course.seen)]
+        wanted += [(i, "mlps", s.mlp, s.gated_mlp) for i, s in enumerate(course.seen)]
+        wanted = [entry for entry in wanted if entry[3] is not None]
+        if not wanted:
             return heads, mlps
         loss = batch_loss(course.logits, labels, "sum")
-        grads = torch.autograd.grad(loss, [gated for _, gated, _, _ in outputs], retain_graph=retain)
-        for (raw, _, i, is_head), grad in zip(outputs, grads):
-            product = raw.detach().float() * grad.float()
-            product = product.unflatten(1, (-1, self.lean.view.head_dim) if is_head else (1, -1)).sum(-1)
-            found = _by_example(product, batch).double().cpu().numpy()
-            if is_head:
-                heads[:, i, slice(None) if self.gated["heads"] else mask.heads[i]] = found
+        grads = torch.autograd.grad(loss, [entry[3] for entry in wanted], retain_graph=retain)
+        dim = self.lean.view.head_dim
+        for (i, kind, output, _), grad in zip(wanted, grads):
+            if kind == "heads":
+                heads[:, i, mask.heads[i]] = _by_example(output, grad, dim, batch)
+            elif kind == "ghosts":
+                output, projection = output
+                heads[:, i, ~mask.heads[i]] = _by_example(output, grad.float() @ projection, dim, batch)
             else:
-                mlps[:, i] = found[:, 0]
+                mlps[:, i] = _by_example(output, grad, output.shape[1], batch)[:, 0]
         return heads, mlps
 
     def _in_order(self, parts: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
@@ -160,19 +176,9 @@ class Passes:
     def _cut(self, i: int, mask: StructuredMask) -> Layer:
         """Layer `i` without what the mask removes, or with gates on it."""
         layer, dim = self.lean.layers[i], self.lean.view.head_dim
-        columns = torch.from_numpy(np.repeat(mask.heads[i], dim)).to(self.device)
         if not mask.heads[i].all():
-            if self.gated["heads"]:
-                layer = dataclasses.replace(layer, gate=columns.float())
-            else:
-                rows = columns.repeat(3)
-                layer = dataclasses.replace(
-                    layer,
-                    heads=int(mask.heads[i].sum()),
-                    qkv=layer.qkv[rows],
-                    qkv_bias=layer.qkv_bias[rows],
-                    out=layer.out[:, columns],
-                )
+            removed = _choose(layer, ~mask.heads[i], dim) if self.gated["heads"] else None
+            layer = dataclasses.replace(_choose(layer, mask.heads[i], dim), ghosts=removed)
         if not mask.mlps[i]:
             change = {"mlp_gate": 0.0} if self.gated["mlps"] else {"mlp": False}
             layer = dataclasses.replace(layer, **change)
@@ -185,7 +191,7 @@ class Passes:
             for group in batch.groups:
                 for layer in self.lean.layers:
                     hidden, width = layer.out.shape
-                    floats = 5 * width + layer.heads * group.length + 5 * hidden + layer.mlp_in.out_features
+                    floats = 4 * width + layer.heads * group.length + 4 * hidden + layer.mlp_in.out_features
                     total += 4 * floats * group.tokens
         return total
 
@@ -196,13 +202,22 @@ def _agreeing(one: StructuredMask, other: StructuredMask) -> int:
     return int(differ.argmax()) if differ.any() else len(differ)
 
 
-def _by_example(values: torch.Tensor, batch: Packed) -> torch.Tensor:
-    """Sums over each example's tokens: (T, K) to (B, K); what is by example already stays."""
-    if len(values) == len(batch.first):
-        return values
-    sizes = [group.tokens for group in batch.groups]
-    parts = zip(values.split(sizes), batch.groups)
-    return torch.cat([part.view(group.count, group.length, -1).sum(1) for part, group in parts])
+def _choose(layer: Layer, heads: np.ndarray, dim: int) -> Layer:
+    """`layer` with some of its heads (H,) only."""
+    columns = torch.from_numpy(np.repeat(heads, dim)).to(layer.qkv.device)
+    rows = columns.repeat(3)
+    return dataclasses.replace(
+        layer, heads=int(heads.sum()), qkv=layer.qkv[rows], qkv_bias=layer.qkv_bias[rows], out=layer.out[:, columns]
+    )
+
+
+def _by_example(output: torch.Tensor, grad: torch.Tensor, width: int, batch: Packed) -> np.ndarray:
+    """Sums of output * grad over `width` columns and an example's tokens: (T, K * width), or (B, ...), to (B, K)."""
+    values = (output.detach().float() * grad.float()).unflatten(1, (-1, width)).sum(-1)
+    if len(values) != len(batch.first):  # in the last layer there is one token an example
+        parts = zip(values.split([group.tokens for group in batch.groups]), batch.groups)
+        values = torch.cat([part.view(group.count, group.length, -1).sum(1) for part, group in parts])
+    return values.double().cpu().numpy()
 
 
 @contextlib.contextmanager

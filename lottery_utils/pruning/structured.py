@@ -67,7 +67,8 @@ def structured_search(
     sums, norms over all heads, and at a phase change the scores of the mask that failed. One pass gives both
     the score of a mask and the importances under it. Trajectory arrays, S steps of which the first is the full
     model: heads (S, L, H), mlps (S, L), head_importance, mlp_importance, score (S,), phase, passed, target.
-    Importances are NaN where none was needed: of removed components ("released": of MLPs), of a failed mask ("exact").
+    Importances are NaN where none was needed: of removed components ("released": of MLPs), of a failed mask ("exact";
+    "released": of the last phase's).
     """
     # the authors' norms take in pruned heads, so those stay, behind gates; elsewhere nothing removed is computed
     heads = "gated" if preset.importance == "released" else "cut"
@@ -113,7 +114,7 @@ def _search(passes: Passes, sizes: ModelSizes, dev: Encoded, task, preset, major
                 continue  # a step of fewer than 12 layers that removes no MLP
             step = scores = look(following, phase)
             step.passed = step.score >= rule.target
-            if step.passed or released:
+            if step.passed or (released and phase != PHASES[preset.search][-1]):
                 measure(step)
             if not step.passed:
                 step.found = None
