@@ -37,12 +37,14 @@ def notebooks(tally: Tally, folder: Path):
     from lottery_utils.experiment.study import open_study
 
     names = st.sampled_from(["demo", "laptop"]) | VALUES
-    changes = st.dictionaries(FIELDS, VALUES, max_size=2)
+    changes = st.dictionaries(FIELDS, VALUES, max_size=2) | st.dictionaries(st.sampled_from(["model", "data"]), TEXTS)
     overrides = changes | changes.map(lambda v: json.dumps(v)) | VALUES
 
     places = st.sampled_from([str(folder / "store"), "store", 3, None, "", "\0", "a" * 300])
 
-    @over(names, VALUES, VALUES, overrides, places)
+    chosen = st.none() | VALUES
+
+    @over(names, chosen, chosen, overrides, places)
     def test(preset, tasks, seeds, changes, results):
         with tally.judged("notebook"), _inside(folder), _nothing_stored(tally, folder, "notebook"):
             study = open_study(preset, tasks, seeds, changes, results)

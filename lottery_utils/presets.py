@@ -6,7 +6,7 @@ import dataclasses
 import typing
 from dataclasses import dataclass
 
-from .errors import UserError, shown
+from .errors import UserError, shown, usable_path
 from .taskfile import GLUE_TASKS, NAME, read_task_file, task_file
 
 PAPER_SEEDS = (1337, 42, 86, 71, 166)
@@ -189,6 +189,8 @@ def _check_range(key: str, value) -> None:
         raise UserError(f"{key} must not be negative, got {shown(value)}")
     if key == "attention_labels" and not value.strip():
         raise UserError("attention_labels must name a folder, a .zip or a .tar, or be null; got an empty string")
+    if key in ("model", "data"):
+        usable_path(key, value)
     if key in ("model", "data") and not value.strip():
         raise UserError(f"{key} must name a hub id, a directory or 'embedded', got an empty string")
     if key == "seeds" and not all(0 <= s < 2**31 for s in value):

@@ -116,8 +116,8 @@ def test_names_of_tasks_cells_and_models_are_no_paths(tmp_path, name):
     refused(Store(tmp_path / "results").folder, name)
     with pytest.raises(UserError):
         open_study("demo", tasks=[name])
-    study = open_study("demo", ["rte"], [1], {"model": name}, tmp_path / "results")
     with pytest.raises(UserError):
+        study = open_study("demo", ["rte"], [1], {"model": name}, tmp_path / "results")
         study.run(["finetune"], engine="serial", progress=False)
     assert not list(tmp_path.iterdir())
 

@@ -77,7 +77,7 @@ class Worker:
         if process is not None and process.poll() is None:
             process.terminate()
             try:
-                process.wait(timeout=10)
+                process.wait(timeout=30)  # a worker that is still importing answers late
             except subprocess.TimeoutExpired:
                 process.kill()
 

@@ -15,7 +15,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ..errors import UserError
+from ..errors import UserError, usable_path
 from .files import dump, flush, replace, sha256
 from .form import mask_problem, record_problem
 from .identity import PROTOCOL, canonical
@@ -41,6 +41,7 @@ class Store:
     """Finished cells below the folder `root`, which is made at the first write."""
 
     def __init__(self, root: Path | str):
+        usable_path("results directory", str(root))
         self.root = Path(root)
         if self.root.exists() and not self.root.is_dir():
             raise UserError(f"results directory {str(root)!r} is a file; name a directory")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from ..errors import UserError
+from ..errors import UserError, shown
 
 
 @dataclass(frozen=True)
@@ -165,7 +166,9 @@ def _write(path: Path, arrays: dict[str, np.ndarray], kind: str, meta: dict | No
 
 
 def _unpack(bits: np.ndarray, shape: list[int], name: str) -> np.ndarray:
-    count = int(np.prod(shape))
+    if not isinstance(shape, list) or not all(type(n) is int and 0 <= n < 2**31 for n in shape):
+        raise ValueError(f"{name}: expected a shape, got {shown(shape)}")
+    count = math.prod(shape)
     if bits.dtype != np.uint8 or len(bits) != -(-count // 8):
         raise ValueError(f"{name}: expected {-(-count // 8)} bytes for shape {shape}, got {bits.size} of {bits.dtype}")
     return np.unpackbits(bits, count=count).astype(bool).reshape(shape)
