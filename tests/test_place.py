@@ -140,6 +140,30 @@ def test_a_worker_that_is_dead_but_not_waited_for_holds_no_claim(tmp_path):
         os.waitpid(pid, 0)
 
 
+STOPPED = """
+import sys, threading
+from pathlib import Path
+from lottery_utils.experiment.claims import claim
+
+def stop(self, *_):
+    raise KeyboardInterrupt
+setattr(threading.Thread, sys.argv[2], stop)
+try:
+    with claim(Path(sys.argv[1]), "cell"):
+        print("held", flush=True)
+finally:
+    print(len(list(Path(sys.argv[1], ".claims").iterdir())), "left")
+"""
+
+
+@pytest.mark.parametrize("moment", ("start", "join"))
+def test_a_stop_while_a_claim_is_made_or_released_leaves_none(tmp_path, moment):
+    command = [sys.executable, "-c", STOPPED, str(tmp_path), moment]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment())
+    assert "KeyboardInterrupt" in done.stderr and done.stdout.split()[-2:] == ["1", "left"]
+    assert not list((tmp_path / ".claims").iterdir())
+
+
 @pytest.mark.slow
 def test_a_run_asked_to_stop_leaves_a_clean_store_and_says_how_to_go_on(world, tmp_path):
     """SIGTERM, as from a scheduler; for Ctrl-C see the tests of the command line."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
@@ -16,6 +17,7 @@ from pathlib import Path
 HEARTBEAT = 30.0  # seconds between signs of life
 SILENCE = 180.0  # a claim from another machine is stale after this long without one
 _watched: dict[tuple[str, int], float] = {}  # a claim and its last sign of life, to when it was first seen here
+_held: dict[str, Path] = {}  # token to claim file, of the claims this process holds or is about to make
 
 
 @contextlib.contextmanager
@@ -29,7 +31,9 @@ def claim(root: Path, address: str) -> Iterator[bool]:
     path = root / ".claims" / address
     path.parent.mkdir(parents=True, exist_ok=True)
     token = secrets.token_hex(8)
+    _held[token] = path  # before the file is there: a signal may end the block at any moment, see `_release_all`
     if not (_create(path, token) or (_take_over(path) and _create(path, token))):
+        _held.pop(token)
         yield False
         return
     stop = threading.Event()
@@ -40,8 +44,24 @@ def claim(root: Path, address: str) -> Iterator[bool]:
     finally:
         stop.set()
         beat.join()
-        if _holder(path).get("token") == token:
-            path.unlink(missing_ok=True)
+        _release(path, token)
+
+
+def _release(path: Path, token: str) -> None:
+    if _holder(path).get("token") == token:
+        path.unlink(missing_ok=True)
+    _held.pop(token, None)
+
+
+@atexit.register
+def _release_all() -> None:
+    """Give back what a stop left behind: one that comes while a claim is being made or released runs no `finally`."""
+    for token, path in list(_held.items()):
+        _release(path, token)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_held.clear)  # a child holds no claim of its parent
 
 
 def is_claimed(root: Path, address: str) -> bool:
@@ -69,7 +89,7 @@ def _create(path: Path, token: str) -> bool:
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             json.dump(holder, file)
-    except OSError:  # a full disk
+    except BaseException:  # a full disk, or a signal
         path.unlink(missing_ok=True)
         raise
     return True
