@@ -62,13 +62,13 @@ def tsv_lines(name: str, rows: dict[str, list]) -> list[str]:
         elif name not in DIGITS:
             label = task.label_names[label]
         cells = {
-            "cola": lambda: ["gj04", label, "", *texts],
-            "sst2": lambda: [*texts, label],
-            "mrpc": lambda: [label, 1000 + n, 2000 + n, *texts],
-            "stsb": lambda: [n, "news", "file", 2012, n, "none", "none", *texts, label],
-            "qqp": lambda: [n, 2 * n, 2 * n + 1, *texts, label],
-            "mnli": lambda: [n, n, f"{n}e", "fiction", "( a )", "( b )", "(S a)", "(S b)", *texts, label, label],
-        }.get(name, lambda: [n, *texts, label])()
+            "cola": ["gj04", label, "", *texts],
+            "sst2": [*texts, label],
+            "mrpc": [label, 1000 + n, 2000 + n, *texts],
+            "stsb": [n, "news", "file", 2012, n, "none", "none", *texts, label],
+            "qqp": [n, 2 * n, 2 * n + 1, *texts, label],
+            "mnli": [n, n, f"{n}e", "fiction", "( a )", "( b )", "(S a)", "(S b)", *texts, label, label],
+        }.get(name, [n, *texts, label])
         lines.append("\t".join(map(str, cells)))
     return lines
 

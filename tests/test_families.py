@@ -278,7 +278,8 @@ def test_the_entry_of_the_page_is_all_that_a_family_needs(monkeypatch):
     monkeypatch.setattr(anatomy_module, "FAMILIES", dict(FAMILIES))
     exec(re.search(r"```python\n(from .*?)```", page, re.DOTALL)[1])  # noqa: S102
     sizes = dict(vocab_size=50, hidden_size=32, num_hidden_layers=LAYERS, num_attention_heads=HEADS)
-    config = RobertaPreLayerNormConfig(**sizes, intermediate_size=48, max_position_embeddings=40, initializer_range=0.3, pad_token_id=0)
+    sizes |= dict(intermediate_size=48, max_position_embeddings=40, initializer_range=0.3, pad_token_id=0)
+    config = RobertaPreLayerNormConfig(**sizes)
     model, batch = RobertaPreLayerNormForSequenceClassification(config).eval(), tiny_batch()
     with torch.no_grad():
         for masks in (SOME, NONE):

@@ -6,8 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny import tiny_model
-from toy import replaced, trained
 from torch.nn.utils import prune
+from toy import replaced, trained
 
 from lottery_utils.models.anatomy import anatomy
 from lottery_utils.pruning.levels import Levels
@@ -128,5 +128,6 @@ def test_component_shares_add_up_to_the_masks_size(found):
     view = anatomy(model)
     heads, mlps = component_shares(view, search.mask)
     per_head, per_mlp, prunable = view.structured_parameters()
-    bias = sum(int(search.mask.weights[n].sum()) for n in search.mask.weights if n.endswith("attention.output.dense.bias"))
+    weights = search.mask.weights
+    bias = sum(int(weights[n].sum()) for n in weights if n.endswith("attention.output.dense.bias"))
     assert heads.sum() * per_head + mlps.sum() * per_mlp + bias == pytest.approx(search.mask.size, rel=1e-5)

@@ -95,7 +95,8 @@ def test_no_attention_mask_without_padding_and_logits_do_not_depend_on_batching(
     data, model = toy_data(40, 0), tiny_model()
     same = np.flatnonzero(data.lengths == data.lengths[0])
     assert "attention_mask" not in collate(data, same, torch.device("cpu")).inputs
-    alone = np.concatenate([model(**collate(data, np.array([i]), torch.device("cpu")).inputs).logits.detach() for i in range(40)])
+    each = [collate(data, np.array([i]), torch.device("cpu")).inputs for i in range(40)]
+    alone = np.concatenate([model(**inputs).logits.detach() for inputs in each])
     np.testing.assert_allclose(predict(model, data), alone, atol=1e-5)
 
 

@@ -6,14 +6,15 @@ import dataclasses
 
 import numpy as np
 import torch
+from tiny import VOCABULARY, tiny_model
 
 from lottery_utils.presets import get_preset
 from lottery_utils.tasks.glue import get_task
 from lottery_utils.training.batches import Encoded
 from lottery_utils.training.finetune import finetune
-from tiny import VOCABULARY, tiny_model
 
-TOY = {"learning_rate": 3e-3, "min_steps": 0, "epochs": 6, "warmup": 0.1, "batch_size": 16, "tasks": ["mrpc"], "seeds": [1, 2]}
+TOY = {"learning_rate": 3e-3, "min_steps": 0, "epochs": 6, "warmup": 0.1, "batch_size": 16}
+TOY |= {"tasks": ["mrpc"], "seeds": [1, 2]}
 
 
 def toy_preset(**overrides):

@@ -70,7 +70,7 @@ def name_of_record(record: dict) -> str:
     return KNOWN.get(record["inputs"].get("model", "")) or source.get("model_name") or source["model"]
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _hub_dir(model: str) -> Path:
     """Return the local snapshot of a hub id; one look at the hub per process."""
     from huggingface_hub import snapshot_download
@@ -131,7 +131,7 @@ def _refuse_strange_shards(model: str, folder: Path) -> None:
         for name in sorted(names):
             if name != Path(name).name or not name.endswith(".safetensors"):
                 raise UserError(
-                    f"model {model!r}: {index.name} names the weight file {name!r}; expected safetensors files beside it"
+                    f"model {model!r}: {index.name} names the weights {name!r}; expected safetensors files beside it"
                 )
 
 
@@ -155,7 +155,7 @@ def model_fingerprint(model: str) -> str:
     return total.hexdigest()
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _file_hash(path: str, size: int, mtime_ns: int) -> str:
     """Return a file's sha256; size and time are in the key, so that a changed file is read again."""
     with open(path, "rb") as handle:

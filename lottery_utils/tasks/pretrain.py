@@ -12,7 +12,7 @@ import argparse
 import json
 import platform
 import time
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 
@@ -137,7 +137,7 @@ def pretrain(
         optimizer, lambda step: min(1.0, (step + 1) / WARM_UP, (steps - step) / (DECAY * steps))
     )
     log = {"seed": seed, "steps": steps, "batch_size": batch_size, "learning_rate": peak, "curve": [], "seconds": 0.0,
-           "started": datetime.now(timezone.utc).isoformat(timespec="seconds"), "step": 0, "chunk": 0, "place": 0}
+           "started": datetime.now(UTC).isoformat(timespec="seconds"), "step": 0, "chunk": 0, "place": 0}
     out.mkdir(parents=True, exist_ok=True)
     if (out / "state.json").exists():
         log = {**_resume(out, model, optimizer, schedule), "steps": steps}
