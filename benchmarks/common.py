@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import importlib.util
 import json
 import os
 import platform
@@ -29,7 +30,10 @@ def arguments(text: str, *, rounds: int = 3, parser: argparse.ArgumentParser | N
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="threads of torch (default: all cores)")
     parser.add_argument("--results", type=Path, default=RESULTS, help="file that results are appended to")
     parser.add_argument("--dry", action="store_true", help="append nothing")
+    parser.add_argument("--tiny", action="store_true", help="sizes that take seconds: to try the code, not to measure")
     options = parser.parse_args()
+    if options.tiny:
+        options.rounds = min(options.rounds, 2)
     os.environ["OMP_NUM_THREADS"] = str(options.threads)
     import torch
 
@@ -54,17 +58,30 @@ class Timing:
         """Least and greatest wall seconds."""
         return f"{min(self.wall):.3g} to {max(self.wall):.3g}"
 
+    def note(self, wall: float, cpu: float | None = None) -> None:
+        """Add a run timed elsewhere."""
+        self.wall.append(wall)
+        if cpu is not None:
+            self.cpu.append(cpu)
+
     def run(self, work: Callable[[], object]) -> object:
         """Run `work` once, and note its times."""
         cpu, wall = time.process_time(), time.perf_counter()
         found = work()
-        self.wall.append(time.perf_counter() - wall)
-        self.cpu.append(time.process_time() - cpu)
+        self.note(time.perf_counter() - wall, time.process_time() - cpu)
         return found
 
 
+def has(package: str, what: str) -> bool:
+    """Whether `package` is installed; else says in a line that `what` is not measured."""
+    if importlib.util.find_spec(package) is not None:
+        return True
+    print(f"skipped: {what} needs the package {package}; pip install -e '.[bench]'")
+    return False
+
+
 def alternate(rounds: int, **sides: Callable[[], object]) -> tuple[dict[str, Timing], dict[str, object]]:
-    """Run each side once unmeasured where it is cheap to, then all sides in turn, `rounds` times."""
+    """Run all sides in turn, `rounds` times: their times, and what each found last."""
     timings = {name: Timing() for name in sides}
     found = {}
     for _ in range(rounds):
@@ -85,19 +102,25 @@ def report(
     than: str,
     note: str = "",
     timings: dict[str, Timing] | None = None,
+    rows: list[dict] | None = None,
 ) -> None:
     """Print one comparison and append it to results.json.
 
-    `ratio` says how many times better ours is (by default peer / ours); `what` and `than` name the two sides.
+    `ratio` says how many times better ours is (by default peer / ours); `what` and `than` name the two sides. `rows`
+    are a table that belongs to it: flat dicts with the same keys.
     """
     ratio = peer / ours if ratio is None else ratio
     print(f"\n{name}\n  ours   {ours:10.4g} {unit}   {what}\n  peer   {peer:10.4g} {unit}   {than}")
     entry = {"name": name, "ours": ours, "peer": peer, "unit": unit, "ratio": ratio}
     if timings:
-        cpu = {side: statistics.median(t.cpu) for side, t in timings.items()}
         entry["runs"] = {side: {"wall": t.wall, "cpu": t.cpu} for side, t in timings.items()}
         for side, t in timings.items():
-            print(f"  {side:6} median {t.median:.3g} s ({t.spread}), CPU {cpu[side]:.3g} s, {len(t.wall)} runs")
+            cpu = f", CPU {statistics.median(t.cpu):.3g} s" if t.cpu else ""
+            print(f"  {side:6} median {t.median:.3g} s ({t.spread}){cpu}, {len(t.wall)} runs")
+    if rows:
+        entry["rows"] = rows
+        for row in rows:
+            print("  " + ", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()))
     print(f"  ratio  {ratio:10.3g}\n  {machine()['text']}" + (f"\n  {note}" if note else ""), flush=True)
     entry |= {
         "what": what,

@@ -1,7 +1,7 @@
 """How much faster, and in how much less memory, are all masks of a magnitude search than by torch's own pruning?
 
-85 million weights in the shapes of BERT-base's encoder, ten steps of 10% each. The peer prunes them again and again with
-torch.nn.utils.prune.global_unstructured, as the authors do. Each run is a process of its own; its memory is what its
+85 million weights in the shapes of BERT-base's encoder, ten steps of 10% each. The peer prunes them again and again
+with torch.nn.utils.prune.global_unstructured, as the authors do. Each run is a process of its own; its memory is what its
 peak adds to the weights. Masks are compared bit for bit: with the stable order of |w| (ours), and with the peer, which
 may choose otherwise among weights equal to the threshold, and only there.
 """

@@ -85,7 +85,7 @@ def main() -> None:
             timings["ours"].median,
             peer,
             "s",
-            what=f"joint search, {protocol}, {kind}, {source}, {len(dev)} dev examples, {dev.lengths.mean():.1f} tokens",
+            what=f"joint search, {protocol}, {kind}, {len(dev)} dev examples of {source}, {dev.lengths.mean():.1f} tokens",
             than=f"the authors' procedure, plainly, padded to {options.length}",
             note=f"{note}; {heads} of 72 heads and {mlps} of 6 MLPs are left",
             timings=timings,

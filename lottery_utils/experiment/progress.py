@@ -33,9 +33,8 @@ class Bar:
     def finish(self, cell: Cell, answer: dict) -> None:
         """Advance by a cell's estimated cost, and by that of the cells it blocks when it failed."""
         self.cells += 1
-        lost = sum(self.schedule.cost[c] for c, by in self.schedule.blocked.items() if by == cell)
         self._describe()
-        self.bar.update(self.schedule.cost[cell] + lost)
+        self.bar.update(self.schedule.cost[cell] + self.schedule.lost.get(cell, 0.0))
 
     def refresh(self) -> None:
         """Let the clock go on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import time
 from collections.abc import Callable, Iterable
 
@@ -33,8 +34,14 @@ class Schedule:
         for cell in reversed(self.open):  # dependency order: users come later
             self.path[cell] += max((self.path[user] for user in self.users[cell]), default=0.0)
         self.blocked: dict[Cell, Cell] = {}
+        self.lost: dict[Cell, float] = {}  # failed cells to the estimated seconds of what each blocked
         self.running: set[Cell] = set()
-        self._later: dict[Cell, float] = {}
+        self._place = {cell: place for place, cell in enumerate(self.open)}
+        self._ready: list[tuple[float, int, Cell]] = []  # heap: the longest path first, then the plan's order
+        self._later: list[tuple[float, int, Cell]] = []  # heap: the time from which a cell may be looked at again
+        for cell, needed in self.waits.items():
+            if not needed:
+                self._push(cell)
 
     def __len__(self) -> int:
         """Cells that are neither finished, failed nor blocked."""
@@ -42,17 +49,14 @@ class Schedule:
 
     def next(self) -> Cell | None:
         """A cell that can run now, marked as running; None when there is none at the moment."""
-        now = time.monotonic()
-        ready = [
-            cell
-            for cell, needed in self.waits.items()
-            if not needed and cell not in self.running and self._later.get(cell, 0.0) <= now
-        ]
-        if not ready:
-            return None
-        cell = max(ready, key=self.path.__getitem__)
-        self.running.add(cell)
-        return cell
+        while self._later and self._later[0][0] <= time.monotonic():
+            self._push(heapq.heappop(self._later)[2])
+        while self._ready:
+            cell = heapq.heappop(self._ready)[2]
+            if cell in self.waits and cell not in self.running:  # it may have been settled from outside
+                self.running.add(cell)
+                return cell
+        return None
 
     def finish(self, cell: Cell) -> None:
         """Note that a cell's record is there."""
@@ -60,22 +64,29 @@ class Schedule:
         for user in self.users[cell]:
             if user in self.waits:
                 self.waits[user].discard(cell)
+                if not self.waits[user]:
+                    self._push(user)
 
     def fail(self, cell: Cell) -> None:
         """Note that a cell failed; everything that needs it is blocked."""
         self._close(cell)
+        self.lost[cell] = 0.0
         doomed = list(self.users[cell])
         while doomed:
             user = doomed.pop()
             if user in self.waits:
                 del self.waits[user]
                 self.blocked[user] = cell
+                self.lost[cell] += self.cost[user]
                 doomed += self.users[user]
 
     def postpone(self, cell: Cell) -> None:
         """Look at a cell again later: another process is computing it."""
         self.running.discard(cell)
-        self._later[cell] = time.monotonic() + PAUSE
+        heapq.heappush(self._later, (time.monotonic() + PAUSE, self._place[cell], cell))
+
+    def _push(self, cell: Cell) -> None:
+        heapq.heappush(self._ready, (-self.path[cell], self._place[cell], cell))
 
     def _close(self, cell: Cell) -> None:
         self.running.discard(cell)

@@ -1,0 +1,179 @@
+"""How much faster is fine-tuning on the CPU than by HF Trainer, with length grouping and with padding to 128?
+
+Same model, data, batch size, learning rate and its course, AdamW, clipping, dropout, epochs; only the order of the
+examples is each side's own. Every round is a training from start to end with another seed, so that the dev scores are
+compared too. The padded Trainer computes as the grouped one does, on more tokens: unless `--full` it is timed on its
+first steps.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import dataclasses
+import statistics
+import time
+
+import common
+
+parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+parser.add_argument("--full", action="store_true", help="train the padded side to the end too (many minutes)")
+parser.add_argument("--examples", type=int, default=1600, help="train examples")
+parser.add_argument("--dev", type=int, default=1043, help="dev examples, for the score")
+parser.add_argument("--epochs", type=int, default=2)
+parser.add_argument("--task", default="cola", help="GLUE task whose examples are used")
+parser.add_argument("--padded-steps", type=int, default=6, help="steps of a round of the padded side")
+
+
+def trainer_of(model, data, preset, steps: int, seed: int, length: int | None):
+    """HF Trainer with the preset's hyperparameters; `length` None: batches of like lengths, else all padded to it.
+
+    Its examples lie in memory and are padded by a few lines of torch: quicker than a Dataset and its tokenizer.
+    """
+    import tempfile
+
+    import torch
+    from transformers import Trainer, TrainingArguments
+
+    def collate(rows: list[dict]) -> dict[str, torch.Tensor]:
+        width = length or max(len(row["input_ids"]) for row in rows)
+        found = {"attention_mask": torch.zeros(len(rows), width, dtype=torch.long)}
+        found["input_ids"] = torch.full_like(found["attention_mask"], data.pad)
+        if "token_type_ids" in rows[0]:
+            found["token_type_ids"] = torch.zeros_like(found["input_ids"])
+        for place, row in enumerate(rows):
+            size = len(row["input_ids"])
+            found["attention_mask"][place, :size] = 1
+            for key in found.keys() & row.keys():
+                found[key][place, :size] = row[key]
+        return found | {"labels": torch.tensor([row["labels"] for row in rows])}
+
+    folder = tempfile.mkdtemp(prefix="lottery-bench-")
+    settings = TrainingArguments(
+        output_dir=folder,
+        per_device_train_batch_size=preset.batch_size,
+        learning_rate=preset.learning_rate,
+        lr_scheduler_type="linear",
+        warmup_steps=round(preset.warmup * steps),
+        weight_decay=preset.weight_decay,
+        adam_epsilon=preset.adam_eps,
+        max_grad_norm=preset.clip,
+        max_steps=steps,
+        train_sampling_strategy="random" if length else "group_by_length",  # group_by_length=True before version 5
+        bf16=preset.precision == "bf16",
+        seed=seed,
+        logging_strategy="no",
+        save_strategy="no",
+        report_to="none",
+        disable_tqdm=True,
+        use_cpu=not torch.cuda.is_available(),
+    )
+    return Trainer(model=model, args=settings, train_dataset=rows_of(data), data_collator=collate)
+
+
+def rows_of(data) -> list[dict]:
+    """Examples as Trainer wants them."""
+    import torch
+
+    found = []
+    for begin, end, label in zip(data.starts, data.starts[1:], data.labels):
+        row = {"input_ids": torch.from_numpy(data.ids[begin:end].astype("int64")), "labels": label.item()}
+        if len(data.types):
+            row["token_type_ids"] = torch.from_numpy(data.types[begin:end].astype("int64"))
+        found.append(row)
+    return found
+
+
+def train_by_trainer(model, data, preset, seed: int, length: int | None, only: int | None = None) -> float:
+    """Train `model` in place, `only` the first steps where given; the seconds of Trainer.train."""
+    steps = preset.epochs * -(-len(data) // preset.batch_size)
+    trainer = trainer_of(model, data, preset, steps if only is None else min(only, steps), seed, length)
+    begin = time.perf_counter()
+    trainer.train()
+    return time.perf_counter() - begin
+
+
+def settings(options, precision: str = "fp32"):
+    """The preset both sides train by: the paper's, at the laptop preset's learning rate and warm-up."""
+    from lottery_utils.presets import get_preset
+
+    return dataclasses.replace(get_preset("laptop"), epochs=options.epochs, precision=precision)
+
+
+def noise(scores: dict[str, list[float]]) -> str:
+    """Means and standard deviations of the scores, and whether the means agree within their noise."""
+    texts, means, variances = [], [], []
+    for side, values in scores.items():
+        spread = statistics.stdev(values) if len(values) > 1 else 0.0
+        means.append(statistics.mean(values))
+        variances.append(spread**2 / len(values))
+        texts.append(f"{side} {means[-1]:.3f} ± {spread:.3f}")
+    if len(means) < 2:
+        return "dev score " + ", ".join(texts)
+    far = abs(means[0] - means[1]) / max(sum(variances) ** 0.5, 1e-12)
+    seeds = len(next(iter(scores.values())))
+    return f"dev score over {seeds} seeds: {', '.join(texts)}; the means are {far:.1f} standard errors apart"
+
+
+def main() -> None:
+    """Train, score, compare, append."""
+    options = common.arguments(__doc__, parser=parser)
+    if not common.has("accelerate", "HF Trainer"):
+        return
+    if options.tiny:
+        options.examples, options.dev, options.epochs, options.padded_steps = 64, 32, 1, 1
+    import material
+
+    from lottery_utils.tasks.glue import get_task
+    from lottery_utils.tasks.metrics import compute_metrics, predictions_from_logits, search_score
+    from lottery_utils.training.evaluate import predict
+    from lottery_utils.training.finetune import finetune
+
+    train, dev, source = material.examples(options.task)
+    train, dev, preset = material.first(train, options.examples), material.first(dev, options.dev), settings(options)
+    task = get_task(options.task)
+    models = {seed: material.classifier(seed, task.num_labels) for seed in range(options.rounds)}
+    kind = models[0][1]
+    steps = preset.epochs * -(-len(train) // preset.batch_size)
+    only = None if options.full else min(options.padded_steps, steps)
+
+    def score(model) -> float:
+        return search_score(task, compute_metrics(task, predictions_from_logits(task, predict(model, dev)), dev.labels))
+
+    sides = {
+        "ours": lambda model, seed: finetune(model, train, preset, ("bench", seed)).seconds,
+        "grouped": lambda model, seed: train_by_trainer(model, train, preset, seed, None),
+        "padded": lambda model, seed: train_by_trainer(model, train, preset, seed, 128, only),
+    }
+    timings = {side: common.Timing() for side in sides}
+    scores: dict[str, list[float]] = {side: [] for side in sides}
+    few, once = material.first(train, 64), dataclasses.replace(preset, epochs=1)
+    finetune(copy.deepcopy(models[0][0]), few, once, ("bench", 0))  # imports are no part of the work
+    train_by_trainer(copy.deepcopy(models[0][0]), few, once, 0, None, 1)
+    for seed, (start, _) in models.items():
+        for side, work in sides.items():
+            model = copy.deepcopy(start)
+            timings[side].note(work(model, seed))
+            if side != "padded" or options.full:
+                scores[side].append(score(model))
+            print(f"seed {seed}: {side} {timings[side].wall[-1]:.1f} s", flush=True)
+    scores = {side: values for side, values in scores.items() if values}
+    of = {"ours": steps, "grouped": steps, "padded": only or steps}
+    per_step = {side: timing.median / of[side] for side, timing in timings.items()}
+    tokens = train.lengths.mean()
+    what = f"fine-tuning {kind} on {len(train)} examples of {source} ({tokens:.1f} tokens), {preset.epochs} epochs"
+    for name, side, than in (
+        ("finetune-trainer-grouped", "grouped", "HF Trainer, batches of like lengths"),
+        ("finetune-padded-128", "padded", "HF Trainer, padded to 128"),
+    ):
+        both = {key: timings[key] for key in ("ours", side)}
+        kept = {key: scores[key] for key in ("ours", side) if key in scores}
+        note = noise(kept) if side in kept else f"padded side timed on {only} of {steps} steps a round"
+        common.report(
+            options, name, per_step["ours"] * 1e3, per_step[side] * 1e3, "ms a step of 32", what=what, than=than,
+            note=note, timings=both,
+        )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
