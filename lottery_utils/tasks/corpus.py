@@ -34,8 +34,10 @@ class Text(NamedTuple):
     kind: str
 
 
-def texts(rng: Random, count: int, phase: str = "main", held_out: bool = False) -> list[Text]:
-    """Draw `count` texts, half for each objective.
+def texts(
+    rng: Random, count: int, phase: str = "main", held_out: bool = False, masked_only: bool = False
+) -> list[Text]:
+    """Draw `count` texts, half for each objective, or with `masked_only` all for masked words.
 
     `phase` "short" draws shorter sentences, for the first steps; "late" more reviews, most of
     them plain and with longer verdicts, and more single sentences, with more present tense: from the main mix
@@ -44,7 +46,7 @@ def texts(rng: Random, count: int, phase: str = "main", held_out: bool = False) 
     """
     found = []
     while len(found) < count:
-        text = _next(rng, phase) if len(found) % 2 else _masked(rng, phase)
+        text = _next(rng, phase) if len(found) % 2 and not masked_only else _masked(rng, phase)
         if reserved(text.first) if held_out else not (reserved(text.first) or reserved(text.second)):
             found.append(text)
     return found
