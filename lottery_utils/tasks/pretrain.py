@@ -30,7 +30,7 @@ from .pretrain_data import Recipe, batches, mask, phase, recipe
 from .vocabulary import PAD, save_tokenizer, vocabulary
 
 DECAY = 0.2  # share of the steps
-STEPS, CORPUS_STEPS = 20_000, 2_500
+STEPS, CORPUS_STEPS = 20_000, 3_000
 
 
 def config(hidden: int = 96, layers: int = 6, heads: int = 8) -> BertConfig:
