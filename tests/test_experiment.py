@@ -520,9 +520,23 @@ def test_a_mask_that_keeps_everything_retrains_to_the_full_model(finished, tmp_p
     for mask in (whole, StructuredMask.full(2, 4)):
         masked = dataclasses.replace(run, cell=parse_cell("sst2/1/retrain/structured/good"))
         result = stages.Result()
-        object.__setattr__(masked, "mask", lambda cell, mask=mask: mask)
-        train_stages.run_retrain(masked, result)
+        train_stages.train_under(masked, result, mask)
         np.testing.assert_allclose(result.logits, finished.predictions("sst2/1/finetune/full")["logits"], atol=1e-5)
+
+
+def test_a_mask_that_keeps_everything_is_not_trained_again(finished, tmp_path, monkeypatch):
+    """After a degenerate search; what is stored is the full model's course, and a note says so."""
+    from lottery_utils.pruning.masks import StructuredMask
+
+    monkeypatch.setattr(train_stages, "train", None)
+    masked = working(finished, parse_cell("sst2/1/retrain/structured/good"))
+    object.__setattr__(masked, "mask", lambda cell: StructuredMask.full(2, 4))
+    result = stages.Result()
+    train_stages.run_retrain(masked, result)
+    np.testing.assert_allclose(result.logits, finished.predictions("sst2/1/finetune/full")["logits"], atol=1e-5)
+    course = finished.trajectory("sst2/1/finetune/full")
+    assert all(np.array_equal(result.trajectory[name], course[name]) for name in ("loss", "epochs"))
+    assert result.shares["prunable"] == 1.0 and any("not repeated" in note for note in result.notes)
 
 
 def test_data_that_changes_under_a_run_is_refused(finished, tmp_path):

@@ -6,9 +6,13 @@ order and dropout.
 
 from __future__ import annotations
 
+from safetensors.torch import load_file
+
 from ..pruning.masks import StructuredMask, model_sizes
-from .actions import mask_of, prune, set_size, timed, train
-from .stage import Result, Work
+from .actions import evaluate, fine_tuned, mask_of, prune, set_size, timed, train
+from .cells import full
+from .stage import Mask, Result, Work
+from .store import TRAJECTORY
 
 
 def run_finetune(work: Work, result: Result) -> None:
@@ -32,6 +36,15 @@ def run_retrain_longer(work: Work, result: Result) -> None:
 
 def _retrain(work: Work, result: Result, longer: int = 1) -> None:
     mask = mask_of(work, result)
+    whole = bool(mask.heads.all() and mask.mlps.all()) if isinstance(mask, StructuredMask) else mask.size == mask.total
+    if whole and longer == 1:
+        _as_full(work, result)
+    else:
+        train_under(work, result, mask, longer)
+
+
+def train_under(work: Work, result: Result, mask: Mask, longer: int = 1) -> None:
+    """Fine-tune the pre-trained weights under `mask`: the compact model, or the weights it leaves at mask x weight."""
     with timed(result, "load"):
         model, data = work.classifier(), work.examples()
     set_size(result, model_sizes(model), mask)
@@ -39,3 +52,13 @@ def _retrain(work: Work, result: Result, longer: int = 1) -> None:
         train(work, result, prune(model, mask), data, longer=longer)
     else:
         train(work, result, model, data, mask.weights, longer)
+
+
+def _as_full(work: Work, result: Result) -> None:
+    """With nothing pruned a retrained run is the full model's: the same start, order and dropout. It is read again."""
+    model, data = fine_tuned(work, result)
+    set_size(result, model_sizes(model), None)
+    evaluate(work, result, model, data)
+    course = work.store.file(work.address(full(work.cell.task, work.cell.seed)), TRAJECTORY)
+    result.trajectory = {name: values.numpy() for name, values in load_file(course).items()}
+    result.notes.append("nothing is pruned, so this is the full model's run, read again and not repeated")

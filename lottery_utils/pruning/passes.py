@@ -27,7 +27,7 @@ CHUNK = 2048  # tokens that go through the model together: large products, activ
 
 
 def memory_to_keep(device: torch.device) -> int:
-    """Bytes of activations that one pass may keep: two do so at a time, in as many processes as there are cores."""
+    """Bytes of activations that one pass may keep, twice for a moment, in as many processes as there are cores."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0] // 8
     try:
@@ -95,15 +95,21 @@ class Passes:
         self.freeze.__exit__(*error)
 
     def run(self, mask: StructuredMask, base: Pass | None = None) -> Pass:
-        """The pass under `mask`, from the activations that `base` kept as far as both masks agree."""
+        """The pass under `mask`, from the activations that `base` kept as far as both masks agree.
+
+        Of a `base` whose gradients were taken, only those activations are kept: memory is that of one pass.
+        """
         layers = [self._cut(i, mask) for i in range(len(self.lean.layers))]
         kept = base is not None and bool(base.chunks)
-        agree = _agreeing(mask, base.mask) if kept else 0
+        agree = min(_agreeing(mask, base.mask), len(base.chunks[0].seen)) if kept else 0
         found = Pass(mask, None, None, [] if self.keeps else None)
         parts = []
         with torch.enable_grad():
             for number, (batch, rows, labels) in enumerate(self.chunks):
                 course = self._start(batch, base.chunks[number] if kept else None, agree)
+                if kept and base.gradients is not None:  # what the masks do not share is needed no more
+                    old = base.chunks[number]
+                    base.chunks[number] = _Course(old.inputs[: agree + 1], old.seen[:agree])
                 self._forward(layers, batch, course, agree)
                 if self.keeps:
                     found.chunks.append(course)

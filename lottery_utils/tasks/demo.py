@@ -18,13 +18,13 @@ from .language import reserved
 
 # train and dev examples, ordered by size as GLUE's are
 DEMO_SIZES = {
-    "cola": (1440, 450),
-    "sst2": (1460, 450),
+    "cola": (1120, 450),
+    "sst2": (1140, 450),
     "mrpc": (700, 400),
-    "stsb": (1400, 450),
-    "qqp": (1550, 600),
-    "mnli": (1600, 560),
-    "qnli": (1500, 500),
+    "stsb": (1100, 450),
+    "qqp": (1180, 600),
+    "mnli": (1200, 560),
+    "qnli": (1160, 500),
     "rte": (500, 300),
     "wnli": (200, 71),
 }
