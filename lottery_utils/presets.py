@@ -21,7 +21,7 @@ CHOICES = {
     "random_sizes": ("equal", "bernoulli"),
 }
 POSITIVE = ("max_length", "batch_size", "epochs", "learning_rate", "magnitude_max_steps", "train_limit", "dev_limit")
-POSITIVE += ("longer", "attention_examples")
+POSITIVE += ("longer", "attention_examples", "landscape_examples", "landscape_directions")
 SHARES = ("head_step", "magnitude_step", "threshold")
 
 
@@ -63,6 +63,11 @@ class Preset:
     attention_min_tokens: int = 16  # shorter and longer examples are left out
     attention_max_tokens: int = 128
     attention_labels: str | None = None  # an archive of hand-labelled maps; None: maps drawn by rule
+    # loss surface and probes
+    landscape_examples: int = 128  # dev examples on which the loss is measured
+    landscape_directions: int = 3
+    landscape_grid: int = 11  # points along each side of a surface
+    probe_sentences: int = 1500  # a third of them for testing
     longer: int = 2  # times the epochs, where bad subnetworks are fine-tuned for longer
 
 
@@ -183,6 +188,10 @@ def _check_range(key: str, value) -> None:
         raise UserError(f"{key} must lie between 0 and 1, got {shown(value)}")
     if key in ("attention_min_tokens", "attention_max_tokens") and not 4 <= value <= 512:
         raise UserError(f"{key} must lie between 4 and 512, got {shown(value)}")
+    if key == "landscape_grid" and not 3 <= value <= 101:
+        raise UserError(f"landscape_grid must lie between 3 and 101, got {shown(value)}")
+    if key == "probe_sentences" and not 30 <= value <= 20_000:
+        raise UserError(f"probe_sentences must lie between 30 and 20000, got {shown(value)}")
     if key in ("warmup", "dropout") and not 0 <= value < 1:
         raise UserError(f"{key} must be at least 0 and below 1, got {shown(value)}")
     if key in ("weight_decay", "adam_eps", "clip", "min_steps") and not 0 <= value < float("inf"):

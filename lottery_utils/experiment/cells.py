@@ -10,6 +10,8 @@ from ..presets import GLUE_TASKS, METHODS, SUBNETWORKS, Preset
 
 STAGES = ("finetune", "baseline", "search", "control", "score", "retrain", "retrain_longer", "attention")
 ON_REQUEST = ("retrain_longer", "attention")  # stages computed when named, by their chapter for one
+COMPARING = ("landscape", "surface", "probes")  # stages that look at full, good, random and bad networks together
+STAGES, ON_REQUEST = (*STAGES, *COMPARING), (*ON_REQUEST, *COMPARING)
 BASELINES = ("majority", "bag_of_words", "cbow", "bilstm", "random_init", "random_init_pruned")
 USUAL_BASELINES = ("majority", "bag_of_words", "random_init")  # the others are computed when named
 CHANCELESS = ("majority", "bag_of_words")  # baselines that involve no chance: one for all seeds
@@ -68,6 +70,8 @@ def _is_valid(cell: Cell) -> bool:
         return cell.method == "" and cell.subnetwork in BASELINES
     if cell.stage == "attention":
         return (cell.method, cell.subnetwork) == ("structured", "super")
+    if cell.stage in COMPARING:
+        return cell.method in METHODS and cell.subnetwork == "good"
     names = subnetworks_of(cell.method, SUBNETWORKS)
     if cell.stage == "search":
         names = [n for n in names if n == "good"]
@@ -104,6 +108,9 @@ def upstream(cell: Cell, seeds: Iterable[int]) -> tuple[Cell, ...]:
         return ()
     if cell.stage == "search":
         return (full(cell.task, cell.seed),)
+    if cell.stage in COMPARING:  # a landscape joins networks of different seeds
+        wanted = sorted(seeds) if cell.stage == "landscape" else [cell.seed]
+        return tuple(needed for seed in wanted for needed in _compared(cell.task, seed, cell.method))
     of_all_seeds = tuple(Cell(cell.task, seed, "search", cell.method, "good") for seed in sorted(seeds))
     if cell.stage == "attention":
         return (full(cell.task, cell.seed), *of_all_seeds)
@@ -116,6 +123,12 @@ def upstream(cell: Cell, seeds: Iterable[int]) -> tuple[Cell, ...]:
     if cell.stage == "score":
         return (full(cell.task, cell.seed), mask_source(cell))
     return (mask_source(cell),)
+
+
+def _compared(task: str, seed: int, method: str) -> list[Cell]:
+    """The full model, and mask and retraining of the good, random and bad subnetworks."""
+    retrained = [Cell(task, seed, "retrain", method, name) for name in MAGNITUDE_SUBNETWORKS]
+    return [full(task, seed), *map(mask_source, retrained), *retrained]
 
 
 def plan(
@@ -169,6 +182,7 @@ def _task_cells(
                 stages = ("score", "retrain", "retrain_longer") if name in LONGER else ("score", "retrain")
                 source = mask_source(Cell(task, seed, "score", method, name))
                 cells += [source] + [Cell(task, seed, stage, method, name) for stage in stages]
+            cells += [Cell(task, seed, stage, method, "good") for stage in COMPARING]
         if "structured" in methods:
             cells.append(Cell(task, seed, "attention", "structured", "super"))
     return cells

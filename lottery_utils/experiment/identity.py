@@ -9,7 +9,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ..attention.names import RULES
+from ..landscape.names import VERSION as LANDSCAPE
 from ..presets import Preset
+from ..probes.names import VERSION as PROBES
 from .cells import TRANSFORMERS, Cell, upstream
 
 if TYPE_CHECKING:
@@ -37,6 +39,12 @@ SEARCH = {  # `importance` also chooses between the stop rules
     "magnitude": ("threshold", "importance", "magnitude_step", "magnitude_max_steps"),
 }
 ATTENTION = ("attention_examples", "attention_min_tokens", "attention_max_tokens", "attention_labels")
+COMPARING = {
+    "landscape": ("landscape_examples", "landscape_directions"),
+    "surface": ("landscape_examples", "landscape_grid"),
+    "probes": ("probe_sentences",),
+}
+VERSIONS = {"attention": RULES, "landscape": LANDSCAPE, "surface": LANDSCAPE, "probes": PROBES}
 DEFAULTS = {field.name: field.default for field in fields(Preset)}
 
 
@@ -58,8 +66,8 @@ def inputs(cell: Cell, preset: Preset, model: str, data: str) -> dict:
     content: dict = {"protocol": PROTOCOL, "cell": cell.as_dict(), "data": data}
     if not _model_free(cell):
         content["model"] = model
-    if cell.stage == "attention":
-        content["rules"] = RULES
+    if cell.stage in VERSIONS:
+        content["rules"] = VERSIONS[cell.stage]
     settings = {name: getattr(preset, name) for name in settings_of(cell)}
     if settings.get("attention_labels"):
         settings["attention_labels"] = archive_print(preset.attention_labels)
@@ -74,6 +82,8 @@ def settings_of(cell: Cell) -> tuple[str, ...]:
         return SEARCH[cell.method]
     if cell.stage == "attention":
         return ATTENTION
+    if cell.stage in COMPARING:
+        return COMPARING[cell.stage]
     if cell.stage == "control":
         return ("random_sizes",) if (cell.method, cell.subnetwork) == ("structured", "random") else ()
     if cell.stage == "score" or _model_free(cell):

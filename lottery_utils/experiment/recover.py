@@ -1,4 +1,7 @@
-"""Fine-tuned weights that are not in the store: records are shared without them, so they are made again."""
+"""Trained weights that are not in the store, so they are made again.
+
+Records are shared without the fine-tuned ones, and retrained ones are never stored.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +22,13 @@ from .files import replace
 from .store import CHECKPOINT, PREDICTIONS
 
 if TYPE_CHECKING:
-    from .stage import Work
+    import torch
+
+    from .stage import Result, Work
 
 
 def checkpoint_of(work: Work, cell: Cell) -> tuple[Path, list[str]]:
-    """Path of the fine-tuned weights of `cell`, and notes for whoever uses them.
+    """Path of the weights that `cell`, a finetune or retrain cell, ended with, and notes for whoever uses them.
 
     Weights that come out bit for bit as recorded go back into the store; others stay beside it, in a
     scratch folder, and the note says how far their predictions are from the recorded ones.
@@ -50,7 +55,7 @@ def _recovered(work: Work, cell: Cell, address: str) -> tuple[Path, list[str]]:
 
         result = run(dataclasses.replace(work, cell=cell))
         part = scratch / f"{CHECKPOINT}.{os.getpid()}"
-        save_file(result.checkpoint, part)
+        save_file(_weights(result), part)
         if work.store.restore(address, part):
             return work.store.folder(address) / CHECKPOINT, []
         recorded = load_arrays(work.store.file(address, PREDICTIONS))["logits"]
@@ -60,3 +65,9 @@ def _recovered(work: Work, cell: Cell, address: str) -> tuple[Path, list[str]]:
     apart = json.loads(about.read_text(encoding="utf-8"))["apart"]
     how = f"differ from the recorded ones by up to {apart:.3g}" if apart else "are the recorded ones"
     return path, [f"the weights of {cell.name} were not stored and were made again; their logits {how}"]
+
+
+def _weights(result: Result) -> dict[str, torch.Tensor]:
+    """What a stage would keep, or where it keeps nothing, the weights of its model."""
+    kept = result.checkpoint if result.checkpoint is not None else result.model.state_dict()
+    return {name: value.detach().cpu().contiguous() for name, value in kept.items()}

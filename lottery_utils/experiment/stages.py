@@ -1,12 +1,15 @@
 """The stages: one function each, from the results of the cells upstream to a `Result`.
 
-finetune -> search -> control -> score / retrain, the baselines beside them, attention patterns after the searches.
+finetune -> search -> control -> score / retrain, the baselines beside them, attention patterns after the searches, and
+what compares the full, good, random and bad networks after all of these.
 """
 
 from __future__ import annotations
 
 from .attention_stage import run_attention
 from .baseline_stages import run_baseline
+from .landscape_stage import run_landscape, run_surface
+from .probe_stage import run_probes
 from .prune_stages import run_control, run_score, run_search
 from .stage import Result, Work
 from .train_stages import run_finetune, run_retrain, run_retrain_longer
@@ -20,6 +23,9 @@ STAGE_FUNCTIONS = {
     "retrain": run_retrain,
     "retrain_longer": run_retrain_longer,
     "attention": run_attention,
+    "landscape": run_landscape,
+    "surface": run_surface,
+    "probes": run_probes,
 }
 
 

@@ -1,0 +1,68 @@
+"""Stage probes: what linear probes find in each layer of full, good, random and bad networks, with control tasks."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from torch import nn
+
+from ..models.load import load_tokenizer
+from ..probes.linear import accuracies, floors
+from ..probes.names import PROBES, UNTRAINED
+from ..probes.sentences import Questions, draw_sentences, questions
+from ..probes.states import encode_words, word_states
+from ..pruning.masks import model_sizes
+from ..training.batches import Encoded
+from .actions import set_size, timed
+from .networks import masks_of, networks
+from .stage import Result, Work
+
+
+def run_probes(work: Work, result: Result) -> None:
+    """Probe the hidden states of each network at the words of sentences that it has never seen.
+
+    The arrays: for the pre-trained model, one with random weights, the full model and each subnetwork (as in
+    `networks.networks`) ``accuracy.NAME`` (probes, linguistic and control, layers + 1), the first layer being the
+    embeddings, and ``hard.NAME`` (layers + 1,) of the probe "number"; `majority` and `word` (probes, 2), the accuracies
+    of the most frequent label and of each word's own; `tokens` (probes, 2) for training and testing; `hard_tokens`.
+    After a degenerate search there are no subnetworks.
+    """
+    cell, preset = work.cell, work.preset
+    masks = masks_of(work, cell.seed)
+    result.degenerate = not masks
+    with timed(result, "load"):
+        found = {"pretrained": work.classifier(), "random_init": work.classifier("random")}
+        found = {name: found[name].to(work.device) for name in UNTRAINED} | networks(work, result, masks)
+        encoded, places, asked = _sentences(preset.model, work.model_print, preset.probe_sentences)
+    set_size(result, model_sizes(found["full"]), None)
+    lows = [floors(asked[probe]) for probe in PROBES]
+    tests = [int(asked[probe].test.sum()) for probe in PROBES]
+    hard = asked["number"].hard[asked["number"].test]
+    result.trajectory = {
+        "majority": np.array([low[0] for low in lows]),
+        "word": np.array([low[1] for low in lows]),
+        "tokens": np.array([(len(asked[p].labels) - n, n) for p, n in zip(PROBES, tests)], np.int64),
+        "hard_tokens": np.array([int(hard.sum())], np.int64),
+    }
+    for name, model in found.items():
+        result.trajectory |= _read(result, name, model, encoded, places, asked)
+
+
+def _read(
+    result: Result, name: str, model: nn.Module, encoded: Encoded, places: np.ndarray, asked: dict[str, Questions]
+) -> dict[str, np.ndarray]:
+    with timed(result, "states"):
+        states = word_states(model, encoded, places)
+    with timed(result, "probes"):
+        answers = {probe: accuracies(states, asked[probe]) for probe in PROBES}
+    found = {f"accuracy.{name}": np.stack([answers[probe][0] for probe in PROBES])}
+    hard = answers["number"][1]
+    return found | ({f"hard.{name}": hard} if len(hard) else {})
+
+
+@lru_cache(maxsize=1)
+def _sentences(model: str, model_print: str, count: int) -> tuple[Encoded, np.ndarray, dict[str, Questions]]:
+    sentences = draw_sentences(count)
+    encoded, places = encode_words(load_tokenizer(model), sentences)
+    return encoded, places, questions(sentences)

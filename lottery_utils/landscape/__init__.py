@@ -1,0 +1,1 @@
+"""The loss around trained weights: filter-normalised slices, sharpness, straight paths between models."""
