@@ -41,7 +41,7 @@ def fit(features: np.ndarray, labels: np.ndarray, classes: int) -> Probe:
 
 
 def accuracies(states: np.ndarray, asked: Questions) -> tuple[np.ndarray, np.ndarray]:
-    """Test accuracy of probes on each layer: linguistic and control (2, layers), and linguistic on hard words (layers,).
+    """Test accuracy by layer: linguistic and control (2, layers), and linguistic on hard words (layers,).
 
     `states` (layers, words, d). Without hard words theirs is an empty array.
     """
