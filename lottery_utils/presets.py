@@ -16,12 +16,15 @@ CHOICES = {
     "methods": METHODS,
     "subnetworks": SUBNETWORKS,
     "precision": ("auto", "fp32", "bf16"),
-    "importance": ("exact", "released"),
+    "importance": ("exact", "batched", "running", "released"),
+    "selection": ("dev", "half", "other_half", "held_out"),
     "search": ("joint", "heads", "mlps"),
     "random_sizes": ("equal", "bernoulli"),
 }
 POSITIVE = ("max_length", "batch_size", "epochs", "learning_rate", "magnitude_max_steps", "train_limit", "dev_limit")
 POSITIVE += ("longer", "attention_examples", "landscape_examples", "landscape_directions")
+POSITIVE += ("importance_batch",)
+NOT_NEGATIVE = ("weight_decay", "adam_eps", "clip", "min_steps", "held_out", "importance_order")
 SHARES = ("head_step", "magnitude_step", "threshold")
 
 
@@ -50,9 +53,13 @@ class Preset:
     precision: str = "auto"  # bf16 autocast on a GPU, fp32 on a CPU
     train_limit: int | None = None  # first n examples; marked partial everywhere
     dev_limit: int | None = None
+    held_out: float = 0.0  # examples of train kept from training, as a share of dev's number; at most half of train
     # searches
     threshold: float = 0.9  # share of the full model's dev score a good subnetwork keeps
-    importance: str = "exact"
+    selection: str = "dev"  # examples that choose a subnetwork: dev, one half of it (scored on the other), held out
+    importance: str = "exact"  # "released" is the authors' procedure; "running" and "batched" only sum as scripts do
+    importance_batch: int = 64  # examples a batch of those sums
+    importance_order: int | None = None  # None: the data's order; a number: shuffled by it
     search: str = "joint"
     head_step: float = 0.1  # share of all heads removed a step
     magnitude_step: float = 0.1  # share of the remaining weights removed a step
@@ -69,6 +76,7 @@ class Preset:
     landscape_grid: int = 11  # points along each side of a surface
     probe_sentences: int = 1500  # a third of them for testing
     longer: int = 2  # times the epochs, where bad subnetworks are fine-tuned for longer
+    hans: str | None = None  # the file heuristics_evaluation_set.txt of HANS, for MNLI
 
 
 PRESETS = {
@@ -121,7 +129,17 @@ def get_preset(name: str, overrides: dict | None = None) -> Preset:
             raise UserError(f"unknown override {shown(key)}; valid fields: {valid}")
         checked[key] = _checked(key, value, fields[key])
     preset = dataclasses.replace(PRESETS[name], **checked)
+    _check_together(preset)
     return dataclasses.replace(preset, tasks=_checked_tasks(preset, checked.get("tasks")))
+
+
+def _check_together(preset: Preset) -> None:
+    """Raise UserError for settings that need others: one without effect would mislead."""
+    if preset.selection == "held_out" and not preset.held_out:
+        raise UserError("selection held_out needs held_out above 0, such as 1: as many examples of train as dev has")
+    for name in ("importance_batch", "importance_order"):
+        if preset.importance == "exact" and getattr(preset, name) != getattr(Preset, name):
+            raise UserError(f"{name} has no effect on importance exact; set importance to batched, running or released")
 
 
 def _checked_tasks(preset: Preset, asked: tuple[str, ...] | None) -> tuple[str, ...]:
@@ -194,11 +212,13 @@ def _check_range(key: str, value) -> None:
         raise UserError(f"probe_sentences must lie between 30 and 20000, got {shown(value)}")
     if key in ("warmup", "dropout") and not 0 <= value < 1:
         raise UserError(f"{key} must be at least 0 and below 1, got {shown(value)}")
-    if key in ("weight_decay", "adam_eps", "clip", "min_steps") and not 0 <= value < float("inf"):
+    if key in NOT_NEGATIVE and not 0 <= value < float("inf"):
         raise UserError(f"{key} must not be negative, got {shown(value)}")
     if key == "attention_labels" and not value.strip():
         raise UserError("attention_labels must name a folder, a .zip or a .tar, or be null; got an empty string")
-    if key in ("model", "data"):
+    if key == "hans" and not value.strip():
+        raise UserError("hans must name the file heuristics_evaluation_set.txt, or be null; got an empty string")
+    if key in ("model", "data", "hans"):
         usable_path(key, value)
     if key in ("model", "data") and not value.strip():
         raise UserError(f"{key} must name a hub id, a directory or 'embedded', got an empty string")

@@ -22,8 +22,7 @@ def run_baseline(work: Work, result: Result) -> None:
         _random_init(work, result)
         return
     with timed(result, "load"):
-        preset = work.preset
-        data = bench.task_data(cell.task, preset.data, preset.train_limit, preset.dev_limit)
+        data = bench.train_data(work.preset, cell.task)
     with timed(result, "train"):
         if cell.subnetwork in ("majority", "bag_of_words"):
             predict = {"majority": majority, "bag_of_words": bag_of_words}[cell.subnetwork]

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from torch import nn
 
+from ..errors import UserError
 from ..models.load import load_classifier, load_tokenizer
 from ..presets import Preset
 from ..tasks.glue import Task
+from ..tasks.hans import hans_task, read_hans
 from ..tasks.load import TaskData, load_task
 from ..tasks.registry import find_task
-from ..training.batches import Encoded, encode
+from ..tasks.selection import halves, set_aside
+from ..training.batches import Encoded, encode, take
 
 
 @dataclass(frozen=True)
 class Examples:
-    """A task's tokenised examples, and what a record says about its data."""
+    """A task's tokenised examples, and what a record says about its data; `held_out` of train, None without."""
 
     task: Task
     train: Encoded
@@ -27,6 +30,7 @@ class Examples:
     notes: tuple[str, ...]
     partial: bool
     fingerprint: str
+    held_out: Encoded | None = None
 
 
 @lru_cache(maxsize=1)
@@ -35,14 +39,32 @@ def task_data(task: str, data: str, train_limit: int | None, dev_limit: int | No
     return load_task(task, data, train_limit, dev_limit)
 
 
+def train_data(preset: Preset, task: str) -> TaskData:
+    """A task's texts and labels without the examples that the preset holds out of train."""
+    return set_aside(task_data(task, preset.data, preset.train_limit, preset.dev_limit), preset.held_out)[0]
+
+
 @lru_cache(maxsize=9)
 def _examples(
-    task: str, data: str, train_limit: int | None, dev_limit: int | None, model: str, model_print: str, length: int
+    task: str,
+    data: str,
+    train_limit: int | None,
+    dev_limit: int | None,
+    model: str,
+    model_print: str,
+    length: int,
+    held_out: float,
 ) -> Examples:
-    found = task_data(task, data, train_limit, dev_limit)
+    found, held = set_aside(task_data(task, data, train_limit, dev_limit), held_out)
     tokenizer = _tokenizer(model, model_print)
     train, dev = (encode(tokenizer, split, length) for split in (found.train, found.dev))
-    return Examples(found.task, train, dev, found.source, found.notes, found.partial, found.fingerprint)
+    held = None if held is None else encode(tokenizer, held, length)
+    return Examples(found.task, train, dev, found.source, found.notes, found.partial, found.fingerprint, held)
+
+
+@lru_cache(maxsize=1)
+def _hans(path: str, model: str, model_print: str, length: int) -> Encoded:
+    return encode(_tokenizer(model, model_print), read_hans(path).split, length)
 
 
 @lru_cache(maxsize=1)
@@ -57,10 +79,24 @@ def _classifier(
     return load_classifier(model, outputs, regression, seed=seed, dropout=dropout, init=init)
 
 
-def examples(preset: Preset, task: str, model_print: str) -> Examples:
-    """The task's examples, tokenised by the tokenizer of the preset's model (fingerprint `model_print`)."""
-    limits = (preset.train_limit, preset.dev_limit)
-    return _examples(task, preset.data, *limits, preset.model, model_print, preset.max_length)
+def examples(preset: Preset, task: str, model_print: str, part: str = "dev") -> Examples:
+    """The task's examples, tokenised by the tokenizer of the preset's model (fingerprint `model_print`).
+
+    `part` says which stand in the place of dev, see `cells.part_of`. Raises UserError for "hans" without a file.
+    """
+    model = (preset.model, model_print, preset.max_length)
+    found = _examples(task, preset.data, preset.train_limit, preset.dev_limit, *model, preset.held_out)
+    if part == "dev":
+        return found
+    if part == "hans":
+        if preset.hans is None or found.task.num_labels != 3:
+            raise UserError("HANS needs hans=FILE, its heuristics_evaluation_set.txt, and MNLI with its three classes")
+        return replace(found, task=hans_task(), dev=_hans(preset.hans, *model), notes=(*found.notes, "dev: HANS"))
+    if part == "held_out":
+        return replace(found, dev=found.held_out, notes=(*found.notes, "dev: the held-out part of train"))
+    rows = halves(task, len(found.dev))[part == "second"]
+    note = f"dev: its {part} half, {len(rows)} of {len(found.dev)} examples"
+    return replace(found, dev=take(found.dev, rows), notes=(*found.notes, note))
 
 
 def classifier(preset: Preset, task: str, seed: int, model_print: str, init: str = "pretrained") -> nn.Module:
@@ -72,5 +108,5 @@ def classifier(preset: Preset, task: str, seed: int, model_print: str, init: str
 
 def forget() -> None:
     """Empty the caches."""
-    for cache in (task_data, _examples, _tokenizer, _classifier):
+    for cache in (task_data, _examples, _hans, _tokenizer, _classifier):
         cache.cache_clear()

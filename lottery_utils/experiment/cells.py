@@ -12,6 +12,8 @@ STAGES = ("finetune", "baseline", "search", "control", "score", "retrain", "retr
 ON_REQUEST = ("retrain_longer", "attention")  # stages computed when named, by their chapter for one
 COMPARING = ("landscape", "surface", "probes")  # stages that look at full, good, random and bad networks together
 STAGES, ON_REQUEST = (*STAGES, *COMPARING), (*ON_REQUEST, *COMPARING)
+OTHERS = ("importance", "hans", "hans_retrain")
+STAGES, ON_REQUEST = (*STAGES, *OTHERS), (*ON_REQUEST, *OTHERS)
 BASELINES = ("majority", "bag_of_words", "cbow", "bilstm", "random_init", "random_init_pruned")
 USUAL_BASELINES = ("majority", "bag_of_words", "random_init")  # the others are computed when named
 CHANCELESS = ("majority", "bag_of_words")  # baselines that involve no chance: one for all seeds
@@ -19,6 +21,10 @@ TRANSFORMERS = ("random_init", "random_init_pruned")  # baselines that are the p
 LONGER = ("bad",)  # subnetworks that are also fine-tuned for longer
 SUPER = ("super", "super_random", "super_bad")
 MAGNITUDE_SUBNETWORKS = ("good", "random", "bad")  # the others are defined on components only
+HANS_TASK = "mnli"  # whose classes HANS asks for
+# which examples a search reads under each selection, and those that score what it found
+PARTS = {"dev": ("dev", "dev"), "half": ("first", "second"), "other_half": ("second", "first")}
+PARTS |= {"held_out": ("held_out", "dev")}
 NO_SEED = 0  # the seed of baselines that involve no chance
 
 
@@ -29,8 +35,10 @@ class Cell:
     `finetune` makes the full model; `search` finds the good subnetwork of a method; `control` draws
     one to compare with; `score` evaluates fine-tuned weights under a mask; `retrain` fine-tunes the
     pre-trained weights under a mask, `retrain_longer` for more epochs; `attention` names the patterns of the
-    heads, of all and of the super-survivors. `method` is empty for stages that prune nothing, and for baselines:
-    `random_init_pruned` is random weights under the mask of the structured random control.
+    heads, of all and of the super-survivors; `importance` sums the full model's importances in several ways; `hans`
+    and `hans_retrain` score the full model and subnetworks of MNLI, pruned and retrained, on HANS. `method` is empty
+    for stages that prune nothing, and for baselines: `random_init_pruned` is random weights under the mask of the
+    structured random control.
     """
 
     task: str
@@ -72,6 +80,12 @@ def _is_valid(cell: Cell) -> bool:
         return (cell.method, cell.subnetwork) == ("structured", "super")
     if cell.stage in COMPARING:
         return cell.method in METHODS and cell.subnetwork == "good"
+    if cell.stage == "importance":
+        return (cell.method, cell.subnetwork) == ("structured", "full")
+    if cell.stage.startswith("hans") and cell.task != HANS_TASK:
+        return False
+    if cell.stage == "hans" and (cell.method, cell.subnetwork) == ("", "full"):
+        return True
     names = subnetworks_of(cell.method, SUBNETWORKS)
     if cell.stage == "search":
         names = [n for n in names if n == "good"]
@@ -100,13 +114,24 @@ def mask_source(cell: Cell) -> Cell:
     return Cell(cell.task, cell.seed, stage, cell.method, cell.subnetwork)
 
 
+def part_of(cell: Cell, selection: str) -> str:
+    """The examples a cell reads beside train: "dev", its "first" or "second" half, "held_out" of train, or "hans"."""
+    if cell.stage.startswith("hans"):
+        return "hans"
+    reads, scores = PARTS[selection]
+    if cell.stage == "search":
+        return reads
+    masked = cell.stage in ("score", "retrain", "retrain_longer") or cell.subnetwork == "random_init_pruned"
+    return scores if masked else "dev"
+
+
 def upstream(cell: Cell, seeds: Iterable[int]) -> tuple[Cell, ...]:
     """Cells whose results `cell` reads; super-survivors read the searches of all `seeds`."""
     if cell.stage == "baseline":
         return (mask_source(cell),) if cell.subnetwork == "random_init_pruned" else ()
     if cell.stage == "finetune":
         return ()
-    if cell.stage == "search":
+    if cell.stage in ("search", "importance") or cell.subnetwork == "full":
         return (full(cell.task, cell.seed),)
     if cell.stage in COMPARING:  # a landscape joins networks of different seeds
         wanted = sorted(seeds) if cell.stage == "landscape" else [cell.seed]
@@ -120,7 +145,7 @@ def upstream(cell: Cell, seeds: Iterable[int]) -> tuple[Cell, ...]:
         search = Cell(cell.task, cell.seed, "search", cell.method, "good")
         # magnitude controls rank the fine-tuned weights, structured ones need the good mask only
         return (full(cell.task, cell.seed), search) if cell.method == "magnitude" else (search,)
-    if cell.stage == "score":
+    if cell.stage in ("score", "hans"):
         return (full(cell.task, cell.seed), mask_source(cell))
     return (mask_source(cell),)
 
@@ -177,13 +202,16 @@ def _task_cells(
     for seed in seeds:
         cells.append(full(task, seed))
         cells += [Cell(task, seed, "baseline", "", name) for name in baselines if name not in CHANCELESS]
+        cells += [Cell(task, seed, "hans", "", "full")] if task == HANS_TASK else []
         for method in methods:
             for name in subnetworks_of(method, subnetworks):
                 stages = ("score", "retrain", "retrain_longer") if name in LONGER else ("score", "retrain")
+                stages += ("hans", "hans_retrain") if task == HANS_TASK else ()
                 source = mask_source(Cell(task, seed, "score", method, name))
                 cells += [source] + [Cell(task, seed, stage, method, name) for stage in stages]
             cells += [Cell(task, seed, stage, method, "good") for stage in COMPARING]
         if "structured" in methods:
+            cells.append(Cell(task, seed, "importance", "structured", "full"))
             cells.append(Cell(task, seed, "attention", "structured", "super"))
     return cells
 

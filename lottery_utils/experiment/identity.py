@@ -33,10 +33,12 @@ TRAINING = (
     "clip",
     "dropout",
     "precision",
+    "held_out",
 )
+SUMS = ("importance_batch", "importance_order")  # how `importance` sums, where it is not "exact"
 SEARCH = {  # `importance` also chooses between the stop rules
-    "structured": ("threshold", "importance", "search", "head_step"),
-    "magnitude": ("threshold", "importance", "magnitude_step", "magnitude_max_steps"),
+    "structured": ("threshold", "importance", "search", "head_step", "selection", *SUMS),
+    "magnitude": ("threshold", "importance", "magnitude_step", "magnitude_max_steps", "selection"),
 }
 ATTENTION = ("attention_examples", "attention_min_tokens", "attention_max_tokens", "attention_labels")
 COMPARING = {
@@ -44,7 +46,8 @@ COMPARING = {
     "surface": ("landscape_examples", "landscape_grid"),
     "probes": ("probe_sentences",),
 }
-VERSIONS = {"attention": RULES, "landscape": LANDSCAPE, "surface": LANDSCAPE, "probes": PROBES}
+GRID = 1  # raise it when the sums that the stage importance makes become others
+VERSIONS = {"attention": RULES, "landscape": LANDSCAPE, "surface": LANDSCAPE, "probes": PROBES, "importance": GRID}
 DEFAULTS = {field.name: field.default for field in fields(Preset)}
 
 
@@ -68,25 +71,43 @@ def inputs(cell: Cell, preset: Preset, model: str, data: str) -> dict:
         content["model"] = model
     if cell.stage in VERSIONS:
         content["rules"] = VERSIONS[cell.stage]
-    settings = {name: getattr(preset, name) for name in settings_of(cell)}
+    settings = {name: getattr(preset, name) for name in settings_of(cell) if _counts(name, cell, preset)}
     if settings.get("attention_labels"):
         settings["attention_labels"] = archive_print(preset.attention_labels)
+    if settings.get("hans"):
+        settings["hans"] = hans_print(preset.hans)
     content["settings"] = {k: v for k, v in settings.items() if v != DEFAULTS[k]}
     content["upstream"] = [address(c, preset, model, data) for c in upstream(cell, preset.seeds)]
     return content
+
+
+def _counts(name: str, cell: Cell, preset: Preset) -> bool:
+    """Whether a setting can matter under the others: how sums are made does not where none are made."""
+    if name in SUMS:
+        return preset.importance != "exact"
+    # m-pruning ranks weights: of `importance` it takes only the authors' stop rule
+    return name != "importance" or cell.method == "structured" or preset.importance == "released"
 
 
 def settings_of(cell: Cell) -> tuple[str, ...]:
     """Names of the preset fields the stage of `cell` reads itself (its upstream reads others)."""
     if cell.stage == "search":
         return SEARCH[cell.method]
+    if cell.stage == "hans":
+        return ("hans",)
+    if cell.stage == "hans_retrain":
+        return (*TRAINING, "hans")
+    if cell.stage == "importance":
+        return ()
     if cell.stage == "attention":
         return ATTENTION
     if cell.stage in COMPARING:
         return COMPARING[cell.stage]
     if cell.stage == "control":
         return ("random_sizes",) if (cell.method, cell.subnetwork) == ("structured", "random") else ()
-    if cell.stage == "score" or _model_free(cell):
+    if _model_free(cell):
+        return () if cell.subnetwork == "majority" else ("held_out",)
+    if cell.stage == "score":
         return ()
     return (*TRAINING, "longer") if cell.stage == "retrain_longer" else TRAINING
 
@@ -97,6 +118,14 @@ def archive_print(path: str) -> str:
     from ..attention.archive import archive_fingerprint
 
     return archive_fingerprint(path)
+
+
+@lru_cache(maxsize=8)
+def hans_print(path: str) -> str:
+    """Fingerprint of a HANS file's content, read once a process; raises UserError when it cannot be used."""
+    from ..tasks.hans import read_hans
+
+    return read_hans(path).fingerprint
 
 
 def _model_free(cell: Cell) -> bool:

@@ -13,7 +13,7 @@ from ..presets import Preset
 from ..pruning.masks import StructuredMask, WeightMask, load_mask
 from ..training.device import pick_device
 from . import bench
-from .cells import Cell
+from .cells import Cell, part_of
 from .store import MASK, Store
 
 Mask = StructuredMask | WeightMask
@@ -59,8 +59,9 @@ class Work:
         return address(cell or self.cell, self.preset, self.model_print, self.data_print)
 
     def examples(self) -> bench.Examples:
-        """The task's tokenised examples."""
-        return bench.examples(self.preset, self.cell.task, self.model_print)
+        """The task's tokenised examples; in the place of dev those that the cell reads or is scored on."""
+        part = part_of(self.cell, self.preset.selection)
+        return bench.examples(self.preset, self.cell.task, self.model_print, part)
 
     def classifier(self, init: str = "pretrained") -> nn.Module:
         """The classifier of (task, seed) before training, on the CPU."""

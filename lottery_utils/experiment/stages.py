@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from .attention_stage import run_attention
 from .baseline_stages import run_baseline
+from .hans_stages import run_hans, run_hans_retrain
+from .importance_stage import run_importance
 from .landscape_stage import run_landscape, run_surface
 from .probe_stage import run_probes
 from .prune_stages import run_control, run_score, run_search
@@ -26,6 +28,9 @@ STAGE_FUNCTIONS = {
     "landscape": run_landscape,
     "surface": run_surface,
     "probes": run_probes,
+    "importance": run_importance,
+    "hans": run_hans,
+    "hans_retrain": run_hans_retrain,
 }
 
 

@@ -129,7 +129,7 @@ def _data(work: Work) -> TaskData | bench.Examples:
     """
     preset = work.preset
     if work.cell.stage == "baseline" and work.cell.subnetwork not in TRANSFORMERS:
-        found = bench.task_data(work.cell.task, preset.data, preset.train_limit, preset.dev_limit)
+        found = bench.train_data(preset, work.cell.task)
     else:
         found = work.examples()
     if found.fingerprint != work.data_print:

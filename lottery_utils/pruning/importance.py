@@ -28,29 +28,43 @@ def importance(
     model: torch.nn.Module,
     data: Encoded,
     mask: StructuredMask,
-    protocol: str = "exact",
+    rule: str = "exact",
     precision: str = "fp32",
-    released_batch: int = RELEASED_BATCH,
+    batch: int = RELEASED_BATCH,
+    order: np.ndarray | None = None,
 ) -> Importance:
     """Importance of every component under `mask`, removed ones too, raw, with the logits of the same pass.
 
-    "exact": E_x |dL(x)/d gate|, the formula the paper prints. "released": what the authors' script computes:
-    batches of 64 in data order, the batch-mean loss, gradients never zeroed, so I = sum_b |sum_{b'<=b} g_b'|.
-    The model is left as found.
+    `rule`, `batch` and `order` as in `reduce_gradients`. The model is left as found.
     """
     with open_passes(model, data, precision, heads="gated", mlps="gated", keep=0) as passes:
         found = passes.run(mask)
-        heads, mlps = (reduce_gradients(g, protocol, released_batch) for g in passes.measure(found))
+        heads, mlps = (reduce_gradients(g, rule, batch, order) for g in passes.measure(found))
     return Importance(heads, mlps, found.logits)
 
 
-def reduce_gradients(gradients: np.ndarray, protocol: str, released_batch: int = RELEASED_BATCH) -> np.ndarray:
-    """Scores from the gates' gradients of every example in data order, (N, ...) to (...)."""
-    if protocol == "exact":
+def reduce_gradients(
+    gradients: np.ndarray, rule: str, batch: int = RELEASED_BATCH, order: np.ndarray | None = None
+) -> np.ndarray:
+    """Scores from the gates' gradients of every example in data order, (N, ...) to (...).
+
+    "exact": E_x |dL(x)/d gate|, the formula the paper prints. With g_b the mean gradient of batch b, of `batch`
+    examples in `order` (rows, None: as they come): "batched" is mean_b |g_b|, a script that zeroes gradients between
+    batches; "running" (and "released") is sum_b |sum_{b'<=b} g_b'|, one that does not, such as the authors'. In one
+    batch of all examples both are |mean gradient|; "batched" with one example a batch is "exact".
+    """
+    if rule == "exact":
         return np.abs(gradients).mean(axis=0)
-    starts = range(0, len(gradients), released_batch)
-    means = np.stack([gradients[start : start + released_batch].mean(axis=0) for start in starts])
-    return np.abs(np.cumsum(means, axis=0)).sum(axis=0)
+    if order is not None:
+        gradients = gradients[order]
+    starts = range(0, len(gradients), batch)
+    means = np.stack([gradients[start : start + batch].mean(axis=0) for start in starts])
+    return np.abs(means).mean(axis=0) if rule == "batched" else np.abs(np.cumsum(means, axis=0)).sum(axis=0)
+
+
+def shuffled(examples: int, number: int | None) -> np.ndarray | None:
+    """The order `number` of `examples` rows, the same for every model; None, the data's own, for None."""
+    return None if number is None else np.random.default_rng(number).permutation(examples)
 
 
 def normalise_heads(scores: np.ndarray, live: np.ndarray | None = None) -> np.ndarray:

@@ -12,7 +12,7 @@ from ..errors import CellFailed
 from ..tasks.metrics import compute_metrics, predictions_from_logits, search_score
 from ..training.batches import Encoded
 from .gated_passes import open_passes
-from .importance import normalise_heads, reduce_gradients
+from .importance import normalise_heads, reduce_gradients, shuffled
 from .masks import ModelSizes, StructuredMask, model_sizes
 from .passes import Pass, Passes
 from .stopping import stop_rule
@@ -64,11 +64,11 @@ def structured_search(
     "joint" runs three phases: heads and MLPs together until the score falls below the target, then from the
     last passing mask heads alone by half steps, then MLPs alone. `importance="exact"` uses fresh per-example
     scores of the mask it goes on from, layer norms over the heads still there; "released" the authors' running
-    sums, norms over all heads, and at a phase change the scores of the mask that failed. One pass gives both
-    the score of a mask and the importances under it. Trajectory arrays, S steps of which the first is the full
-    model: heads (S, L, H), mlps (S, L), head_importance, mlp_importance, score (S,), phase, passed, target.
-    Importances are NaN where none was needed: of removed components ("released": of MLPs), of a failed mask ("exact";
-    "released": of the last phase's).
+    sums, norms over all heads, and at a phase change the scores of the mask that failed. "batched" and "running" are
+    "exact" but for how gradients are summed (see `reduce_gradients`). One pass gives both the score of a mask and the
+    importances under it. Trajectory arrays, S steps of which the first is the full model: heads (S, L, H), mlps (S, L),
+    head_importance, mlp_importance, score (S,), phase, passed, target. Importances are NaN where none was needed: of
+    removed components ("released": of MLPs), of a failed mask ("exact"; "released": of the last phase's).
     """
     # the authors' norms take in pruned heads, so those stay, behind gates; elsewhere nothing removed is computed
     heads = "gated" if preset.importance == "released" else "cut"
@@ -78,6 +78,7 @@ def structured_search(
 
 def _search(passes: Passes, sizes: ModelSizes, dev: Encoded, task, preset, majority: float, progress) -> Search:
     released = preset.importance == "released"
+    order = shuffled(len(dev), preset.importance_order)
     course = _Course()
 
     def look(mask: StructuredMask, phase: int) -> _Step:
@@ -91,7 +92,8 @@ def _search(passes: Passes, sizes: ModelSizes, dev: Encoded, task, preset, major
         return step
 
     def measure(step: _Step) -> None:
-        heads, step.mlps = (reduce_gradients(g, preset.importance) for g in passes.measure(step.found))
+        gradients = passes.measure(step.found)
+        heads, step.mlps = (reduce_gradients(g, preset.importance, preset.importance_batch, order) for g in gradients)
         step.heads = normalise_heads(heads, None if released else step.mask.heads)
 
     scores = look(StructuredMask.full(sizes.layers, sizes.heads), 0)

@@ -37,6 +37,15 @@ class Encoded:
         return np.diff(self.starts)
 
 
+def take(encoded: Encoded, rows: np.ndarray) -> Encoded:
+    """The examples `rows` (N,) of `encoded`, in that order."""
+    lengths = encoded.lengths[rows]
+    starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+    where = np.repeat(encoded.starts[rows] - starts[:-1], lengths) + np.arange(starts[-1])
+    types = encoded.types[where] if len(encoded.types) else encoded.types
+    return Encoded(encoded.ids[where], types, starts, encoded.labels[rows], encoded.pad)
+
+
 @dataclass(frozen=True)
 class Batch:
     """`inputs` for the model (no attention mask when nothing is padded), `labels` (B,), `rows` (B,)."""

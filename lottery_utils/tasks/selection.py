@@ -1,0 +1,60 @@
+"""Examples that choose a subnetwork and are not those it is scored on: a held-out part of train, a half of dev."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+import numpy as np
+
+from .load import Split, TaskData
+
+MOST = 0.5  # share of train that may be held out
+
+
+def halves(task: str, examples: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of the first and the second half of a dev set of `examples`, each in order; the same in every process.
+
+    The draw depends on the task's name and the number of examples only, so that pages can cut stored predictions.
+    """
+    order = _generator("halves", task).permutation(examples)
+    return np.sort(order[: examples // 2]), np.sort(order[examples // 2 :])
+
+
+def held_out_rows(data: TaskData, share: float) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of train that are trained on, and rows held out: `share` times as many as dev has, at most half of train.
+
+    A row whose texts are those of a held-out one is in neither: no held-out example is trained on, not even a copy.
+    """
+    train = data.train
+    count = max(1, min(round(share * len(data.dev)), int(MOST * len(train))))
+    held = np.sort(_generator("held out", data.task.name).permutation(len(train))[:count])
+    texts = {train.texts[row] for row in held}
+    kept = [row for row, example in enumerate(train.texts) if example not in texts]
+    return np.array(kept, np.int64), held
+
+
+def set_aside(data: TaskData, share: float) -> tuple[TaskData, Split | None]:
+    """`data` without its held-out examples, and those; with `share` 0 the data as they are, and None.
+
+    The fingerprint stays that of the whole data: which rows are held out follows from it and `share`.
+    """
+    if not share:
+        return data, None
+    kept, held = held_out_rows(data, share)
+    lost = len(data.train) - len(kept) - len(held)
+    note = f"{len(held)} of {len(data.train)} train examples are held out"
+    note += f", {lost} with the same texts as one of them left out" if lost else ""
+    train = _rows(data.train, kept)
+    return replace(data, train=train, notes=(*data.notes, note)), _rows(data.train, held)
+
+
+def _rows(split: Split, rows: np.ndarray) -> Split:
+    part = Split([split.texts[row] for row in rows], split.labels[rows])
+    files = getattr(split, "files", ())  # images have them
+    return replace(part, files=tuple(files[row] for row in rows)) if files else part
+
+
+def _generator(purpose: str, task: str) -> np.random.Generator:
+    digest = hashlib.sha256(f"{purpose}/{task}".encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest[:8], "big"))
