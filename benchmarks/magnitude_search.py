@@ -1,9 +1,9 @@
 """How much faster, and in how much less memory, are all masks of a magnitude search than by torch's own pruning?
 
 85 million weights in the shapes of BERT-base's encoder, ten steps of 10% each. The peer prunes them again and again
-with torch.nn.utils.prune.global_unstructured, as the authors do. Each run is a process of its own; its memory is what its
-peak adds to the weights. Masks are compared bit for bit: with the stable order of |w| (ours), and with the peer, which
-may choose otherwise among weights equal to the threshold, and only there.
+with torch.nn.utils.prune.global_unstructured, as the authors do. Each run is a process of its own; its memory is what
+its peak adds to the weights. Masks are compared bit for bit: with the stable order of |w| (ours), and with the peer,
+which may choose otherwise among weights equal to the threshold, and only there.
 """
 
 from __future__ import annotations
@@ -82,9 +82,9 @@ def check(modules, steps: int) -> dict[str, int]:
         mine = levels.mask(step).weights
         flat = torch.cat([mask.reshape(-1) for mask in mine.values()])
         found["unlike the stable order"] += int((flat != kept).sum())
-        theirs = torch.cat([
-            getattr(modules[int(key.split(".")[0])], key.split(".")[1] + "_mask").bool().reshape(-1) for key in mine
-        ])
+        theirs = torch.cat(
+            [getattr(modules[int(key.split(".")[0])], key.split(".")[1] + "_mask").bool().reshape(-1) for key in mine]
+        )
         differ = flat != theirs
         found["unlike torch"] += int(differ.sum())
         found["of these no tie"] += int((everything[differ] != edge).sum())

@@ -78,14 +78,14 @@ def main() -> None:
             note = f"plain side: time of a batch of 64 x {batches:.1f} batches x {passes} masks; " + (
                 f"masks checked on {len(few)} examples"
             )
-        heads, mlps = found["ours"].mask.size
+        (heads, mlps), tokens = found["ours"].mask.size, dev.lengths.mean()
         common.report(
             options,
             name,
             timings["ours"].median,
             peer,
             "s",
-            what=f"joint search, {protocol}, {kind}, {len(dev)} dev examples of {source}, {dev.lengths.mean():.1f} tokens",
+            what=f"joint search, {protocol}, {kind}, {len(dev)} dev examples of {source} ({tokens:.1f} tokens)",
             than=f"the authors' procedure, plainly, padded to {options.length}",
             note=f"{note}; {heads} of 72 heads and {mlps} of 6 MLPs are left",
             timings=timings,
