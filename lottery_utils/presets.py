@@ -7,6 +7,7 @@ import typing
 from dataclasses import dataclass
 
 from .errors import UserError, shown, usable_path
+from .methods import check_method
 from .taskfile import GLUE_TASKS, NAME, read_task_file, task_file
 
 PAPER_SEEDS = (1337, 42, 86, 71, 166)
@@ -22,8 +23,8 @@ CHOICES = {
     "random_sizes": ("equal", "bernoulli"),
 }
 POSITIVE = ("max_length", "batch_size", "epochs", "learning_rate", "magnitude_max_steps", "train_limit", "dev_limit")
-POSITIVE += ("longer", "attention_examples", "landscape_examples", "landscape_directions")
-POSITIVE += ("importance_batch",)
+POSITIVE += ("longer", "attention_examples", "importance_batch")
+POSITIVE += ("landscape_examples", "landscape_directions")
 NOT_NEGATIVE = ("weight_decay", "adam_eps", "clip", "min_steps", "held_out", "importance_order")
 SHARES = ("head_step", "magnitude_step", "threshold")
 
@@ -61,6 +62,8 @@ class Preset:
     importance_batch: int = 64  # examples a batch of those sums
     importance_order: int | None = None  # None: the data's order; a number: shuffled by it
     search: str = "joint"
+    score: str = "gate"  # what ranks heads and MLPs; see `methods`, or FILE.py:FUNCTION
+    unstructured: str = "global"  # what ranks single weights
     head_step: float = 0.1  # share of all heads removed a step
     magnitude_step: float = 0.1  # share of the remaining weights removed a step
     magnitude_max_steps: int = 30
@@ -140,6 +143,9 @@ def _check_together(preset: Preset) -> None:
     for name in ("importance_batch", "importance_order"):
         if preset.importance == "exact" and getattr(preset, name) != getattr(Preset, name):
             raise UserError(f"{name} has no effect on importance exact; set importance to batched, running or released")
+    if preset.importance != "exact" and preset.score != "gate":
+        given = f"importance {preset.importance} is a way to sum score gate, not {shown(preset.score)}"
+        raise UserError(f"{given}; leave one of them at its default")
 
 
 def _checked_tasks(preset: Preset, asked: tuple[str, ...] | None) -> tuple[str, ...]:
@@ -200,6 +206,8 @@ def _check_range(key: str, value) -> None:
             raise UserError(f"{key}: unknown value {shown(item)}; valid: {', '.join(CHOICES[key])}")
     if value is None:
         return
+    if key in ("score", "unstructured"):
+        check_method(key, value)
     if key in POSITIVE and not 0 < value < float("inf"):
         raise UserError(f"{key} must be above 0, got {shown(value)}")
     if key in SHARES and not 0 < value < 1:

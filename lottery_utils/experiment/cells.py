@@ -8,12 +8,12 @@ from dataclasses import asdict, dataclass
 from ..errors import UserError, shown
 from ..presets import GLUE_TASKS, METHODS, SUBNETWORKS, Preset
 
-STAGES = ("finetune", "baseline", "search", "control", "score", "retrain", "retrain_longer", "attention")
-ON_REQUEST = ("retrain_longer", "attention")  # stages computed when named, by their chapter for one
+STAGES = ("finetune", "baseline", "search", "control", "score", "retrain", "retrain_longer", "attention", "importance")
+STAGES += ("hans", "hans_retrain", "curve")
+# stages computed when named, by their chapter for one
+ON_REQUEST = ("retrain_longer", "attention", "importance", "hans", "hans_retrain", "curve")
 COMPARING = ("landscape", "surface", "probes")  # stages that look at full, good, random and bad networks together
 STAGES, ON_REQUEST = (*STAGES, *COMPARING), (*ON_REQUEST, *COMPARING)
-OTHERS = ("importance", "hans", "hans_retrain")
-STAGES, ON_REQUEST = (*STAGES, *OTHERS), (*ON_REQUEST, *OTHERS)
 BASELINES = ("majority", "bag_of_words", "cbow", "bilstm", "random_init", "random_init_pruned")
 USUAL_BASELINES = ("majority", "bag_of_words", "random_init")  # the others are computed when named
 CHANCELESS = ("majority", "bag_of_words")  # baselines that involve no chance: one for all seeds
@@ -25,6 +25,7 @@ HANS_TASK = "mnli"  # whose classes HANS asks for
 # which examples a search reads under each selection, and those that score what it found
 PARTS = {"dev": ("dev", "dev"), "half": ("first", "second"), "other_half": ("second", "first")}
 PARTS |= {"held_out": ("held_out", "dev")}
+CURVE = "nested"  # what a curve is of: subnetworks of every size, each inside the one before
 NO_SEED = 0  # the seed of baselines that involve no chance
 
 
@@ -36,9 +37,9 @@ class Cell:
     one to compare with; `score` evaluates fine-tuned weights under a mask; `retrain` fine-tunes the
     pre-trained weights under a mask, `retrain_longer` for more epochs; `attention` names the patterns of the
     heads, of all and of the super-survivors; `importance` sums the full model's importances in several ways; `hans`
-    and `hans_retrain` score the full model and subnetworks of MNLI, pruned and retrained, on HANS. `method` is empty
-    for stages that prune nothing, and for baselines: `random_init_pruned` is random weights under the mask of the
-    structured random control.
+    and `hans_retrain` score the full model and subnetworks of MNLI, pruned and retrained, on HANS; `curve`
+    prunes to ever smaller sizes and scores each. `method` is empty for stages that prune nothing, and for baselines:
+    `random_init_pruned` is random weights under the mask of the structured random control.
     """
 
     task: str
@@ -80,6 +81,8 @@ def _is_valid(cell: Cell) -> bool:
         return (cell.method, cell.subnetwork) == ("structured", "super")
     if cell.stage in COMPARING:
         return cell.method in METHODS and cell.subnetwork == "good"
+    if cell.stage == "curve":
+        return cell.method in METHODS and cell.subnetwork == CURVE
     if cell.stage == "importance":
         return (cell.method, cell.subnetwork) == ("structured", "full")
     if cell.stage.startswith("hans") and cell.task != HANS_TASK:
@@ -131,7 +134,7 @@ def upstream(cell: Cell, seeds: Iterable[int]) -> tuple[Cell, ...]:
         return (mask_source(cell),) if cell.subnetwork == "random_init_pruned" else ()
     if cell.stage == "finetune":
         return ()
-    if cell.stage in ("search", "importance") or cell.subnetwork == "full":
+    if cell.stage in ("search", "importance", "curve") or cell.subnetwork == "full":
         return (full(cell.task, cell.seed),)
     if cell.stage in COMPARING:  # a landscape joins networks of different seeds
         wanted = sorted(seeds) if cell.stage == "landscape" else [cell.seed]
@@ -204,6 +207,7 @@ def _task_cells(
         cells += [Cell(task, seed, "baseline", "", name) for name in baselines if name not in CHANCELESS]
         cells += [Cell(task, seed, "hans", "", "full")] if task == HANS_TASK else []
         for method in methods:
+            cells.append(Cell(task, seed, "curve", method, CURVE))
             for name in subnetworks_of(method, subnetworks):
                 stages = ("score", "retrain", "retrain_longer") if name in LONGER else ("score", "retrain")
                 stages += ("hans", "hans_retrain") if task == HANS_TASK else ()

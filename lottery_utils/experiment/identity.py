@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from ..attention.names import RULES
 from ..landscape.names import VERSION as LANDSCAPE
+from ..methods import CURVE_SIZES, is_own, own_print
+from ..methods import METHODS as OWN_METHODS
 from ..presets import Preset
 from ..probes.names import VERSION as PROBES
 from .cells import TRANSFORMERS, Cell, upstream
@@ -37,16 +39,17 @@ TRAINING = (
 )
 SUMS = ("importance_batch", "importance_order")  # how `importance` sums, where it is not "exact"
 SEARCH = {  # `importance` also chooses between the stop rules
-    "structured": ("threshold", "importance", "search", "head_step", "selection", *SUMS),
-    "magnitude": ("threshold", "importance", "magnitude_step", "magnitude_max_steps", "selection"),
+    "structured": ("threshold", "importance", "search", "head_step", "selection", "score", *SUMS),
+    "magnitude": ("threshold", "importance", "magnitude_step", "magnitude_max_steps", "selection", "unstructured"),
 }
+CURVE = {"structured": ("importance", "score", *SUMS), "magnitude": ("unstructured",)}
 ATTENTION = ("attention_examples", "attention_min_tokens", "attention_max_tokens", "attention_labels")
+GRID = 1  # raise it when the sums that the stage importance makes become others
 COMPARING = {
     "landscape": ("landscape_examples", "landscape_directions"),
     "surface": ("landscape_examples", "landscape_grid"),
     "probes": ("probe_sentences",),
 }
-GRID = 1  # raise it when the sums that the stage importance makes become others
 VERSIONS = {"attention": RULES, "landscape": LANDSCAPE, "surface": LANDSCAPE, "probes": PROBES, "importance": GRID}
 DEFAULTS = {field.name: field.default for field in fields(Preset)}
 
@@ -71,11 +74,14 @@ def inputs(cell: Cell, preset: Preset, model: str, data: str) -> dict:
         content["model"] = model
     if cell.stage in VERSIONS:
         content["rules"] = VERSIONS[cell.stage]
+    if cell.stage == "curve":
+        content["sizes"] = list(CURVE_SIZES)
     settings = {name: getattr(preset, name) for name in settings_of(cell) if _counts(name, cell, preset)}
     if settings.get("attention_labels"):
         settings["attention_labels"] = archive_print(preset.attention_labels)
     if settings.get("hans"):
         settings["hans"] = hans_print(preset.hans)
+    settings |= {kind: own_print(settings[kind]) for kind in OWN_METHODS if is_own(settings.get(kind))}
     content["settings"] = {k: v for k, v in settings.items() if v != DEFAULTS[k]}
     content["upstream"] = [address(c, preset, model, data) for c in upstream(cell, preset.seeds)]
     return content
@@ -97,6 +103,8 @@ def settings_of(cell: Cell) -> tuple[str, ...]:
         return ("hans",)
     if cell.stage == "hans_retrain":
         return (*TRAINING, "hans")
+    if cell.stage == "curve":
+        return CURVE[cell.method]
     if cell.stage == "importance":
         return ()
     if cell.stage == "attention":

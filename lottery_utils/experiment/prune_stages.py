@@ -8,20 +8,24 @@ from ..pruning.controls import magnitude_control, structured_control
 from ..pruning.magnitude import magnitude_search
 from ..pruning.masks import model_sizes
 from ..pruning.structured import structured_search
+from ..pruning.unstructured import WeightView, weight_scores
 from ..tasks.metrics import majority_score
 from .actions import evaluate, fine_tuned, mask_of, prune, set_size, timed
 from .cells import SUPER, upstream
-from .identity import generator_for, numpy_generator_for
+from .identity import generator_for, numpy_generator_for, seed_for
 from .stage import Result, Work
 
 
 def run_search(work: Work, result: Result) -> None:
     """Search the good subnetwork of the fine-tuned model on the dev set."""
     model, data = fine_tuned(work, result)
-    search = {"structured": structured_search, "magnitude": magnitude_search}[work.cell.method]
-    least = majority_score(data.task, data.dev.labels)
+    least, seed = majority_score(data.task, data.dev.labels), seed_for(work.address(), "score")
+    given = (model.to(work.device), data.dev, data.task, work.preset, least)
     with timed(result, "search"):
-        found = search(model.to(work.device), data.dev, data.task, work.preset, least)
+        if work.cell.method == "structured":
+            found = structured_search(*given, seed=seed)
+        else:
+            found = magnitude_search(*given, train=data.train, seed=seed)
     result.mask, result.trajectory, result.degenerate = found.mask, found.trajectory, not found.searchable
     result.notes += found.notes
     result.search_score = float(found.trajectory["score"][np.flatnonzero(found.trajectory["passed"])[-1]])
@@ -40,11 +44,11 @@ def run_control(work: Work, result: Result) -> None:
         rng = numpy_generator_for(key, "control")
         result.mask = structured_control(cell.subnetwork, good, rng, work.preset.random_sizes, seeds)
     else:
-        from ..models.anatomy import anatomy
-
-        model, _ = fine_tuned(work, result)
-        parameters = {name: p.detach() for name, p in anatomy(model).prunable_parameters().items()}
-        result.mask = magnitude_control(cell.subnetwork, masks[0], parameters, generator_for(key, "control"))
+        model, data = fine_tuned(work, result)
+        seed = seed_for(work.address(searches[0]), "score")
+        view = WeightView(model.to(work.device), data.train, work.preset.precision, seed)
+        scores = weight_scores(work.preset.unstructured, view)
+        result.mask = magnitude_control(cell.subnetwork, masks[0], scores, generator_for(key, "control"))
     set_size(result, model_sizes(model), result.mask)
 
 

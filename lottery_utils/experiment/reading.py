@@ -13,7 +13,7 @@ from .cells import BASELINES, STAGES, Cell, mask_source, parse_cell, plan
 from .claims import is_claimed
 from .fingerprints import Fingerprints
 from .identity import address, inputs
-from .store import MASK, PREDICTIONS, TRAJECTORY, Damaged, Store
+from .store import LEVELS, MASK, PREDICTIONS, TRAJECTORY, Damaged, Store
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,6 +77,11 @@ class Results:
     def predictions(self, cell: Cell | str) -> dict[str, np.ndarray] | None:
         """``predictions`` and ``labels`` (N,) per dev example, ``logits`` (N, C) from models; None if not stored."""
         return self._arrays(cell, PREDICTIONS)
+
+    def levels(self, cell: Cell | str) -> dict[str, np.ndarray] | None:
+        """Of a curve of m-pruning, for each weight how many of its masks keep it (flat, uint8); None if not there."""
+        path = self.store.folder(self.address(cell)) / LEVELS
+        return self._arrays(cell, LEVELS) if path.is_file() else None
 
     def _arrays(self, cell: Cell | str, name: str) -> dict[str, np.ndarray] | None:
         from safetensors.numpy import load_file

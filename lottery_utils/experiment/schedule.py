@@ -12,9 +12,8 @@ from .cells import Cell, upstream
 COST = {
     "finetune": 10.0, "search": 6.0, "control": 0.3, "score": 0.6, "retrain": 9.0, "retrain_longer": 18.0,
     "majority": 0.1, "bag_of_words": 1.0, "cbow": 1.0, "bilstm": 2.0, "random_init": 10.0, "random_init_pruned": 7.0,
-    "attention": 3.0,
+    "attention": 3.0, "importance": 1.0, "hans": 4.0, "hans_retrain": 12.0, "curve": 8.0,
     "landscape": 20.0, "surface": 15.0, "probes": 8.0,
-    "importance": 1.0, "hans": 4.0, "hans_retrain": 12.0,
 }  # fmt: skip
 PAUSE = 2.0  # seconds before a cell that another process holds is looked at again
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from .attention_stage import run_attention
 from .baseline_stages import run_baseline
+from .curve_stage import run_curve
 from .hans_stages import run_hans, run_hans_retrain
 from .importance_stage import run_importance
 from .landscape_stage import run_landscape, run_surface
@@ -31,6 +32,7 @@ STAGE_FUNCTIONS = {
     "importance": run_importance,
     "hans": run_hans,
     "hans_retrain": run_hans_retrain,
+    "curve": run_curve,
 }
 
 

@@ -26,7 +26,9 @@ RECORD = "record.json"
 MASK = "mask.safetensors"
 TRAJECTORY = "trajectory.safetensors"
 PREDICTIONS = "predictions.safetensors"
-CHECKPOINT = "model.safetensors"  # may be absent: records are shared without weights
+LEVELS = "levels.safetensors"
+CHECKPOINT = "model.safetensors"
+OPTIONAL = (CHECKPOINT, LEVELS)  # may be absent: records are shared without what has a byte or more a weight
 
 
 class Damaged(Exception):
@@ -63,7 +65,7 @@ class Store:
 
         Raises Damaged when the record does not parse, does not match its own checksum or address, lacks a field,
         or a file is missing; `deep` also compares the checksums of the files and looks at the layout of the mask
-        (not of a checkpoint, which is checked when it is loaded).
+        (not of the `OPTIONAL` ones, which are checked when they are loaded).
         """
         folder = self.folder(address)
         record = self._parse(address, folder)
@@ -71,7 +73,7 @@ class Store:
             return None
         for name, digest in record["files"].items():
             path = folder / name
-            if name == CHECKPOINT:
+            if name in OPTIONAL:
                 continue
             if not path.is_file():
                 raise Damaged(f"{address}: {name} is missing")

@@ -10,7 +10,7 @@ from .claims import is_stale
 from .files import sha256
 from .fingerprints import CACHE
 from .identity import PROTOCOL
-from .store import CHECKPOINT, RECORD, Damaged, Store, is_address
+from .store import CHECKPOINT, OPTIONAL, RECORD, Damaged, Store, is_address
 
 # kind to what it means and what to do; the first two need a run, the others nothing
 KINDS = {
@@ -69,9 +69,9 @@ def _cell(store: Store, address: str, records: dict[str, dict]) -> list[Finding]
         record = store.read(address, deep=True)
         if record is None:
             return [Finding("foreign", address, "an empty folder")]
-        weights = folder / CHECKPOINT
-        if weights.is_file() and sha256(weights) != record["files"].get(CHECKPOINT):
-            raise Damaged(f"{address}: {CHECKPOINT} does not match its checksum")
+        for name in OPTIONAL:
+            if (folder / name).is_file() and sha256(folder / name) != record["files"].get(name):
+                raise Damaged(f"{address}: {name} does not match its checksum")
     except Damaged as damage:
         return [Finding("half-written" if damage.half else "damaged", address, str(damage).partition(": ")[2])]
     if record["protocol"] != PROTOCOL:

@@ -31,7 +31,7 @@ from .identity import PROTOCOL, address, inputs
 from .job import Job
 from .stage import Result, Work
 from .stages import run
-from .store import CHECKPOINT, MASK, PREDICTIONS, TRAJECTORY, Store
+from .store import CHECKPOINT, LEVELS, MASK, PREDICTIONS, TRAJECTORY, Store
 
 
 @contextmanager
@@ -117,6 +117,8 @@ def _compute(work: Work, job: Job, key: str) -> None:
         files[MASK] = lambda path: result.mask.save(path, {"cell": work.cell.name})
     if result.trajectory:
         files[TRAJECTORY] = lambda path: save_arrays(_contiguous(result.trajectory), path)
+    if result.levels is not None:
+        files[LEVELS] = lambda path: save_arrays(result.levels, path)
     if result.checkpoint is not None:
         files[CHECKPOINT] = lambda path: save_tensors(result.checkpoint, path)
     work.store.write(key, record, files)

@@ -76,18 +76,18 @@ def _super(kind: str, seeds: list[StructuredMask], rng: Generator) -> Structured
 
 
 def magnitude_control(
-    kind: str, good: WeightMask, parameters: dict[str, torch.Tensor], generator: torch.Generator
+    kind: str, good: WeightMask, scores: dict[str, torch.Tensor], generator: torch.Generator
 ) -> WeightMask:
     """The control `kind` of a good magnitude subnetwork, the same number of weights.
 
-    random: weights drawn uniformly over all prunable ones. bad: the largest |w| go, the smallest stay.
-    inverted: exactly what good prunes. `parameters`: the fine-tuned model's prunable weights.
+    random: weights drawn uniformly over all prunable ones. bad: the largest |score| go, the smallest stay.
+    inverted: exactly what good prunes. `scores`: what the search ranked by, the fine-tuned model's prunable weights.
     """
     if kind == "inverted":
         return ~good
     pruned = good.total - good.size
     if kind == "bad":
-        return Levels(parameters, [pruned], largest_first=True).mask(0)
+        return Levels(scores, [pruned], largest_first=True).mask(0)
     kept = torch.ones(good.total, dtype=torch.bool)
     kept[torch.randperm(good.total, generator=generator)[:pruned]] = False
     parts = kept.split([value.numel() for value in good.weights.values()])

@@ -11,10 +11,12 @@ from ..models.anatomy import anatomy
 from ..tasks.metrics import compute_metrics, predictions_from_logits, search_score
 from ..training.batches import Encoded
 from ..training.evaluate import predict
+from .components import component_sums
 from .levels import Levels
 from .masks import WeightMask
 from .stopping import stop_rule
 from .structured import Search
+from .unstructured import WeightView, weight_scores
 
 
 def pruned_counts(total: int, step: float, steps: int) -> list[int]:
@@ -32,18 +34,21 @@ def magnitude_search(
     preset,
     majority: float,
     progress: Callable[[int, int], None] | None = None,
+    train: Encoded | None = None,
+    seed: int = 0,
 ) -> Search:
     """Search the good magnitude subnetwork: the last mask whose dev score passes, at most `magnitude_max_steps`.
 
-    The model's weights are left as found. Trajectory arrays, S steps of which the first is the full model:
-    kept (S,) weights, share (S,), score (S,), passed (S,), target (1,), head_share (S, L, H) and mlp_share
-    (S, L), the shares of each component's weights that remain.
+    The model's weights are left as found. `preset.unstructured` names another score to rank weights by; `train` and
+    `seed` are for one that looks at training examples or draws. Trajectory arrays, S steps of which the first is the
+    full model: kept (S,) weights, share (S,), score (S,), passed (S,), target (1,), head_share (S, L, H) and
+    mlp_share (S, L), the shares of each component's weights that remain.
     """
     view = anatomy(model)
     parameters = view.prunable_parameters()
     total = sum(p.numel() for p in parameters.values())
     counts = pruned_counts(total, preset.magnitude_step, preset.magnitude_max_steps)
-    levels = Levels(parameters, counts)
+    levels = Levels(weight_scores(preset.unstructured, WeightView(model, train, preset.precision, seed)), counts)
     originals = {name: p.detach().clone() for name, p in parameters.items()}
     released = preset.importance == "released"
     best, rows, rule = levels.mask(0), [], None
@@ -88,17 +93,6 @@ def component_shares(view, mask: WeightMask) -> tuple[np.ndarray, np.ndarray]:
 
     A head's weights are its rows of query, key and value (with biases) and its columns of the projection.
     """
-    names = {id(p): name for name, p in view.prunable_parameters().items()}
-    heads, mlps = np.zeros((view.layers, view.heads), np.float32), np.zeros(view.layers, np.float32)
-    for layer in range(view.layers):
-        kept, size = torch.zeros(view.heads), 0
-        for module in view.qkv(layer):
-            for p in module.parameters():
-                value = mask.weights[names[id(p)]].view(view.heads, -1)
-                kept, size = kept + value.sum(1).cpu(), size + value.shape[1]
-        out = mask.weights[names[id(view.attention_out(layer).weight)]]
-        kept += out.view(len(out), view.heads, view.head_dim).sum(dim=(0, 2)).cpu()
-        heads[layer] = (kept / (size + len(out) * view.head_dim)).numpy()
-        parts = [mask.weights[names[id(p)]] for m in (view.mlp_in(layer), view.mlp_out(layer)) for p in m.parameters()]
-        mlps[layer] = sum(int(p.sum()) for p in parts) / sum(p.numel() for p in parts)
-    return heads, mlps
+    kept = component_sums(view, mask.weights)
+    sizes = component_sums(view, {name: torch.ones_like(value) for name, value in mask.weights.items()})
+    return tuple((part / size).astype(np.float32) for part, size in zip(kept, sizes))

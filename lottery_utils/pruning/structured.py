@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,7 +16,10 @@ from .gated_passes import open_passes
 from .importance import normalise_heads, reduce_gradients, shuffled
 from .masks import ModelSizes, StructuredMask, model_sizes
 from .passes import Pass, Passes
+from .scores import Scorer
 from .stopping import stop_rule
+
+Rank = Callable[[Pass], tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass
@@ -58,6 +62,7 @@ def structured_search(
     preset,
     majority: float,
     progress: Callable[[int, int], None] | None = None,
+    seed: int = 0,
 ) -> Search:
     """Search the good subnetwork of a fine-tuned `model` (protocol, section 3).
 
@@ -65,20 +70,43 @@ def structured_search(
     last passing mask heads alone by half steps, then MLPs alone. `importance="exact"` uses fresh per-example
     scores of the mask it goes on from, layer norms over the heads still there; "released" the authors' running
     sums, norms over all heads, and at a phase change the scores of the mask that failed. "batched" and "running" are
-    "exact" but for how gradients are summed (see `reduce_gradients`). One pass gives both the score of a mask and the
-    importances under it. Trajectory arrays, S steps of which the first is the full model: heads (S, L, H), mlps (S, L),
-    head_importance, mlp_importance, score (S,), phase, passed, target. Importances are NaN where none was needed: of
-    removed components ("released": of MLPs), of a failed mask ("exact"; "released": of the last phase's).
+    "exact" but for how gradients are summed (see `reduce_gradients`). One pass gives both
+    the score of a mask and the importances under it. `preset.score` names another score to rank by, `seed` is for one
+    that draws. Trajectory arrays, S steps of which the first is the full
+    model: heads (S, L, H), mlps (S, L), head_importance, mlp_importance, score (S,), phase, passed, target.
+    Importances are NaN where none was needed: of removed components ("released": of MLPs), of a failed mask ("exact";
+    "released": of the last phase's).
     """
-    # the authors' norms take in pruned heads, so those stay, behind gates; elsewhere nothing removed is computed
-    heads = "gated" if preset.importance == "released" else "cut"
-    with open_passes(model, dev, preset.precision, heads) as passes:
-        return _search(passes, model_sizes(model), dev, task, preset, majority, progress)
+    with open_ranking(model, dev, preset, seed) as (passes, rank):
+        return _search(passes, rank, model_sizes(model), dev, task, preset, majority, progress)
 
 
-def _search(passes: Passes, sizes: ModelSizes, dev: Encoded, task, preset, majority: float, progress) -> Search:
+@contextmanager
+def open_ranking(model: torch.nn.Module, dev: Encoded, preset, seed: int) -> Iterator[tuple[Passes, Rank]]:
+    """Passes over the dev set, and a function from a pass to the importances that rank what its mask keeps.
+
+    The importances are those of `preset.score`, heads normalised; NaN where none was needed.
+    """
     released = preset.importance == "released"
     order = shuffled(len(dev), preset.importance_order)
+    scorer = None if preset.score == "gate" else Scorer(preset.score, model, dev, preset.precision, seed)
+    # the authors' norms take in pruned heads, so those stay, behind gates; elsewhere nothing removed is computed
+    with open_passes(model, dev, preset.precision, "gated" if released else "cut") as passes:
+
+        def rank(found: Pass) -> tuple[np.ndarray, np.ndarray]:
+            if scorer is not None:
+                return scorer(found.mask)
+            gradients = passes.measure(found)
+            heads, mlps = (reduce_gradients(g, preset.importance, preset.importance_batch, order) for g in gradients)
+            return normalise_heads(heads, None if released else found.mask.heads), mlps
+
+        yield passes, rank
+
+
+def _search(
+    passes: Passes, rank: Rank, sizes: ModelSizes, dev: Encoded, task, preset, majority: float, progress
+) -> Search:
+    released = preset.importance == "released"
     course = _Course()
 
     def look(mask: StructuredMask, phase: int) -> _Step:
@@ -92,9 +120,7 @@ def _search(passes: Passes, sizes: ModelSizes, dev: Encoded, task, preset, major
         return step
 
     def measure(step: _Step) -> None:
-        gradients = passes.measure(step.found)
-        heads, step.mlps = (reduce_gradients(g, preset.importance, preset.importance_batch, order) for g in gradients)
-        step.heads = normalise_heads(heads, None if released else step.mask.heads)
+        step.heads, step.mlps = rank(step.found)
 
     scores = look(StructuredMask.full(sizes.layers, sizes.heads), 0)
     measure(scores)

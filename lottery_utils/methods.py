@@ -1,0 +1,103 @@
+"""Ways to choose what goes: scores of heads and MLPs, scores of single weights, each by name, and your own from a file.
+
+A registry for each kind: a name, a line that says what it is, and where its function lies; that is imported when it is
+used, so this module needs no torch. `score` ranks components in s-pruning, `unstructured` single weights in m-pruning.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.util
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .errors import UserError, shown, usable_path
+
+CURVE_SIZES = tuple(round(0.95 - 0.05 * i, 2) for i in range(19))  # shares left, 0.95 to 0.05, that a curve looks at
+OWN = re.compile(r"(?P<file>.+\.py):(?P<function>[A-Za-z_]\w*)")
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to rank: its name, one line about it, and its function as ``module:function`` (or ``FILE.py:function``)."""
+
+    name: str
+    about: str
+    place: str
+
+
+def _registry(*methods: Method) -> dict[str, Method]:
+    return {method.name: method for method in methods}
+
+
+METHODS = {  # by preset field; the first of each is the paper's and the default
+    "score": _registry(
+        Method("gate", "how much the loss feels the gate: the paper's importance", "pruning.scores:gate"),
+        Method("taylor", "first-order Taylor, squared and summed over a component's weights", "pruning.scores:taylor"),
+        Method("output", "size of what the component adds to each token", "pruning.scores:output"),
+        Method("entropy", "heads: how focused their attention is (low entropy stays); MLPs: as output",
+               "attention.entropy:entropy"),
+        Method("random", "a random order, drawn once", "pruning.scores:random"),
+    ),
+    "unstructured": _registry(
+        Method("global", "|w|, one threshold for the whole encoder: the paper's", "pruning.unstructured:global_size"),
+        Method("layer", "|w|, the same share of every matrix and bias", "pruning.unstructured:layer_size"),
+        Method("snip", "|w x gradient of the loss| on training examples, in one look", "pruning.unstructured:snip"),
+        Method("random", "a random order, drawn once", "pruning.unstructured:random"),
+    ),
+}  # fmt: skip
+
+
+def check_method(kind: str, name: str) -> None:
+    """Raise UserError, listing the valid names, unless `name` is known for `kind` or has the form of one's own."""
+    if name not in METHODS[kind] and not is_own(name):
+        valid = ", ".join(METHODS[kind])
+        raise UserError(f"{kind}: unknown value {shown(name)}; valid: {valid}, or FILE.py:FUNCTION of your own")
+
+
+def is_own(name: str | None) -> bool:
+    """Whether a method is a function in a file of the user's."""
+    return name is not None and OWN.fullmatch(name) is not None
+
+
+def about(kind: str, name: str) -> str:
+    """The one line about a method; for one of your own its file and function."""
+    return METHODS[kind][name].about if name in METHODS[kind] else f"your own: {name}"
+
+
+def own_print(name: str) -> str:
+    """What identifies a method of the user's in an address: its function's name and the file's content.
+
+    Raises UserError when the file cannot be read.
+    """
+    found = OWN.fullmatch(name)
+    return f"{found['function']} {hashlib.sha256(_source(found['file'])).hexdigest()[:16]}"
+
+
+def function_of(kind: str, name: str) -> Callable:
+    """The function of a method; raises UserError for a file that cannot be imported or lacks the function."""
+    check_method(kind, name)
+    own = OWN.fullmatch(name)
+    if own is None:
+        module, _, function = METHODS[kind][name].place.partition(":")
+        return getattr(importlib.import_module(f"{__package__}.{module}"), function)
+    _source(own["file"])
+    spec = importlib.util.spec_from_file_location("own_method", usable_path(kind, own["file"]))
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # whatever the user's file raises
+        raise UserError(f"{kind}: {name} cannot be imported ({type(error).__name__}: {error})") from None
+    function = getattr(module, own["function"], None)
+    if not callable(function):
+        raise UserError(f"{kind}: {own['file']} has no function {own['function']!r}")
+    return function
+
+
+def _source(file: str) -> bytes:
+    try:
+        return usable_path("method", file).read_bytes()
+    except OSError as error:
+        raise UserError(f"method: cannot read {shown(file)} ({error.strerror}); expected FILE.py:FUNCTION") from None

@@ -1,0 +1,175 @@
+"""Scores of heads and MLPs beside the paper's importance: what else people rank components by.
+
+A score is a function from a `View` to two arrays, heads (L, H) and MLPs (L,); the lowest go first, heads among heads
+and MLPs among MLPs. It is asked anew under each mask, and what it says of removed components is ignored.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ..errors import CellFailed, UserError
+from ..methods import function_of
+from ..models.anatomy import Anatomy, anatomy
+from ..models.compact import compact
+from ..models.gates import Gates, hooks_by_layer
+from ..training.batches import Batch, Encoded, collate, eval_batches
+from ..training.evaluate import model_device
+from .components import component_sums
+from .gradients import loss_gradients
+from .importance import importance, normalise_heads
+from .masks import StructuredMask
+
+Scores = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True)
+class View:
+    """What a score may look at: the whole fine-tuned model, the mask it is asked under, the dev set.
+
+    `masked()` makes the model compute the subnetwork; `compact()` is the subnetwork as a smaller model; `batches()` are
+    the examples; `rng()` starts anew at each call, so a score that draws gives the same order under every mask.
+    """
+
+    model: torch.nn.Module
+    mask: StructuredMask
+    data: Encoded
+    precision: str = "fp32"
+    seed: int = 0
+
+    @property
+    def body(self) -> Anatomy:
+        """Where the whole model's heads and MLPs are."""
+        return anatomy(self.model)
+
+    @contextmanager
+    def masked(self) -> Iterator[torch.nn.Module]:
+        """The model with the gates of removed components at 0, inside the block."""
+        if all(part.all() for part in (self.mask.heads, self.mask.mlps)):
+            yield self.model
+            return
+        with Gates(self.model) as gates:
+            gates.set(self.mask.heads, self.mask.mlps)
+            yield self.model
+
+    def compact(self) -> torch.nn.Module:
+        """A copy of the model without the removed components."""
+        return compact(self.model, self.mask.heads, self.mask.mlps)
+
+    def batches(self) -> Iterator[Batch]:
+        """All examples once, padded."""
+        for rows in eval_batches(self.data):
+            yield collate(self.data, rows, model_device(self.model))
+
+    def rng(self) -> np.random.Generator:
+        """A generator that depends on the cell only."""
+        return np.random.default_rng(self.seed)
+
+
+class Scorer:
+    """A score of the registry, or the user's, for one model: from a mask to importances, NaN for what is gone.
+
+    It works on a copy of the model, dropout off. Raises UserError for an unknown score.
+    """
+
+    def __init__(self, name: str, model: torch.nn.Module, data: Encoded, precision: str = "fp32", seed: int = 0):
+        self.name, self.function = name, function_of("score", name)
+        self.given = copy.deepcopy(model).eval(), data, precision, seed
+
+    def __call__(self, mask: StructuredMask) -> Scores:
+        """Importances (L, H) and (L,) under `mask`; raises CellFailed where the function gives something else."""
+        model, data, precision, seed = self.given
+        found = self.function(View(model, mask, data, precision, seed))
+        if not isinstance(found, tuple) or len(found) != 2:
+            raise CellFailed(f"score {self.name}: expected two arrays, heads and MLPs, got {type(found).__name__}")
+        return tuple(self._checked(part, kept) for part, kept in zip(found, (mask.heads, mask.mlps)))
+
+    def _checked(self, scores, kept: np.ndarray) -> np.ndarray:
+        scores = np.asarray(scores, np.float64)
+        if scores.shape != kept.shape:
+            raise CellFailed(f"score {self.name}: expected shape {kept.shape}, got {scores.shape}")
+        if not np.isfinite(scores[kept]).all():
+            raise CellFailed(f"score {self.name}: a score is not finite")
+        return np.where(kept, scores, np.nan)
+
+
+def gate(view: View) -> Scores:
+    """The paper's importance, E_x |dL(x)/d gate|; a search takes it from the pass that also gives the mask's score."""
+    found = importance(view.model, view.data, view.mask, "exact", view.precision)
+    return normalise_heads(found.heads, view.mask.heads), found.mlps
+
+
+def taylor(view: View) -> Scores:
+    """First-order Taylor by weight group: the sum of (w dL/dw)^2 over a component's weights (Molchanov et al. 2019).
+
+    L is the mean loss over the dev set; a head's group is its rows of query, key and value and its output columns, with
+    biases. Heads are then divided by their layer's L2 norm, as in the paper.
+    """
+    body = view.body
+    if body.family.shared:
+        raise UserError("score taylor: layers of this model share weights, so a component has none of its own")
+    parameters = body.prunable_parameters()
+    with view.masked() as model:
+        gradients = loss_gradients(model, parameters, view.data, view.precision)
+    heads, mlps = component_sums(body, {n: (g * parameters[n].detach()).square() for n, g in gradients.items()})
+    return normalise_heads(heads, view.mask.heads), mlps
+
+
+@torch.no_grad()
+def output(view: View) -> Scores:
+    """Magnitude of outputs: the L2 norm of what a component adds to a token, mean over tokens, then over examples.
+
+    Of a head that is its context times its columns of the output matrix, without the bias, which belongs to no head; of
+    an MLP its second map's output, bias included. Heads are then divided by their layer's L2 norm. Needs no labels.
+    """
+    body = view.body
+    size = (body.heads, body.head_dim)
+    weights = [body.attention_out(i).weight.float().unflatten(1, size) for i in range(body.layers)]
+    inner = [torch.einsum("ohd,ohe->hde", w, w) for w in weights]  # |W c|^2 = c' (W'W) c
+    heads, mlps = np.zeros((body.layers, body.heads)), np.zeros(body.layers)
+    real: torch.Tensor | None = None  # (B, T), 0 for padding; None without any
+
+    def mean(norms: torch.Tensor) -> torch.Tensor:
+        """Over an example's tokens, summed over examples and divided by their number: (B, T, K) to (K,)."""
+        weight = torch.ones_like(norms[..., 0]) if real is None else real.float()
+        weight = weight / weight.sum(1, keepdim=True) / len(view.data)
+        return torch.einsum("btk,bt->k", norms.double(), weight.double()).cpu()
+
+    def head_hook(i: int) -> Callable:
+        def look(module, args):
+            context = args[0].float().unflatten(-1, size)
+            squares = torch.einsum("bthd,hde,bthe->bth", context, inner[i], context)
+            heads[i] += mean(squares.clamp(min=0).sqrt()).numpy()
+
+        return look
+
+    def mlp_hook(i: int) -> Callable:
+        def look(module, args, added):
+            mlps[i] += float(mean(added.float().norm(dim=-1, keepdim=True)))
+
+        return look
+
+    with view.masked() as model:
+        hooks = [(body.attention_out(i), i, head_hook(i), True) for i in range(body.layers)]
+        hooks += [(body.mlp_out(i), i, mlp_hook(i), False) for i in range(body.layers)]
+        handles = hooks_by_layer(body, hooks)
+        try:
+            for batch in view.batches():
+                real = batch.inputs.get("attention_mask")
+                model(**batch.inputs)
+        finally:
+            for handle in handles:
+                handle.remove()
+    return normalise_heads(heads, view.mask.heads), mlps
+
+
+def random(view: View) -> Scores:
+    """Uniform draws: the same ones under every mask of a search, so a random order fixed in advance."""
+    rng = view.rng()
+    return rng.random(view.mask.heads.shape), rng.random(view.mask.mlps.shape)
