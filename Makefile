@@ -25,7 +25,7 @@ STUDY := --preset $(PRESET) --results $(RESULTS) $(if $(TASKS),--tasks $(TASKS))
 SPEED := $(if $(WORKERS),--workers $(WORKERS))
 
 .DEFAULT_GOAL := help
-.PHONY: help env report run status test test-browser crash-test fuzz book chapters clean distclean
+.PHONY: help env report run status test test-browser crash-test fuzz pretraining book chapters clean distclean
 
 help:  ## list the targets and variables
 	@echo "Targets:"
@@ -72,6 +72,10 @@ crash-test: env  ## kill a small sweep KILLS times and compare with an undisturb
 
 fuzz: env  ## try INPUTS made-up and damaged inputs of every kind
 	$(BIN)/python benchmarks/fuzz.py --inputs $(INPUTS)
+
+pretraining: env  ## the weights of chapter 17 anew, in OUT/pretraining
+	for corpus in language shuffled brackets zipf none; do \
+		$(BIN)/python -m lottery_utils.tasks.pretrain --corpus $$corpus --out $(OUT)/pretraining/$$corpus || exit; done
 
 book: env  ## build the committed book strictly, computing nothing
 	$(BIN)/jupyter-book build book/ -n -W --keep-going

@@ -36,19 +36,21 @@ def make_study(
     degenerate: tuple[str, ...] = (),
     preset: str = "paper",
     leave_out: tuple[str, ...] = (),
+    model: str = "nowhere-model",
+    fingerprint: str = MODEL,
 ) -> Study:
     """Store every cell of the study (but those whose name holds a text of `leave_out`) and return the study.
 
     The full model scores 0.8 plus a little by task and seed; `KEPT` says what subnetworks keep of it. The search
     of `degenerate` tasks is marked as not run.
     """
-    overrides = {"model": "nowhere-model", "data": "nowhere-data"}
+    overrides = {"model": model, "data": "nowhere-data"}
     study = open_study(preset, tasks=list(tasks), seeds=list(seeds), overrides=overrides, results_dir=root)
     store = Store(root)
     store.prepare()
     for cell in study.cells():
         if not any(part in cell.name for part in leave_out):
-            _write(store, study.preset, cell, layers, heads, cell.task in degenerate)
+            _write(store, study.preset, cell, layers, heads, cell.task in degenerate, fingerprint)
     return study
 
 
@@ -57,8 +59,10 @@ def full_score(cell: Cell) -> float:
     return 0.8 + 0.01 * list(TASKS).index(cell.task) + 0.002 * (cell.seed % 7)
 
 
-def _write(store: Store, preset, cell: Cell, layers: int, heads: int, degenerate: bool) -> None:
-    task, key = TASKS[cell.task], address(cell, preset, MODEL, DATA)
+def _write(
+    store: Store, preset, cell: Cell, layers: int, heads: int, degenerate: bool, model: str = MODEL
+) -> None:
+    task, key = TASKS[cell.task], address(cell, preset, model, DATA)
     least = MAJORITY.get(cell.task, 0.5)
     of_subnetwork = cell.stage in ("search", "control", "score", "retrain")
     score = _score(cell, least)
@@ -68,9 +72,9 @@ def _write(store: Store, preset, cell: Cell, layers: int, heads: int, degenerate
         "cell": cell.as_dict(),
         "name": cell.name,
         "preset": preset.name,
-        "inputs": inputs(cell, preset, MODEL, DATA),
-        "upstream": {c.name: address(c, preset, MODEL, DATA) for c in upstream(cell, preset.seeds)},
-        "source": {"model": "nowhere-model", "data": "nowhere-data", "train_limit": None, "dev_limit": None},
+        "inputs": inputs(cell, preset, model, DATA),
+        "upstream": {c.name: address(c, preset, model, DATA) for c in upstream(cell, preset.seeds)},
+        "source": {"model": preset.model, "data": "nowhere-data", "train_limit": None, "dev_limit": None},
         "metrics": {} if score is None else {name: score for name in task.metrics},
         "score": score,
         "search_score": score,

@@ -37,7 +37,7 @@ def recipe(corpus: str, steps: int, batch_size: int) -> Recipe:
         return Recipe()
     chunk = 8_000
     chunks = steps * batch_size / chunk
-    return Recipe(corpus, chunk, max(1, round(0.12 * chunks)), max(2, round(0.69 * chunks)), round(0.08 * steps))
+    return Recipe(corpus, chunk, max(1, round(0.12 * chunks)), max(2, round(0.69 * chunks)), max(1, round(0.08 * steps)))
 
 
 def batches(

@@ -1,0 +1,169 @@
+"""Does the lottery need a language? Scores of models pre-trained on different corpora, paired by task and seed.
+
+The first of the questions that the paper left open. All differences are in points: 100 times the task's metric.
+Seeds of a task are averaged, the tasks are the sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from ..tasks.registry import shown_task
+from .judge import LEAST, LEVEL, holm
+from .scores import RESULT, results
+
+if TYPE_CHECKING:
+    from ..experiment.study import Study
+
+STAGES = ("finetune", "search", "score", "retrain")
+LEFT_OUT = ("wnli",)  # its dev labels contradict its train labels: who learns more scores less
+FULL, GOOD, RANDOM, BAD = ("full", "full"), ("good", "retrained"), ("random", "retrained"), ("bad", "retrained")
+WITHIN = {
+    "good above random": (GOOD, RANDOM),
+    "good above bad": (GOOD, BAD),
+    "bad retrained above bad pruned": (BAD, ("bad", "pruned")),
+}
+DRAWS, SEED = 5_000, 17  # of the bootstrap
+
+
+@dataclass(frozen=True)
+class Effect:
+    """A mean difference in points over tasks: 95 % interval (Student's t), that of a bootstrap, p two-sided and Holm's.
+
+    The bootstrap draws tasks, and seeds within a task. `wins` counts tasks whose mean is above 0, `pairs` the pairs
+    of task and seed. What cannot be computed is NaN: intervals and p with fewer than three tasks, all without a pair.
+    """
+
+    mean: float = np.nan
+    low: float = np.nan
+    high: float = np.nan
+    boot_low: float = np.nan
+    boot_high: float = np.nan
+    p: float = np.nan
+    corrected: float = np.nan
+    wins: int = 0
+    tasks: int = 0
+    pairs: int = 0
+
+    @property
+    def word(self) -> str:
+        """"above" or "below" where the corrected p is at most 0.05, "undecided", or "not testable"."""
+        if np.isnan(self.corrected):
+            return "not testable"
+        return "undecided" if self.corrected > 1 - LEVEL else "above" if self.mean > 0 else "below"
+
+
+def all_scores(studies: Mapping[str, Study]) -> pd.DataFrame:
+    """Scores of the structured path for each pre-training: columns corpus and `scores.RESULT`.
+
+    Subnetworks of degenerate searches are left out: gaps, no numbers.
+    """
+    frames = []
+    for corpus, study in studies.items():
+        table = study.table(STAGES, ["structured"])
+        if len(table):
+            frames.append(results(table).assign(corpus=corpus))
+    columns = ["corpus", *RESULT]
+    return pd.concat(frames, ignore_index=True)[columns] if frames else pd.DataFrame(columns=columns)
+
+
+def points(frame: pd.DataFrame, corpus: str, condition: tuple[str, str]) -> pd.Series:
+    """100 x score of one pre-training's (subnetwork, treatment), by task and seed, without the tasks `LEFT_OUT`."""
+    rows = frame[(frame["corpus"] == corpus) & ~frame["task"].isin(LEFT_OUT)]
+    rows = rows[(rows["subnetwork"] == condition[0]) & (rows["treatment"] == condition[1])]
+    return 100 * rows.set_index(["task", "seed"])["score"].astype(float)
+
+
+def effect(differences: pd.Series) -> Effect:
+    """Summarise differences indexed by task and seed; what is NaN has no pair and does not count."""
+    values = differences.dropna()
+    of_tasks = [own.to_numpy() for _, own in values.groupby("task", sort=False)]
+    means = np.array([own.mean() for own in of_tasks])
+    n = len(means)
+    if n == 0:
+        return Effect()
+    found = Effect(float(means.mean()), wins=int((means > 0).sum()), tasks=n, pairs=len(values))
+    if n < LEAST:
+        return found
+    from scipy.special import stdtr, stdtrit
+
+    error = float(means.std(ddof=1)) / np.sqrt(n)
+    half = float(stdtrit(n - 1, (1 + LEVEL) / 2)) * error
+    p = float(2 * stdtr(n - 1, -abs(found.mean) / error)) if error > 0 else float(found.mean == 0)
+    low, high = np.quantile(_bootstrap(of_tasks), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return replace(
+        found, low=found.mean - half, high=found.mean + half, boot_low=float(low), boot_high=float(high), p=p
+    )
+
+
+def _bootstrap(of_tasks: list[np.ndarray]) -> np.ndarray:
+    """Means over tasks of `DRAWS` samples: tasks drawn with replacement, within each the seeds likewise."""
+    rng, n = np.random.default_rng(SEED), len(of_tasks)
+    chosen, drawn = rng.integers(n, size=(DRAWS, n)), np.empty((DRAWS, n))
+    for task, own in enumerate(of_tasks):
+        where = chosen == task
+        drawn[where] = own[rng.integers(len(own), size=(where.sum(), len(own)))].mean(axis=1)
+    return drawn.mean(axis=1)
+
+
+def corrected(effects: Mapping[tuple, Effect]) -> dict[tuple, Effect]:
+    """The same effects with Holm's correction over those of them that can be tested."""
+    tested = [key for key, one in effects.items() if not np.isnan(one.p)]
+    values = dict(zip(tested, holm([effects[key].p for key in tested]), strict=True))
+    return {key: replace(one, corrected=values.get(key, np.nan)) for key, one in effects.items()}
+
+
+def gains(frame: pd.DataFrame, corpora: Iterable[str]) -> dict[tuple, Effect]:
+    """How far each pre-training's full model is above the one without: keys (corpus,)."""
+    start = points(frame, "none", FULL)
+    return corrected({(c,): effect(points(frame, c, FULL) - start) for c in corpora if c != "none"})
+
+
+def language_leads(frame: pd.DataFrame, corpora: Iterable[str]) -> dict[tuple, Effect]:
+    """How far the language's models are above each other pre-training's: keys (corpus, subnetwork), retrained."""
+    conditions = (FULL, GOOD, RANDOM, BAD)
+    own = {condition: points(frame, "language", condition) for condition in conditions}
+    others = [corpus for corpus in corpora if corpus != "language"]
+    return corrected({(c, one[0]): effect(own[one] - points(frame, c, one)) for c in others for one in conditions})
+
+
+def within(frame: pd.DataFrame, corpora: Iterable[str]) -> dict[tuple, Effect]:
+    """The lottery of each pre-training: keys (corpus, name of `WITHIN`)."""
+    return corrected({(c, name): effect(_gap(frame, c, pair)) for c in corpora for name, pair in WITHIN.items()})
+
+
+def gap_differences(frame: pd.DataFrame, corpora: Iterable[str]) -> dict[tuple, Effect]:
+    """How much larger a gap of `WITHIN` is with the language than with each other pre-training: keys (corpus, name)."""
+    others = [corpus for corpus in corpora if corpus != "language"]
+    own = {name: _gap(frame, "language", pair) for name, pair in WITHIN.items()}
+    found = {(c, name): effect(own[name] - _gap(frame, c, WITHIN[name])) for c in others for name in WITHIN}
+    return corrected(found)
+
+
+def _gap(frame: pd.DataFrame, corpus: str, pair: tuple) -> pd.Series:
+    return points(frame, corpus, pair[0]) - points(frame, corpus, pair[1])
+
+
+def coverage(studies: Mapping[str, Study]) -> pd.DataFrame:
+    """One row a pre-training and task: seeds stored, seeds searched, degenerate ones; kept shares of the searched.
+
+    Columns corpus, task, title, stored, searched, degenerate, heads, mlps, weights (means over seeds, in [0, 1]).
+    """
+    rows = []
+    for corpus, study in studies.items():
+        table = study.table(["search"], ["structured"])
+        for task in study.preset.tasks:
+            own = table[(table["task"] == task) & (table["stage"] == "search")]
+            hit = own[~own["degenerate"].astype(bool)]
+            kept = {name: hit[f"share_{column}"].astype(float).mean() for name, column in SHARES.items()}
+            counts = {"stored": len(own), "searched": len(hit), "degenerate": len(own) - len(hit)}
+            rows.append({"corpus": corpus, "task": task, "title": shown_task(task).title, **counts, **kept})
+    return pd.DataFrame(rows, columns=["corpus", "task", "title", "stored", "searched", "degenerate", *SHARES])
+
+
+SHARES = {"heads": "heads", "mlps": "mlps", "weights": "prunable"}

@@ -1,0 +1,203 @@
+"""Pre-training on language and on what is none: learning curves, scores by task, the lottery of each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from ..analysis.pretraining import BAD, FULL, GOOD, RANDOM, WITHIN, Effect
+from ..errors import UserError
+from ..tasks.corpora import CORPORA
+from .style import COLOURS, GRID, METRIC_NAMES, NAMES, TEXT, WIDTH, empty_figure, legend_below, panels
+
+if TYPE_CHECKING:
+    from ..experiment.study import Study
+
+CORPUS_NAMES = {
+    "language": "language",
+    "shuffled": "shuffled words",
+    "brackets": "brackets",
+    "zipf": "Zipf noise",
+    "none": "none",
+}
+CORPUS_LOOK = {  # line styles too, so that grey print tells them apart
+    "language": ("#004488", "-"),
+    "shuffled": ("#33997A", (0, (6, 1.5))),
+    "brackets": ("#AA4499", (0, (3, 1.5))),
+    "zipf": ("#8A7A3B", (0, (1, 1))),
+}
+WEIGHTS = "models/pretraining"  # in the repository: a folder a corpus
+MARKS = {"full": "D", "good": "o", "random": "s", "bad": "v"}
+MAJORITY = {"color": "#8A8A8A", "linewidth": 0.9, "linestyle": (0, (4, 3))}
+
+
+def pretraining_studies(preset: str, folder: str | Path, overrides: dict | str | None = None) -> dict[str, Study]:
+    """The studies of the pre-trainings with a record in `folder`, by corpus: looked for here and in the folders above.
+
+    A record belongs to the corpus that its model is named after; model and data need not be at hand. All studies
+    have the seeds that one of them has. Raises UserError when there is no record of any.
+    """
+    from ..experiment.study import open_study
+
+    base = open_study(preset, overrides=overrides, results_dir=found_folder(folder))
+    records = [r for r in base.store.records() if r["source"].get("model") in CORPORA]
+    seeds = {record["cell"]["seed"] for record in records}
+    own = {**vars(base.preset), "seeds": tuple(s for s in base.preset.seeds if s in seeds)}
+    studies = {}
+    for corpus in CORPORA:
+        tasks = {r["cell"]["task"] for r in records if r["source"]["model"] == corpus}
+        if tasks:
+            changes = {**_changes(overrides), "model": corpus}
+            kept = [task for task in own["tasks"] if task in tasks]
+            studies[corpus] = open_study(preset, kept, list(own["seeds"]), changes, base.store.root)
+    if not studies:
+        raise UserError(f"no records of pre-trainings in {str(folder)!r}; run this in the repository's folder")
+    return studies
+
+
+def _changes(overrides: dict | str | None) -> dict:
+    return json.loads(overrides) if isinstance(overrides, str) and overrides.strip() else dict(overrides or {})
+
+
+def found_folder(folder: str | Path) -> Path:
+    """`folder` as it lies here or in the nearest folder above; unchanged when it is nowhere."""
+    here = Path.cwd()
+    return next((place / folder for place in (here, *here.parents) if (place / folder).is_dir()), Path(folder))
+
+
+def pretraining_logs(folder: str | Path = WEIGHTS) -> dict[str, dict]:
+    """What was written while pre-training, by corpus; those that are not at hand are left out."""
+    paths = {corpus: found_folder(folder) / corpus / "pretrain_log.json" for corpus in CORPORA}
+    return {corpus: json.loads(path.read_text(encoding="utf-8")) for corpus, path in paths.items() if path.is_file()}
+
+
+def learning_curves(logs: Mapping[str, dict]) -> Figure:
+    """Loss and accuracy on masked words against steps, a line a corpus; "none" has no step."""
+    lines = {corpus: pd.DataFrame(log["curve"]) for corpus, log in logs.items() if log["curve"]}
+    if not lines:
+        return empty_figure("Nothing to show: no log of a pre-training is at hand.")
+    figure = Figure(figsize=(WIDTH, 2.9), layout="constrained")
+    for ax, column, name in zip(
+        figure.subplots(1, 2), ("word_loss", "word_acc"), ("loss (nats)", "accuracy"), strict=True
+    ):
+        for corpus, curve in lines.items():
+            colour, dashes = CORPUS_LOOK[corpus]
+            ax.plot(curve["step"], curve[column], color=colour, linestyle=dashes, linewidth=1.6)
+        ax.set_ylim(0, None if column == "word_loss" else 1)
+        ax.set_xlim(0, None)
+        ax.set_xlabel("steps of pre-training")
+        ax.set_ylabel(f"{name} on masked words")
+        ax.yaxis.grid(True, color=GRID, linewidth=0.6)
+    handles = [
+        Line2D([], [], color=CORPUS_LOOK[c][0], linestyle=CORPUS_LOOK[c][1], linewidth=1.6, label=CORPUS_NAMES[c])
+        for c in lines
+    ]
+    legend_below(figure, handles, len(handles))
+    return figure
+
+
+def score_panels(frame: pd.DataFrame) -> Figure:
+    """Full model and retrained subnetworks of each pre-training, a panel a task; seeds are the small marks.
+
+    `frame` as from `analysis.pretraining.all_scores`; where a search is a gap the full model stands alone.
+    """
+    full = frame[frame["treatment"] == "full"]
+    if full.empty:
+        return empty_figure("Nothing to show: no full model is stored.")
+    tasks = list(dict.fromkeys(full["task"]))
+    corpora = [corpus for corpus in CORPORA if corpus in set(full["corpus"])]
+    figure, axes = panels(len(tasks), height=2.2)
+    for ax, task in zip(axes, tasks, strict=True):
+        own = frame[frame["task"] == task]
+        ax.axhline(own.loc[own["subnetwork"] == "majority", "score"].mean(), **MAJORITY, zorder=1)
+        for place, corpus in enumerate(corpora):
+            _draw_scores(ax, place, own[own["corpus"] == corpus])
+        ax.set_xticks(range(len(corpora)), [CORPUS_NAMES[c].replace(" ", "\n") for c in corpora], fontsize=7)
+        ax.set_xlim(-0.6, len(corpora) - 0.4)
+        ax.set_ylim(min(-0.05, own["score"].min() - 0.05) if own["score"].min() < 0.05 else 0.0, 1.05)
+        ax.set_title(own["title"].iloc[0], fontsize=9)
+        ax.set_ylabel(METRIC_NAMES[own["metric"].iloc[0]], fontsize=8)
+        ax.yaxis.grid(True, color=GRID, linewidth=0.6)
+        ax.tick_params(axis="x", length=0)
+    handles = [
+        Line2D([], [], marker=MARKS[name], color=COLOURS[name], linestyle="", ms=6, label=NAMES[name] + how)
+        for name, how in (("full", ""), ("good", ", retrained"), ("random", ", retrained"), ("bad", ", retrained"))
+    ]
+    legend_below(figure, [*handles, Line2D([], [], **MAJORITY, label="majority")], 5)
+    return figure
+
+
+def _draw_scores(ax: Axes, place: int, rows: pd.DataFrame) -> None:
+    for at, (name, treatment) in enumerate((FULL, GOOD, RANDOM, BAD)):
+        scores = rows.loc[(rows["subnetwork"] == name) & (rows["treatment"] == treatment), "score"]
+        if len(scores):
+            x = place + 0.19 * (at - 1.5)
+            look = {"marker": MARKS[name], "linestyle": "", "color": COLOURS[name]}
+            ax.plot(np.full(len(scores), x), scores, ms=2.5, alpha=0.55, markeredgewidth=0, zorder=2, **look)
+            ax.plot(x, scores.mean(), ms=5.5, zorder=3, **look)
+
+
+def forest(effects: Mapping[tuple, Effect], columns: Mapping[str, str], corpora: list[str], x: str) -> Figure:
+    """A row a pre-training, a panel for each of `columns` (last part of the effects' keys, to its title).
+
+    Points are means over tasks, thick lines 95 % intervals over tasks, thin ones the bootstrap's; filled where Holm's
+    corrected p is at most 0.05. What has too few tasks for an interval is a point without one.
+    """
+    if not any(one.tasks for one in effects.values()):
+        return empty_figure("Nothing to show: no two conditions have a task and seed in common.")
+    figure = Figure(figsize=(WIDTH, 0.36 * len(corpora) + 1.3), layout="constrained")
+    axes = figure.subplots(1, len(columns), sharey=True, sharex=True, squeeze=False)[0]
+    for ax, (column, title) in zip(axes, columns.items(), strict=True):
+        for row, corpus in enumerate(corpora):
+            _draw_effect(ax, row, effects[(corpus, column) if column else (corpus,)])
+        ax.axvline(0, color="#8A8A8A", linewidth=0.8, zorder=1)
+        ax.set_title(title, fontsize=8.5)
+        ax.xaxis.grid(True, color=GRID, linewidth=0.6)
+        ax.tick_params(axis="y", length=0)
+        ax.set_ylim(len(corpora) - 0.5, -0.5)
+    axes[0].set_yticks(range(len(corpora)), [CORPUS_NAMES[corpus] for corpus in corpora])
+    figure.supxlabel(x, fontsize=8.5)
+    return figure
+
+
+def _draw_effect(ax: Axes, row: int, one: Effect) -> None:
+    if not one.tasks:
+        ax.text(0.5, row, "gap", ha="center", va="center", fontsize=7.5, color="#6E6E6E",
+                transform=ax.get_yaxis_transform())
+        return
+    colour = {"above": COLOURS["good"], "below": COLOURS["bad"]}.get(one.word, "#6E6E6E")
+    ax.plot([one.boot_low, one.boot_high], [row + 0.2] * 2, color=colour, linewidth=0.8, alpha=0.8, zorder=2)
+    ax.plot([one.low, one.high], [row, row], color=colour, linewidth=2.0, solid_capstyle="butt", zorder=2)
+    face = colour if one.word in ("above", "below") else "white"
+    ax.plot(one.mean, row, "o", ms=5.5, color=colour, markerfacecolor=face, zorder=3)
+    ax.annotate(f"{one.tasks}", (one.mean, row), xytext=(0, 4.5), textcoords="offset points", fontsize=6.5,
+                ha="center", color=TEXT)
+
+
+def gain_forest(effects: Mapping[tuple, Effect]) -> Figure:
+    """How far each pre-training's full model is above the one without pre-training."""
+    corpora = [key[0] for key in effects]
+    return forest(effects, {"": "full model"}, corpora, "points above no pre-training")
+
+
+def lead_forest(effects: Mapping[tuple, Effect]) -> Figure:
+    """How far the language's models are above the others'."""
+    corpora = list(dict.fromkeys(key[0] for key in effects))
+    columns = {name: NAMES[name] + ("" if name == "full" else ", retrained") for name in MARKS}
+    return forest(effects, columns, corpora, "points that the language is ahead")
+
+
+def within_forest(effects: Mapping[tuple, Effect]) -> Figure:
+    """The lottery of each pre-training: good above random and above bad, and what retraining gives the bad ones."""
+    corpora = list(dict.fromkeys(key[0] for key in effects))
+    titles = {name: name.replace(" above ", "\nabove ") for name in WITHIN}
+    titles |= {name: title + ", retrained" for name, title in titles.items() if name.startswith("good")}
+    return forest(effects, titles, corpora, "points")
