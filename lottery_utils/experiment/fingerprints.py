@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -26,12 +26,14 @@ CACHE = ".fingerprints.json"
 class Fingerprints:
     """Fingerprints for one preset and store: `model()` and `data(task)`, each found once.
 
-    With `reading` a source that is out of reach may be replaced by what the records say; a run never does that.
+    With `reading` a source that is out of reach may be replaced by what the records say; a run never does that. With
+    `stored` too the records are asked first, and nothing is written beside them: they were made before, elsewhere.
     """
 
-    def __init__(self, preset: Preset, store: Store, reading: bool = False):
-        self.preset, self.store, self.reading = preset, store, reading
+    def __init__(self, preset: Preset, store: Store, reading: bool = False, stored: bool = False):
+        self.preset, self.store, self.reading, self.stored = preset, store, reading or stored, stored
         self._found: dict[str, str] = {}
+        self._kept: list[dict] | None = None
 
     def model(self) -> str:
         """Fingerprint of the pre-trained model; raises UserError when the model cannot be had."""
@@ -47,7 +49,7 @@ class Fingerprints:
         if key in self._found:
             return self._found[key]
         value = self._remembered(key, signature)
-        if value is None and self.reading and not local:
+        if value is None and self.reading and (self.stored or not local):
             value = self._recorded(task)
         if value is None:
             try:
@@ -87,7 +89,7 @@ class Fingerprints:
         return entry[1]
 
     def _remember(self, key: str, signature: str | None, value: str) -> None:
-        if not self.store.root.is_dir():
+        if self.stored or not self.store.root.is_dir():
             return  # nothing is stored yet, and looking stores nothing
         with suppress(OSError):  # a read-only store is still readable
             entries = _read_cache(self.store.root)
@@ -100,6 +102,14 @@ class Fingerprints:
             source = _model_signature(self.preset.model) if key == "model" else _data_signature(self.preset.data)
             self._remember(key, source, value)
 
+    def _records(self) -> Iterable[dict]:
+        """The store's records, read once where none are being made."""
+        if not self.stored:
+            return self.store.records()
+        if self._kept is None:
+            self._kept = list(self.store.records())
+        return self._kept
+
     def _recorded(self, task: str) -> str | None:
         """The one fingerprint the store's records have for the model, or for a task's data; None if not just one."""
         field = "data" if task else "model"
@@ -107,7 +117,7 @@ class Fingerprints:
         if not task:
             wanted["model"] = label(self.preset.model)
         found: dict[str, set[str]] = {"same source": set(), "any": set()}
-        for record in self.store.records():
+        for record in self._records():
             source, value = record.get("source", {}), record.get("inputs", {}).get(field)
             if not isinstance(value, str) or (task and record["cell"]["task"] != task):
                 continue

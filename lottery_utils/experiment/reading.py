@@ -25,10 +25,11 @@ Names = Iterable[str] | None
 class Results:
     """The cells of `preset` and what of them lies in `results_dir`; nothing is read before it is asked for."""
 
-    def __init__(self, preset: Preset, results_dir: str | Path = "results"):
-        self.preset = preset
+    def __init__(self, preset: Preset, results_dir: str | Path = "results", stored: bool = False):
+        """With `stored` the records are believed about model and data, see `Fingerprints`."""
+        self.preset, self.stored = preset, stored
         self.store = Store(results_dir)
-        self._prints = Fingerprints(preset, self.store, reading=True)
+        self._prints = Fingerprints(preset, self.store, reading=True, stored=stored)
         meet(preset.data)  # so that pages know the titles of own tasks
 
     def __repr__(self) -> str:

@@ -17,7 +17,7 @@ def stored_study(preset: str, folder: str | Path, overrides: dict | str | None =
     Its tasks are those of the preset with a record there; model and data need not be at hand.
     Raises UserError when there is no record.
     """
-    from ..experiment.study import open_study
+    from ..experiment.study import Study, open_study
 
     here = Path.cwd()
     for place in (here, *here.parents):
@@ -25,5 +25,5 @@ def stored_study(preset: str, folder: str | Path, overrides: dict | str | None =
         there = {record["cell"]["task"] for record in study.store.records()}
         tasks = [task for task in study.preset.tasks if task in there]
         if tasks:
-            return open_study(preset, tasks, None, overrides, place / folder)
+            return Study(open_study(preset, tasks, None, overrides, place / folder).preset, place / folder, stored=True)
     raise UserError(f"no records in {str(folder)!r}; run this in the repository's folder")

@@ -1,0 +1,65 @@
+"""Make the records of chapters 20 and 21 anew: python scripts/records.py FOLDER QUESTION [PRESET [KEY=VALUE ...]].
+
+FOLDER is a results folder; fine-tuned models that lie there are used. QUESTION is one of the lists below; the run
+can be stopped and started again. Values are JSON or bare text, as with `lottery run --set`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from lottery_utils.experiment.study import open_study
+
+RUNNING = {"importance": "running"}
+SCORED = (["score"], ["structured"], ["good", "bad"])
+HELD = {"held_out": 1.0}
+QUESTIONS = {  # name: (changed settings, (stages, methods, subnetworks)), in the order in which they are run
+    "sums": [({}, (["importance"], ["structured"], ["good"]))],
+    "rules": [({}, SCORED), (RUNNING, SCORED), ({"importance": "released"}, SCORED)],
+    "batches": [
+        ({"importance": "batched"}, SCORED),
+        ({**RUNNING, "importance_order": 1}, SCORED),
+        ({**RUNNING, "importance_batch": 8}, SCORED),
+        ({**RUNNING, "importance_batch": 32}, SCORED),
+        ({**RUNNING, "importance_batch": 1}, SCORED),
+    ],
+    "rules_retrained": [
+        ({}, (["retrain"], ["structured"], ["good", "bad"])),
+        (RUNNING, (["retrain"], ["structured"], ["good", "bad"])),
+    ],
+    "halves": [
+        ({"selection": "half"}, (["score"], ["structured", "magnitude"], ["good"])),
+        ({"selection": "other_half"}, (["score"], ["structured", "magnitude"], ["good"])),
+    ],
+    "held_out": [
+        (HELD, (["score"], ["structured", "magnitude"], ["good", "random", "bad"])),
+        ({**HELD, "selection": "held_out"}, (["score"], ["structured", "magnitude"], ["good", "random", "bad"])),
+    ],
+    "halves_s": [
+        ({"selection": "half"}, (["score"], ["structured"], ["good"])),
+        ({"selection": "other_half"}, (["score"], ["structured"], ["good"])),
+    ],
+}
+
+
+def main(folder: str, question: str, preset: str = "demo", *changes: str) -> int:
+    """Compute what `question` needs, in one process; 1 where a cell failed."""
+    overrides = {}
+    for change in changes:
+        name, _, value = change.partition("=")
+        try:
+            overrides[name] = json.loads(value)
+        except ValueError:
+            overrides[name] = value
+    fine = True
+    for settings, (stages, methods, subnetworks) in QUESTIONS[question]:
+        study = open_study(preset, None, None, {**overrides, **settings}, folder)
+        summary = study.run(stages, methods, subnetworks, engine="serial", progress=False)
+        print(settings, summary, *summary.failed.values(), flush=True)
+        fine = fine and summary.ok
+    return int(not fine)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
