@@ -11,6 +11,7 @@ import signal
 import sys
 
 from .cells import Cell
+from .heap import trim
 from .job import Job
 
 
@@ -34,6 +35,7 @@ def main() -> None:
                 answer = try_model(job, message["check"])
             answers.write(json.dumps(answer) + "\n")
             answers.flush()
+            trim()
 
 
 def _warm_up() -> None:
