@@ -45,7 +45,7 @@ def pretraining_studies(preset: str, folder: str | Path, overrides: dict | str |
     A record belongs to the corpus that its model is named after; model and data need not be at hand. All studies
     have the seeds that one of them has. Raises UserError when there is no record of any.
     """
-    from ..experiment.study import open_study
+    from ..experiment.study import Study, open_study
 
     base = open_study(preset, overrides=overrides, results_dir=found_folder(folder))
     records = [r for r in base.store.records() if r["source"].get("model") in CORPORA]
@@ -57,7 +57,8 @@ def pretraining_studies(preset: str, folder: str | Path, overrides: dict | str |
         if tasks:
             changes = {**_changes(overrides), "model": corpus}
             kept = [task for task in own["tasks"] if task in tasks]
-            studies[corpus] = open_study(preset, kept, list(own["seeds"]), changes, base.store.root)
+            one = open_study(preset, kept, list(own["seeds"]), changes, base.store.root)
+            studies[corpus] = Study(one.preset, base.store.root, stored=True)
     if not studies:
         raise UserError(f"no records of pre-trainings in {str(folder)!r}; run this in the repository's folder")
     return studies
@@ -120,7 +121,7 @@ def score_panels(frame: pd.DataFrame) -> Figure:
         ax.axhline(own.loc[own["subnetwork"] == "majority", "score"].mean(), **MAJORITY, zorder=1)
         for place, corpus in enumerate(corpora):
             _draw_scores(ax, place, own[own["corpus"] == corpus])
-        ax.set_xticks(range(len(corpora)), [CORPUS_NAMES[c].replace(" ", "\n") for c in corpora], fontsize=7)
+        ax.set_xticks(range(len(corpora)), [CORPUS_NAMES[c] for c in corpora], fontsize=7, rotation=35, ha="right")
         ax.set_xlim(-0.6, len(corpora) - 0.4)
         ax.set_ylim(min(-0.05, own["score"].min() - 0.05) if own["score"].min() < 0.05 else 0.0, 1.05)
         ax.set_title(own["title"].iloc[0], fontsize=9)
