@@ -1,0 +1,32 @@
+"""Make the records of chapter 17 anew: python scripts/pretraining.py FOLDER [SEED ...], from the repository's folder.
+
+Each model of models/pretraining goes the whole path of s-pruning on the nine tasks of the demo. All of them get one
+seed before any gets the next, so that records of a run that was stopped still compare; started again, it goes on.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from lottery_utils.experiment.study import open_study
+from lottery_utils.presets import PRESETS
+from lottery_utils.report.pretraining import WEIGHTS
+from lottery_utils.tasks.corpora import CORPORA
+
+STAGES = ["finetune", "search", "control", "score", "retrain"]
+
+
+def main(folder: str, *seeds: str) -> int:
+    """Compute what is missing in the results folder `folder`, in one process; 1 where a cell failed."""
+    fine = True
+    for seed in [int(text) for text in seeds] or PRESETS["demo"].seeds:
+        for corpus in CORPORA:
+            study = open_study("demo", None, [seed], {"model": f"{WEIGHTS}/{corpus}"}, folder)
+            summary = study.run(STAGES, ["structured"], engine="serial", progress=False)
+            print(seed, corpus, summary, *summary.failed.values(), flush=True)
+            fine = fine and summary.ok
+    return int(not fine)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
