@@ -47,9 +47,16 @@ def compare(frame: pd.DataFrame, method: str, first: tuple[str, str], second: tu
     n = len(difference)
     if n == 0:
         return Comparison(np.nan, np.nan, np.nan, 0, 0)
-    mean, half = float(difference.mean()), np.nan
-    if n > 1:
-        from scipy.special import stdtrit  # Student's t, without the second that scipy.stats takes to load
+    return Comparison(float(difference.mean()), *interval(difference), int((difference > 0).sum()), n)
 
-        half = float(stdtrit(n - 1, 0.5 + LEVEL / 2) * difference.std(ddof=1) / np.sqrt(n))
-    return Comparison(mean, mean - half, mean + half, int((difference > 0).sum()), n)
+
+def interval(values: pd.Series) -> tuple[float, float]:
+    """The 95 % interval (Student's t) of the mean of `values`, one a task; NaN for fewer than two."""
+    n = len(values)
+    if n < 2:
+        return np.nan, np.nan
+    from scipy.special import stdtrit  # Student's t, without the second that scipy.stats takes to load
+
+    mean = float(values.mean())
+    half = float(stdtrit(n - 1, 0.5 + LEVEL / 2) * values.std(ddof=1) / np.sqrt(n))
+    return mean - half, mean + half

@@ -1,0 +1,156 @@
+"""Ways to rank compared at equal size: curves from their cells, where each breaks, paired differences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from ..experiment.cells import CURVE, Cell
+from ..experiment.reading import Results
+from ..methods import METHODS
+from ..pruning.stopping import stop_rule
+from ..tasks.registry import shown_task
+from .compare import interval
+from .gather import shown_title
+
+FIELDS = {"structured": "score", "magnitude": "unstructured"}  # the preset field that names a method's way to rank
+CURVES = ("task", "title", "seed", "method", "name", "size", "share", "heads", "mlps", "score", "full", "majority")
+CURVES += ("lead",)
+BREAKS = ("task", "title", "seed", "method", "name", "target", "middle")
+
+
+def by_method(study: Results) -> dict[tuple[str, str], Results]:
+    """`study` under each way to rank, by (method, name): those of the registry, and the study's own, in one store."""
+    found = {}
+    for method, kind in FIELDS.items():
+        if method in study.preset.methods:
+            for name in dict.fromkeys((*METHODS[kind], getattr(study.preset, kind))):
+                # the other kind's setting does not matter to these cells, and some settings exclude each other
+                preset = replace(study.preset, importance="exact", importance_order=None, **{kind: name})
+                found[method, name] = Results(preset, study.store.root)
+    return found
+
+
+class EveryWay(Results):
+    """A study whose records are the curves of every way to rank: where the numbers of a comparison came from."""
+
+    def records(self) -> list[dict]:
+        """The records of all curves that are stored."""
+        return [record for *_, record, _ in curve_records(self)]
+
+
+def curve_records(study: Results) -> list[tuple[str, str, Cell, dict, dict[str, np.ndarray]]]:
+    """(method, name, cell, record, arrays) of every curve that is stored, degenerate ones too."""
+    found = []
+    for (method, name), one in by_method(study).items():
+        for task in one.preset.tasks:
+            for seed in one.preset.seeds:
+                cell = Cell(task, seed, "curve", method, CURVE)
+                record = one.record(cell)
+                if record is not None:
+                    found.append((method, name, cell, record, one.trajectory(cell)))
+    return found
+
+
+def curves(study: Results) -> pd.DataFrame:
+    """All curves as columns `CURVES`, one row a task, seed, way to rank and size, the full model at size 1.
+
+    share is the share of the prunable weights left, heads and mlps the numbers left (NaN in m-pruning); score is the
+    search's, on dev. lead is (score - majority) / (full - majority): 1 is the full model's, 0 a constant answer's.
+    Degenerate curves, of full models that do not beat the majority score, are left out.
+    """
+    frames = []
+    for method, name, cell, record, t in curve_records(study):
+        if record["degenerate"]:
+            continue
+        full, least = float(t["score"][0]), record["majority"]
+        heads, mlps = (t["heads"].sum(axis=(1, 2)), t["mlps"].sum(axis=1)) if "heads" in t else (np.nan, np.nan)
+        same = {"task": cell.task, "title": shown_title(cell.task, record["partial"]), "seed": cell.seed}
+        same |= {"method": method, "name": name, "full": full, "majority": least}
+        parts = {"size": t["size"], "share": t["share"], "heads": heads, "mlps": mlps, "score": t["score"]}
+        frames.append(pd.DataFrame({**same, **parts, "lead": (t["score"] - least) / (full - least)}))
+    if not frames:
+        return pd.DataFrame(columns=list(CURVES))
+    return pd.concat(frames, ignore_index=True)[list(CURVES)]
+
+
+def gaps(study: Results) -> tuple[dict[str, list[int]], list[str]]:
+    """Tasks (titles) with seeds whose full model does not beat the majority score; tasks that lack a curve."""
+    flat: dict[str, list[int]] = {}
+    count = dict.fromkeys(study.preset.tasks, 0)
+    for _, _, cell, record, _ in curve_records(study):
+        count[cell.task] += 1
+        seeds = flat.setdefault(shown_task(cell.task).title, []) if record["degenerate"] else [cell.seed]
+        seeds.extend([] if cell.seed in seeds else [cell.seed])
+    wanted = len(by_method(study)) * len(study.preset.seeds)
+    return flat, [shown_task(task).title for task, there in count.items() if there < wanted]
+
+
+def breaks(frame: pd.DataFrame, threshold: float = 0.9) -> pd.DataFrame:
+    """Where each curve of `curves` breaks: columns `BREAKS`, one row a task, seed and way to rank.
+
+    target: the largest size at which the score falls under the search's target, `threshold` of the full score (see
+    `stopping.stop_rule` where that is no more than the majority score); middle: under the midpoint of the full and the
+    majority score. 0 where it does not down to the smallest size. Between the two lies the phase in which it breaks.
+    """
+    rows = []
+    for key, own in frame.groupby(["task", "title", "seed", "method", "name"], sort=False):
+        own = own.sort_values("size", ascending=False)
+        full, least = own["full"].iloc[0], own["majority"].iloc[0]
+        marks = (stop_rule(full, least, threshold).target, (full + least) / 2)
+        falls = (own.loc[own["score"] < mark, "size"] for mark in marks)
+        rows.append((*key, *(float(sizes.iloc[0]) if len(sizes) else 0.0 for sizes in falls)))
+    return pd.DataFrame(rows, columns=list(BREAKS))
+
+
+def complete(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `frame` of tasks that have every seed under every way to rank of their method."""
+    kept = []
+    for _, own in frame.groupby("method", sort=False):
+        wanted = own["name"].nunique() * own["seed"].nunique()
+        there = own.drop_duplicates(["task", "seed", "name"]).groupby("task", sort=False).size()
+        kept.append(own[own["task"].isin(there.index[there == wanted])])
+    return pd.concat(kept, ignore_index=True) if kept else frame
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A way to rank in short, means over tasks (seeds averaged within each), sizes and shares in [0, 1].
+
+    area: lead kept, mean over all sizes but the full one; ahead: area minus that of the paper's way, paired by task and
+    seed, with the 95 % interval over tasks and the number of tasks where it is above 0; target, middle as in `breaks`.
+    """
+
+    method: str
+    name: str
+    tasks: int
+    area: float
+    ahead: float
+    low: float
+    high: float
+    wins: int
+    target: float
+    middle: float
+
+
+def standings(frame: pd.DataFrame, threshold: float = 0.9) -> list[Standing]:
+    """A `Standing` for each way to rank in `frame` (of `curves`), over complete tasks; the paper's way first."""
+    frame = complete(frame)
+    areas = frame[frame["size"] < 1].groupby(["method", "name", "task", "seed"], sort=False)["lead"].mean()
+    broken = breaks(frame, threshold).groupby(["method", "name", "task"], sort=False)[["target", "middle"]].mean()
+    found = []
+    for method, name in dict.fromkeys(zip(frame["method"], frame["name"])):
+        area = areas[method, name]
+        paper = next(iter(METHODS[FIELDS[method]]))
+        ahead = area - areas[method, paper] if (method, paper) in areas.index else area * np.nan
+        by_task = ahead.dropna().groupby("task").mean()
+        low, high = interval(by_task) if name != paper else (np.nan, np.nan)
+        at = broken.loc[(method, name)].mean()
+        mean = float(by_task.mean()) if len(by_task) else np.nan
+        tasks = area.groupby("task").mean()
+        found.append(
+            Standing(method, name, len(tasks), float(tasks.mean()), mean, low, high, int((by_task > 0).sum()), *at)
+        )
+    return found
