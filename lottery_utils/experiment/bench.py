@@ -9,6 +9,7 @@ from functools import lru_cache
 from torch import nn
 
 from ..errors import UserError
+from ..models.images import load_image_reader
 from ..models.load import load_classifier, load_tokenizer
 from ..presets import Preset
 from ..tasks.glue import Task
@@ -17,20 +18,21 @@ from ..tasks.load import TaskData, load_task
 from ..tasks.registry import find_task
 from ..tasks.selection import halves, set_aside
 from ..training.batches import Encoded, encode, take
+from ..training.pictures import Pictures, read_pictures
 
 
 @dataclass(frozen=True)
 class Examples:
-    """A task's tokenised examples, and what a record says about its data; `held_out` of train, None without."""
+    """A task's tokenised examples or images, and what a record says about its data; `held_out` of train, or None."""
 
     task: Task
-    train: Encoded
-    dev: Encoded
+    train: Encoded | Pictures
+    dev: Encoded | Pictures
     source: str
     notes: tuple[str, ...]
     partial: bool
     fingerprint: str
-    held_out: Encoded | None = None
+    held_out: Encoded | Pictures | None = None
 
 
 @lru_cache(maxsize=1)
@@ -56,10 +58,15 @@ def _examples(
     held_out: float,
 ) -> Examples:
     found, held = set_aside(task_data(task, data, train_limit, dev_limit), held_out)
-    tokenizer = _tokenizer(model, model_print)
-    train, dev = (encode(tokenizer, split, length) for split in (found.train, found.dev))
-    held = None if held is None else encode(tokenizer, held, length)
-    return Examples(found.task, train, dev, found.source, found.notes, found.partial, found.fingerprint, held)
+    splits = (found.train, found.dev, *([] if held is None else [held]))
+    if found.task.images:
+        reader = load_image_reader(model)
+        train, dev, *rest = (read_pictures(reader, split) for split in splits)
+    else:
+        tokenizer = _tokenizer(model, model_print)
+        train, dev, *rest = (encode(tokenizer, split, length) for split in splits)
+    held_out = rest[0] if rest else None
+    return Examples(found.task, train, dev, found.source, found.notes, found.partial, found.fingerprint, held_out)
 
 
 @lru_cache(maxsize=1)
@@ -80,7 +87,7 @@ def _classifier(
 
 
 def examples(preset: Preset, task: str, model_print: str, part: str = "dev") -> Examples:
-    """The task's examples, tokenised by the tokenizer of the preset's model (fingerprint `model_print`).
+    """The task's examples, made by the tokenizer or image processor of the model (fingerprint `model_print`).
 
     `part` says which stand in the place of dev, see `cells.part_of`. Raises UserError for "hans" without a file.
     """

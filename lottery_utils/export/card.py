@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..experiment.provenance import now
+from ..models.anatomy import family_of
+from ..models.load import auto_class_name
+from ..models.source import KNOWN, name_of_record
+from ..tasks.glue import TASKS
 from .latency import Latency
 from .rebuild import Rebuilt
 
@@ -24,8 +28,10 @@ TREATMENTS = {
     "retrain": "pre-trained weights under the mask, fine-tuned",
     "retrain_longer": "pre-trained weights under the mask, fine-tuned for longer",
 }
+SMALLER = "The same model without the parts that were pruned, smaller and faster:"
+MASKED = "The same model with masks: its layers share weights, so it is smaller than the dense form, but no faster:"
 COMPACT = """
-The same model without the parts that were pruned, smaller and faster:
+{}
 
 ```python
 import lottery_utils
@@ -41,17 +47,7 @@ def model_card(
     """The card as Markdown with the hub's metadata block; its scores are the record's, on the dev set."""
     record, cell = rebuilt.record, rebuilt.cell
     name = f"{task.title}: {cell.subnetwork} subnetwork" if cell.method else f"{task.title}: full model"
-    lines = [
-        "---",
-        "library_name: transformers",
-        "pipeline_tag: text-classification",
-        "tags: [lottery-ticket, pruning]",
-    ]
-    lines += [
-        f"datasets: [{'nyu-mll/glue' if study.preset.data != 'embedded' else 'embedded-demo-language'}]",
-        "---",
-        "",
-    ]
+    lines = _front(study, record, task)
     lines += [
         f"# {name}",
         "",
@@ -60,7 +56,7 @@ def model_card(
     ]
     lines += _table(
         {
-            "base model": record.get("model_name") or shown_model(record),
+            "base model": shown_model(record),
             "task": f"{task.title}, {record['data_source']}",
             "pruning": METHODS[cell.method],
             "weights": TREATMENTS[cell.stage],
@@ -71,19 +67,22 @@ def model_card(
     )
     lines += ["", "The dev set also chose the subnetwork, so its scores are optimistic.", "", "## Loading", ""]
     lines += ["With plain transformers (full size, zeros where something was pruned):", "", "```python"]
-    lines += ["from transformers import AutoModelForSequenceClassification, AutoTokenizer", ""]
-    lines += ['model = AutoModelForSequenceClassification.from_pretrained("THIS_FOLDER")']
-    lines += ['tokenizer = AutoTokenizer.from_pretrained("THIS_FOLDER")', "```"]
-    lines += [COMPACT] if "compact" in apart else [""]
-    lines += ["`model.onnx` is the smallest form for ONNX Runtime; batch and length are free.", ""] if onnx else []
+    auto, processor = auto_class_name(rebuilt.model.config), "AutoImageProcessor" if task.images else "AutoTokenizer"
+    lines += [f"from transformers import {auto}, {processor}", ""]
+    lines += [f'model = {auto}.from_pretrained("THIS_FOLDER")']
+    lines += [f'{"processor" if task.images else "tokenizer"} = {processor}.from_pretrained("THIS_FOLDER")', "```"]
+    shared = family_of(rebuilt.model.config).shared
+    lines += [COMPACT.format(MASKED if shared else SMALLER)] if "compact" in apart else [""]
+    free = "the batch size is" if task.images else "batch and length are"
+    lines += [f"`model.onnx` is the smallest form for ONNX Runtime; {free} free.", ""] if onnx else []
     lines += [
         "## Latency",
         "",
         f"Median forward pass, measured at export ({record['device'].split(' ')[0]} cell; here a CPU):",
         "",
     ]
-    lines += ["| form | batch | tokens | threads | ms |", "|---|---|---|---|---|"]
-    lines += [f"| {t.form} | {t.batch} | {t.tokens} | {t.threads} | {t.milliseconds:.2f} |" for t in timed]
+    lines += ["| form | batch | each of | threads | ms |", "|---|---|---|---|---|"]
+    lines += [f"| {t.form} | {t.batch} | {t.size} | {t.threads} | {t.milliseconds:.2f} |" for t in timed]
     lines += ["", "## Where it came from", ""]
     same = f"{rebuilt.same} of {rebuilt.examples} dev predictions as recorded"
     how = "every logit as recorded" if rebuilt.exact else f"{same}, logits apart by at most {rebuilt.apart:.1e}"
@@ -102,12 +101,24 @@ def model_card(
     return "\n".join(lines) + "\n"
 
 
+def _front(study: Study, record: dict, task: Task) -> list[str]:
+    """The hub's metadata block; base model and dataset only where the hub has them under that name."""
+    lines = ["---", "library_name: transformers"]
+    lines += [f"pipeline_tag: {'image' if task.images else 'text'}-classification", "tags: [lottery-ticket, pruning]"]
+    model = study.preset.model
+    if model == "embedded" or Path(model).expanduser().is_dir():
+        model = name_of_record(record) if name_of_record(record) in KNOWN.values() else ""
+    lines += [f"base_model: {model.partition('@')[0]}"] if model else []
+    if task.name in TASKS and study.preset.data != "embedded":
+        lines.append("datasets: [nyu-mll/glue]")
+    return [*lines, "---", ""]
+
+
 def shown_model(record: dict) -> str:
-    """The base model's hub id, or a folder's last two parts: never a whole path of this machine."""
-    source = record["source"]["model"]
-    if source == "embedded":
+    """The base model's public name, or the last parts of its folder: never a whole path of this machine."""
+    if record["source"]["model"] == "embedded":
         return "the companion's micro-BERT, pre-trained on its demo language"
-    return "/".join(PurePath(source).parts[-2:]) if source else "unknown"
+    return name_of_record(record) or "unknown"
 
 
 def _sizes(record: dict) -> dict[str, str]:

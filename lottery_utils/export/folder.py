@@ -19,12 +19,13 @@ from ..experiment.cells import Cell, mask_source
 from ..experiment.store import MASK
 from ..models.anatomy import anatomy
 from ..models.compact import load_compact, save_compact
-from ..models.load import load_tokenizer, quiet_transformers
+from ..models.load import auto_class, quiet_transformers
 from ..tasks.registry import find_task
 from .card import model_card
 from .dense import dense
 from .latency import Latency, latencies
 from .rebuild import Rebuilt, rebuild
+from .sample import sample
 
 if TYPE_CHECKING:
     from ..experiment.study import Study
@@ -48,10 +49,11 @@ class Exported:
 def export_cell(study: Study, cell: Cell, folder: str | Path, onnx: bool = False) -> Exported:
     """Write the model of `cell` to `folder`, which must not exist or be empty; nothing is left there on failure.
 
-    The folder itself is a transformers checkpoint (dense, zeros where something was pruned) with tokenizer and model
-    card; `compact/`, where components were pruned, is the smaller model for `lottery_utils.load_compact`;
-    `mask.safetensors` is the mask; `model.onnx` the smallest form, if asked for. Each form is loaded again and compared
-    before the folder appears. Raises UserError for a cell without a model, or a folder that holds something.
+    The folder itself is a transformers checkpoint (dense, zeros where something was pruned) with tokenizer or image
+    processor, and model card; `compact/`, where components were pruned, is the smaller model for
+    `lottery_utils.load_compact`; `mask.safetensors` is the mask; `model.onnx` the smallest form, if asked for. Each
+    form is loaded again and compared before the folder appears. Raises UserError for a cell without a model, or a
+    folder that holds something.
     """
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -75,21 +77,21 @@ def export_cell(study: Study, cell: Cell, folder: str | Path, onnx: bool = False
 def _write(
     study: Study, rebuilt: Rebuilt, part: Path, onnx: bool
 ) -> tuple[bool, bool, dict[str, float], list[Latency]]:
-    cell, preset, task = rebuilt.cell, study.preset, find_task(rebuilt.cell.task, study.preset.data)
+    cell, task = rebuilt.cell, find_task(rebuilt.cell.task, study.preset.data)
     whole = dense(rebuilt.model)
     smaller = whole is not rebuilt.model
     name_labels(whole, task)
-    inputs = _inputs(study, cell)
+    inputs, processor = sample(study, cell)
     with torch.no_grad(), quiet_transformers():
         whole.save_pretrained(part, safe_serialization=True)
-        load_tokenizer(preset.model).save_pretrained(part)
+        processor.save_pretrained(part)
         if cell.stage != "finetune":
             shutil.copyfile(study.store.file(study.address(mask_source(cell)), MASK), part / MASK)
         if smaller:
             name_labels(rebuilt.model, task)
             save_compact(rebuilt.model, part / COMPACT)
         want = logits(whole, inputs)
-        forms = {"dense": _dense_again(part)} | ({"compact": load_compact(part)} if smaller else {})
+        forms = {"dense": _dense_again(part, whole.config)} | ({"compact": load_compact(part)} if smaller else {})
         apart = {name: float(np.abs(logits(model, inputs) - want).max()) for name, model in forms.items()}
         if onnx:
             from .onnx import run_onnx, write_onnx
@@ -122,19 +124,5 @@ def logits(model: nn.Module, inputs: dict[str, torch.Tensor]) -> np.ndarray:
         return model(**inputs).logits.numpy()
 
 
-def _dense_again(part: Path) -> nn.Module:
-    from transformers import AutoModelForSequenceClassification
-
-    return AutoModelForSequenceClassification.from_pretrained(part, local_files_only=True, use_safetensors=True).eval()
-
-
-def _inputs(study: Study, cell: Cell, count: int = 16) -> dict[str, torch.Tensor]:
-    """A padded batch of the task's first dev examples, as the tokenizer gives it."""
-    from ..tasks.load import load_task
-
-    preset = study.preset
-    texts = load_task(cell.task, preset.data, preset.train_limit, preset.dev_limit).dev.texts[:count]
-    columns = [list(column) for column in zip(*texts)]
-    tokenizer = load_tokenizer(preset.model)
-    length = min(preset.max_length, tokenizer.model_max_length)
-    return dict(tokenizer(*columns, truncation=True, max_length=length, padding=True, return_tensors="pt"))
+def _dense_again(part: Path, config) -> nn.Module:
+    return auto_class(config).from_pretrained(part, local_files_only=True, use_safetensors=True).eval()

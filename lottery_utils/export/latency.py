@@ -9,16 +9,18 @@ from statistics import median
 import torch
 from torch import nn
 
+from .sample import size_of
+
 ROUNDS = 15
 
 
 @dataclass(frozen=True)
 class Latency:
-    """Median milliseconds of a CPU forward pass of `batch` examples of `tokens` tokens, with `threads` threads."""
+    """Median milliseconds of a CPU forward pass of `batch` examples of a `size` in words, with `threads` threads."""
 
     form: str
     batch: int
-    tokens: int
+    size: str
     milliseconds: float
     threads: int
 
@@ -26,7 +28,7 @@ class Latency:
 def latencies(models: dict[str, nn.Module], inputs: dict[str, torch.Tensor], rounds: int = ROUNDS) -> list[Latency]:
     """Time every model on one example and on the whole batch, in alternating rounds, so that all meet the same load."""
     found = []
-    for batch in sorted({1, len(inputs["input_ids"])}):
+    for batch in sorted({1, len(next(iter(inputs.values())))}):
         part = {name: tensor[:batch] for name, tensor in inputs.items()}
         seconds: dict[str, list[float]] = {form: [] for form in models}
         with torch.no_grad():
@@ -36,6 +38,6 @@ def latencies(models: dict[str, nn.Module], inputs: dict[str, torch.Tensor], rou
                     model(**part)
                     if number > 1:  # the first rounds fill caches
                         seconds[form].append(time.perf_counter() - begin)
-        tokens = int(part["input_ids"].shape[1])
-        found += [Latency(f, batch, tokens, 1000 * median(s), torch.get_num_threads()) for f, s in seconds.items()]
+        size, threads = size_of(part), torch.get_num_threads()
+        found += [Latency(form, batch, size, 1000 * median(s), threads) for form, s in seconds.items()]
     return found

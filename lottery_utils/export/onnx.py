@@ -33,10 +33,11 @@ class _Logits(nn.Module):
 
 
 def write_onnx(model: nn.Module, inputs: dict[str, torch.Tensor], path: Path) -> None:
-    """Write the model as one ONNX file; batch size and length are free, inputs are named as the tokenizer's outputs."""
+    """Write the model as one ONNX file with transformers' names of inputs; batch size and length of texts are free."""
     names = list(inputs)
     batch, tokens = torch.export.Dim("batch"), torch.export.Dim("tokens")
-    shapes = {"tensors": tuple({0: batch, 1: tokens} for _ in names)}
+    free = {0: batch} if "pixel_values" in inputs else {0: batch, 1: tokens}
+    shapes = {"tensors": tuple(free for _ in names)}
     program = torch.onnx.export(
         _Logits(model, names).eval(),
         tuple(inputs.values()),

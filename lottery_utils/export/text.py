@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..models.load import auto_class_name
+
 if TYPE_CHECKING:
     from .folder import Exported
 
@@ -13,7 +15,8 @@ def exported_lines(exported: Exported) -> list[str]:
     rebuilt, folder = exported.rebuilt, exported.folder
     same = f"{rebuilt.same} of {rebuilt.examples} dev predictions as recorded"
     lines = [f"{rebuilt.cell.name}: " + (f"{same}, every logit too" if rebuilt.exact else same)]
-    lines.append(f"{folder}: dense, AutoModelForSequenceClassification.from_pretrained({str(folder)!r})")
+    auto = auto_class_name(rebuilt.model.config)
+    lines.append(f"{folder}: dense, {auto}.from_pretrained({str(folder)!r})")
     if exported.compact:
         lines.append(f"{folder / 'compact'}: compact, lottery_utils.load_compact({str(folder)!r})")
     if exported.onnx:
@@ -22,5 +25,5 @@ def exported_lines(exported: Exported) -> list[str]:
     forms = ", ".join(f"{form} {apart:.1e}" for form, apart in exported.apart.items())
     lines.append(f"largest difference of two logits, loaded again: {forms}")
     for t in exported.latency:
-        lines.append(f"{t.form}: {t.milliseconds:.2f} ms for {t.batch} x {t.tokens} tokens, {t.threads} thread(s)")
+        lines.append(f"{t.form}: {t.milliseconds:.2f} ms for {t.batch} x {t.size}, {t.threads} thread(s)")
     return lines

@@ -23,7 +23,8 @@ class Family:
 
     A family whose layers are not BERT's (`lean` False) leaves `activation`, `norms` and `drops` out: `models.lean` does
     not compute it, its own forward pass is called. `shared`: one module computes several layers, so a gate belongs to a
-    layer's position, not to weights (ALBERT).
+    layer's position, not to weights (ALBERT). `image_tokens`: how many tokens stand before an image's patches; 0 for a
+    family that reads text.
     """
 
     encoder: str
@@ -39,6 +40,7 @@ class Family:
     padded_positions: bool = False
     lean: bool = True
     shared: bool = False
+    image_tokens: int = 0
 
 
 BERT = Family(
@@ -86,6 +88,17 @@ MODERNBERT = Family(
     dropouts=("embedding_dropout", "attention_dropout", "mlp_dropout", "classifier_dropout"),
     lean=False,
 )
+VIT = Family(
+    encoder="layers",
+    attention="attention",
+    qkv=("attention.q_proj", "attention.k_proj", "attention.v_proj"),
+    attention_out="attention.o_proj",
+    mlp_in="mlp.fc1",
+    mlp_out="mlp.fc2",
+    dropouts=("hidden_dropout_prob", "attention_probs_dropout_prob"),
+    lean=False,
+    image_tokens=1,
+)
 FAMILIES = {  # by config.model_type
     "bert": BERT,
     "roberta": replace(BERT, padded_positions=True),
@@ -93,6 +106,7 @@ FAMILIES = {  # by config.model_type
     "distilbert": DISTILBERT,
     "albert": ALBERT,
     "modernbert": MODERNBERT,
+    "vit": VIT,
 }
 
 
@@ -104,7 +118,7 @@ def family_of(config) -> Family:
 
 
 def max_tokens(config) -> int:
-    """Return the greatest number of tokens, special ones included, that the model takes."""
+    """Return the greatest number of tokens, special ones included, that a model of text takes."""
     return config.max_position_embeddings - (config.pad_token_id + 1 if family_of(config).padded_positions else 0)
 
 
@@ -195,10 +209,21 @@ class Anatomy:
 
 
 def anatomy(model: nn.Module) -> Anatomy:
-    """Return the anatomy of a transformers model (base model or with a head); raises UserError for unknown families."""
+    """Return the anatomy of a transformers model (base model or with a head).
+
+    Raises UserError for an unknown family, and for one that this version of transformers lays out in another way.
+    """
     config = model.config
     family = family_of(config)
-    layers = len(model.base_model.get_submodule(family.encoder))
+    try:
+        layers = len(model.base_model.get_submodule(family.encoder))
+    except AttributeError:
+        import transformers
+
+        raise UserError(
+            f"family {config.model_type!r}: transformers {transformers.__version__} has no {family.encoder!r} in "
+            f"{type(model.base_model).__name__}; update it, or correct the family's entry"
+        ) from None
     if family.shared:
         layers = config.num_hidden_layers * config.inner_group_num
     heads = config.num_attention_heads

@@ -40,6 +40,10 @@ def load_tokenizer(model: str):
     from transformers import AutoTokenizer
 
     folder = model_dir(model, weights=False)
+    config = read_config(model, folder)
+    if family_of(config).image_tokens:
+        kind = config.model_type
+        raise UserError(f"model {model!r} ({kind}) reads images; the task's examples are texts, give a BERT")
     if not any((folder / name).is_file() for name in ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model")):
         raise UserError(f"model {model!r}: {folder} has no tokenizer; expected tokenizer.json or vocab.txt")
     try:
@@ -49,7 +53,6 @@ def load_tokenizer(model: str):
         raise UserError(f"model {model!r}: the tokenizer in {folder} cannot be read ({one_line(error)})") from error
     if len(tokenizer) <= len(set(tokenizer.all_special_tokens)):  # an empty vocabulary is accepted without a word
         raise UserError(f"model {model!r}: the tokenizer in {folder} has an empty vocabulary")
-    config = _config(model, folder)
     if len(tokenizer) > config.vocab_size:
         raise UserError(
             f"model {model!r}: its tokenizer has {len(tokenizer)} words, the model {config.vocab_size}; "
@@ -59,7 +62,7 @@ def load_tokenizer(model: str):
     return tokenizer
 
 
-def _config(model: str, folder):
+def read_config(model: str, folder):
     """Return the configuration in `folder`; raises UserError when it is unusable or of an unknown family."""
     from transformers import AutoConfig
 
@@ -81,7 +84,7 @@ def load_classifier(
     init: str = "pretrained",
     attention: str = "sdpa",
 ) -> nn.Module:
-    """Return `model` as a sequence classifier in float32 on the CPU, in eval mode.
+    """Return `model` as a classifier of texts, or of images, in float32 on the CPU, in eval mode.
 
     Parameters that the checkpoint lacks (the classifier, perhaps a pooler) are drawn from `seed`: weights from
     N(0, initializer_range), biases 0, LayerNorms 1. Each draw depends on the seed and the parameter's name only, so
@@ -95,7 +98,7 @@ def load_classifier(
     if init not in ("pretrained", "random"):
         raise UserError(f"init must be 'pretrained' or 'random', got {init!r}")
     folder = model_dir(model, weights=init == "pretrained")
-    config = _config(model, folder)
+    config = read_config(model, folder)
     config.num_labels = num_labels
     config.problem_type = "regression" if regression else "single_label_classification"
     if dropout is not None:
@@ -113,17 +116,25 @@ def load_classifier(
 
 def build_classifier(config, attention: str = "sdpa") -> nn.Module:
     """Return an untrained float32 classifier of a transformers configuration."""
-    from transformers import AutoModelForSequenceClassification
+    return auto_class(config).from_config(config, attn_implementation=attention, dtype=torch.float32)
 
-    return AutoModelForSequenceClassification.from_config(config, attn_implementation=attention, dtype=torch.float32)
+
+def auto_class(config) -> type:
+    """transformers' class that makes a classifier of this configuration: of images, or of texts."""
+    import transformers
+
+    return getattr(transformers, auto_class_name(config))
+
+
+def auto_class_name(config) -> str:
+    """Its name, for what is printed."""
+    return f"AutoModelFor{'Image' if family_of(config).image_tokens else 'Sequence'}Classification"
 
 
 def _read(model: str, folder, config, attention: str) -> tuple[nn.Module, list[str]]:
     """Return the classifier with the checkpoint's weights, and the names of the parameters still to be drawn."""
-    from transformers import AutoModelForSequenceClassification
-
     try:
-        classifier, info = AutoModelForSequenceClassification.from_pretrained(
+        classifier, info = auto_class(config).from_pretrained(
             folder,
             config=config,
             dtype=torch.float32,

@@ -13,7 +13,7 @@ from ..analysis.pattern_survival import Correlation
 from ..analysis.patterns import TESTS, Reading, macro_f1
 from ..attention.names import KINDS, PATTERNS, WEIGHTS
 from ..attention.rules import draw_maps
-from ..tasks.glue import TASKS
+from ..tasks.registry import shown_task
 from .style import GAP, GRID, IMPORTANCE_MAP, PUBLISHED, SURVIVAL_MAP, TEXT, WIDTH, empty_figure, legend_below
 
 NOTHING = "Nothing to show: no attention patterns are stored."
@@ -39,7 +39,7 @@ def types(found: list[Reading], seed: int = 6) -> Figure:
     a type that no map was named is a gap. Rows of a map are the tokens that look.
     """
     rows = [(f"by rule,\n{kind}", _by_rule(kind, seed)) for kind in KINDS]
-    first = {len(TASKS[one.task].columns): one for one in reversed(found)}
+    first = {len(shown_task(one.task).columns): one for one in reversed(found)}
     for one in (first[number] for number in sorted(first)):
         rows += [(f"{one.title},\n{kind}", _of_model(one, k)) for k, kind in enumerate(KINDS)]
     figure = Figure(figsize=(WIDTH, 1.28 * len(rows) + 0.4), layout="constrained")

@@ -16,10 +16,14 @@ from .rows import RawSplit, checked_labels, checked_texts
 
 @dataclass(frozen=True)
 class Split:
-    """Examples of one split: `texts` are N tuples of one or two strings, `labels` (N,) int64, float32 for STS-B."""
+    """Examples of one split: `texts` are N tuples of one or two strings, `labels` (N,) int64, float32 for STS-B.
+
+    Of images `files` names the N files, and `texts` are the SHA-256 of their bytes.
+    """
 
     texts: list[tuple[str, ...]]
     labels: np.ndarray
+    files: tuple[Path, ...] = ()
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -71,14 +75,14 @@ def load_task(name: str, data: str = "hub", train_limit: int | None = None, dev_
 
 def _load_own(name: str, path: Path, train_limit: int | None, dev_limit: int | None) -> TaskData:
     """An own task; its fingerprint covers the description too, and it is partial only under a limit."""
-    from .own import own_splits, own_task
+    from .own import own_splits, own_task, with_classes
     from .registry import find_definition
 
-    definition = find_definition(name, path)
+    definition = with_classes(find_definition(name, path))
     task, found = own_task(definition), own_splits(definition, path.name)
     train, train_notes, train_partial = _split(task, "train", found.train, None, train_limit)
     dev, dev_notes, dev_partial = _split(task, "dev", found.dev, None, dev_limit)
-    notes = (*train_notes, *dev_notes, *_own_notes(task, train, dev))
+    notes = (*found.notes, *train_notes, *dev_notes, *_own_notes(task, train, dev))
     digest = f"{definition_digest(definition)}\n{fingerprint(train, dev)}"
     own = hashlib.sha256(digest.encode()).hexdigest()[:16]
     return TaskData(task, train, dev, found.source, notes, train_partial or dev_partial, own)
@@ -88,7 +92,8 @@ def _own_notes(task: Task, train: Split, dev: Split) -> list[str]:
     """What is no error but should be known wherever a result of the data is shown."""
     notes, seen = [], set(train.texts)
     if again := sum(texts in seen for texts in dev.texts):
-        notes.append(f"dev: {again} of {len(dev)} rows have texts that are in train too")
+        what = "images" if task.images else "rows have texts"
+        notes.append(f"dev: {again} of {len(dev)} {what} that are in train too")
     for role, split in (("train", train), ("dev", dev)):
         if task.regression and np.ptp(split.labels) == 0:
             notes.append(f"{role}: every row has the same score, a correlation is undefined and counts as 0")
@@ -115,7 +120,7 @@ def _split(
 ) -> tuple[Split, list[str], bool]:
     """Check `raw`, apply `limit`; return the split, its notes and whether it is partial."""
     texts, empty = checked_texts(task, raw)
-    labels = checked_labels(task, raw)
+    labels, files = checked_labels(task, raw), tuple(raw.files)
     notes = list(raw.notes)
     if empty:
         notes.append(f"{role}: empty text in {len(empty)} of {len(texts)} rows, first in {raw.row(empty[0])}")
@@ -131,6 +136,6 @@ def _split(
         if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
             raise UserError(f"{role}_limit must be a whole number above 0, got {limit!r}; null keeps every row")
         if limit < rows:
-            texts, labels, partial = texts[:limit], labels[:limit], True
+            texts, labels, files, partial = texts[:limit], labels[:limit], files[:limit], True
             notes.append(f"partial: {role} limited to the first {limit} of {rows} rows")
-    return Split(texts, labels), notes, partial
+    return Split(texts, labels, files), notes, partial

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -20,7 +21,7 @@ class RawSplit:
 
     `where` names the split in errors, `name` in notes (no path of this machine), `part` says that the
     file's name marks it as a part, `lines` holds each row's line in a text file, or words that name the place. Rows
-    count from 0.
+    count from 0. `files`: the rows' images, for a task of images, whose one column holds the SHA-256 of each.
     """
 
     columns: dict[str, Sequence]
@@ -29,6 +30,7 @@ class RawSplit:
     part: bool = False
     notes: tuple[str, ...] = ()
     lines: Sequence[int | str] | None = None
+    files: Sequence[Path] = ()
 
     def row(self, row: int) -> str:
         """Return how a reader finds row `row` (from 0) in the source."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ import numpy as np
 import torch
 
 from ..models.packed import Group, Packed
+from .pictures import Pictures
 
 CHUNK = 50  # batches shuffled together before sorting by length: keeps training order random
 WASTE = 0.1  # share of padding an evaluation batch may hold
@@ -37,8 +39,10 @@ class Encoded:
         return np.diff(self.starts)
 
 
-def take(encoded: Encoded, rows: np.ndarray) -> Encoded:
+def take(encoded: Encoded | Pictures, rows: np.ndarray) -> Encoded | Pictures:
     """The examples `rows` (N,) of `encoded`, in that order."""
+    if isinstance(encoded, Pictures):
+        return dataclasses.replace(encoded, pixels=encoded.pixels[rows], labels=encoded.labels[rows])
     lengths = encoded.lengths[rows]
     starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     where = np.repeat(encoded.starts[rows] - starts[:-1], lengths) + np.arange(starts[-1])
@@ -77,11 +81,14 @@ def encode(tokenizer, split, max_length: int) -> Encoded:
     return Encoded(flat, flat_types, starts, np.asarray(split.labels), int(tokenizer.pad_token_id or 0))
 
 
-def collate(encoded: Encoded, rows: np.ndarray, device: torch.device) -> Batch:
+def collate(encoded: Encoded | Pictures, rows: np.ndarray, device: torch.device) -> Batch:
     """Gather `rows` (B,) as tensors (B, longest); the attention mask is left out when no token is padding.
 
-    Without a mask scaled-dot-product attention may take its fastest kernel.
+    Without a mask scaled-dot-product attention may take its fastest kernel. Images have no padding.
     """
+    if isinstance(encoded, Pictures):
+        inputs = encoded.inputs(rows, device)
+        return Batch(inputs, torch.from_numpy(encoded.labels[rows]).to(device), rows)
     lengths = encoded.lengths[rows]
     width = int(lengths.max())
     position = np.arange(width)[None, :]
