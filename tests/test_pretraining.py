@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -104,6 +105,7 @@ def test_a_corpus_without_texts_is_named():
 def test_every_corpus_gets_the_same_batches_but_for_the_words():
     plans = {corpus: recipe(corpus, 3000, 64) for corpus in TEXTS}
     assert len({(p.chunk, p.short, p.late, p.warm_up) for p in plans.values()}) == 1
+    plans = {corpus: replace(plan, chunk=800) for corpus, plan in plans.items()}
     made = {c: batches(1, 0, 64, "late", held_out=True, plan=plans[c]) for c in TEXTS}
     for rows in zip(*made.values(), strict=True):
         assert len({row["ids"].shape for row in rows}) == 1 and len({row["kinds"] for row in rows}) == 1
@@ -123,7 +125,8 @@ def test_the_shipped_model_s_batches_are_what_they_were():
     assert recipe("", 15_700, 64) == Recipe("", 24_000, 5, 29, 480)
 
 
-def test_pre_training_stores_a_model_that_can_be_fine_tuned(tmp_path):
+def test_pre_training_stores_a_model_that_can_be_fine_tuned(tmp_path, monkeypatch):
+    monkeypatch.setattr("lottery_utils.tasks.pretrain.recipe", lambda corpus, *_: Recipe(corpus, 400, 1, 2, 1))
     logs = {c: pretrain(tmp_path / c, 1, 2, 16, 1e-3, 16, corpus=c) for c in ("none", "brackets")}
     assert logs["none"]["step"] == 0 and logs["brackets"]["step"] == 2
     assert logs["brackets"]["texts"] and logs["brackets"]["held_out"]["masked_words_loss"] > 3

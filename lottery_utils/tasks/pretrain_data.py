@@ -37,7 +37,8 @@ def recipe(corpus: str, steps: int, batch_size: int) -> Recipe:
         return Recipe()
     chunk = 8_000
     chunks = steps * batch_size / chunk
-    return Recipe(corpus, chunk, max(1, round(0.12 * chunks)), max(2, round(0.69 * chunks)), max(1, round(0.08 * steps)))
+    short, late, warm_up = (round(share) for share in (0.12 * chunks, 0.69 * chunks, 0.08 * steps))
+    return Recipe(corpus, chunk, max(1, short), max(2, late), max(1, warm_up))
 
 
 def batches(
@@ -46,7 +47,8 @@ def batches(
     """Return a chunk of the corpus as shuffled batches of equal length: ids (B, T), types (B, T), follows (B,)."""
     plan = plan or Recipe()
     rng = Random(f"{'held out ' * held_out}{seed} {chunk}")
-    found = texts(rng, 4_000 if held_out else plan.chunk, phase, held_out, masked_only=bool(plan.corpus))
+    count = min(4_000, plan.chunk) if held_out else plan.chunk
+    found = texts(rng, count, phase, held_out, masked_only=bool(plan.corpus))
     if plan.corpus:  # from a generator of its own, so that all corpora rewrite the same texts in the same order
         found = rewritten(Random(f"{plan.corpus} {held_out} {seed} {chunk}"), found, plan.corpus, phase)
     vocab, by_length = vocabulary(), {}
