@@ -144,7 +144,7 @@ def _choose_grid(options: argparse.Namespace) -> None:
 
 def _add_choice(parser: argparse.ArgumentParser) -> None:
     stages = "of finetune, baseline, search, control, score, retrain, retrain_longer, attention, landscape, surface, "
-    stages += "probes; and what these need"
+    stages += "probes, importance, hans, hans_retrain, curve; and what these need"
     parser.add_argument("--stages", nargs="+", metavar="STAGE", help=stages)
     parser.add_argument("--methods", nargs="+", metavar="METHOD", help=f"of {', '.join(METHODS)}")
     subnetworks = f"of {', '.join(SUBNETWORKS)}; baselines may be named too: majority, bag_of_words, cbow, bilstm, ..."

@@ -138,8 +138,8 @@ class Standing:
 def standings(frame: pd.DataFrame, threshold: float = 0.9) -> list[Standing]:
     """A `Standing` for each way to rank in `frame` (of `curves`), over complete tasks; the paper's way first."""
     frame = complete(frame)
-    areas = frame[frame["size"] < 1].groupby(["method", "name", "task", "seed"], sort=False)["lead"].mean()
-    broken = breaks(frame, threshold).groupby(["method", "name", "task"], sort=False)[["target", "middle"]].mean()
+    areas = frame[frame["size"] < 1].groupby(["method", "name", "task", "seed"])["lead"].mean()
+    broken = breaks(frame, threshold).groupby(["method", "name", "task"])[["target", "middle"]].mean()
     found = []
     for method, name in dict.fromkeys(zip(frame["method"], frame["name"])):
         area = areas[method, name]

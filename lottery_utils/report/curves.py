@@ -111,9 +111,9 @@ def break_phases(frame: pd.DataFrame, threshold: float = 0.9) -> Figure:
     axes[-1].set_xlabel("size (%)")
     dot = {"color": "#4A4A4A", "marker": "o", "linestyle": "", "markersize": 4.5}
     handles = [
-        Line2D([], [], label="a task falls under 90 % of the full score", **dot),
-        Line2D([], [], label="a task falls under the midpoint", markerfacecolor="white", **dot),
-        Line2D([], [], color="#4A4A4A", linewidth=7, alpha=0.3, label="the phase between, mean over tasks"),
+        Line2D([], [], label="a task: under 90 % of the full score", **dot),
+        Line2D([], [], label="a task: under the midpoint", markerfacecolor="white", **dot),
+        Line2D([], [], color="#4A4A4A", linewidth=7, alpha=0.3, label="the phase, mean over tasks"),
     ]
     legend_below(figure, handles, columns=3)
     return figure
