@@ -1,11 +1,14 @@
-"""Studies whose records came with the repository: shown, never computed."""
+"""Studies whose records came with the repository: shown, and computed only where there are none."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UserError
+from .compute import STORED_ONLY
 
 if TYPE_CHECKING:
     from ..experiment.study import Study
@@ -14,7 +17,7 @@ if TYPE_CHECKING:
 def stored_study(preset: str, folder: str | Path, overrides: dict | str | None = None) -> Study:
     """The study of `preset` whose records lie in `folder`, looked for here and in the folders above.
 
-    Its tasks are those of the preset with a record there; model and data need not be at hand.
+    Its tasks are those of the preset with a record there; model and data need not be at hand, and may have changed.
     Raises UserError when there is no record.
     """
     from ..experiment.study import Study, open_study
@@ -27,3 +30,25 @@ def stored_study(preset: str, folder: str | Path, overrides: dict | str | None =
         if tasks:
             return Study(open_study(preset, tasks, None, overrides, place / folder).preset, place / folder, stored=True)
     raise UserError(f"no records in {str(folder)!r}; run this in the repository's folder")
+
+
+def stored_or_run(
+    preset: str, folder: str | Path, overrides: dict | str | None, stages: Iterable[str], methods: Iterable[str]
+) -> Study:
+    """`stored_study` where `folder` has a cell of one of `stages`; else these stages are run into `folder`.
+
+    With the environment variable LOTTERY_STORED_ONLY set nothing is run. Raises UserError for bad input.
+    """
+    from ..experiment.study import open_study
+
+    stages = tuple(stages)
+    try:
+        study = stored_study(preset, folder, overrides)
+        if any(record["cell"]["stage"] in stages for record in study.store.records()):
+            return study
+    except UserError:
+        if os.environ.get(STORED_ONLY):
+            raise
+    study = open_study(preset, overrides=overrides, results_dir=folder)
+    print(study.run(stages, methods))
+    return study

@@ -1,0 +1,145 @@
+"""Comparisons, tables and sentences about loss surfaces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from pandas.io.formats.style import Styler
+
+from ..analysis.landscape import Reading, barriers
+from ..analysis.paired import Paired, against, over_tasks
+from ..landscape.names import ACROSS, NETWORKS, POINTS, SIZES, SUBNETWORKS, WITHIN
+from .forest import difference_sentence
+from .glue import listed
+from .landscape import network_name, pair_name
+from .style import METHOD_NAMES
+from .tables import dressed
+
+if TYPE_CHECKING:
+    from ..experiment.study import Study
+
+ORDERED = (("good", "random"), ("random", "bad"), ("good", "bad"))
+
+
+COMPARED = (("good-bad", "good-random"), ("good-bad", "next seed: good"), ("next seed: bad", "next seed: good"))
+BAD_SEEDS = "(bad to bad, next seed) − (good to good, next seed)"
+
+
+def sharpness_differences(table: pd.DataFrame, method: str, value: str = "sharpness") -> dict[str, Paired]:
+    """Differences in sharpness between networks of a method, by label, those with the full model among them."""
+    rows = table[table["method"] == method]
+    pairs = {}
+    for how in ("retrained", "pruned"):
+        pairs |= {f"{a} − {b}, {how}": (f"{a}.{how}", f"{b}.{how}") for a, b in ORDERED}
+        pairs |= {f"{name} − full, {how}": (f"{name}.{how}", "full") for name in SUBNETWORKS}
+    return against(rows, value, pairs)
+
+
+def barrier_differences(table: pd.DataFrame, method: str) -> dict[str, Paired]:
+    """Barriers themselves (are they above 0?), then the differences that matter, by label; `table` from `paths`."""
+    rows = barriers(table[table["method"] == method])
+    names = [f"{a}-{b}" for a, b in WITHIN] + [f"next seed: {name}" for name in ACROSS]
+    found = {}
+    for pair in names:
+        own = rows[rows["pair"] == pair]
+        if len(own):
+            by_task = own.groupby("title", sort=False)["barrier"].mean()
+            found[pair_name(pair)] = Paired(over_tasks(by_task), by_task)
+    pairs = {f"({pair_name(a)}) − ({pair_name(b)})": (a, b) for a, b in COMPARED}
+    return found | against(rows.rename(columns={"pair": "network"}), "barrier", pairs)
+
+
+def level_table(table: pd.DataFrame) -> Styler:
+    """Each network's loss and its sharpness, mean over tasks and seeds, a row a method and network."""
+    rows = []
+    for method in dict.fromkeys(table["method"]):
+        complete = _complete(table[table["method"] == method])
+        for name in NETWORKS:
+            own = complete[complete["network"] == name].groupby("title")[["loss", "sharpness"]].mean()
+            if len(own):
+                rows.append(
+                    {
+                        "pruning": METHOD_NAMES[method],
+                        "network": network_name(name),
+                        "loss": f"{own['loss'].mean():.3f}",
+                        "rise": f"{own['sharpness'].mean():+.3f}",
+                        "tasks": len(own),
+                    }
+                )
+    caption = "Loss and its mean rise, in shares of knowing nothing: mean over the tasks that have every network."
+    return dressed(pd.DataFrame(rows, columns=["pruning", "network", "loss", "rise", "tasks"]), caption, "levels")
+
+
+def _complete(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of tasks that have every network, so that means are over the same tasks."""
+    names = set(rows["network"])
+    tasks = [task for task, own in rows.groupby("task") if set(own["network"]) == names]
+    return rows[rows["task"].isin(tasks)]
+
+
+def examples_sentence(found: list[Reading]) -> str:
+    """On how much each loss was measured, along how many directions."""
+    if not found:
+        return "No loss surface is stored."
+    counts = {len(one.arrays["rows"]) for one in found}
+    ways = {len(one.arrays["line.full"]) for one in found}
+    numbers = " or ".join(str(n) for n in sorted(counts))
+    gaps = list(dict.fromkeys(one.title for one in found if one.degenerate))
+    text = (
+        f"Each loss is the mean over {numbers} dev examples, the same for all networks of a task; there are "
+        f"{max(ways)} directions with {len(SIZES)} points each, and {len(POINTS)} points on a path"
+    )
+    if gaps:
+        text += f"; {listed(gaps)} has no subnetworks, as its full model was not searched"
+    return text + "."
+
+
+def cost_sentence(study: Study, stages: Iterable[str], method: str) -> str:
+    """How many cells of `stages` are stored and what they took."""
+    wanted = [cell for stage in stages for cell in study.cells([stage], [method]) if cell.stage == stage]
+    records = [record for cell in wanted if (record := study.record(cell)) is not None]
+    seconds = sum(record["seconds"] for record in records)
+    if not records:
+        return "no time, as nothing is stored"
+    minutes = f"{seconds / 60:.1f} minutes" if seconds >= 60 else f"{seconds:.0f} seconds"
+    return f"{len(records)} cell{'s' if len(records) != 1 else ''}, {minutes} of computing"
+
+
+def flatness_sentence(differences: dict[str, Paired], method: str) -> str:
+    """Which of the retrained subnetworks are sharper, as far as it is settled."""
+    labels = [f"{a} − {b}, retrained" for a, b in ORDERED]
+    there = [label for label in labels if label in differences]
+    if not there:
+        return f"There are no retrained subnetworks of {METHOD_NAMES[method]} to compare."
+    parts = [f"{label.removesuffix(', retrained')} {difference_sentence(differences, label, 3)}" for label in there]
+    text = f"Rise of the loss around retrained subnetworks of {METHOD_NAMES[method]}: {listed(parts)}."
+    settled = [label for label in there if differences[label].found.verdict in ("shown", "opposite")]
+    if not settled:
+        return text + " None of these differences is settled."
+    said = [f"{_sharper(label, differences[label])}" for label in settled]
+    return f"{text} Settled: {listed(said)}."
+
+
+def _sharper(label: str, one: Paired) -> str:
+    first, second = label.removesuffix(", retrained").split(" − ")
+    sharp, flat = (first, second) if one.found.mean > 0 else (second, first)
+    return f"{sharp} ones are sharper than {flat} ones"
+
+
+def full_sentence(differences: dict[str, Paired]) -> str:
+    """How sharp the retrained subnetworks are against the full model."""
+    labels = [label for label in (f"{name} − full, retrained" for name in SUBNETWORKS) if label in differences]
+    if not labels:
+        return "there are no subnetworks to compare."
+    said = [f"{label.split(' ')[0]} ones {difference_sentence(differences, label, 3)}" for label in labels]
+    return f"{listed(said)}."
+
+
+def barrier_sentence(differences: dict[str, Paired], label: str) -> str:
+    """One barrier or difference of barriers in words."""
+    if label not in differences:
+        return "not measured"
+    text = difference_sentence(differences, label)
+    return f"{text}; {differences[label].found.wins} of {differences[label].found.tasks} tasks above 0"

@@ -1,0 +1,125 @@
+"""Comparisons, tables and sentences about linguistic probes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from pandas.io.formats.style import Styler
+
+from ..analysis.landscape import Reading
+from ..analysis.paired import Paired, against
+from ..analysis.probing import PROBED
+from ..landscape.names import SUBNETWORKS
+from ..probes.names import PROBES
+from .forest import difference_sentence
+from .glue import as_percent, listed
+from .landscape_text import ORDERED
+from .probing import probed_name
+from .style import METHOD_NAMES
+from .tables import GAP, dressed
+
+
+def probe_differences(
+    layers: pd.DataFrame, method: str, value: str, how: str, probes: tuple[str, ...] = PROBES
+) -> dict[str, Paired]:
+    """Differences in `value` between the subnetworks of a method, treated as `how` says, for each probe, by label.
+
+    `layers` as from `analysis.probing.over_layers`.
+    """
+    found = {}
+    for probe in probes:
+        rows = layers[(layers["method"] == method) & (layers["probe"] == probe)]
+        pairs = {f"{probe}: {a} − {b}": (f"{a}.{how}", f"{b}.{how}") for a, b in ORDERED}
+        found |= against(rows, value, pairs)
+    return found
+
+
+def fine_tuning_differences(layers: pd.DataFrame, method: str, value: str) -> dict[str, Paired]:
+    """The full model against the pre-trained one, and subnetworks against the full model, for each probe, by label."""
+    found = {}
+    for probe in PROBES:
+        rows = layers[(layers["method"] == method) & (layers["probe"] == probe)]
+        pairs = {f"{probe}: full − pre-trained": ("full", "pretrained")}
+        pairs |= {f"{probe}: pre-trained − random weights": ("pretrained", "random_init")}
+        pairs |= {f"{probe}: {name} retrained − full": (f"{name}.retrained", "full") for name in SUBNETWORKS}
+        found |= against(rows, value, pairs)
+    return found
+
+
+def probe_table(layers: pd.DataFrame, floors: pd.DataFrame, method: str) -> Styler:
+    """Accuracy, and in brackets selectivity, of each network and probe: mean over layers, tasks and seeds."""
+    rows = layers[layers["method"] == method]
+    names = set(rows["network"])
+    complete = [task for task, own in rows.groupby("task") if set(own["network"]) == names]
+    rows, shown = rows[rows["task"].isin(complete)], []
+    for name in PROBED:
+        own = rows[rows["network"] == name]
+        if own.empty:
+            continue
+        line = {"network": probed_name(name)}
+        for probe in PROBES:
+            means = own[own["probe"] == probe].groupby("task")[["linguistic", "selectivity", "hard"]].mean().mean()
+            line[probe] = f"{means['linguistic']:.3f} ({means['selectivity']:+.3f})"
+            if probe == "number":
+                line["number, hard"] = GAP if np.isnan(means["hard"]) else f"{means['hard']:.3f}"
+        shown.append(line)
+    for name, column in (("most frequent label", "majority"), ("each word's label", "word")):
+        line = {"network": name}
+        for probe in PROBES:
+            one = floors[floors["probe"] == probe]
+            if len(one):
+                own, control = float(one[column].iloc[0]), float(one[f"control_{column}"].iloc[0])
+                line[probe] = f"{own:.3f} ({own - control:+.3f})"
+        shown.append(line)
+    columns = ["network", "part of speech", "number", "number, hard", "depth", "role"]
+    caption = (
+        f"Test accuracy of linear probes and, in brackets, selectivity; {METHOD_NAMES[method]}, mean over layers above "
+        f"the embeddings, over {len(complete)} tasks and their seeds."
+    )
+    return dressed(pd.DataFrame(shown, columns=columns), caption, f"probes-{method}")
+
+
+def words_sentence(floors: pd.DataFrame) -> str:
+    """How many words each probe learns from and is tested on."""
+    if floors.empty:
+        return "No probes are stored."
+    parts = [f"{row.probe} {row.train:,} and {row.test:,}" for row in floors.itertuples()]
+    hard = floors.loc[floors["probe"] == "number", "hard"]
+    text = f"Words to learn from and to be tested on: {listed(parts)}"
+    return f"{text}; of the test words for number {hard.iloc[0]} are hard."
+
+
+def context_sentence(layers: pd.DataFrame, floors: pd.DataFrame, method: str) -> str:
+    """Which probes need more than the word: how far the pre-trained network is above each word's own label."""
+    rows = layers[(layers["method"] == method) & (layers["network"] == "pretrained")]
+    if rows.empty or floors.empty:
+        return "There is nothing to compare with the words alone."
+    parts = []
+    for row in floors.itertuples():
+        mean = rows.loc[rows["probe"] == row.probe, "linguistic"].mean()
+        parts.append(f"{row.probe} {as_percent(mean)} against {as_percent(row.word)}")
+    return (
+        "The pre-trained network, mean over layers, against what each word's own label reaches without any network: "
+        f"{listed(parts)}."
+    )
+
+
+def settled_sentence(differences: dict[str, Paired], what: str) -> str:
+    """Which differences have an interval without 0, with their numbers; how many were looked at."""
+    if not differences:
+        return f"There are no two networks to compare in {what}."
+    settled = [label for label, one in differences.items() if one.found.verdict in ("shown", "opposite")]
+    count = len(differences)
+    if not settled:
+        return f"None of the {count} differences in {what} is settled."
+    said = [f"{label} {difference_sentence(differences, label, 3)}" for label in settled]
+    chance = "" if count < 10 else f" Of {count} intervals, one or two would miss 0 by chance alone."
+    return f"Differences in {what} whose interval does not hold 0, {len(settled)} of {count}: {listed(said)}.{chance}"
+
+
+def gap_sentence(found: list[Reading]) -> str:
+    """Which tasks have no subnetworks."""
+    gaps = list(dict.fromkeys(one.title for one in found if one.degenerate))
+    if not gaps:
+        return "Every task has its subnetworks."
+    return f"{listed(gaps)}: no subnetworks, as the full model was not searched."

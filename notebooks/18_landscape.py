@@ -1,0 +1,156 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # What does the loss look like around winning tickets?
+#
+# The authors end by asking whether the loss surface can tell why so many tickets win. **The question here, in one sentence:**
+# do good, random and bad {term}`subnetworks <good subnetwork>` end in places of different shape, and are these places
+# connected?
+#
+# **What was run.** {glue:text}`run_on_landscape`. {glue:text}`landscape_examples` It took {glue:text}`landscape_cost`, retraining
+# included where weights were not stored. Nothing is computed on this page: the records came with the repository.
+#
+# **How it is measured.** A direction is random noise on the encoder's weight matrices, *filter-normalised*
+# {cite}`li2018`: each filter (a row of a matrix, all that feeds one unit) gets the norm of the filter it moves, so a step
+# of size 1 is as large as the weights themselves, in every network. Biases, LayerNorms, embeddings and the classifier stay,
+# and so does what a mask removed. All networks of a seed take their part of the same noise. Losses are divided by the loss
+# of the best constant answer on the same examples: 1 is as good as knowing nothing, whatever the task.
+
+# %% tags=["parameters"]
+records_preset = "demo"
+records_dir = "records/landscape"
+records_overrides = None
+
+# %% tags=["remove-stderr"]
+from lottery_utils.analysis import landscape as read
+from lottery_utils.landscape.names import SHARP
+from lottery_utils.report import forest, landscape, landscape_text, sentences, tables
+from lottery_utils.report.glue import glue_numbers
+from lottery_utils.report.stored import stored_or_run
+from lottery_utils.report.style import apply_style
+
+apply_style()
+method = "structured"
+study = stored_or_run(records_preset, records_dir, records_overrides, ["landscape", "surface"], [method])
+
+# %% tags=["hide-input"]
+found, squares = (read.readings(study, stage, method) for stage in ("landscape", "surface"))
+lines, paths = read.lines(found), read.paths(found)
+near, far = (read.sharpness(found, size) for size in SHARP)
+flatness = {size: landscape_text.sharpness_differences(table, method) for size, table in (("near", near), ("far", far))}
+walls = landscape_text.barrier_differences(paths, method)
+glue_numbers(
+    {
+        "run_on_landscape": sentences.run_on(study),
+        "landscape_examples": landscape_text.examples_sentence(found),
+        "landscape_cost": landscape_text.cost_sentence(study, ("landscape", "surface"), method),
+        "landscape_flat_near": landscape_text.flatness_sentence(flatness["near"], method),
+        "landscape_flat_far": landscape_text.flatness_sentence(flatness["far"], method),
+        "landscape_full": landscape_text.full_sentence(flatness["near"]),
+        "landscape_seeds_full": landscape_text.barrier_sentence(walls, "full to full, next seed"),
+        "landscape_seeds_good": landscape_text.barrier_sentence(walls, "good to good, next seed"),
+        "landscape_seeds_bad": landscape_text.barrier_sentence(walls, "bad to bad, next seed"),
+        "landscape_good_bad": landscape_text.barrier_sentence(walls, "good to bad"),
+        "landscape_good_random": landscape_text.barrier_sentence(walls, "good to random"),
+        "landscape_bad_seeds": landscape_text.barrier_sentence(walls, landscape_text.BAD_SEEDS),
+    }
+)
+
+# %% [markdown]
+# ## Slices
+#
+# Full lines are networks that were trained as they are: the full model, and subnetworks retrained. Dashed ones are
+# subnetworks {term}`pruned` out of the full model and not trained again, which need not lie in a valley at all.
+
+# %% mystnb={"figure": {"caption": "The loss along random filter-normalised directions, s-pruning, mean over directions and seeds. The dotted line is the loss of knowing nothing; lines end where they leave the panel.", "name": "fig-landscape-slices"}, "image": {"alt": "Lines of the loss against the size of a step, a panel for each task, a line for each network"}}
+landscape.slices(lines, method)
+
+# %% [markdown]
+# ## Squares
+#
+# The same in two directions, for one seed of some tasks. These are pictures: two directions out of hundreds of thousands,
+# drawn at random.
+
+# %% mystnb={"figure": {"caption": "The loss on a square of two random directions around the full model and retrained subnetworks, one seed. Contour lines are at a quarter, a half and the whole of the loss of knowing nothing; the number in the middle is the network's own loss.", "name": "fig-landscape-squares"}, "image": {"alt": "Small square maps of the loss, a row for each network and a column for each task"}}
+landscape.surfaces(squares, study.preset.seeds[0])
+
+# %% [markdown]
+# ## Sharpness
+#
+# *Sharpness* here is the mean rise of the loss under steps of one size, both ways along every direction. A step and its
+# opposite cancel the slope, so it tells how the loss bends, also where there is no minimum.
+
+# %% mystnb={"figure": {"caption": "Sharpness at steps of a fifth of the weights' size: a dot a task, mean over seeds; a bar the mean over tasks.", "name": "fig-landscape-sharpness"}, "image": {"alt": "Dots of the rise of the loss for each network, one for each task"}}
+landscape.sharpness_dots(near, SHARP[0])
+
+# %%
+landscape_text.level_table(near)
+
+# %% mystnb={"figure": {"caption": "Differences in that sharpness between networks of the same task and seed. A dot a task; the bar is the interval over tasks.", "name": "fig-landscape-differences"}, "image": {"alt": "Differences in sharpness with intervals, a row for each pair of networks"}}
+forest.differences(flatness["near"], "difference in sharpness, steps of a fifth")
+
+# %% [markdown]
+# Steps of a fifth: {glue:text}`landscape_flat_near`
+#
+# Steps of two fifths: {glue:text}`landscape_flat_far`
+#
+# Against the full model: {glue:text}`landscape_full`
+#
+# ## Straight paths
+#
+# Two networks lie in one valley when the loss does not rise on the straight line between their weights: the *barrier* is the
+# most it rises above the line between its ends {cite}`frankle2020`. A subnetwork is put at full size with zeros for what is
+# gone. Networks of one seed share pre-trained weights, classifier and the order of the data; those of the next seed share
+# the pre-trained weights only.
+
+# %% mystnb={"figure": {"caption": "The loss on straight paths between networks, s-pruning, subnetworks retrained: a thin line a task, mean over seeds, and the thick one their mean.", "name": "fig-landscape-paths"}, "image": {"alt": "Lines of the loss between two networks, a panel for each pair"}}
+landscape.path_lines(paths, method)
+
+# %% mystnb={"figure": {"caption": "Barriers, and differences between barriers, in shares of the loss of knowing nothing. A dot a task, mean over seeds; the bar is the interval over tasks.", "name": "fig-landscape-barriers"}, "image": {"alt": "Barriers with intervals, a row for each pair of networks"}}
+forest.differences(walls, "barrier")
+
+# %% [markdown]
+# - Between seeds, full models: {glue:text}`landscape_seeds_full`.
+# - Between seeds, good subnetworks: {glue:text}`landscape_seeds_good`; bad ones: {glue:text}`landscape_seeds_bad`.
+# - Of one seed, good to random: {glue:text}`landscape_good_random`; good to bad: {glue:text}`landscape_good_bad`.
+# - Bad subnetworks of two seeds against good ones of two seeds: {glue:text}`landscape_bad_seeds`.
+
+# %% tags=["hide-output"]
+forest.difference_table(flatness["near"] | walls, "Sharpness and barriers in numbers, with intervals over tasks.", "landscape-numbers")
+
+# %% [markdown]
+# ## What to see, and what not
+#
+# - A flat valley is no proof of a good network. Sharpness depends on how weights are written down {cite}`dinh2017`; filter
+#   normalisation takes out the scale of single units, not every such freedom. A network that knows little has little to lose,
+#   so read each rise beside the loss that it starts from.
+# - Good, random and bad subnetworks have the same number of heads and MLPs; the full model has more, so a step of size 1
+#   moves more of it. Differences between subnetworks mean more than those with the full model.
+# - On a path between different masks every part of either network passes through half its strength, and a head's part
+#   through a quarter, as it is a product. A barrier there is expected from that alone: it does not say that two networks
+#   found different solutions. Only the paths between seeds of the full model are free of it, as their masks are equal.
+# - Straight lines only: networks with a barrier between them may be joined by a curve.
+# - The loss is that of dev examples, on which the good subnetworks were also chosen, and of a small model on a made-up
+#   language. The intervals are over its tasks; they say nothing of other models.
+#
+# ## The records
+#
+# They lie in `records/landscape`. To make them anew: `lottery run --stages landscape --methods structured`, then
+# `lottery run --stages surface --methods structured` for the tasks and the seed shown; `--methods magnitude` does the same for
+# m-pruning. This chapter shows the records of another folder with `records_dir`.
+
+# %%
+tables.provenance_table(study)

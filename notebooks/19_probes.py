@@ -1,0 +1,150 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3 (ipykernel)
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # What do winning tickets know about language?
+#
+# The authors end by asking whether good subnetworks hold more linguistic knowledge than others. **The question here, in one
+# sentence:** can more be read, layer by layer, from the hidden states of good {term}`subnetworks <good subnetwork>` than from
+# those of random and bad ones?
+#
+# **What was run.** {glue:text}`run_on_probes`. It took {glue:text}`probes_cost`. {glue:text}`probes_words` Nothing is computed on
+# this page: the records came with the repository.
+#
+# **How it is measured.** The grammar of the demo language knows everything about its sentences, so it annotates them. A
+# *probe* is a linear classifier that reads one layer's hidden state at a word; it is fitted in closed form, nothing is
+# tuned. The sentences are in no pre-training text and no train set, and test sentences are not among those it learnt from.
+#
+# - *Part of speech* of a word. In this language each word has just one, so the word alone gives it away.
+# - *Number*: at a verb whose form does not show it ("chased"), is its subject singular or plural? Hard where a noun of the
+#   other number stands between them.
+# - *Depth* of a word in the dependency tree, from 0 to 4.
+# - *Role* of a noun: does it do what the verb says, or is it done to it, in active and passive?
+#
+# A probe may learn words by heart. So each has a *control task* {cite}`hewitt2019`: labels drawn at random for each word, as
+# often as the real ones. *Selectivity* is accuracy less accuracy on the control task.
+
+# %% tags=["parameters"]
+records_preset = "demo"
+records_dir = "records/probes"
+records_overrides = None
+
+# %% tags=["remove-stderr"]
+from lottery_utils.analysis import landscape as read
+from lottery_utils.analysis import probing as probed
+from lottery_utils.report import forest, landscape_text, probing, probing_text, sentences, tables
+from lottery_utils.report.glue import glue_numbers
+from lottery_utils.report.stored import stored_or_run
+from lottery_utils.report.style import apply_style
+
+apply_style()
+method = "structured"
+study = stored_or_run(records_preset, records_dir, records_overrides, ["probes"], [method])
+
+# %% tags=["hide-input"]
+found = read.readings(study, "probes", method)
+accuracies, floors = probed.accuracies(found), probed.floors(found)
+layers = probed.over_layers(accuracies)
+own = {
+    (how, value): probing_text.probe_differences(layers, method, value, how)
+    for how in ("retrained", "pruned")
+    for value in ("linguistic", "selectivity")
+}
+tuning = probing_text.fine_tuning_differences(layers, method, "linguistic")
+hard = probing_text.probe_differences(layers, method, "hard", "retrained", ("number",))
+glue_numbers(
+    {
+        "run_on_probes": sentences.run_on(study),
+        "probes_cost": landscape_text.cost_sentence(study, ("probes",), method),
+        "probes_words": probing_text.words_sentence(floors),
+        "probes_gaps": probing_text.gap_sentence(found),
+        "probes_context": probing_text.context_sentence(layers, floors, method),
+        "probes_retrained": probing_text.settled_sentence(own["retrained", "linguistic"], "accuracy, retrained"),
+        "probes_selective": probing_text.settled_sentence(own["retrained", "selectivity"], "selectivity, retrained"),
+        "probes_pruned": probing_text.settled_sentence(own["pruned", "linguistic"], "accuracy, pruned"),
+        "probes_pruned_selective": probing_text.settled_sentence(own["pruned", "selectivity"], "selectivity, pruned"),
+        "probes_hard": probing_text.settled_sentence(hard, "accuracy on hard verbs, retrained"),
+        "probes_tuning": probing_text.settled_sentence(tuning, "accuracy"),
+    }
+)
+
+# %% [markdown]
+# ## Layer by layer
+
+# %% mystnb={"figure": {"caption": "Accuracy of linear probes on test sentences, mean over tasks and seeds. Full lines: the full model, the pre-trained one, one with random weights, and retrained subnetworks; dashed: subnetworks pruned out of the full model. Grey lines: what the most frequent label and each word's own most frequent label reach without any network.", "name": "fig-probes-accuracy"}, "image": {"alt": "Lines of accuracy by layer, a panel for each of four probes, a line for each network"}}
+probing.by_layer(accuracies, method, "linguistic", floors)
+
+# %% mystnb={"figure": {"caption": "Selectivity: accuracy less accuracy on the control task, mean over tasks and seeds.", "name": "fig-probes-selectivity"}, "image": {"alt": "Lines of selectivity by layer, a panel for each of four probes, a line for each network"}}
+probing.by_layer(accuracies, method, "selectivity")
+
+# %% mystnb={"figure": {"caption": "Accuracy on the control tasks alone: how well words are told apart.", "name": "fig-probes-control"}, "image": {"alt": "Lines of control accuracy by layer, a panel for each of four probes"}}
+probing.by_layer(accuracies, method, "control", floors)
+
+# %%
+probing_text.probe_table(layers, floors, method)
+
+# %% [markdown]
+# {glue:text}`probes_context` {glue:text}`probes_gaps`
+#
+# ## Do good subnetworks know more?
+#
+# Differences are between networks of the same task and seed, mean over the layers above the embeddings; intervals are over
+# tasks.
+
+# %% mystnb={"figure": {"caption": "Accuracy of probes on retrained subnetworks: differences between good, random and bad ones.", "name": "fig-probes-retrained"}, "image": {"alt": "Differences in accuracy with intervals, a row for each probe and pair of subnetworks"}}
+forest.differences(own["retrained", "linguistic"], "difference in accuracy, retrained")
+
+# %% mystnb={"figure": {"caption": "The same for subnetworks pruned out of the full model, without training.", "name": "fig-probes-pruned"}, "image": {"alt": "Differences in accuracy of pruned subnetworks with intervals, a row for each probe and pair"}}
+forest.differences(own["pruned", "linguistic"], "difference in accuracy, pruned")
+
+# %% [markdown]
+# - Retrained: {glue:text}`probes_retrained`
+# - Retrained, selectivity: {glue:text}`probes_selective`
+# - Retrained, hard verbs: {glue:text}`probes_hard`
+# - Pruned: {glue:text}`probes_pruned`
+# - Pruned, selectivity: {glue:text}`probes_pruned_selective`
+#
+# ## What fine-tuning and pruning take away
+
+# %% mystnb={"figure": {"caption": "The full model against the pre-trained one, that one against random weights, and retrained subnetworks against the full model.", "name": "fig-probes-tuning"}, "image": {"alt": "Differences in accuracy with intervals, a row for each probe and pair of networks"}}
+forest.differences(tuning, "difference in accuracy")
+
+# %% [markdown]
+# {glue:text}`probes_tuning`
+
+# %% tags=["hide-output"]
+forest.difference_table(own["retrained", "linguistic"] | tuning, "Differences in accuracy in numbers, with intervals over tasks.", "probe-numbers")
+
+# %% [markdown]
+# ## What to see, and what not
+#
+# - What a linear probe finds is there to be read; that the network uses it is not shown. What it does not find may be there
+#   in another form.
+# - Random weights already keep words apart, and a linear reader of them gets part of speech right: that much is knowledge of
+#   the words, not of language. Number, depth and role need the sentence.
+# - Selectivity is low or below zero where a real label needs the sentence and a control label only the word: a control task
+#   of word types is then the easier one. It is meant for comparing networks, not probes.
+# - Good, random and bad subnetworks keep the same number of heads and MLPs; a layer that lost all of them hands on what it
+#   got. So a difference in one layer may be where the parts are, not what they do: the means over layers count.
+# - The language is made up and small, its words are unambiguous, and sentences are short. No annotated English text was
+#   probed.
+#
+# ## The records
+#
+# They lie in `records/probes`. To make them anew: `lottery run --stages probes --methods structured`; `--methods magnitude` does the
+# same for m-pruning. This chapter shows the records of another folder with `records_dir`.
+
+# %%
+tables.provenance_table(study)

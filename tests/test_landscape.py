@@ -1,0 +1,283 @@
+"""Loss surfaces and the stages that compare networks: steps, ends of paths, what a mask removed, and their chapters."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import pandas as pd
+import papermill
+import pytest
+import torch
+from small_world import SETTINGS, make_model, make_task
+from tiny import FAMILIES, PLAIN_FAMILIES, tiny_model
+
+from lottery_utils.analysis import landscape as read
+from lottery_utils.analysis import paired, probing
+from lottery_utils.experiment.landscape_stage import next_seed
+from lottery_utils.experiment.study import open_study
+from lottery_utils.export.dense import dense
+from lottery_utils.landscape import loss
+from lottery_utils.landscape.directions import direction, filters, moved, noise_like
+from lottery_utils.landscape.names import NETWORKS, POINTS, SIZES
+from lottery_utils.models.compact import compact
+from lottery_utils.probes.names import PROBES
+from lottery_utils.pruning.masks import WeightMask
+from lottery_utils.report import landscape_text, probing_text
+from lottery_utils.training.batches import Encoded
+
+ROOT = Path(__file__).resolve().parent.parent
+SMALL = {"landscape_examples": 24, "landscape_directions": 2, "landscape_grid": 3, "probe_sentences": 60}
+HEADS = np.array([[True, False, True, True], [False] * 4, [True] * 4])
+MLPS = np.array([True, True, False])
+
+
+def examples(count: int = 12, seed: int = 0) -> Encoded:
+    """Random sentences of 6 tokens with three classes."""
+    rng = np.random.default_rng(seed)
+    ids = rng.integers(5, 50, 6 * count).astype(np.int32)
+    return Encoded(ids, np.empty(0, np.int32), np.arange(count + 1) * 6, rng.integers(0, 3, count), 0)
+
+
+def noise(model, seed: int = 1):
+    return noise_like(model, torch.Generator().manual_seed(seed))
+
+
+def same_weights(one, other) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values()))
+
+
+# directions
+
+
+@pytest.mark.parametrize("family", (*FAMILIES, *PLAIN_FAMILIES))
+def test_each_filter_gets_the_norm_of_the_filter_it_moves(family):
+    model = tiny_model(family)
+    way = direction(noise(model), model)
+    assert way.keys() == filters(model).keys() and way
+    for name, d in way.items():
+        p = model.get_parameter(name)
+        assert torch.allclose(d.norm(dim=1), p.norm(dim=1), rtol=1e-5) and not torch.allclose(d, p)
+
+
+def test_a_compact_model_takes_its_part_of_the_direction():
+    whole = tiny_model("bert")
+    small, cut = compact(whole, HEADS, MLPS), compact(noise(whole), HEADS, MLPS)
+    way = direction(cut, small)
+    name = "bert.encoder.layer.0.attention.self.query.weight"
+    kept = np.repeat(HEADS[0], 8)
+    full_way = direction(noise(whole), whole)[name]
+    assert torch.allclose(way[name], full_way[kept]), "query filters are whole, so their steps are the full model's"
+    assert not any("layer.1.attention" in key or "layer.2.intermediate" in key for key in way)
+    out = "bert.encoder.layer.0.attention.output.dense.weight"
+    assert torch.allclose(way[out].norm(dim=1), small.get_parameter(out).norm(dim=1), rtol=1e-5)
+
+
+def test_what_a_weight_mask_removed_does_not_move():
+    whole = tiny_model("bert")
+    rng = torch.Generator().manual_seed(3)
+    mask = WeightMask({name: torch.rand(p.shape, generator=rng) > 0.6 for name, p in filters(whole).items()})
+    mask.weights[next(iter(mask.weights))][0] = False  # a filter that is gone as a whole
+    pruned, cut = mask.apply_(tiny_model("bert")), mask.apply_(noise(whole))
+    way = direction(cut, pruned)
+    for name, kept in mask.weights.items():
+        assert torch.isfinite(way[name]).all() and not way[name][~kept].any()
+
+
+def test_a_step_is_taken_and_taken_back_bit_for_bit():
+    model, before = tiny_model("bert"), tiny_model("bert")
+    way = direction(noise(model), model)
+    name = next(iter(way))
+    with moved(model, [(way, 0.3), (way, 0.2)]):
+        assert torch.allclose(model.get_parameter(name), before.get_parameter(name) + 0.5 * way[name])
+        assert torch.equal(model.classifier.weight, before.classifier.weight)
+    assert same_weights(model, before)
+
+
+# losses
+
+
+def test_the_loss_is_torchs_and_the_unit_that_of_a_constant_answer():
+    model, data = tiny_model("bert"), examples()
+    with torch.no_grad():
+        logits = model(torch.from_numpy(data.ids.astype(np.int64)).reshape(-1, 6)).logits
+    expected = torch.nn.functional.cross_entropy(logits, torch.from_numpy(data.labels))
+    assert loss.mean_loss(model, data) == pytest.approx(float(expected), rel=1e-5)
+    part = loss.part_of(data, np.array([3, 7]))
+    assert len(part) == 2 and part.ids.tolist() == [*data.ids[18:24], *data.ids[42:48]]
+    assert loss.loss_of_knowing_nothing(np.array([0, 0, 1, 1])) == pytest.approx(np.log(2))
+    assert loss.loss_of_knowing_nothing(np.array([1, 1, 1])) == 0
+    assert loss.loss_of_knowing_nothing(np.array([0.0, 4.0], np.float32)) == pytest.approx(4.0)
+
+
+def test_slices_and_squares_meet_in_the_middle_and_along_their_axes():
+    model, data = tiny_model("bert"), examples()
+    ways = [direction(noise(model, seed), model) for seed in (1, 2)]
+    line = loss.line(model, data, ways)
+    sizes = np.array([-1.0, 0.0, 1.0])
+    square = loss.plane(model, data, (ways[0], ways[1]), sizes)
+    middle = SIZES.index(0.0)
+    assert (line[:, middle] == loss.mean_loss(model, data)).all() and line.std() > 0
+    assert square[1, 1] == pytest.approx(line[0, middle]) and square[2, 1] == pytest.approx(line[0, -1])
+    assert square[1, 0] == pytest.approx(line[1, 0]), "the second direction runs along the second axis"
+    assert same_weights(model, tiny_model("bert"))
+
+
+def test_a_paths_ends_are_the_two_models_also_where_masks_differ():
+    data, whole = examples(), tiny_model("bert")
+    one, other = compact(whole, HEADS, MLPS), compact(tiny_model("bert"), ~HEADS, ~MLPS)
+    along = loss.path(dense(one), dense(other), data)
+    assert along.shape == (len(POINTS),)
+    assert along[0] == pytest.approx(loss.mean_loss(one, data), rel=1e-5)
+    assert along[-1] == pytest.approx(loss.mean_loss(other, data), rel=1e-5)
+    still = loss.path(whole, tiny_model("bert"), data)
+    assert np.allclose(still, still[0]) and loss.barrier(still) == pytest.approx(0, abs=1e-6)
+
+
+def test_a_barrier_is_the_highest_rise_above_the_line_between_the_ends():
+    assert loss.barrier(np.array([1.0, 4.0, 3.0]), (0.0, 0.5, 1.0)) == 2.0
+    assert loss.barrier(np.array([1.0, 0.0, 3.0]), (0.0, 0.5, 1.0)) == 0.0, "a dip is no barrier"
+    rows = [("t", "T", 1, "structured", "good-bad", t, v) for t, v in zip((0.0, 0.5, 1.0), (1.0, 4.0, 3.0))]
+    assert read.barriers(pd.DataFrame(rows, columns=list(read.PATHS)))["barrier"].tolist() == [2.0]
+
+
+def test_every_pair_of_neighbouring_seeds_is_taken_once():
+    assert [next_seed((5, 7, 9), seed) for seed in (5, 7, 9)] == [7, 9, 5]
+    assert [next_seed((5, 7), seed) for seed in (5, 7)] == [7, None] and next_seed((5,), 5) is None
+
+
+# what tables say
+
+
+def made_up(seeds=(1, 2), tasks=("rte", "mrpc", "cola")) -> list[read.Reading]:
+    """Readings in which bad subnetworks are twice as sharp as good ones, on every task a little differently."""
+    found = []
+    for t, task in enumerate(tasks):
+        for seed in seeds:
+            bend = {name: (2.0 if name.startswith("bad") else 1.0) + 0.1 * t + 0.01 * seed for name in NETWORKS}
+            arrays = {f"line.{n}": 0.5 + b * np.square([SIZES, SIZES]) + np.array(SIZES) for n, b in bend.items()}
+            arrays |= {"path.good-bad": np.array([0.5] * 4 + [1.5] + [0.5] * 4), "nothing": np.array([0.5])}
+            arrays |= {"next.full": np.full(9, 0.5), "rows": np.arange(4)}
+            found.append(read.Reading(task, task.upper(), seed, "structured", False, arrays))
+    return found
+
+
+def test_sharpness_is_the_rise_both_ways_in_shares_of_knowing_nothing():
+    table = read.sharpness(made_up(), 0.2)
+    one = table.query("task == 'rte' and seed == 1 and network == 'bad.pruned'").iloc[0]
+    assert one["sharpness"] == pytest.approx(2.01 * 0.04 / 0.5), "the slope cancels"
+    assert one["loss"] == 1.0
+    found = landscape_text.sharpness_differences(table, "structured")["good − bad, retrained"].found
+    assert found.mean == pytest.approx(-0.08) and found.verdict == "opposite" and found.tasks == 3
+    with pytest.raises(ValueError, match="no steps of size 0.3"):
+        read.sharpness(made_up(), 0.3)
+
+
+def test_sentences_say_what_is_settled_and_what_is_missing():
+    table = read.sharpness(made_up(), 0.1)
+    differences = landscape_text.sharpness_differences(table, "structured")
+    text = landscape_text.flatness_sentence(differences, "structured")
+    assert "bad ones are sharper than good ones" in text and "Settled" in text
+    alone = landscape_text.sharpness_differences(read.sharpness(made_up((1,), ("rte",)), 0.1), "structured")
+    assert "(one task)" in landscape_text.flatness_sentence(alone, "structured")
+    assert "no retrained subnetworks" in landscape_text.flatness_sentence({}, "structured")
+    walls = landscape_text.barrier_differences(read.paths(made_up()), "structured")
+    assert walls["good to bad"].found.mean == pytest.approx(2.0) and walls["good to bad"].found.wins == 3
+    assert landscape_text.barrier_sentence(walls, "no such") == "not measured"
+    assert landscape_text.examples_sentence([]) == "No loss surface is stored."
+
+
+def test_pairs_are_of_one_task_and_seed():
+    rows = [("a", 1, "x", 1.0), ("a", 2, "x", 3.0), ("a", 1, "y", 0.0), ("b", 1, "x", 9.0), ("b", 2, "y", 0.0)]
+    frame = pd.DataFrame(rows, columns=["title", "seed", "network", "value"])
+    found = paired.paired(frame, "value", "x", "y")
+    assert found.by_task.to_dict() == {"a": 1.0} and found.found.verdict == "untestable"
+    assert paired.paired(frame, "value", "x", "z").found.tasks == 0
+
+
+# the stages
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """Two seeds of an easy task: landscape, surface and probes, s-pruning."""
+    root = tmp_path_factory.mktemp("landscape")
+    make_model(root / "model")
+    make_task(root / "data", "sst2", train=160, dev=60)
+    overrides = {**SETTINGS, **SMALL, "model": str(root / "model"), "data": str(root / "data")}
+    found = open_study("paper", ["sst2"], [1, 2], overrides, root / "results")
+    summary = found.run(["landscape", "surface", "probes"], ["structured"], engine="serial", progress=False)
+    assert summary.ok, summary.failed
+    return found
+
+
+def test_the_middle_of_a_slice_is_the_recorded_network(study):
+    """Loss of the recorded logits, of full and retrained networks, on the rows that the cell names."""
+    for seed in (1, 2):
+        arrays = study.trajectory(f"sst2/{seed}/landscape/structured/good")
+        rows, middle = arrays["rows"], SIZES.index(0.0)
+        for name, cell in (("full", "finetune/full"), ("good.retrained", "retrain/structured/good"),
+                           ("bad.retrained", "retrain/structured/bad")):  # fmt: skip
+            stored = study.predictions(f"sst2/{seed}/{cell}")
+            logits, labels = torch.from_numpy(stored["logits"][rows]), torch.from_numpy(stored["labels"][rows])
+            expected = float(torch.nn.functional.cross_entropy(logits, labels))
+            assert arrays[f"line.{name}"][:, middle] == pytest.approx(expected, rel=1e-4)
+        assert study.record(f"sst2/{seed}/landscape/structured/good")["notes"] == [], "retrained as recorded"
+
+
+def test_paths_begin_and_end_at_their_networks(study):
+    arrays, middle = study.trajectory("sst2/1/landscape/structured/good"), SIZES.index(0.0)
+    at = {name: arrays[f"line.{name}.retrained"][0, middle] for name in ("good", "random", "bad")}
+    at["full"] = arrays["line.full"][0, middle]
+    for key in (key for key in arrays if key.startswith("path.")):
+        one, other = key.removeprefix("path.").split("-")
+        assert arrays[key][[0, -1]] == pytest.approx([at[one], at[other]], rel=1e-4)
+    there = study.trajectory("sst2/2/landscape/structured/good")
+    assert arrays["next_seed"].tolist() == [2] and "next_seed" not in there
+    assert arrays["next.full"][-1] == pytest.approx(there["line.full"][0, middle], rel=1e-4)
+    assert arrays["next.bad"][-1] == pytest.approx(there["line.bad.retrained"][0, middle], rel=1e-4)
+
+
+def test_surfaces_have_the_slices_examples_or_fewer(study):
+    arrays = study.trajectory("sst2/1/surface/structured/good")
+    assert arrays["plane.full"].shape == (3, 3) and len(arrays["rows"]) == 12 and arrays["sizes"].tolist() == [-1, 0, 1]
+
+
+def test_probe_cells_hold_every_network_and_layer(study):
+    found = read.readings(study, "probes", "structured")
+    assert [one.seed for one in found] == [1, 2]
+    table = probing.accuracies(found)
+    assert set(table["network"]) == set(probing.PROBED) and set(table["probe"]) == set(PROBES)
+    assert sorted(table["layer"].unique()) == [0, 1, 2] and table["linguistic"].between(0, 1).all()
+    apart = table[(table["layer"] == 0) & (table["probe"] == "part of speech")].set_index(["seed", "network"])
+    pruned = apart.loc[1]["linguistic"]
+    assert pruned["full"] == pruned["good.pruned"] == pruned["bad.pruned"], "pruning does not touch the embeddings"
+    assert "hard" in probing_text.words_sentence(probing.floors(found))
+
+
+def test_these_cells_come_on_request_and_change_no_other_address(study):
+    assert not {"landscape", "surface", "probes"} & {cell.stage for cell in study.cells()}
+    other = open_study("demo", overrides={**SMALL, "landscape_grid": 5}, results_dir=study.store.root)
+    plain = open_study("demo", results_dir=study.store.root)
+    name = "rte/42/{}/structured/good"
+    for stage in ("search", "retrain"):
+        assert other.address(name.format(stage)) == plain.address(name.format(stage))
+    for stage in ("landscape", "surface", "probes"):
+        assert other.address(name.format(stage)) != plain.address(name.format(stage))
+
+
+@pytest.mark.parametrize("name", ["18_landscape", "19_probes"])
+def test_chapters_alone_on_records(study, tmp_path, name):
+    """From the records of a small study they show every figure and compute nothing."""
+    settings = {key: value for key, value in vars(study.preset).items() if key in (*SETTINGS, *SMALL, "model", "data")}
+    overrides = json.dumps({**settings, "seeds": [1, 2]})
+    parameters = {"records_preset": "paper", "records_dir": str(study.store.root), "records_overrides": overrides}
+    out, before = tmp_path / "out.ipynb", sorted(study.store.root.rglob("*"))
+    notebook = ROOT / "notebooks" / f"{name}.ipynb"
+    papermill.execute_notebook(str(notebook), str(out), parameters, progress_bar=False, cwd=str(ROOT))
+    outputs = [o for cell in nbformat.read(out, 4).cells for o in cell.get("outputs", [])]
+    assert not any(o.output_type == "error" for o in outputs)
+    assert sum("image/png" in o.get("data", {}) for o in outputs) == 6
+    assert sorted(study.store.root.rglob("*")) == before
