@@ -37,7 +37,7 @@ records_overrides = None
 # %% tags=["remove-stderr"]
 from lottery_utils.analysis import landscape as read
 from lottery_utils.landscape.names import SHARP
-from lottery_utils.report import forest, landscape, landscape_text, sentences, tables
+from lottery_utils.report import forest, landscape, landscape_text, paired_text, sentences, tables
 from lottery_utils.report.glue import glue_numbers
 from lottery_utils.report.stored import stored_or_run
 from lottery_utils.report.style import apply_style
@@ -129,7 +129,7 @@ forest.differences(walls, "barrier")
 # - Bad subnetworks of two seeds against good ones of two seeds: {glue:text}`landscape_bad_seeds`.
 
 # %% tags=["hide-output"]
-forest.difference_table(flatness["near"] | walls, "Sharpness and barriers in numbers, with intervals over tasks.", "landscape-numbers")
+paired_text.difference_table(flatness["near"] | walls, "Sharpness and barriers in numbers, with intervals over tasks.", "landscape-numbers")
 
 # %% [markdown]
 # ## What to see, and what not

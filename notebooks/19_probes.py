@@ -44,7 +44,7 @@ records_overrides = None
 # %% tags=["remove-stderr"]
 from lottery_utils.analysis import landscape as read
 from lottery_utils.analysis import probing as probed
-from lottery_utils.report import forest, landscape_text, probing, probing_text, sentences, tables
+from lottery_utils.report import forest, landscape_text, paired_text, probing, probing_text, sentences, tables
 from lottery_utils.report.glue import glue_numbers
 from lottery_utils.report.stored import stored_or_run
 from lottery_utils.report.style import apply_style
@@ -125,7 +125,7 @@ forest.differences(tuning, "difference in accuracy")
 # {glue:text}`probes_tuning`
 
 # %% tags=["hide-output"]
-forest.difference_table(own["retrained", "linguistic"] | tuning, "Differences in accuracy in numbers, with intervals over tasks.", "probe-numbers")
+paired_text.difference_table(own["retrained", "linguistic"] | tuning, "Differences in accuracy in numbers, with intervals over tasks.", "probe-numbers")
 
 # %% [markdown]
 # ## What to see, and what not

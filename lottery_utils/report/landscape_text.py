@@ -11,9 +11,9 @@ from pandas.io.formats.style import Styler
 from ..analysis.landscape import Reading, barriers
 from ..analysis.paired import Paired, against, over_tasks
 from ..landscape.names import ACROSS, NETWORKS, POINTS, SIZES, SUBNETWORKS, WITHIN
-from .forest import difference_sentence
 from .glue import listed
 from .landscape import network_name, pair_name
+from .paired_text import difference_sentence
 from .style import METHOD_NAMES
 from .tables import dressed
 

@@ -11,9 +11,9 @@ from ..analysis.paired import Paired, against
 from ..analysis.probing import PROBED
 from ..landscape.names import SUBNETWORKS
 from ..probes.names import PROBES
-from .forest import difference_sentence
 from .glue import as_percent, listed
 from .landscape_text import ORDERED
+from .paired_text import difference_sentence
 from .probing import probed_name
 from .style import METHOD_NAMES
 from .tables import GAP, dressed
