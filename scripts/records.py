@@ -13,21 +13,21 @@ from lottery_utils.experiment.study import open_study
 
 RUNNING = {"importance": "running"}
 SCORED = (["score"], ["structured"], ["good", "bad"])
+RETRAINED = (["retrain"], ["structured"], ["good", "bad"])
 HELD = {"held_out": 1.0}
 QUESTIONS = {  # name: (changed settings, (stages, methods, subnetworks)), in the order in which they are run
     "sums": [({}, (["importance"], ["structured"], ["good"]))],
-    "rules": [({}, SCORED), (RUNNING, SCORED), ({"importance": "released"}, SCORED)],
+    "exact": [({}, SCORED)],
+    "running": [(RUNNING, SCORED)],
+    "released": [({"importance": "released"}, SCORED)],
+    "batched": [({"importance": "batched"}, SCORED)],
+    "shuffled": [({**RUNNING, "importance_order": 1}, SCORED)],
     "batches": [
-        ({"importance": "batched"}, SCORED),
-        ({**RUNNING, "importance_order": 1}, SCORED),
         ({**RUNNING, "importance_batch": 8}, SCORED),
         ({**RUNNING, "importance_batch": 32}, SCORED),
         ({**RUNNING, "importance_batch": 1}, SCORED),
     ],
-    "rules_retrained": [
-        ({}, (["retrain"], ["structured"], ["good", "bad"])),
-        (RUNNING, (["retrain"], ["structured"], ["good", "bad"])),
-    ],
+    "retrained": [({}, RETRAINED), (RUNNING, RETRAINED)],
     "halves": [
         ({"selection": "half"}, (["score"], ["structured", "magnitude"], ["good"])),
         ({"selection": "other_half"}, (["score"], ["structured", "magnitude"], ["good"])),
@@ -39,6 +39,10 @@ QUESTIONS = {  # name: (changed settings, (stages, methods, subnetworks)), in th
     "halves_s": [
         ({"selection": "half"}, (["score"], ["structured"], ["good"])),
         ({"selection": "other_half"}, (["score"], ["structured"], ["good"])),
+    ],
+    "held_out_s": [
+        (HELD, (["score"], ["structured"], ["good", "random", "bad"])),
+        ({**HELD, "selection": "held_out"}, (["score"], ["structured"], ["good", "random", "bad"])),
     ],
 }
 
