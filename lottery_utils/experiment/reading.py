@@ -104,7 +104,12 @@ class Results:
         return self.cells(STAGES, METHODS, (*SUBNETWORKS, *BASELINES))
 
     def records(self) -> list[dict]:
-        """The records of all finished cells, also of kinds that the preset leaves out."""
+        """The records of all finished cells, also of kinds that the preset leaves out.
+
+        Of a stored study all in its folder: chapters on it may compare settings.
+        """
+        if self.stored:
+            return list(self.store.records())
         return [record for cell in self._everything() if (record := self.record(cell)) is not None]
 
     def table(self, stages: Names = None, methods: Names = None, subnetworks: Names = None) -> pd.DataFrame:
