@@ -12,7 +12,6 @@ import argparse
 import copy
 import dataclasses
 import statistics
-import time
 
 import common
 
@@ -84,13 +83,10 @@ def rows_of(data) -> list[dict]:
     return found
 
 
-def train_by_trainer(model, data, preset, seed: int, length: int | None, only: int | None = None) -> float:
-    """Train `model` in place, `only` the first steps where given; the seconds of Trainer.train."""
+def train_by_trainer(model, data, preset, seed: int, length: int | None, only: int | None = None) -> None:
+    """Train `model` in place, `only` the first steps where given."""
     steps = preset.epochs * -(-len(data) // preset.batch_size)
-    trainer = trainer_of(model, data, preset, steps if only is None else min(only, steps), seed, length)
-    begin = time.perf_counter()
-    trainer.train()
-    return time.perf_counter() - begin
+    trainer_of(model, data, preset, steps if only is None else min(only, steps), seed, length).train()
 
 
 def settings(options, precision: str = "fp32"):
@@ -141,7 +137,7 @@ def main() -> None:
         return search_score(task, compute_metrics(task, predictions_from_logits(task, predict(model, dev)), dev.labels))
 
     sides = {
-        "ours": lambda model, seed: finetune(model, train, preset, ("bench", seed)).seconds,
+        "ours": lambda model, seed: finetune(model, train, preset, ("bench", seed)),
         "grouped": lambda model, seed: train_by_trainer(model, train, preset, seed, None),
         "padded": lambda model, seed: train_by_trainer(model, train, preset, seed, 128, only),
     }
@@ -153,10 +149,10 @@ def main() -> None:
     for seed, (start, _) in models.items():
         for side, work in sides.items():
             model = copy.deepcopy(start)
-            timings[side].note(work(model, seed))
+            timings[side].run(lambda: work(model, seed))  # noqa: B023
             if side != "padded" or options.full:
                 scores[side].append(score(model))
-            print(f"seed {seed}: {side} {timings[side].wall[-1]:.1f} s", flush=True)
+            print(f"seed {seed}: {side} {timings[side].wall[-1]:.1f} s, CPU {timings[side].cpu[-1]:.1f} s", flush=True)
     scores = {side: values for side, values in scores.items() if values}
     of = {"ours": steps, "grouped": steps, "padded": only or steps}
     per_step = {side: timing.median / of[side] for side, timing in timings.items()}

@@ -175,3 +175,18 @@ def test_parameters_own_their_memory_after_training():
     storages = [p.untyped_storage().data_ptr() for p in model.parameters()]
     assert len(set(storages)) == len(storages)
     assert all(p.untyped_storage().nbytes() == p.numel() * 4 for p in model.parameters())
+
+
+@pytest.mark.parametrize("family", LEAN)
+def test_steps_of_fixed_shape_train_as_those_on_packed_examples(family, monkeypatch):
+    """What a GPU replays as graphs, here as it is written: data on the device, padded lengths, a last batch not full."""
+    data, preset = toy_data(70, 0), toy_preset(epochs=2, learning_rate=1e-3, weight_decay=0.01)
+    models = [some_model(family, cut=True) for _ in range(2)]
+    logs = [finetune(models[0], data, preset, ("mrpc", 1))]
+    monkeypatch.setattr("lottery_utils.training.finetune.REPLAYS", {"cpu"})
+    logs.append(finetune(models[1], data, preset, ("mrpc", 1)))
+    assert logs[0].steps == logs[1].steps == 10 and logs[0].losses != logs[1].losses  # another path, other rounding
+    np.testing.assert_allclose(logs[0].losses, logs[1].losses, rtol=1e-4)
+    for (name, one), other in zip(models[0].named_parameters(), models[1].parameters()):
+        if not name.endswith(("key.bias", "k_lin.bias")):  # see `test_finetuning_equals_the_plain_recipe`
+            torch.testing.assert_close(one, other, atol=2e-4, rtol=1e-3, msg=lambda text, name=name: f"{name}: {text}")

@@ -25,10 +25,13 @@ def describe_device(device: torch.device) -> str:
     return f"cpu {platform.machine()} ({os.cpu_count()} cores)"
 
 
-def autocast(device: torch.device, precision: str):
-    """Context for forward passes: bf16 autocast for "bf16", and for "auto" on a GPU; else fp32."""
+def autocast(device: torch.device, precision: str, cache: bool | None = None):
+    """Context for forward passes: bf16 autocast for "bf16", and for "auto" on a GPU; else fp32.
+
+    `cache`: whether casts of weights are kept for their next use in the block (None: torch's own choice).
+    """
     if precision == "bf16" or (precision == "auto" and device.type == "cuda"):
-        return torch.autocast(device.type, dtype=torch.bfloat16)
+        return torch.autocast(device.type, dtype=torch.bfloat16, cache_enabled=cache)
     return contextlib.nullcontext()
 
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import torch
 
 from ..errors import CellFailed
+from ..models.anatomy import max_tokens
 from .batches import Encoded, train_batches
 from .device import autocast, derived_seed, seeded
 from .evaluate import batch_loss, model_device
 from .flat import Flat
-from .forward import Part, trained_parts
+from .forward import Part, Trained, trained_parts
+from .steps import Course, Steps, can_step
 
 CHECK_EVERY = 20  # steps between looks at the losses on a GPU, where each look waits for the device
+REPLAYS = {"cuda"}  # devices on which a step is a graph that is replayed
 
 
 @dataclass
@@ -70,46 +73,64 @@ def finetune(
             for mask_of, mask in weight_mask.items():
                 model.get_parameter(mask_of).mul_(mask.to(device))
     epochs = longer * planned_epochs(len(train), preset)
-    total = epochs * math.ceil(len(train) / preset.batch_size)
     generator = torch.Generator().manual_seed(derived_seed("order", *key))
-    log, losses, begin = TrainLog(epochs=epochs), [], time.perf_counter()
+    batches = [rows for _ in range(epochs) for rows in train_batches(train, preset.batch_size, generator)]
+    rates = [preset.learning_rate * learning_rate_share(i, len(batches), preset.warmup) for i in range(len(batches))]
+    log, begin = TrainLog(epochs=epochs), time.perf_counter()
     model.train()
     with (
         seeded(derived_seed("dropout", *key), device),
-        trained_parts(model, train, device, preset.weight_decay) as (forward, parts),
-        Flat([part.values for part in parts]) as flat,
+        trained_parts(model, train, device, preset.weight_decay) as trained,
+        Flat([part.values for part in trained.parts]) as flat,
     ):
-        kept = _kept(model, parts, weight_mask) if weight_mask else None
-        optimiser = torch.optim.AdamW(
-            [flat.values], lr=preset.learning_rate, eps=preset.adam_eps, weight_decay=preset.weight_decay, fused=True
-        )
-        for _ in range(epochs):
-            for rows in train_batches(train, preset.batch_size, generator):
-                with autocast(device, preset.precision):
-                    logits, rows = forward(rows)
-                loss = batch_loss(logits, torch.from_numpy(train.labels[rows]).to(device))
-                losses.append(loss.detach())
-                if device.type == "cpu" or len(losses) % CHECK_EVERY == 0 or len(losses) == total:
-                    _collect(losses, log, name)
-                grad = flat.gradient(loss)
-                if kept is not None:
-                    grad.mul_(kept)
-                if preset.clip:
-                    grad.mul_((preset.clip / (grad.norm() + 1e-6)).clamp(max=1.0))
-                share = learning_rate_share(len(losses) - 1, total, preset.warmup)
-                optimiser.param_groups[0]["lr"] = preset.learning_rate * share
-                optimiser.step()
-                if progress:
-                    progress(len(losses), total)
+        kept = _kept(model, trained.parts, weight_mask) if weight_mask else None
+        course = _replayed if device.type in REPLAYS and can_step(model, train, trained.lean) else _one_by_one
+        for losses in course(trained, flat, batches, rates, preset, kept, device):
+            _collect(losses, log, name)
+            if progress:
+                progress(log.steps, len(batches))
     model.eval()
     log.seconds = time.perf_counter() - begin
     return log
 
 
-def _collect(losses: list[torch.Tensor], log: TrainLog, name: str) -> None:
-    """Move new losses into the log; a non-finite one stops the cell before its step does damage."""
-    new = torch.stack(losses[log.steps :]).tolist()
-    for value in new:
+def _one_by_one(trained: Trained, flat: Flat, batches, rates, preset, kept, device) -> Iterator[list[float]]:
+    """Take each step as it is written; yields its loss before the step does anything, on a GPU several at once."""
+    optimiser = torch.optim.AdamW(
+        [flat.values], lr=preset.learning_rate, eps=preset.adam_eps, weight_decay=preset.weight_decay, fused=True
+    )
+    losses = []
+    for number, (rows, rate) in enumerate(zip(batches, rates), 1):
+        with autocast(device, preset.precision):
+            logits, rows = trained.forward(rows)
+        loss = batch_loss(logits, torch.from_numpy(trained.data.labels[rows]).to(device))
+        losses.append(loss.detach())
+        if device.type == "cpu" or number % CHECK_EVERY == 0 or number == len(batches):
+            yield torch.stack(losses).tolist()
+            losses.clear()
+        grad = flat.gradient(loss)
+        if kept is not None:
+            grad.mul_(kept)
+        if preset.clip:
+            grad.mul_((preset.clip / (grad.norm() + 1e-6)).clamp(max=1.0))
+        optimiser.param_groups[0]["lr"] = rate
+        optimiser.step()
+
+
+def _replayed(trained: Trained, flat: Flat, batches, rates, preset, kept, device) -> Iterator[list[float]]:
+    """Take the same steps in fixed shapes, see `steps.Steps`; yields losses now and then, after their steps."""
+    course = Course(trained.data, batches, rates, max_tokens(trained.lean.model.config), device)
+    steps, seen = Steps(trained.lean, trained.data, course, flat, preset, kept), 0
+    for number in range(len(batches)):
+        steps.run(number)
+        if (number + 1) % CHECK_EVERY == 0 or number + 1 == len(batches):
+            yield steps.losses[seen : number + 1].tolist()
+            seen = number + 1
+
+
+def _collect(losses: list[float], log: TrainLog, name: str) -> None:
+    """Add losses to the log; a non-finite one stops the cell, on a CPU before its step does damage."""
+    for value in losses:
         if not math.isfinite(value):
             raise CellFailed(f"{name}: loss is {value} at step {log.steps + 1}; lower learning_rate or set clip")
         log.losses.append(value)

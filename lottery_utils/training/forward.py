@@ -44,18 +44,26 @@ class Part:
     stands_for: tuple[nn.Parameter, ...]
 
 
+@dataclass(frozen=True)
+class Trained:
+    """A model in training: its forward function, what moves, and on the lean path the view of it, with its examples."""
+
+    forward: Forward
+    parts: list[Part]
+    lean: Lean | None
+    data: Encoded
+
+
 @contextlib.contextmanager
-def trained_parts(
-    model: nn.Module, data: Encoded, device: torch.device, weight_decay: float
-) -> Iterator[tuple[Forward, list[Part]]]:
-    """The forward function to train `model` with, and what training moves; the model has the result at the end.
+def trained_parts(model: nn.Module, data: Encoded, device: torch.device, weight_decay: float) -> Iterator[Trained]:
+    """What is needed to train `model`, which has the result at the end.
 
     On the lean path query, key and value of a layer are trained as one tensor, and of the word table the rows in use:
     the others get no gradient, and without weight decay Adam leaves them where they are.
     """
     params = [p for p in model.parameters() if p.requires_grad and p.numel()]
     if not is_lean(model) or not all(p.requires_grad for p in model.parameters()):
-        yield forward_of(model, data, device), [Part(p, (p,)) for p in params]
+        yield Trained(forward_of(model, data, device), [Part(p, (p,)) for p in params], None, data)
         return
     with torch.no_grad():
         lean = Lean(model)
@@ -73,7 +81,7 @@ def trained_parts(
     if rows is not None:
         parts.append(Part(lean.words, (lean.words,)))
     try:
-        yield forward_of(model, data, device, lean), parts
+        yield Trained(forward_of(model, data, device, lean), parts, lean, data)
     finally:
         with torch.no_grad():
             for part in stand_ins:
