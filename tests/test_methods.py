@@ -162,7 +162,7 @@ def test_output_is_the_mean_norm_of_what_a_component_adds(model, data, whole):
         for i, layer in enumerate(small.bert.encoder.layer):
             for place, h in enumerate(np.flatnonzero(mask.heads[i])):
                 part = slice(8 * place, 8 * place + 8)
-                added = taken["head", i][:, part] @ layer.attention.output.dense.weight[:, part].T
+                added = taken["head", i][:, part] @ layer.attention.output.dense.weight.detach()[:, part].T
                 heads[i, h] += float(added.norm(dim=1).mean()) / len(data)
             mlps[i] += float(taken["mlp", i].norm(dim=1).mean()) / len(data)
     same(found, (normalise_heads(heads, mask.heads), mlps), mask)

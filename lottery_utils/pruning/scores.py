@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,10 +17,10 @@ from ..errors import CellFailed, UserError
 from ..methods import function_of
 from ..models.anatomy import Anatomy, anatomy
 from ..models.compact import compact
-from ..models.gates import Gates, hooks_by_layer
+from ..models.gates import hooks_by_layer
 from ..training.batches import Batch, Encoded, collate, eval_batches
 from ..training.evaluate import model_device
-from .components import component_sums
+from .components import component_sums, kept_heads
 from .gradients import loss_gradients
 from .importance import importance, normalise_heads
 from .masks import StructuredMask
@@ -33,8 +32,8 @@ Scores = tuple[np.ndarray, np.ndarray]
 class View:
     """What a score may look at: the whole fine-tuned model, the mask it is asked under, the dev set.
 
-    `masked()` makes the model compute the subnetwork; `compact()` is the subnetwork as a smaller model; `batches()` are
-    the examples; `rng()` starts anew at each call, so a score that draws gives the same order under every mask.
+    `compact()` is the subnetwork as a smaller model; `batches()` are the examples; `rng()` starts anew at each call, so
+    a score that draws gives the same order under every mask.
     """
 
     model: torch.nn.Module
@@ -47,16 +46,6 @@ class View:
     def body(self) -> Anatomy:
         """Where the whole model's heads and MLPs are."""
         return anatomy(self.model)
-
-    @contextmanager
-    def masked(self) -> Iterator[torch.nn.Module]:
-        """The model with the gates of removed components at 0, inside the block."""
-        if all(part.all() for part in (self.mask.heads, self.mask.mlps)):
-            yield self.model
-            return
-        with Gates(self.model) as gates:
-            gates.set(self.mask.heads, self.mask.mlps)
-            yield self.model
 
     def compact(self) -> torch.nn.Module:
         """A copy of the model without the removed components."""
@@ -111,12 +100,11 @@ def taylor(view: View) -> Scores:
     L is the mean loss over the dev set; a head's group is its rows of query, key and value and its output columns, with
     biases. Heads are then divided by their layer's L2 norm, as in the paper.
     """
-    body = view.body
-    if body.family.shared:
+    if view.body.family.shared:
         raise UserError("score taylor: layers of this model share weights, so a component has none of its own")
+    body = anatomy(view.compact())
     parameters = body.prunable_parameters()
-    with view.masked() as model:
-        gradients = loss_gradients(model, parameters, view.data, view.precision)
+    gradients = loss_gradients(body.model, parameters, view.data, view.precision)
     heads, mlps = component_sums(body, {n: (g * parameters[n].detach()).square() for n, g in gradients.items()})
     return normalise_heads(heads, view.mask.heads), mlps
 
@@ -128,9 +116,10 @@ def output(view: View) -> Scores:
     Of a head that is its context times its columns of the output matrix, without the bias, which belongs to no head; of
     an MLP its second map's output, bias included. Heads are then divided by their layer's L2 norm. Needs no labels.
     """
-    body = view.body
-    size = (body.heads, body.head_dim)
-    weights = [body.attention_out(i).weight.float().unflatten(1, size) for i in range(body.layers)]
+    body = anatomy(view.compact())
+    kept = [kept_heads(body, i) for i in range(body.layers)]
+    sizes = [(len(places), body.head_dim) for places in kept]
+    weights = [body.attention_out(i).weight.float().unflatten(1, sizes[i]) for i in range(body.layers)]
     inner = [torch.einsum("ohd,ohe->hde", w, w) for w in weights]  # |W c|^2 = c' (W'W) c
     heads, mlps = np.zeros((body.layers, body.heads)), np.zeros(body.layers)
     real: torch.Tensor | None = None  # (B, T), 0 for padding; None without any
@@ -143,9 +132,9 @@ def output(view: View) -> Scores:
 
     def head_hook(i: int) -> Callable:
         def look(module, args):
-            context = args[0].float().unflatten(-1, size)
+            context = args[0].float().unflatten(-1, sizes[i])
             squares = torch.einsum("bthd,hde,bthe->bth", context, inner[i], context)
-            heads[i] += mean(squares.clamp(min=0).sqrt()).numpy()
+            heads[i, kept[i]] += mean(squares.clamp(min=0).sqrt()).numpy()
 
         return look
 
@@ -155,17 +144,12 @@ def output(view: View) -> Scores:
 
         return look
 
-    with view.masked() as model:
-        hooks = [(body.attention_out(i), i, head_hook(i), True) for i in range(body.layers)]
-        hooks += [(body.mlp_out(i), i, mlp_hook(i), False) for i in range(body.layers)]
-        handles = hooks_by_layer(body, hooks)
-        try:
-            for batch in view.batches():
-                real = batch.inputs.get("attention_mask")
-                model(**batch.inputs)
-        finally:
-            for handle in handles:
-                handle.remove()
+    hooks = [(body.attention_out(i), i, head_hook(i), True) for i in range(body.layers) if len(kept[i])]
+    hooks += [(body.mlp_out(i), i, mlp_hook(i), False) for i in range(body.layers)]
+    hooks_by_layer(body, hooks)  # on a copy, which is not needed any more after this
+    for batch in view.batches():
+        real = batch.inputs.get("attention_mask")
+        body.model(**batch.inputs)
     return normalise_heads(heads, view.mask.heads), mlps
 
 
