@@ -107,6 +107,8 @@ PRESETS = {
         attention_examples=12,
         attention_min_tokens=8,
         attention_max_tokens=32,
+        landscape_examples=64,
+        probe_sentences=900,
     ),
 }
 

@@ -176,11 +176,11 @@ def test_sharpness_is_the_rise_both_ways_in_shares_of_knowing_nothing():
 
 
 def test_sentences_say_what_is_settled_and_what_is_missing():
-    table = read.sharpness(made_up(), 0.1)
+    table = read.sharpness(made_up(), 0.4)
     differences = landscape_text.sharpness_differences(table, "structured")
     text = landscape_text.flatness_sentence(differences, "structured")
     assert "bad ones are sharper than good ones" in text and "Settled" in text
-    alone = landscape_text.sharpness_differences(read.sharpness(made_up((1,), ("rte",)), 0.1), "structured")
+    alone = landscape_text.sharpness_differences(read.sharpness(made_up((1,), ("rte",)), 0.4), "structured")
     assert "(one task)" in landscape_text.flatness_sentence(alone, "structured")
     assert "no retrained subnetworks" in landscape_text.flatness_sentence({}, "structured")
     walls = landscape_text.barrier_differences(read.paths(made_up()), "structured")

@@ -27,14 +27,24 @@ class Probe:
 
 def fit(features: np.ndarray, labels: np.ndarray, classes: int) -> Probe:
     """Fit on `features` (T, d) and `labels` (T,) below `classes`; a class that does not occur is never predicted."""
+    return _fit(_standardised(features), labels, classes)
+
+
+def _standardised(features: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Centre, scale, standardised features and the products of their columns: the same for all labels."""
     features = features.astype(np.float64)
     centre, scale = features.mean(axis=0), features.std(axis=0)
     scale = np.where(scale > 1e-8, scale, 1.0)
     z = (features - centre) / scale
+    return centre, scale, z, z.T @ z
+
+
+def _fit(ready: tuple[np.ndarray, ...], labels: np.ndarray, classes: int) -> Probe:
+    centre, scale, z, products = ready
     counts = np.bincount(labels, minlength=classes)
     member = np.eye(classes)[labels]
     means = (member.T @ z) / np.maximum(counts, 1)[:, None]
-    within = (z.T @ z - (means.T * counts) @ means) / len(z)
+    within = (products - (means.T * counts) @ means) / len(z)
     weights = np.linalg.solve(within + SHRINK * np.eye(z.shape[1]), means.T)
     prior = np.where(counts > 0, np.log(np.maximum(counts, 1) / len(z)), -np.inf)
     return Probe(centre, scale, weights, prior - 0.5 * (means.T * weights).sum(axis=0))
@@ -48,9 +58,10 @@ def accuracies(states: np.ndarray, asked: Questions) -> tuple[np.ndarray, np.nda
     found, hard = np.empty((2, len(states))), []
     difficult = asked.hard[asked.test].astype(bool)
     for layer, state in enumerate(states):
-        features = state[asked.places].astype(np.float64)
+        features = state[asked.places]
+        ready = _standardised(features[~asked.test])
         for k, labels in enumerate((asked.labels, asked.control)):
-            probe = fit(features[~asked.test], labels[~asked.test], len(asked.names))
+            probe = _fit(ready, labels[~asked.test], len(asked.names))
             right = probe.predict(features[asked.test]) == labels[asked.test]
             found[k, layer] = right.mean()
             if k == 0 and difficult.any():
