@@ -17,6 +17,7 @@ from lottery_utils.training.batches import collate, pack, packed_batches, train_
 from lottery_utils.training.device import derived_seed
 from lottery_utils.training.evaluate import batch_loss, predict
 from lottery_utils.training.finetune import finetune, learning_rate_share, planned_epochs
+from lottery_utils.training.together import finetune_together
 
 CPU = torch.device("cpu")
 LEAN = ("bert", "roberta", "electra", "distilbert")
@@ -177,16 +178,42 @@ def test_parameters_own_their_memory_after_training():
     assert all(p.untyped_storage().nbytes() == p.numel() * 4 for p in model.parameters())
 
 
+def alike(models, others):
+    """Assert that trained models have the same weights up to rounding."""
+    for one, other in zip(models, others):
+        for (name, p), q in zip(one.named_parameters(), other.parameters()):
+            if not name.endswith(("key.bias", "k_lin.bias")):  # see `test_finetuning_equals_the_plain_recipe`
+                torch.testing.assert_close(p, q, atol=2e-4, rtol=1e-3, msg=lambda text, name=name: f"{name}: {text}")
+
+
 @pytest.mark.parametrize("family", LEAN)
 def test_steps_of_fixed_shape_train_as_those_on_packed_examples(family, monkeypatch):
-    """What a GPU replays as graphs, here as it is written: data on the device, padded lengths, a last batch not full."""
-    data, preset = toy_data(70, 0), toy_preset(epochs=2, learning_rate=1e-3, weight_decay=0.01)
-    models = [some_model(family, cut=True) for _ in range(2)]
-    logs = [finetune(models[0], data, preset, ("mrpc", 1))]
+    """What a GPU replays as graphs, here as written: data on the device, padded lengths, a last batch not full."""
+    data, preset = toy_data(70, 0), toy_preset(epochs=2, learning_rate=1e-3)
+    data = type(data)(np.minimum(data.ids, 20), data.types, data.starts, data.labels, data.pad)  # few words are used
+    models, mask = [some_model(family, cut=True) for _ in range(2)], None
+    if family == "bert":
+        parameters = anatomy(models[0]).prunable_parameters()
+        mask = Levels(parameters, [sum(p.numel() for p in parameters.values()) // 3]).mask(0).weights
+    logs = [finetune(models[0], data, preset, ("mrpc", 1), mask)]
     monkeypatch.setattr("lottery_utils.training.finetune.REPLAYS", {"cpu"})
-    logs.append(finetune(models[1], data, preset, ("mrpc", 1)))
+    logs.append(finetune(models[1], data, preset, ("mrpc", 1), mask))
     assert logs[0].steps == logs[1].steps == 10 and logs[0].losses != logs[1].losses  # another path, other rounding
     np.testing.assert_allclose(logs[0].losses, logs[1].losses, rtol=1e-4)
-    for (name, one), other in zip(models[0].named_parameters(), models[1].parameters()):
-        if not name.endswith(("key.bias", "k_lin.bias")):  # see `test_finetuning_equals_the_plain_recipe`
-            torch.testing.assert_close(one, other, atol=2e-4, rtol=1e-3, msg=lambda text, name=name: f"{name}: {text}")
+    alike(models[:1], models[1:])
+
+
+@pytest.mark.parametrize("regression", [False, True])
+def test_runs_trained_together_are_those_trained_alone(regression):
+    data, preset = toy_data(70, 0, regression), toy_preset(epochs=2, learning_rate=1e-3, clip=0.3)
+    types = np.random.default_rng(0).integers(0, 2, len(data.ids)).astype(np.int32)
+    data = type(data)(data.ids, types, data.starts, data.labels, data.pad)
+    keys = [("mrpc", seed) for seed in (1, 2, 3)]
+    alone, joined = ([tiny_model(seed=s, num_labels=2 - regression) for s in (1, 2, 3)] for _ in range(2))
+    logs = [finetune(model, data, preset, key) for model, key in zip(alone, keys)]
+    found = finetune_together(joined, data, preset, keys)
+    for log, other in zip(logs, found):
+        np.testing.assert_allclose(log.losses, other.losses, rtol=1e-3)
+    alike(alone, joined)
+    with pytest.raises(ValueError, match="one shape"):
+        finetune_together([alone[0], tiny_model(num_labels=3)], data, preset, keys[:2])

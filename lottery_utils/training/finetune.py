@@ -86,7 +86,7 @@ def finetune(
         kept = _kept(model, trained.parts, weight_mask) if weight_mask else None
         course = _replayed if device.type in REPLAYS and can_step(model, train, trained.lean) else _one_by_one
         for losses in course(trained, flat, batches, rates, preset, kept, device):
-            _collect(losses, log, name)
+            collected(losses, log, name)
             if progress:
                 progress(log.steps, len(batches))
     model.eval()
@@ -128,7 +128,7 @@ def _replayed(trained: Trained, flat: Flat, batches, rates, preset, kept, device
             seen = number + 1
 
 
-def _collect(losses: list[float], log: TrainLog, name: str) -> None:
+def collected(losses: list[float], log: TrainLog, name: str) -> None:
     """Add losses to the log; a non-finite one stops the cell, on a CPU before its step does damage."""
     for value in losses:
         if not math.isfinite(value):

@@ -26,19 +26,28 @@ WARM = 2  # steps of a length that run as they are before it is captured: they f
 class Course:
     """The batches of a whole training on the device: rows (steps, B), -1 where a batch is smaller, and rates (steps,).
 
-    `lengths` are those that the steps' batches are padded to, for Python.
+    Of R runs together `batches` holds a tuple of R batches a step, and rows are (steps, R, B). `lengths` are those that
+    the steps' batches are padded to, for Python.
     """
 
-    def __init__(self, data: Encoded, batches: list[np.ndarray], rates: list[float], most: int, device: torch.device):
-        width = max(len(rows) for rows in batches)
-        table = np.full((len(batches), width), -1, np.int64)
-        for place, rows in zip(table, batches):
-            place[: len(rows)] = rows
-        longest = np.array([data.lengths[rows].max() for rows in batches])
+    def __init__(self, data: Encoded, batches: list, rates: list[float], most: int, device: torch.device):
+        table = order_table(batches)
+        longest = np.where(table < 0, 0, data.lengths[table]).reshape(len(table), -1).max(1)
         allowed = np.array(sorted({min(length, most) for length in LENGTHS} | {most}))
         self.lengths = allowed[np.searchsorted(allowed, longest)].tolist()
         self.rows = torch.from_numpy(table).to(device)
         self.rates = torch.tensor(rates, dtype=torch.float32, device=device)
+
+
+def order_table(batches: list) -> np.ndarray:
+    """Rows (steps, B) of batches (B,), or (steps, R, B) of tuples of R batches; -1 where a batch is smaller."""
+    if isinstance(batches[0], tuple):
+        runs = [order_table(list(run)) for run in zip(*batches)]
+        return np.stack(runs, axis=1)  # the runs' batches are of the same sizes
+    table = np.full((len(batches), max(map(len, batches))), -1, np.int64)
+    for place, rows in zip(table, batches):
+        place[: len(rows)] = rows
+    return table
 
 
 class Gather:
