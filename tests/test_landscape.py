@@ -182,6 +182,9 @@ def test_sentences_say_what_is_settled_and_what_is_missing():
     assert "bad ones are sharper than good ones" in text and "Settled" in text
     alone = landscape_text.sharpness_differences(read.sharpness(made_up((1,), ("rte",)), 0.4), "structured")
     assert "(one task)" in landscape_text.flatness_sentence(alone, "structured")
+    learnt = table.query("task == 'rte'").assign(loss=0.1)
+    assert "2 good, 2 random and 2 bad" in landscape_text.learnt_sentence(learnt, "structured")
+    assert "0 good, 0 random and 0 bad" in landscape_text.learnt_sentence(table, "structured"), "a loss of 1 is nothing"
     assert "no retrained subnetworks" in landscape_text.flatness_sentence({}, "structured")
     walls = landscape_text.barrier_differences(read.paths(made_up()), "structured")
     assert walls["good to bad"].found.mean == pytest.approx(2.0) and walls["good to bad"].found.wins == 3

@@ -24,6 +24,7 @@ ORDERED = (("good", "random"), ("random", "bad"), ("good", "bad"))
 
 
 COMPARED = (("good-bad", "good-random"), ("good-bad", "next seed: good"), ("next seed: bad", "next seed: good"))
+LEARNT = 0.9  # a network with a loss below this share of that of knowing nothing has learnt something
 BAD_SEEDS = "(bad to bad, next seed) − (good to good, next seed)"
 
 
@@ -49,6 +50,23 @@ def barrier_differences(table: pd.DataFrame, method: str) -> dict[str, Paired]:
             found[pair_name(pair)] = Paired(over_tasks(by_task), by_task)
     pairs = {f"({pair_name(a)}) − ({pair_name(b)})": (a, b) for a, b in COMPARED}
     return found | against(rows.rename(columns={"pair": "network"}), "barrier", pairs)
+
+
+def learnt_sentence(table: pd.DataFrame, method: str) -> str:
+    """Differences in sharpness where both networks have learnt something: one that has not has nothing to lose."""
+    rows = table[(table["method"] == method) & table["network"].str.endswith(".retrained")]
+    learnt = rows[rows["loss"] < LEARNT]
+    counts = [f"{len(learnt[learnt['network'] == f'{n}.retrained'])} {n}" for n in SUBNETWORKS]
+    differences = sharpness_differences(learnt, method)
+    labels = [label for label in (f"{a} − {b}, retrained" for a, b in ORDERED) if label in differences]
+    if not labels:
+        return f"Of the retrained networks {listed(counts)} ones have learnt something: no two to compare."
+    said = [f"{label.removesuffix(', retrained')} {difference_sentence(differences, label, 3)}" for label in labels]
+    return (
+        f"Of the retrained networks of {rows['title'].nunique()} tasks and {rows['seed'].nunique()} "
+        f"seed{'s' if rows['seed'].nunique() != 1 else ''}, {listed(counts)} ones have a loss below "
+        f"{LEARNT:g} of that of knowing nothing. Between those: {listed(said)}."
+    )
 
 
 def level_table(table: pd.DataFrame) -> Styler:

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from ..analysis.probing import PROBED
 from ..probes.names import PROBES
 from .landscape import network_name
-from .style import COLOURS, GRID, METHOD_NAMES, NAMES, empty_figure, legend_below, lighter, note, outer_labels, panels
+from .style import COLOURS, GRID, METHOD_NAMES, NAMES, empty_figure, legend_below, lighter, outer_labels, panels
 
 NOTHING = "Nothing to show: no probes are stored."
 NAMES = NAMES | {"pretrained": "pre-trained", "random_init": "random weights"}
@@ -68,5 +68,7 @@ def by_layer(table: pd.DataFrame, method: str, value: str, floors: pd.DataFrame 
         handles += [Line2D([], [], color="#6E6E6E", linestyle="-.", linewidth=0.9, label="each word's label")]
     legend_below(figure, handles, 4)
     seeds = rows.groupby("task")["seed"].nunique().max()
-    note(figure, f"{METHOD_NAMES[method]}; mean over {len(complete)} tasks, up to {seeds} seeds each")
+    tasks = f"{len(complete)} task{'s' if len(complete) != 1 else ''}"
+    each = f"{seeds} seed{'s' if seeds != 1 else ''}"
+    figure.suptitle(f"{METHOD_NAMES[method]}, mean over {tasks} and {each}", fontsize=9)
     return figure

@@ -40,9 +40,17 @@ def fine_tuning_differences(layers: pd.DataFrame, method: str, value: str) -> di
     for probe in PROBES:
         rows = layers[(layers["method"] == method) & (layers["probe"] == probe)]
         pairs = {f"{probe}: full − pre-trained": ("full", "pretrained")}
-        pairs |= {f"{probe}: pre-trained − random weights": ("pretrained", "random_init")}
         pairs |= {f"{probe}: {name} retrained − full": (f"{name}.retrained", "full") for name in SUBNETWORKS}
         found |= against(rows, value, pairs)
+    return found
+
+
+def pretraining_differences(layers: pd.DataFrame, method: str, value: str) -> dict[str, Paired]:
+    """The pre-trained model against one with random weights, for each probe, by label."""
+    found = {}
+    for probe in PROBES:
+        rows = layers[(layers["method"] == method) & (layers["probe"] == probe)]
+        found |= against(rows, value, {f"{probe}: pre-trained − random weights": ("pretrained", "random_init")})
     return found
 
 
@@ -113,7 +121,7 @@ def settled_sentence(differences: dict[str, Paired], what: str) -> str:
     if not settled:
         return f"None of the {count} differences in {what} is settled."
     said = [f"{label} {difference_sentence(differences, label, 3)}" for label in settled]
-    chance = "" if count < 10 else f" Of {count} intervals, one or two would miss 0 by chance alone."
+    chance = "" if count < 10 else f" By chance alone about {0.05 * count:.1f} of them would be expected to miss 0."
     return f"Differences in {what} whose interval does not hold 0, {len(settled)} of {count}: {listed(said)}.{chance}"
 
 
