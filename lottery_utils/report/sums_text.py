@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 NOTHING = "No importances are stored."
 AUTHORS = "running 64"
+CLOSE = 0.05  # Jaccard indices nearer than this are called about equal
 
 
 def model_sentence(frame: pd.DataFrame, batch: int = 64) -> str:
@@ -48,8 +49,8 @@ def order_sentence(frame: pd.DataFrame, batch: int = 64) -> str:
     parts = []
     for rule in ("running", "batched"):
         correlation, shared = as_text(float(means[rule]["correlation"])), as_percent(means[rule]["shared"])
-        parts.append(f"{correlation} and {shared} of the first step's heads ({rule})")
-    what = f"With batches of {batch}, two orders of the same examples have a rank correlation and in common"
+        parts.append(f"correlate by {correlation} and share {shared} of the first step's heads ({rule})")
+    what = f"With batches of {batch}, two orders of the same examples"
     return f"{what} {listed(parts)}. Exact importances do not depend on the order at all."
 
 
@@ -102,15 +103,16 @@ def answer_sentence(
     if own > 0.9:
         which = f"For which heads are removed, hardly: {rule} and exact have a Jaccard index of {as_text(own)}"
     if other == other:
-        which += f", {'no more' if own <= other else 'more'} than two seeds of the exact rule ({as_text(other)})"
+        word = "about as much as" if abs(own - other) < CLOSE else "more than" if own > other else "less than"
+        which += f", {word} two seeds of the exact rule ({as_text(other)})"
     said = [_verdict(same.get((rule, "same size"), Effect()), "score at equal size")]
     said.append(_verdict(found.get((rule, "weights"), Effect()), "share of weights kept"))
-    return f"{which}. For how good the subnetworks are: {listed(said)}."
+    return f"{which}. For how good the subnetworks are: {'; '.join(said)}."
 
 
 def _verdict(one: Effect, what: str) -> str:
     words = {"above": "higher than with exact", "below": "lower than with exact", "undecided": "no clear difference"}
-    return f"{what}, {words.get(one.word, 'not testable here')} ({told(one)})"
+    return f"{what} {words.get(one.word, 'not testable here')}, {told(one)}"
 
 
 def rule_table(found: pd.DataFrame, alike: pd.DataFrame, caption: str, name: str) -> Styler:
@@ -129,8 +131,8 @@ def rule_table(found: pd.DataFrame, alike: pd.DataFrame, caption: str, name: str
             pair = alike[(alike["rule"] == rule) & (alike["component"] == component)] if len(alike) else alike
             shown[f"Jaccard, {title}"] = f"{pair['jaccard'].mean():.2f}" if len(pair) else GAP
         rows.append(shown)
-    frame = pd.DataFrame(rows)
-    empty = [column for column in frame if (frame[column] == GAP).all()]
+    frame = pd.DataFrame(rows or [{"sum": GAP, "searches": "none"}])
+    empty = [column for column in frame.columns[1:] if (frame[column] == GAP).all()]
     return dressed(frame.drop(columns=empty), caption, name)
 
 

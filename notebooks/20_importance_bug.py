@@ -1,0 +1,170 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Does the common importance bug matter?
+#
+# Do the same heads and MLPs go, and is what stays as good, when importances are summed as common scripts sum them, and not as
+# the paper's formula says?
+#
+# The paper defines the {term}`importance` of a head, after Michel et al. {cite}`michel2019`, as the mean over examples of the absolute gradient of its gate
+# {cite}`prasanna2020`. Its authors' code, and other code that goes back to the same script, computes something else: the
+# gradient is never set back to zero between batches, so that each batch adds the absolute value of *all gradients so far*, and
+# the absolute value is taken after averaging over a batch, where examples of opposite sign cancel. Four ways to sum the same
+# gradients are compared here:
+#
+# - **exact**: the formula; it does not depend on batches or on the order of the examples;
+# - **batched**: zeroed between batches, absolute values of batch means; with one example a batch this is exact;
+# - **running**: never zeroed, the rest as exact; it depends on the order whatever the batch;
+# - **released**: the authors' whole procedure, see [](../protocol.md): running sums over batches of 64, layer norms that take in
+#   removed heads, and importances of the mask that failed where the search changes phase.
+#
+# **What was run.** Demo: {glue:text}`sums_demo_run`; {glue:text}`sums_demo_on`. Real BERT: {glue:text}`sums_laptop_run`;
+# {glue:text}`sums_laptop_on`. The records came with the repository; nothing is computed on this page.
+#
+# **The answer.** Demo: {glue:text}`sums_demo_answer` Real BERT: {glue:text}`sums_laptop_answer`
+
+# %% tags=["parameters"]
+records_preset = "demo"
+records_dir = "records/importance"
+records_overrides = None
+
+# %% tags=["remove-stderr"]
+from lottery_utils.analysis import sums as found
+from lottery_utils.report import sentences, sums, sums_text, tables
+from lottery_utils.report.glue import glue_numbers
+from lottery_utils.report.stored import stored_study
+from lottery_utils.report.style import apply_style
+
+apply_style()
+studies = {
+    "demo": stored_study(records_preset, f"{records_dir}/demo", records_overrides),
+    "laptop": stored_study("laptop", f"{records_dir}/laptop", {"precision": "bf16"}),
+}
+
+# %% tags=["hide-input"]
+model = {name: found.full_model(study) for name, study in studies.items()}
+orders = {name: found.between_orders(study) for name, study in studies.items()}
+seeds = {name: found.between_seeds(study) for name, study in studies.items()}
+rules = {name: found.rule_studies(study) for name, study in studies.items()}
+searched = {name: found.searched(own) for name, own in rules.items()}
+alike = {name: found.alike(own) for name, own in rules.items()}
+seeds_alike = {name: found.seeds_alike(own) for name, own in rules.items()}
+same = {name: found.same_step(own) for name, own in rules.items()}
+kept = {name: found.differences(own, ("weights", "heads", "mlps", *found.SCORES)) for name, own in searched.items()}
+of_seeds = {name: found.seed_effects(own) for name, own in seeds.items()}
+titles = {"same size": "score at equal size", "weights": "weights kept", "good": "good, pruned", "bad": "bad, pruned"}
+glue_numbers(
+    {
+        "sums_demo_answer": sums_text.answer_sentence(alike["demo"], seeds_alike["demo"], same["demo"], kept["demo"]),
+        "sums_laptop_answer": sums_text.answer_sentence(
+            alike["laptop"], seeds_alike["laptop"], same["laptop"], kept["laptop"]
+        ),
+        "sums_demo_run": sums_text.run_sentence(searched["demo"], model["demo"]),
+        "sums_laptop_run": sums_text.run_sentence(searched["laptop"], model["laptop"]),
+        "sums_demo_on": sentences.run_on(studies["demo"]),
+        "sums_laptop_on": sentences.run_on(studies["laptop"]),
+        "sums_demo_model": sums_text.model_sentence(model["demo"]),
+        "sums_laptop_model": sums_text.model_sentence(model["laptop"]),
+        "sums_demo_orders": sums_text.order_sentence(orders["demo"]),
+        "sums_laptop_orders": sums_text.order_sentence(orders["laptop"]),
+        "sums_demo_seeds": sums_text.seeds_sentence(seeds["demo"], of_seeds["demo"]),
+        "sums_laptop_seeds": sums_text.seeds_sentence(seeds["laptop"], of_seeds["laptop"]),
+        "sums_demo_alike": sums_text.alike_sentence(alike["demo"], seeds_alike["demo"]),
+        "sums_laptop_alike": sums_text.alike_sentence(alike["laptop"], seeds_alike["laptop"]),
+        "sums_demo_same": sums_text.effect_sentence(same["demo"], "same size", "Score at equal size"),
+        "sums_demo_weights": sums_text.effect_sentence(kept["demo"], "weights", "Share of prunable weights kept"),
+        "sums_demo_good": sums_text.effect_sentence(kept["demo"], "good", "Score of good subnetworks, pruned"),
+        "sums_demo_bad": sums_text.effect_sentence(kept["demo"], "bad", "Score of bad subnetworks, pruned"),
+        "sums_laptop_same": sums_text.effect_sentence(same["laptop"], "same size", "Score at equal size"),
+        "sums_laptop_weights": sums_text.effect_sentence(kept["laptop"], "weights", "Share of prunable weights kept"),
+    }
+)
+
+# %% [markdown]
+# ## In the full model
+#
+# One pass over the dev set gives every example's gradients; they are then summed in every way, so that nothing but the sum differs.
+
+# %% mystnb={"figure": {"caption": "How near each sum comes to the exact one: Spearman's rank correlation over the heads of the full model, in six orders of the dev set. One dot a task, mean over seeds and orders; lines are means over tasks. With all examples in one batch the two sums are the same.", "name": "fig-sums-correlation"}, "image": {"alt": "Rank correlation with exact importances against the batch size, two lines, a panel for the demo and one for the real BERT"}}
+sums.batch_lines(model, "correlation", "rank correlation with exact")
+
+# %% mystnb={"figure": {"caption": "The same for what a search would do: the share of the heads removed in the first step that the exact importances would remove too.", "name": "fig-sums-picks"}, "image": {"alt": "Share of first-step heads in common with the exact importances against the batch size, two lines, two panels"}}
+sums.batch_lines(model, "shared", "first step's heads in common")
+
+# %% [markdown]
+# **What to see.** Demo: {glue:text}`sums_demo_model` Real BERT: {glue:text}`sums_laptop_model` A smaller batch mends the batched
+# sum, and does nothing for the running one: its first batches are counted again and again, however small they are.
+
+# %% mystnb={"figure": {"caption": "The same examples in another order: mean rank correlation between two of six orders of the dev set, under one sum. In one batch of all examples there is no order.", "name": "fig-sums-orders"}, "image": {"alt": "Rank correlation between two orders of the same examples against the batch size, two lines, two panels"}}
+sums.batch_lines(orders, "correlation", "rank correlation of two orders")
+
+# %% [markdown]
+# **What to see.** Demo: {glue:text}`sums_demo_orders` Real BERT: {glue:text}`sums_laptop_orders`
+#
+# Do seeds agree more under one sum than another? Demo: {glue:text}`sums_demo_seeds` Real BERT: {glue:text}`sums_laptop_seeds` What
+# looks like chance between seeds is partly made by the sum.
+#
+# ## In the search
+#
+# The same fine-tuned models, searched under each sum.
+
+# %% mystnb={"figure": {"caption": "Which heads stay: Jaccard index of each rule's good subnetworks with the exact ones, for the same fine-tuned model; below, of two seeds that are both searched with exact importances. Bars are means over tasks, dots tasks, black marks the chance level.", "name": "fig-sums-heads"}, "image": {"alt": "Bars of the Jaccard index with the exact masks, a row a rule, two panels, with chance levels"}}
+sums.likeness_bars(alike, seeds_alike, "head")
+
+# %% mystnb={"figure": {"caption": "The same for MLPs.", "name": "fig-sums-mlps"}, "image": {"alt": "Bars of the Jaccard index of surviving MLPs with the exact masks, a row a rule, two panels, with chance levels"}}
+sums.likeness_bars(alike, seeds_alike, "mlp")
+
+# %% [markdown]
+# **What to see.** Demo: {glue:text}`sums_demo_alike` Real BERT: {glue:text}`sums_laptop_alike`
+#
+# Is what stays as good? In the first phase of a search every rule removes the same number at each step, so scores can be
+# compared at equal size. After it, a better rule shows as a smaller subnetwork, since all searches stop at the same share of the full
+# score.
+
+# %% mystnb={"figure": {"caption": "Demo: each rule minus exact, paired by task and seed. At equal size: score over the steps of the first phase that both searches took, in points of the full score. Weights kept: points of the prunable weights. Good and bad: scores of the pruned subnetworks. Marks are explained below the figure; numbers count tasks.", "name": "fig-sums-effects"}, "image": {"alt": "Points with intervals, a row a rule, panels for score at equal size, weights kept, good and bad subnetworks"}}
+sums.rule_forest(same["demo"] | kept["demo"], titles, "points: rule minus exact")
+
+# %% mystnb={"figure": {"caption": "Real BERT: the same. With few tasks intervals are wide or missing.", "name": "fig-sums-effects-laptop"}, "image": {"alt": "Points with intervals for the real BERT, a row a rule, the same panels"}}
+sums.rule_forest(same["laptop"] | kept["laptop"], titles, "points: rule minus exact")
+
+# %% [markdown]
+# **What to see.** Demo: {glue:text}`sums_demo_same` {glue:text}`sums_demo_weights` {glue:text}`sums_demo_good`
+# {glue:text}`sums_demo_bad` Real BERT: {glue:text}`sums_laptop_same` {glue:text}`sums_laptop_weights`
+
+# %%
+sums_text.rule_table(searched["demo"], alike["demo"], "Demo: what each rule's search keeps, and scores as shares of the full model's; means over tasks.", "sums-demo")
+
+# %%
+sums_text.rule_table(searched["laptop"], alike["laptop"], "Real BERT: the same.", "sums-laptop")
+
+# %% [markdown]
+# ## What this does not show
+#
+# The good subnetworks' scores say little by themselves: each search stops near the same share of the full score. Sizes move in
+# steps, and in these small models a step is a large part of the model. The real BERT is a distilled one of six layers on a few small
+# tasks with two seeds; BERT-base, with twelve layers and larger dev sets, was not searched. Retrained subnetworks are compared only
+# where the table has them. And the exact formula is the paper's definition, not a proof of what a head is worth: that running sums differ from it does
+# not make them worse, only the scores can.
+#
+# ## The records
+#
+# `python scripts/records.py FOLDER QUESTION` makes them anew.
+
+# %%
+tables.provenance_table(studies["demo"])
+
+# %%
+tables.provenance_table(studies["laptop"])
