@@ -24,15 +24,19 @@ parser.add_argument("--task", default="cola", help="GLUE task whose examples are
 parser.add_argument("--padded-steps", type=int, default=6, help="steps of a round of the padded side")
 
 
-def trainer_of(model, data, preset, steps: int, seed: int, length: int | None):
+def trainer_of(model, data, preset, seed: int, length: int | None, only: int | None = None):
     """HF Trainer with the preset's hyperparameters; `length` None: batches of like lengths, else all padded to it.
 
-    Its examples lie in memory and are padded by a few lines of torch: quicker than a Dataset and its tokenizer.
+    Its examples lie in memory and are padded by a few lines of torch: quicker than a Dataset and its tokenizer. `only`:
+    so many first steps.
     """
     import tempfile
 
     import torch
-    from transformers import Trainer, TrainingArguments
+    from transformers import PrinterCallback, Trainer, TrainingArguments
+
+    steps = preset.epochs * -(-len(data) // preset.batch_size)
+    steps = steps if only is None else min(only, steps)
 
     def collate(rows: list[dict]) -> dict[str, torch.Tensor]:
         width = length or max(len(row["input_ids"]) for row in rows)
@@ -67,7 +71,9 @@ def trainer_of(model, data, preset, steps: int, seed: int, length: int | None):
         disable_tqdm=True,
         use_cpu=not torch.cuda.is_available(),
     )
-    return Trainer(model=model, args=settings, train_dataset=rows_of(data), data_collator=collate)
+    trainer = Trainer(model=model, args=settings, train_dataset=rows_of(data), data_collator=collate)
+    trainer.remove_callback(PrinterCallback)
+    return trainer
 
 
 def rows_of(data) -> list[dict]:
@@ -81,12 +87,6 @@ def rows_of(data) -> list[dict]:
             row["token_type_ids"] = torch.from_numpy(data.types[begin:end].astype("int64"))
         found.append(row)
     return found
-
-
-def train_by_trainer(model, data, preset, seed: int, length: int | None, only: int | None = None) -> None:
-    """Train `model` in place, `only` the first steps where given."""
-    steps = preset.epochs * -(-len(data) // preset.batch_size)
-    trainer_of(model, data, preset, steps if only is None else min(only, steps), seed, length).train()
 
 
 def settings(options, precision: str = "fp32"):
@@ -137,19 +137,19 @@ def main() -> None:
         return search_score(task, compute_metrics(task, predictions_from_logits(task, predict(model, dev)), dev.labels))
 
     sides = {
-        "ours": lambda model, seed: finetune(model, train, preset, ("bench", seed)),
-        "grouped": lambda model, seed: train_by_trainer(model, train, preset, seed, None),
-        "padded": lambda model, seed: train_by_trainer(model, train, preset, seed, 128, only),
+        "ours": lambda model, seed: lambda: finetune(model, train, preset, ("bench", seed)),
+        "grouped": lambda model, seed: trainer_of(model, train, preset, seed, None).train,
+        "padded": lambda model, seed: trainer_of(model, train, preset, seed, 128, only).train,
     }
     timings = {side: common.Timing() for side in sides}
     scores: dict[str, list[float]] = {side: [] for side in sides}
     few, once = material.first(train, 64), dataclasses.replace(preset, epochs=1)
     finetune(copy.deepcopy(models[0][0]), few, once, ("bench", 0))  # imports are no part of the work
-    train_by_trainer(copy.deepcopy(models[0][0]), few, once, 0, None, 1)
+    trainer_of(copy.deepcopy(models[0][0]), few, once, 0, None, 1).train()
     for seed, (start, _) in models.items():
-        for side, work in sides.items():
+        for side, work_of in sides.items():
             model = copy.deepcopy(start)
-            timings[side].run(lambda: work(model, seed))  # noqa: B023
+            timings[side].run(work_of(model, seed))
             if side != "padded" or options.full:
                 scores[side].append(score(model))
             print(f"seed {seed}: {side} {timings[side].wall[-1]:.1f} s, CPU {timings[side].cpu[-1]:.1f} s", flush=True)

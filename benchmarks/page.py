@@ -173,9 +173,9 @@ def buys_page(found: dict[str, dict]) -> str:
         "",
         "A head or an MLP that is gated computes and is then multiplied by zero: nothing is saved. The compact model "
         "has them cut out of its weight matrices; it is an ordinary model, only narrower. Weights set to zero one by "
-        "one, as magnitude pruning does, save time on no usual hardware, and memory only while they are stored. So what "
-        "follows is about components: random ones, of several amounts, since the time depends on how many there are, "
-        "not on which. Embeddings stay whole, which is why the parameters shrink less than the encoder.",
+        "one, as magnitude pruning does, save time on no usual hardware, and memory only while they are stored. So "
+        "what follows is about components: random ones, of several amounts, since the time depends on how many there "
+        "are, not on which. Embeddings stay whole, which is why the parameters shrink less than the encoder.",
         "",
     ]
     there = [name for name in BUYS if name in found]

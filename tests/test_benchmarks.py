@@ -1,0 +1,79 @@
+"""The measurements: results.json is well-formed, the pages say what it says, a tiny run appends what a page shows."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.append(str(ROOT / "benchmarks"))
+import page  # noqa: E402
+
+ENTRY = {
+    "name": "retrain-compact", "ours": 1.9, "peer": 2.0, "unit": "times", "ratio": 0.95, "what": "a thing",
+    "than": "another", "note": "as it was", "machine": "a machine", "threads": 2, "versions": {"torch": "2"},
+    "commit": "abc", "date": "2026-01-01 00:00 UTC", "runs": {"ours": {"wall": [1.0, 1.25], "cpu": []}},
+    "rows": [{"kept": "half", "seconds": 0.123456, "parameters": 1234567}],
+}  # fmt: skip
+
+
+def write(path: Path, *entries: dict) -> Path:
+    path.write_text(json.dumps(entries), encoding="utf-8")
+    return path
+
+
+def test_results_are_well_formed_and_the_pages_agree_with_them():
+    texts = page.pages(page.read())
+    assert {path.name for path in texts} == {"README.md", "benchmarks.md", "pruning_buys.md"}
+    for path, text in texts.items():
+        assert path.read_text(encoding="utf-8") == text, f"{path.name} is stale; run python benchmarks/page.py"
+
+
+def test_the_newest_entry_of_each_name_is_shown_and_a_gap_is_a_gap(tmp_path):
+    older = ENTRY | {"ratio": 0.5, "date": "2025-01-01 00:00 UTC"}
+    found = page.read(write(tmp_path / "r.json", older, ENTRY))
+    text = page.benchmarks_page(found)
+    assert "2026-01-01" in text and "2025-01-01" not in text
+    row = next(line for line in text.splitlines() if "`retrain-compact`" in line)
+    assert "| 0.95 | 0.9 | yes |" in row
+    assert "| half | 0.123 | 1,234,567 |" in text and "Runs, in turn: ours: 1, 1.25 s." in text
+    assert text.count("not measured") == len(page.SPEED) - 1 and page.NO_GPU in text
+    assert "half" in page.buys_page(found)
+
+
+def test_pages_of_nothing_say_so(tmp_path):
+    found = page.read(tmp_path / "none.json")
+    assert found == {} and "Not measured yet." in page.benchmarks_page(found) and page.buys_page(found)
+
+
+@pytest.mark.parametrize("change", [{"ratio": None}, {"ours": float("nan")}, {"versions": "2"}, {"commit": None}])
+def test_a_malformed_entry_is_refused(tmp_path, change):
+    with pytest.raises(ValueError, match=f"entry 1 .*: {next(iter(change))} is"):
+        page.read(write(tmp_path / "r.json", ENTRY, ENTRY | change))
+
+
+def test_a_benchmark_prints_both_sides_and_appends_one_entry(tmp_path):
+    results = tmp_path / "r.json"
+    command = [sys.executable, str(ROOT / "benchmarks" / "growth.py"), "--tiny", "--only", "cells", "--threads", "1"]
+    done = subprocess.run([*command, "--results", str(results)], capture_output=True, text=True, env=os.environ)
+    assert done.returncode == 0, done.stderr
+    assert "growth-cells-schedule" in done.stdout and "peer" in done.stdout
+    found = page.read(results)
+    assert list(found) == [f"growth-cells-{name}" for name in ("plan", "addresses", "schedule", "status", "verify")]
+    assert "cells: the order of work" in page.benchmarks_page(found)
+
+
+def test_without_a_gpu_the_gpu_benchmark_says_so_in_a_line(tmp_path):
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    command = [sys.executable, str(ROOT / "benchmarks" / "gpu.py"), "--results", str(tmp_path / "r.json")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.startswith("skipped: there is no CUDA device")
+    assert not (tmp_path / "r.json").exists()
