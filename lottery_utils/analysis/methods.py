@@ -33,14 +33,6 @@ def by_method(study: Results) -> dict[tuple[str, str], Results]:
     return found
 
 
-class EveryWay(Results):
-    """A study whose records are the curves of every way to rank: where the numbers of a comparison came from."""
-
-    def records(self) -> list[dict]:
-        """The records of all curves that are stored."""
-        return [record for *_, record, _ in curve_records(self)]
-
-
 def curve_records(study: Results) -> list[tuple[str, str, Cell, dict, dict[str, np.ndarray]]]:
     """(method, name, cell, record, arrays) of every curve that is stored, degenerate ones too."""
     found = []

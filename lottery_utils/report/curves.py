@@ -10,6 +10,7 @@ from matplotlib.lines import Line2D
 
 from ..analysis.methods import FIELDS, breaks, complete
 from ..methods import METHODS
+from ..pruning.stopping import stop_rule
 from .style import COLOURS, GRID, METHOD_NAMES, SEED_SHADES, WIDTH, empty_figure, legend_below, outer_labels, panels
 
 NOTHING = "Nothing to show: no curve is stored, or no full model beats the majority score."
@@ -26,7 +27,7 @@ RANKS = {  # colour, dashes
 MARK = {"color": "#6E6E6E", "linewidth": 0.9}
 
 
-def task_curves(frame: pd.DataFrame, method: str) -> Figure:
+def task_curves(frame: pd.DataFrame, method: str, threshold: float = 0.9) -> Figure:
     """Score on dev against the size, a panel a task, a line a way to rank, mean over seeds.
 
     `frame` as from `analysis.methods.curves`. Dashed is the search's target, dotted the midpoint between the full and
@@ -45,14 +46,15 @@ def task_curves(frame: pd.DataFrame, method: str) -> Figure:
             ax.plot(100 * line.index, line, linewidth=1.3, **_look(name))
         once = own.drop_duplicates("seed")
         full, least = once["full"].mean(), once["majority"].mean()
-        ax.axhline(max(0.9 * full, least), linestyle="--", **MARK)
+        target = np.mean([stop_rule(f, m, threshold).target for f, m in zip(once["full"], once["majority"])])
+        ax.axhline(target, linestyle="--", **MARK)
         ax.axhline((full + least) / 2, linestyle=":", **MARK)
         ax.axhline(least, linestyle="-", **{**MARK, "linewidth": 0.6})
         ax.set_title(own["title"].iloc[0])
         ax.set_xlim(100, 0)
         ax.yaxis.grid(True, color=GRID, linewidth=0.6)
     outer_labels(figure, axes, _size_label(method), "dev score of the search")
-    marks = [("--", "90 % of the full score"), (":", "midpoint"), ("-", "majority score")]
+    marks = [("--", "target of the search"), (":", "midpoint"), ("-", "majority score")]
     handles = [*_handles(rows), *(Line2D([], [], linestyle=style, label=text, **MARK) for style, text in marks)]
     legend_below(figure, handles, columns=4)
     return figure
