@@ -335,11 +335,13 @@ def _export(options: argparse.Namespace) -> int:
     from .export.text import exported_lines
 
     study = _study(options)
+    if options.push is not None:
+        from .export.hub import push, require_login
+
+        require_login(options.push)
     exported = export_cell(study, parse_cell(options.cell, study.preset.tasks), options.dir, options.onnx)
     print("\n".join(exported_lines(exported)))
-    if options.push:
-        from .export.hub import push
-
+    if options.push is not None:
         print(f"uploaded to {push(exported.folder, options.push)}")
     return 0
 

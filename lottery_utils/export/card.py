@@ -65,8 +65,11 @@ def model_card(
             **_sizes(record),
         }
     )
-    lines += ["", "The dev set also chose the subnetwork, so its scores are optimistic.", "", "## Loading", ""]
-    lines += ["With plain transformers (full size, zeros where something was pruned):", "", "```python"]
+    if cell.method:
+        lines += ["", "The dev set also chose the subnetwork, so its scores are optimistic."]
+    what = "full size, zeros where something was pruned" if cell.method else "the full model"
+    packages = "torch, transformers" + (", pillow" if task.images else "")
+    lines += ["", "## Loading", "", f"With plain transformers ({what}; packages {packages}):", "", "```python"]
     auto, processor = auto_class_name(rebuilt.model.config), "AutoImageProcessor" if task.images else "AutoTokenizer"
     lines += [f"from transformers import {auto}, {processor}", ""]
     lines += [f'model = {auto}.from_pretrained("THIS_FOLDER")']
@@ -78,11 +81,12 @@ def model_card(
     lines += [
         "## Latency",
         "",
-        f"Median forward pass, measured at export ({record['device'].split(' ')[0]} cell; here a CPU):",
+        "Milliseconds of a forward pass on a CPU, measured at export; if the machine was busy, the fastest says more:",
         "",
     ]
-    lines += ["| form | batch | each of | threads | ms |", "|---|---|---|---|---|"]
-    lines += [f"| {t.form} | {t.batch} | {t.size} | {t.threads} | {t.milliseconds:.2f} |" for t in timed]
+    lines += ["| form | batch | each of | threads | median | fastest |", "|---|---|---|---|---|---|"]
+    for t in timed:
+        lines.append(f"| {t.form} | {t.batch} | {t.size} | {t.threads} | {t.milliseconds:.2f} | {t.fastest:.2f} |")
     lines += ["", "## Where it came from", ""]
     same = f"{rebuilt.same} of {rebuilt.examples} dev predictions as recorded"
     how = "every logit as recorded" if rebuilt.exact else f"{same}, logits apart by at most {rebuilt.apart:.1e}"

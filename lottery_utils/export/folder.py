@@ -67,7 +67,9 @@ def export_cell(study: Study, cell: Cell, folder: str | Path, onnx: bool = False
     part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         exported = _write(study, rebuilt, part, onnx)
-        part.chmod(0o755)  # mkdtemp makes folders for one user only
+        part.chmod(0o755)  # mkdtemp makes folders, and safetensors files, for one user only
+        for path in part.rglob("*.safetensors"):
+            path.chmod(0o644)
         os.replace(part, folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)

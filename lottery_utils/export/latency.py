@@ -16,12 +16,16 @@ ROUNDS = 15
 
 @dataclass(frozen=True)
 class Latency:
-    """Median milliseconds of a CPU forward pass of `batch` examples of a `size` in words, with `threads` threads."""
+    """Milliseconds of a CPU forward pass of `batch` examples of a `size` in words, with `threads` threads.
+
+    `milliseconds` is the median of the rounds, `fastest` the best, which a busy machine disturbs least.
+    """
 
     form: str
     batch: int
     size: str
     milliseconds: float
+    fastest: float
     threads: int
 
 
@@ -39,5 +43,5 @@ def latencies(models: dict[str, nn.Module], inputs: dict[str, torch.Tensor], rou
                     if number > 1:  # the first rounds fill caches
                         seconds[form].append(time.perf_counter() - begin)
         size, threads = size_of(part), torch.get_num_threads()
-        found += [Latency(form, batch, size, 1000 * median(s), threads) for form, s in seconds.items()]
+        found += [Latency(f, batch, size, 1000 * median(s), 1000 * min(s), threads) for f, s in seconds.items()]
     return found

@@ -25,5 +25,6 @@ def exported_lines(exported: Exported) -> list[str]:
     forms = ", ".join(f"{form} {apart:.1e}" for form, apart in exported.apart.items())
     lines.append(f"largest difference of two logits, loaded again: {forms}")
     for t in exported.latency:
-        lines.append(f"{t.form}: {t.milliseconds:.2f} ms for {t.batch} x {t.size}, {t.threads} thread(s)")
+        times = f"{t.milliseconds:.2f} ms (fastest {t.fastest:.2f})"
+        lines.append(f"{t.form}: {times} for {t.batch} x {t.size}, {t.threads} thread(s)")
     return lines
