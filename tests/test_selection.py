@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import small_world
 
+from lottery_utils.analysis.selection import hans_scores
 from lottery_utils.errors import UserError
 from lottery_utils.experiment import bench
 from lottery_utils.experiment.cells import STAGES, Cell, full, parse_cell, part_of, plan
@@ -234,6 +235,12 @@ def test_every_subnetwork_of_mnli_is_scored_on_hans(tmp_path):
         record, found = study.record(cell), study.predictions(cell)
         assert record["score"] == np.mean(found["predictions"] == [0, 1, 1]) and record["majority"] == 2 / 3
         assert (to_hans(found["logits"]) == found["predictions"]).all()
+    shown = hans_scores(study)
+    assert len(shown) == len(cells) and set(shown["treatment"]) == {"full", "pruned", "retrained"}
+    full = shown[shown["treatment"] == "full"].iloc[0]
+    right = study.predictions("mnli/42/hans/full")["predictions"] == [0, 1, 1]
+    assert full["entailment"] == right[0] and full["non_entailment"] == right[1:].mean()
+    assert full["lexical_overlap"] == right[:2].mean() and full["constituent"] == right[2]
     again = open_study("demo", ["mnli"], [42], {**json.loads(json.dumps(small)), "hans": None}, tmp_path / "results")
     assert again.address("mnli/42/hans/full") != study.address("mnli/42/hans/full")
     assert again.address("mnli/42/finetune/full") == study.address("mnli/42/finetune/full")

@@ -19,8 +19,8 @@ from ..tasks.hans import HEURISTICS
 from ..tasks.metrics import compute_metrics, search_score
 from ..tasks.registry import shown_task
 from ..tasks.selection import halves
-from .agreement import chance_pair_jaccard, mean_pair_jaccard
-from .gather import searches, shown_title
+from .gather import component_survival, searches, shown_title
+from .overlap import jaccard_between
 from .pretraining import Effect, corrected, effect
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ KEYS = ["method", "task", "title", "seed"]
 HALVES = (*KEYS, "seen", "unseen", "weights")
 CHOSEN = (*KEYS, "chooser", "good", "random", "bad", "weights", "heads", "mlps", "full", "full_seen")
 SIZES = ("weights", "heads", "mlps")
-ALIKE = (*KEYS[:-1], "component", "jaccard", "chance")
 HANS = ("seed", "method", "subnetwork", "treatment", "score", "entailment", "non_entailment", *HEURISTICS)
 
 
@@ -136,21 +135,12 @@ def lottery(found: pd.DataFrame) -> dict[tuple, Effect]:
 
 
 def overlaps(study: Study, changes: Mapping[str, dict]) -> pd.DataFrame:
-    """Jaccard index of the s-pruned masks of two choosers for one task and seed: columns `ALIKE`, means over seeds.
+    """Jaccard index of the s-pruned masks of two choosers for one task and seed: columns `overlap.BETWEEN`.
 
-    `changes` names two sets of preset fields, such as `CHOOSERS`; chance is what random masks of their sizes have.
+    `changes` names two sets of preset fields, such as `CHOOSERS`.
     """
-    pair = [under(study, fields) for fields in changes.values()]
-    rows: dict[tuple, list[tuple[float, float]]] = {}
-    for cell, record in searches(pair[0], "structured"):
-        masks = [one.mask(cell) for one in pair]
-        if None in masks or pair[1].record(cell)["degenerate"]:
-            continue
-        for component in ("heads", "mlps"):
-            both = np.stack([getattr(mask, component).ravel() for mask in masks])
-            key = ("structured", cell.task, shown_title(cell.task, record["partial"]), component)
-            rows.setdefault(key, []).append((mean_pair_jaccard(both), chance_pair_jaccard(both)))
-    return pd.DataFrame([(*key, *np.mean(own, axis=0)) for key, own in rows.items()], columns=list(ALIKE))
+    first, second = (component_survival(under(study, fields), "structured") for fields in changes.values())
+    return jaccard_between(first, second)
 
 
 def hans_scores(study: Study) -> pd.DataFrame:

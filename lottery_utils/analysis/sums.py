@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from scipy.stats import rankdata
 
 from ..experiment.cells import Cell
 from .agreement import chance_pair_jaccard, mean_pair_jaccard, votes_of
@@ -78,6 +79,14 @@ def picks(scores: np.ndarray, share: float) -> set[int]:
     return set(np.argsort(scores, kind="stable")[: max(1, int(share * len(scores)))].tolist())
 
 
+def standard_ranks(scores: np.ndarray) -> np.ndarray:
+    """Ranks along the last axis, mean 0 and length 1: their product is Spearman's correlation. NaN where all tie."""
+    ranks = rankdata(scores, axis=-1)
+    ranks = ranks - ranks.mean(axis=-1, keepdims=True)
+    length = np.linalg.norm(ranks, axis=-1, keepdims=True)
+    return np.where(length > 0, ranks / np.where(length > 0, length, 1.0), np.nan)
+
+
 def full_model(study: Study) -> pd.DataFrame:
     """Every sum against "exact" in the full model: columns `MODEL`, one row a model, component, rule, batch and order.
 
@@ -91,11 +100,11 @@ def full_model(study: Study) -> pd.DataFrame:
             first = picks(exact, study.preset.head_step)
             for rule in SUMS:
                 sums = ranked(arrays[f"{rule}_{component}"].astype(float), component)
+                likeness = standard_ranks(sums) @ standard_ranks(exact)
                 for b, batch in enumerate(arrays["batches"].tolist()):
                     for o, order in enumerate(arrays["orders"].tolist()):
-                        own = sums[b, o]
-                        same = len(first & picks(own, study.preset.head_step)) / len(first)
-                        rows.append((*key, component, rule, batch, order, spearman(exact, own), same))
+                        same = len(first & picks(sums[b, o], study.preset.head_step)) / len(first)
+                        rows.append((*key, component, rule, batch, order, float(likeness[b, o]), same))
     return pd.DataFrame(rows, columns=list(MODEL))
 
 
@@ -106,11 +115,11 @@ def between_orders(study: Study) -> pd.DataFrame:
         for component in ("heads", "mlps"):
             for rule in SUMS:
                 sums = ranked(arrays[f"{rule}_{component}"].astype(float), component)
+                ranks, pairs = standard_ranks(sums), np.triu_indices(sums.shape[1], 1)
                 for b, batch in enumerate(arrays["batches"].tolist()):
-                    pairs = list(combinations(sums[b], 2))
-                    first = [[picks(one, study.preset.head_step) for one in pair] for pair in pairs]
-                    same = np.mean([len(a & b) / len(a) for a, b in first])
-                    rows.append((*key, component, rule, batch, np.mean([spearman(*pair) for pair in pairs]), same))
+                    first = [picks(one, study.preset.head_step) for one in sums[b]]
+                    same = np.mean([len(one & other) / len(one) for one, other in combinations(first, 2)])
+                    rows.append((*key, component, rule, batch, (ranks[b] @ ranks[b].T)[pairs].mean(), same))
     return pd.DataFrame(rows, columns=list(ORDERS))
 
 

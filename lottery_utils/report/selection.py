@@ -50,7 +50,7 @@ def seen_pairs(frames: Mapping[str, pd.DataFrame], titles: Mapping[str, str], th
         Line2D([], [], **LIMIT, label="where searches stop"),
         Line2D([], [], color="#222222", linewidth=0.8, label="full model"),
     ]
-    legend_below(figure, handles, 4)
+    legend_below(figure, handles, 2)
     return figure
 
 

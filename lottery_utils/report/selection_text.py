@@ -44,7 +44,7 @@ def chooser_sentence(effects: Mapping[tuple, Effect], column: str, what: str) ->
 def overlap_sentence(alike: pd.DataFrame, what: str) -> str:
     """How alike the masks of two choosers are, beside chance."""
     parts = []
-    for component, name in (("heads", "heads"), ("mlps", "MLPs")):
+    for component, name in (("head", "heads"), ("mlp", "MLPs")):
         rows = alike[alike["component"] == component]
         if len(rows):
             jaccard, chance = (as_text(float(rows[c].mean())) for c in ("jaccard", "chance"))
