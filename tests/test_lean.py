@@ -158,6 +158,19 @@ def test_finetuning_equals_the_plain_recipe(decay, masked):
     np.testing.assert_allclose(predict(mine, data), predict(theirs, data), atol=2e-3)
 
 
+def test_a_model_with_frozen_weights_learns_as_the_plain_recipe_says():
+    """DistilBERT's sinusoidal positions are such weights."""
+    data, preset = toy_data(48, 0), toy_preset(epochs=1, learning_rate=1e-3)
+    mine, theirs = (tiny_model("distilbert", num_labels=2) for _ in range(2))
+    for model in (mine, theirs):
+        model.base_model.embeddings.position_embeddings.weight.requires_grad_(False)
+    before = mine.base_model.embeddings.position_embeddings.weight.clone()
+    log = finetune(mine, data, preset, ("mrpc", 1))
+    np.testing.assert_allclose(log.losses, plainly(theirs, data, preset, ("mrpc", 1)), rtol=1e-4)
+    assert torch.equal(mine.base_model.embeddings.position_embeddings.weight, before)
+    np.testing.assert_allclose(predict(mine, data), predict(theirs, data), atol=2e-3)
+
+
 def test_words_no_example_uses_stay_and_the_others_learn():
     data, preset = toy_data(64, 0), toy_preset(epochs=1)
     data = type(data)(np.minimum(data.ids, 20), data.types, data.starts, data.labels, data.pad)

@@ -26,14 +26,18 @@ def forward_of(model: nn.Module, data: Encoded, device: torch.device, lean: Lean
     """
     if lean is None and is_lean(model):
         lean = Lean(model)
+    if lean is None:
+        return _plain(model, data, device)
 
     def forward(rows: np.ndarray) -> tuple[torch.Tensor, np.ndarray]:
-        if lean is None:
-            return model(**collate(data, rows, device).inputs).logits, rows
         batch, rows = pack(data, rows, device)
         return lean(batch), rows
 
     return forward
+
+
+def _plain(model: nn.Module, data: Encoded, device: torch.device) -> Forward:
+    return lambda rows: (model(**collate(data, rows, device).inputs).logits, rows)
 
 
 @dataclass(frozen=True)
@@ -59,11 +63,12 @@ def trained_parts(model: nn.Module, data: Encoded, device: torch.device, weight_
     """What is needed to train `model`, which has the result at the end.
 
     On the lean path query, key and value of a layer are trained as one tensor, and of the word table the rows in use:
-    the others get no gradient, and without weight decay Adam leaves them where they are.
+    the others get no gradient, and without weight decay Adam leaves them where they are. A model with frozen weights
+    (DistilBERT with sinusoidal positions) is called as it is: the lean view would keep stacked weights as they were.
     """
     params = [p for p in model.parameters() if p.requires_grad and p.numel()]
     if not is_lean(model) or not all(p.requires_grad for p in model.parameters()):
-        yield Trained(forward_of(model, data, device), [Part(p, (p,)) for p in params], None, data)
+        yield Trained(_plain(model, data, device), [Part(p, (p,)) for p in params], None, data)
         return
     with torch.no_grad():
         lean = Lean(model)
