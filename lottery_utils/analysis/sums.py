@@ -225,13 +225,26 @@ def alike(studies: Mapping[str, Study]) -> pd.DataFrame:
 
 
 def seeds_alike(studies: Mapping[str, Study]) -> pd.DataFrame:
-    """How alike the masks of two seeds are under each rule: columns rule, task, title, component, jaccard, chance."""
+    """How alike the masks of two seeds are under each rule: columns rule, task, title, component, jaccard, chance.
+
+    Of a task's seeds those count that every rule has searched, so that rules compare.
+    """
     rows = []
-    for rule, study in studies.items():
-        survival = masks(study)
-        for task, title in dict(zip(survival["task"], survival["title"])).items():
+    survival = {rule: masks(study) for rule, study in studies.items()}
+    for rule, own in survival.items():
+        for task, title in dict(zip(own["task"], own["title"])).items():
+            having = [set(one.loc[one["task"] == task, "seed"]) for one in survival.values()]
+            seeds = sorted(set.intersection(*(found for found in having if found)))
             for component in ("head", "mlp"):
-                votes = votes_of(survival, task, component)
+                votes = votes_of(own, task, component, seeds) if seeds else np.zeros((0, 1), bool)
                 found = (mean_pair_jaccard(votes), chance_pair_jaccard(votes)) if len(votes) > 1 else (np.nan, np.nan)
                 rows.append((rule, task, title, component, *found))
     return pd.DataFrame(rows, columns=["rule", "task", "title", "component", "jaccard", "chance"])
+
+
+def seed_mask_effects(frame: pd.DataFrame) -> dict[tuple, Effect]:
+    """Likeness of two seeds' heads under each rule minus "exact", in hundredths of a Jaccard index: (rule, "seeds")."""
+    heads = frame[frame["component"] == "head"] if len(frame) else frame
+    wide = heads.pivot(index="task", columns="rule", values="jaccard") if len(heads) else pd.DataFrame()
+    names = [name for name in wide if name != "exact"] if "exact" in wide else []
+    return corrected({(name, "seeds"): effect(100 * (wide[name] - wide["exact"])) for name in names})

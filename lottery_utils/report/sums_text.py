@@ -78,6 +78,20 @@ def alike_sentence(alike: pd.DataFrame, seeds: pd.DataFrame, rule: str = AUTHORS
     return text + (f"; those of another seed, both exact, {as_text(float(other))}." if other == other else ".")
 
 
+def seed_masks_sentence(seeds: pd.DataFrame, effects: Mapping[tuple, Effect]) -> str:
+    """Whether good masks of two seeds are more alike under one rule; from `sums.seeds_alike`, `seed_mask_effects`."""
+    heads = seeds[(seeds["component"] == "head") & seeds["jaccard"].notna()] if len(seeds) else seeds
+    if heads.empty:
+        return "With one seed, agreement of seeds cannot be measured."
+    parts = []
+    for rule, own in heads.groupby("rule", sort=False):
+        one = effects.get((rule, "seeds"), Effect())
+        value = as_text(float(own["jaccard"].mean()))
+        less = f", minus exact {told(replace(one, pairs=0), 'hundredths')}" if one.tasks else ""
+        parts.append(f"{value} with {rule}{less}")
+    return f"The heads of two seeds' good subnetworks have a Jaccard index of {'; '.join(parts)}."
+
+
 def effect_sentence(
     effects: Mapping[tuple, Effect], column: str, what: str, rules: tuple[str, ...] = (AUTHORS, "released")
 ) -> str:
