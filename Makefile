@@ -14,6 +14,8 @@ TORCH_INDEX ?=
 PYTEST_ARGS ?= -n auto
 KILLS   ?= 200
 INPUTS  ?= 10000
+# Options of `make bench`, such as "--only growth imports" or "--threads 1".
+BENCH_ARGS ?=
 # A built book to open in the browser; empty: the committed one, built first.
 BOOK ?=
 
@@ -25,7 +27,7 @@ STUDY := --preset $(PRESET) --results $(RESULTS) $(if $(TASKS),--tasks $(TASKS))
 SPEED := $(if $(WORKERS),--workers $(WORKERS))
 
 .DEFAULT_GOAL := help
-.PHONY: help env report run status test test-browser crash-test fuzz pretraining book chapters clean distclean
+.PHONY: help env report run status test test-browser crash-test fuzz bench pretraining book chapters clean distclean
 
 help:  ## list the targets and variables
 	@echo "Targets:"
@@ -76,6 +78,12 @@ fuzz: env  ## try INPUTS made-up and damaged inputs of every kind
 pretraining: env  ## the weights of chapter 17 anew, in OUT/pretraining
 	for corpus in language shuffled brackets zipf none; do \
 		$(BIN)/python -m lottery_utils.tasks.pretrain --corpus $$corpus --out $(OUT)/pretraining/$$corpus || exit; done
+
+bench: env  ## measure what needs no GPU beside its peers and write the benchmark pages, 15 minutes
+	@$(BIN)/python -c 'import accelerate' 2>/dev/null \
+		|| $(BIN)/python -m pip install --disable-pip-version-check $(INDEX) -e '.[bench]' \
+		|| echo "accelerate cannot be had, so HF Trainer is left out"
+	$(BIN)/python benchmarks/all.py $(BENCH_ARGS)
 
 book: env  ## build the committed book strictly, computing nothing
 	$(BIN)/jupyter-book build book/ -n -W --keep-going
