@@ -121,6 +121,8 @@ def one_side(options) -> None:
 def main() -> None:
     """Check, measure, print, append."""
     options = common.arguments(__doc__, parser=parser, rounds=2)
+    if options.tiny:
+        options.layers, options.steps = 1, 3
     if options.side:
         return one_side(options)
     found = in_process(options, "check")

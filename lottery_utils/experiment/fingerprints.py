@@ -37,17 +37,21 @@ class Fingerprints:
 
     def model(self) -> str:
         """Fingerprint of the pre-trained model; raises UserError when the model cannot be had."""
-        return self._get("model", _model_signature(self.preset.model), self._hash_model, _is_local(self.preset.model))
+        if "model" not in self._found:  # asked for each cell: a signature looks at files
+            signature = _model_signature(self.preset.model)
+            self._found["model"] = self._get("model", signature, self._hash_model, _is_local(self.preset.model))
+        return self._found["model"]
 
     def data(self, task: str) -> str:
         """Fingerprint of a task's data under the preset's limits; raises UserError for unusable data."""
         data, limits = self.preset.data, (self.preset.train_limit, self.preset.dev_limit)
-        signature = _data_signature(data)
-        return self._get(f"data {task} {limits}", signature, lambda: self._hash_data(task), _is_local(data), task)
+        key = f"data {task} {limits}"
+        if key not in self._found:
+            signature, local = _data_signature(data), _is_local(data)
+            self._found[key] = self._get(key, signature, lambda: self._hash_data(task), local, task)
+        return self._found[key]
 
     def _get(self, key: str, signature: str | None, compute: Callable[[], str], local: bool, task: str = "") -> str:
-        if key in self._found:
-            return self._found[key]
         value = self._remembered(key, signature)
         if value is None and self.reading and (self.stored or not local):
             value = self._recorded(task)
@@ -60,7 +64,6 @@ class Fingerprints:
                     raise
             else:
                 self._remember(key, signature, value)
-        self._found[key] = value
         return value
 
     def _hash_model(self) -> str:

@@ -126,15 +126,19 @@ class Results:
 
     def state(self, cell: Cell | str) -> str:
         """done, damaged, running, failed or missing."""
-        key = self.address(cell)
+        return self._look(self.address(cell))[0]
+
+    def _look(self, key: str) -> tuple[str, dict | None]:
+        """A cell's state, and its record where it is done, or the note of its failure."""
         try:
-            if self.store.read(key) is not None:
-                return "done"
+            if (record := self.store.read(key)) is not None:
+                return "done", record
         except Damaged:
-            return "damaged"
+            return "damaged", None
         if is_claimed(self.store.root, key):
-            return "running"
-        return "failed" if self.store.failure(key) else "missing"
+            return "running", None
+        failure = self.store.failure(key)
+        return ("failed", failure) if failure else ("missing", None)
 
     def status(self, stages: Names = None, methods: Names = None, subnetworks: Names = None) -> pd.DataFrame:
         """One row for each cell asked for: task, seed, stage, method, subnetwork, state, seconds, error, address."""
@@ -145,15 +149,17 @@ class Results:
     def states(self, stages: Names = None, methods: Names = None, subnetworks: Names = None) -> list[dict]:
         """The rows of `status` as plain dicts, without pandas; with no choice also of what is there beyond the plan."""
         rows, cells = [], self.cells(stages, methods, subnetworks)
+        planned, there = set(cells), self.store.names()
         if stages is methods is subnetworks is None:
-            planned = set(cells)
-            cells += [c for c in self._everything() if c not in planned and self.state(c) != "missing"]
+            cells += [c for c in self._everything() if c not in planned]
         for cell in cells:
-            key, state = self.address(cell), self.state(cell)
-            record = self.store.read(key) if state == "done" else None
-            failure = self.store.failure(key) if state == "failed" else None
-            row = {**cell.as_dict(), "state": state, "seconds": record["seconds"] if record else None}
-            rows.append({**row, "error": failure["error"] if failure else None, "address": key})
+            key = self.address(cell)
+            state, found = self._look(key) if key in there else ("missing", None)
+            if state == "missing" and cell not in planned:
+                continue
+            row = {**cell.as_dict(), "state": state, "seconds": None, "error": None, "address": key}
+            told = {"done": "seconds", "failed": "error"}.get(state)
+            rows.append(row | {told: found[told]} if told else row)
         return rows
 
     def provenance(self) -> dict:

@@ -60,6 +60,12 @@ class Store:
             return []
         return sorted(p.name for p in self.root.iterdir() if is_address(p.name) and (p / RECORD).is_file())
 
+    def names(self) -> set[str]:
+        """Addresses of which there is anything: a folder, a claim or the note of a failure. Three listings in all."""
+        places = (self.root, self.root / ".claims", self.root / ".failures")
+        listed = [os.listdir(place) if place.is_dir() else [] for place in places]
+        return {*listed[0], *listed[1], *(name.removesuffix(".json") for name in listed[2])}
+
     def read(self, address: str, deep: bool = False) -> dict | None:
         """The record of a cell, None when there is none.
 
