@@ -1,6 +1,6 @@
 """Make the records of chapter 17 anew: python scripts/pretraining.py FOLDER [SEED ...], from the repository's folder.
 
-Each model of models/pretraining goes the whole path of s-pruning on the nine tasks of the demo. All of them get one
+Each model of models/pretraining goes the whole path of s-pruning on the nine tasks of the demo. All corpora get one
 seed before any gets the next, so that records of a run that was stopped still compare; started again, it goes on.
 """
 
@@ -10,8 +10,7 @@ import sys
 
 from lottery_utils.experiment.study import open_study
 from lottery_utils.presets import PRESETS
-from lottery_utils.report.pretraining import WEIGHTS
-from lottery_utils.tasks.corpora import CORPORA
+from lottery_utils.report.pretraining import WEIGHTS, models_in
 
 STAGES = ["finetune", "search", "control", "score", "retrain"]
 
@@ -20,10 +19,10 @@ def main(folder: str, *seeds: str) -> int:
     """Compute what is missing in the results folder `folder`, in one process; 1 where a cell failed."""
     fine = True
     for seed in [int(text) for text in seeds] or PRESETS["demo"].seeds:
-        for corpus in CORPORA:
-            study = open_study("demo", None, [seed], {"model": f"{WEIGHTS}/{corpus}"}, folder)
+        for model in models_in():
+            study = open_study("demo", None, [seed], {"model": f"{WEIGHTS}/{model}"}, folder)
             summary = study.run(STAGES, ["structured"], engine="serial", progress=False)
-            print(seed, corpus, summary, *summary.failed.values(), flush=True)
+            print(seed, model, summary, *summary.failed.values(), flush=True)
             fine = fine and summary.ok
     return int(not fine)
 

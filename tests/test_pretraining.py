@@ -146,9 +146,10 @@ def test_pre_training_stores_a_model_that_can_be_fine_tuned(tmp_path, monkeypatc
 
 
 def frame_of(scores: dict[tuple, float]) -> pd.DataFrame:
-    """Keys (corpus, task, seed, subnetwork, treatment)."""
+    """Keys (corpus, task, seed, subnetwork, treatment); seeds from 1000 on are of a second run of pre-training."""
     columns = ["corpus", "task", "seed", "subnetwork", "treatment"]
-    return pd.DataFrame([{**dict(zip(columns, key)), "score": value} for key, value in scores.items()])
+    frame = pd.DataFrame([{**dict(zip(columns, key)), "score": value} for key, value in scores.items()])
+    return frame.assign(run=1 + (frame["seed"] >= 1000), seed=frame["seed"] % 1000)
 
 
 def test_effects_are_paired_by_task_and_seed():
@@ -160,6 +161,7 @@ def test_effects_are_paired_by_task_and_seed():
     scores["zipf", "sst2", 1, "full", "full"] = 50.0  # a seed without a partner
     found = analysis.gains(frame_of(scores), ["zipf", "none"])
     one = found["zipf",]
+    assert one.runs == pytest.approx((21, 19)), "each run of pre-training alone"
     wanted = ttest_1samp([10, 20, 30, 20], 0)
     interval = wanted.confidence_interval(0.95)
     assert list(found) == [("zipf",)] and (one.tasks, one.pairs, one.wins) == (4, 8, 4), "WNLI does not count"
@@ -179,6 +181,20 @@ def test_correction_is_over_what_can_be_tested_and_few_tasks_are_not():
     assert effects["none"] == analysis.Effect() and effects["none"].word == "not testable"
     same = analysis.effect(values * 0)
     assert same.p == 1 and (same.low, same.high) == (0, 0)
+
+
+def test_runs_that_disagree_show_nothing():
+    index = pd.MultiIndex.from_product([TASKS[:4], (1, 2), (42,)], names=["task", "run", "seed"])
+    values = pd.Series([9.0, -1.0, 10.0, -1.0, 11.0, -1.0, 9.5, -0.5], index=index)
+    one = analysis.corrected({"x": analysis.effect(values)})["x"]
+    assert one.corrected < 0.01 and one.runs[0] > 9 and one.runs[1] < 0 and one.word == "undecided"
+    assert analysis.corrected({"x": analysis.effect(values.clip(lower=1))})["x"].word == "above"
+
+
+def test_a_model_s_name_has_its_corpus_and_run():
+    assert [analysis.parted(name) for name in ("zipf", "none-2", "zipf-x", "bert", "embedded")] == [
+        ("zipf", 1), ("none", 2), None, None, None
+    ]
 
 
 def test_gaps_within_and_between_pre_trainings():
@@ -255,7 +271,8 @@ def test_everything_on_the_page_stands_for_many_tasks_and_for_one(stored, tasks)
     assert gaps.startswith("WNLI is left out of all averages") and ("with no pre-training on CoLA" in gaps) == (
         "cola" in tasks
     )
-    assert "fine-tuning seeds 42 and 1337 of the language; 1337 of no pre-training" in text.run_sentence(stored, logs)
+    said = text.run_sentence(stored, logs)
+    assert "fine-tuning seeds 1337 and 42 of the language; fine-tuning seed 1337 of no pre-training" in said
     assert text.learned_sentence(logs).endswith("texts held out, the models guess 50 % on the language.")
 
 
@@ -279,11 +296,65 @@ def test_notebook_17_shows_the_stored_records_and_computes_nothing(tmp_path):
     assert sorted((ROOT / "records" / "pretraining").rglob("*")) == before
 
 
+def test_what_the_page_says_follows_from_the_records_by_other_code():
+    """Differences paired by task and seed from the JSON files, with scipy's t-test and Holm's steps done here."""
+    paths = sorted((ROOT / "records" / "pretraining").glob("*/record.json"))
+    if not paths:
+        pytest.skip("no records of pre-trainings are here")
+    scores = {}
+    for record in (json.loads(path.read_text()) for path in paths):
+        cell, how = record["cell"], {"finetune": "", "score": "pruned", "retrain": "retrained"}
+        if cell["stage"] in how and not record["degenerate"] and cell["task"] != "wnli":
+            corpus, _, run = record["source"]["model"].partition("-")
+            key = (corpus, cell["subnetwork"], how[cell["stage"]])
+            scores.setdefault(key, {})[cell["task"], run, cell["seed"]] = 100 * record["score"]
+
+    def tested(one: tuple, other: tuple) -> tuple:
+        pairs = scores.get(one, {}).keys() & scores.get(other, {}).keys()
+        gaps = {pair: scores[one][pair] - scores[other][pair] for pair in pairs}
+        means = [np.mean([gaps[pair] for pair in pairs if pair[0] == task]) for task in {pair[0] for pair in pairs}]
+        if len(means) < 3:
+            return (np.mean(means) if means else np.nan, np.nan, np.nan, np.nan)
+        found = ttest_1samp(means, 0)
+        return (np.mean(means), *found.confidence_interval(0.95), found.pvalue)
+
+    frame = analysis.all_scores(shown.pretraining_studies("demo", ROOT / "records" / "pretraining"))
+    names = list(dict.fromkeys(frame["corpus"]))
+    again = {(c,): tested((c, "full", ""), ("none", "full", "")) for c in names if c != "none"}
+    same(analysis.gains(frame, names), again)
+    pairs = {"good above random": ("good", "random", "retrained"), "good above bad": ("good", "bad", "retrained"),
+             "bad retrained above bad pruned": ("bad", "bad", "pruned")}
+    same(analysis.within(frame, names), {
+        (c, name): tested((c, one, "retrained"), (c, other, how))
+        for c in names for name, (one, other, how) in pairs.items()
+    })
+    how = {"full": "", "good": "retrained", "random": "retrained", "bad": "retrained"}
+    same(analysis.language_leads(frame, names), {
+        (c, part): tested(("language", part, how[part]), (c, part, how[part]))
+        for c in names if c != "language" for part in how
+    })
+
+
+def same(effects: dict, wanted: dict) -> None:
+    assert effects.keys() == wanted.keys()
+    p = sorted((values[3], key) for key, values in wanted.items() if values[3] == values[3])
+    largest, corrected = 0.0, {}
+    for step, (value, key) in enumerate(p):
+        largest = max(largest, min(1.0, (len(p) - step) * value))
+        corrected[key] = largest
+    for key, one in effects.items():
+        got = (one.mean, one.low, one.high, one.p, one.corrected)
+        np.testing.assert_allclose(got, (*wanted[key], corrected.get(key, np.nan)), atol=1e-9)
+
+
 def test_the_shipped_models_had_one_budget():
     logs = shown.pretraining_logs(ROOT / shown.WEIGHTS)
     if not logs:
         pytest.skip("the weights are not here")
-    trained = [log for corpus, log in logs.items() if corpus != "none"]
-    assert len({(log["steps"], log["texts"], log["tokens"], log["masked"], log["seed"]) for log in trained}) == 1
+    for run in {analysis.parted(name)[1] for name in logs}:
+        own = {corpus: logs[name] for name in logs for corpus, one in [analysis.parted(name)] if one == run}
+        assert set(own) == set(corpora.CORPORA) and {log["seed"] for log in own.values()} == {run}
+        trained = [log for corpus, log in own.items() if corpus != "none"]
+        assert len({(log["steps"], log["texts"], log["tokens"], log["masked"]) for log in trained}) == 1
     assert all(log["step"] == log["steps"] for log in logs.values())
     assert {(ROOT / shown.WEIGHTS / c / "model.safetensors").stat().st_size < 2e6 for c in logs} == {True}

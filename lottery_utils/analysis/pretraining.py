@@ -1,7 +1,8 @@
 """Does the lottery need a language? Scores of models pre-trained on different corpora, paired by task and seed.
 
 The first of the questions that the paper left open. All differences are in points: 100 times the task's metric.
-Seeds of a task are averaged, the tasks are the sample.
+Seeds of a task are averaged, the tasks are the sample. A corpus may have been pre-trained on more than once, from other
+first weights and texts: a `run`, paired as a seed is.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from ..tasks.corpora import CORPORA
 from ..tasks.registry import shown_task
 from .judge import LEAST, LEVEL, holm
 from .scores import RESULT, results
@@ -36,7 +38,8 @@ class Effect:
     """A mean difference in points over tasks: 95 % interval (Student's t), that of a bootstrap, p two-sided and Holm's.
 
     The bootstrap draws tasks, and seeds within a task. `wins` counts tasks whose mean is above 0, `pairs` the pairs
-    of task and seed. What cannot be computed is NaN: intervals and p with fewer than three tasks, all without a pair.
+    of task and seed. `runs` are the means of each run of pre-training alone, where that is a part of the pairs. What
+    cannot be computed is NaN: intervals and p with fewer than three tasks, all without a pair.
     """
 
     mean: float = np.nan
@@ -49,45 +52,59 @@ class Effect:
     wins: int = 0
     tasks: int = 0
     pairs: int = 0
+    runs: tuple[float, ...] = ()
 
     @property
     def word(self) -> str:
-        """"above" or "below" where the corrected p is at most 0.05, "undecided", or "not testable"."""
+        """"above" or "below" where the corrected p is at most 0.05 and `runs` agree; "undecided", "not testable"."""
         if np.isnan(self.corrected):
             return "not testable"
-        return "undecided" if self.corrected > 1 - LEVEL else "above" if self.mean > 0 else "below"
+        if self.corrected > 1 - LEVEL or any(run * self.mean <= 0 for run in self.runs):
+            return "undecided"
+        return "above" if self.mean > 0 else "below"
+
+
+def parted(model: str) -> tuple[str, int] | None:
+    """Corpus and run of a model's name: "zipf" is the first run, "zipf-2" the second; None for other models."""
+    corpus, _, run = model.partition("-")
+    return (corpus, int(run or 1)) if corpus in CORPORA and (not run or run.isdecimal()) else None
 
 
 def all_scores(studies: Mapping[str, Study]) -> pd.DataFrame:
-    """Scores of the structured path for each pre-training: columns corpus and `scores.RESULT`.
+    """Scores of the structured path for each model: columns corpus, run and `scores.RESULT`.
 
-    Subnetworks of degenerate searches are left out: gaps, no numbers.
+    `studies` are by the names of their models. Subnetworks of degenerate searches are left out: gaps, no numbers.
     """
     frames = []
-    for corpus, study in studies.items():
+    for name, study in studies.items():
         table = study.table(STAGES, ["structured"])
         if len(table):
-            frames.append(results(table).assign(corpus=corpus))
-    columns = ["corpus", *RESULT]
+            corpus, run = parted(name)
+            frames.append(results(table).assign(corpus=corpus, run=run))
+    columns = ["corpus", "run", *RESULT]
     return pd.concat(frames, ignore_index=True)[columns] if frames else pd.DataFrame(columns=columns)
 
 
 def points(frame: pd.DataFrame, corpus: str, condition: tuple[str, str]) -> pd.Series:
-    """100 x score of one pre-training's (subnetwork, treatment), by task and seed, without the tasks `LEFT_OUT`."""
+    """100 x score of one corpus' (subnetwork, treatment), by task, run and seed, without the tasks `LEFT_OUT`."""
     rows = frame[(frame["corpus"] == corpus) & ~frame["task"].isin(LEFT_OUT)]
     rows = rows[(rows["subnetwork"] == condition[0]) & (rows["treatment"] == condition[1])]
-    return 100 * rows.set_index(["task", "seed"])["score"].astype(float)
+    return 100 * rows.set_index(["task", "run", "seed"])["score"].astype(float)
 
 
 def effect(differences: pd.Series) -> Effect:
-    """Summarise differences indexed by task and seed; what is NaN has no pair and does not count."""
+    """Summarise differences indexed by task and seed, and perhaps run; what is NaN has no pair and does not count."""
     values = differences.dropna()
+    runs = {}
+    if "run" in values.index.names:
+        of_runs = values.groupby(["run", "task"]).mean().groupby("run").mean()
+        runs = {"runs": tuple(float(mean) for mean in of_runs)} if len(of_runs) > 1 else {}
     of_tasks = [own.to_numpy() for _, own in values.groupby("task", sort=False)]
     means = np.array([own.mean() for own in of_tasks])
     n = len(means)
     if n == 0:
         return Effect()
-    found = Effect(float(means.mean()), wins=int((means > 0).sum()), tasks=n, pairs=len(values))
+    found = Effect(float(means.mean()), wins=int((means > 0).sum()), tasks=n, pairs=len(values), **runs)
     if n < LEAST:
         return found
     from scipy.special import stdtr, stdtrit
@@ -150,15 +167,20 @@ def _gap(frame: pd.DataFrame, corpus: str, pair: tuple) -> pd.Series:
 
 
 def coverage(studies: Mapping[str, Study]) -> pd.DataFrame:
-    """One row a pre-training and task: seeds stored, seeds searched, degenerate ones; kept shares of the searched.
+    """One row a corpus and task: searches stored, of these degenerate and searched; kept shares of the searched.
 
-    Columns corpus, task, title, stored, searched, degenerate, heads, mlps, weights (means over seeds, in [0, 1]).
+    Columns corpus, task, title, stored, searched, degenerate, heads, mlps, weights (means over runs and seeds, in
+    [0, 1]).
     """
-    rows = []
-    for corpus, study in studies.items():
+    tables = {}
+    for name, study in studies.items():
         table = study.table(["search"], ["structured"])
-        for task in study.preset.tasks:
-            own = table[(table["task"] == task) & (table["stage"] == "search")]
+        tables.setdefault(parted(name)[0], []).append(table[table["stage"] == "search"])
+    tasks = dict.fromkeys(task for study in studies.values() for task in study.preset.tasks)
+    rows = []
+    for corpus, found in tables.items():
+        for task in tasks:
+            own = pd.concat([table[table["task"] == task] for table in found])
             hit = own[~own["degenerate"].astype(bool)]
             kept = {name: hit[f"share_{column}"].astype(float).mean() for name, column in SHARES.items()}
             counts = {"stored": len(own), "searched": len(hit), "degenerate": len(own) - len(hit)}

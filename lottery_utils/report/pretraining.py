@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..analysis.pretraining import BAD, FULL, GOOD, RANDOM, WITHIN, Effect
+from ..analysis.pretraining import BAD, FULL, GOOD, RANDOM, WITHIN, Effect, parted
 from ..errors import UserError
 from ..tasks.corpora import CORPORA
 from .style import COLOURS, GRID, METRIC_NAMES, NAMES, TEXT, WIDTH, empty_figure, legend_below, panels
@@ -40,28 +40,41 @@ MAJORITY = {"color": "#8A8A8A", "linewidth": 0.9, "linestyle": (0, (4, 3))}
 
 
 def pretraining_studies(preset: str, folder: str | Path, overrides: dict | str | None = None) -> dict[str, Study]:
-    """The studies of the pre-trainings with a record in `folder`, by corpus: looked for here and in the folders above.
+    """The studies of the pre-trainings with a record in `folder`, by model: looked for here and in the folders above.
 
-    A record belongs to the corpus that its model is named after; model and data need not be at hand. All studies
-    have the seeds that one of them has. Raises UserError when there is no record of any.
+    A record belongs to the model of that name, such as "zipf" or "zipf-2"; model and data need not be at hand. All
+    studies have the seeds that one of them has. Raises UserError when there is no record of any.
     """
     from ..experiment.study import Study, open_study
 
     base = open_study(preset, overrides=overrides, results_dir=found_folder(folder))
-    records = [r for r in base.store.records() if r["source"].get("model") in CORPORA]
-    seeds = {record["cell"]["seed"] for record in records}
-    own = {**vars(base.preset), "seeds": tuple(s for s in base.preset.seeds if s in seeds)}
+    cells: dict[str, list[dict]] = {}
+    for record in base.store.records():
+        cells.setdefault(record["source"].get("model"), []).append(record["cell"])
+    cells = {name: own for name, own in cells.items() if name and parted(name)}
+    seeds = {cell["seed"] for own in cells.values() for cell in own}
+    seeds = [seed for seed in base.preset.seeds if seed in seeds]
     studies = {}
-    for corpus in CORPORA:
-        tasks = {r["cell"]["task"] for r in records if r["source"]["model"] == corpus}
-        if tasks:
-            changes = {**_changes(overrides), "model": corpus}
-            kept = [task for task in own["tasks"] if task in tasks]
-            one = open_study(preset, kept, list(own["seeds"]), changes, base.store.root)
-            studies[corpus] = Study(one.preset, base.store.root, stored=True)
+    for name in sorted(cells, key=_place):
+        tasks = {cell["task"] for cell in cells[name]}
+        kept = [task for task in base.preset.tasks if task in tasks]
+        one = open_study(preset, kept, seeds, {**_changes(overrides), "model": name}, base.store.root)
+        studies[name] = Study(one.preset, base.store.root, stored=True)
     if not studies:
         raise UserError(f"no records of pre-trainings in {str(folder)!r}; run this in the repository's folder")
     return studies
+
+
+def _place(name: str) -> tuple[int, int]:
+    """Order of the models: first runs of all corpora, then the second ones."""
+    corpus, run = parted(name)
+    return run, CORPORA.index(corpus)
+
+
+def models_in(folder: str | Path = WEIGHTS) -> list[str]:
+    """Names of the pre-trained models in a folder, in order."""
+    there = (path.parent.name for path in found_folder(folder).glob("*/config.json"))
+    return sorted((name for name in there if parted(name)), key=_place)
 
 
 def _changes(overrides: dict | str | None) -> dict:
@@ -75,22 +88,22 @@ def found_folder(folder: str | Path) -> Path:
 
 
 def pretraining_logs(folder: str | Path = WEIGHTS) -> dict[str, dict]:
-    """What was written while pre-training, by corpus; those that are not at hand are left out."""
-    paths = {corpus: found_folder(folder) / corpus / "pretrain_log.json" for corpus in CORPORA}
-    return {corpus: json.loads(path.read_text(encoding="utf-8")) for corpus, path in paths.items() if path.is_file()}
+    """What was written while pre-training, by model; those that are not at hand are left out."""
+    paths = {name: found_folder(folder) / name / "pretrain_log.json" for name in models_in(folder)}
+    return {name: json.loads(path.read_text(encoding="utf-8")) for name, path in paths.items() if path.is_file()}
 
 
 def learning_curves(logs: Mapping[str, dict]) -> Figure:
-    """Loss and accuracy on masked words against steps, a line a corpus; "none" has no step."""
-    lines = {corpus: pd.DataFrame(log["curve"]) for corpus, log in logs.items() if log["curve"]}
+    """Loss and accuracy on masked words against steps, a line a run, a colour a corpus; "none" has no step."""
+    lines = {name: pd.DataFrame(log["curve"]) for name, log in logs.items() if log["curve"]}
     if not lines:
         return empty_figure("Nothing to show: no log of a pre-training is at hand.")
     figure = Figure(figsize=(WIDTH, 2.9), layout="constrained")
     for ax, column, name in zip(
         figure.subplots(1, 2), ("word_loss", "word_acc"), ("loss (nats)", "accuracy"), strict=True
     ):
-        for corpus, curve in lines.items():
-            colour, dashes = CORPUS_LOOK[corpus]
+        for name_of_model, curve in lines.items():
+            colour, dashes = CORPUS_LOOK[parted(name_of_model)[0]]
             ax.plot(curve["step"], curve[column], color=colour, linestyle=dashes, linewidth=1.6)
         ax.set_ylim(0, None if column == "word_loss" else 1)
         ax.set_xlim(0, None)
@@ -99,7 +112,7 @@ def learning_curves(logs: Mapping[str, dict]) -> Figure:
         ax.yaxis.grid(True, color=GRID, linewidth=0.6)
     handles = [
         Line2D([], [], color=CORPUS_LOOK[c][0], linestyle=CORPUS_LOOK[c][1], linewidth=1.6, label=CORPUS_NAMES[c])
-        for c in lines
+        for c in dict.fromkeys(parted(one)[0] for one in lines)
     ]
     legend_below(figure, handles, len(handles))
     return figure

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ..analysis.pretraining import BAD, FULL, GOOD, LEFT_OUT, RANDOM, WITHIN, Effect
+from ..analysis.pretraining import BAD, FULL, GOOD, LEFT_OUT, RANDOM, WITHIN, Effect, parted
 from ..tasks.registry import shown_task
 from .glue import listed
 from .pretraining import CORPUS_NAMES
@@ -27,11 +27,12 @@ OBJECTS |= {"language": "the language"}
 def budget_table(logs: Mapping[str, dict]) -> Styler:
     """What each pre-training was given, and what it learned of its own corpus."""
     rows = []
-    for corpus, log in logs.items():
+    for name, log in logs.items():
         held = log["held_out"]
         rows.append(
             {
-                "pre-trained on": CORPUS_NAMES[corpus],
+                "pre-trained on": CORPUS_NAMES[parted(name)[0]],
+                "run": str(parted(name)[1]),
                 "steps": f"{log['step']:,}",
                 "texts": f"{log['texts']:,}",
                 "tokens": f"{log['tokens']:,}",
@@ -46,7 +47,7 @@ def budget_table(logs: Mapping[str, dict]) -> Styler:
 
 
 def score_table(frame: pd.DataFrame) -> Styler:
-    """A row a pre-training and model, a column a task: mean ± sample deviation over seeds."""
+    """A row a corpus and model, a column a task: mean ± sample deviation over runs and seeds."""
     named = {FULL: "full model", GOOD: "good, retrained", RANDOM: "random, retrained", BAD: "bad, retrained"}
     named |= {(name, "pruned"): f"{name}, pruned" for name in ("good", "random", "bad")}
     titles = frame.drop_duplicates("task").set_index("task")["title"]
@@ -58,7 +59,10 @@ def score_table(frame: pd.DataFrame) -> Styler:
             cells = {titles[task]: _spread(values) for task, values in scores}
             rows.append({"pre-trained on": CORPUS_NAMES[corpus], "model": name, **cells})
     columns = ["pre-trained on", "model", *titles]
-    caption = "Dev scores, mean ± sample deviation over seeds. A gap: the search had nothing to search."
+    caption = (
+        "Dev scores, mean ± sample deviation over runs of pre-training and seeds. Means of subnetworks are over those "
+        "that were searched; a gap: there was nothing to search."
+    )
     return dressed(pd.DataFrame(rows, columns=columns), caption, "pretraining-scores")
 
 
@@ -78,6 +82,7 @@ def effect_table(effects: Mapping[tuple, Effect], caption: str, name: str) -> St
                 "95 % interval": _interval(one.low, one.high),
                 "bootstrap": _interval(one.boot_low, one.boot_high),
                 "p (Holm)": GAP if np.isnan(one.corrected) else _p(one.corrected),
+                "by run": " / ".join(_signed(run) for run in one.runs) or GAP,
                 "tasks above 0": f"{one.wins} of {one.tasks}" if one.tasks else GAP,
                 "pairs": str(one.pairs) if one.pairs else GAP,
                 "verdict": one.word,
@@ -87,7 +92,7 @@ def effect_table(effects: Mapping[tuple, Effect], caption: str, name: str) -> St
 
 
 def coverage_table(found: pd.DataFrame) -> Styler:
-    """How many seeds of each task were searched, and what the good subnetworks keep on average over tasks."""
+    """How many runs and seeds of each task were searched, and what the good subnetworks keep on average over tasks."""
     rows = []
     for corpus, own in found.groupby("corpus", sort=False):
         cells = {row.title: f"{row.searched} of {row.stored}" if row.stored else GAP for row in own.itertuples()}
@@ -95,51 +100,60 @@ def coverage_table(found: pd.DataFrame) -> Styler:
                 (("heads", "heads kept"), ("mlps", "MLPs kept"), ("weights", "weights kept"))}
         rows.append({"pre-trained on": CORPUS_NAMES[corpus], **cells, **kept})
     caption = (
-        "Seeds whose full model beats the majority score, so that there is something to search; and what the good "
-        "subnetworks of these keep, mean over tasks."
+        "Runs and seeds whose full model beats the majority score, so that there is something to search; and what the "
+        "good subnetworks of these keep, mean over tasks."
     )
     return dressed(pd.DataFrame(rows), caption, "pretraining-coverage")
 
 
 def run_sentence(studies: Mapping[str, Study], logs: Mapping[str, dict]) -> str:
-    """Preset, tasks, seeds by pre-training, steps and cost in one sentence part."""
+    """Preset, tasks, runs of pre-training, seeds of each, steps and cost in one sentence part."""
     first = next(iter(studies.values()))
-    tasks = {study_task for study in studies.values() for study_task in study.preset.tasks}
-    seeds = {corpus: sorted({r["cell"]["seed"] for r in _records(s)} - {0}) for corpus, s in studies.items()}
-    minutes = sum(r["seconds"] for s in studies.values() for r in _records(s)) / 60
-    parts = [f"preset {first.preset.name}, structured pruning", f"{len(tasks)} task{'s' if len(tasks) > 1 else ''}"]
-    alike = len({tuple(found) for found in seeds.values()}) == 1
-    if alike:
-        found = next(iter(seeds.values()))
-        plural = "s" if len(found) != 1 else ""
-        parts.append(f"fine-tuning seed{plural} {listed([str(s) for s in found])} of each pre-training")
-    else:
-        parts.append("fine-tuning seeds " + "; ".join(
-            f"{listed([str(s) for s in found])} of {OBJECTS[corpus]}" for corpus, found in seeds.items()))
+    tasks = {task for study in studies.values() for task in study.preset.tasks}
+    records = {name: _records(study) for name, study in studies.items()}
+    minutes = sum(record["seconds"] for own in records.values() for record in own) / 60
+    parts = [f"preset {first.preset.name}, s-pruning only", f"{len(tasks)} task{'s' if len(tasks) > 1 else ''}"]
+    by_seeds: dict[tuple, list[str]] = {}
+    for name, own in records.items():
+        seeds = tuple(s for s in first.preset.seeds if s in {record["cell"]["seed"] for record in own})
+        by_seeds.setdefault(seeds, []).append(name)
+    for seeds, names in by_seeds.items():
+        whose = "each model" if len(by_seeds) == 1 else listed([_model(name) for name in names])
+        parts.append(f"fine-tuning seed{'s' if len(seeds) != 1 else ''} {listed([str(s) for s in seeds])} of {whose}")
     trained = [log for log in logs.values() if log["step"]]
     if trained:
         steps = listed(sorted({f"{log['step']:,}" for log in trained}))
+        runs = len({parted(name)[1] for name in logs})
         spent = sum(log["cpu_seconds"] for log in trained) / 60
-        parts.append(f"{steps} steps of pre-training each, one seed of it, {spent:.0f} minutes of CPU time in all")
-    parts.append(f"{minutes:.0f} minutes for all fine-tuning, searching and retraining, one thread on a shared machine")
+        parts.append(
+            f"{runs} run{'s' if runs > 1 else ''} of pre-training a corpus, {steps} steps each, {spent:.0f} minutes of "
+            "CPU time in all"
+        )
+    parts.append(f"{minutes:.0f} minutes for all fine-tuning, searching and retraining, one thread of a shared machine")
     return "; ".join(parts)
+
+
+def _model(name: str) -> str:
+    corpus, run = parted(name)
+    return OBJECTS[corpus] + (f" (run {run})" if run > 1 else "")
 
 
 def _records(study: Study) -> list[dict]:
     cells = study.cells(["finetune", "search", "control", "score", "retrain"], ["structured"])
-    return [record for cell in cells if (record := study.record(cell)) is not None]
+    return [record for cell in cells if cell.stage != "baseline" and (record := study.record(cell)) is not None]
 
 
 def learned_sentence(logs: Mapping[str, dict]) -> str:
-    """What each pre-training can guess of its own corpus."""
-    parts = [
-        f"{100 * log['held_out']['masked_words']:.0f} % on {OBJECTS[corpus]}"
-        for corpus, log in logs.items()
-        if log["held_out"]
-    ]
-    if not parts:
+    """What each pre-training can guess of its own corpus, the runs of a corpus in one."""
+    found: dict[str, list[str]] = {}
+    for name, log in logs.items():
+        if log["held_out"]:
+            found.setdefault(parted(name)[0], []).append(f"{100 * log['held_out']['masked_words']:.0f}")
+    if not found:
         return "No log of a pre-training is at hand."
-    return f"Of the masked words of texts held out, the models guess {listed(parts)}."
+    parts = [f"{listed(list(dict.fromkeys(shares)))} % on {OBJECTS[corpus]}" for corpus, shares in found.items()]
+    runs = " (a number a run)" if any(len(shares) > 1 for shares in found.values()) else ""
+    return f"Of the masked words of texts held out, the models guess {listed(parts)}{runs}."
 
 
 def gap_sentence(found: pd.DataFrame) -> str:
@@ -147,7 +161,7 @@ def gap_sentence(found: pd.DataFrame) -> str:
     lost = found[(found["degenerate"] > 0) & ~found["task"].isin(LEFT_OUT)]
     parts = []
     for corpus, own in lost.groupby("corpus", sort=False):
-        names = [r.title + (f" ({r.degenerate} of {r.stored} seeds)" if r.searched else "") for r in own.itertuples()]
+        names = [r.title + (f" ({r.degenerate} of {r.stored} times)" if r.searched else "") for r in own.itertuples()]
         parts.append(f"with {OBJECTS[corpus]} on {listed(names)}")
     text = f"{listed([shown_task(name).title for name in LEFT_OUT])} is left out of all averages"
     if not parts:
@@ -165,8 +179,7 @@ def effect_sentence(one: Effect, what: str) -> str:
     text = f"{what}: {_signed(one.mean)} points over {over}"
     if np.isnan(one.low):
         return f"{text}, too few for an interval"
-    words = {"above": "shown", "below": "the opposite is shown", "undecided": "undecided"}
-    return f"{text} ({_interval(one.low, one.high)}; {words[one.word]})"
+    return f"{text} ({_interval(one.low, one.high)}; {one.word})"
 
 
 def effects_sentence(effects: Mapping[tuple, Effect], part: str = "") -> str:
