@@ -51,7 +51,8 @@ found, squares = (read.readings(study, stage, method) for stage in ("landscape",
 lines, paths = read.lines(found), read.paths(found)
 near, far = (read.sharpness(found, size) for size in SHARP)
 flatness = {size: landscape_text.sharpness_differences(table, method) for size, table in (("near", near), ("far", far))}
-walls = landscape_text.barrier_differences(paths, method)
+walls = landscape_text.barrier_means(paths, method)
+between = landscape_text.barrier_differences(paths, method)
 glue_numbers(
     {
         "run_on_landscape": sentences.run_on(study),
@@ -66,7 +67,8 @@ glue_numbers(
         "landscape_seeds_bad": landscape_text.barrier_sentence(walls, "bad to bad, next seed"),
         "landscape_good_bad": landscape_text.barrier_sentence(walls, "good to bad"),
         "landscape_good_random": landscape_text.barrier_sentence(walls, "good to random"),
-        "landscape_bad_seeds": landscape_text.barrier_sentence(walls, landscape_text.BAD_SEEDS),
+        "landscape_apart": paired_text.difference_sentence(between, landscape_text.APART),
+        "landscape_bad_seeds": paired_text.difference_sentence(between, landscape_text.BAD_SEEDS),
     }
 )
 
@@ -122,17 +124,21 @@ forest.differences(flatness["near"], "difference in sharpness, steps of a fifth"
 # %% mystnb={"figure": {"caption": "The loss on straight paths between networks, s-pruning, subnetworks retrained: a thin line a task, mean over seeds, and the thick one their mean.", "name": "fig-landscape-paths"}, "image": {"alt": "Lines of the loss between two networks, a panel for each pair"}}
 landscape.path_lines(paths, method)
 
-# %% mystnb={"figure": {"caption": "Barriers, and differences between barriers, in shares of the loss of knowing nothing. A dot a task, mean over seeds; the bar is the interval over tasks.", "name": "fig-landscape-barriers"}, "image": {"alt": "Barriers with intervals, a row for each pair of networks"}}
-forest.differences(walls, "barrier")
+# %% mystnb={"figure": {"caption": "Barriers, which cannot be below 0, and in the last rows differences between them, in shares of the loss of knowing nothing. A dot a task, mean over seeds; the bar is the interval over tasks.", "name": "fig-landscape-barriers"}, "image": {"alt": "Barriers with intervals, a row for each pair of networks"}}
+forest.differences(walls | between, "barrier, and differences between barriers")
 
 # %% [markdown]
 # - Between seeds, full models: {glue:text}`landscape_seeds_full`.
 # - Between seeds, good subnetworks: {glue:text}`landscape_seeds_good`; bad ones: {glue:text}`landscape_seeds_bad`.
 # - Of one seed, good to random: {glue:text}`landscape_good_random`; good to bad: {glue:text}`landscape_good_bad`.
-# - Bad subnetworks of two seeds against good ones of two seeds: {glue:text}`landscape_bad_seeds`.
+# - Good to bad of one seed less good to good of two seeds, paired: {glue:text}`landscape_apart`.
+# - Bad to bad of two seeds less good to good of two seeds, paired: {glue:text}`landscape_bad_seeds`.
+
+# %%
+landscape_text.barrier_table(walls)
 
 # %% tags=["hide-output"]
-paired_text.difference_table(flatness["near"] | walls, "Sharpness and barriers in numbers, with intervals over tasks.", "landscape-numbers")
+paired_text.difference_table(flatness["near"] | between, "Differences in sharpness and in barriers, with intervals over tasks.", "landscape-numbers")
 
 # %% [markdown]
 # ## What to see, and what not
@@ -145,6 +151,7 @@ paired_text.difference_table(flatness["near"] | walls, "Sharpness and barriers i
 # - On a path between different masks every part of either network passes through half its strength, and a head's part
 #   through a quarter, as it is a product. A barrier there is expected from that alone: it does not say that two networks
 #   found different solutions. Only the paths between seeds of the full model are free of it, as their masks are equal.
+# - Where a network knows nothing, the loss has nowhere to rise from: low barriers between such networks mean little.
 # - Straight lines only: networks with a barrier between them may be joined by a curve.
 # - The loss is that of dev examples, on which the good subnetworks were also chosen, and of a small model on a made-up
 #   language. The intervals are over its tasks; they say nothing of other models.

@@ -63,7 +63,6 @@ own = {
     for value in ("linguistic", "selectivity")
 }
 tuning = probing_text.fine_tuning_differences(layers, method, "linguistic")
-before = probing_text.pretraining_differences(layers, method, "linguistic")
 hard = probing_text.probe_differences(layers, method, "hard", "retrained", ("number",))
 glue_numbers(
     {
@@ -77,7 +76,7 @@ glue_numbers(
         "probes_pruned": probing_text.settled_sentence(own["pruned", "linguistic"], "accuracy, pruned"),
         "probes_pruned_selective": probing_text.settled_sentence(own["pruned", "selectivity"], "selectivity, pruned"),
         "probes_hard": probing_text.settled_sentence(hard, "accuracy on hard verbs, retrained"),
-        "probes_before": probing_text.settled_sentence(before, "accuracy between pre-trained and random weights"),
+        "probes_before": probing_text.pretraining_sentence(layers, method),
         "probes_tuning": probing_text.settled_sentence(tuning, "accuracy"),
     }
 )
@@ -126,10 +125,10 @@ forest.differences(tuning, "difference in accuracy")
 # %% [markdown]
 # {glue:text}`probes_tuning`
 #
-# What pre-training gave: {glue:text}`probes_before`
+# What pre-training gave, against random weights: {glue:text}`probes_before`
 
 # %% tags=["hide-output"]
-paired_text.difference_table(own["retrained", "linguistic"] | tuning | before, "Differences in accuracy in numbers, with intervals over tasks.", "probe-numbers")
+paired_text.difference_table(own["retrained", "linguistic"] | tuning, "Differences in accuracy in numbers, with intervals over tasks.", "probe-numbers")
 
 # %% [markdown]
 # ## What to see, and what not

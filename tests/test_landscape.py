@@ -186,8 +186,10 @@ def test_sentences_say_what_is_settled_and_what_is_missing():
     assert "2 good, 2 random and 2 bad" in landscape_text.learnt_sentence(learnt, "structured")
     assert "0 good, 0 random and 0 bad" in landscape_text.learnt_sentence(table, "structured"), "a loss of 1 is nothing"
     assert "no retrained subnetworks" in landscape_text.flatness_sentence({}, "structured")
-    walls = landscape_text.barrier_differences(read.paths(made_up()), "structured")
-    assert walls["good to bad"].found.mean == pytest.approx(2.0) and walls["good to bad"].found.wins == 3
+    walls = landscape_text.barrier_means(read.paths(made_up()), "structured")
+    assert walls["good to bad"].found.mean == pytest.approx(2.0)
+    assert landscape_text.barrier_sentence(walls, "good to bad").endswith("below 0.1 on 0 of 3 tasks")
+    assert landscape_text.barrier_sentence(walls, "full to full, next seed").startswith("0.00, from 0.00 to 0.00")
     assert landscape_text.barrier_sentence(walls, "no such") == "not measured"
     assert landscape_text.examples_sentence([]) == "No loss surface is stored."
 

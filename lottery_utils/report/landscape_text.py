@@ -24,7 +24,9 @@ ORDERED = (("good", "random"), ("random", "bad"), ("good", "bad"))
 
 
 COMPARED = (("good-bad", "good-random"), ("good-bad", "next seed: good"), ("next seed: bad", "next seed: good"))
+LOW = 0.1  # a barrier below this share of the loss of knowing nothing is called low
 LEARNT = 0.9  # a network with a loss below this share of that of knowing nothing has learnt something
+APART = "(good to bad) − (good to good, next seed)"
 BAD_SEEDS = "(bad to bad, next seed) − (good to good, next seed)"
 
 
@@ -38,18 +40,38 @@ def sharpness_differences(table: pd.DataFrame, method: str, value: str = "sharpn
     return against(rows, value, pairs)
 
 
-def barrier_differences(table: pd.DataFrame, method: str) -> dict[str, Paired]:
-    """Barriers themselves (are they above 0?), then the differences that matter, by label; `table` from `paths`."""
+def barrier_means(table: pd.DataFrame, method: str) -> dict[str, Paired]:
+    """The barrier on each path of a method, by label; none is below 0. `table` as from `analysis.landscape.paths`."""
     rows = barriers(table[table["method"] == method])
-    names = [f"{a}-{b}" for a, b in WITHIN] + [f"next seed: {name}" for name in ACROSS]
     found = {}
-    for pair in names:
-        own = rows[rows["pair"] == pair]
-        if len(own):
-            by_task = own.groupby("title", sort=False)["barrier"].mean()
+    for pair in [f"{a}-{b}" for a, b in WITHIN] + [f"next seed: {name}" for name in ACROSS]:
+        by_task = rows[rows["pair"] == pair].groupby("title", sort=False)["barrier"].mean()
+        if len(by_task):
             found[pair_name(pair)] = Paired(over_tasks(by_task), by_task)
+    return found
+
+
+def barrier_differences(table: pd.DataFrame, method: str) -> dict[str, Paired]:
+    """Differences between barriers of the same task and seed, by label."""
+    rows = barriers(table[table["method"] == method]).rename(columns={"pair": "network"})
     pairs = {f"({pair_name(a)}) − ({pair_name(b)})": (a, b) for a, b in COMPARED}
-    return found | against(rows.rename(columns={"pair": "network"}), "barrier", pairs)
+    return against(rows, "barrier", pairs)
+
+
+def barrier_table(means: dict[str, Paired]) -> Styler:
+    """Barriers: mean over tasks, least, most, and how many are low."""
+    rows = [
+        {
+            "path": label,
+            "mean": f"{one.by_task.mean():.3f}",
+            "least": f"{one.by_task.min():.3f}",
+            "most": f"{one.by_task.max():.3f}",
+            f"tasks below {LOW:g}": f"{int((one.by_task < LOW).sum())} of {len(one.by_task)}",
+        }
+        for label, one in means.items()
+    ]
+    frame = pd.DataFrame(rows, columns=["path", "mean", "least", "most", f"tasks below {LOW:g}"])
+    return dressed(frame, "Barriers in shares of the loss of knowing nothing, mean over seeds.", "barriers")
 
 
 def learnt_sentence(table: pd.DataFrame, method: str) -> str:
@@ -155,9 +177,13 @@ def full_sentence(differences: dict[str, Paired]) -> str:
     return f"{listed(said)}."
 
 
-def barrier_sentence(differences: dict[str, Paired], label: str) -> str:
-    """One barrier or difference of barriers in words."""
-    if label not in differences:
+def barrier_sentence(means: dict[str, Paired], label: str) -> str:
+    """One barrier in words: mean, range over tasks, and how many are low."""
+    if label not in means:
         return "not measured"
-    text = difference_sentence(differences, label)
-    return f"{text}; {differences[label].found.wins} of {differences[label].found.tasks} tasks above 0"
+    values = means[label].by_task
+    if len(values) == 1:
+        return f"{values.iloc[0]:.2f} (one task)"
+    low = int((values < LOW).sum())
+    text = f"{values.mean():.2f}, from {values.min():.2f} to {values.max():.2f}"
+    return f"{text}; below {LOW:g} on {low} of {len(values)} tasks"

@@ -18,6 +18,8 @@ from .probing import probed_name
 from .style import METHOD_NAMES
 from .tables import GAP, dressed
 
+SMALL = 0.005  # differences in accuracy smaller than this are counted, not named
+
 
 def probe_differences(
     layers: pd.DataFrame, method: str, value: str, how: str, probes: tuple[str, ...] = PROBES
@@ -42,15 +44,6 @@ def fine_tuning_differences(layers: pd.DataFrame, method: str, value: str) -> di
         pairs = {f"{probe}: full − pre-trained": ("full", "pretrained")}
         pairs |= {f"{probe}: {name} retrained − full": (f"{name}.retrained", "full") for name in SUBNETWORKS}
         found |= against(rows, value, pairs)
-    return found
-
-
-def pretraining_differences(layers: pd.DataFrame, method: str, value: str) -> dict[str, Paired]:
-    """The pre-trained model against one with random weights, for each probe, by label."""
-    found = {}
-    for probe in PROBES:
-        rows = layers[(layers["method"] == method) & (layers["probe"] == probe)]
-        found |= against(rows, value, {f"{probe}: pre-trained − random weights": ("pretrained", "random_init")})
     return found
 
 
@@ -112,6 +105,16 @@ def context_sentence(layers: pd.DataFrame, floors: pd.DataFrame, method: str) ->
     )
 
 
+def pretraining_sentence(layers: pd.DataFrame, method: str) -> str:
+    """The pre-trained network against random weights, of which there is one network a seed."""
+    rows = layers[layers["method"] == method].groupby(["network", "probe"])["linguistic"].mean()
+    if "pretrained" not in rows or "random_init" not in rows:
+        return "not measured."
+    parts = [f"{p} {as_percent(rows['pretrained', p])} against {as_percent(rows['random_init', p])}" for p in PROBES]
+    text = f"{listed(parts)}, mean over layers."
+    return f"{text} These are single networks, the same for every task, so no interval is given."
+
+
 def settled_sentence(differences: dict[str, Paired], what: str) -> str:
     """Which differences have an interval without 0, with their numbers; how many were looked at."""
     if not differences:
@@ -120,7 +123,9 @@ def settled_sentence(differences: dict[str, Paired], what: str) -> str:
     count = len(differences)
     if not settled:
         return f"None of the {count} differences in {what} is settled."
-    said = [f"{label} {difference_sentence(differences, label, 3)}" for label in settled]
+    small = [label for label in settled if abs(differences[label].found.mean) < SMALL]
+    said = [f"{label} {difference_sentence(differences, label, 3)}" for label in settled if label not in small]
+    said += [f"{len(small)} smaller than {SMALL:g}"] if small else []
     chance = "" if count < 10 else f" By chance alone about {0.05 * count:.1f} of them would be expected to miss 0."
     return f"Differences in {what} whose interval does not hold 0, {len(settled)} of {count}: {listed(said)}.{chance}"
 
