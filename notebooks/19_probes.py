@@ -59,7 +59,7 @@ accuracies, floors = probed.accuracies(found), probed.floors(found)
 layers = probed.over_layers(accuracies)
 own = {
     (how, value): probing_text.probe_differences(layers, method, value, how)
-    for how in ("retrained", "pruned")
+    for how in ("retrained", "pruned", "masked")
     for value in ("linguistic", "selectivity")
 }
 tuning = probing_text.fine_tuning_differences(layers, method, "linguistic")
@@ -75,6 +75,7 @@ glue_numbers(
         "probes_selective": probing_text.settled_sentence(own["retrained", "selectivity"], "selectivity, retrained"),
         "probes_pruned": probing_text.settled_sentence(own["pruned", "linguistic"], "accuracy, pruned"),
         "probes_pruned_selective": probing_text.settled_sentence(own["pruned", "selectivity"], "selectivity, pruned"),
+        "probes_masked": probing_text.settled_sentence(own["masked", "linguistic"], "accuracy, pre-trained weights"),
         "probes_hard": probing_text.settled_sentence(hard, "accuracy on hard verbs, retrained"),
         "probes_before": probing_text.pretraining_sentence(layers, method),
         "probes_tuning": probing_text.settled_sentence(tuning, "accuracy"),
@@ -116,6 +117,8 @@ forest.differences(own["pruned", "linguistic"], "difference in accuracy, pruned"
 # - Retrained, hard verbs: {glue:text}`probes_hard`
 # - Pruned: {glue:text}`probes_pruned`
 # - Pruned, selectivity: {glue:text}`probes_pruned_selective`
+# - The *pre-trained* weights under the same masks, never fine-tuned: {glue:text}`probes_masked` What differs here is due to
+#   which parts are kept, and to nothing else.
 #
 # ## What fine-tuning and pruning take away
 
@@ -141,6 +144,8 @@ paired_text.difference_table(own["retrained", "linguistic"] | tuning, "Differenc
 #   is the same for one dog and for two, so this language gives the network little reason to carry number there.
 # - Selectivity is low or below zero where a real label needs the sentence and a control label only the word: a control task
 #   of word types is then the easier one. It is meant for comparing networks, not probes.
+# - Every task is probed with the same sentences and begins with the same pre-trained model. So the intervals over tasks speak
+#   of other tasks, not of other words or another pre-training; for the few hard verbs the choice of words matters more.
 # - Good, random and bad subnetworks keep the same number of heads and MLPs; a layer that lost all of them hands on what it
 #   got. So a difference in one layer may be where the parts are, not what they do: the means over layers count.
 # - The language is made up and small, its words are unambiguous, and sentences are short. No annotated English text was

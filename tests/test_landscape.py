@@ -258,6 +258,7 @@ def test_probe_cells_hold_every_network_and_layer(study):
     assert sorted(table["layer"].unique()) == [0, 1, 2] and table["linguistic"].between(0, 1).all()
     apart = table[(table["layer"] == 0) & (table["probe"] == "part of speech")].set_index(["seed", "network"])
     pruned = apart.loc[1]["linguistic"]
+    assert pruned["pretrained"] == pruned["good.masked"] == pruned["bad.masked"]
     assert pruned["full"] == pruned["good.pruned"] == pruned["bad.pruned"], "pruning does not touch the embeddings"
     assert "hard" in probing_text.words_sentence(probing.floors(found))
 

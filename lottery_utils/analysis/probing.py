@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 
 from ..landscape.names import NETWORKS
-from ..probes.names import PROBES, UNTRAINED
+from ..probes.names import MASKED, PROBES, UNTRAINED
 from .landscape import SAME, Reading
 
-PROBED = (*UNTRAINED, *NETWORKS)
+PROBED = (*UNTRAINED, *MASKED, *NETWORKS)
 ACCURACY = (*SAME, "network", "probe", "layer", "linguistic", "control", "selectivity", "hard")
 FLOORS = ("probe", "majority", "word", "control_majority", "control_word", "train", "test", "hard")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from functools import lru_cache
 
 import numpy as np
@@ -9,12 +10,12 @@ from torch import nn
 
 from ..models.load import load_tokenizer
 from ..probes.linear import accuracies, floors
-from ..probes.names import PROBES, UNTRAINED
+from ..probes.names import PROBES
 from ..probes.sentences import Questions, draw_sentences, questions
 from ..probes.states import encode_words, word_states
 from ..pruning.masks import model_sizes
 from ..training.batches import Encoded
-from .actions import set_size, timed
+from .actions import prune, set_size, timed
 from .networks import masks_of, networks
 from .stage import Result, Work
 
@@ -22,10 +23,11 @@ from .stage import Result, Work
 def run_probes(work: Work, result: Result) -> None:
     """Probe the hidden states of each network at the words of sentences that it has never seen.
 
-    The arrays: for the pre-trained model, one with random weights, the full model and each subnetwork (as in
-    `networks.networks`) ``accuracy.NAME`` (probes, linguistic and control, layers + 1), the first layer being the
-    embeddings, and ``hard.NAME`` (layers + 1,) of the probe "number"; `majority` and `word` (probes, 2), the accuracies
-    of the most frequent label and of each word's own; `tokens` (probes, 2) for training and testing; `hard_tokens`.
+    The arrays: for the pre-trained model, one with random weights, the pre-trained one under each mask
+    (``good.masked``), the full model and each subnetwork (as in `networks.networks`) ``accuracy.NAME`` (probes,
+    linguistic and control, layers + 1), the first layer being the embeddings, and ``hard.NAME`` (layers + 1,) of the
+    probe "number"; `majority` and `word` (probes, 2), the accuracies of the most frequent label and of each word's own;
+    `tokens` (probes, 2) for training and testing; `hard_tokens`.
     After a degenerate search there are no subnetworks.
     """
     cell, preset = work.cell, work.preset
@@ -33,7 +35,9 @@ def run_probes(work: Work, result: Result) -> None:
     result.degenerate = not masks
     with timed(result, "load"):
         found = {"pretrained": work.classifier(), "random_init": work.classifier("random")}
-        found = {name: found[name].to(work.device) for name in UNTRAINED} | networks(work, result, masks)
+        kept = {f"{name}.masked": prune(copy.deepcopy(found["pretrained"]), mask) for name, mask in masks.items()}
+        found = {name: model.to(work.device) for name, model in {**found, **kept}.items()}
+        found |= networks(work, result, masks)
         encoded, places, asked = _sentences(preset.model, work.model_print, preset.probe_sentences)
     set_size(result, model_sizes(found["full"]), None)
     lows = [floors(asked[probe]) for probe in PROBES]

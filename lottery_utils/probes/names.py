@@ -5,4 +5,6 @@ from __future__ import annotations
 PROBES = ("part of speech", "number", "depth", "role")
 ANSWERS = ("linguistic", "control")
 UNTRAINED = ("pretrained", "random_init")  # read beside the fine-tuned network and its subnetworks
-VERSION = 1  # of sentences, labels and probe, part of the addresses
+# the pre-trained weights under the masks, never fine-tuned: what is due to which parts are kept, and nothing else
+MASKED = ("good.masked", "random.masked", "bad.masked")
+VERSION = 2  # of sentences, labels and probe, part of the addresses

@@ -6,19 +6,21 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..analysis.probing import PROBED
-from ..probes.names import PROBES
+from ..landscape.names import NETWORKS
+from ..probes.names import PROBES, UNTRAINED
 from .landscape import network_name
 from .style import COLOURS, GRID, METHOD_NAMES, NAMES, empty_figure, legend_below, lighter, outer_labels, panels
 
 NOTHING = "Nothing to show: no probes are stored."
 NAMES = NAMES | {"pretrained": "pre-trained", "random_init": "random weights"}
+SHOWN = (*UNTRAINED, *NETWORKS)
 LOOKS = {"pretrained": {"color": "#33997A", "linewidth": 1.8}, "random_init": {"color": "#858585", "linewidth": 1.4}}
 
 
 def probed_name(name: str) -> str:
-    """A network's name in a legend."""
-    return NAMES[name] if name in LOOKS else network_name(name)
+    """A network's name in a legend or table."""
+    kind, _, how = name.partition(".")
+    return f"{kind}, pre-trained weights" if how == "masked" else NAMES[name] if name in LOOKS else network_name(name)
 
 
 def _look(name: str) -> dict:
@@ -34,7 +36,7 @@ def by_layer(table: pd.DataFrame, method: str, value: str, floors: pd.DataFrame 
 
     `table` as from `analysis.probing.accuracies`; `value` is one of its columns linguistic, control and selectivity.
     With `floors`, dotted and dash-dotted lines show what the most frequent label, and each word's own, reach. Only
-    tasks that have every network are averaged.
+    tasks that have every network are averaged; pre-trained weights under a mask are left to the tables.
     """
     rows = table[table["method"] == method]
     names = set(rows["network"])
@@ -45,7 +47,7 @@ def by_layer(table: pd.DataFrame, method: str, value: str, floors: pd.DataFrame 
     figure, axes = panels(len(PROBES), height=2.3, columns=2)
     for ax, probe in zip(axes, PROBES):
         own = rows[rows["probe"] == probe]
-        for name in PROBED:
+        for name in SHOWN:
             mean = own[own["network"] == name].groupby("layer")[value].mean()
             if len(mean):
                 ax.plot(mean.index, mean, zorder=3 if name == "full" else 2, **_look(name))
@@ -61,7 +63,7 @@ def by_layer(table: pd.DataFrame, method: str, value: str, floors: pd.DataFrame 
         ax.yaxis.grid(True, color=GRID, linewidth=0.6)
     what = {"linguistic": "accuracy on test sentences", "control": "accuracy on the control task"}
     outer_labels(figure, axes, "layer (0: embeddings)", what.get(value, "selectivity"))
-    there = [name for name in PROBED if name in names]
+    there = [name for name in SHOWN if name in names]
     handles = [Line2D([], [], label=probed_name(name), **_look(name)) for name in there]
     if floors is not None and value != "selectivity":
         handles += [Line2D([], [], color="#6E6E6E", linestyle=":", linewidth=0.9, label="most frequent label")]

@@ -87,7 +87,9 @@ def words_sentence(floors: pd.DataFrame) -> str:
     parts = [f"{row.probe} {row.train:,} and {row.test:,}" for row in floors.itertuples()]
     hard = floors.loc[floors["probe"] == "number", "hard"]
     text = f"Words to learn from and to be tested on: {listed(parts)}"
-    return f"{text}; of the test words for number {hard.iloc[0]} are hard."
+    error = 0.5 / max(1, hard.iloc[0]) ** 0.5
+    text += f"; of the test words for number {hard.iloc[0]} are hard"
+    return f"{text}, so few that accuracy on them has a standard error of {error:.2f} from the choice of words alone."
 
 
 def context_sentence(layers: pd.DataFrame, floors: pd.DataFrame, method: str) -> str:
