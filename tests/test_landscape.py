@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from pathlib import Path
 
 import nbformat
 import numpy as np
 import pandas as pd
-import papermill
 import pytest
 import torch
+from matplotlib.figure import Figure
+from pandas.io.formats.style import Styler
+from safetensors.numpy import load_file
+from scipy.stats import ttest_1samp
 from small_world import SETTINGS, make_model, make_task
 from tiny import FAMILIES, PLAIN_FAMILIES, tiny_model
 
 from lottery_utils.analysis import landscape as read
 from lottery_utils.analysis import paired, probing
+from lottery_utils.errors import UserError
 from lottery_utils.experiment.landscape_stage import next_seed
 from lottery_utils.experiment.study import open_study
 from lottery_utils.export.dense import dense
@@ -274,16 +279,102 @@ def test_these_cells_come_on_request_and_change_no_other_address(study):
         assert other.address(name.format(stage)) != plain.address(name.format(stage))
 
 
+def run_chapter(name: str, parameters: dict, monkeypatch) -> list:
+    """Run a chapter's code in this process, the way `needs` does, and return what its cells end with."""
+    monkeypatch.setenv("LOTTERY_STORED_ONLY", "1")
+    space, shown = {"__name__": "__main__"}, []
+    for cell in nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4).cells:
+        if cell.cell_type != "code":
+            continue
+        *body, last = ast.parse(cell.source).body
+        is_value = isinstance(last, ast.Expr)
+        exec(compile(ast.Module(body if is_value else [*body, last], []), name, "exec"), space)
+        if is_value:
+            shown.append(eval(compile(ast.Expression(last.value), name, "eval"), space))
+        if "parameters" in cell.metadata.get("tags", []):
+            space |= parameters
+    return shown
+
+
 @pytest.mark.parametrize("name", ["18_landscape", "19_probes"])
-def test_chapters_alone_on_records(study, tmp_path, name):
-    """From the records of a small study they show every figure and compute nothing."""
+def test_chapters_show_a_small_studys_records_and_compute_nothing(study, name, monkeypatch):
     settings = {key: value for key, value in vars(study.preset).items() if key in (*SETTINGS, *SMALL, "model", "data")}
     overrides = json.dumps({**settings, "seeds": [1, 2]})
+    before = sorted(study.store.root.rglob("*"))
     parameters = {"records_preset": "paper", "records_dir": str(study.store.root), "records_overrides": overrides}
-    out, before = tmp_path / "out.ipynb", sorted(study.store.root.rglob("*"))
-    notebook = ROOT / "notebooks" / f"{name}.ipynb"
-    papermill.execute_notebook(str(notebook), str(out), parameters, progress_bar=False, cwd=str(ROOT))
-    outputs = [o for cell in nbformat.read(out, 4).cells for o in cell.get("outputs", [])]
-    assert not any(o.output_type == "error" for o in outputs)
-    assert sum("image/png" in o.get("data", {}) for o in outputs) == 6
+    shown = run_chapter(name, parameters, monkeypatch)
+    assert sum(isinstance(one, Figure) for one in shown) == 6
+    assert sum(isinstance(one, Styler) for one in shown) == {"18_landscape": 4, "19_probes": 3}[name]
+    assert all(one.to_html() for one in shown if isinstance(one, Styler))
     assert sorted(study.store.root.rglob("*")) == before
+
+
+def test_a_chapter_with_nothing_stored_says_so_and_computes_nothing(tmp_path, monkeypatch):
+    with pytest.raises(UserError, match="no records in"):
+        run_chapter("18_landscape", {"records_dir": str(tmp_path / "none")}, monkeypatch)
+    assert not (tmp_path / "none").exists()
+
+
+# what the pages say, computed again from the files of the committed records
+
+
+def raw(question: str, stage: str) -> dict[tuple[str, int], dict[str, np.ndarray]]:
+    found = {}
+    for path in sorted((ROOT / "records" / question).glob("*/record.json")):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if record["cell"]["stage"] == stage:
+            assert record["dirty"] is False, "records of pages are made from a clean clone"
+            found[record["cell"]["task"], record["cell"]["seed"]] = load_file(path.parent / "trajectory.safetensors")
+    return found
+
+
+def over_tasks(values: dict[tuple[str, int], float]) -> tuple[float, float, float]:
+    """Mean over tasks of the means over seeds, and its 95 % interval, by scipy."""
+    tasks = pd.Series(values).groupby(level=0).mean()
+    interval = ttest_1samp(tasks, 0).confidence_interval(0.95)
+    return tasks.mean(), interval.low, interval.high
+
+
+def test_the_surfaces_numbers_are_those_of_the_files(monkeypatch):
+    glued = glued_by("18_landscape", monkeypatch)
+    cells = raw("landscape", "landscape")
+    rise, wall = {}, {}
+    for key, arrays in cells.items():
+        if "line.bad.retrained" not in arrays:
+            continue
+        sizes = list(SIZES)
+        ends = [sizes.index(-0.4), sizes.index(0.4)]
+        values = [arrays[f"line.{kind}.retrained"] for kind in ("good", "bad")]
+        rises = [(v[:, ends] - v[:, [sizes.index(0.0)]]).mean() for v in values]
+        rise[key] = (rises[0] - rises[1]) / arrays["nothing"][0]
+        y = arrays["path.good-bad"]
+        wall[key] = max(y - np.linspace(y[0], y[-1], len(y))) / arrays["nothing"][0]
+    assert len({task for task, _ in rise}) > 2 and len({seed for _, seed in rise}) > 1
+    mean, low, high = over_tasks(rise)
+    assert f"good − bad {mean:+.3f} (95 % interval over" in glued["landscape_flat_far"]
+    assert f"tasks {low:+.3f} to {high:+.3f})" in glued["landscape_flat_far"]
+    tasks = pd.Series(wall).groupby(level=0).mean()
+    assert glued["landscape_good_bad"].startswith(f"{tasks.mean():.2f}, from {tasks.min():.2f} to {tasks.max():.2f}")
+
+
+def test_the_probes_numbers_are_those_of_the_files(monkeypatch):
+    glued = glued_by("19_probes", monkeypatch)
+    depth, differences = PROBES.index("depth"), {}
+    for key, arrays in raw("probes", "probes").items():
+        if "accuracy.bad.retrained" in arrays:
+            one, other = (arrays[f"accuracy.{kind}.retrained"][depth, 0, 1:].mean() for kind in ("good", "bad"))
+            differences[key] = one - other
+    mean, low, high = over_tasks(differences)
+    said = f"depth: good − bad {mean:+.3f} (95 % interval over"
+    assert (said in glued["probes_retrained"]) == (low > 0 or high < 0)
+
+
+def glued_by(name: str, monkeypatch) -> dict[str, str]:
+    """What a chapter glues into its prose from the committed records."""
+    from lottery_utils.report import glue
+
+    found = {}
+    monkeypatch.setattr(glue, "glue_numbers", lambda values: found.update(values))
+    monkeypatch.chdir(ROOT)
+    run_chapter(name, {}, monkeypatch)
+    return found
