@@ -67,6 +67,9 @@ glue_numbers(
         "landscape_seeds_bad": landscape_text.barrier_sentence(walls, "bad to bad, next seed"),
         "landscape_good_bad": landscape_text.barrier_sentence(walls, "good to bad"),
         "landscape_good_random": landscape_text.barrier_sentence(walls, "good to random"),
+        "landscape_full_good": landscape_text.barrier_sentence(walls, "full to good"),
+        "landscape_full_bad": landscape_text.barrier_sentence(walls, "full to bad"),
+        "landscape_nearer": paired_text.difference_sentence(between, landscape_text.NEARER),
         "landscape_apart": paired_text.difference_sentence(between, landscape_text.APART),
         "landscape_bad_seeds": paired_text.difference_sentence(between, landscape_text.BAD_SEEDS),
     }
@@ -87,7 +90,7 @@ landscape.slices(lines, method)
 # The same in two directions, for one seed of some tasks. These are pictures: two directions out of hundreds of thousands,
 # drawn at random.
 
-# %% mystnb={"figure": {"caption": "The loss on a square of two random directions around the full model and retrained subnetworks, one seed. Contour lines are at a quarter, a half and the whole of the loss of knowing nothing; the number in the middle is the network's own loss.", "name": "fig-landscape-squares"}, "image": {"alt": "Small square maps of the loss, a row for each network and a column for each task"}}
+# %% mystnb={"figure": {"caption": "The loss on a square of two random directions around the full model and retrained subnetworks, one seed. Contour lines are at a quarter, a half and the whole of the loss of knowing nothing; the number in the middle is the network's own loss, on half as many examples as in the slices, drawn anew.", "name": "fig-landscape-squares"}, "image": {"alt": "Small square maps of the loss, a row for each network and a column for each task"}}
 landscape.surfaces(squares, study.preset.seeds[0])
 
 # %% [markdown]
@@ -131,6 +134,8 @@ forest.differences(walls | between, "barrier, and differences between barriers")
 # - Between seeds, full models: {glue:text}`landscape_seeds_full`.
 # - Between seeds, good subnetworks: {glue:text}`landscape_seeds_good`; bad ones: {glue:text}`landscape_seeds_bad`.
 # - Of one seed, good to random: {glue:text}`landscape_good_random`; good to bad: {glue:text}`landscape_good_bad`.
+# - Of one seed, full to good: {glue:text}`landscape_full_good`; full to bad: {glue:text}`landscape_full_bad`.
+# - Good to bad less good to random, paired: {glue:text}`landscape_nearer`.
 # - Good to bad of one seed less good to good of two seeds, paired: {glue:text}`landscape_apart`.
 # - Bad to bad of two seeds less good to good of two seeds, paired: {glue:text}`landscape_bad_seeds`.
 

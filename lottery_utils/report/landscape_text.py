@@ -26,6 +26,7 @@ ORDERED = (("good", "random"), ("random", "bad"), ("good", "bad"))
 COMPARED = (("good-bad", "good-random"), ("good-bad", "next seed: good"), ("next seed: bad", "next seed: good"))
 LOW = 0.1  # a barrier below this share of the loss of knowing nothing is called low
 LEARNT = 0.9  # a network with a loss below this share of that of knowing nothing has learnt something
+NEARER = "(good to bad) − (good to random)"
 APART = "(good to bad) − (good to good, next seed)"
 BAD_SEEDS = "(bad to bad, next seed) − (good to good, next seed)"
 
