@@ -92,7 +92,7 @@ chapters: env  ## as report, and store the executed chapters in book/chapters
 	$(BIN)/lottery report $(STUDY) $(SPEED) --out $(OUT) --update-chapters
 
 clean:  ## remove built pages and caches; results stay
-	rm -rf $(OUT)/book book/_build build dist .pytest_cache .hypothesis .ruff_cache *.egg-info
+	rm -rf $(OUT)/book $(OUT)/.executed book/_build build dist .pytest_cache .hypothesis .ruff_cache *.egg-info
 	find lottery_utils tests notebooks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 distclean: clean  ## clean, and remove the environment too; results stay
