@@ -20,6 +20,7 @@ from lottery_utils.errors import UserError
 from lottery_utils.experiment.cells import full
 from lottery_utils.models.load import load_classifier, load_tokenizer
 from lottery_utils.report import pretraining as shown
+from lottery_utils.report import pretraining_tables as tables_of
 from lottery_utils.report import pretraining_text as text
 from lottery_utils.tasks import corpora
 from lottery_utils.tasks.corpus import texts
@@ -236,7 +237,7 @@ def test_studies_are_found_by_the_name_of_their_model(stored, tmp_path):
     assert own["score"].tolist() == [full_score(full("mrpc", 1337))]
     found = analysis.coverage(stored).set_index(["corpus", "task"])
     assert found.loc[("none", "cola"), ["stored", "searched", "degenerate"]].tolist() == [1, 0, 1]
-    assert found.loc[("language", "cola"), ["stored", "searched"]].tolist() == [2, 2]
+    assert found.loc[("language", "cola"), ["stored", "searched", "whole"]].tolist() == [2, 2, 0]
     lottery = analysis.within(frame, list(stored))
     assert lottery["language", "good above bad"].tasks == 4 and lottery["none", "good above bad"].tasks == 3
     assert lottery["language", "good above bad"].mean == pytest.approx(
@@ -261,13 +262,15 @@ def test_everything_on_the_page_stands_for_many_tasks_and_for_one(stored, tasks)
                shown.lead_forest(effects[1]), shown.within_forest(effects[2]), shown.learning_curves({}),
                shown.score_panels(frame[:0]), shown.gain_forest(analysis.gains(frame[:0], corpus_names))]
     assert all(isinstance(one, Figure) for one in figures) and len(figures[1].axes) == len(tasks)
-    tables = [text.budget_table(logs), text.score_table(frame), text.coverage_table(searched)]
-    tables += [text.effect_table(one, "Made up.", "made-up") for one in effects]
+    tables = [tables_of.budget_table(logs), tables_of.score_table(frame), tables_of.coverage_table(searched)]
+    tables += [tables_of.effect_table(one, "Made up.", "made-up") for one in effects]
     assert all("<table" in one.to_html() for one in tables)
     said = text.effects_sentence(effects[2], "good above bad")
     assert ("too few for an interval" in said) == (len(tasks) == 1)
     assert "no task has both" in text.effects_sentence(analysis.within(frame[:0], corpus_names), "good above bad")
     gaps = text.gap_sentence(searched)
+    assert "language (cccccccccccc), none (dddddddddddd)" in tables_of.provenance_table(stored).to_html()
+    assert "time" in text.reach_sentence(searched) and text.reach_sentence(searched[:0]) == "nothing is stored"
     assert gaps.startswith("WNLI is left out of all averages") and ("with no pre-training on CoLA" in gaps) == (
         "cola" in tasks
     )
@@ -304,7 +307,8 @@ def test_what_the_page_says_follows_from_the_records_by_other_code():
     scores = {}
     for record in (json.loads(path.read_text()) for path in paths):
         cell, how = record["cell"], {"finetune": "", "score": "pruned", "retrain": "retrained"}
-        if cell["stage"] in how and not record["degenerate"] and cell["task"] != "wnli":
+        whole = cell["stage"] != "finetune" and record["shares"]["prunable"] == 1
+        if cell["stage"] in how and not record["degenerate"] and not whole and cell["task"] != "wnli":
             corpus, _, run = record["source"]["model"].partition("-")
             key = (corpus, cell["subnetwork"], how[cell["stage"]])
             scores.setdefault(key, {})[cell["task"], run, cell["seed"]] = 100 * record["score"]
