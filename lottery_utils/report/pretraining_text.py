@@ -16,7 +16,7 @@ from .tables import GAP
 if TYPE_CHECKING:
     from ..experiment.study import Study
 
-OBJECTS = {"shuffled": "shuffled words", "brackets": "brackets", "zipf": "Zipf noise", "none": "no pre-training"}
+OBJECTS = {"shuffled": "shuffled words", "brackets": "brackets", "zipf": "Zipf noise", "none": "the unpretrained model"}
 OBJECTS |= {"language": "the language"}
 
 
@@ -113,7 +113,8 @@ def effect_sentence(one: Effect, what: str) -> str:
     text = f"{what}: {signed(one.mean)} points over {over}"
     if np.isnan(one.low):
         return f"{text}, too few for an interval"
-    return f"{text} ({interval(one.low, one.high)}; {one.word})"
+    runs = f"; by run {listed([signed(run) for run in one.runs])}" if one.runs else ""
+    return f"{text} ({interval(one.low, one.high)}{runs}; {one.word})"
 
 
 def effects_sentence(effects: Mapping[tuple, Effect], part: str = "") -> str:
@@ -132,7 +133,7 @@ def answer_sentence(effects: Mapping[tuple, Effect], corpora: list[str]) -> str:
         shown = [OBJECTS[c] for c, word in words.items() if word == "above"]
         against = [OBJECTS[c] for c, word in words.items() if word == "below"]
         untested = [OBJECTS[c] for c, word in words.items() if word == "not testable"]
-        text = f"{name} is shown for {listed(shown)}"
+        text = f"{name} is shown for {listed(shown, 'no corpus')}"
         text += f", the opposite for {listed(against)}" if against else ""
         text += f", and cannot be tested for {listed(untested)}" if untested else ""
         parts.append(text)
