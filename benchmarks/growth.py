@@ -188,7 +188,7 @@ def workers_curve(options) -> None:
     seconds = {}
     for count in options.workers:
         with tempfile.TemporaryDirectory() as folder:
-            study = open_study("demo", ["mrpc"], [1, 2, 3, 4][: 1 if options.tiny else 4], small, folder)
+            study = open_study("demo", ["mrpc"], [1] if options.tiny else [1, 2], small, folder)
             begin = time.perf_counter()
             summary = study.run(workers=count, progress=False)
             seconds[count] = time.perf_counter() - begin
@@ -209,7 +209,7 @@ def workers_curve(options) -> None:
 
 def main() -> None:
     """All curves, or those named."""
-    options = common.arguments(__doc__, parser=parser, rounds=3)
+    options = common.arguments(__doc__, parser=parser, rounds=2)
     if options.tiny:
         options.dev, options.lengths, options.layers, options.seeds = [20, 40], [8, 16], [1, 2], [1, 2]
     chosen = options.only or CURVES

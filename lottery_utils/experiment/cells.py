@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from ..errors import UserError, shown
 from ..presets import GLUE_TASKS, METHODS, SUBNETWORKS, Preset
@@ -53,11 +53,11 @@ class Cell:
     @property
     def name(self) -> str:
         """Readable name, e.g. ``mrpc/42/retrain/structured/good``."""
-        return "/".join(str(part) for part in asdict(self).values() if part != "")
+        return "/".join(str(part) for part in self.as_dict().values() if part != "")
 
     def as_dict(self) -> dict:
         """The five fields as a plain dict."""
-        return asdict(self)
+        return dict(vars(self))
 
 
 def parse_cell(name: str, own: Iterable[str] = ()) -> Cell:
