@@ -93,7 +93,8 @@ def standing_sentence(found: list[Standing], method: str) -> str:
         "neither clearly more nor less": [one for one in others if one.low <= 0 <= one.high],
     }
     parts = [f"{word}: {listed([_said(one) for one in ones])}" for word, ones in groups.items() if ones]
-    return f"{text} {'; '.join(parts).capitalize()}."
+    said = "; ".join(parts)
+    return f"{text} {said[:1].upper()}{said[1:]}."
 
 
 def break_sentence(found: list[Standing], method: str) -> str:
