@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -37,14 +38,19 @@ def run_sentence(studies: Mapping[str, Study], logs: Mapping[str, dict]) -> str:
     trained = [log for log in logs.values() if log["step"]]
     if trained:
         steps = listed(sorted({f"{log['step']:,}" for log in trained}))
-        runs = len({parted(name)[1] for name in logs})
         spent = sum(log["cpu_seconds"] for log in trained) / 60
-        parts.append(
-            f"{runs} run{'s' if runs > 1 else ''} of pre-training a corpus, {steps} steps each, {spent:.0f} minutes of "
-            "CPU time in all"
-        )
+        parts.append(f"{_runs(logs)}, {steps} steps each, {spent:.0f} minutes of CPU time in all")
     parts.append(f"{minutes:.0f} minutes for all fine-tuning, searching and retraining, one thread of a shared machine")
     return "; ".join(parts)
+
+
+def _runs(logs: Mapping[str, dict]) -> str:
+    """How many runs of pre-training each corpus had."""
+    counts = Counter(parted(name)[0] for name in logs)
+    least = min(counts.values())
+    text = f"{least} run{'s' if least > 1 else ''} of pre-training a corpus"
+    more = [OBJECTS[corpus] for corpus, count in counts.items() if count > least]
+    return text + (f", {max(counts.values())} for {listed(more)}" if more else "")
 
 
 def _model(name: str) -> str:
