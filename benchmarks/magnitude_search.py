@@ -2,8 +2,8 @@
 
 85 million weights in the shapes of BERT-base's encoder, ten steps of 10% each. The peer prunes them again and again
 with torch.nn.utils.prune.global_unstructured, as the authors do. Each run is a process of its own; its memory is what
-its peak adds to the weights. Masks are compared bit for bit: with the stable order of |w| (ours), and with the peer,
-which may choose otherwise among weights equal to the threshold, and only there.
+its peak adds to what it holds with the weights. Masks are compared bit for bit: with the stable order of |w| (ours),
+and with the peer, which may choose otherwise among weights equal to the threshold, and only there.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import sys
 import time
 
 import common
+import psutil
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--layers", type=int, default=12, help="layers of BERT-base's shape")
@@ -117,7 +118,7 @@ def one_side(options) -> None:
         return
     build_levels(layers(1)[:1], 1)  # imports are no part of the work
     unit = 1024 if sys.platform != "darwin" else 1
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    before = psutil.Process().memory_info().rss
     cpu, wall = time.process_time(), time.perf_counter()
     {"ours": ours, "peer": peer}[options.side](modules, options.steps)
     times = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
