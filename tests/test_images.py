@@ -162,6 +162,8 @@ def break_it(root: Path, how: str) -> None:
         for path in first.iterdir():
             path.unlink()
         first.rmdir()
+    elif how == "program":  # Pillow would hand it to Ghostscript
+        (first / "b.png").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n")
     elif how == "huge":
         header = bytes.fromhex("89504e470d0a1a0a0000000d49484452") + (60_000).to_bytes(4) * 2 + bytes((8, 2, 0, 0, 0))
         (first / "b.png").write_bytes(header + bytes(4))
@@ -176,6 +178,7 @@ def break_it(root: Path, how: str) -> None:
         ("only others", "found 'a.gz'"),
         ("unknown class", "'void' is not among the classes 'bright spot', 'dark spot'"),
         ("one class", "has one class, 'dark spot'; two or more are needed"),
+        ("program", "b.png: cannot be read as an image (no image of the kinds"),
         ("huge", "b.png: cannot be read as an image"),
     ],
 )
