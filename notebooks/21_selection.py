@@ -93,7 +93,8 @@ selection.seen_forest(seen)
 
 # %% [markdown]
 # **What to see.** Demo: {glue:text}`selection_demo_seen` Real BERT: {glue:text}`selection_laptop_seen` The left ends lie just above the
-# level where searches stop, by construction; the right ends are what the subnetworks are worth.
+# level where searches stop, by construction; the right ends are what the subnetworks are worth. Points are of the full model's
+# score: where that is low, as the real BERT's on CoLA, a few examples of a half move it by many points, so one task says little.
 #
 # {glue:text}`selection_demo_alike` Real BERT: {glue:text}`selection_laptop_alike`
 
@@ -141,11 +142,12 @@ selection_text.hans_table(hans)
 # A half of a dev set is half as many examples: a search on it is noisier than one on all of dev, so the difference found there is
 # rather above than below that of the paper's design. Which examples are held out was drawn once for each task; seeds vary the training only. The demo's
 # dev sets hold sentences that are in no train set, its held-out examples do not, so they differ in more than having been
-# chosen on. The real BERT was not fine-tuned again without held-out examples. Scores after retraining were not compared.
+# chosen on. The real BERT was not fine-tuned again without held-out examples, and was searched on few tasks. Scores after
+# retraining were not compared. What no figure names was not run: the same settings choose masks of m-pruning too.
 #
 # ## The records
 #
-# `python scripts/records.py FOLDER QUESTION` makes them anew.
+# `python scripts/records.py FOLDER QUESTION` makes them anew; its first lines say which questions were asked.
 
 # %%
 tables.provenance_table(studies["demo"])
