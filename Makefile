@@ -78,6 +78,8 @@ fuzz: env  ## try INPUTS made-up and damaged inputs of every kind
 pretraining: env  ## the weights of chapter 17 anew, in OUT/pretraining
 	for corpus in language shuffled brackets zipf none; do \
 		$(BIN)/python -m lottery_utils.tasks.pretrain --corpus $$corpus --out $(OUT)/pretraining/$$corpus || exit; done
+	for corpus in language shuffled none; do \
+		$(BIN)/python -m lottery_utils.tasks.pretrain --corpus $$corpus --seed 2 --out $(OUT)/pretraining/$$corpus-2 || exit; done
 
 bench: env  ## measure what needs no GPU beside its peers and write the benchmark pages, 15 minutes
 	@$(BIN)/python -c 'import accelerate' 2>/dev/null \
@@ -92,7 +94,7 @@ chapters: env  ## as report, and store the executed chapters in book/chapters
 	$(BIN)/lottery report $(STUDY) $(SPEED) --out $(OUT) --update-chapters
 
 clean:  ## remove built pages and caches; results stay
-	rm -rf $(OUT)/book book/_build build dist .pytest_cache .hypothesis .ruff_cache *.egg-info
+	rm -rf $(OUT)/book $(OUT)/.executed book/_build build dist .pytest_cache .hypothesis .ruff_cache *.egg-info
 	find lottery_utils tests notebooks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 distclean: clean  ## clean, and remove the environment too; results stay

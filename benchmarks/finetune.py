@@ -17,10 +17,10 @@ import common
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--full", action="store_true", help="train the padded side to the end too (many minutes)")
-parser.add_argument("--examples", type=int, default=1600, help="train examples")
-parser.add_argument("--dev", type=int, default=1043, help="dev examples, for the score")
+parser.add_argument("--examples", type=int, default=1200, help="train examples")
+parser.add_argument("--dev", type=int, default=872, help="dev examples, for the score")
 parser.add_argument("--epochs", type=int, default=2)
-parser.add_argument("--task", default="cola", help="GLUE task whose examples are used")
+parser.add_argument("--task", default="sst2", help="GLUE task whose examples are used")
 parser.add_argument("--padded-steps", type=int, default=6, help="steps of a round of the padded side")
 
 

@@ -34,7 +34,7 @@ def bert_base():
 
 def main() -> None:
     """Measure all models in turn, print, append."""
-    options = common.arguments(__doc__, parser=parser, rounds=5)
+    options = common.arguments(__doc__, parser=parser, rounds=3)
     import copy
 
     import material

@@ -31,8 +31,8 @@
 # - **released**: the authors' whole procedure, see [](../protocol.md): running sums over batches of 64, layer norms that take in
 #   removed heads, and importances of the mask that failed where the search changes phase.
 #
-# **What was run.** Demo: {glue:text}`sums_demo_run`; {glue:text}`sums_demo_on`. Real BERT: {glue:text}`sums_laptop_run`;
-# {glue:text}`sums_laptop_on`. The records came with the repository; nothing is computed on this page.
+# **What was run.** Demo: {glue:text}`sums_demo_run`; {glue:text}`sums_demo_cost`; {glue:text}`sums_demo_on`. Real BERT:
+# {glue:text}`sums_laptop_run`; {glue:text}`sums_laptop_cost`; {glue:text}`sums_laptop_on`. The records came with the repository; nothing is computed on this page.
 #
 # **The answer.** Demo: {glue:text}`sums_demo_answer` Real BERT: {glue:text}`sums_laptop_answer`
 
@@ -45,7 +45,7 @@ records_overrides = None
 from lottery_utils.analysis import sums as found
 from lottery_utils.report import sentences, sums, sums_text, tables
 from lottery_utils.report.glue import glue_numbers
-from lottery_utils.report.stored import stored_study
+from lottery_utils.report.stored import cost_of, stored_study
 from lottery_utils.report.style import apply_style
 
 apply_style()
@@ -68,12 +68,16 @@ of_seeds = {name: found.seed_effects(own) for name, own in seeds.items()}
 titles = {"same size": "score at equal size", "weights": "weights kept", "good": "good, pruned", "bad": "bad, pruned"}
 glue_numbers(
     {
-        "sums_demo_answer": sums_text.answer_sentence(alike["demo"], seeds_alike["demo"], same["demo"], kept["demo"]),
+        "sums_demo_answer": sums_text.answer_sentence(
+            model["demo"], alike["demo"], seeds_alike["demo"], same["demo"], kept["demo"]
+        ),
         "sums_laptop_answer": sums_text.answer_sentence(
-            alike["laptop"], seeds_alike["laptop"], same["laptop"], kept["laptop"]
+            model["laptop"], alike["laptop"], seeds_alike["laptop"], same["laptop"], kept["laptop"]
         ),
         "sums_demo_run": sums_text.run_sentence(searched["demo"], model["demo"]),
         "sums_laptop_run": sums_text.run_sentence(searched["laptop"], model["laptop"]),
+        "sums_demo_cost": cost_of(studies["demo"]),
+        "sums_laptop_cost": cost_of(studies["laptop"]),
         "sums_demo_on": sentences.run_on(studies["demo"]),
         "sums_laptop_on": sentences.run_on(studies["laptop"]),
         "sums_demo_model": sums_text.model_sentence(model["demo"]),
@@ -84,6 +88,7 @@ glue_numbers(
         "sums_laptop_seeds": sums_text.seeds_sentence(seeds["laptop"], of_seeds["laptop"]),
         "sums_demo_alike": sums_text.alike_sentence(alike["demo"], seeds_alike["demo"]),
         "sums_laptop_alike": sums_text.alike_sentence(alike["laptop"], seeds_alike["laptop"]),
+        "sums_demo_seed_masks": sums_text.seed_masks_sentence(seeds_alike["demo"], found.seed_mask_effects(seeds_alike["demo"])),
         "sums_demo_same": sums_text.effect_sentence(same["demo"], "same size", "Score at equal size"),
         "sums_demo_weights": sums_text.effect_sentence(kept["demo"], "weights", "Share of prunable weights kept"),
         "sums_demo_good": sums_text.effect_sentence(kept["demo"], "good", "Score of good subnetworks, pruned"),
@@ -129,6 +134,8 @@ sums.likeness_bars(alike, seeds_alike, "mlp")
 
 # %% [markdown]
 # **What to see.** Demo: {glue:text}`sums_demo_alike` Real BERT: {glue:text}`sums_laptop_alike`
+#
+# Demo: {glue:text}`sums_demo_seed_masks`
 #
 # Is what stays as good? In the first phase of a search every rule removes the same number at each step, so scores can be
 # compared at equal size. After it, a better rule shows as a smaller subnetwork, since all searches stop at the same share of the full

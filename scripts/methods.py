@@ -23,8 +23,10 @@ def main(folder: str, preset: str = "demo", *changes: str) -> int:
             overrides[key] = json.loads(value)
         except ValueError:
             overrides[key] = value
-    for seed in open_study(preset, None, None, overrides, folder).preset.seeds:
-        for method, kind in FIELDS.items():
+    asked = open_study(preset, None, None, overrides, folder).preset
+    for seed in asked.seeds:
+        for method in asked.methods:
+            kind = FIELDS[method]
             for name in METHODS[kind]:
                 study = open_study(preset, None, None, {**overrides, "seeds": [seed], kind: name}, folder)
                 summary = study.run(["curve"], [method], engine="serial", progress=False)

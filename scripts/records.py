@@ -1,7 +1,9 @@
 """Make the records of chapters 20 and 21 anew: python scripts/records.py FOLDER QUESTION [PRESET [KEY=VALUE ...]].
 
 FOLDER is a results folder; fine-tuned models that lie there are used. QUESTION is one of the lists below; the run
-can be stopped and started again. Values are JSON or bare text, as with `lottery run --set`.
+can be stopped and started again. Values are JSON or bare text, as with `lottery run --set`. Chapter 20 was made by
+"sums" (demo and laptop), "exact", "running" and "released" (demo, two seeds), chapter 21 by "halves_s" (demo, two
+seeds; laptop, CoLA) and "held_out_s" (demo, two seeds); the others go on from there.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import json
 import sys
 
+from lottery_utils.errors import UserError
 from lottery_utils.experiment.study import open_study
 
 RUNNING = {"importance": "running"}
@@ -47,8 +50,11 @@ QUESTIONS = {  # name: (changed settings, (stages, methods, subnetworks)), in th
 }
 
 
-def main(folder: str, question: str, preset: str = "demo", *changes: str) -> int:
-    """Compute what `question` needs, in one process; 1 where a cell failed."""
+def main(folder: str = "", question: str = "", preset: str = "demo", *changes: str) -> int:
+    """Compute what `question` needs, in one process; 1 where a cell failed, 2 for bad input."""
+    if not folder or question not in QUESTIONS:
+        print(f"expected FOLDER QUESTION [PRESET [KEY=VALUE ...]]; questions: {', '.join(QUESTIONS)}", file=sys.stderr)
+        return 2
     overrides = {}
     for change in changes:
         name, _, value = change.partition("=")
@@ -58,7 +64,11 @@ def main(folder: str, question: str, preset: str = "demo", *changes: str) -> int
             overrides[name] = value
     fine = True
     for settings, (stages, methods, subnetworks) in QUESTIONS[question]:
-        study = open_study(preset, None, None, {**overrides, **settings}, folder)
+        try:
+            study = open_study(preset, None, None, {**overrides, **settings}, folder)
+        except UserError as error:
+            print(f"records: error: {error}", file=sys.stderr)
+            return 2
         summary = study.run(stages, methods, subnetworks, engine="serial", progress=False)
         print(settings, summary, *summary.failed.values(), flush=True)
         fine = fine and summary.ok

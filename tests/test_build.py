@@ -232,6 +232,33 @@ def test_a_chapter_that_stops_is_named_in_one_line_and_kept_and_the_others_run(r
     assert nbformat.read(folder / "01_a.ipynb", as_version=4).cells[-1].outputs
 
 
+def test_a_chapter_is_run_again_only_when_something_behind_it_changed(repository, capsys):
+    """Changes of the notebook, a parameter, the results and the stored records; the others stay as they were run."""
+    code = "import secrets; print(preset, results_dir, secrets.token_hex(8))"
+    for name in ("01_a", "02_b"):
+        nbformat.write(notebook(code), repository / "notebooks" / f"{name}.ipynb")
+
+    def run(results: str = "r", **options) -> list[str]:
+        folder = build.build_report("demo", results_dir=results, build=False, progress=False, **options)
+        return [nbformat.read(p, as_version=4).cells[-1].outputs[0].text for p in sorted(folder.glob("*.ipynb"))]
+
+    first = run()
+    capsys.readouterr()
+    assert run() == first and "nothing behind them changed: 01_a, 02_b" in capsys.readouterr().out
+    nbformat.write(notebook(code, "print(1)"), repository / "notebooks" / "02_b.ipynb")
+    second = run()
+    assert second[0] == first[0] and second[1] == "1\n"
+    assert run("elsewhere")[0] != first[0]
+    seen = {run()[0]}
+    for place in ("r/cell/record.json", "records/laptop/cell/record.json"):
+        path = repository / place
+        path.parent.mkdir(parents=True)
+        path.write_text("{}")
+        seen.add(run()[0])
+    assert len(seen) == 3 and run()[0] in seen
+    assert run(update_chapters=True)[0] not in seen
+
+
 def test_an_interrupted_report_leaves_no_kernel(repository):
     """Both kernels wait for ever; one says that it is there, and the report is interrupted."""
     import psutil

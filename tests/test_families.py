@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import small_world
 import torch
-from tiny import IMAGE_FAMILIES, PLAIN_FAMILIES, SIDE, tiny_batch, tiny_model
+from tiny import IMAGE_FAMILIES, PLAIN_FAMILIES, SIDE, tiny_batch, tiny_config, tiny_model
 from transformers import ViTImageProcessorPil
 
 from lottery_utils.attention.maps import attention_maps
@@ -226,19 +226,14 @@ def test_every_family_gets_passes_that_know_it(family):
 
 def make_model(folder: Path, family: str) -> Path:
     """A tiny random model of `family` with the tokenizer of the small world."""
-    import transformers as tf
+    from transformers import AutoModel
 
     small_world.make_model(folder)
-    sizes = dict(vocab_size=25, hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=48)
-    sizes |= {"max_position_embeddings": 32, "pad_token_id": 0}
+    config = tiny_config(family, layers=2)
+    config.initializer_range = 0.1
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        if family == "albert":
-            model = tf.AlbertModel(tf.AlbertConfig(**sizes, embedding_size=32, initializer_range=0.1))
-        else:
-            special = dict(bos_token_id=2, cls_token_id=2, eos_token_id=3, sep_token_id=3)
-            model = tf.ModernBertModel(tf.ModernBertConfig(**sizes, **special, initializer_range=0.1))
-    model.save_pretrained(folder)
+        AutoModel.from_config(config).save_pretrained(folder)
     return folder
 
 

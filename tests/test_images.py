@@ -55,13 +55,16 @@ def make_folder(root: Path, splits: dict[str, int], seed: int = 0) -> Path:
     return root
 
 
-def make_vit(folder: Path, processor: bool = True) -> Path:
+def make_vit(folder: Path, processor: bool = True, **change) -> Path:
     """A tiny random vision transformer, with or without its image processor's file."""
     from transformers import ViTImageProcessorPil, ViTModel
 
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        ViTModel(tiny_config("vit", layers=2), add_pooling_layer=False).save_pretrained(folder)
+        config = tiny_config("vit", layers=2)
+        for name, value in change.items():
+            setattr(config, name, value)
+        ViTModel(config, add_pooling_layer=False).save_pretrained(folder)
     if processor:
         ViTImageProcessorPil(size={"height": SIDE, "width": SIDE}, image_std=[0.3] * 3).save_pretrained(folder)
     return folder
@@ -159,6 +162,8 @@ def break_it(root: Path, how: str) -> None:
         for path in first.iterdir():
             path.unlink()
         first.rmdir()
+    elif how == "program":  # Pillow would hand it to Ghostscript
+        (first / "b.png").write_text("%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n")
     elif how == "huge":
         header = bytes.fromhex("89504e470d0a1a0a0000000d49484452") + (60_000).to_bytes(4) * 2 + bytes((8, 2, 0, 0, 0))
         (first / "b.png").write_bytes(header + bytes(4))
@@ -173,6 +178,7 @@ def break_it(root: Path, how: str) -> None:
         ("only others", "found 'a.gz'"),
         ("unknown class", "'void' is not among the classes 'bright spot', 'dark spot'"),
         ("one class", "has one class, 'dark spot'; two or more are needed"),
+        ("program", "b.png: cannot be read as an image (no image of the kinds"),
         ("huge", "b.png: cannot be read as an image"),
     ],
 )
@@ -240,13 +246,15 @@ def test_every_mode_becomes_upright_rgb_on_white(tmp_path):
     assert (np.asarray(open_image(tmp_path / "palette.gif")) == 255).all()
 
 
-def test_two_steps_are_what_the_processor_does(world):
-    reader = load_image_reader(world["model"])
-    images = [open_image(path) for path in load_task("spots", world["data"]).dev.files[:6]]
+@pytest.mark.parametrize("channels", [3, 1])
+def test_two_steps_are_what_the_processor_does(world, tmp_path, channels):
+    folder = world["model"] if channels == 3 else make_vit(tmp_path / "grey", False, num_channels=1)
+    reader = load_image_reader(str(folder))
+    images = [reader.coloured(open_image(path)) for path in load_task("spots", world["data"]).dev.files[:6]]
     want = reader.processor(images=images, return_tensors="pt")["pixel_values"]
     found = reader.scaled(torch.from_numpy(np.stack([reader.sized(image) for image in images])))
     torch.testing.assert_close(found, want, atol=1e-6, rtol=0)
-    assert reader.tokens == 10 and found.shape[1:] == reader.shape == (3, SIDE, SIDE)
+    assert reader.tokens == 10 and found.shape[1:] == reader.shape == (channels, SIDE, SIDE)
 
 
 def test_a_processor_is_found_checked_and_counted(world, tmp_path):

@@ -31,7 +31,7 @@ from lottery_utils.models.compact import compact
 from lottery_utils.probes.names import PROBES
 from lottery_utils.pruning.masks import WeightMask
 from lottery_utils.report import landscape_text, probing_text
-from lottery_utils.training.batches import Encoded
+from lottery_utils.training.batches import Encoded, take
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL = {"landscape_examples": 24, "landscape_directions": 2, "landscape_grid": 3, "probe_sentences": 60}
@@ -110,7 +110,7 @@ def test_the_loss_is_torchs_and_the_unit_that_of_a_constant_answer():
         logits = model(torch.from_numpy(data.ids.astype(np.int64)).reshape(-1, 6)).logits
     expected = torch.nn.functional.cross_entropy(logits, torch.from_numpy(data.labels))
     assert loss.mean_loss(model, data) == pytest.approx(float(expected), rel=1e-5)
-    part = loss.part_of(data, np.array([3, 7]))
+    part = take(data, np.array([3, 7]))
     assert len(part) == 2 and part.ids.tolist() == [*data.ids[18:24], *data.ids[42:48]]
     assert loss.loss_of_knowing_nothing(np.array([0, 0, 1, 1])) == pytest.approx(np.log(2))
     assert loss.loss_of_knowing_nothing(np.array([1, 1, 1])) == 0

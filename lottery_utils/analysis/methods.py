@@ -68,16 +68,25 @@ def curves(study: Results) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)[list(CURVES)]
 
 
-def gaps(study: Results) -> tuple[dict[str, list[int]], list[str]]:
-    """Tasks (titles) with seeds whose full model does not beat the majority score; tasks that lack a curve."""
+def gaps(study: Results) -> tuple[dict[str, list[int]], dict[str, dict[int, list[str]]]]:
+    """What cannot be compared: task (title) to seeds whose full model does not beat the majority score, and by method
+    seed to tasks (titles) that lack a curve of some way to rank.
+    """
     flat: dict[str, list[int]] = {}
-    count = dict.fromkeys(study.preset.tasks, 0)
-    for _, _, cell, record, _ in curve_records(study):
-        count[cell.task] += 1
+    there: dict[tuple[str, int, str], int] = {}
+    for method, _, cell, record, _ in curve_records(study):
+        key = (method, cell.seed, cell.task)
+        there[key] = there.get(key, 0) + 1
         seeds = flat.setdefault(shown_task(cell.task).title, []) if record["degenerate"] else [cell.seed]
         seeds.extend([] if cell.seed in seeds else [cell.seed])
-    wanted = len(by_method(study)) * len(study.preset.seeds)
-    return flat, [shown_task(task).title for task, there in count.items() if there < wanted]
+    ways = [method for method, _ in by_method(study)]
+    lacking: dict[str, dict[int, list[str]]] = {}
+    for method in dict.fromkeys(ways):
+        for seed in study.preset.seeds:
+            tasks = [t for t in study.preset.tasks if there.get((method, seed, t), 0) < ways.count(method)]
+            if tasks:
+                lacking.setdefault(method, {})[seed] = [shown_task(task).title for task in tasks]
+    return flat, lacking
 
 
 def breaks(frame: pd.DataFrame, threshold: float = 0.9) -> pd.DataFrame:

@@ -73,11 +73,13 @@ def parted(model: str) -> tuple[str, int] | None:
 def all_scores(studies: Mapping[str, Study]) -> pd.DataFrame:
     """Scores of the structured path for each model: columns corpus, run and `scores.RESULT`.
 
-    `studies` are by the names of their models. Subnetworks of degenerate searches are left out: gaps, no numbers.
+    `studies` are by the names of their models. Subnetworks of degenerate searches are left out: gaps, no numbers; so
+    are those of searches that could remove nothing, where good, random and bad are all the full model.
     """
     frames = []
     for name, study in studies.items():
         table = study.table(STAGES, ["structured"])
+        table = table[(table["stage"] == "finetune") | (table["share_prunable"].astype(float) < 1)]
         if len(table):
             corpus, run = parted(name)
             frames.append(results(table).assign(corpus=corpus, run=run))
@@ -167,10 +169,11 @@ def _gap(frame: pd.DataFrame, corpus: str, pair: tuple) -> pd.Series:
 
 
 def coverage(studies: Mapping[str, Study]) -> pd.DataFrame:
-    """One row a corpus and task: searches stored, of these degenerate and searched; kept shares of the searched.
+    """One row a corpus and task: searches stored, of these degenerate, without result (`whole`: nothing was removed)
+    and with one (`searched`); kept shares of the latter.
 
-    Columns corpus, task, title, stored, searched, degenerate, heads, mlps, weights (means over runs and seeds, in
-    [0, 1]).
+    Columns corpus, task, title, stored, searched, degenerate, whole, heads, mlps, weights (means over runs and seeds,
+    in [0, 1]).
     """
     tables = {}
     for name, study in studies.items():
@@ -181,11 +184,13 @@ def coverage(studies: Mapping[str, Study]) -> pd.DataFrame:
     for corpus, found in tables.items():
         for task in tasks:
             own = pd.concat([table[table["task"] == task] for table in found])
-            hit = own[~own["degenerate"].astype(bool)]
+            degenerate = own["degenerate"].astype(bool)
+            hit = own[~degenerate & (own["share_prunable"].astype(float) < 1)]
             kept = {name: hit[f"share_{column}"].astype(float).mean() for name, column in SHARES.items()}
-            counts = {"stored": len(own), "searched": len(hit), "degenerate": len(own) - len(hit)}
+            counts = {"stored": len(own), "searched": len(hit), "degenerate": int(degenerate.sum())}
+            counts["whole"] = counts["stored"] - counts["searched"] - counts["degenerate"]
             rows.append({"corpus": corpus, "task": task, "title": shown_task(task).title, **counts, **kept})
-    return pd.DataFrame(rows, columns=["corpus", "task", "title", "stored", "searched", "degenerate", *SHARES])
+    return pd.DataFrame(rows, columns=["corpus", "task", "title", "stored", "searched", "degenerate", "whole", *SHARES])
 
 
 SHARES = {"heads": "heads", "mlps": "mlps", "weights": "prunable"}

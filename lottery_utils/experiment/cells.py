@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from ..errors import UserError, shown
 from ..presets import GLUE_TASKS, METHODS, SUBNETWORKS, Preset
@@ -53,11 +53,11 @@ class Cell:
     @property
     def name(self) -> str:
         """Readable name, e.g. ``mrpc/42/retrain/structured/good``."""
-        return "/".join(str(part) for part in asdict(self).values() if part != "")
+        return "/".join(str(part) for part in self.as_dict().values() if part != "")
 
     def as_dict(self) -> dict:
         """The five fields as a plain dict."""
-        return asdict(self)
+        return dict(vars(self))
 
 
 def parse_cell(name: str, own: Iterable[str] = ()) -> Cell:
@@ -141,18 +141,22 @@ def upstream(cell: Cell, seeds: Iterable[int]) -> tuple[Cell, ...]:
     if cell.stage in COMPARING:  # a landscape joins networks of different seeds
         wanted = sorted(seeds) if cell.stage == "landscape" else [cell.seed]
         return tuple(needed for seed in wanted for needed in _compared(cell.task, seed, cell.method))
-    of_all_seeds = tuple(Cell(cell.task, seed, "search", cell.method, "good") for seed in sorted(seeds))
     if cell.stage == "attention":
-        return (full(cell.task, cell.seed), *of_all_seeds)
+        return (full(cell.task, cell.seed), *_searches(cell, seeds))
     if cell.stage == "control":
         if cell.subnetwork in SUPER:
-            return of_all_seeds
+            return _searches(cell, seeds)
         search = Cell(cell.task, cell.seed, "search", cell.method, "good")
         # magnitude controls rank the fine-tuned weights, structured ones need the good mask only
         return (full(cell.task, cell.seed), search) if cell.method == "magnitude" else (search,)
     if cell.stage in ("score", "hans"):
         return (full(cell.task, cell.seed), mask_source(cell))
     return (mask_source(cell),)
+
+
+def _searches(cell: Cell, seeds: Iterable[int]) -> tuple[Cell, ...]:
+    """The searches of a cell's task and method, of all seeds."""
+    return tuple(Cell(cell.task, seed, "search", cell.method, "good") for seed in sorted(seeds))
 
 
 def _compared(task: str, seed: int, method: str) -> list[Cell]:

@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 from ..landscape.directions import Direction, direction, noise_like
-from ..landscape.loss import line, loss_of_knowing_nothing, part_of, path, plane
+from ..landscape.loss import line, loss_of_knowing_nothing, path, plane
 from ..landscape.names import ACROSS, SIZES, SURFACE_REACH, SURFACE_SHARE, SURFACES, WITHIN
 from ..pruning.masks import model_sizes
-from ..training.batches import Encoded
+from ..training.batches import Encoded, take
 from ..training.device import derived_seed
 from .actions import prune, set_size, timed
 from .cells import Cell, full
@@ -67,7 +67,7 @@ def _prepare(work: Work, result: Result, share: float) -> tuple[dict[str, Mask],
     wanted = max(1, round(preset.landscape_examples * share))
     drawn = np.random.default_rng(derived_seed("landscape examples", cell.task, wanted)).permutation(len(data.dev))
     rows = np.sort(drawn[:wanted])
-    examples = part_of(data.dev, rows)
+    examples = take(data.dev, rows)
     nothing = np.array([loss_of_knowing_nothing(examples.labels)])
     result.trajectory = {"rows": rows.astype(np.int64), "nothing": nothing}
     return masks, found, examples

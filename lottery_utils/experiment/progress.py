@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from contextlib import contextmanager
 
 from .cells import Cell
@@ -21,24 +22,30 @@ class Bar:
             disable=not show,
             file=sys.stderr,
             mininterval=0.5 if sys.stderr.isatty() else 15.0,
-            bar_format="{desc} {percentage:3.0f}%|{bar:20}| {elapsed}, {remaining} to go{postfix}",
+            bar_format="{desc} {percentage:3.0f}%|{bar:20}| {elapsed}{postfix}",
             leave=True,
         )
+        self.begin: float | None = None  # of the first cell: what comes before it says nothing about the rest
+        self.cell = ""
         self._describe()
 
     def start(self, cell: Cell) -> None:
         """Show that a cell is being computed."""
-        self.bar.set_postfix_str(cell.name, refresh=False)
+        self.begin = self.begin or time.monotonic()
+        self.cell = cell.name
+        self._describe()
 
     def finish(self, cell: Cell, answer: dict) -> None:
         """Advance by a cell's estimated cost, and by that of the cells it blocks when it failed."""
         self.cells += 1
+        self.bar.n += self.schedule.cost[cell] + self.schedule.lost.get(cell, 0.0)
         self._describe()
-        self.bar.update(self.schedule.cost[cell] + self.schedule.lost.get(cell, 0.0))
+        self.bar.update(0.0)
 
     def refresh(self) -> None:
         """Let the clock go on."""
         if sys.stderr.isatty():
+            self._describe()
             self.bar.refresh()
 
     def write(self, line: str) -> None:
@@ -47,11 +54,22 @@ class Bar:
 
     def close(self) -> None:
         """Leave the last state on the screen."""
-        self.bar.set_postfix_str("", refresh=False)
+        self.cell = ""
+        self._describe()
         self.bar.close()
 
     def _describe(self) -> None:
         self.bar.set_description_str(f"{self.cells}/{self.total} cells", refresh=False)
+        self.bar.set_postfix_str(", ".join(filter(None, (self._to_go(), self.cell))), refresh=False)
+
+    def _to_go(self) -> str:
+        """Time to go, the cells being computed taken for half done; nothing before the first is finished."""
+        if self.begin is None or not self.bar.n:
+            return ""
+        half = sum(self.schedule.cost[cell] for cell in self.schedule.running) / 2
+        done = self.bar.n + half
+        seconds = (time.monotonic() - self.begin) * max(0.0, self.bar.total - done) / done
+        return f"{self.bar.format_interval(seconds)} to go"
 
 
 @contextmanager

@@ -22,9 +22,9 @@ def sample(study: Study, cell: Cell, count: int = 16) -> tuple[dict[str, torch.T
     preset = study.preset
     data = load_task(cell.task, preset.data, preset.train_limit, preset.dev_limit)
     if data.task.images:
-        processor = load_image_reader(preset.model).processor
-        images = [open_image(path) for path in data.dev.files[:count]]
-        return dict(processor(images=images, return_tensors="pt")), processor
+        reader = load_image_reader(preset.model)
+        images = [reader.coloured(open_image(path)) for path in data.dev.files[:count]]
+        return dict(reader.processor(images=images, return_tensors="pt")), reader.processor
     columns = [list(column) for column in zip(*data.dev.texts[:count])]
     tokenizer = load_tokenizer(preset.model)
     length = min(preset.max_length, tokenizer.model_max_length)

@@ -12,14 +12,6 @@ from .directions import Direction, moved
 from .names import POINTS, SIZES
 
 
-def part_of(encoded: Encoded, rows: np.ndarray) -> Encoded:
-    """The examples `rows` of `encoded`, in that order."""
-    where = np.concatenate([np.arange(encoded.starts[r], encoded.starts[r + 1]) for r in rows])
-    starts = np.concatenate([[0], np.cumsum(encoded.lengths[rows])]).astype(np.int64)
-    types = encoded.types[where] if len(encoded.types) else encoded.types
-    return Encoded(encoded.ids[where], types, starts, encoded.labels[rows], encoded.pad)
-
-
 def mean_loss(model: nn.Module, examples: Encoded) -> float:
     """Mean loss of `examples` in fp32, dropout off: cross-entropy in nats, or squared error for scores."""
     return float(batch_loss(torch.from_numpy(predict(model, examples)), torch.from_numpy(examples.labels)))

@@ -26,16 +26,18 @@ class ImageReader:
 
     def sized(self, image) -> np.ndarray:
         """An 8-bit RGB image (Pillow) as the processor resizes and crops it: uint8 (C, H, W); raises UserError."""
-        if self.shape[0] == 1:
-            image = image.convert("L")
-        pixels = self.processor(images=[image], do_rescale=False, do_normalize=False, return_tensors="np")
-        pixels = np.asarray(pixels["pixel_values"][0])
+        as_it_is = {"do_rescale": False, "do_normalize": False, "return_tensors": "np"}
+        pixels = np.asarray(self.processor(images=[self.coloured(image)], **as_it_is)["pixel_values"][0])
         if pixels.shape != self.shape:
             raise UserError(
                 f"{IMAGE_FILES[0]} makes images of {pixels.shape}, the model takes {self.shape} (channels, height, "
                 "width); make its size agree with config.json's image_size"
             )
         return pixels.clip(0, 255).round().astype(np.uint8)
+
+    def coloured(self, image):
+        """The image (Pillow) in the channels that the model takes: grey where that is one."""
+        return image.convert("L") if self.shape[0] == 1 else image
 
     def scaled(self, pixels: torch.Tensor) -> torch.Tensor:
         """What the model gets, float32 (B, C, H, W), of sized images uint8 (B, C, H, W)."""

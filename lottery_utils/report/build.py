@@ -14,6 +14,7 @@ from .chapters import find_notebooks, strip_chapter
 from .compute import compute_together, needs
 from .kernels import execute_chapters
 from .pages import copy_book, fill_preset_table, read_toc, toc_files, trim_toc, write_toc
+from .reuse import Kept
 
 STRICT = ("-n", "-W", "--keep-going")
 MARK = ".lottery-report"  # in a directory this module made, and may therefore replace
@@ -38,9 +39,10 @@ def build_report(
     """Compute the study, execute its chapters into a copy of the book under `out`/book, build it, say where it is.
 
     What the chapters need is computed in one run before the first of them is executed, so that workers start
-    once; then the chapters run side by side and compute nothing. `chapters` picks some by name or its beginning
-    ("02"); the others then appear as committed, if they are. `build=False` stops after the chapters.
-    `update_chapters` also stores the executed chapters, stripped, in `book_source`/chapters.
+    once; then the chapters run side by side and compute nothing. A chapter that was run before (`out`/.executed)
+    is not run again where nothing behind it has changed, see `reuse`. `chapters` picks some by name or its
+    beginning ("02"); the others then appear as committed, if they are. `build=False` stops after the chapters.
+    `update_chapters` runs all anew and stores them, stripped, in `book_source`/chapters.
 
     Returns the path of the first page (of the chapters' folder with `build=False`). Raises UserError, one
     line: bad input, a chapter that stopped (it stays where it was written), a warning in the book's build.
@@ -58,7 +60,12 @@ def build_report(
         _say(line)
     folder = book / "chapters"
     folder.mkdir(exist_ok=True)
-    execute_chapters(sources, folder, parameters, workers, progress)
+    kept = Kept(Path(out) / ".executed", parameters, results_dir)
+    same = [] if update_chapters else [source for source in sources if kept.take(source, folder)]
+    if same:
+        _say(f"chapters as they were run before, since nothing behind them changed: {', '.join(s.stem for s in same)}")
+    again = [source for source in sources if source not in same]
+    execute_chapters(again, folder, parameters, workers, progress, lambda s: kept.keep(s, folder / s.name))
     _settle(book, [source.stem for source in sources])
     if update_chapters:
         _say(f"stored in {freeze(folder, Path(book_source), [source.name for source in sources])}")

@@ -93,7 +93,8 @@ def standing_sentence(found: list[Standing], method: str) -> str:
         "neither clearly more nor less": [one for one in others if one.low <= 0 <= one.high],
     }
     parts = [f"{word}: {listed([_said(one) for one in ones])}" for word, ones in groups.items() if ones]
-    return f"{text} {'; '.join(parts).capitalize()}."
+    said = "; ".join(parts)
+    return f"{text} {said[:1].upper()}{said[1:]}."
 
 
 def break_sentence(found: list[Standing], method: str) -> str:
@@ -124,13 +125,15 @@ def size_sentence(frame: pd.DataFrame) -> str:
 
 def gap_sentence(study: Study) -> str:
     """Tasks and seeds without curves, and why."""
-    flat, missing = gaps(study)
+    flat, lacking = gaps(study)
     parts = []
     if flat:
         names = [f"{title} (seed {listed([str(seed) for seed in seeds])})" for title, seeds in flat.items()]
         parts.append(f"{listed(names)}: the full model does not beat the majority score, so nothing was pruned.")
-    if missing:
-        parts.append(f"{listed(missing)}: not computed for every seed and way to rank.")
+    for method, seeds in lacking.items():
+        for seed, titles in seeds.items():
+            where = "any task" if len(titles) == len(study.preset.tasks) else listed(titles)
+            parts.append(f"{METHOD_NAMES[method]}, seed {seed}: not every way to rank was run on {where}.")
     return "Gaps: " + " ".join(parts) if parts else "There is a curve for every task, seed and way to rank."
 
 

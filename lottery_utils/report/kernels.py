@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,16 +19,24 @@ AT_MOST = 8  # a kernel takes about 0.3 GB
 
 
 def execute_chapters(
-    notebooks: Sequence[Path], folder: Path, parameters: dict, workers: int | None = None, progress: bool = True
+    notebooks: Sequence[Path],
+    folder: Path,
+    parameters: dict,
+    workers: int | None = None,
+    progress: bool = True,
+    finished: Callable[[Path], None] = lambda _: None,
 ) -> None:
     """Run `notebooks` with `parameters` and write them, executed, into `folder`; as many at a time as there are cores.
 
-    Their kernels compute no cells (`compute.STORED_ONLY`). All are run, even when one stops. Raises UserError, one
-    line, that names those that stopped; on KeyboardInterrupt the kernels are killed first.
+    Their kernels compute no cells (`compute.STORED_ONLY`). All are run, even when one stops; `finished` is called
+    with those that do not. Raises UserError, one line, that names those that stopped; on KeyboardInterrupt the kernels
+    are killed first.
     """
     import psutil
     from tqdm import tqdm
 
+    if not notebooks:
+        return
     cells = {path: count_code_cells(path) for path in notebooks}
     form = "{desc} {percentage:3.0f}%|{bar:20}| {elapsed}, {remaining} to go"
     every = 0.5 if sys.stderr.isatty() else 15.0  # seconds
@@ -61,6 +69,8 @@ def execute_chapters(
             for done, future in enumerate(as_completed(running), 1):
                 seconds, stop = future.result()
                 stopped += [str(stop)] if stop else []
+                if not stop:
+                    finished(running[future])
                 bar.set_description_str(f"{done}/{len(notebooks)} chapters", refresh=False)
                 said = f"{'stopped after ' if stop else ''}{seconds:.0f} s"
                 tqdm.write(f"chapter {done} of {len(notebooks)}: {running[future].stem}, {said}", file=sys.stdout)

@@ -95,13 +95,13 @@ def chooser_bars(found: pd.DataFrame, method: str, title: str) -> Figure:
         for k, chooser in enumerate(CHOOSERS):
             colour = COLOURS[column] if k else lighter(COLOURS[column])
             look = {"marker": "s", "linestyle": "", "markersize": 7}
-            handles.append(Line2D([], [], color=colour, **look, label=f"{NAMES[column]}, chosen on {_place(chooser)}"))
+            handles.append(Line2D([], [], color=colour, **look, label=f"{NAMES[column]}, {_place(chooser)}"))
     legend_below(figure, handles, 3)
     return figure
 
 
 def _place(chooser: str) -> str:
-    return {"dev": "dev", "held out": "held-out train"}[chooser]
+    return {"dev": "chosen on dev", "held out": "chosen held out"}[chooser]
 
 
 def seen_forest(effects: Mapping[str, Mapping[tuple, Effect]]) -> Figure:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from ..analysis.judge import LEAST
 from ..analysis.pretraining import Effect
 from ..analysis.selection import CHOOSERS
 from ..tasks.hans import HEURISTICS
@@ -91,9 +92,10 @@ def answer_sentence(seen: Mapping[str, Mapping[tuple, Effect]], chosen: Mapping[
     for name, effects in seen.items():
         own = effects.get(("structured",))
         if own is not None and own.tasks:
-            parts.append(f"{name}, {told(own)}")
+            clear = "" if own.word in ("above", "below") or own.tasks < LEAST else ", no clear difference"
+            parts.append(f"{name} {told(own)}{clear}")
     held = chosen.get(("structured", "good"))
-    text = f"S-pruned subnetworks score on the examples that chose them, above other examples: {'; '.join(parts)}."
+    text = f"What s-pruned subnetworks score more on the examples that chose them than on others: {'; '.join(parts)}."
     if not parts:
         text = "Nothing was chosen on a half of dev."
     if held is not None and held.tasks:

@@ -101,6 +101,7 @@ def effect_sentence(
 
 
 def answer_sentence(
+    frame: pd.DataFrame,
     alike: pd.DataFrame,
     seeds: pd.DataFrame,
     same: Mapping[tuple, Effect],
@@ -110,7 +111,7 @@ def answer_sentence(
     """The chapter's answer for one study: for which components go, and for how good what stays is."""
     heads = alike[(alike["component"] == "head") & (alike["rule"] == rule)] if len(alike) else alike
     if heads.empty:
-        return "The runs stored here do not answer it."
+        return _answer_without_searches(frame)
     own = float(heads["jaccard"].mean())
     other = float(other_seed(seeds, "head", heads["task"])["jaccard"].mean())
     which = f"For which heads are removed, yes: {rule} and exact share a Jaccard index of {as_text(own)}"
@@ -122,6 +123,19 @@ def answer_sentence(
     said = [_verdict(same.get((rule, "same size"), Effect()), "score at equal size")]
     said.append(_verdict(found.get((rule, "weights"), Effect()), "share of weights kept"))
     return f"{which}. For how good the subnetworks are: {'; '.join(said)}."
+
+
+def _answer_without_searches(frame: pd.DataFrame, batch: int = 64) -> str:
+    """What the full model alone says; `frame` as from `sums.full_model`."""
+    rows = frame[(frame["component"] == "heads") & (frame["rule"] == "running") & (frame["batch"] == batch)]
+    rows = rows[rows["order"] == 0]
+    if rows.empty:
+        return "The runs stored here do not answer it."
+    means = rows.groupby("task")[["correlation", "shared"]].mean().mean()
+    correlation, shared = as_text(float(means["correlation"])), as_percent(means["shared"])
+    text = f"For the order of heads in the full model, yes: {AUTHORS} and exact correlate by {correlation} and share "
+    text += f"{shared} of the first step's heads, {_over(rows['task'].nunique())}. "
+    return text + "No search was run under it here, so scores are not compared."
 
 
 def _verdict(one: Effect, what: str) -> str:

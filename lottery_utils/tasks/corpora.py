@@ -81,14 +81,14 @@ def _noise(rng: Random, length: int, phase: str) -> list[str]:
     return rng.choices(names, cum_weights=sums, k=length)
 
 
-@lru_cache(maxsize=8)
-def brackets(phase: str = "main") -> tuple[dict[str, str], str]:
+@lru_cache(maxsize=1)
+def brackets() -> tuple[dict[str, str], str]:
     """The bracket types, opening word to closing word, by falling frequency; and the word that is no bracket.
 
-    A type is a pair of words next to each other in frequency. The number of words being odd, the rarest is left: it
-    ends texts with an odd number of words.
+    A type is a pair of words next to each other in frequency, in all phases the same. The number of words being odd,
+    the rarest is left: it ends texts with an odd number of words.
     """
-    names = list(frequencies(phase))
+    names = list(frequencies("main"))
     rest = names.pop() if len(names) % 2 else names[0]
     return dict(zip(names[::2], names[1::2])), rest
 
@@ -96,13 +96,13 @@ def brackets(phase: str = "main") -> tuple[dict[str, str], str]:
 @lru_cache(maxsize=8)
 def _bracket_sums(phase: str) -> tuple[tuple[str, ...], list[float]]:
     shares = frequencies(phase)
-    types = brackets(phase)[0]
+    types = brackets()[0]
     return tuple(types), list(accumulate(shares[one] + shares[other] for one, other in types.items()))
 
 
 def _nested(rng: Random, length: int, phase: str) -> list[str]:
     """A balanced string of `length` words: at each place open or close, each as likely where both are possible."""
-    types, rest = brackets(phase)
+    types, rest = brackets()
     names, sums = _bracket_sums(phase)
     line, open_ones = [], []
     even = length - length % 2
@@ -116,9 +116,9 @@ def _nested(rng: Random, length: int, phase: str) -> list[str]:
     return line + [rest] * (length - even)
 
 
-def balanced(line: Iterable[str], phase: str = "main") -> bool:
+def balanced(line: Iterable[str]) -> bool:
     """Whether the words, without those that are no bracket, are a string of properly nested brackets."""
-    types, rest = brackets(phase)
+    types, rest = brackets()
     open_ones = []
     for word in line:
         if word in types:

@@ -1,0 +1,131 @@
+"""Tables of the chapter on pre-training without language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from ..analysis.pretraining import BAD, FULL, GOOD, RANDOM, Effect, parted
+from .pretraining import CORPUS_NAMES
+from .pretraining_text import interval, records_of, signed
+from .style import NAMES
+from .tables import GAP, dressed, percent
+
+if TYPE_CHECKING:
+    from pandas.io.formats.style import Styler
+
+    from ..experiment.study import Study
+
+
+def budget_table(logs: Mapping[str, dict]) -> Styler:
+    """What each pre-training was given, and what it learned of its own corpus."""
+    rows = []
+    for name, log in logs.items():
+        held = log["held_out"]
+        rows.append(
+            {
+                "pre-trained on": CORPUS_NAMES[parted(name)[0]],
+                "run": str(parted(name)[1]),
+                "steps": f"{log['step']:,}",
+                "texts": f"{log['texts']:,}",
+                "tokens": f"{log['tokens']:,}",
+                "masked words": f"{log['masked']:,}",
+                "held-out accuracy": f"{held['masked_words']:.3f}" if held else GAP,
+                "held-out loss (nats)": f"{held['masked_words_loss']:.2f}" if held else GAP,
+                "CPU time": f"{log['cpu_seconds'] / 60:.1f} min" if log["step"] else GAP,
+            }
+        )
+    caption = "The budget of each pre-training, and how well it then guesses masked words of its own corpus."
+    return dressed(pd.DataFrame(rows), caption, "pretraining-budget")
+
+
+def score_table(frame: pd.DataFrame) -> Styler:
+    """A row a corpus and model, a column a task: mean ± sample deviation over runs and seeds."""
+    named = {FULL: "full model", GOOD: "good, retrained", RANDOM: "random, retrained", BAD: "bad, retrained"}
+    named |= {(name, "pruned"): f"{name}, pruned" for name in ("good", "random", "bad")}
+    titles = frame.drop_duplicates("task").set_index("task")["title"]
+    rows = []
+    for corpus in dict.fromkeys(frame["corpus"]):
+        for (subnetwork, treatment), name in named.items():
+            own = frame[(frame["corpus"] == corpus) & (frame["subnetwork"] == subnetwork)]
+            scores = own[own["treatment"] == treatment].groupby("task")["score"]
+            cells = {titles[task]: _spread(values) for task, values in scores}
+            rows.append({"pre-trained on": CORPUS_NAMES[corpus], "model": name, **cells})
+    columns = ["pre-trained on", "model", *titles]
+    caption = (
+        "Dev scores, mean ± sample deviation over runs of pre-training and seeds. Means of subnetworks are over those "
+        "that were searched; a gap: there was nothing to search."
+    )
+    return dressed(pd.DataFrame(rows, columns=columns), caption, "pretraining-scores")
+
+
+def _spread(values: pd.Series) -> str:
+    return f"{values.mean():.3f}" + (f" ± {values.std():.3f}" if len(values) > 1 else "")
+
+
+def provenance_table(studies: Mapping[str, Study]) -> Styler:
+    """What the records were computed on: one table for all models."""
+    first = next(iter(studies.values())).provenance()
+    found = {name: records_of(study) for name, study in studies.items()}
+    prints = {name: own[0]["inputs"]["model"][:12] for name, own in found.items() if own}
+    records = [record for own in found.values() for record in own]
+    dates = sorted(record[key][:16].replace("T", " ") for record in records for key in ("started", "ended"))
+    rows = {
+        "preset": first["preset"],
+        "models": ", ".join(f"{name} ({value})" for name, value in prints.items()),
+        "cells": f"{len(records)} stored, {sum(record['seconds'] for record in records):,.0f} s of computing in all",
+        "device": "; ".join(dict.fromkeys(record["device"] for record in records)),
+        "computed": f"{dates[0]} to {dates[-1]} UTC" if dates else GAP,
+        "versions": ", ".join(f"{name} {' and '.join(v)}" for name, v in first["versions"].items()),
+        "commit": ", ".join(dict.fromkeys(_commit(record) for record in records)),
+    }
+    frame = pd.DataFrame({"": list(rows), "this run": list(rows.values())})
+    caption = "What the numbers of this chapter were computed on; models with the first digits of their fingerprints."
+    return dressed(frame, caption, "pretraining-provenance", wrapped=True)
+
+
+def effect_table(effects: Mapping[tuple, Effect], caption: str, name: str) -> Styler:
+    """A row an effect: mean in points, both intervals, Holm's p, and how many tasks and pairs it rests on."""
+    rows = []
+    for key, one in effects.items():
+        rows.append(
+            {
+                "pre-trained on": CORPUS_NAMES[key[0]],
+                "": NAMES.get(key[1], key[1]) if len(key) > 1 else NAMES["full"],
+                "points": signed(one.mean),
+                "95 % interval": interval(one.low, one.high),
+                "bootstrap": interval(one.boot_low, one.boot_high),
+                "p (Holm)": GAP if np.isnan(one.corrected) else _p(one.corrected),
+                "by run": " / ".join(signed(run) for run in one.runs) or GAP,
+                "tasks above 0": f"{one.wins} of {one.tasks}" if one.tasks else GAP,
+                "pairs": str(one.pairs) if one.pairs else GAP,
+                "verdict": one.word,
+            }
+        )
+    return dressed(pd.DataFrame(rows), caption, name)
+
+
+def coverage_table(found: pd.DataFrame) -> Styler:
+    """How many runs and seeds of each task were searched, and what the good subnetworks keep on average over tasks."""
+    rows = []
+    for corpus, own in found.groupby("corpus", sort=False):
+        cells = {row.title: f"{row.searched} of {row.stored}" if row.stored else GAP for row in own.itertuples()}
+        kept = {name: percent(own[column].mean(), np.nan) for column, name in
+                (("heads", "heads kept"), ("mlps", "MLPs kept"), ("weights", "weights kept"))}
+        rows.append({"pre-trained on": CORPUS_NAMES[corpus], **cells, **kept})
+    caption = (
+        "Runs and seeds with good, random and bad subnetworks: the full model beats the majority score, and the search "
+        "can remove something; and what these good subnetworks keep, mean over tasks."
+    )
+    return dressed(pd.DataFrame(rows), caption, "pretraining-coverage")
+
+
+def _p(value: float) -> str:
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _commit(record: dict) -> str:
+    return (record["commit"] or GAP)[:10] + (" with changes" if record["dirty"] else "")

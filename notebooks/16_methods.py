@@ -1,0 +1,151 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # What else people rank by
+#
+# The paper removes heads and MLPs by the loss's gradient with respect to their gates, and single weights by their size over the
+# whole encoder. Both are one choice of many. This chapter prunes the same fine-tuned models by other scores, to the same sizes, and
+# asks where each breaks. Nothing is trained after pruning, and sizes go down to a twentieth.
+#
+# **What the paper shows.** One score of each kind. It takes importance from {cite:t}`michel2019`, layer norms from
+# {cite:t}`molchanov2017`, and does not compare with other scores {cite}`prasanna2020`.
+#
+# Nothing is computed on this page. The records came with the repository: `python scripts/methods.py results` makes them anew.
+#
+# **What was run.** {glue:text}`run_on_methods`. {glue:text}`gaps_methods`
+
+# %% tags=["parameters"]
+records_preset = "demo"
+records_dir = "records/methods"
+records_overrides = {"seeds": [42]}
+
+# %% tags=["remove-stderr"]
+from lottery_utils.analysis import methods
+from lottery_utils.report import curves, curves_text, sentences, tables
+from lottery_utils.report.glue import glue_numbers
+from lottery_utils.report.stored import stored_study
+from lottery_utils.report.style import apply_style
+
+apply_style()
+study = stored_study(records_preset, records_dir, records_overrides)
+
+# %% tags=["hide-input"]
+frame = methods.curves(study)
+found = methods.standings(frame, study.preset.threshold)
+glue_numbers(
+    {
+        "run_on_methods": sentences.run_on(study),
+        "gaps_methods": curves_text.gap_sentence(study),
+        "sizes_methods": curves_text.size_sentence(frame),
+        "standing_s": curves_text.standing_sentence(found, "structured"),
+        "standing_m": curves_text.standing_sentence(found, "magnitude"),
+        "breaks_s": curves_text.break_sentence(found, "structured"),
+        "breaks_m": curves_text.break_sentence(found, "magnitude"),
+    }
+)
+
+# %% [markdown]
+# ## The ways
+
+# %%
+curves_text.methods_table()
+
+# %% [markdown]
+# *S-pruning.* Every score is asked anew under each mask, as in the search. `gate` is the paper's {term}`importance`. `taylor` is the
+# first-order criterion of {cite:t}`molchanov2019` by weight group: the sum of $(w \, \partial L / \partial w)^2$ over a
+# component's weights, with $L$ the mean loss on dev. `output` is the mean norm of what a component adds to a token. In these
+# three, heads are divided by their layer's L2 norm. `entropy` keeps heads whose attention is focused, $1 - H / \log T$ over the $T$
+# tokens of an example; an MLP attends to nothing, so MLPs go by `output`. `output` and `entropy` need no labels.
+#
+# *M-pruning.* Weights are ranked once, in the fine-tuned model. `layer` takes the same share of every matrix and bias. `snip` ranks
+# by $|w \, \partial L / \partial w|$ {cite}`lee2019`, which was proposed for networks before training; here it sees the
+# fine-tuned weights and a few hundred *training* examples, so that no way to rank weights looks at dev.
+#
+# **Equal size.** At each size the same share of heads and of MLPs is left, rounded, for every score, and for weights the
+# same number. So at one size all subnetworks of a kind have equally many parameters. {glue:text}`sizes_methods`
+#
+# **Breaking.** Two marks for each curve: the largest size at which the score falls under the search's {term}`target`, and
+# the largest at which it falls under the midpoint between full and majority score. Between them lies the phase in which it breaks.
+#
+# ## On average
+
+# %% mystnb={"figure": {"caption": "The lead over the majority score that pruned models keep, without training, against the share of prunable weights left: mean over tasks, seeds averaged within each. 100 is the full model, 0 a constant answer; dotted is half of the lead. All lines of a panel have the same sizes.", "name": "fig-methods-mean"}, "image": {"alt": "Two panels, s-pruning and m-pruning: falling lines of the lead kept against the share of weights left, one for each way to rank"}}
+curves.mean_curves(frame)
+
+# %% mystnb={"figure": {"caption": "Where each way to rank breaks: bars from the size at which the score falls under 90 % of the full score to that at which it falls under the midpoint of full and majority score, mean over tasks; dots are tasks, filled for the first mark, hollow for the second. At 0 it does not fall.", "name": "fig-methods-phases"}, "image": {"alt": "A bar for each way to rank, from the size where it starts to break to where half of the lead is gone, with a dot for each task"}}
+curves.break_phases(frame, study.preset.threshold)
+
+# %%
+curves_text.standings_table(found)
+
+# %% [markdown]
+# **What to see.** S-pruning: {glue:text}`standing_s` {glue:text}`breaks_s`
+#
+# M-pruning: {glue:text}`standing_m` {glue:text}`breaks_m`
+#
+# The scores of s-pruning look at the dev set that they are scored on, as the paper's does, and `gate` and `taylor` at its labels
+# too: that may favour these two. And what holds without training says nothing about what a subnetwork reaches when it is
+# trained again.
+#
+# ## Task by task
+
+# %% mystnb={"figure": {"caption": "S-pruning: dev score against the share of heads and MLPs left, mean over seeds, no training after pruning.", "name": "fig-methods-tasks-s"}, "image": {"alt": "Dev score against size, a panel for each task and a line for each score that ranks heads and MLPs"}}
+curves.task_curves(frame, "structured", study.preset.threshold)
+
+# %% mystnb={"figure": {"caption": "M-pruning: dev score against the share of prunable weights left, mean over seeds, no training after pruning.", "name": "fig-methods-tasks-m"}, "image": {"alt": "Dev score against size, a panel for each task and a line for each way to rank single weights"}}
+curves.task_curves(frame, "magnitude", study.preset.threshold)
+
+# %% tags=["hide-output"]
+curves_text.curves_table(frame)
+
+# %% [markdown]
+# ## Your own
+#
+# A way to rank is a function in a file. It gets a view of the fine-tuned model and gives back a score for each head and MLP, or
+# for each prunable weight; the lowest go first. This one ranks components by the size of their weights:
+#
+# ```python
+# # my_scores.py
+# import torch
+#
+# from lottery_utils.pruning.components import component_sums
+#
+#
+# def size(view):
+#     """Sum of squared weights of each head (L, H) and each MLP (L,)."""
+#     weights = view.body.prunable_parameters()
+#     return component_sums(view.body, {name: w.detach().square() for name, w in weights.items()})
+#
+#
+# def signed(view):
+#     """Single weights: negative ones go first, then small ones."""
+#     return {name: torch.exp(w.detach()) for name, w in view.parameters.items()}
+# ```
+#
+# ```
+# lottery run --stages curve --set score=my_scores.py:size                        # its curve
+# lottery run --set score=my_scores.py:size unstructured=my_scores.py:signed      # search, controls, retraining, all of it
+# lottery run --set score=taylor unstructured=snip                                # the same with methods of the registry
+# ```
+#
+# What comes out are ordinary masks: they are retrained, exported and shown as any other. The file's content is part of the
+# {term}`address`, so a changed function never meets old results. The view also offers `view.compact()`, the subnetwork as a
+# smaller model, `view.batches()`, the dev set, and `view.rng()`; see [](../api/pruning.md).
+#
+# ## What this was run on
+
+# %%
+tables.provenance_table(study)

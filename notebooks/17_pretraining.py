@@ -1,0 +1,179 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Does the lottery need a language?
+#
+# Is the same lottery won by a BERT that was pre-trained on something that is not language? The paper {cite}`prasanna2020` left
+# this open.
+#
+# Five models of one architecture start from the same weights and get the same budget: the same number of steps, and batch by
+# batch the same number of texts, the same lengths and the same masked places. Only the words differ:
+#
+# - **language**: the demo's language;
+# - **shuffled words**: the same sentences, each with its words in random order, as in {cite}`sinha2021`;
+# - **brackets**: nested brackets of many types (a Dyck language), each type two words of the vocabulary, as Papadimitriou and
+#   Jurafsky {cite}`papadimitriou2020` taught them to a model before language;
+# - **Zipf noise**: words drawn one by one from the language's word frequencies, which fall about as one over the rank;
+# - **none**: the weights they all start from.
+#
+# Some were pre-trained twice: a second run has other first weights and other texts, and is compared with second runs only.
+#
+# All learn to guess masked words and nothing else. The demo's own model also learns whether one text follows another; here
+# nobody does, as noise has nothing that follows, and as that objective is close to the labels of the demo's tasks, which would
+# favour the language. Each model then goes the whole path of s-pruning on the nine tasks: fine-tuned, searched, pruned, retrained.
+#
+# **In short.** Fine-tuned, {glue:text}`pretraining_reach`. Of the lottery itself, after correction, {glue:text}`pretraining_answer`
+#
+# **What was run.** {glue:text}`pretraining_run`. The records came with the repository; nothing is computed on this page.
+
+# %% tags=["parameters"]
+records_preset = "demo"
+records_dir = "records/pretraining"
+records_overrides = None
+
+# %% tags=["remove-stderr"]
+from lottery_utils.analysis.pretraining import all_scores, coverage, gains, gap_differences, language_leads, within
+from lottery_utils.report import pretraining, pretraining_tables, pretraining_text
+from lottery_utils.report.glue import glue_numbers
+from lottery_utils.report.style import apply_style
+
+apply_style()
+studies = pretraining.pretraining_studies(records_preset, records_dir, records_overrides)
+logs = pretraining.pretraining_logs()
+
+# %% tags=["hide-input"]
+scores, searched = all_scores(studies), coverage(studies)
+corpora = list(dict.fromkeys(scores["corpus"]))
+gained, led = gains(scores, corpora), language_leads(scores, corpora)
+lottery, larger = within(scores, corpora), gap_differences(scores, corpora)
+glue_numbers(
+    {
+        "pretraining_run": pretraining_text.run_sentence(studies, logs),
+        "pretraining_learned": pretraining_text.learned_sentence(logs),
+        "pretraining_reach": pretraining_text.reach_sentence(searched),
+        "pretraining_gaps": pretraining_text.gap_sentence(searched),
+        "pretraining_gains": pretraining_text.effects_sentence(gained),
+        "pretraining_leads_full": pretraining_text.effects_sentence(led, "full"),
+        "pretraining_leads_bad": pretraining_text.effects_sentence(led, "bad"),
+        "pretraining_answer": pretraining_text.answer_sentence(lottery, corpora),
+        "pretraining_good_bad": pretraining_text.effects_sentence(lottery, "good above bad"),
+        "pretraining_good_random": pretraining_text.effects_sentence(lottery, "good above random"),
+        "pretraining_larger": pretraining_text.effects_sentence(larger, "good above bad"),
+    }
+)
+
+# %% [markdown]
+# ## What the models learned before
+
+# %% mystnb={"figure": {"caption": "Pre-training: loss and accuracy on the masked words of each corpus, against steps. The levels compare with nothing but the corpus itself: shuffled words and noise cannot be guessed as language can.", "name": "fig-pretraining-curves"}, "image": {"alt": "Two panels of lines, loss and accuracy on masked words against pre-training steps, a line a corpus"}}
+pretraining.learning_curves(logs)
+
+# %%
+pretraining_tables.budget_table(logs)
+
+# %% [markdown]
+# {glue:text}`pretraining_learned`
+#
+# ## What they reach on the tasks
+
+# %% mystnb={"figure": {"caption": "Dev scores by pre-training: the full model, and good, random and bad subnetworks of s-pruning, retrained. Large marks are means over seeds, small ones seeds, the dashed line is the majority score. Where the full model stands alone, it did not beat that line and nothing could be searched.", "name": "fig-pretraining-scores"}, "image": {"alt": "Scores of full model and retrained good, random and bad subnetworks for five pre-trainings, a panel for each task"}}
+pretraining.score_panels(scores)
+
+# %% [markdown]
+# {glue:text}`pretraining_gaps`
+#
+# ## What pre-training buys the full model
+
+# %% mystnb={"figure": {"caption": "How far the fine-tuned full model of each pre-training is above the one without any, in points (100 times the metric). Points are means over tasks, thick lines 95 % intervals over tasks, thin ones the bootstrap's over tasks and seeds, the small number is the number of tasks; filled where p after Holm's correction is at most 0.05.", "name": "fig-pretraining-gains"}, "image": {"alt": "Forest plot, a row for each pre-training, of the full model's lead over no pre-training"}}
+pretraining.gain_forest(gained)
+
+# %% [markdown]
+# Against no pre-training: {glue:text}`pretraining_gains`.
+
+# %%
+pretraining_tables.effect_table(gained, "The full model of each pre-training above the one without.", "pretraining-gains")
+
+# %% [markdown]
+# ## The lottery of each pre-training
+#
+# Within a pre-training the three subnetworks of a task and seed have the same size, so their scores compare. A lottery can be won
+# or lost only where the full model has learned something: each row rests on the tasks where it has.
+
+# %% mystnb={"figure": {"caption": "The lottery of each pre-training, in points: retrained good above retrained random, good above bad, and bad retrained above bad merely pruned. Marks as in {numref}`fig-pretraining-gains`.", "name": "fig-pretraining-lottery"}, "image": {"alt": "Forest plot of three differences between subnetworks, a row for each pre-training"}}
+pretraining.within_forest(lottery)
+
+# %% [markdown]
+# - Good above bad: {glue:text}`pretraining_good_bad`.
+# - Good above random: {glue:text}`pretraining_good_random`.
+#
+# After Holm's correction for all of them, {glue:text}`pretraining_answer` A difference counts as shown where its corrected p is at most a
+# twentieth and, with several runs of pre-training, each run alone has the same sign.
+
+# %%
+pretraining_tables.effect_table(lottery, "The differences between subnetworks within each pre-training.", "pretraining-lottery")
+
+# %% [markdown]
+# Is the gap between good and bad larger with the language than with the others, on the tasks and seeds where both have one?
+# {glue:text}`pretraining_larger`.
+
+# %%
+pretraining_tables.effect_table(larger, "How much larger each gap is with the language than with the pre-training named.", "pretraining-larger")
+
+# %% [markdown]
+# ## How trainable subnetworks are, against the language's
+
+# %% mystnb={"figure": {"caption": "How far the language's models are ahead of those of the other pre-trainings, in points: the full model, and the subnetworks retrained. Marks as in {numref}`fig-pretraining-gains`.", "name": "fig-pretraining-leads"}, "image": {"alt": "Forest plot of the language's lead, a panel each for full model and good, random and bad subnetworks"}}
+pretraining.lead_forest(led)
+
+# %% [markdown]
+# - The full model, language ahead of: {glue:text}`pretraining_leads_full`.
+# - Bad subnetworks, retrained: {glue:text}`pretraining_leads_bad`.
+#
+# Here the subnetworks differ in size too: each is what the search of its own model left.
+#
+# Why would shuffled words do as well as the language, or better, on pairs of sentences? Without order, a masked word of a pair can be
+# guessed from the other sentence alone, so this model may have learned early to compare the words of two sentences, which is what
+# most pair tasks of the demo reward. That is a guess; nothing here tests it.
+
+# %%
+pretraining_tables.coverage_table(searched)
+
+# %%
+pretraining_tables.effect_table(led, "How far the language's models are ahead of the others'.", "pretraining-leads")
+
+# %% [markdown]
+# ## All numbers
+
+# %%
+pretraining_tables.score_table(scores)
+
+# %% [markdown]
+# ## What this does not show
+#
+# There are one or two runs of pre-training of each kind: their chance is in every number, and the intervals, over tasks, do not hold it.
+# The models are small, the budget is a fraction of what the demo's own model got, and a longer one may move the corpora apart or
+# together. The tasks are made of the language and of its words, so that shuffled words and noise know the vocabulary's
+# frequencies, and brackets only its names. Comparisons between pre-trainings leave out the tasks where one of the two could not
+# be searched, which are those where it did worst. Points of a correlation and of accuracy are averaged as if they were alike.
+# Only s-pruning was run. Nothing here is about English.
+#
+# ## The records
+#
+# The records are in `records/pretraining`, the weights in `models/pretraining`; both are made again, and the seeds that are not there yet
+# added, by the commands in [](../run.md).
+
+# %%
+pretraining_tables.provenance_table(studies)

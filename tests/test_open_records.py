@@ -1,0 +1,223 @@
+"""Chapters 20 and 21: what they say is in their records, computed again from the files by other code."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from safetensors.numpy import load_file
+from scipy.stats import spearmanr, ttest_1samp
+
+from lottery_utils.analysis import selection, sums
+from lottery_utils.analysis.pretraining import Effect
+from lottery_utils.errors import UserError
+from lottery_utils.report import effects, selection_text, sums_text
+from lottery_utils.report import selection as selection_figures
+from lottery_utils.report import sums as sums_figures
+from lottery_utils.report.stored import stored_study
+from lottery_utils.tasks.selection import halves
+
+ROOT = Path(__file__).resolve().parent.parent
+SETTINGS = {"demo": None, "laptop": {"precision": "bf16"}}
+REGRESSION, CORRELATION = "stsb", "cola"  # their scores are no shares of right answers
+
+
+@lru_cache
+def study(question: str, preset: str = "demo"):
+    return stored_study(preset, ROOT / "records" / question / preset, SETTINGS[preset])
+
+
+@lru_cache
+def raw(question: str, preset: str = "demo") -> list[tuple[dict, Path]]:
+    """Every record of a question as parsed JSON, and its folder."""
+    paths = sorted((ROOT / "records" / question / preset).glob("*/record.json"))
+    return [(json.loads(path.read_text(encoding="utf-8")), path.parent) for path in paths]
+
+
+@lru_cache
+def rules() -> dict:
+    return sums.rule_studies(study("importance"))
+
+
+@lru_cache
+def halved() -> pd.DataFrame:
+    return selection.half_scores(study("selection"))
+
+
+@lru_cache
+def chosen() -> pd.DataFrame:
+    return selection.chosen(study("selection"))
+
+
+@lru_cache
+def searched() -> pd.DataFrame:
+    return sums.searched(rules())
+
+
+def interval(differences: dict[tuple[str, int], float]) -> tuple[float, float, float]:
+    """Mean over tasks of means over seeds, and Student's interval, in points."""
+    means = [np.mean([v for (t, _), v in differences.items() if t == task]) for task in {t for t, _ in differences}]
+    found = ttest_1samp(100 * np.array(means), 0).confidence_interval(0.95)
+    return 100 * float(np.mean(means)), found.low, found.high
+
+
+def same(effect: Effect, wanted: tuple[float, float, float]) -> None:
+    np.testing.assert_allclose((effect.mean, effect.low, effect.high), wanted, atol=1e-9)
+
+
+@pytest.mark.parametrize("preset", ["demo", "laptop"])
+def test_correlations_with_the_exact_order(preset):
+    found, wanted = sums.full_model(study("importance", preset)), {}
+    for record, folder in raw("importance", preset):
+        if record["cell"]["stage"] == "importance":
+            arrays = load_file(folder / "trajectory.safetensors")
+            place = arrays["batches"].tolist().index(64)
+            vectors = [arrays["exact_heads"].astype(float), arrays["running_heads"][place, 0].astype(float)]
+            flat = [np.concatenate([layer / np.sqrt((layer**2).sum()) for layer in one]) for one in vectors]
+            first = [set(np.argsort(one)[: int(0.1 * one.size)]) for one in flat]
+            shared = len(first[0] & first[1]) / len(first[0])
+            wanted[record["cell"]["task"], record["cell"]["seed"]] = (spearmanr(*flat)[0], shared)
+    rows = found[(found["component"] == "heads") & (found["rule"] == "running") & (found["batch"] == 64)]
+    rows = rows[rows["order"] == 0].set_index(["task", "seed"])
+    assert len(wanted) == len(rows) >= 6
+    for key, (correlation, shared) in wanted.items():
+        assert rows.loc[key, "correlation"] == pytest.approx(correlation) and rows.loc[key, "shared"] == shared
+
+
+def test_batches_of_one_are_exact_in_the_records():
+    for record, folder in raw("importance"):
+        if record["cell"]["stage"] == "importance":
+            arrays = load_file(folder / "trajectory.safetensors")
+            np.testing.assert_allclose(arrays["batched_heads"][0, 3], arrays["exact_heads"], rtol=1e-5)
+            np.testing.assert_allclose(arrays["running_heads"][-1, 2], arrays["batched_heads"][-1, 0], rtol=1e-5)
+
+
+def test_sizes_and_masks_of_the_rules():
+    shares, masks = {}, {}
+    for record, folder in raw("importance"):
+        if record["cell"]["stage"] == "search" and not record["degenerate"]:
+            key = (json.dumps(record["inputs"]["settings"]), record["cell"]["task"], record["cell"]["seed"])
+            shares[key] = record["shares"]["prunable"]
+            course = load_file(folder / "trajectory.safetensors")
+            masks[key] = course["heads"][np.flatnonzero(course["passed"])[-1]].astype(bool)
+    exact, running = json.dumps({}), json.dumps({"importance": "running"})
+    pairs = [key[1:] for key in shares if key[0] == running and (exact, *key[1:]) in shares]
+    found = searched()
+    difference = {pair: shares[(running, *pair)] - shares[(exact, *pair)] for pair in pairs}
+    same(sums.differences(found, ("weights",))["running 64", "weights"], interval(difference))
+    alike = {pair: [masks[(name, *pair)] for name in (exact, running)] for pair in pairs}
+    jaccard = pd.Series({pair: (a & b).sum() / (a | b).sum() for pair, (a, b) in alike.items()})
+    shown = sums.alike({rule: rules()[rule] for rule in ("exact", "running 64")})
+    shown = shown[(shown["rule"] == "running 64") & (shown["component"] == "head")]
+    assert shown["jaccard"].mean() == pytest.approx(jaccard.groupby(level=0).mean().mean())
+
+
+def test_scores_on_the_half_that_chose_and_on_the_other():
+    found = halved()
+    full, seen, unseen = {}, {}, {}
+    for record, folder in raw("selection"):
+        cell = record["cell"]
+        chooser = record["inputs"]["settings"].get("selection")
+        key = (cell["task"], cell["seed"])
+        if key[0] in (REGRESSION, CORRELATION):
+            continue
+        if cell["stage"] == "finetune" and "held_out" not in record["inputs"]["settings"]:
+            arrays = load_file(folder / "predictions.safetensors")
+            right = arrays["predictions"] == arrays["labels"]
+            full[key] = [right[rows].mean() for rows in halves(key[0], len(right))]
+        elif cell["stage"] == "search" and chooser in ("half", "other_half") and cell["method"] == "structured":
+            seen[(*key, chooser)] = (record["search_score"], record["address"], record["degenerate"])
+        elif cell["stage"] == "score" and cell["method"] == "structured":
+            for address in record["upstream"].values():
+                unseen[address] = record["score"]
+    rows = found[found["method"] == "structured"].set_index(["task", "seed"])
+    checked = 0
+    for key, own in rows.iterrows():
+        if key in full:
+            pairs = [seen[(*key, name)] for name in ("half", "other_half")]
+            wanted = np.mean([score / full[key][i] for i, (score, _, _) in enumerate(pairs)])
+            other = np.mean([unseen[address] / full[key][1 - i] for i, (_, address, _) in enumerate(pairs)])
+            assert (own["seen"], own["unseen"]) == (pytest.approx(wanted), pytest.approx(other))
+            checked += 1
+    assert checked >= 10
+    difference = {key: own["seen"] - own["unseen"] for key, own in rows.iterrows()}
+    same(selection.seen_effects(found)["structured",], interval(difference))
+
+
+def test_masks_chosen_on_dev_and_held_out():
+    found = chosen()
+    shares = {"dev": {}, "held_out": {}}
+    for record, _ in raw("selection"):
+        settings, kind = record["inputs"]["settings"], (record["cell"]["stage"], record["cell"]["method"])
+        if kind == ("search", "structured") and not record["degenerate"]:
+            held = any("held_out" in note or "held out" in note for note in record["data_notes"])
+            if held and settings.get("selection", "dev") in shares:
+                key = (record["cell"]["task"], record["cell"]["seed"])
+                shares[settings.get("selection", "dev")][key] = record["shares"]["prunable"]
+    both = {key: shares["dev"][key] - shares["held_out"][key] for key in shares["dev"] if key in shares["held_out"]}
+    assert len(both) >= 10
+    same(selection.chooser_effects(found, ("weights",))["structured", "weights"], interval(both))
+
+
+def test_every_comparison_has_several_tasks_and_seeds():
+    for rule, own in searched().groupby("rule"):
+        assert own["task"].nunique() >= 3 and (own.groupby("task")["seed"].nunique() >= 2).all(), rule
+    for frame in (halved(), chosen()):
+        assert frame["task"].nunique() >= 3 and (frame.groupby("task")["seed"].nunique() >= 2).all()
+
+
+def test_sentences_and_figures_stand_with_little_or_nothing():
+    empty, none = sums.between_seeds(NoStudy()), {}
+    assert "cannot be measured" in sums_text.seeds_sentence(empty, none)
+    frame = sums.full_model(NoStudy())
+    assert "do not answer" in sums_text.answer_sentence(frame, pd.DataFrame(), pd.DataFrame(), none, none)
+    assert sums_text.model_sentence(sums.full_model(NoStudy())) == sums_text.NOTHING
+    assert effects.told(Effect()) == "not run" and "on 1 task, too few" in effects.told(Effect(1.0, tasks=1, pairs=2))
+    assert "not run" in sums_text.effect_sentence(none, "weights", "Weights")
+    frame = pd.DataFrame(columns=list(selection.HALVES))
+    assert selection_text.seen_sentence(frame, selection.seen_effects(frame)).startswith("No mask was chosen")
+    assert "Nothing was chosen" in selection_text.answer_sentence({}, {})
+    assert selection_text.hans_sentence(pd.DataFrame(columns=list(selection.HANS))) == selection_text.NO_HANS
+    for figure in (
+        sums_figures.batch_lines({}, "correlation", "x"),
+        sums_figures.likeness_bars({}, {}),
+        sums_figures.rule_forest({}, {}, "x"),
+        selection_figures.seen_pairs({}, {}, 0.9),
+        selection_figures.seen_forest({}),
+    ):
+        assert figure.axes[0].texts[0].get_text().startswith("Nothing to show")
+    with pytest.raises(UserError, match="no records"):
+        stored_study("demo", "records/nowhere")
+
+
+class NoStudy:
+    """A study without a task."""
+
+    class preset:
+        tasks, seeds, head_step = (), (), 0.1
+
+
+def test_picks_are_the_lowest_and_ranks_are_within_layers():
+    scores = np.array([[3.0, 4.0], [0.6, 0.8]])
+    np.testing.assert_allclose(sums.ranked(scores, "heads"), [0.6, 0.8, 0.6, 0.8])
+    assert sums.picks(np.array([3.0, 1.0, 2.0, 9.0]), 0.5) == {1, 2} and sums.picks(np.array([3.0, 1.0]), 0.1) == {1}
+    grid = np.stack([np.stack([scores, 2 * scores])] * 2)
+    assert sums.ranked(grid, "heads").shape == (2, 2, 4) and sums.ranked(grid[..., 0, :], "mlps").shape == (2, 2, 2)
+
+
+def test_agreement_of_seeds_in_the_full_model():
+    found = sums.between_seeds(study("importance"))
+    vectors: dict[str, list] = {}
+    for record, folder in raw("importance"):
+        if record["cell"]["stage"] == "importance":
+            heads = load_file(folder / "trajectory.safetensors")["exact_heads"].astype(float)
+            heads = (heads / np.linalg.norm(heads, axis=1, keepdims=True)).ravel()
+            vectors.setdefault(record["cell"]["task"], []).append(heads)
+    wanted = {t: np.mean([spearmanr(*pair)[0] for pair in combinations(own, 2)]) for t, own in vectors.items()}
+    exact = found[found["sum"] == "exact"].set_index("task")["correlation"]
+    assert exact.to_dict() == pytest.approx(wanted)
