@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import UserError, shown
+from .yamlfile import read_mapping
 
 GLUE_TASKS = ("cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli")
 SUFFIXES = (".yaml", ".yml")
@@ -26,7 +27,6 @@ CLASS_METRICS, SCORE_METRICS = ("accuracy", "f1", "mcc"), ("pearson", "spearman"
 # a name becomes part of addresses, where hyphens divide the parts, and of folder names
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 DATASET = re.compile(r"[\w.-]+(/[\w.-]+)?", re.ASCII)
-LONGEST = 1_000_000  # bytes: more is no description
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def read_task_file(path: Path) -> dict[str, Definition]:
 
     Raises UserError, one line, for a missing or damaged file and for every key or value that is wrong.
     """
-    content = _load(path)
+    content = read_mapping(path, KEYS)
     if "tasks" in content:
         _only(content, ("tasks",), str(path))
         entries = content["tasks"]
@@ -96,54 +96,6 @@ def read_task_file(path: Path) -> dict[str, Definition]:
             raise UserError(f"{path}: two tasks are called {definition.name!r}; give each a name of its own")
         found[definition.name] = definition
     return found
-
-
-def _load(path: Path) -> dict:
-    import yaml
-
-    if not path.is_file():
-        what = "is not a file" if path.exists() else "does not exist"
-        raise UserError(f"task description {path} {what}; expected a YAML file, see the page on your own task")
-    try:
-        if path.stat().st_size > LONGEST:
-            raise UserError(f"{path}: expected a description of a few lines, got {path.stat().st_size:,} bytes")
-        text = path.read_text(encoding="utf-8-sig")
-        twice = _double_key(yaml.compose(text, Loader=yaml.SafeLoader))
-        content = yaml.safe_load(text)
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: expected UTF-8, got byte {error.object[error.start]:#04x}; convert it") from error
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); check the file") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())[:160] or "nested too deeply"
-        raise UserError(f"{path}: is no valid YAML ({reason}); correct it") from error
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: expected a mapping with the keys {', '.join(KEYS)}, got {shown(content)}")
-    if twice:
-        raise UserError(f"{path}: {twice}; keep one of them")
-    return content
-
-
-def _double_key(root) -> str:
-    """Which key of a YAML tree is there twice, and in what line; YAML itself keeps the last without a word."""
-    waiting, seen = [root], set()
-    while waiting:
-        node = waiting.pop()
-        if node is None or id(node) in seen or isinstance(node.value, str):
-            continue
-        seen.add(id(node))  # an alias leads to the same node again
-        keys = set()
-        for child in node.value:
-            if not isinstance(child, tuple):
-                waiting.append(child)
-                continue
-            key, value = child
-            if isinstance(key.value, str):
-                if key.value in keys:
-                    return f"line {key.start_mark.line + 1}: key {shown(key.value)} is there twice"
-                keys.add(key.value)
-            waiting += [key, value]
-    return ""
 
 
 def _definition(entry: dict, where: str, folder: Path) -> Definition:
