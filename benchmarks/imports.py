@@ -21,7 +21,16 @@ def main() -> None:
             "import": [sys.executable, "-c", "import lottery_utils"],
             "help": [*entry, "--help"],
             "status": [*entry, "status", "--results", nothing],
-            "status-laptop": [*entry, "status", "--preset", "laptop", "--results", "records/laptop"],
+            "status-laptop": [
+                *entry,
+                "status",
+                "--preset",
+                "laptop",
+                "--set",
+                "precision=bf16",
+                "--results",
+                "records/laptop",
+            ],
         }
 
         def start(command: list[str]) -> None:
