@@ -132,7 +132,8 @@ def _refuse_strange_shards(model: str, folder: Path) -> None:
         for name in sorted(names):
             if name != Path(name).name or not name.endswith(".safetensors"):
                 raise UserError(
-                    f"model {model!r}: {index.name} names the weights {name!r}; expected safetensors files beside it"
+                    f"model {model!r}: {index.name} names the weight file {name!r}; expected safetensors files "
+                    "beside it"
                 )
 
 
