@@ -156,7 +156,7 @@ def test_every_pair_of_neighbouring_seeds_is_taken_once():
 # what tables say
 
 
-def made_up(seeds=(1, 2), tasks=("rte", "mrpc", "cola")) -> list[read.Reading]:
+def made_up(seeds=(1, 2), tasks=("rte", "mrpc", "cola")) -> list[read.Compared]:
     """Readings in which bad subnetworks are twice as sharp as good ones, on every task a little differently."""
     found = []
     for t, task in enumerate(tasks):
@@ -165,7 +165,7 @@ def made_up(seeds=(1, 2), tasks=("rte", "mrpc", "cola")) -> list[read.Reading]:
             arrays = {f"line.{n}": 0.5 + b * np.square([SIZES, SIZES]) + np.array(SIZES) for n, b in bend.items()}
             arrays |= {"path.good-bad": np.array([0.5] * 4 + [1.5] + [0.5] * 4), "nothing": np.array([0.5])}
             arrays |= {"next.full": np.full(9, 0.5), "rows": np.arange(4)}
-            found.append(read.Reading(task, task.upper(), seed, "structured", False, arrays))
+            found.append(read.Compared(task, task.upper(), seed, "structured", False, arrays))
     return found
 
 

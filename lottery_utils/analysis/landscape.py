@@ -26,7 +26,7 @@ BARRIERS = (*SAME, "pair", "barrier")
 
 
 @dataclass(frozen=True)
-class Reading:
+class Compared:
     """What one cell holds: its arrays, and whether its search was degenerate, so that it has no subnetworks."""
 
     task: str
@@ -42,18 +42,18 @@ class Reading:
         return {"task": self.task, "title": self.title, "seed": self.seed, "method": self.method}
 
 
-def readings(study: Study, stage: str, method: str | None = None) -> list[Reading]:
+def readings(study: Study, stage: str, method: str | None = None) -> list[Compared]:
     """Every stored cell of a stage that compares networks, in the preset's order; of one method, or of all."""
     found = []
     for cell in study.cells([stage], None if method is None else [method]):
         record, arrays = (study.record(cell), study.trajectory(cell)) if cell.stage == stage else (None, None)
         if record is not None and arrays is not None:
             title = shown_title(cell.task, record["partial"])
-            found.append(Reading(cell.task, title, cell.seed, cell.method, record["degenerate"], arrays))
+            found.append(Compared(cell.task, title, cell.seed, cell.method, record["degenerate"], arrays))
     return found
 
 
-def lines(found: list[Reading]) -> pd.DataFrame:
+def lines(found: list[Compared]) -> pd.DataFrame:
     """The loss along each direction: columns `LINES`, one row a network, direction and size."""
     rows = []
     for one in found:
@@ -63,7 +63,7 @@ def lines(found: list[Reading]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(LINES))
 
 
-def sharpness(found: list[Reading], size: float) -> pd.DataFrame:
+def sharpness(found: list[Compared], size: float) -> pd.DataFrame:
     """Mean rise of the loss under steps of `size`, both ways along every direction: columns `SHARPNESS`.
 
     A step and its opposite cancel the slope, so what is left is how the loss bends, also where it has no minimum.
@@ -82,7 +82,7 @@ def sharpness(found: list[Reading], size: float) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(SHARPNESS))
 
 
-def paths(found: list[Reading]) -> pd.DataFrame:
+def paths(found: list[Compared]) -> pd.DataFrame:
     """The loss on the straight paths: columns `PATHS`; `pair` is such as "good-bad" or "next seed: good"."""
     rows = []
     for one in found:
@@ -104,13 +104,13 @@ def barriers(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(BARRIERS))
 
 
-def planes(one: Reading) -> dict[str, np.ndarray]:
+def planes(one: Compared) -> dict[str, np.ndarray]:
     """The surfaces of a surface cell by network, (G, G); those that are not there are left out."""
     found = {name: _shares(one, f"plane.{name}") for name in SURFACES}
     return {name: values for name, values in found.items() if len(values)}
 
 
-def _shares(one: Reading, key: str) -> np.ndarray:
+def _shares(one: Compared, key: str) -> np.ndarray:
     """An array of losses (rows, columns) as shares of the loss of knowing nothing; no rows where it is not there."""
     nothing = float(one.arrays["nothing"][0])
     if key not in one.arrays or not nothing:

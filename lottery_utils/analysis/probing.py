@@ -7,14 +7,14 @@ import pandas as pd
 
 from ..landscape.names import NETWORKS
 from ..probes.names import MASKED, PROBES, UNTRAINED
-from .landscape import SAME, Reading
+from .landscape import SAME, Compared
 
 PROBED = (*UNTRAINED, *MASKED, *NETWORKS)
 ACCURACY = (*SAME, "network", "probe", "layer", "linguistic", "control", "selectivity", "hard")
 FLOORS = ("probe", "majority", "word", "control_majority", "control_word", "train", "test", "hard")
 
 
-def accuracies(found: list[Reading]) -> pd.DataFrame:
+def accuracies(found: list[Compared]) -> pd.DataFrame:
     """Test accuracies: columns `ACCURACY`, one row a network, probe and layer (0: the embeddings).
 
     `selectivity` is linguistic less control accuracy; `hard` is of the probe "number" alone, NaN elsewhere.
@@ -40,7 +40,7 @@ def over_layers(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[frame["layer"] > 0].groupby(keys, sort=False)[values].mean().reset_index()
 
 
-def floors(found: list[Reading]) -> pd.DataFrame:
+def floors(found: list[Compared]) -> pd.DataFrame:
     """What is reached without a network: columns `FLOORS`, one row a probe; the same for all cells of one setting.
 
     `word` answers with the most frequent label of each word in train sentences; train, test and hard are numbers of

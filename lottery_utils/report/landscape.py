@@ -10,7 +10,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..analysis.landscape import Reading, planes
+from ..analysis.landscape import Compared, planes
 from ..landscape.names import NETWORKS, SIZES, SUBNETWORKS, SURFACES, WITHIN
 from .style import (
     COLOURS,
@@ -78,7 +78,7 @@ def slices(lines: pd.DataFrame, method: str) -> Figure:
     return figure
 
 
-def surfaces(found: list[Reading], seed: int) -> Figure:
+def surfaces(found: list[Compared], seed: int) -> Figure:
     """The loss on a square of two random directions: a row a network, a column a task, of one seed.
 
     `found` are readings of surface cells. All squares share one scale, cut off at `TOP`; contour lines are at 0.25,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from ..analysis.landscape import Reading, barriers
+from ..analysis.landscape import Compared, barriers
 from ..analysis.paired import Paired, against, over_tasks
 from ..landscape.names import ACROSS, NETWORKS, POINTS, SIZES, SUBNETWORKS, WITHIN
 from .glue import listed
@@ -120,7 +120,7 @@ def _complete(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[rows["task"].isin(tasks)]
 
 
-def examples_sentence(found: list[Reading]) -> str:
+def examples_sentence(found: list[Compared]) -> str:
     """On how much each loss was measured, along how many directions."""
     if not found:
         return "No loss surface is stored."

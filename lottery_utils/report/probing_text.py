@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from ..analysis.landscape import Reading
+from ..analysis.landscape import Compared
 from ..analysis.paired import Paired, against
 from ..analysis.probing import PROBED
 from ..landscape.names import SUBNETWORKS
@@ -132,7 +132,7 @@ def settled_sentence(differences: dict[str, Paired], what: str) -> str:
     return f"Differences in {what} whose interval does not hold 0, {len(settled)} of {count}: {listed(said)}.{chance}"
 
 
-def gap_sentence(found: list[Reading]) -> str:
+def gap_sentence(found: list[Compared]) -> str:
     """Which tasks have no subnetworks."""
     gaps = list(dict.fromkeys(one.title for one in found if one.degenerate))
     if not gaps:
