@@ -174,7 +174,8 @@ def commit() -> str:
     git = ["git", "-C", str(ROOT)]
     try:
         head = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=True)
-        changed = subprocess.run([*git, "diff", "--quiet", "HEAD", "--", "lottery_utils", "benchmarks"])
+        made = [":(exclude)benchmarks/results.json", ":(exclude)benchmarks/README.md"]  # what a run itself changes
+        changed = subprocess.run([*git, "diff", "--quiet", "HEAD", "--", "lottery_utils", "benchmarks", *made])
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return head.stdout.strip() + ("+" if changed.returncode else "")

@@ -183,8 +183,9 @@ def buys_page(found: dict[str, dict]) -> str:
         parts += ["Not measured yet.", ""]
     for name in there:
         entry = found[name]
-        verb = "answers one example" if "latency" in name else "answers batches of 32"
-        parts += [f"**{entry['what']}**: {verb} {number(entry['ratio'])} times as fast as {entry['than']}.", ""]
+        how = "one example at a time" if "latency" in name else "in batches of 32"
+        what = entry["what"].removesuffix(", batches of 32")
+        parts += [f"**{what}**: {how}, {number(entry['ratio'])} times as fast as {entry['than']}.", ""]
         if entry.get("rows"):
             parts += [table(entry["rows"]), ""]
         parts += [f"{entry['date']}, {place(entry)}.", ""]

@@ -92,7 +92,7 @@ selection.seen_pairs(halves, {"demo": "demo", "real BERT": "real BERT, real GLUE
 selection.seen_forest(seen)
 
 # %% [markdown]
-# **What to see.** Demo: {glue:text}`selection_demo_seen` Real BERT: {glue:text}`selection_laptop_seen` The left ends lie just above the
+# **What to see.** Demo: {glue:text}`selection_demo_seen` Real BERT: {glue:text}`selection_laptop_seen` The left ends lie above the
 # level where searches stop, by construction; the right ends are what the subnetworks are worth. Points are of the full model's
 # score: where that is low, as the real BERT's on CoLA, a few examples of a half move it by many points, so one task says little.
 #
