@@ -50,6 +50,7 @@ glue_numbers(
         "run_on_methods": sentences.run_on(study),
         "gaps_methods": curves_text.gap_sentence(study),
         "sizes_methods": curves_text.size_sentence(frame),
+        "seeds_methods": curves_text.seed_sentence(frame),
         "standing_s": curves_text.standing_sentence(found, "structured"),
         "standing_m": curves_text.standing_sentence(found, "magnitude"),
         "breaks_s": curves_text.break_sentence(found, "structured"),
@@ -101,6 +102,8 @@ curves_text.standings_table(found)
 # trained again.
 #
 # ## Task by task
+#
+# {glue:text}`seeds_methods`
 
 # %% mystnb={"figure": {"caption": "S-pruning: dev score against the share of heads and MLPs left, mean over seeds, no training after pruning.", "name": "fig-methods-tasks-s"}, "image": {"alt": "Dev score against size, a panel for each task and a line for each score that ranks heads and MLPs"}}
 curves.task_curves(frame, "structured", study.preset.threshold)

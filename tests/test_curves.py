@@ -92,6 +92,8 @@ def test_words_for_several_tasks_for_one_and_for_nothing():
     assert "no interval" in curves_text.standing_sentence(one, "structured")
     assert "nan" not in curves_text.standings_table(one).to_html()
     empty = frame().iloc[:0]
+    assert "one seed a task" in curves_text.seed_sentence(frame(seeds=(1,)))
+    assert curves_text.seed_sentence(frame()) == "Curves are means over 2 seeds."
     assert standings(empty) == [] and curves_text.break_sentence([], "structured") == ""
     assert curves_text.standing_sentence([], "magnitude") == "There is no curve of m-pruning to compare."
     assert curves_text.size_sentence(empty).startswith("There is no curve")

@@ -123,6 +123,14 @@ def size_sentence(frame: pd.DataFrame) -> str:
     return f"Of {int(whole['heads'])} heads and {int(whole['mlps'])} MLPs, {listed(parts, 'no size is there')}."
 
 
+def seed_sentence(frame: pd.DataFrame) -> str:
+    """How many seeds lie behind a curve, and what that means for a single task."""
+    seeds = frame["seed"].nunique()
+    if seeds == 1:
+        return "There is one seed a task: a difference on one task may be that seed's; the averages over tasks count."
+    return f"Curves are means over {seeds} seeds." if seeds else "There is no curve."
+
+
 def gap_sentence(study: Study) -> str:
     """Tasks and seeds without curves, and why."""
     flat, lacking = gaps(study)
