@@ -136,8 +136,9 @@ def answer_sentence(effects: Mapping[tuple, Effect], corpora: list[str]) -> str:
     parts = []
     for name in WITHIN:
         words = {c: effects[c, name].word for c in corpora if (c, name) in effects}
-        shown = [OBJECTS[c] for c, word in words.items() if word == "above"]
-        against = [OBJECTS[c] for c, word in words.items() if word == "below"]
+        named = {c: OBJECTS[c] + ("" if effects[c, name].runs else " (one run of pre-training)") for c in words}
+        shown = [named[c] for c, word in words.items() if word == "above"]
+        against = [named[c] for c, word in words.items() if word == "below"]
         untested = [OBJECTS[c] for c, word in words.items() if word == "not testable"]
         text = f"{name} is shown for {listed(shown, 'no corpus')}"
         text += f", the opposite for {listed(against)}" if against else ""
