@@ -104,10 +104,10 @@ def noise(scores: dict[str, list[float]]) -> str:
         means.append(statistics.mean(values))
         variances.append(spread**2 / len(values))
         texts.append(f"{side} {means[-1]:.3f} ± {spread:.3f}")
-    if len(means) < 2:
-        return "dev score " + ", ".join(texts)
-    far = abs(means[0] - means[1]) / max(sum(variances) ** 0.5, 1e-12)
     seeds = len(next(iter(scores.values())))
+    if len(means) < 2 or not sum(variances):
+        return f"dev score over {seeds} seeds: " + ", ".join(texts)
+    far = abs(means[0] - means[1]) / sum(variances) ** 0.5
     return f"dev score over {seeds} seeds: {', '.join(texts)}; the means are {far:.1f} standard errors apart"
 
 
