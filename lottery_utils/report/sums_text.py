@@ -146,9 +146,11 @@ def _verdict(one: Effect, what: str) -> str:
 def rule_table(found: pd.DataFrame, alike: pd.DataFrame, caption: str, name: str) -> Styler:
     """A row a rule: what its good subnetworks keep and score, means over tasks of means over seeds.
 
-    `found` as from `sums.searched`, `alike` from `sums.alike`; scores are shares of the full model's.
+    `found` as from `sums.searched`, `alike` from `sums.alike`; scores are shares of the full model's. Only tasks and
+    seeds that every rule has are averaged, so that rows compare.
     """
-    rows = []
+    rows, rules = [], found["rule"].nunique()
+    found = found[found.groupby(["task", "seed"])["rule"].transform("nunique") == rules] if rules else found
     for rule in (rule for rule in RULES if rule in set(found["rule"])):
         own = found[found["rule"] == rule]
         means = own.groupby("task")[["heads", "mlps", "weights", *SCORES]].mean()
