@@ -136,8 +136,8 @@ def test_searches_and_scores_read_different_halves():
 def world(tmp_path_factory):
     root = tmp_path_factory.mktemp("selection")
     small_world.make_task(root / "data", train=96, dev=41)
-    settings = {**small_world.SETTINGS, "epochs": 3, "head_step": 0.3, "model": str(small_world.make_model(root / "model"))}
-    return root, {**settings, "data": str(root / "data")}
+    settings = {**small_world.SETTINGS, "epochs": 3, "head_step": 0.3, "data": str(root / "data")}
+    return root, {**settings, "model": str(small_world.make_model(root / "model"))}
 
 
 def run(world, **changes):
