@@ -38,7 +38,8 @@ class Bar:
     def finish(self, cell: Cell, answer: dict) -> None:
         """Advance by a cell's estimated cost, and by that of the cells it blocks when it failed."""
         self.cells += 1
-        self.bar.n += self.schedule.cost[cell] + self.schedule.lost.get(cell, 0.0)
+        ahead = self.bar.n + self.schedule.cost[cell] + self.schedule.lost.get(cell, 0.0)
+        self.bar.n = min(ahead, self.bar.total)  # the sums differ in their last digits
         self._describe()
         self.bar.update(0.0)
 
