@@ -164,7 +164,7 @@ pretraining_tables.score_table(scores)
 # ## What this does not show
 #
 # There are one or two runs of pre-training of each kind: their chance is in every number, and the intervals, over tasks, do not hold it.
-# What is said of shuffled words, brackets and noise rests on one run each: it holds for these models, not yet for the corpora.
+# What is said of brackets and noise rests on one run each: it holds for these models, not yet for the corpora.
 # The models are small, the budget is a fraction of what the demo's own model got, and a longer one may move the corpora apart or
 # together. The tasks are made of the language and of its words, so that shuffled words and noise know the vocabulary's
 # frequencies, and brackets only its names. Comparisons between pre-trainings leave out the tasks where one of the two could not
