@@ -94,7 +94,7 @@ def goals(found: dict[str, dict]) -> str:
     rows = []
     for name, (title, goal) in SPEED.items():
         entry = found.get(name)
-        row = {"comparison": title, "name": f"`{name}`", "ours": "–", "peer": "–", "unit": "", "ratio": "–"}
+        row = {"comparison": title, "ours": "–", "peer": "–", "unit": "", "ratio": "–"}
         if entry:
             row |= {key: entry[key] for key in ("ours", "peer", "unit", "ratio")}
         reached = "not measured" if not entry else "yes" if entry["ratio"] >= goal else "no"
@@ -110,7 +110,8 @@ def details(entry: dict, title: str) -> str:
     lines = [
         f"### {title}",
         "",
-        f"*Ours*: {entry['what']}. *Peer*: {entry['than']}.{f' {sentence(entry)}' if entry['note'] else ''}",
+        f"`{entry['name']}`. *Ours*: {entry['what']}. *Peer*: {entry['than']}."
+        + (f" {sentence(entry)}" if entry["note"] else ""),
         "",
     ]
     if runs:
