@@ -8,11 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lottery_utils.analysis.methods import CURVES, FIELDS, breaks, by_method, complete, curves, standings
+from lottery_utils.analysis.methods import CURVES, FIELDS, breaks, by_method, compared, curves, left_out
+from lottery_utils.analysis.standings import by_size, standings
 from lottery_utils.experiment.study import open_study
 from lottery_utils.methods import CURVE_SIZES, METHODS
 from lottery_utils.report import curves as figures
-from lottery_utils.report import curves_text
+from lottery_utils.report import curves_differences, curves_text
 from lottery_utils.tasks.glue import TASKS
 
 FULL, LEAST = 0.9, 0.5
@@ -55,20 +56,58 @@ def test_near_the_majority_score_the_targets_rule_is_the_searches():
 def test_standings_are_paired_differences_with_an_interval_over_tasks():
     rows = frame()
     paper, taylor, random = standings(rows)
-    assert (paper.name, paper.ahead) == ("gate", 0.0) and np.isnan(paper.low)
+    assert paper.is_paper and paper.effects == {} and paper.seeds == ()
     area = rows[rows["size"] < 1].groupby(["name", "task", "seed"])["lead"].mean()
-    by_task = (area["random"] - area["gate"]).groupby("task").mean()
-    assert random.ahead == pytest.approx(by_task.mean()) and random.wins == 0
+    difference = 100 * (area["random"] - area["gate"])
+    by_task = difference.groupby("task").mean()
+    lead = random.effects["lead"]
+    assert lead.mean == pytest.approx(by_task.mean()) and (lead.wins, lead.tasks, lead.pairs) == (0, 3, 6)
     half = 4.302653 * by_task.std(ddof=1) / np.sqrt(3)  # Student's t, two degrees of freedom
-    assert (random.low, random.high) == pytest.approx((by_task.mean() - half, by_task.mean() + half), rel=1e-5)
-    assert taylor.wins == 3 and taylor.low > 0 and taylor.target < paper.target < random.target
+    assert (lead.low, lead.high) == pytest.approx((by_task.mean() - half, by_task.mean() + half), rel=1e-5)
+    assert random.seeds == pytest.approx(difference.groupby("seed").mean()) and random.agreeing == 2
+    assert taylor.effects["lead"].wins == 3 and taylor.effects["lead"].low > 0
+    assert taylor.target < paper.target < random.target
+    assert taylor.effects["target"].mean == pytest.approx(100 * (paper.target - taylor.target)), "later is above 0"
+    over = 100 * (area["taylor"] - area["random"]).groupby("task").mean().mean()
+    assert taylor.effects["lead above random"].mean == pytest.approx(over)
+    assert "lead above random" not in random.effects
+
+
+def test_all_differences_of_a_kind_of_pruning_are_corrected_together():
+    both = pd.concat([frame(), frame(ways=("global", "snip", "random"), method="magnitude")], ignore_index=True)
+    found, alone = standings(both), standings(frame())
+    effects = [e for one in alone for e in one.effects.values()]
+    least = min(e.p for e in effects)
+    assert min(e.corrected for e in effects) == pytest.approx(min(1, least * len(effects)))
+    assert [e.corrected for one in found[:3] for e in one.effects.values()] == [e.corrected for e in effects]
+
+
+def test_differences_at_each_size_are_those_of_the_leads():
+    rows = frame()
+    found = by_size(rows)
+    assert list(dict.fromkeys(found["name"])) == ["taylor", "random"] and len(found) == 2 * (len(SIZES) - 1)
+    at = rows[rows["size"] == 0.3].groupby(["name", "task"])["lead"].mean().unstack("name")
+    one = found[(found["name"] == "random") & (found["size"] == 0.3)].iloc[0]
+    by_task = 100 * (at["random"] - at["gate"])
+    half = 4.302653 * by_task.std(ddof=1) / np.sqrt(3)
+    assert (one["mean"], one["high"] - one["mean"]) == pytest.approx((by_task.mean(), half), rel=1e-5)
+    two = by_size(frame(("rte", "mrpc")))
+    assert two["low"].isna().all() and two["mean"].notna().all(), "two tasks give no interval"
 
 
 def test_a_task_that_lacks_a_seed_of_one_way_is_in_no_average():
     rows = frame()
     rows = rows[~((rows["task"] == "qqp") & (rows["seed"] == 2) & (rows["name"] == "random"))]
-    assert list(dict.fromkeys(complete(rows)["task"])) == ["rte", "mrpc"]
+    assert list(dict.fromkeys(compared(rows)["task"])) == ["rte", "mrpc"]
     assert {one.tasks for one in standings(rows)} == {2}
+
+
+def test_a_task_whose_full_model_is_hardly_above_the_majority_is_shown_and_not_averaged():
+    rows = frame()
+    rows.loc[(rows["task"] == "rte") & (rows["seed"] == 2), "full"] = LEAST + 0.04
+    assert left_out(rows) == {"structured": ["RTE"]} and {one.tasks for one in standings(rows)} == {2}
+    assert [ax.get_title() for ax in figures.task_curves(rows, "structured").axes] == ["RTE", "MRPC", "QQP"]
+    assert "mean over 2 tasks" in figures.mean_curves(rows).axes[0].get_title()
 
 
 def test_every_way_is_a_study_whose_curves_have_their_own_addresses(tmp_path):
@@ -84,22 +123,39 @@ def test_words_for_several_tasks_for_one_and_for_nothing():
     found = standings(frame())
     said = curves_text.standing_sentence(found, "structured")
     assert "on average over 3 tasks. More: taylor (+" in said and "; less: random (-" in said
-    assert said.count("95 % interval") == 2
+    assert said.count("2 of 2 seeds") == 2
+    assert "More than that: taylor (+" in curves_text.chance_sentence(found, "structured")
     phases = curves_text.break_sentence(found, "structured")
     assert phases.startswith("In s-pruning the phase in which a way breaks is, mean over 3 tasks: taylor from 2")
+    assert "compared with gate, at a smaller size with taylor and at a larger size with random." in phases
     one = standings(frame(("rte",), (1,)))
-    assert "on one task. The others: taylor" in curves_text.standing_sentence(one, "structured")
-    assert "no interval" in curves_text.standing_sentence(one, "structured")
-    assert "nan" not in curves_text.standings_table(one).to_html()
+    said = curves_text.standing_sentence(one, "structured")
+    assert "on one task. Too few tasks to tell: taylor (+" in said and "seeds" not in said
+    assert "nan" not in curves_text.standings_table(one).to_html() + said
     empty = frame().iloc[:0]
     assert "one seed a task" in curves_text.seed_sentence(frame(seeds=(1,)))
-    assert curves_text.seed_sentence(frame()) == "Curves are means over 2 seeds."
+    assert curves_text.seed_sentence(frame()) == "Lines are means over 2 seeds, bands span them."
+    assert "between seeds with a standard deviation of" in curves_text.spread_sentence(frame(), "structured")
+    assert curves_text.spread_sentence(frame(seeds=(1,)), "structured") == ""
     assert standings(empty) == [] and curves_text.break_sentence([], "structured") == ""
     assert curves_text.standing_sentence([], "magnitude") == "There is no curve of m-pruning to compare."
+    assert curves_text.chance_sentence([], "magnitude") == curves_text.spread_sentence(empty, "magnitude") == ""
     assert curves_text.size_sentence(empty).startswith("There is no curve")
     assert "50 % is 24 heads and 3 MLPs, 50.0 % of the weights" in curves_text.size_sentence(frame())
-    for figure in (figures.mean_curves(empty), figures.break_phases(empty), figures.task_curves(empty, "structured")):
-        assert "Nothing to show" in figure.axes[0].texts[0].get_text()
+    drawn = [figures.mean_curves(empty), figures.break_phases(empty), figures.task_curves(empty, "structured")]
+    drawn += [curves_differences.size_differences(empty), curves_differences.standing_forest([])]
+    assert all("Nothing to show" in figure.axes[0].texts[0].get_text() for figure in drawn)
+
+
+def test_what_the_run_does_not_tell_apart_is_called_so():
+    rng = np.random.default_rng(5)
+    rows = frame(tuple(TASKS)[:6], (1, 2, 3))
+    noise = {key: rng.normal(0, 0.2) for key in rows.groupby(["name", "task", "seed"]).groups}
+    rows["lead"] = [0.5 + noise[key] for key in zip(rows["name"], rows["task"], rows["seed"])]
+    found = standings(rows)
+    said = curves_text.standing_sentence(found, "structured")
+    assert "of the lead on average over 6 tasks. Not told apart: " in said and "ore: " not in said
+    assert "Not told apart: taylor (" in curves_text.chance_sentence(found, "structured")
 
 
 def test_gaps_are_named(tmp_path):
@@ -118,6 +174,14 @@ def test_every_way_is_drawn_once_in_every_panel():
     assert [ax.get_title() for ax in panels] == ["RTE", "MRPC", "QQP"]
     bars = [[bar.get_width() for bar in ax.patches] for ax in figures.break_phases(rows).axes]
     own = {one.name: 100 * (one.target - one.middle) for one in standings(rows)}
+    sizes = curves_differences.size_differences(rows)
+    assert [ax.get_title() for ax in sizes.axes] == [
+        "s: taylor \N{MINUS SIGN} gate",
+        "s: random \N{MINUS SIGN} gate",
+        "m: snip \N{MINUS SIGN} global",
+    ]
+    forest = curves_differences.standing_forest(standings(rows))
+    assert [text.get_text() for text in forest.axes[0].get_yticklabels()] == ["s: taylor", "s: random", "m: snip"]
     assert bars == [pytest.approx([own[n] for n in ("gate", "taylor", "random")]), pytest.approx([own["global"]] * 2)]
 
 
@@ -131,9 +195,9 @@ def test_tables_have_a_row_for_each_way_and_the_whole_registry():
 ROOT = Path(__file__).resolve().parent.parent
 
 
-@pytest.mark.skipif(not (ROOT / "records" / "methods").is_dir(), reason="no records of chapter 16")
+@pytest.mark.skipif(not (ROOT / "records" / "methods" / "demo").is_dir(), reason="no records of chapter 16")
 def test_the_committed_records_hold_nested_masks_of_equal_sizes():
-    study = open_study("demo", ["rte"], [42], None, ROOT / "records" / "methods")
+    study = open_study("demo", ["rte"], [42], None, ROOT / "records" / "methods" / "demo")
     rows = curves(study)
     assert set(rows["name"]) == {name for known in METHODS.values() for name in known}
     assert (rows.groupby(["method", "size"])["share"].agg(np.ptp) < 1e-12).all()

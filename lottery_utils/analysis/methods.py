@@ -1,8 +1,8 @@
-"""Ways to rank compared at equal size: curves from their cells, where each breaks, paired differences."""
+"""Ways to rank at equal size: curves from their cells, what lacks, where each breaks, which tasks can be compared."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -12,13 +12,13 @@ from ..experiment.reading import Results
 from ..methods import METHODS
 from ..pruning.stopping import stop_rule
 from ..tasks.registry import shown_task
-from .compare import interval
 from .gather import shown_title
 
 FIELDS = {"structured": "score", "magnitude": "unstructured"}  # the preset field that names a method's way to rank
 CURVES = ("task", "title", "seed", "method", "name", "size", "share", "heads", "mlps", "score", "full", "majority")
 CURVES += ("lead",)
 BREAKS = ("task", "title", "seed", "method", "name", "target", "middle")
+MARGIN = 0.05  # the least lead of a full model over the majority score of which shares are averaged
 
 
 def by_method(study: Results) -> dict[tuple[str, str], Results]:
@@ -29,7 +29,7 @@ def by_method(study: Results) -> dict[tuple[str, str], Results]:
             for name in dict.fromkeys((*METHODS[kind], getattr(study.preset, kind))):
                 # the other kind's setting does not matter to these cells, and some settings exclude each other
                 preset = replace(study.preset, importance="exact", importance_order=None, **{kind: name})
-                found[method, name] = Results(preset, study.store.root)
+                found[method, name] = Results(preset, study.store.root, study.stored)
     return found
 
 
@@ -106,52 +106,28 @@ def breaks(frame: pd.DataFrame, threshold: float = 0.9) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(BREAKS))
 
 
-def complete(frame: pd.DataFrame) -> pd.DataFrame:
-    """Rows of `frame` of tasks that have every seed under every way to rank of their method."""
+def compared(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `frame` of tasks that enter averages: all else is shown, and counted in none.
+
+    A task needs every seed under every way to rank of its method, and in each a full model at least `MARGIN` above the
+    majority score: where the lead itself is a handful of examples, a share of it means nothing.
+    """
     kept = []
     for _, own in frame.groupby("method", sort=False):
         wanted = own["name"].nunique() * own["seed"].nunique()
-        there = own.drop_duplicates(["task", "seed", "name"]).groupby("task", sort=False).size()
-        kept.append(own[own["task"].isin(there.index[there == wanted])])
+        there = own.drop_duplicates(["task", "seed", "name"]).groupby("task", sort=False)
+        lead = there.apply(lambda rows: (rows["full"] - rows["majority"]).min(), include_groups=False)
+        kept.append(own[own["task"].isin(there.size().index[(there.size() == wanted) & (lead >= MARGIN)])])
     return pd.concat(kept, ignore_index=True) if kept else frame
 
 
-@dataclass(frozen=True)
-class Standing:
-    """A way to rank in short, means over tasks (seeds averaged within each), sizes and shares in [0, 1].
-
-    area: lead kept, mean over all sizes but the full one; ahead: area minus that of the paper's way, paired by task and
-    seed, with the 95 % interval over tasks and the number of tasks where it is above 0; target, middle as in `breaks`.
-    """
-
-    method: str
-    name: str
-    tasks: int
-    area: float
-    ahead: float
-    low: float
-    high: float
-    wins: int
-    target: float
-    middle: float
-
-
-def standings(frame: pd.DataFrame, threshold: float = 0.9) -> list[Standing]:
-    """A `Standing` for each way to rank in `frame` (of `curves`), over complete tasks; the paper's way first."""
-    frame = complete(frame)
-    areas = frame[frame["size"] < 1].groupby(["method", "name", "task", "seed"])["lead"].mean()
-    broken = breaks(frame, threshold).groupby(["method", "name", "task"])[["target", "middle"]].mean()
-    found = []
-    for method, name in dict.fromkeys(zip(frame["method"], frame["name"])):
-        area = areas[method, name]
-        paper = next(iter(METHODS[FIELDS[method]]))
-        ahead = area - areas[method, paper] if (method, paper) in areas.index else area * np.nan
-        by_task = ahead.dropna().groupby("task").mean()
-        low, high = interval(by_task) if name != paper else (np.nan, np.nan)
-        at = broken.loc[(method, name)].mean()
-        mean = float(by_task.mean()) if len(by_task) else np.nan
-        tasks = area.groupby("task").mean()
-        found.append(
-            Standing(method, name, len(tasks), float(tasks.mean()), mean, low, high, int((by_task > 0).sum()), *at)
-        )
+def left_out(frame: pd.DataFrame) -> dict[str, list[str]]:
+    """By method the titles of tasks with curves that enter no average."""
+    kept = compared(frame)
+    found = {}
+    for method, own in frame.groupby("method", sort=False):
+        inside = set(kept.loc[kept["method"] == method, "task"])
+        titles = list(dict.fromkeys(own.loc[~own["task"].isin(inside), "title"]))
+        if titles:
+            found[method] = titles
     return found

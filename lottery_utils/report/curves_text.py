@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ..analysis.methods import FIELDS, Standing, gaps
+from ..analysis.methods import FIELDS, MARGIN, compared, curves, gaps, left_out
+from ..analysis.pretraining import Effect
+from ..analysis.standings import Standing, paper_way
 from ..methods import METHODS
 from .glue import as_percent, listed
 from .style import METHOD_NAMES
@@ -33,23 +35,26 @@ def standings_table(found: list[Standing], name: str = "standings") -> Styler:
     """How the ways to rank stand: lead kept over all sizes, the difference from the paper's way, where they break."""
     rows = []
     for one in found:
-        paper = np.isnan(one.low) and one.ahead == 0
+        lead = one.effects.get("lead", Effect())
         rows.append(
             {
                 "pruning": METHOD_NAMES[one.method],
                 "ranks by": one.name,
-                "tasks": one.tasks,
                 "lead kept": as_percent(one.area),
-                "minus the paper's": GAP if paper or np.isnan(one.ahead) else _difference(one),
+                "minus the paper's": _difference(lead),
+                "tasks ahead": f"{lead.wins} of {lead.tasks}" if lead.tasks else GAP,
+                "each seed": ", ".join(f"{seed:+.1f}" for seed in one.seeds) or GAP,
+                "corrected p": GAP if np.isnan(lead.corrected) else f"{lead.corrected:.3f}",
                 "falls under 90 % at": _size(one.target),
                 "under the midpoint at": _size(one.middle),
             }
         )
+    tasks = found[0].tasks if found else 0
     caption = (
-        "Ways to rank at equal size, means over tasks: the lead over the majority score that is kept, mean over the "
-        "sizes from 95 to 5 %; its difference from the paper's way in points, paired by task and seed, with the 95 % "
-        "interval over tasks (not corrected for the number of comparisons) and the tasks where it is ahead; and the "
-        "sizes at which the score falls."
+        f"Ways to rank at equal size, {'means over ' if tasks != 1 else ''}{tasks} task{'s' * (tasks != 1)}: the lead "
+        "over the majority score that is kept, mean over the sizes from 95 to 5 %; its difference from the paper's way "
+        "in points, paired by task and seed, with the 95 % interval over tasks, each seed alone, and p with Holm's "
+        "correction over all differences of the kind of pruning; and the sizes at which the score falls."
     )
     return dressed(pd.DataFrame(rows), caption, name)
 
@@ -76,35 +81,59 @@ def curves_table(frame: pd.DataFrame, name: str = "curves", sizes=(0.9, 0.7, 0.5
 def standing_sentence(found: list[Standing], method: str) -> str:
     """Which ways keep more than the paper's, which less, which the run does not tell apart."""
     own = [one for one in found if one.method == method]
+    paper = next((one for one in own if one.is_paper), None)
     if not own:
         return f"There is no curve of {METHOD_NAMES[method]} to compare."
-    paper = next((one for one in own if one.ahead == 0 and np.isnan(one.low)), None)
     if paper is None or len(own) == 1:
         return "There is nothing to compare the paper's way with."
     over = f"on average over {paper.tasks} tasks" if paper.tasks > 1 else "on one task"
     text = f"Over all sizes, {paper.name} keeps {as_percent(paper.area)} of the lead {over}."
-    others = sorted((one for one in own if one is not paper), key=lambda one: -one.area)
-    if paper.tasks < 2:
-        each = [f"{one.name} {as_percent(one.area)}" for one in others]
-        return f"{text} The others: {listed(each)}. With fewer than two tasks there is no interval."
-    groups = {
-        "more": [one for one in others if one.low > 0],
-        "less": [one for one in others if one.high < 0],
-        "neither clearly more nor less": [one for one in others if one.low <= 0 <= one.high],
-    }
-    parts = [f"{word}: {listed([_said(one) for one in ones])}" for word, ones in groups.items() if ones]
-    said = "; ".join(parts)
+    groups = _by_verdict([one for one in own if one is not paper], "lead", ("more", "less"))
+    said = "; ".join(f"{word}: {listed([_said(one) for one in ones])}" for word, ones in groups.items())
     return f"{text} {said[:1].upper()}{said[1:]}."
 
 
+def chance_sentence(found: list[Standing], method: str) -> str:
+    """Which ways keep more of the lead than a random order, and of which the run does not show it."""
+    own = [one for one in found if one.method == method and "lead above random" in one.effects]
+    random = next((one for one in found if one.method == method and one.name == "random"), None)
+    if random is None:
+        return ""
+    text = f"A random order keeps {as_percent(random.area)}."
+    groups = _by_verdict(own, "lead above random", ("more than that", "less than that"))
+    for word, ones in groups.items():
+        each = [_said(one, "lead above random") for one in ones]
+        text += f" {word[:1].upper()}{word[1:]}: {listed(each)}."
+    return text
+
+
 def break_sentence(found: list[Standing], method: str) -> str:
-    """From where to where each way breaks, the one that holds longest first."""
+    """From where to where each way breaks, the one that holds longest first, and what differs from the paper's way."""
     own = sorted((one for one in found if one.method == method), key=lambda one: one.target)
     if not own:
         return ""
     parts = [f"{one.name} from {_size(one.target)} to {_size(one.middle)}" for one in own]
     over = f"mean over {own[0].tasks} tasks" if own[0].tasks > 1 else "one task"
-    return f"In {METHOD_NAMES[method]} the phase in which a way breaks is, {over}: {', '.join(parts)}."
+    text = f"In {METHOD_NAMES[method]} the phase in which a way breaks is, {over}: {', '.join(parts)}."
+    others = [one for one in own if not one.is_paper and one.effects]
+    if len(others) == len(own):
+        return text
+    for quantity, mark in (("target", "the target"), ("middle", "the midpoint")):
+        words = ("at a smaller size", "at a larger size")
+        groups = _by_verdict(others, quantity, words)
+        said = [f"{word} with {listed([one.name for one in groups[word]])}" for word in words if word in groups]
+        text += f" Under {mark}, no way clearly differs from {paper_way(method)}." if not said else ""
+        text += f" It falls under {mark}, compared with {paper_way(method)}, {listed(said)}." if said else ""
+    return text
+
+
+def _by_verdict(ones: list[Standing], quantity: str, words: tuple[str, str]) -> dict[str, list[Standing]]:
+    """Ways by what can be said of a difference; groups without one are left out."""
+    named = dict(zip(("above", "below"), words))
+    named |= {"undecided": "not told apart", "not testable": "too few tasks to tell"}
+    ones = sorted((one for one in ones if quantity in one.effects), key=lambda one: -one.effects[quantity].mean)
+    groups = {named[word]: [one for one in ones if one.effects[quantity].word == word] for word in named}
+    return {word: group for word, group in groups.items() if group}
 
 
 def size_sentence(frame: pd.DataFrame) -> str:
@@ -128,7 +157,22 @@ def seed_sentence(frame: pd.DataFrame) -> str:
     seeds = frame["seed"].nunique()
     if seeds == 1:
         return "There is one seed a task: a difference on one task may be that seed's; the averages over tasks count."
-    return f"Curves are means over {seeds} seeds." if seeds else "There is no curve."
+    return f"Lines are means over {seeds} seeds, bands span them." if seeds else "There is no curve."
+
+
+def spread_sentence(frame: pd.DataFrame, method: str) -> str:
+    """How far the seeds of a task lie apart, beside the ways to rank: standard deviations of the lead kept."""
+    rows = compared(frame[frame["method"] == method])
+    area = rows[rows["size"] < 1].groupby(["task", "name", "seed"])["lead"].mean()
+    if area.empty or rows["seed"].nunique() < 2:
+        return ""
+    seeds = 100 * area.groupby(["task", "name"]).std().mean()
+    means = area.drop("random", level="name", errors="ignore").groupby(["task", "name"]).mean()
+    ways = 100 * means.groupby("task").std().mean()
+    return (
+        f"On one task, the lead that one way keeps differs between seeds with a standard deviation of {seeds:.1f} "
+        f"points; between ways, random aside, with {ways:.1f}."
+    )
 
 
 def gap_sentence(study: Study) -> str:
@@ -142,17 +186,25 @@ def gap_sentence(study: Study) -> str:
         for seed, titles in seeds.items():
             where = "any task" if len(titles) == len(study.preset.tasks) else listed(titles)
             parts.append(f"{METHOD_NAMES[method]}, seed {seed}: not every way to rank was run on {where}.")
+    out = left_out(curves(study))
+    titles = list(dict.fromkeys(title for own in out.values() for title in own if title not in flat))
+    if titles and not lacking:
+        points = f"{100 * MARGIN:.0f} points"
+        parts.append(f"{listed(titles)}: a full model leads the majority score by less than {points}; in no average.")
     return "Gaps: " + " ".join(parts) if parts else "There is a curve for every task, seed and way to rank."
 
 
-def _difference(one: Standing) -> str:
-    if np.isnan(one.low):
-        return f"{100 * one.ahead:+.1f}"
-    return f"{100 * one.ahead:+.1f} ({100 * one.low:+.1f} to {100 * one.high:+.1f}); {one.wins} of {one.tasks}"
+def _difference(one: Effect) -> str:
+    if not one.tasks:
+        return GAP
+    ends = "" if np.isnan(one.low) else f" ({one.low:+.1f} to {one.high:+.1f})"
+    return f"{one.mean:+.1f}{ends}"
 
 
-def _said(one: Standing) -> str:
-    return f"{one.name} ({100 * one.ahead:+.1f} points, 95 % interval {100 * one.low:+.1f} to {100 * one.high:+.1f})"
+def _said(one: Standing, quantity: str = "lead") -> str:
+    """A way with its difference: "taylor (+1.5, -15.9 to +19.0; 2 of 3 seeds)"."""
+    seeds = f"; {one.agreeing} of {len(one.seeds)} seeds" if len(one.seeds) > 1 and quantity == "lead" else ""
+    return f"{one.name} ({_difference(one.effects[quantity]).replace(' (', ', ').rstrip(')')}{seeds})"
 
 
 def _size(size: float) -> str:
