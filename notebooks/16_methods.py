@@ -29,8 +29,8 @@
 # repository; nothing is computed on this page.
 #
 # **The answer.** S-pruning: {glue:text}`standing_s` M-pruning: {glue:text}`standing_m` In brackets are differences from the paper's
-# way in points of the lead with their 95 % interval over tasks, and how many seeds alone agree with the sign; what is
-# called more or less has a corrected p of at most 0.05.
+# way in points of the lead with their interval over tasks, and how many seeds alone agree with the sign. What is called more or
+# less holds up to Holm's correction for the number of comparisons; the intervals are not corrected.
 
 # %% tags=["parameters"]
 records_preset = "demo"
@@ -168,8 +168,8 @@ curves_text.curves_table(frame)
 #
 # No subnetwork of this page was trained again: what a score keeps without training says nothing about what its subnetworks reach
 # when they are retrained, which is what the paper's claim is about. Sizes are shares of components or of weights, so between
-# s-pruning and m-pruning the same size is not the same number of weights. The models are small: a step of 5 % is two or three heads, and
-# five or six of the steps take an MLP, which is a tenth of the weights and more. First-order scores are taken in one look (weights) or anew at each size
+# s-pruning and m-pruning the same size is not the same number of weights. The models are small, so that a size may differ from the next
+# by an MLP that is a large part of the weights. First-order scores are taken in one look (weights) or anew at each size
 # (components); methods that prune and train by turns were not run.
 #
 # ## What this was run on
