@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -22,6 +23,7 @@ from lottery_utils.attention import archive, classifier, rules
 from lottery_utils.attention.names import KINDS, PATTERNS
 from lottery_utils.errors import UserError
 from lottery_utils.experiment import attention_stage
+from lottery_utils.experiment.store import Store
 from lottery_utils.experiment.study import open_study
 from lottery_utils.pruning.masks import StructuredMask
 
@@ -283,6 +285,27 @@ def test_stage_counts_every_map_of_every_head_once(study):
         assert np.array_equal(one.survivors, SURVIVORS.heads)
         assert (counts[:, 1].sum(axis=-1) == 12 * one.survivors).all(), "cut: super-survivors only"
         assert (counts[:, 0][..., SURVIVORS.heads, :] != counts[:, 1][..., SURVIVORS.heads, :]).any()
+
+
+def test_a_worker_makes_the_classifier_that_no_other_is_making(study, tmp_path, monkeypatch):
+    busy, real = [KINDS[0]], attention_stage.claim
+
+    def waited(seconds):  # what could be done is done; now the other worker gives up
+        assert [path.stem for path in (tmp_path / ".scratch").rglob("*.safetensors")] == [KINDS[1]]
+        busy.clear()
+
+    def claim(root, key):
+        return contextlib.nullcontext(False) if busy and key.endswith(busy[0]) else real(root, key)
+
+    monkeypatch.setattr(attention_stage, "train", lambda kind, sizes, seed: classifier.train(kind, [8], seed, steps=1))
+    monkeypatch.setattr(attention_stage, "claim", claim)
+    monkeypatch.setattr(attention_stage.time, "sleep", waited)
+    made, confusion = attention_stage.classifiers(study.preset, Store(tmp_path))
+    again, the_same = attention_stage.classifiers(study.preset, Store(tmp_path))
+    assert not busy and list(made) == list(KINDS) and confusion.shape == (2, 2, 5, 5)
+    assert np.array_equal(confusion, the_same)
+    for kind, net in made.items():
+        assert all(torch.equal(value, again[kind].state_dict()[name]) for name, value in net.state_dict().items())
 
 
 def test_survivors_are_made_of_the_good_masks_of_every_seed(study):

@@ -38,6 +38,7 @@ from .cells import upstream
 from .claims import claim
 from .identity import archive_print, numpy_generator_for
 from .stage import Result, Work
+from .store import Store
 
 
 def run_attention(work: Work, result: Result) -> None:
@@ -58,7 +59,7 @@ def run_attention(work: Work, result: Result) -> None:
     result.mask = structured_control("super", None, rng, seeds=[work.mask(c) for c in searches])
     set_size(result, model_sizes(model), result.mask)
     with timed(result, "classifier"):
-        readers, confusion = _readers(work)
+        readers, confusion = classifiers(preset, work.store)
     least, most = preset.attention_min_tokens, preset.attention_max_tokens
     rows = choose_examples(data.dev, preset.attention_examples, least, most, rng)
     if len(rows) < preset.attention_examples:
@@ -86,9 +87,11 @@ def run_attention(work: Work, result: Result) -> None:
     }
 
 
-def _readers(work: Work) -> tuple[dict[str, torch.nn.Module], np.ndarray]:
-    """The classifiers of each kind and their validation, made once for a store and its settings, then shared."""
-    preset = work.preset
+def classifiers(preset: Preset, store: Store) -> tuple[dict[str, PatternNet], np.ndarray]:
+    """The classifiers of each kind and their confusion (kinds, 2, types, types), made once for a store and settings.
+
+    They are shared by all its cells. Raises UserError where the preset's token limits or labels are of no use.
+    """
     if preset.attention_min_tokens > preset.attention_max_tokens:
         raise UserError(
             f"attention_min_tokens {preset.attention_min_tokens} is above attention_max_tokens "
@@ -99,55 +102,52 @@ def _readers(work: Work) -> tuple[dict[str, torch.nn.Module], np.ndarray]:
     if preset.attention_labels:
         about["labels"] = archive_print(preset.attention_labels)
     key = "attention-" + hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
-    path = work.store.scratch(key) / "classifiers.safetensors"
-    while True:
-        found = _load(path)
-        if found is not None:
-            return found
-        with claim(work.store.root, key) as held:
-            if held:
-                found = _load(path) or _train(preset, sizes)
-                _save(path, *found)
-                return found
-        time.sleep(0.5)  # another worker is making them
+    folder = store.scratch(key)
+    found: dict[str, tuple[PatternNet, np.ndarray]] = {}
+    while len(found) < len(KINDS):
+        for kind in KINDS:  # what another worker is making is left to it: there is the other kind to make
+            path = folder / f"{kind}.safetensors"
+            if kind not in found and (made := _load(path)) is not None:
+                found[kind] = made
+            elif kind not in found:
+                with claim(store.root, f"{key}-{kind}") as held:
+                    if held:
+                        found[kind] = _load(path) or _train(kind, preset, sizes)
+                        _save(path, *found[kind])
+        if len(found) < len(KINDS):
+            time.sleep(0.5)
+    return {kind: found[kind][0] for kind in KINDS}, np.stack([found[kind][1] for kind in KINDS])
 
 
-def _train(preset: Preset, sizes: list[int]) -> tuple[dict[str, torch.nn.Module], np.ndarray]:
+def _train(kind: str, preset: Preset, sizes: list[int]) -> tuple[PatternNet, np.ndarray]:
+    """The classifier of one kind of maps, and its confusion (2, types, types) on held-out maps and on harder ones."""
     labelled = load_label_archive(preset.attention_labels) if preset.attention_labels else {}
-    readers, confusion = {}, np.zeros((len(KINDS), 2, len(PATTERNS), len(PATTERNS)), np.int64)
-    for k, kind in enumerate(KINDS):
-        seed = derived_seed("attention classifier", kind) % 2**31
-        if kind in labelled:
-            learn, judge = split_labelled(labelled[kind], seed)
-            readers[kind] = train_on(learn, seed)
-            tests = (by_size(judge), by_size(judge))
-        else:
-            readers[kind] = train(kind, sizes, seed)
-            tests = (held_out(kind, sizes, seed), held_out(kind, sizes, seed, hard=True))
-        for number, batches in enumerate(tests):
-            confusion[k, number] = validate(readers[kind], batches).confusion
-    return readers, confusion
+    seed = derived_seed("attention classifier", kind) % 2**31
+    if kind in labelled:
+        learn, judge = split_labelled(labelled[kind], seed)
+        reader, tests = train_on(learn, seed), (by_size(judge), by_size(judge))
+    else:
+        reader = train(kind, sizes, seed)
+        tests = (held_out(kind, sizes, seed), held_out(kind, sizes, seed, hard=True))
+    return reader, np.stack([validate(reader, batches).confusion for batches in tests]).astype(np.int64)
 
 
-def _save(path: Path, readers: dict[str, torch.nn.Module], confusion: np.ndarray) -> None:
+def _save(path: Path, reader: PatternNet, confusion: np.ndarray) -> None:
     if path.is_file():
         return
-    tensors = {f"{kind}.{name}": value for kind, net in readers.items() for name, value in net.state_dict().items()}
     part = path.with_name(f"{path.name}.{os.getpid()}")
-    save_file({**tensors, "confusion": torch.from_numpy(confusion)}, part)
+    save_file({**reader.state_dict(), "confusion": torch.from_numpy(confusion)}, part)
     os.replace(part, path)
 
 
-def _load(path: Path) -> tuple[dict[str, torch.nn.Module], np.ndarray] | None:
-    """The classifiers in a scratch file; None when there is none or it cannot be used, and is then made again."""
+def _load(path: Path) -> tuple[PatternNet, np.ndarray] | None:
+    """The classifier in a scratch file; None when there is none or it cannot be used, and is then made again."""
     try:
         tensors = load_file(path)
-        readers = {}
-        for kind in KINDS:
-            readers[kind] = PatternNet(torch.Generator()).eval()
-            own = {name.removeprefix(f"{kind}."): t for name, t in tensors.items() if name.startswith(f"{kind}.")}
-            readers[kind].load_state_dict(own)
-        return readers, tensors["confusion"].numpy()
+        confusion = tensors.pop("confusion").numpy()
+        reader = PatternNet(torch.Generator()).eval()
+        reader.load_state_dict(tensors)
+        return reader, confusion
     except FileNotFoundError:
         return None
     except (SafetensorError, RuntimeError, KeyError, OSError):

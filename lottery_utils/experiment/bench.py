@@ -10,7 +10,7 @@ from torch import nn
 
 from ..errors import UserError
 from ..models.images import load_image_reader
-from ..models.load import load_classifier, load_tokenizer
+from ..models.load import draw, load_tokenizer, read_classifier
 from ..presets import Preset
 from ..tasks.glue import Task
 from ..tasks.hans import hans_task, read_hans
@@ -19,6 +19,9 @@ from ..tasks.registry import find_task
 from ..tasks.selection import halves, set_aside
 from ..training.batches import Encoded, encode, take
 from ..training.pictures import Pictures, read_pictures
+
+KEEP = 2**26  # bytes of classifiers as read that a process keeps; the last one stays whatever its size
+_read: dict[tuple, tuple[nn.Module, list[str]]] = {}
 
 
 @dataclass(frozen=True)
@@ -79,11 +82,19 @@ def _tokenizer(model: str, model_print: str):
     return load_tokenizer(model)
 
 
-@lru_cache(maxsize=1)
-def _classifier(
-    model: str, model_print: str, outputs: int, regression: bool, seed: int, dropout: float | None, init: str
-) -> nn.Module:
-    return load_classifier(model, outputs, regression, seed=seed, dropout=dropout, init=init)
+def _unseeded(model: str, model_print: str, *shape) -> tuple[nn.Module, list[str]]:
+    """The classifier but for what its seed draws, and the names of that; the last one is kept, and more where small."""
+    key = (model, model_print, *shape)
+    if key not in _read:
+        found = read_classifier(model, *shape)
+        while _read and _bytes(found[0], *(kept for kept, _ in _read.values())) > KEEP:
+            del _read[next(iter(_read))]
+        _read[key] = found
+    return _read[key]
+
+
+def _bytes(*models: nn.Module) -> int:
+    return sum(p.numel() * p.element_size() for model in models for p in model.parameters())
 
 
 def examples(preset: Preset, task: str, model_print: str, part: str = "dev") -> Examples:
@@ -109,11 +120,12 @@ def examples(preset: Preset, task: str, model_print: str, part: str = "dev") -> 
 def classifier(preset: Preset, task: str, seed: int, model_print: str, init: str = "pretrained") -> nn.Module:
     """A fresh copy of the classifier of (task, seed) before any training, on the CPU."""
     kind = find_task(task, preset.data)
-    shape = (kind.num_labels, kind.regression)
-    return copy.deepcopy(_classifier(preset.model, model_print, *shape, seed, preset.dropout, init))
+    found, lacking = _unseeded(preset.model, model_print, kind.num_labels, kind.regression, preset.dropout, init)
+    return draw(copy.deepcopy(found), lacking, seed)
 
 
 def forget() -> None:
     """Empty the caches."""
-    for cache in (task_data, _examples, _hans, _tokenizer, _classifier):
+    for cache in (task_data, _examples, _hans, _tokenizer):
         cache.cache_clear()
+    _read.clear()

@@ -1,6 +1,7 @@
 """A worker process of the local engine: reads cells from standard input, answers on standard output, as JSON lines.
 
-Run as ``python -m lottery_utils.experiment.worker``; the first line is the job. It ends when its input ends.
+Run as ``python -m lottery_utils.experiment.worker``; a line that is a job holds for those after it. It ends when its
+input ends.
 """
 
 from __future__ import annotations
@@ -26,22 +27,30 @@ def main() -> None:
 
     with steady():
         _warm_up()
-        job = Job.from_line(sys.stdin.readline())
+        job = None
         while line := sys.stdin.readline():
             message = json.loads(line)
             if "cell" in message:
                 answer = compute(job, Cell(**message["cell"]), message["alone"])
-            else:
+            elif "check" in message:
                 answer = try_model(job, message["check"])
+            else:
+                job = Job.from_line(line)
+                continue
             answers.write(json.dumps(answer) + "\n")
             answers.flush()
             trim()
 
 
 def _warm_up() -> None:
-    """Take one optimiser step: its first use imports for seconds, which no cell's time should hold."""
+    """Import what cells use, take one optimiser step, look at the hardware: seconds that no cell's time should hold."""
     import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer  # noqa: F401  transformers imports late
 
+    from ..training.device import pick_device
+    from .energy import Meter, gpu_of
+
+    Meter(gpu=gpu_of(pick_device()))
     parameter = torch.zeros(1, requires_grad=True)
     parameter.sum().backward()
     torch.optim.AdamW([parameter]).step()

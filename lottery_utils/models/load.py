@@ -95,6 +95,19 @@ def load_classifier(
     Raises UserError for a missing directory, one that holds no model, pickled or damaged weights, an unknown family,
     and a checkpoint that does not fit its configuration.
     """
+    classifier, lacking = read_classifier(model, num_labels, regression, dropout, init, attention)
+    return draw(classifier, lacking, seed)
+
+
+def read_classifier(
+    model: str,
+    num_labels: int,
+    regression: bool = False,
+    dropout: float | None = None,
+    init: str = "pretrained",
+    attention: str = "sdpa",
+) -> tuple[nn.Module, list[str]]:
+    """What `load_classifier` starts from whatever the seed: the classifier, and the parameters still to `draw`."""
     if init not in ("pretrained", "random"):
         raise UserError(f"init must be 'pretrained' or 'random', got {init!r}")
     folder = model_dir(model, weights=init == "pretrained")
@@ -107,11 +120,10 @@ def load_classifier(
     with quiet_transformers(), torch.random.fork_rng(devices=[]):
         if init == "random":
             classifier = build_classifier(config, attention)
-            drawn = [name for name, _ in classifier.named_parameters()]
+            lacking = [name for name, _ in classifier.named_parameters()]
         else:
-            classifier, drawn = _read(model, folder, config, attention)
-    _draw(classifier, drawn, seed)
-    return classifier.float().eval()
+            classifier, lacking = _read(model, folder, config, attention)
+    return classifier.float().eval(), lacking
 
 
 def build_classifier(config, attention: str = "sdpa") -> nn.Module:
@@ -168,7 +180,7 @@ def _read(model: str, folder, config, attention: str) -> tuple[nn.Module, list[s
 
 
 @torch.no_grad()
-def _draw(classifier: nn.Module, names: list[str], seed: int) -> None:
+def draw(classifier: nn.Module, names: list[str], seed: int) -> nn.Module:
     """Fill the named parameters: LayerNorm weights 1, biases 0, others N(0, initializer_range); padding rows 0."""
     std = getattr(classifier.config, "initializer_range", None) or 0.02
     for name in names:
@@ -184,3 +196,4 @@ def _draw(classifier: nn.Module, names: list[str], seed: int) -> None:
             parameter.normal_(0.0, std, generator=generator)
             if getattr(module, "padding_idx", None) is not None:
                 parameter[module.padding_idx].zero_()
+    return classifier

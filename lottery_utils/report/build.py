@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import UserError
+from ..experiment import crew
 from .book_api import write_api
 from .chapters import find_notebooks, strip_chapter
 from .compute import compute_together, needs
@@ -17,6 +18,7 @@ from .pages import copy_book, fill_preset_table, read_toc, toc_files, trim_toc, 
 from .reuse import Kept
 
 STRICT = ("-n", "-W", "--keep-going")
+AHEAD = 8  # worker processes at most that start before they are needed
 MARK = ".lottery-report"  # in a directory this module made, and may therefore replace
 
 
@@ -55,9 +57,10 @@ def build_report(
             parameters[name] = value if isinstance(value, str) else list(value)
     if overrides:
         parameters["overrides"] = overrides
-    asked = [need for source in sources for need in needs(source, parameters)]
-    for line in compute_together(asked, workers, progress):
-        _say(line)
+    with crew.kept(0 if chapters else _ahead(results_dir, workers)):
+        asked = [need for source in sources for need in needs(source, parameters)]
+        for line in compute_together(asked, workers, progress):
+            _say(line)
     folder = book / "chapters"
     folder.mkdir(exist_ok=True)
     kept = Kept(Path(out) / ".executed", parameters, results_dir)
@@ -74,6 +77,13 @@ def build_report(
     index = build_book(book)
     _say(f"The report: {index.resolve().as_uri()}")
     return index
+
+
+def _ahead(results_dir: str | Path, workers: int | None) -> int:
+    """Worker processes to start while it is still found out what is missing: none where something is stored."""
+    if any(Path(results_dir).glob("*/record.json")):
+        return 0
+    return workers or crew.default_workers(AHEAD, crew.gpus())
 
 
 def build_book(book: Path) -> Path:
