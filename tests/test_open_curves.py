@@ -125,11 +125,13 @@ def test_what_the_chapter_says_of_lead_kept_is_in_the_files(study, method):
         means = difference.mean(1)
         agree = int((difference.mean(0) * means.mean() > 0).sum())
         if len(tasks) < 3:
-            assert re.search(rf"{way} \({means.mean():+.1f}; {agree} of {len(seeds)} seeds\)", text), (way, text)
+            counts = f"{(means > 0).sum()} of {len(tasks)} tasks, " if len(tasks) > 1 else ""
+            assert f"{way} ({means.mean():+.1f}; {counts}{agree} of {len(seeds)} seeds)" in text, (way, text)
             continue
         half = STUDENT[len(tasks) - 1] * means.std(ddof=1) / np.sqrt(len(tasks))
-        numbers_said = re.search(rf"{way} \((\S+), (\S+) to (\S+); (\d+) of {len(seeds)} seeds\)", text).groups()
-        expected = (means.mean(), means.mean() - half, means.mean() + half, agree)
+        pattern = rf"{way} \((\S+), (\S+) to (\S+); (\d+) of {len(tasks)} tasks, (\d+) of {len(seeds)} seeds\)"
+        numbers_said = re.search(pattern, text).groups()
+        expected = (means.mean(), means.mean() - half, means.mean() + half, (means > 0).sum(), agree)
         assert [float(n) for n in numbers_said] == pytest.approx(expected, abs=0.06), way
 
 

@@ -124,7 +124,7 @@ def break_phases(frame: pd.DataFrame, threshold: float = 0.9) -> Figure:
         Line2D([], [], label="a task: under 90 % of the full score", **dot),
         Line2D([], [], label="a task: under the midpoint", markerfacecolor="white", **dot),
         Line2D([], [], color="#4A4A4A", linewidth=7, alpha=0.3, label="the phase, mean over tasks"),
-        Line2D([], [], color="#222222", linewidth=1.2, label="the seeds' means, lowest to highest"),
+        Line2D([], [], color="#222222", linewidth=1.2, label="each seed alone, lowest to highest"),
     ]
     legend_below(figure, handles, columns=2)
     return figure

@@ -6,7 +6,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ..analysis.methods import FIELDS, compared
-from ..analysis.pretraining import Effect
 from ..analysis.standings import QUANTITIES, Standing, by_size, paper_way
 from .curves import NOTHING, look, over_tasks, short
 from .effects import forest
@@ -49,6 +48,7 @@ def size_differences(frame: pd.DataFrame) -> Figure:
             ax.set_xlim(100, 0)
             ax.yaxis.grid(True, color=GRID, linewidth=0.6)
             ax.set_xlabel("weights left (%)" if last else "", fontsize=8)
+            ax.tick_params(labelbottom=last or ax.get_subplotspec().colspan.start >= len(ways[list(ways)[-1]]))
     figure.supylabel(f"lead kept: difference in points ({over_tasks(frame)})", fontsize=8)
     return figure
 
@@ -57,7 +57,7 @@ def standing_forest(found: list[Standing]) -> Figure:
     """The differences of `standings` with their intervals: a row a way to rank, a panel for each of `QUANTITIES`."""
     rows = {f"{PREFIX[one.method]}: {short(one.name)}": one for one in found if not one.is_paper}
     panels = {
-        TITLES[quantity]: {label: one.effects.get(quantity, Effect()) for label, one in rows.items()}
+        TITLES[quantity]: {label: one.effects[quantity] for label, one in rows.items() if quantity in one.effects}
         for quantity in QUANTITIES
     }
-    return forest(panels, "points") if rows else empty_figure(NOTHING)
+    return forest(panels, "points", absent="\N{EN DASH}") if rows else empty_figure(NOTHING)

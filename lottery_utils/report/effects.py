@@ -16,11 +16,14 @@ OPEN = "#6E6E6E"
 Rows = Mapping[str, Mapping[str, Effect]]  # panel to row to effect
 
 
-def forest(panels: Rows, x: str, name: str = "", colours: Mapping[str, str] | None = None) -> Figure:
+def forest(
+    panels: Rows, x: str, name: str = "", colours: Mapping[str, str] | None = None, absent: str = "gap"
+) -> Figure:
     """Effects as points with intervals over tasks: `panels` maps a panel's title to a row's label to its effect.
 
     Thick lines are 95 % intervals over tasks (Student's t), thin ones the bootstrap's; filled where Holm's corrected
-    p is at most 0.05; the small number counts tasks. `x` names the axis, `name` the rows, `colours` rows' colours.
+    p is at most 0.05; the small number counts tasks. `x` names the axis, `name` the rows, `colours` rows' colours;
+    `absent` stands where a panel has no such row.
     """
     if not any(one.tasks for rows in panels.values() for one in rows.values()):
         return empty_figure("Nothing to show: no two conditions have a task and seed in common.")
@@ -29,7 +32,10 @@ def forest(panels: Rows, x: str, name: str = "", colours: Mapping[str, str] | No
     axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for ax, (title, rows) in zip(axes, panels.items(), strict=True):
         for place, label in enumerate(labels):
-            _draw(ax, place, rows.get(label, Effect()), (colours or {}).get(label))
+            if label in rows:
+                _draw(ax, place, rows[label], (colours or {}).get(label))
+            else:
+                _say(ax, place, absent)
         ax.axvline(0, color="#8A8A8A", linewidth=0.8, zorder=1)
         ax.set_title(title, fontsize=9)
         ax.xaxis.grid(True, color=GRID, linewidth=0.6)
@@ -52,8 +58,7 @@ def forest(panels: Rows, x: str, name: str = "", colours: Mapping[str, str] | No
 
 def _draw(ax: Axes, place: int, one: Effect, colour: str | None) -> None:
     if not one.tasks:
-        look = {"ha": "center", "va": "center", "fontsize": 7.5, "color": OPEN}
-        ax.text(0.5, place, "gap", transform=ax.get_yaxis_transform(), **look)
+        _say(ax, place, "gap")
         return
     colour = colour or {"above": COLOURS["good"], "below": COLOURS["bad"]}.get(one.word, OPEN)
     ax.plot([one.boot_low, one.boot_high], [place + 0.22] * 2, color=colour, linewidth=0.8, alpha=0.8, zorder=2)
@@ -62,6 +67,11 @@ def _draw(ax: Axes, place: int, one: Effect, colour: str | None) -> None:
     ax.plot(one.mean, place, "o", ms=5.5, color=colour, markerfacecolor=face, zorder=3)
     look = {"xytext": (0, 4.5), "textcoords": "offset points", "fontsize": 6.5, "ha": "center", "color": TEXT}
     ax.annotate(f"{one.tasks}", (one.mean, place), **look)
+
+
+def _say(ax: Axes, place: int, text: str) -> None:
+    look = {"ha": "center", "va": "center", "fontsize": 7.5, "color": OPEN}
+    ax.text(0.5, place, text, transform=ax.get_yaxis_transform(), **look)
 
 
 def told(one: Effect, unit: str = "points") -> str:
