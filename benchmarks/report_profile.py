@@ -20,6 +20,7 @@ from pathlib import Path
 import common
 
 GOAL = {3: 600.0, 5: 1200.0}  # seconds, by seeds
+AT_ONCE = 30.0  # seconds: the first chapter begins at most so long after the last cell, in one run
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--from-results", type=Path, metavar="DIR", help="results of a report made before")
 parser.add_argument("--from-out", type=Path, metavar="DIR", help="what that report was built in (its --out)")
@@ -75,6 +76,10 @@ def profile(results: Path, out: Path, seconds: float | None) -> tuple[float, lis
     built = page.stat().st_mtime
     if not began < ended <= shown + 1 <= done <= built + 1:
         raise SystemExit(f"the parts in {results} and {out} are not of one run on an empty store")
+    if shown > ended + AT_ONCE or (seconds and built - began > seconds + 1):
+        raise SystemExit(
+            f"{out} was made again, {shown - ended:.0f} s after the last cell of {results}: not of one run"
+        )
     total = seconds or built - began
     rows = [{"part": "start: environment looked at, plan, workers", "cells": "–", "seconds": total - (built - began),
              "most of it": ""}] if seconds else []  # fmt: skip

@@ -77,3 +77,30 @@ def test_without_a_gpu_the_gpu_benchmark_says_so_in_a_line(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0 and done.stdout.startswith("skipped: there is no CUDA device")
     assert not (tmp_path / "r.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("late", "seconds", "fine"), [(1, None, True), (1, 4000, True), (3600, None, False), (1, 5, False)]
+)
+def test_the_report_s_profile_refuses_a_book_made_again_later(tmp_path, monkeypatch, late, seconds, fine):
+    import report_profile
+
+    from lottery_utils.experiment.store import Store
+
+    index = tmp_path / "book" / "_build" / "html" / "index.html"
+    index.parent.mkdir(parents=True)
+    index.write_text("")
+    os.utime(index, (1000.0 + late + 20, 1000.0 + late + 20))
+    cell = {"stage": "finetune", "method": "", "subnetwork": "full", "seed": 1}
+    day = "1970-01-01T00:16:{:02d}+00:00"
+    record = {"cell": cell, "started": day.format(0), "ended": day.format(40), "stages_seconds": {}, "seconds": 40.0}
+    monkeypatch.setattr(Store, "records", lambda self: [record])
+    monkeypatch.setattr(report_profile, "chapter_times", lambda out: [("01_a", 1000.0 + late, 1010.0 + late)])
+    if fine:
+        total, rows, facts = report_profile.profile(tmp_path, tmp_path, seconds)
+        assert (
+            facts["cells"] == 1 and total == (seconds or 1000 + late + 20 - 960) and rows[-1]["part"] == "chapter 01_a"
+        )
+    else:
+        with pytest.raises(SystemExit, match="made again"):
+            report_profile.profile(tmp_path, tmp_path, seconds)
