@@ -11,9 +11,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ..errors import UserError
+from . import witness
 
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 INJECTED = "injected-parameters"
+TRIES = 3  # runs of a chapter of which an output was lost
+WITNESS = "shown.jsonl"
 IPYKERNEL_FILE = re.compile(r"/[^\s'\"]*/ipykernel_\d+/(\d+)\.py")
 ADDRESS_IN_MEMORY = re.compile(r"\bat 0x[0-9a-f]{6,}")
 
@@ -44,20 +47,34 @@ def execute_chapter(notebook: Path, output: Path, parameters: dict, tick: Callab
 
     Of `parameters` it gets those its parameters cell names: a chapter about stored records has others. The
     kernel is this environment's, its working directory this process's; `tick` is called after each code cell.
+    Where an output was lost between kernel and notebook (`witness`) the chapter is run again.
     Raises UserError, one line with the chapter's name and the error; `output` then holds the notebook as far as
     it came.
     """
+    import nbformat
+
+    for _ in range(TRIES):
+        with tempfile.TemporaryDirectory(prefix="lottery-") as folder:
+            _execute(notebook, output, parameters, tick, Path(folder))
+            lost = witness.lost_outputs(nbformat.read(output, as_version=4), Path(folder, WITNESS))
+        if not lost:
+            return
+    raise UserError(f"chapter {notebook.stem}: outputs of cells {lost} were lost, {TRIES} times; run it again")
+
+
+def _execute(notebook: Path, output: Path, parameters: dict, tick: Callable, folder: Path) -> None:
+    """One run of `execute_chapter`; its sockets and what its kernel says it showed are in `folder`."""
     import nbformat
     import papermill
     from nbclient.exceptions import DeadKernelError
     from traitlets.config import Config
 
     # nothing of a kernel is needed after its last cell; figures make many objects that live as long as it does
-    often = '--IPKernelApp.exec_lines=__import__("gc").set_threshold(50_000)'
-    config = Config({"NotebookClient": {"shutdown_kernel": "immediate", "extra_arguments": [often]}})
-    sockets = tempfile.TemporaryDirectory(prefix="lottery-")
+    lines = ['__import__("gc").set_threshold(50_000)', witness.startup_line(folder / WITNESS)]
+    started = [f"--IPKernelApp.exec_lines={line}" for line in lines]
+    config = Config({"NotebookClient": {"shutdown_kernel": "immediate", "extra_arguments": started}})
     if os.name == "posix":  # sockets as files of this kernel, which only this user can open, instead of TCP ports
-        config.KernelManager.update(transport="ipc", ip=f"{sockets.name}/s")
+        config.KernelManager.update(transport="ipc", ip=f"{folder}/s")
     try:
         known = papermill.inspect_notebook(str(notebook))
         parameters = {name: value for name, value in parameters.items() if name in known}
@@ -77,8 +94,6 @@ def execute_chapter(notebook: Path, output: Path, parameters: dict, tick: Callab
         raise UserError(f"chapter {notebook.stem} stopped: its kernel was killed; see {output}") from None
     except (papermill.PapermillException, nbformat.reader.NotJSONError, nbformat.ValidationError) as error:
         raise UserError(f"chapter {notebook.stem} cannot be run: {_one_line(type(error).__name__, error)}") from None
-    finally:
-        sockets.cleanup()
 
 
 def count_code_cells(notebook: Path) -> int:
