@@ -224,6 +224,25 @@ def test_the_same_rows_in_any_format_are_the_same_data(tmp_path):
     assert "line 2 of half1.jsonl has label 2" in refused(data)
 
 
+def test_whole_numbers_and_truth_values_count_however_a_tool_writes_them(tmp_path):
+    """A data frame with gaps writes 1 as "1.0", and truth values with a capital letter."""
+    (tmp_path / "a.jsonl").write_text('{"text": "a", "mood": 1.0}\n{"text": "b", "mood": 3}\n')
+    (tmp_path / "b.jsonl").write_text('{"text": "a", "mood": false}\n{"text": "b", "mood": true}\n')
+    for labels in ([1, 3], ["1.0", "3.0"], ["1", "3.00"]):
+        rows_of(tmp_path, "warm,1.0\ncold,3\n", "c,3.0\nd,1\n")
+        data = load_task("moods", describe(tmp_path, {**ONE, "train": ["train.csv", "a.jsonl"], "labels": labels}))
+        assert (data.train.labels.tolist(), data.dev.labels.tolist()) == ([0, 1, 0, 1], [1, 0])
+    for labels in (["false", "true"], ["False", "True"]):
+        rows_of(tmp_path, "warm,True\ncold,false\n", "c,FALSE\n")
+        data = load_task("moods", describe(tmp_path, {**ONE, "train": ["train.csv", "b.jsonl"], "labels": labels}))
+        assert (data.train.labels.tolist(), data.dev.labels.tolist()) == ([1, 0, 0, 1], [0])
+    rows_of(tmp_path, "warm,1.5\ncold,3\n", "c,3\n")
+    assert "line 2 has label '1.5', expected one of '1', '3'" in refused(describe(tmp_path, {**ONE, "labels": [1, 3]}))
+    rows_of(tmp_path, "warm,2.0\ncold,2\n", "c,2\n")  # both named: each is its own
+    data = load_task("moods", describe(tmp_path, {**ONE, "labels": ["2", "2.0"]}))
+    assert data.train.labels.tolist() == [1, 0]
+
+
 def test_a_definition_is_part_of_the_fingerprint_and_a_limit_makes_it_partial(tmp_path):
     rows_of(tmp_path)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,9 +116,12 @@ def checked_labels(task: Task, raw: RawSplit) -> np.ndarray:
 
 def _own_classes(task: Task, raw: RawSplit, values: Sequence) -> np.ndarray:
     ids = {value: i for i, value in enumerate(task.label_values)}
+    for value, i in list(ids.items()):
+        ids.setdefault(_plain(value), i)
     labels = np.empty(len(values), dtype=np.int64)
     for row, value in enumerate(values):
-        if (known := ids.get(_as_text(value))) is None:
+        text = _as_text(value)
+        if (known := ids.get(text, ids.get(_plain(text)))) is None:
             _wrong_label(raw, row, value, "one of " + ", ".join(map(repr, task.label_values)))
         labels[row] = known
     return labels
@@ -130,6 +134,13 @@ def _as_text(value) -> str | None:
     if isinstance(value, (float, np.floating)):
         return str(int(value)) if np.isfinite(value) and value == int(value) else None
     return str(value) if isinstance(value, (str, int, np.integer)) else None
+
+
+def _plain(text: str | None) -> str | None:
+    """The same label as other tools write it: "1.0" is "1" (a column of floats in CSV), "True" is "true"."""
+    if text in ("True", "TRUE", "False", "FALSE"):
+        return text.lower()
+    return re.sub(r"^(-?\d+)\.0+$", r"\1", text) if text else text
 
 
 def _class_id(value, classes: int) -> int | None:
