@@ -36,13 +36,17 @@
 records_preset = "demo"
 records_dir = "records/selection"
 records_overrides = None
+hans = None  # HANS's heuristics_evaluation_set.txt, where you have it
+hans_preset = "paper"
+hans_overrides = None
+hans_results = "results"
 
 # %% tags=["remove-stderr"]
 from lottery_utils.analysis import selection as found
 from lottery_utils.analysis.pretraining import effect
 from lottery_utils.report import selection, selection_text, sentences, tables
 from lottery_utils.report.glue import glue_numbers
-from lottery_utils.report.stored import cost_of, stored_study
+from lottery_utils.report.stored import cost_of, run_hans, stored_study
 from lottery_utils.report.style import apply_style
 
 apply_style()
@@ -56,10 +60,20 @@ halves = {name: found.half_scores(study) for name, study in studies.items()}
 seen = {name: found.seen_effects(own) for name, own in halves.items()}
 folds = {name: {"selection": name} for name in found.FOLDS}
 alike = {name: found.overlaps(study, folds) for name, study in studies.items()}
-chosen = found.chosen(studies["demo"])
-choosers = found.chooser_effects(chosen, ("good", *found.SIZES))
-chosen_alike = found.overlaps(studies["demo"], found.CHOOSERS)
-hans = found.hans_scores(studies["demo"])
+chosen = {name: found.chosen(study) for name, study in studies.items()}
+choosers = {name: found.chooser_effects(frame, ("good", *found.SIZES)) for name, frame in chosen.items()}
+held = {
+    name: selection_text.held_out_sentences(
+        chosen[name],
+        choosers[name],
+        found.overlaps(study, found.CHOOSERS),
+        found.lottery(chosen[name]),
+        effect(found.full_with_and_without(study)),
+    )
+    for name, study in studies.items()
+}
+on_hans = run_hans(hans, hans_preset, hans_overrides, hans_results)
+hans_scores = found.hans_scores(on_hans)
 glue_numbers(
     {
         "selection_run": selection_text.run_sentence(halves, chosen),
@@ -72,13 +86,19 @@ glue_numbers(
         "selection_laptop_seen": selection_text.seen_sentence(halves["real BERT"], seen["real BERT"]),
         "selection_demo_alike": selection_text.overlap_sentence(alike["demo"], "the masks that two halves choose"),
         "selection_laptop_alike": selection_text.overlap_sentence(alike["real BERT"], "the masks that two halves choose"),
-        "selection_good": selection_text.chooser_sentence(choosers, "good", "Dev score of good subnetworks, pruned"),
-        "selection_weights": selection_text.chooser_sentence(choosers, "weights", "Share of prunable weights kept"),
-        "selection_chosen_alike": selection_text.overlap_sentence(chosen_alike, "the masks chosen on dev and held out"),
-        "selection_threshold": selection_text.threshold_sentence(chosen),
-        "selection_lottery": selection_text.lottery_sentence(found.lottery(chosen)),
-        "selection_price": selection_text.price_sentence(effect(found.full_with_and_without(studies["demo"]))),
-        "selection_hans": selection_text.hans_sentence(hans),
+        "selection_hans": selection_text.hans_sentence(hans_scores, on_hans),
+        "selection_demo_good": held["demo"]["good"],
+        "selection_demo_weights": held["demo"]["weights"],
+        "selection_demo_alike_chosen": held["demo"]["alike_chosen"],
+        "selection_demo_threshold": held["demo"]["threshold"],
+        "selection_demo_lottery": held["demo"]["lottery"],
+        "selection_demo_price": held["demo"]["price"],
+        "selection_laptop_good": held["real BERT"]["good"],
+        "selection_laptop_weights": held["real BERT"]["weights"],
+        "selection_laptop_alike_chosen": held["real BERT"]["alike_chosen"],
+        "selection_laptop_threshold": held["real BERT"]["threshold"],
+        "selection_laptop_lottery": held["real BERT"]["lottery"],
+        "selection_laptop_price": held["real BERT"]["price"],
     }
 )
 
@@ -108,33 +128,43 @@ selection_text.halves_table(halves["real BERT"], "Real BERT: the same.", "select
 # ## Held out of train
 
 # %% mystnb={"figure": {"caption": "Dev scores of good, random and bad subnetworks, pruned, as shares of the full model's: masks chosen on dev (light) and on held-out examples of train (dark), for the same fine-tuned models. Dots are seeds.", "name": "fig-selection-held-out"}, "image": {"alt": "Groups of six bars, one group a task: good, random and bad subnetworks, each chosen on dev and held out"}}
-selection.chooser_bars(chosen, "structured", "demo")
+selection.chooser_bars(chosen["demo"], "structured", "demo")
 
-# %% mystnb={"figure": {"caption": "Chosen on dev minus chosen held out, paired by task and seed: dev score in points of the full model's, and shares kept in points. Numbers count tasks.", "name": "fig-selection-choosers"}, "image": {"alt": "Points with intervals, a row a method, panels for dev score, weights, heads and MLPs kept"}}
+# %% mystnb={"figure": {"caption": "The same for the real BERT on real GLUE data.", "name": "fig-selection-held-out-laptop"}, "image": {"alt": "Groups of six bars, one group a task of the real BERT: good, random and bad subnetworks, each chosen on dev and held out"}}
+selection.chooser_bars(chosen["real BERT"], "structured", "real BERT, real GLUE")
+
+# %% mystnb={"figure": {"caption": "Chosen on dev minus chosen held out, paired by task and seed: dev score in points of the full model's, and shares kept in points. Numbers count tasks.", "name": "fig-selection-choosers"}, "image": {"alt": "Points with intervals, a row a study and method, panels for dev score, weights, heads and MLPs kept"}}
 selection.chooser_forest(choosers, {"good": "dev score", "weights": "weights kept", "heads": "heads kept", "mlps": "MLPs kept"})
 
 # %% [markdown]
-# **What to see.** {glue:text}`selection_good` {glue:text}`selection_weights` {glue:text}`selection_chosen_alike`
-# {glue:text}`selection_threshold`
+# **What to see.** Demo: {glue:text}`selection_demo_good` {glue:text}`selection_demo_weights` {glue:text}`selection_demo_alike_chosen`
+# {glue:text}`selection_demo_threshold`
 #
-# Does the lottery stay? {glue:text}`selection_lottery`
+# Real BERT: {glue:text}`selection_laptop_good` {glue:text}`selection_laptop_weights` {glue:text}`selection_laptop_alike_chosen`
+# {glue:text}`selection_laptop_threshold`
 #
-# What does honesty cost? {glue:text}`selection_price`
+# Does the lottery stay? Demo: {glue:text}`selection_demo_lottery` Real BERT: {glue:text}`selection_laptop_lottery`
+#
+# What does honesty cost? Demo: {glue:text}`selection_demo_price` Real BERT: {glue:text}`selection_laptop_price`
 
 # %%
-selection_text.chosen_table(chosen, "Demo: dev scores of pruned subnetworks as shares of the full model's, shares kept, and the full model's score on dev and on what chooses; means over seeds.", "selection-chosen")
+selection_text.chosen_table(chosen["demo"], "Demo: dev scores of pruned subnetworks as shares of the full model's, shares kept, and the full model's score on dev and on what chooses; means over seeds.", "selection-chosen")
+
+# %%
+selection_text.chosen_table(chosen["real BERT"], "Real BERT: the same.", "selection-chosen-laptop")
 
 # %% [markdown]
 # ## Out of distribution: HANS
 #
 # HANS {cite}`mccoy2019` asks whether an MNLI model reads more than word overlap. It has two classes: entailment is MNLI's
-# entailment, non-entailment is neutral or contradiction. With the file at hand, `lottery run --tasks mnli --stages hans hans_retrain
-# --set hans=heuristics_evaluation_set.txt` scores the full model and every subnetwork, pruned and retrained.
+# entailment, non-entailment is neutral or contradiction. With the file at hand, `papermill notebooks/21_selection.ipynb OUT.ipynb -p hans
+# heuristics_evaluation_set.txt -p hans_preset paper` scores the full model and every subnetwork of a preset, pruned and retrained, and
+# shows it here; `lottery run --preset paper --tasks mnli --stages hans hans_retrain --set hans=FILE` only computes.
 #
 # {glue:text}`selection_hans`
 
 # %%
-selection_text.hans_table(hans)
+selection_text.hans_table(hans_scores)
 
 # %% [markdown]
 # ## What this does not show

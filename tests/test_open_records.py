@@ -182,7 +182,7 @@ def test_sentences_and_figures_stand_with_little_or_nothing():
     frame = pd.DataFrame(columns=list(selection.HALVES))
     assert selection_text.seen_sentence(frame, selection.seen_effects(frame)).startswith("No mask was chosen")
     assert "Nothing was chosen" in selection_text.answer_sentence({}, {})
-    assert selection_text.hans_sentence(pd.DataFrame(columns=list(selection.HANS))) == selection_text.NO_HANS
+    assert selection_text.hans_sentence(pd.DataFrame(columns=list(selection.HANS)), None) == selection_text.NO_HANS
     for figure in (
         sums_figures.batch_lines({}, "correlation", "x"),
         sums_figures.likeness_bars({}, {}),

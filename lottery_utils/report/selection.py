@@ -81,8 +81,16 @@ def chooser_bars(found: pd.DataFrame, method: str, title: str) -> Figure:
                 colour = COLOURS[column] if k else lighter(COLOURS[column])
                 if len(values):
                     ax.bar(x, values.mean(), width * 0.94, color=colour, zorder=2)
-                    ax.plot(np.full(len(values), x), values, "o", ms=2.2, color="white", markeredgecolor="#222222",
-                            markeredgewidth=0.5, zorder=3)
+                    ax.plot(
+                        np.full(len(values), x),
+                        values,
+                        "o",
+                        ms=2.2,
+                        color="white",
+                        markeredgecolor="#222222",
+                        markeredgewidth=0.5,
+                        zorder=3,
+                    )
     ax.axhline(1.0, color="#222222", linewidth=0.8)
     ax.axhline(0.0, color="#8A8A8A", linewidth=0.8)
     ax.set_xticks(range(len(tasks)), tasks)
@@ -110,8 +118,14 @@ def seen_forest(effects: Mapping[str, Mapping[tuple, Effect]]) -> Figure:
     return forest({"score seen minus unseen": rows}, "points of the full model's score", "")
 
 
-def chooser_forest(effects: Mapping[tuple, Effect], titles: Mapping[str, str]) -> Figure:
-    """Chosen on dev minus chosen held out, a row a method, a panel for each of `titles` (column to its title)."""
-    methods = [m for m in METHOD_NAMES if any(key[0] == m for key in effects)]
-    panels = {t: {METHOD_NAMES[m]: effects.get((m, c), Effect()) for m in methods} for c, t in titles.items()}
+def chooser_forest(effects: Mapping[str, Mapping[tuple, Effect]], titles: Mapping[str, str]) -> Figure:
+    """Chosen on dev minus chosen held out: a row a study and method, a panel for each of `titles` (column to title).
+
+    `effects` maps a study's name to `selection.chooser_effects`.
+    """
+    rows = [(name, m) for name, own in effects.items() for m in METHOD_NAMES if any(key[0] == m for key in own)]
+    panels = {
+        title: {f"{name}, {METHOD_NAMES[m]}": effects[name].get((m, column), Effect()) for name, m in rows}
+        for column, title in titles.items()
+    }
     return forest(panels, "points: dev minus held out")

@@ -14,15 +14,18 @@ from ..analysis.selection import CHOOSERS
 from ..tasks.hans import HEURISTICS
 from .effects import told
 from .glue import as_percent, as_text, listed
+from .sentences import run_on
 from .style import METHOD_NAMES, NAMES
 from .tables import GAP, dressed, percent
 
 if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
 
+    from ..experiment.study import Study
+
 BIAS = {"above": "the score on the examples that chose the mask is too high", "below": "it is too low"}
 BIAS |= {"undecided": "no clear difference", "not testable": "not testable here"}
-NO_HANS = "HANS was not at hand, so no network was scored on it. Give the setting hans its file to do so."
+NO_HANS = "HANS was not at hand when this page was made, so no network was scored on it."
 
 
 def seen_sentence(found: pd.DataFrame, effects: Mapping[tuple, Effect]) -> str:
@@ -86,22 +89,45 @@ def threshold_sentence(found: pd.DataFrame) -> str:
     return f"On {above} of {len(means)} tasks {higher}."
 
 
-def answer_sentence(seen: Mapping[str, Mapping[tuple, Effect]], chosen: Mapping[tuple, Effect]) -> str:
+def held_out_sentences(
+    found: pd.DataFrame,
+    effects: Mapping[tuple, Effect],
+    alike: pd.DataFrame,
+    won: Mapping[tuple, Effect],
+    price: Effect,
+) -> dict[str, str]:
+    """All that a study says of masks chosen held out, by name: good, weights, alike_chosen, threshold, lottery, price.
+
+    Of `selection.chosen`, `chooser_effects`, `overlaps` (with `CHOOSERS`), `lottery`, and `full_with_and_without`.
+    """
+    return {
+        "good": chooser_sentence(effects, "good", "Dev score of good subnetworks, pruned"),
+        "weights": chooser_sentence(effects, "weights", "Share of prunable weights kept"),
+        "alike_chosen": overlap_sentence(alike, "the masks chosen on dev and held out"),
+        "threshold": threshold_sentence(found),
+        "lottery": lottery_sentence(won),
+        "price": price_sentence(price),
+    }
+
+
+def answer_sentence(seen: Mapping[str, Mapping[tuple, Effect]], chosen: Mapping[str, Mapping[tuple, Effect]]) -> str:
     """The chapter's answer: how much a score owes to being measured where the mask was chosen."""
-    parts = []
-    for name, effects in seen.items():
-        own = effects.get(("structured",))
-        if own is not None and own.tasks:
-            clear = "" if own.word in ("above", "below") or own.tasks < LEAST else ", no clear difference"
-            parts.append(f"{name} {told(own)}{clear}")
-    held = chosen.get(("structured", "good"))
-    text = f"What s-pruned subnetworks score more on the examples that chose them than on others: {'; '.join(parts)}."
-    if not parts:
+    halves = [said for name, own in seen.items() if (said := _doubtful(name, own.get(("structured",))))]
+    held = [said for name, own in chosen.items() if (said := _doubtful(name, own.get(("structured", "good"))))]
+    text = f"What s-pruned subnetworks score more on the examples that chose them than on others: {'; '.join(halves)}."
+    if not halves:
         text = "Nothing was chosen on a half of dev."
-    if held is not None and held.tasks:
-        text += f" On dev, a mask chosen there is above one chosen held out by {told(held)}"
-        text += "." if held.word != "undecided" else ", which is no clear difference."
+    if held:
+        text += f" On dev, what a mask chosen there scores more than one chosen held out: {'; '.join(held)}."
     return text
+
+
+def _doubtful(name: str, one: Effect | None) -> str:
+    """An effect with its study's name and, where its interval holds 0, that it is no clear difference."""
+    if one is None or not one.tasks:
+        return ""
+    clear = "" if one.word in ("above", "below") or one.tasks < LEAST else ", no clear difference"
+    return f"{name} {told(one)}{clear}"
 
 
 def chosen_table(found: pd.DataFrame, caption: str, name: str) -> Styler:
@@ -122,8 +148,13 @@ def halves_table(found: pd.DataFrame, caption: str, name: str) -> Styler:
     for (method, title), own in found.groupby(["method", "title"], sort=False):
         cells = {"pruning": METHOD_NAMES[method], "task": title, "seeds": len(own)}
         cells |= {"chose the mask": _share(own["seen"]), "other half": _share(own["unseen"])}
-        rows.append(cells | {"difference": f"{100 * (own['seen'] - own['unseen']).mean():+.1f}",
-                             "weights kept": _share(own["weights"])})
+        rows.append(
+            cells
+            | {
+                "difference": f"{100 * (own['seen'] - own['unseen']).mean():+.1f}",
+                "weights kept": _share(own["weights"]),
+            }
+        )
     return dressed(pd.DataFrame(rows), caption, name)
 
 
@@ -140,8 +171,8 @@ def hans_table(found: pd.DataFrame) -> Styler:
     return dressed(pd.DataFrame(rows or [{"model": GAP, "HANS": "not run"}]), caption, "hans")
 
 
-def hans_sentence(found: pd.DataFrame) -> str:
-    """How the full model and good subnetworks do out of distribution."""
+def hans_sentence(found: pd.DataFrame, study: Study) -> str:
+    """How the full model and the subnetworks of `study` do out of distribution, means over seeds."""
     if found.empty:
         return NO_HANS
     full = found[found["subnetwork"] == "full"]
@@ -152,18 +183,20 @@ def hans_sentence(found: pd.DataFrame) -> str:
             ["method", "subnetwork", "treatment"], sort=False
         )
     ]
-    return f"{text or 'On HANS'}; {', '.join(parts)}." if parts else f"{text}."
+    text = f"{run_on(study)}. {text or 'On HANS'}"
+    return f"{text}; {', '.join(parts)}." if parts else f"{text}."
 
 
-def run_sentence(halves: Mapping[str, pd.DataFrame], found: pd.DataFrame) -> str:
-    """What was run: pairs of halves, and models trained without held-out examples."""
+def run_sentence(halves: Mapping[str, pd.DataFrame], found: Mapping[str, pd.DataFrame]) -> str:
+    """What was run: pairs of halves, and models trained without held-out examples; frames by the studies' names."""
     parts = []
     for name, frame in halves.items():
         for method, own in frame.groupby("method", sort=False):
             parts.append(f"{name}, halves of dev, {METHOD_NAMES[method]}: {_counted(own)}")
-    for method, own in found.groupby("method", sort=False):
-        both = own[own["chooser"] == list(CHOOSERS)[1]]
-        parts.append(f"demo, held out, {METHOD_NAMES[method]}: {_counted(both)}")
+    for name, frame in found.items():
+        for method, own in frame.groupby("method", sort=False):
+            both = own[own["chooser"] == list(CHOOSERS)[1]]
+            parts.append(f"{name}, held out, {METHOD_NAMES[method]}: {_counted(both)}")
     return "; ".join(parts) or "nothing"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,24 @@ def stored_or_run(
             raise
     study = open_study(preset, overrides=overrides, results_dir=folder)
     print(study.run(stages, methods))
+    return study
+
+
+def run_hans(file: str | None, preset: str, overrides: dict | str | None, results_dir: str | Path) -> Study:
+    """The study of MNLI alone with every network scored on the HANS file, computed where missing; no file, no cells.
+
+    Raises UserError for bad input and where a cell failed.
+    """
+    from ..experiment.cells import HANS_TASK
+    from ..experiment.study import Study, open_study
+
+    base = open_study(preset, [HANS_TASK], None, overrides, results_dir)
+    study = Study(replace(base.preset, hans=file), results_dir)
+    if file is not None:
+        summary = study.run(["hans", "hans_retrain"])
+        print(summary)
+        if summary.failed:
+            raise UserError(next(iter(summary.failed.values())))
     return study
 
 
