@@ -65,7 +65,8 @@ seeds_alike = {name: found.seeds_alike(own) for name, own in rules.items()}
 same = {name: found.same_step(own) for name, own in rules.items()}
 kept = {name: found.differences(own, ("weights", "heads", "mlps", *found.SCORES)) for name, own in searched.items()}
 of_seeds = {name: found.seed_effects(own) for name, own in seeds.items()}
-titles = {"same size": "score at equal size", "weights": "weights kept", "good": "good, pruned", "bad": "bad, pruned"}
+sizes = {"same size": "score at equal size", "weights": "weights kept", "heads": "heads kept", "mlps": "MLPs kept"}
+scores = {name: name if "retrained" in name else f"{name} pruned" for name in found.SCORES}
 glue_numbers(
     {
         "sums_demo_answer": sums_text.answer_sentence(
@@ -93,6 +94,10 @@ glue_numbers(
         "sums_demo_weights": sums_text.effect_sentence(kept["demo"], "weights", "Share of prunable weights kept"),
         "sums_demo_good": sums_text.effect_sentence(kept["demo"], "good", "Score of good subnetworks, pruned"),
         "sums_demo_bad": sums_text.effect_sentence(kept["demo"], "bad", "Score of bad subnetworks, pruned"),
+        "sums_demo_good_retrained": sums_text.effect_sentence(kept["demo"], "good retrained", "Good subnetworks, retrained"),
+        "sums_demo_bad_retrained": sums_text.effect_sentence(kept["demo"], "bad retrained", "Bad subnetworks, retrained"),
+        "sums_laptop_good": sums_text.effect_sentence(kept["laptop"], "good", "Score of good subnetworks, pruned"),
+        "sums_laptop_bad": sums_text.effect_sentence(kept["laptop"], "bad", "Score of bad subnetworks, pruned"),
         "sums_laptop_same": sums_text.effect_sentence(same["laptop"], "same size", "Score at equal size"),
         "sums_laptop_weights": sums_text.effect_sentence(kept["laptop"], "weights", "Share of prunable weights kept"),
     }
@@ -141,15 +146,20 @@ sums.likeness_bars(alike, seeds_alike, "mlp")
 # compared at equal size. After it, a better rule shows as a smaller subnetwork, since all searches stop at the same share of the full
 # score.
 
-# %% mystnb={"figure": {"caption": "Demo: each rule minus exact, paired by task and seed. At equal size: score over the steps of the first phase that both searches took, in points of the full score. Weights kept: points of the prunable weights. Good and bad: scores of the pruned subnetworks. Marks are explained below the figure; numbers count tasks.", "name": "fig-sums-effects"}, "image": {"alt": "Points with intervals, a row a rule, panels for score at equal size, weights kept, good and bad subnetworks"}}
-sums.rule_forest(same["demo"] | kept["demo"], titles, "points: rule minus exact")
+# %% mystnb={"figure": {"caption": "Demo: each rule minus exact, paired by task and seed. At equal size: score over the steps of the first phase that both searches took, in points of the full score; what is kept in points of the prunable weights, the heads and the MLPs. Marks are explained below the figure; numbers count tasks.", "name": "fig-sums-effects"}, "image": {"alt": "Points with intervals, a row a rule, panels for score at equal size, weights, heads and MLPs kept"}}
+sums.rule_forest(same["demo"] | kept["demo"], sizes, "points: rule minus exact")
 
-# %% mystnb={"figure": {"caption": "Real BERT: the same. With few tasks intervals are wide or missing.", "name": "fig-sums-effects-laptop"}, "image": {"alt": "Points with intervals for the real BERT, a row a rule, the same panels"}}
-sums.rule_forest(same["laptop"] | kept["laptop"], titles, "points: rule minus exact")
+# %% mystnb={"figure": {"caption": "Demo: scores of good and bad subnetworks, pruned and retrained, each rule minus exact, in points of the full score.", "name": "fig-sums-scores"}, "image": {"alt": "Points with intervals, a row a rule, panels for good and bad subnetworks, pruned and retrained"}}
+sums.rule_forest(kept["demo"], scores, "points: rule minus exact")
+
+# %% mystnb={"figure": {"caption": "Real BERT: sizes and scores, as for the demo. With few tasks intervals are wide or missing.", "name": "fig-sums-effects-laptop"}, "image": {"alt": "Points with intervals for the real BERT, a row a rule, panels for score at equal size, weights kept, good and bad subnetworks"}}
+sums.rule_forest(same["laptop"] | kept["laptop"], {n: {**sizes, **scores}[n] for n in ("same size", "weights", "good", "bad")}, "points: rule minus exact")
 
 # %% [markdown]
 # **What to see.** Demo: {glue:text}`sums_demo_same` {glue:text}`sums_demo_weights` {glue:text}`sums_demo_good`
-# {glue:text}`sums_demo_bad` Real BERT: {glue:text}`sums_laptop_same` {glue:text}`sums_laptop_weights`
+# {glue:text}`sums_demo_bad` {glue:text}`sums_demo_good_retrained` {glue:text}`sums_demo_bad_retrained`
+#
+# Real BERT: {glue:text}`sums_laptop_same` {glue:text}`sums_laptop_weights` {glue:text}`sums_laptop_good` {glue:text}`sums_laptop_bad`
 
 # %%
 sums_text.rule_table(searched["demo"], alike["demo"], "Demo: what each rule's search keeps, and scores as shares of the full model's; means over tasks.", "sums-demo")

@@ -96,7 +96,7 @@ def effect_sentence(
     effects: Mapping[tuple, Effect], column: str, what: str, rules: tuple[str, ...] = (AUTHORS, "released")
 ) -> str:
     """The differences of some rules from "exact" in one column, in words."""
-    parts = [f"{rule} {told(effects[rule, column])}" for rule in rules if (rule, column) in effects]
+    parts = [f"{rule} {told(one)}" for rule in rules if (one := effects.get((rule, column))) is not None and one.tasks]
     return f"{what}, minus exact: {'; '.join(parts)}." if parts else f"{what}: not run."
 
 
