@@ -77,7 +77,9 @@ class Preset:
     landscape_examples: int = 128  # dev examples on which the loss is measured
     landscape_directions: int = 3
     landscape_grid: int = 11  # points along each side of a surface
-    probe_sentences: int = 1500  # a third of them for testing
+    probe_sentences: int = 1500  # of the grammar; a third of them for testing
+    probe_text: str | None = None  # a CoNLL-U file to probe with, "english" for the package's own; None: the grammar
+    probe_retrained: bool = True  # probe retrained subnetworks too, which may have to be trained again
     longer: int = 2  # times the epochs, where bad subnetworks are fine-tuned for longer
     hans: str | None = None  # the file heuristics_evaluation_set.txt of HANS, for MNLI
 
@@ -228,7 +230,9 @@ def _check_range(key: str, value) -> None:
         raise UserError("attention_labels must name a folder, a .zip or a .tar, or be null; got an empty string")
     if key == "hans" and not value.strip():
         raise UserError("hans must name the file heuristics_evaluation_set.txt, or be null; got an empty string")
-    if key in ("model", "data", "hans"):
+    if key == "probe_text" and not value.strip():
+        raise UserError("probe_text must name a CoNLL-U file or be 'english' or null; got an empty string")
+    if key in ("model", "data", "hans", "probe_text"):
         usable_path(key, value)
     if key in ("model", "data") and not value.strip():
         raise UserError(f"{key} must name a hub id, a directory or 'embedded', got an empty string")

@@ -9,9 +9,11 @@ import pytest
 import torch
 from tiny import tiny_model
 
+from lottery_utils.errors import UserError
 from lottery_utils.models.compact import compact
 from lottery_utils.models.load import load_tokenizer
 from lottery_utils.probes import linear, sentences, states
+from lottery_utils.probes.conllu import read_conllu, text_print
 from lottery_utils.probes.names import PROBES
 from lottery_utils.tasks import demo
 from lottery_utils.tasks.annotation import ROOT, annotate
@@ -27,7 +29,7 @@ def drawn():
 
 @pytest.fixture(scope="module")
 def asked(drawn):
-    return sentences.questions(drawn)
+    return sentences.questions([annotate(sentence) for sentence in drawn])
 
 
 # annotations
@@ -198,3 +200,82 @@ def test_words_are_found_at_their_first_pieces():
     encoded, places = states.encode_words(load_tokenizer("embedded"), ["the dog ran", "every old cat slept today"])
     assert places.tolist() == [1, 2, 3, 6, 7, 8, 9, 10]
     assert len(encoded) == 2 and encoded.lengths.tolist() == [5, 7]
+
+
+# annotated text from files
+
+LINE = "{}\t{}\t_\t{}\t_\t{}\t{}\t{}\t_\t_"
+
+
+def conllu(path, *sentences):
+    """A CoNLL-U file of sentences, each rows of (word, part, features, head, relation)."""
+    blocks = ["\n".join(LINE.format(i, *row) for i, row in enumerate(rows, 1)) for rows in sentences]
+    path.write_text("# newdoc\n" + "\n\n".join(blocks), encoding="utf-8")
+    return str(path)
+
+
+KEYS = [
+    ("The", "DET", "_", 2, "det"),
+    ("keys", "NOUN", "Number=Plur", 5, "nsubj"),
+    ("near", "ADP", "_", 4, "case"),
+    ("Rome", "PROPN", "Number=Sing", 2, "nmod"),
+    ("opened", "VERB", "Mood=Ind|Tense=Past|VerbForm=Fin", 0, "root"),
+    ("doors", "NOUN", "Number=Plur", 5, "obj"),
+]
+
+
+def test_a_conllu_sentence_is_read_as_the_grammar_annotates(tmp_path):
+    (tokens,) = read_conllu(conllu(tmp_path / "a.conllu", KEYS))
+    assert [t.word for t in tokens] == ["The", "keys", "near", "Rome", "opened", "doors"]
+    assert [t.depth for t in tokens] == [2, 1, 3, 2, 0, 1] and tokens[4].head == ROOT
+    assert [t.role for t in tokens] == ["", "agent", "", "", "", "patient"] and tokens[4].hidden_subject == 1
+    assert sentences.asked("number", tokens) == [(4, "plural", True)], "Rome stands between"
+    more = [("don't", "_", "_", "_", "_"), *KEYS]
+    text = conllu(tmp_path / "b.conllu", more)
+    lines = (tmp_path / "b.conllu").read_text().splitlines()
+    lines[1] = lines[1].replace("1\t", "1-2\t", 1)
+    lines[2:] = [f"{i}\t{line.partition(chr(9))[2]}" for i, line in enumerate(lines[2:], 1)]
+    (tmp_path / "b.conllu").write_text("\n".join(lines))
+    assert read_conllu(text) == [tokens], "a range of words is no word"
+
+
+@pytest.mark.parametrize(
+    ("rows", "error"),
+    [
+        ([("a", "DET", "_", 1, "det")], "no tree with one root"),
+        ([("a", "DET", "_", 2, "det"), ("b", "NOUN", "_", 1, "root")], "no tree with one root"),
+        ([("a", "DET", "_", "x", "det")], "line 2 of .* expected word 1 and its head, a number"),
+        ([("a\tb", "DET", "_", 0, "root")], "line 2 of .* has 11 columns, expected 10"),
+        ([("new york", "PROPN", "_", 0, "root")], "holds no annotated sentence"),
+    ],
+)
+def test_what_is_no_conllu_is_one_line(tmp_path, rows, error):
+    with pytest.raises(UserError, match=error):
+        read_conllu(conllu(tmp_path / "a.conllu", rows))
+
+
+def test_a_missing_file_and_one_with_nothing_to_ask_are_one_line(tmp_path):
+    with pytest.raises(UserError, match="none.conllu cannot be read"):
+        text_print(str(tmp_path / "none.conllu"))
+    with pytest.raises(UserError, match="probe number: 0 words to ask about"):
+        sentences.questions(sentences.annotated(conllu(tmp_path / "a.conllu", *[PLAIN] * 6), 0))
+
+
+PLAIN = [("Dogs", "NOUN", "Number=Plur", 2, "nsubj"), ("bark", "VERB", "Tense=Pres|VerbForm=Fin", 0, "root")]
+
+
+def test_the_package_s_own_english_asks_every_probe():
+    parsed = sentences.annotated("english", 0)
+    assert len(parsed) == 102 and len({tuple(t.word for t in own) for own in parsed}) == 102
+    asked = sentences.questions(parsed)
+    assert {probe: one.names for probe, one in asked.items()}["role"] == ("agent", "patient")
+    assert asked["number"].names == ("plural", "singular") and asked["number"].hard.sum() > 15
+    for own in parsed:
+        assert sum(token.head == ROOT for token in own) == 1
+        for i, token in enumerate(own):
+            if token.part in ("det", "adj", "num"):
+                assert token.head > i, "before its noun"
+            if token.hidden_subject is not None:
+                assert token.part == "verb" and own[token.hidden_subject].head == i
+    encoded, places = states.encode_words(load_tokenizer("embedded"), [" ".join(t.word for t in own) for own in parsed])
+    assert len(places) == sum(map(len, parsed)) and (np.diff(places) > 0).all() and len(encoded) == 102

@@ -48,7 +48,7 @@ GRID = 1  # raise it when the sums that the stage importance makes become others
 COMPARING = {
     "landscape": ("landscape_examples", "landscape_directions"),
     "surface": ("landscape_examples", "landscape_grid"),
-    "probes": ("probe_sentences",),
+    "probes": ("probe_sentences", "probe_text", "probe_retrained"),
 }
 VERSIONS = {"attention": RULES, "landscape": LANDSCAPE, "surface": LANDSCAPE, "probes": PROBES, "importance": GRID}
 DEFAULTS = {field.name: field.default for field in fields(Preset)}
@@ -81,6 +81,8 @@ def inputs(cell: Cell, preset: Preset, model: str, data: str) -> dict:
         settings["attention_labels"] = archive_print(preset.attention_labels)
     if settings.get("hans"):
         settings["hans"] = hans_print(preset.hans)
+    if settings.get("probe_text"):
+        settings["probe_text"] = probe_text_print(preset.probe_text)
     settings |= {kind: own_print(settings[kind]) for kind in OWN_METHODS if is_own(settings.get(kind))}
     content["settings"] = {k: v for k, v in settings.items() if v != DEFAULTS[k]}
     content["upstream"] = [address(c, preset, model, data) for c in upstream(cell, preset.seeds)]
@@ -91,6 +93,8 @@ def _counts(name: str, cell: Cell, preset: Preset) -> bool:
     """Whether a setting can matter under the others: how sums are made does not where none are made."""
     if name in SUMS:
         return preset.importance != "exact"
+    if name == "probe_sentences":
+        return preset.probe_text is None
     # m-pruning ranks weights: of `importance` it takes only the authors' stop rule
     return name != "importance" or cell.method == "structured" or preset.importance == "released"
 
@@ -134,6 +138,15 @@ def hans_print(path: str) -> str:
     from ..tasks.hans import read_hans
 
     return read_hans(path).fingerprint
+
+
+@lru_cache(maxsize=8)
+def probe_text_print(name: str) -> str:
+    """Fingerprint of a file of annotated sentences, read once a process; raises UserError when it cannot be used."""
+    from ..probes.conllu import read_conllu, text_print
+
+    read_conllu(name)
+    return text_print(name)
 
 
 def _model_free(cell: Cell) -> bool:

@@ -41,12 +41,12 @@ def masks_of(work: Work, seed: int) -> dict[str, Mask]:
     return {name: work.mask(cell) for name, cell in cells.items()}
 
 
-def networks(work: Work, result: Result, masks: dict[str, Mask]) -> dict[str, nn.Module]:
-    """The full model of the cell's seed, and each subnetwork as ``good.pruned`` and ``good.retrained``."""
+def networks(work: Work, result: Result, masks: dict[str, Mask], retrained: bool = True) -> dict[str, nn.Module]:
+    """The full model of the cell's seed, and each subnetwork as ``good.pruned`` and (if so) ``good.retrained``."""
     cell = work.cell
     found = {"full": trained(work, result, full(cell.task, cell.seed))}
     for name, mask in masks.items():
         found[f"{name}.pruned"] = prune(copy.deepcopy(found["full"]), mask)
-    for name in masks:
+    for name in masks if retrained else ():
         found[f"{name}.retrained"] = trained(work, result, Cell(cell.task, cell.seed, "retrain", cell.method, name))
     return found

@@ -9,9 +9,10 @@ import numpy as np
 from torch import nn
 
 from ..models.load import load_tokenizer
+from ..probes.conllu import text_print
 from ..probes.linear import accuracies, floors
 from ..probes.names import PROBES
-from ..probes.sentences import Questions, draw_sentences, questions
+from ..probes.sentences import Questions, annotated, questions
 from ..probes.states import encode_words, word_states
 from ..pruning.masks import model_sizes
 from ..training.batches import Encoded
@@ -28,7 +29,7 @@ def run_probes(work: Work, result: Result) -> None:
     linguistic and control, layers + 1), the first layer being the embeddings, and ``hard.NAME`` (layers + 1,) of the
     probe "number"; `majority` and `word` (probes, 2), the accuracies of the most frequent label and of each word's own;
     `tokens` (probes, 2) for training and testing; `hard_tokens`.
-    After a degenerate search there are no subnetworks.
+    After a degenerate search there are no subnetworks, with `probe_retrained` off no retrained ones.
     """
     cell, preset = work.cell, work.preset
     masks = masks_of(work, cell.seed)
@@ -37,8 +38,9 @@ def run_probes(work: Work, result: Result) -> None:
         found = {"pretrained": work.classifier(), "random_init": work.classifier("random")}
         kept = {f"{name}.masked": prune(copy.deepcopy(found["pretrained"]), mask) for name, mask in masks.items()}
         found = {name: model.to(work.device) for name, model in {**found, **kept}.items()}
-        found |= networks(work, result, masks)
-        encoded, places, asked = _sentences(preset.model, work.model_print, preset.probe_sentences)
+        found |= networks(work, result, masks, preset.probe_retrained)
+        text = None if preset.probe_text is None else (preset.probe_text, text_print(preset.probe_text))
+        encoded, places, asked = _sentences(preset.model, work.model_print, text, preset.probe_sentences)
     set_size(result, model_sizes(found["full"]), None)
     lows = [floors(asked[probe]) for probe in PROBES]
     tests = [int(asked[probe].test.sum()) for probe in PROBES]
@@ -66,7 +68,10 @@ def _read(
 
 
 @lru_cache(maxsize=1)
-def _sentences(model: str, model_print: str, count: int) -> tuple[Encoded, np.ndarray, dict[str, Questions]]:
-    sentences = draw_sentences(count)
-    encoded, places = encode_words(load_tokenizer(model), sentences)
-    return encoded, places, questions(sentences)
+def _sentences(
+    model: str, model_print: str, text: tuple[str, str] | None, count: int
+) -> tuple[Encoded, np.ndarray, dict[str, Questions]]:
+    """Sentences, encoded, and what is asked about them; the fingerprints are for the cache."""
+    parsed = annotated(text and text[0], count)
+    encoded, places = encode_words(load_tokenizer(model), [" ".join(t.word for t in own) for own in parsed])
+    return encoded, places, questions(parsed)

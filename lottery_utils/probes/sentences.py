@@ -1,7 +1,7 @@
 """The sentences that are probed, and their probe labels: linguistic ones, and control labels of word types.
 
-The sentences are statements of the demo language that no pre-training text and no train set holds (`reserved`). They
-are English, so other models can be probed with them too.
+The sentences are statements of the demo language that no pre-training text and no train set holds (`reserved`). Their
+words are English, so other models can be probed with them too; or they come from a file of annotated text.
 """
 
 from __future__ import annotations
@@ -11,10 +11,12 @@ from random import Random
 
 import numpy as np
 
+from ..errors import UserError
 from ..tasks.annotation import Token, annotate
 from ..tasks.language import draw_clause, reserved, say
 from ..tasks.relations import elaborate
 from ..training.device import derived_seed
+from .conllu import read_conllu
 from .names import PROBES
 
 DEEPEST = 4  # greater depths count as this one
@@ -48,11 +50,18 @@ class Questions:
     names: tuple[str, ...]
 
 
-def questions(sentences: list[str]) -> dict[str, Questions]:
-    """The questions of each of `PROBES` about annotated `sentences`; the last third of the sentences is for testing."""
-    parsed = [annotate(sentence) for sentence in sentences]
+def annotated(text: str | None, count: int) -> list[list[Token]]:
+    """The sentences that are probed: `count` of the grammar's, or all of a CoNLL-U file, see `conllu`."""
+    return [annotate(sentence) for sentence in draw_sentences(count)] if text is None else read_conllu(text)
+
+
+def questions(parsed: list[list[Token]]) -> dict[str, Questions]:
+    """The questions of each of `PROBES` about annotated sentences; the last third of the sentences is for testing.
+
+    Raises UserError where the sentences hold nothing that a probe can ask about.
+    """
     starts = np.concatenate([[0], np.cumsum([len(tokens) for tokens in parsed])])
-    train = len(sentences) - round(len(sentences) * TEST_SHARE)
+    train = len(parsed) - round(len(parsed) * TEST_SHARE)
     found = {}
     for probe in PROBES:
         rows = [
@@ -60,6 +69,8 @@ def questions(sentences: list[str]) -> dict[str, Questions]:
             for s, tokens in enumerate(parsed)
             for i, label, hard in asked(probe, tokens)
         ]
+        if len({row[2] for row in rows}) < 2:
+            raise UserError(f"probe {probe}: {len(rows)} words to ask about, not in both train and test sentences")
         places, labels, test, hard, words = (np.array(column) for column in zip(*rows))
         names = tuple(sorted(set(labels.tolist())))
         index = np.searchsorted(names, labels)

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..errors import UserError
 from ..training.batches import Encoded, collate, eval_batches
 from ..training.evaluate import model_device
 
@@ -26,6 +27,8 @@ def encode_words(tokenizer, sentences: list[str]) -> tuple[Encoded, np.ndarray]:
                 first.setdefault(begin, i)
         begin = 0
         for word in sentence.split():
+            if begin not in first:
+                raise UserError(f"the tokenizer has no token for {word!r} in {sentence!r}; leave the sentence out")
             places.append(start + first[begin])
             begin += len(word) + 1
     types = out.get("token_type_ids", [])
