@@ -78,7 +78,7 @@ fuzz: env  ## try INPUTS made-up and damaged inputs of every kind
 pretraining: env  ## the weights of chapter 17 anew, in OUT/pretraining
 	for corpus in language shuffled brackets zipf none; do \
 		$(BIN)/python -m lottery_utils.tasks.pretrain --corpus $$corpus --out $(OUT)/pretraining/$$corpus || exit; done
-	for corpus in language shuffled none; do \
+	for corpus in language shuffled brackets zipf none; do \
 		$(BIN)/python -m lottery_utils.tasks.pretrain --corpus $$corpus --seed 2 --out $(OUT)/pretraining/$$corpus-2 || exit; done
 
 bench: env  ## measure what needs no GPU beside its peers and write the benchmark pages, 15 minutes

@@ -29,7 +29,7 @@
 # - **Zipf noise**: words drawn one by one from the language's word frequencies, which fall about as one over the rank;
 # - **none**: the weights they all start from.
 #
-# Some were pre-trained twice: a second run has other first weights and other texts, and is compared with second runs only.
+# Each was pre-trained twice: the second run has other first weights and other texts, and is compared with second runs only.
 #
 # All learn to guess masked words and nothing else. The demo's own model also learns whether one text follows another; here
 # nobody does, as noise has nothing that follows, and as that objective is close to the labels of the demo's tasks, which would
@@ -163,8 +163,7 @@ pretraining_tables.score_table(scores)
 # %% [markdown]
 # ## What this does not show
 #
-# There are one or two runs of pre-training of each kind: their chance is in every number, and the intervals, over tasks, do not hold it.
-# What is said of brackets and noise rests on one run each: it holds for these models, not yet for the corpora.
+# There are two runs of pre-training of each kind: their chance is in every number, and the intervals, over tasks, do not hold it.
 # The models are small, the budget is a fraction of what the demo's own model got, and a longer one may move the corpora apart or
 # together. The tasks are made of the language and of its words, so that shuffled words and noise know the vocabulary's
 # frequencies, and brackets only its names. Comparisons between pre-trainings leave out the tasks where one of the two could not

@@ -39,19 +39,21 @@
 # %% tags=["parameters"]
 records_preset = "demo"
 records_dir = "records/probes"
-records_overrides = {"seeds": [1337, 42]}
+records_overrides = {"seeds": [1337, 42, 86]}
 
 # %% tags=["remove-stderr"]
 from lottery_utils.analysis import landscape as read
 from lottery_utils.analysis import probing as probed
 from lottery_utils.report import forest, landscape_text, paired_text, probing, probing_text, sentences, tables
 from lottery_utils.report.glue import glue_numbers
-from lottery_utils.report.stored import stored_or_run
+from lottery_utils.report.stored import stored_or_run, stored_study
 from lottery_utils.report.style import apply_style
 
 apply_style()
 method = "structured"
 study = stored_or_run(records_preset, records_dir, records_overrides, ["probes"], [method])
+on_english = {"precision": "bf16", "probe_text": "english", "probe_retrained": False}
+laptop = stored_study("laptop", "records/probes_english", on_english)
 
 # %% tags=["hide-input"]
 found = read.readings(study, "probes", method)
@@ -63,6 +65,10 @@ own = {
     for value in ("linguistic", "selectivity")
 }
 tuning = probing_text.fine_tuning_differences(layers, method, "linguistic")
+english = read.readings(laptop, "probes", method)
+en_accuracies, en_floors = probed.accuracies(english), probed.floors(english)
+en_layers, en_probes = probed.over_layers(en_accuracies), ("part of speech", "depth", "role")
+en_own = {how: probing_text.probe_differences(en_layers, method, "linguistic", how, en_probes) for how in ("pruned", "masked")}
 hard = probing_text.probe_differences(layers, method, "hard", "retrained", ("number",))
 glue_numbers(
     {
@@ -79,6 +85,13 @@ glue_numbers(
         "probes_hard": probing_text.settled_sentence(hard, "accuracy on hard verbs, retrained"),
         "probes_before": probing_text.pretraining_sentence(layers, method),
         "probes_tuning": probing_text.settled_sentence(tuning, "accuracy"),
+        "english_run_on": sentences.run_on(laptop),
+        "english_cost": landscape_text.cost_sentence(laptop, ("probes",), method),
+        "english_words": probing_text.words_sentence(en_floors),
+        "english_context": probing_text.context_sentence(en_layers, en_floors, method),
+        "english_before": probing_text.pretraining_sentence(en_layers, method),
+        "english_pruned": probing_text.settled_sentence(en_own["pruned"], "accuracy, pruned"),
+        "english_masked": probing_text.settled_sentence(en_own["masked"], "accuracy, pre-trained weights"),
     }
 )
 
@@ -134,6 +147,31 @@ forest.differences(tuning, "difference in accuracy")
 paired_text.difference_table(own["retrained", "linguistic"] | tuning, "Differences in accuracy in numbers, with intervals over tasks.", "probe-numbers")
 
 # %% [markdown]
+# ## Real BERT and English
+#
+# The small English BERT of [](05_laptop.ipynb), as fine-tuned there on real GLUE tasks, reads sentences that were written and
+# annotated for this page, as Universal Dependencies {cite}`nivre2020` would (`lottery_utils/probes/english.conllu`):
+# {glue:text}`english_run_on`; {glue:text}`english_cost`. {glue:text}`english_words` Retrained subnetworks are left out, as they would have
+# to be trained again; so are comparisons for number, which has too few words.
+
+# %% mystnb={"figure": {"caption": "Real BERT, English sentences: accuracy of linear probes, mean over tasks and seeds. Lines as in the first figure.", "name": "fig-probes-english"}, "image": {"alt": "Lines of accuracy by layer on English sentences, a panel for each of four probes, a line for each network"}}
+probing.by_layer(en_accuracies, method, "linguistic", en_floors)
+
+# %% mystnb={"figure": {"caption": "Real BERT, English sentences: differences between good, random and bad subnetworks pruned out of the full model.", "name": "fig-probes-english-pruned"}, "image": {"alt": "Differences in accuracy of pruned subnetworks of the real BERT with intervals, a row for each probe and pair"}}
+forest.differences(en_own["pruned"], "difference in accuracy, pruned")
+
+# %%
+probing_text.probe_table(en_layers, en_floors, method, "probes-english")
+
+# %% [markdown]
+# - {glue:text}`english_context`
+# - Pre-trained against random weights: {glue:text}`english_before`
+# - Pruned: {glue:text}`english_pruned`
+# - The pre-trained weights under the same masks: {glue:text}`english_masked`
+#
+# Text of your own, such as a treebank of Universal Dependencies, is probed with `lottery run --stages probes --set
+# probe_text=FILE.conllu`.
+#
 # ## What to see, and what not
 #
 # - What a linear probe finds is there to be read; that the network uses it is not shown. What it does not find may be there
@@ -148,13 +186,17 @@ paired_text.difference_table(own["retrained", "linguistic"] | tuning, "Differenc
 #   of other tasks, not of other words or another pre-training; for the few hard verbs the choice of words matters more.
 # - Good, random and bad subnetworks keep the same number of heads and MLPs; a layer that lost all of them hands on what it
 #   got. So a difference in one layer may be where the parts are, not what they do: the means over layers count.
-# - The language is made up and small, its words are unambiguous, and sentences are short. No annotated English text was
-#   probed.
+# - The language is made up and small, its words are unambiguous, and sentences are short. The English sentences are few and plain,
+#   were annotated once, and are read by the subnetworks of three tasks only.
 #
 # ## The records
 #
-# They lie in `records/probes`. To make them anew: `lottery run --stages probes --methods structured`; `--methods magnitude` does the
-# same for m-pruning. This chapter shows the records of another folder with `records_dir`.
+# They lie in `records/probes` and `records/probes_english`. To make them anew: `lottery run --stages probes --methods structured`, with
+# `--preset laptop --set precision=bf16 probe_text=english probe_retrained=false` for the second; `--methods magnitude` does the same for
+# m-pruning. This chapter shows the records of another folder with `records_dir`.
 
 # %%
 tables.provenance_table(study)
+
+# %%
+tables.provenance_table(laptop)

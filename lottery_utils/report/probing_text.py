@@ -47,25 +47,25 @@ def fine_tuning_differences(layers: pd.DataFrame, method: str, value: str) -> di
     return found
 
 
-def probe_table(layers: pd.DataFrame, floors: pd.DataFrame, method: str) -> Styler:
+def probe_table(layers: pd.DataFrame, floors: pd.DataFrame, method: str, name: str = "probes") -> Styler:
     """Accuracy, and in brackets selectivity, of each network and probe: mean over layers, tasks and seeds."""
     rows = layers[layers["method"] == method]
     names = set(rows["network"])
     complete = [task for task, own in rows.groupby("task") if set(own["network"]) == names]
     rows, shown = rows[rows["task"].isin(complete)], []
-    for name in PROBED:
-        own = rows[rows["network"] == name]
+    for network in PROBED:
+        own = rows[rows["network"] == network]
         if own.empty:
             continue
-        line = {"network": probed_name(name)}
+        line = {"network": probed_name(network)}
         for probe in PROBES:
             means = own[own["probe"] == probe].groupby("task")[["linguistic", "selectivity", "hard"]].mean().mean()
             line[probe] = f"{means['linguistic']:.3f} ({means['selectivity']:+.3f})"
             if probe == "number":
                 line["number, hard"] = GAP if np.isnan(means["hard"]) else f"{means['hard']:.3f}"
         shown.append(line)
-    for name, column in (("most frequent label", "majority"), ("each word's label", "word")):
-        line = {"network": name}
+    for label, column in (("most frequent label", "majority"), ("each word's label", "word")):
+        line = {"network": label}
         for probe in PROBES:
             one = floors[floors["probe"] == probe]
             if len(one):
@@ -77,7 +77,7 @@ def probe_table(layers: pd.DataFrame, floors: pd.DataFrame, method: str) -> Styl
         f"Test accuracy of linear probes and, in brackets, selectivity; {METHOD_NAMES[method]}, mean over layers above "
         f"the embeddings, over {len(complete)} tasks and their seeds."
     )
-    return dressed(pd.DataFrame(shown, columns=columns), caption, f"probes-{method}")
+    return dressed(pd.DataFrame(shown, columns=columns), caption, f"{name}-{method}")
 
 
 def words_sentence(floors: pd.DataFrame) -> str:
