@@ -303,8 +303,8 @@ def test_chapters_show_a_small_studys_records_and_compute_nothing(study, name, m
     before = sorted(study.store.root.rglob("*"))
     parameters = {"records_preset": "paper", "records_dir": str(study.store.root), "records_overrides": overrides}
     shown = run_chapter(name, parameters, monkeypatch)
-    assert sum(isinstance(one, Figure) for one in shown) == 6
-    assert sum(isinstance(one, Styler) for one in shown) == {"18_landscape": 4, "19_probes": 3}[name]
+    assert sum(isinstance(one, Figure) for one in shown) == {"18_landscape": 6, "19_probes": 8}[name]
+    assert sum(isinstance(one, Styler) for one in shown) == {"18_landscape": 4, "19_probes": 5}[name]
     assert all(one.to_html() for one in shown if isinstance(one, Styler))
     assert sorted(study.store.root.rglob("*")) == before
 
