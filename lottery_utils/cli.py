@@ -197,11 +197,11 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _status(options: argparse.Namespace) -> int:
-    from .experiment.tables import status_lines
+    from .experiment.tables import gap_lines, status_lines
 
     study = _study(options)
     states = study.states(options.stages, options.methods, options.subnetworks)
-    print("\n".join(status_lines(states)))
+    print("\n".join([*status_lines(states), *gap_lines(states)]))
     counts = {name: sum(s["state"] == name for s in states) for name in dict.fromkeys(s["state"] for s in states)}
     print("s-: structured pruning, m-: magnitude pruning")
     print(f"{len(states)} cells: " + ", ".join(f"{count} {name}" for name, count in counts.items()))

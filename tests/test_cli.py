@@ -17,6 +17,7 @@ import small_world
 
 from lottery_utils.cli import main
 from lottery_utils.experiment.study import open_study
+from lottery_utils.experiment.tables import gap_lines
 
 
 @pytest.fixture(scope="module")
@@ -188,6 +189,14 @@ def test_status_shows_the_grid(world, results, capsys):
     assert "done" in row and "missing" in row and "2 of 3" in row
     done = len(list(results.glob("*/record.json")))
     assert f"{done} done" in total and "missing" in total
+
+
+def test_status_names_searches_that_had_nothing_to_search():
+    at_chance = [("wnli", 7, "search", True), ("wnli", 7, "score", True), ("wnli", 42, "curve", True)]
+    rows = [*at_chance, ("rte", 7, "search", False), ("rte", 7, "score", None)]
+    states = [dict(zip(("task", "seed", "stage", "degenerate"), row)) for row in rows]
+    assert [line.rpartition(": ")[2] for line in gap_lines(states)] == ["wnli (seeds 7, 42)"]
+    assert gap_lines(states[3:]) == []
 
 
 def test_status_names_failures(world, results, capsys):

@@ -141,7 +141,10 @@ class Results:
         return ("failed", failure) if failure else ("missing", None)
 
     def status(self, stages: Names = None, methods: Names = None, subnetworks: Names = None) -> pd.DataFrame:
-        """One row for each cell asked for: task, seed, stage, method, subnetwork, state, seconds, error, address."""
+        """One row for each cell asked for: task, seed, stage, method, subnetwork, state, seconds, error, address.
+
+        degenerate: whether a finished cell is of a search that had nothing to search.
+        """
         import pandas as pd
 
         return pd.DataFrame(self.states(stages, methods, subnetworks))
@@ -158,6 +161,7 @@ class Results:
             if state == "missing" and cell not in planned:
                 continue
             row = {**cell.as_dict(), "state": state, "seconds": None, "error": None, "address": key}
+            row["degenerate"] = found["degenerate"] if state == "done" else None
             told = {"done": "seconds", "failed": "error"}.get(state)
             rows.append(row | {told: found[told]} if told else row)
         return rows

@@ -53,6 +53,17 @@ def status_lines(states: list[dict]) -> list[str]:
     return ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in table]
 
 
+def gap_lines(states: list[dict]) -> list[str]:
+    """A line that names tasks and seeds whose search had nothing to search, or none."""
+    found: dict[str, list[str]] = {}
+    for state in states:
+        if state["degenerate"] and state["stage"] in ("search", "curve"):
+            seeds = found.setdefault(state["task"], [])
+            seeds.extend([] if str(state["seed"]) in seeds else [str(state["seed"])])
+    named = ", ".join(f"{task} (seed{'s' * (len(seeds) > 1)} {', '.join(seeds)})" for task, seeds in found.items())
+    return [f"no subnetworks, as the full model does not beat the majority score: {named}"] if named else []
+
+
 def _seed(state: dict) -> str:
     return "-" if state["subnetwork"] in CHANCELESS else str(state["seed"])
 

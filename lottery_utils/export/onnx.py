@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -38,15 +39,18 @@ def write_onnx(model: nn.Module, inputs: dict[str, torch.Tensor], path: Path) ->
     batch, tokens = torch.export.Dim("batch"), torch.export.Dim("tokens")
     free = {0: batch} if "pixel_values" in inputs else {0: batch, 1: tokens}
     shapes = {"tensors": tuple(free for _ in names)}
-    program = torch.onnx.export(
-        _Logits(model, names).eval(),
-        tuple(inputs.values()),
-        dynamo=True,
-        input_names=names,
-        output_names=["logits"],
-        dynamic_shapes=shapes,
-        verbose=False,
-    )
+    with warnings.catch_warnings():  # every input has the axis "tokens", and the exporter warns of that
+        warnings.filterwarnings("ignore", "# The axis name", UserWarning)
+        warnings.filterwarnings("ignore", "`isinstance\\(treespec, LeafSpec", FutureWarning)  # its own code
+        program = torch.onnx.export(
+            _Logits(model, names).eval(),
+            tuple(inputs.values()),
+            dynamo=True,
+            input_names=names,
+            output_names=["logits"],
+            dynamic_shapes=shapes,
+            verbose=False,
+        )
     program.save(str(path), external_data=False)
 
 
