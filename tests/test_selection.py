@@ -248,6 +248,7 @@ def test_every_subnetwork_of_mnli_is_scored_on_hans(tmp_path):
     assert set(on_page["subnetwork"]) == {"full", "good", "random", "bad"}
     assert on_page[on_page["subnetwork"] != "random"].reset_index(drop=True).equals(shown)
     assert hans_scores(run_hans(None, "demo", settings, tmp_path / "none")).empty and not (tmp_path / "none").exists()
+    assert hans_scores(run_hans(None, "paper", {"model": "not/here"}, tmp_path / "none")).empty
     again = open_study("demo", ["mnli"], [42], {**json.loads(json.dumps(small)), "hans": None}, tmp_path / "results")
     assert again.address("mnli/42/hans/full") != study.address("mnli/42/hans/full")
     assert again.address("mnli/42/finetune/full") == study.address("mnli/42/finetune/full")

@@ -150,7 +150,8 @@ def hans_scores(study: Study) -> pd.DataFrame:
     examples about them; a model that trusts word overlap has 1 and 0.
     """
     rows = []
-    for cell in study.cells(["hans", "hans_retrain"]) if HANS_TASK in study.preset.tasks else ():
+    asked = study.preset.hans is not None and HANS_TASK in study.preset.tasks  # without, no model need be at hand
+    for cell in study.cells(["hans", "hans_retrain"]) if asked else ():
         if not cell.stage.startswith("hans"):
             continue
         record, found, course = study.record(cell), study.predictions(cell), study.trajectory(cell)
