@@ -119,8 +119,9 @@ def main() -> None:
             if first is None:
                 first = anew
                 continue
-            shutil.copytree(first, given, ignore=lambda folder, names: [n for n in names if folder == str(first) and
-                            "-finetune-" not in n])  # fmt: skip
+            given.mkdir()
+            for trained in first.glob("*-finetune-*"):
+                shutil.copytree(trained, given / trained.name)
             elsewhere(given, environment, overrides)
             for what, folder in (("the same fine-tuned weights", given), ("everything anew", anew)):
                 rows.append({"device": name, "from": what, **compare(first, folder, overrides)})

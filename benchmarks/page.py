@@ -52,6 +52,11 @@ NO_GPU = (
     "is there and tested on the CPU for equal results; `python benchmarks/gpu.py` measures all three on a machine with "
     "one."
 )
+DEVICES = (
+    "One cell on one device gives the same bits each time. Other instructions or another number of threads add up in "
+    "another order: from the same weights, logits differ by no more than the tolerance; trained anew, the differences "
+    "grow with every step."
+)
 GROWS = (
     "Each curve is fitted by a power law in its size. A step grows faster than its work where the first exponent is "
     "above the second; one below it has a fixed part that does not grow."
@@ -164,6 +169,8 @@ def benchmarks_page(found: dict[str, dict]) -> str:
     parts += ["## What was compared", ""]
     parts += [details(found[name], title) for name, (title, _) in SPEED.items() if name in found]
     parts += ["## How cost grows", "", *growth(found)]
+    if "devices" in found:
+        parts += ["## How far devices lie apart", "", DEVICES, "", details(found["devices"], "the same cells elsewhere")]
     return "\n".join(parts).rstrip() + "\n"
 
 

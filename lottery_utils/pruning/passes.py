@@ -3,7 +3,7 @@
 The weights are frozen, examples are packed without padding, and what a mask removes is not computed. The gradient of a
 component's gate is the sum of its output times the gradient of what the gate lets through, so one backward pass gives
 it for every example, and that pass ends at the lowest component still there. A pass begins at the lowest layer where
-its mask differs from that of the pass before, whose activations are kept where memory allows.
+its mask differs from that of the pass before, whose activations are kept as far as memory allows.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -27,14 +27,18 @@ CHUNK = 2048  # tokens that go through the model together: large products, activ
 
 
 def memory_to_keep(device: torch.device) -> int:
-    """Bytes of activations that one pass may keep, twice for a moment, in as many processes as there are cores."""
+    """Bytes of activations that one pass may keep, in as many processes as there are cores.
+
+    A process on one thread is taken for one of several workers, which are to fit into a laptop's memory together.
+    """
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0] // 8
+    most = 2**31 if torch.get_num_threads() > 1 else 2**27
     try:
         free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError):  # not every system says
-        return 2**29
-    return min(2**31, free // (4 * (os.cpu_count() or 1)))
+        return min(most, 2**29)
+    return min(most, free // (4 * (os.cpu_count() or 1)))
 
 
 @dataclass
@@ -44,7 +48,8 @@ class Pass:
     mask: StructuredMask
     logits: np.ndarray
     gradients: tuple[np.ndarray, np.ndarray] | None = None
-    chunks: list[_Course] | None = None  # kept activations
+    chunks: list[_Course | None] = field(default_factory=list)  # kept activations
+    parts: list[tuple[np.ndarray, np.ndarray] | None] = field(default_factory=list)  # gradients of chunks not kept
 
 
 @dataclass
@@ -85,7 +90,8 @@ class Passes:
         for rows in packed_batches(data, CHUNK):
             batch, rows = pack(data, rows, self.device)
             self.chunks.append((batch, rows, torch.from_numpy(data.labels[rows]).to(self.device)))
-        self.keeps = self._bytes() <= (memory_to_keep(self.device) if keep is None else keep)
+        held = np.cumsum([self._bytes(batch) for batch, _, _ in self.chunks])
+        self.keeps = (held <= (memory_to_keep(self.device) if keep is None else keep)).tolist()
 
     def __enter__(self) -> Passes:
         self.freeze.__enter__()
@@ -100,49 +106,46 @@ class Passes:
         Of a `base` whose gradients were taken, only those activations are kept: memory is that of one pass.
         """
         layers = [self._cut(i, mask) for i in range(len(self.lean.layers))]
-        kept = base is not None and bool(base.chunks)
-        agree = min(_agreeing(mask, base.mask), len(base.chunks[0].seen)) if kept else 0
-        found = Pass(mask, None, None, [] if self.keeps else None)
-        parts = []
+        agree = _agreeing(mask, base.mask) if base is not None else 0
+        found = Pass(mask, None)
         with torch.enable_grad():
             for number, (batch, rows, labels) in enumerate(self.chunks):
-                course = self._start(batch, base.chunks[number] if kept else None, agree)
-                if kept and base.gradients is not None:  # what the masks do not share is needed no more
-                    old = base.chunks[number]
-                    base.chunks[number] = _Course(old.inputs[: agree + 1], old.seen[:agree])
-                self._forward(layers, batch, course, agree)
-                if self.keeps:
-                    found.chunks.append(course)
-                else:
-                    parts.append(self._backward(course, batch, labels, mask, retain=False))
+                old = base.chunks[number] if base is not None else None
+                course, begin = self._start(batch, old, agree)
+                if old is not None and base.gradients is not None:  # what the masks do not share is needed no more
+                    base.chunks[number] = _Course(old.inputs[: begin + 1], old.seen[:begin])
+                self._forward(layers, batch, course, begin)
+                keep = self.keeps[number]
+                found.chunks.append(course if keep else None)
+                found.parts.append(None if keep else self._backward(course, batch, labels, mask, retain=False))
                 logits = course.logits.detach().float().cpu().numpy()
                 if found.logits is None:
                     found.logits = np.empty((len(self.data), logits.shape[1]), np.float32)
                 found.logits[rows] = logits
-        if parts:
-            found.gradients = self._in_order(parts)
         return found
 
     def measure(self, found: Pass) -> tuple[np.ndarray, np.ndarray]:
         """The pass's gradients: d loss(x) / d gate for every example, heads (N, L, H) and MLPs (N, L)."""
         if found.gradients is None:
             parts = [
-                self._backward(course, batch, labels, found.mask, retain=True)
-                for course, (batch, _, labels) in zip(found.chunks, self.chunks)
+                self._backward(course, batch, labels, found.mask, retain=True) if part is None else part
+                for course, part, (batch, _, labels) in zip(found.chunks, found.parts, self.chunks)
             ]
             found.gradients = self._in_order(parts)
         return found.gradients
 
-    def _start(self, batch: Packed, base: _Course | None, agree: int) -> _Course:
+    def _start(self, batch: Packed, base: _Course | None, agree: int) -> tuple[_Course, int]:
+        """A chunk's way as far as it is known from `base`, and the layer from which it is not."""
         if base is not None:
-            return _Course(base.inputs[: agree + 1], base.seen[:agree])
+            begin = min(agree, len(base.seen))
+            return _Course(base.inputs[: begin + 1], base.seen[:begin]), begin
         with torch.no_grad(), autocast(self.device, self.precision):
-            return _Course([self.lean.embed(batch)], [])
+            return _Course([self.lean.embed(batch)], []), 0
 
-    def _forward(self, layers: list[Layer], batch: Packed, course: _Course, agree: int) -> None:
+    def _forward(self, layers: list[Layer], batch: Packed, course: _Course, begin: int) -> None:
         x = course.inputs[-1]
         with autocast(self.device, self.precision):
-            for i in range(agree, len(layers)):
+            for i in range(begin, len(layers)):
                 seen = Seen()
                 x = block(layers[i], x, batch, i == len(layers) - 1, seen=seen)
                 course.seen.append(seen)
@@ -190,15 +193,14 @@ class Passes:
             layer = dataclasses.replace(layer, **change)
         return layer
 
-    def _bytes(self) -> int:
-        """Bytes of activations that a pass with its graph holds on to, about."""
+    def _bytes(self, batch: Packed) -> int:
+        """Bytes of activations that a chunk with its graph holds on to, about."""
         total = 0
-        for batch, _, _ in self.chunks:
-            for group in batch.groups:
-                for layer in self.lean.layers:
-                    hidden, width = layer.out.shape
-                    floats = 4 * width + layer.heads * group.length + 4 * hidden + layer.mlp_in.out_features
-                    total += 4 * floats * group.tokens
+        for group in batch.groups:
+            for layer in self.lean.layers:
+                hidden, width = layer.out.shape
+                floats = 4 * width + layer.heads * group.length + 4 * hidden + layer.mlp_in.out_features
+                total += 4 * floats * group.tokens
         return total
 
 
