@@ -21,8 +21,8 @@ TOLERANCE = 1e-4  # of a logit, from the same weights: what `book/run.md` states
 TASKS = ("cola", "rte")
 STAGES = ("finetune", "search", "control", "score")
 OLDER = {
-    "AVX2": {"ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2", "ONEDNN_MAX_CPU_ISA": "AVX2"},
-    "no vector instructions of its own": {
+    "this CPU as one with AVX2": {"ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2", "ONEDNN_MAX_CPU_ISA": "AVX2"},
+    "this CPU as one with SSE4.1": {
         "ATEN_CPU_CAPABILITY": "default", "MKL_CBWR": "COMPATIBLE", "ONEDNN_MAX_CPU_ISA": "SSE41",
     },
 }  # fmt: skip
@@ -33,7 +33,7 @@ def devices() -> dict[str, dict[str, str]]:
     """Name to environment of each device; the first is what the others are compared with."""
     import torch
 
-    found = {"this CPU, one thread": CPU, "the same again": CPU, "two threads": CPU | {"OMP_NUM_THREADS": "2"}}
+    found = {"this CPU, one thread": CPU, "the same again": CPU, "OMP_NUM_THREADS=2": CPU | {"OMP_NUM_THREADS": "2"}}
     found |= {name: CPU | changes for name, changes in OLDER.items()}
     if torch.cuda.is_available():
         found[torch.cuda.get_device_name()] = {"OMP_NUM_THREADS": "1"}

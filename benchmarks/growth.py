@@ -153,7 +153,7 @@ def cells_curves(options) -> None:
             "verify": lambda n: verify_store(studies[n].store),
         }
         for name, step in steps.items():
-            found = timed(1, options.seeds, step)
+            found = timed(min(3, options.rounds), options.seeds, step)
             what = f"{name} of a study of nine tasks, {counts[0]:,} to {counts[-1]:,} cells"
             tell(options, f"cells-{name}", counts, found, [float(n) for n in counts], "cells", what)
 

@@ -1,7 +1,8 @@
-"""Make the records of chapter 17 anew: python scripts/pretraining.py FOLDER [SEED ...], from the repository's folder.
+"""Make the records of chapter 17 anew: python scripts/pretraining.py FOLDER [SEED ...] [METHOD ...].
 
-Each model of models/pretraining goes the whole path of s-pruning on the nine tasks of the demo. All corpora get one
-seed before any gets the next, so that records of a run that was stopped still compare; started again, it goes on.
+Run it in the repository's folder. Each model of models/pretraining goes the whole path on the nine tasks of the demo, of
+s-pruning, or of the methods named (structured, magnitude). All corpora get one seed before any gets the next, so that
+records of a run that was stopped still compare; started again, it goes on.
 """
 
 from __future__ import annotations
@@ -9,19 +10,19 @@ from __future__ import annotations
 import sys
 
 from lottery_utils.experiment.study import open_study
-from lottery_utils.presets import PRESETS
+from lottery_utils.presets import METHODS, PRESETS
 from lottery_utils.report.pretraining import WEIGHTS, models_in
 
 STAGES = ["finetune", "search", "control", "score", "retrain"]
 
 
-def main(folder: str, *seeds: str) -> int:
+def main(folder: str, *words: str) -> int:
     """Compute what is missing in the results folder `folder`, in one process; 1 where a cell failed."""
-    fine = True
-    for seed in [int(text) for text in seeds] or PRESETS["demo"].seeds:
+    fine, methods = True, [word for word in words if word in METHODS] or ["structured"]
+    for seed in [int(word) for word in words if word not in METHODS] or PRESETS["demo"].seeds:
         for model in models_in():
             study = open_study("demo", None, [seed], {"model": f"{WEIGHTS}/{model}"}, folder)
-            summary = study.run(STAGES, ["structured"], engine="serial", progress=False)
+            summary = study.run(STAGES, methods, engine="serial", progress=False)
             print(seed, model, summary, *summary.failed.values(), flush=True)
             fine = fine and summary.ok
     return int(not fine)

@@ -70,15 +70,15 @@ def parted(model: str) -> tuple[str, int] | None:
     return (corpus, int(run or 1)) if corpus in CORPORA and (not run or run.isdecimal()) else None
 
 
-def all_scores(studies: Mapping[str, Study]) -> pd.DataFrame:
-    """Scores of the structured path for each model: columns corpus, run and `scores.RESULT`.
+def all_scores(studies: Mapping[str, Study], method: str = "structured") -> pd.DataFrame:
+    """Scores of one method's path for each model: columns corpus, run and `scores.RESULT`.
 
     `studies` are by the names of their models. Subnetworks of degenerate searches are left out: gaps, no numbers; so
     are those of searches that could remove nothing, where good, random and bad are all the full model.
     """
     frames = []
     for name, study in studies.items():
-        table = study.table(STAGES, ["structured"])
+        table = study.table(STAGES, [method])
         table = table[(table["stage"] == "finetune") | (table["share_prunable"].astype(float) < 1)]
         if len(table):
             corpus, run = parted(name)
@@ -168,16 +168,16 @@ def _gap(frame: pd.DataFrame, corpus: str, pair: tuple) -> pd.Series:
     return points(frame, corpus, pair[0]) - points(frame, corpus, pair[1])
 
 
-def coverage(studies: Mapping[str, Study]) -> pd.DataFrame:
+def coverage(studies: Mapping[str, Study], method: str = "structured") -> pd.DataFrame:
     """One row a corpus and task: searches stored, of these degenerate, without result (`whole`: nothing was removed)
     and with one (`searched`); kept shares of the latter.
 
     Columns corpus, task, title, stored, searched, degenerate, whole, heads, mlps, weights (means over runs and seeds,
-    in [0, 1]).
+    in [0, 1]; NaN where the method has no such share).
     """
     tables = {}
     for name, study in studies.items():
-        table = study.table(["search"], ["structured"])
+        table = study.table(["search"], [method])
         tables.setdefault(parted(name)[0], []).append(table[table["stage"] == "search"])
     tasks = dict.fromkeys(task for study in studies.values() for task in study.preset.tasks)
     rows = []

@@ -12,6 +12,7 @@ import pandas as pd
 from ..analysis.pretraining import LEFT_OUT, WITHIN, Effect, parted
 from ..tasks.registry import shown_task
 from .glue import listed
+from .style import METHOD_NAMES
 from .tables import GAP
 
 if TYPE_CHECKING:
@@ -27,14 +28,17 @@ def run_sentence(studies: Mapping[str, Study], logs: Mapping[str, dict]) -> str:
     tasks = {task for study in studies.values() for task in study.preset.tasks}
     records = {name: records_of(study) for name, study in studies.items()}
     minutes = sum(record["seconds"] for own in records.values() for record in own) / 60
-    parts = [f"preset {first.preset.name}, s-pruning only", f"{len(tasks)} task{'s' if len(tasks) > 1 else ''}"]
+    parts = [f"preset {first.preset.name}", f"{len(tasks)} task{'s' if len(tasks) > 1 else ''}"]
     by_seeds: dict[tuple, list[str]] = {}
-    for name, own in records.items():
-        seeds = tuple(s for s in first.preset.seeds if s in {record["cell"]["seed"] for record in own})
-        by_seeds.setdefault(seeds, []).append(name)
-    for seeds, names in by_seeds.items():
-        whose = "each model" if len(by_seeds) == 1 else listed([_model(name) for name in names])
-        parts.append(f"fine-tuning seed{'s' if len(seeds) != 1 else ''} {listed([str(s) for s in seeds])} of {whose}")
+    for method in first.preset.methods:
+        for name, own in records.items():
+            there = {record["cell"]["seed"] for record in own if record["cell"]["method"] == method}
+            if seeds := tuple(s for s in first.preset.seeds if s in there):
+                by_seeds.setdefault((METHOD_NAMES[method], seeds), []).append(name)
+    for (method, seeds), names in by_seeds.items():
+        whose = "each model" if len(names) == len(records) else listed([_model(name) for name in names])
+        told = f"fine-tuning seed{'s' if len(seeds) != 1 else ''} {listed([str(s) for s in seeds])}"
+        parts.append(f"{method} with {told} of {whose}")
     trained = [log for log in logs.values() if log["step"]]
     if trained:
         steps = listed(sorted({f"{log['step']:,}" for log in trained}))
@@ -59,8 +63,8 @@ def _model(name: str) -> str:
 
 
 def records_of(study: Study) -> list[dict]:
-    """The stored records of one model's path."""
-    cells = study.cells(["finetune", "search", "control", "score", "retrain"], ["structured"])
+    """The stored records of one model's path, by all methods."""
+    cells = study.cells(["finetune", "search", "control", "score", "retrain"])
     return [record for cell in cells if cell.stage != "baseline" and (record := study.record(cell)) is not None]
 
 
