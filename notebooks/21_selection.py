@@ -36,6 +36,7 @@
 records_preset = "demo"
 records_dir = "records/selection"
 records_overrides = None
+laptop_overrides = {"precision": "bf16", "tasks": ["cola", "mrpc", "stsb", "rte"]}
 hans = None  # HANS's heuristics_evaluation_set.txt, where you have it
 hans_preset = "paper"
 hans_overrides = None
@@ -52,7 +53,7 @@ from lottery_utils.report.style import apply_style
 apply_style()
 studies = {
     "demo": stored_study(records_preset, f"{records_dir}/demo", records_overrides),
-    "real BERT": stored_study("laptop", f"{records_dir}/laptop", {"precision": "bf16"}),
+    "real BERT": stored_study("laptop", f"{records_dir}/laptop", laptop_overrides),
 }
 
 # %% tags=["hide-input"]
