@@ -572,6 +572,11 @@ def test_records_alone_are_enough_to_read_a_study(finished, tmp_path):
         study.run(engine="serial", progress=False)
 
 
+def test_provenance_names_the_seeds_that_have_records(finished):
+    wider = Study(dataclasses.replace(finished.preset, seeds=(1, 2, 3)), finished.store.root)
+    assert wider.provenance()["seeds"] == [1, 2]
+
+
 def test_provenance_sums_up(finished):
     about = finished.provenance()
     assert about["preset"] == "laptop" and about["seeds"] == [1, 2] and about["partial"] == ["sst2"]

@@ -84,7 +84,8 @@ def _model(preset: Preset, records: list[dict]) -> str:
 def summary(preset: Preset, records: list[dict]) -> dict:
     """Where finished cells came from: preset, device(s), dates, versions, commits, data, seconds and energy in all.
 
-    energy_kwh and co2_kg are sums over the `measured` cells (None when there is none), `energy_how` says how.
+    seeds are those that have a record, the preset's where there is none. energy_kwh and co2_kg are sums over the
+    `measured` cells (None when there is none), `energy_how` says how.
     """
     measured = [r for r in records if r.get("energy_kwh") is not None]
     versions: dict[str, list[str]] = {}
@@ -94,11 +95,12 @@ def summary(preset: Preset, records: list[dict]) -> dict:
             if version not in versions[name]:
                 versions[name].append(version)
     sources = {r["cell"]["task"]: r for r in records}
+    seeds = {r["cell"]["seed"] for r in records}
     return {
         "preset": preset.name,
         "model": _model(preset, records),
         "tasks": list(preset.tasks),
-        "seeds": list(preset.seeds),
+        "seeds": [seed for seed in preset.seeds if seed in seeds] or list(preset.seeds),
         "cells": len(records),
         "devices": sorted({r["device"] for r in records}),
         "started": min((r["started"] for r in records), default=None),
