@@ -19,7 +19,7 @@
 # Do other scores of heads, MLPs and weights find better subnetworks than the paper's, at equal size, and where does each break?
 #
 # The paper removes heads and MLPs by the loss's gradient with respect to their gates, and single weights by their size over the
-# whole encoder. Both are one choice of many. This chapter prunes the same fine-tuned models by other scores, to the same sizes, and
+# whole encoder. Each is one choice of many. This chapter prunes the same fine-tuned models by other scores, to the same sizes, and
 # asks where each breaks. *Nothing is trained after pruning*, and sizes go down to a twentieth.
 #
 # **What the paper shows.** One score of each kind. It takes importance from {cite:t}`michel2019`, layer norms from
@@ -102,7 +102,7 @@ curves.mean_curves(frame)
 # %% mystnb={"figure": {"caption": "The same beside the paper's way, which is 0: differences in points of the lead, paired by task and seed. Bands are 95 % intervals over tasks of each size by itself, not corrected for the number of sizes.", "name": "fig-methods-sizes"}, "image": {"alt": "Two panels: the difference of each way to rank from the paper's way against the share of weights left, with bands around 0"}}
 curves_differences.size_differences(frame)
 
-# %% mystnb={"figure": {"caption": "Over all sizes: lead kept minus that of the paper's way, points of size by which a way breaks later than it at the two marks, and lead kept minus that of a random order. Paired by task and seed; numbers count tasks; filled where Holm's corrected p over all differences of the kind of pruning is at most 0.05.", "name": "fig-methods-standings"}, "image": {"alt": "Points with intervals, a row for each way to rank but the paper's, panels for lead kept, the two marks and lead above random"}}
+# %% mystnb={"figure": {"caption": "Over all sizes: lead kept minus that of the paper's way, points of size by which a way breaks later than it at the two marks, and lead kept minus that of a random order. Paired by task and seed; thick lines are 95 % intervals over tasks, thin ones the bootstrap's over tasks and seeds, numbers count tasks; filled where Holm's corrected p over all differences of the kind of pruning is at most 0.05.", "name": "fig-methods-standings"}, "image": {"alt": "Points with intervals, a row for each way to rank but the paper's, panels for lead kept, the two marks and lead above random"}}
 curves_differences.standing_forest(found)
 
 # %% mystnb={"figure": {"caption": "Where each way to rank breaks: bars from the size at which the score falls under 90 % of the full score to that at which it falls under the midpoint of full and majority score, mean over tasks; dots are tasks, filled for the first mark, hollow for the second; black lines span the means of each seed alone. At 0 it does not fall.", "name": "fig-methods-phases"}, "image": {"alt": "A bar for each way to rank, from the size where it starts to break to where half of the lead is gone, with a dot for each task"}}

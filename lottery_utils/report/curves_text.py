@@ -194,7 +194,7 @@ def gap_sentence(study: Study) -> str:
     flat, lacking = gaps(study)
     parts = []
     if flat:
-        names = [f"{title} (seed {listed([str(seed) for seed in seeds])})" for title, seeds in flat.items()]
+        names = [title + _seeds_of(seeds, len(study.preset.seeds)) for title, seeds in flat.items()]
         parts.append(f"{listed(names)}: the full model does not beat the majority score, so nothing was pruned.")
     for method, seeds in lacking.items():
         for seed, titles in seeds.items():
@@ -206,6 +206,11 @@ def gap_sentence(study: Study) -> str:
         points = f"{100 * MARGIN:.0f} points"
         parts.append(f"{listed(titles)}: a full model leads the majority score by less than {points}; in no average.")
     return "Gaps: " + " ".join(parts) if parts else "There is a curve for every task, seed and way to rank."
+
+
+def _seeds_of(seeds: list[int], all_: int) -> str:
+    """The seeds in brackets where it is not all of them."""
+    return "" if len(seeds) == all_ else f" (seed{'s' * (len(seeds) > 1)} {listed([str(seed) for seed in seeds])})"
 
 
 def _difference(one: Effect) -> str:
