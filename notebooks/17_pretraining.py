@@ -29,7 +29,7 @@
 # - **Zipf noise**: words drawn one by one from the language's word frequencies, which fall about as one over the rank;
 # - **none**: the weights they all start from.
 #
-# Each was pre-trained twice: the second run has other first weights and other texts, and is compared with second runs only.
+# There are two runs of each: the second has other first weights and other texts, and is compared with second runs only.
 #
 # All learn to guess masked words and nothing else. The demo's own model also learns whether one text follows another; here
 # nobody does, as noise has nothing that follows, and as that objective is close to the labels of the demo's tasks, which would
@@ -65,6 +65,7 @@ glue_numbers(
         "pretraining_learned": pretraining_text.learned_sentence(logs),
         "pretraining_reach": pretraining_text.reach_sentence(searched),
         "pretraining_gaps": pretraining_text.gap_sentence(searched),
+        "pretraining_narrow": pretraining_text.narrow_sentence(scores),
         "pretraining_gains": pretraining_text.effects_sentence(gained),
         "pretraining_leads_full": pretraining_text.effects_sentence(led, "full"),
         "pretraining_leads_bad": pretraining_text.effects_sentence(led, "bad"),
@@ -89,7 +90,7 @@ pretraining_tables.budget_table(logs)
 #
 # ## What they reach on the tasks
 
-# %% mystnb={"figure": {"caption": "Dev scores by pre-training: the full model, and good, random and bad subnetworks of s-pruning, retrained. Large marks are means over seeds, small ones seeds, the dashed line is the majority score. Where the full model stands alone, it did not beat that line and nothing could be searched.", "name": "fig-pretraining-scores"}, "image": {"alt": "Scores of full model and retrained good, random and bad subnetworks for five pre-trainings, a panel for each task"}}
+# %% mystnb={"figure": {"caption": "Dev scores by pre-training: the full model, and good, random and bad subnetworks of s-pruning, retrained. Large marks are means over runs and seeds, small ones each of them, the dashed line is the majority score. Where the full model stands alone, it did not beat that line and nothing could be searched; where it beat it at times, the subnetworks' means are over these times only.", "name": "fig-pretraining-scores"}, "image": {"alt": "Scores of full model and retrained good, random and bad subnetworks for five pre-trainings, a panel for each task"}}
 pretraining.score_panels(scores)
 
 # %% [markdown]
@@ -102,6 +103,11 @@ pretraining.gain_forest(gained)
 
 # %% [markdown]
 # Against no pre-training: {glue:text}`pretraining_gains`.
+#
+# Here and below, a difference is "above" or "below" where its p after Holm's correction is at most a twentieth and each run of
+# pre-training alone has the same sign; else it is undecided, even where its own interval, which is not corrected, leaves out 0.
+# The first run has two fine-tuning seeds, the second one, so the first counts more. "By run" are means over the tasks that the run
+# has, which may be fewer.
 
 # %%
 pretraining_tables.effect_table(gained, "The full model of each pre-training above the one without.", "pretraining-gains")
@@ -110,7 +116,8 @@ pretraining_tables.effect_table(gained, "The full model of each pre-training abo
 # ## The lottery of each pre-training
 #
 # Within a pre-training the three subnetworks of a task and seed have the same size, so their scores compare. A lottery can be won
-# or lost only where the full model has learned something: each row rests on the tasks where it has.
+# or lost only where the full model has learned something: each row rests on the tasks, runs and seeds where it beats the majority
+# score. {glue:text}`pretraining_narrow` Where the lead is that small, there was hardly anything to win.
 
 # %% mystnb={"figure": {"caption": "The lottery of each pre-training, in points: retrained good above retrained random, good above bad, and bad retrained above bad merely pruned. Marks as in {numref}`fig-pretraining-gains`.", "name": "fig-pretraining-lottery"}, "image": {"alt": "Forest plot of three differences between subnetworks, a row for each pre-training"}}
 pretraining.within_forest(lottery)
@@ -119,8 +126,7 @@ pretraining.within_forest(lottery)
 # - Good above bad: {glue:text}`pretraining_good_bad`.
 # - Good above random: {glue:text}`pretraining_good_random`.
 #
-# After Holm's correction for all of them, {glue:text}`pretraining_answer` A difference counts as shown where its corrected p is at most a
-# twentieth and, with several runs of pre-training, each run alone has the same sign.
+# After Holm's correction for all of them, {glue:text}`pretraining_answer`
 
 # %%
 pretraining_tables.effect_table(lottery, "The differences between subnetworks within each pre-training.", "pretraining-lottery")

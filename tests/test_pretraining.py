@@ -275,10 +275,19 @@ def test_everything_on_the_page_stands_for_many_tasks_and_for_one(stored, tasks)
     assert gaps.startswith("WNLI is left out of all averages") and ("with the unpretrained model on CoLA" in gaps) == (
         "cola" in tasks
     )
+    assert "less than 5 points: " in text.narrow_sentence(frame) and "with the language" in text.narrow_sentence(frame)
+    assert text.narrow_sentence(frame[:0]) == "No full model beats the majority score."
     said = text.run_sentence(stored, {**logs, "zipf": LOG, "zipf-2": LOG})
     assert "1 run of pre-training a corpus, 2 for Zipf noise, 200 steps each, 3 minutes of CPU time in all" in said
     assert "s-pruning with fine-tuning seeds 1337 and 42 of the language; s-pruning with fine-tuning seed 1337 of" in said
     assert text.learned_sentence(logs).endswith("texts held out, the models guess 50 % on the language.")
+
+
+def test_full_models_hardly_above_the_majority_score_are_counted():
+    rows = [("language", run, task, name, score) for run, lead in ((1, 0.04), (2, 0.2)) for task in ("rte", "wnli")
+            for name, score in (("full", 0.5 + lead), ("majority", 0.5))]
+    frame = pd.DataFrame(rows, columns=["corpus", "run", "task", "subnetwork", "score"])
+    assert text.narrow_sentence(frame).endswith("less than 5 points: 1 of 2 with the language.")
 
 
 LOG = {"step": 200, "texts": 10, "tokens": 100, "masked": 20, "cpu_seconds": 60.0,

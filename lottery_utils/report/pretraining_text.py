@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from ..analysis.methods import MARGIN
 from ..analysis.pretraining import LEFT_OUT, WITHIN, Effect, parted
 from ..tasks.registry import shown_task
 from .glue import listed
@@ -113,6 +114,22 @@ def reach_sentence(found: pd.DataFrame) -> str:
         above = own["stored"].sum() - own["degenerate"].sum()
         parts.append(f"{above} of {own['stored'].sum()} times with {OBJECTS[corpus]}")
     return f"the full model beats the majority score {listed(parts)}" if parts else "nothing is stored"
+
+
+def narrow_sentence(scores: pd.DataFrame) -> str:
+    """How many of the full models above the majority score are hardly above it; `scores` as from `all_scores`."""
+    rows = scores[~scores["task"].isin(LEFT_OUT)]
+    keys = ["corpus", "run", "task"]
+    full = rows[rows["subnetwork"] == "full"]
+    least = rows[rows["subnetwork"] == "majority"].set_index(keys)["score"].rename("least")
+    leads = full.join(least, on=keys).assign(lead=lambda both: both["score"] - both["least"])
+    parts = []
+    for corpus, own in leads[leads["lead"] > 0].groupby("corpus", sort=False):
+        parts.append(f"{(own['lead'] < MARGIN).sum()} of {len(own)} with {OBJECTS[corpus]}")
+    if not parts:
+        return "No full model beats the majority score."
+    points = f"{100 * MARGIN:.0f} points"
+    return f"Of the full models that beat the majority score, these lead it by less than {points}: {listed(parts)}."
 
 
 def effect_sentence(one: Effect, what: str) -> str:
