@@ -60,7 +60,8 @@ glue_numbers(
         "landscape_cost": landscape_text.cost_sentence(study, ("landscape", "surface"), method),
         "landscape_flat_near": landscape_text.flatness_sentence(flatness["near"], method),
         "landscape_flat_far": landscape_text.flatness_sentence(flatness["far"], method),
-        "landscape_learnt": landscape_text.learnt_sentence(near, method),
+        "landscape_learnt": landscape_text.learnt_sentence(near, method, far),
+        "landscape_seeds": landscape_text.seeds_sentence(found),
         "landscape_full": landscape_text.full_sentence(flatness["near"]),
         "landscape_seeds_full": landscape_text.barrier_sentence(walls, "full to full, next seed"),
         "landscape_seeds_good": landscape_text.barrier_sentence(walls, "good to good, next seed"),
@@ -99,7 +100,7 @@ landscape.surfaces(squares, study.preset.seeds[0])
 # *Sharpness* here is the mean rise of the loss under steps of one size, both ways along every direction. A step and its
 # opposite cancel the slope, so it tells how the loss bends, also where there is no minimum.
 
-# %% mystnb={"figure": {"caption": "Sharpness at steps of a fifth of the weights' size: a dot a task, mean over seeds; a bar the mean over tasks.", "name": "fig-landscape-sharpness"}, "image": {"alt": "Dots of the rise of the loss for each network, one for each task"}}
+# %% mystnb={"figure": {"caption": "Sharpness at steps of a fifth of the weights' size: a dot a task that has every network, mean over seeds; a bar the mean over tasks.", "name": "fig-landscape-sharpness"}, "image": {"alt": "Dots of the rise of the loss for each network, one for each task"}}
 landscape.sharpness_dots(near, SHARP[0])
 
 # %%
@@ -122,7 +123,7 @@ forest.differences(flatness["near"], "difference in sharpness, steps of a fifth"
 # Two networks lie in one valley when the loss does not rise on the straight line between their weights: the *barrier* is the
 # most it rises above the line between its ends {cite}`frankle2020`. A subnetwork is put at full size with zeros for what is
 # gone. Networks of one seed share pre-trained weights, classifier and the order of the data; those of the next seed share
-# the pre-trained weights only.
+# the pre-trained weights only. {glue:text}`landscape_seeds` Tasks are those that have every path.
 
 # %% mystnb={"figure": {"caption": "The loss on straight paths between networks, s-pruning, subnetworks retrained: a thin line a task, mean over seeds, and the thick one their mean.", "name": "fig-landscape-paths"}, "image": {"alt": "Lines of the loss between two networks, a panel for each pair"}}
 landscape.path_lines(paths, method)
@@ -154,8 +155,8 @@ paired_text.difference_table(flatness["near"] | between, "Differences in sharpne
 # - Good, random and bad subnetworks have the same number of heads and MLPs; the full model has more, so a step of size 1
 #   moves more of it. Differences between subnetworks mean more than those with the full model.
 # - On a path between different masks every part of either network passes through half its strength, and a head's part
-#   through a quarter, as it is a product. A barrier there is expected from that alone: it does not say that two networks
-#   found different solutions. Only the paths between seeds of the full model are free of it, as their masks are equal.
+#   through a quarter, as it is a product. A barrier there is expected from that alone, the more so the fewer parts the two
+#   share, and good and bad ones share the fewest: it does not say that two networks found different solutions. Only the paths between seeds of the full model are free of it, as their masks are equal.
 # - Where a network knows nothing, the loss has nowhere to rise from: low barriers between such networks mean little.
 # - Straight lines only: networks with a barrier between them may be joined by a curve.
 # - The loss is that of dev examples, on which the good subnetworks were also chosen, and of a small model on a made-up

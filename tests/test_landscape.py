@@ -189,6 +189,8 @@ def test_sentences_say_what_is_settled_and_what_is_missing():
     assert "(one task)" in landscape_text.flatness_sentence(alone, "structured")
     learnt = table.query("task == 'rte'").assign(loss=0.1)
     assert "2 good, 2 random and 2 bad" in landscape_text.learnt_sentence(learnt, "structured")
+    both = landscape_text.learnt_sentence(learnt, "structured", learnt)
+    assert "with the shorter steps: good" in both and "with the longer ones: good" in both
     assert "0 good, 0 random and 0 bad" in landscape_text.learnt_sentence(table, "structured"), "a loss of 1 is nothing"
     assert "no retrained subnetworks" in landscape_text.flatness_sentence({}, "structured")
     walls = landscape_text.barrier_means(read.paths(made_up()), "structured")
@@ -197,6 +199,44 @@ def test_sentences_say_what_is_settled_and_what_is_missing():
     assert landscape_text.barrier_sentence(walls, "full to full, next seed").startswith("0.00, from 0.00 to 0.00")
     assert landscape_text.barrier_sentence(walls, "no such") == "not measured"
     assert landscape_text.examples_sentence([]) == "No loss surface is stored."
+
+
+def test_what_is_settled_holds_up_to_holms_correction():
+    """p of 0.03 is settled alone, and not among three; of fewer than three tasks nothing is."""
+    tasks = pd.Series([0.0, 0.1, 0.2, 0.2, 0.15])
+    weak, zero, two = (paired.Paired(paired.over_tasks(x), x) for x in (tasks, tasks - tasks.mean(), tasks[1:3]))
+    assert weak.found.verdict == "shown" and two.found.tasks == 2
+    assert paired.settled({"weak": weak, "two": two}) == ["weak"]
+    assert paired.settled({"weak": weak, "zero": zero, "again": zero}) == []
+    said = probing_text.settled_sentence({"weak": weak, "zero": zero, "again": zero}, "accuracy")
+    assert said.startswith("Of 3 differences in accuracy, none holds up") and "1 of them has an uncorrected" in said
+    assert "1 holds up" in probing_text.settled_sentence({"weak": weak}, "accuracy")
+    assert "none has an interval" in probing_text.settled_sentence({"zero": zero}, "accuracy")
+
+
+def test_means_are_over_tasks_that_have_everything():
+    table = read.paths(made_up())
+    least = table[(table["task"] != "rte") | (table["pair"] == "next seed: full")]
+    walls = landscape_text.barrier_means(least, "structured")
+    assert {one.found.tasks for one in walls.values()} == {2} and "RTE" not in walls["good to bad"].by_task
+    alone = least[least["task"] == "rte"]
+    assert read.with_every(alone, "pair").equals(alone)
+
+
+def test_seeds_between_which_paths_lead_are_named():
+    found = made_up()
+    assert landscape_text.seeds_sentence([]) == "No path between seeds is stored."
+    for one in found:
+        one.arrays["next_seed"] = np.array([42])
+    first = [one for one in found if one.seed == found[0].seed]
+    assert "from seed 1 to 42, one a task" in landscape_text.seeds_sentence(first)
+
+
+def test_accuracy_on_hard_verbs_under_a_half_is_explained():
+    frame = pd.DataFrame({"method": "structured", "network": ["full", "bad"], "hard": [0.4, 0.45]})
+    assert "between 0.40 and 0.45, all below a half" in probing_text.hard_sentence(frame, "structured")
+    assert "half" not in probing_text.hard_sentence(frame.assign(hard=0.7), "structured")
+    assert "not measured" in probing_text.hard_sentence(frame.assign(hard=np.nan), "structured")
 
 
 def test_pairs_are_of_one_task_and_seed():

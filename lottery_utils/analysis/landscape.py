@@ -104,6 +104,13 @@ def barriers(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(BARRIERS))
 
 
+def with_every(rows: pd.DataFrame, column: str = "network") -> pd.DataFrame:
+    """The rows of tasks that have every value of `column`, so that means are over the same tasks; all if none has."""
+    values = set(rows[column])
+    tasks = [task for task, own in rows.groupby("task") if set(own[column]) == values]
+    return rows[rows["task"].isin(tasks)] if tasks else rows
+
+
 def planes(one: Compared) -> dict[str, np.ndarray]:
     """The surfaces of a surface cell by network, (G, G); those that are not there are left out."""
     found = {name: _shares(one, f"plane.{name}") for name in SURFACES}

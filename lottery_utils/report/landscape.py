@@ -10,7 +10,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..analysis.landscape import Compared, planes
+from ..analysis.landscape import Compared, planes, with_every
 from ..landscape.names import NETWORKS, SIZES, SUBNETWORKS, SURFACES, WITHIN
 from .style import (
     COLOURS,
@@ -32,6 +32,7 @@ from .style import (
 NOTHING = "Nothing to show: no loss surface is stored."
 SHARE = "loss, 1 = knowing nothing"
 TOP = 3.0  # shares above which slices and squares are cut off
+ONE = {"color": "#4A4A4A", "linewidth": 1.1, "linestyle": ":"}  # the line of knowing nothing
 PAIR_COLOURS = {"full": COLOURS["full"], **{name: COLOURS[name] for name in SUBNETWORKS}}
 
 
@@ -69,12 +70,13 @@ def slices(lines: pd.DataFrame, method: str) -> Figure:
         top = min(TOP, max(1.2, 1.05 * own["loss"].max()))
         ax.set_ylim(0, top)
         ax.set_xlim(min(SIZES), max(SIZES))
-        ax.axhline(1, color="#8A8A8A", linewidth=0.7, linestyle=":")
+        ax.axhline(1, **ONE)
         ax.yaxis.grid(True, color=GRID, linewidth=0.6)
     outer_labels(figure, axes, "size of the step", SHARE)
     figure.suptitle(METHOD_NAMES[method], fontsize=9)
     there = [name for name in NETWORKS if name in set(rows["network"])]
-    legend_below(figure, [Line2D([], [], label=network_name(name), **_look(name)) for name in there], 4)
+    handles = [Line2D([], [], label=network_name(name), **_look(name)) for name in there]
+    legend_below(figure, [*handles, Line2D([], [], label="knowing nothing", **ONE)], 4)
     return figure
 
 
@@ -126,9 +128,8 @@ def _square(ax: Axes, values: np.ndarray, sizes: np.ndarray, norm: Normalize) ->
 
 
 def sharpness_dots(table: pd.DataFrame, size: float) -> Figure:
-    """Rise of the loss under steps of one size, a column a method: a dot a task, a line their mean.
-
-    `table` as from `analysis.landscape.sharpness`.
+    """Rise of the loss under steps of one size, a column a method: a dot a task that has every network, a line their
+    mean. `table` as from `analysis.landscape.sharpness`.
     """
     if table.empty:
         return empty_figure(NOTHING)
@@ -137,8 +138,9 @@ def sharpness_dots(table: pd.DataFrame, size: float) -> Figure:
     figure = Figure(figsize=(min(WIDTH, 4.2 * len(methods) + 1), 0.34 * len(names) + 1.1), layout="constrained")
     axes = figure.subplots(1, len(methods), sharey=True, squeeze=False)[0]
     for ax, method in zip(axes, methods):
+        rows = with_every(table[table["method"] == method])
         for place, name in enumerate(names):
-            own = table[(table["method"] == method) & (table["network"] == name)]
+            own = rows[rows["network"] == name]
             kind, _, how = name.partition(".")
             tasks = own.groupby("title", sort=False)["sharpness"].mean()
             colour = bar_colour(kind, how)
@@ -159,9 +161,9 @@ def sharpness_dots(table: pd.DataFrame, size: float) -> Figure:
 def path_lines(table: pd.DataFrame, method: str) -> Figure:
     """The loss on straight paths, a panel a pair: a thin line a task (mean over seeds), a thick one their mean.
 
-    `table` as from `analysis.landscape.paths`.
+    `table` as from `analysis.landscape.paths`; tasks are those that have every path.
     """
-    rows = table[table["method"] == method]
+    rows = with_every(table[table["method"] == method], "pair")
     if rows.empty:
         return empty_figure(NOTHING)
     pairs = [f"{a}-{b}" for a, b in WITHIN] + [f"next seed: {name}" for name in PAIR_COLOURS]
@@ -174,7 +176,7 @@ def path_lines(table: pd.DataFrame, method: str) -> Figure:
         ax.plot(means.index, means, color=lighter(colour, 0.45), linewidth=0.8)
         ax.plot(means.index, means.mean(axis=1), color=colour, linewidth=2)
         ax.set_title(pair_name(pair), fontsize=9)
-        ax.axhline(1, color="#8A8A8A", linewidth=0.7, linestyle=":")
+        ax.axhline(1, **ONE)
         ax.set_xlim(0, 1)
         ax.set_ylim(0, top)
         ax.yaxis.grid(True, color=GRID, linewidth=0.6)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from ..analysis.landscape import Compared, barriers
-from ..analysis.paired import Paired, against, over_tasks
+from ..analysis.landscape import Compared, barriers, with_every
+from ..analysis.paired import Paired, against, over_tasks, settled
 from ..landscape.names import ACROSS, NETWORKS, POINTS, SIZES, SUBNETWORKS, WITHIN
 from .glue import listed
 from .landscape import network_name, pair_name
@@ -42,8 +42,11 @@ def sharpness_differences(table: pd.DataFrame, method: str, value: str = "sharpn
 
 
 def barrier_means(table: pd.DataFrame, method: str) -> dict[str, Paired]:
-    """The barrier on each path of a method, by label; none is below 0. `table` as from `analysis.landscape.paths`."""
-    rows = barriers(table[table["method"] == method])
+    """The barrier on each path of a method, by label, over the tasks that have every path; none is below 0.
+
+    `table` as from `analysis.landscape.paths`.
+    """
+    rows = barriers(with_every(table[table["method"] == method], "pair"))
     found = {}
     for pair in [f"{a}-{b}" for a, b in WITHIN] + [f"next seed: {name}" for name in ACROSS]:
         by_task = rows[rows["pair"] == pair].groupby("title", sort=False)["barrier"].mean()
@@ -75,28 +78,40 @@ def barrier_table(means: dict[str, Paired]) -> Styler:
     return dressed(frame, "Barriers in shares of the loss of knowing nothing, mean over seeds.", "barriers")
 
 
-def learnt_sentence(table: pd.DataFrame, method: str) -> str:
-    """Differences in sharpness where both networks have learnt something: one that has not has nothing to lose."""
+def learnt_sentence(table: pd.DataFrame, method: str, far: pd.DataFrame | None = None) -> str:
+    """Differences in sharpness where both networks have learnt something: one that has not has nothing to lose.
+
+    `far` is the table of a longer step, whose differences are said too.
+    """
     rows = table[(table["method"] == method) & table["network"].str.endswith(".retrained")]
     learnt = rows[rows["loss"] < LEARNT]
     counts = [f"{len(learnt[learnt['network'] == f'{n}.retrained'])} {n}" for n in SUBNETWORKS]
-    differences = sharpness_differences(learnt, method)
-    labels = [label for label in (f"{a} − {b}, retrained" for a, b in ORDERED) if label in differences]
-    if not labels:
+    steps = "" if far is None else ", with the shorter steps"
+    said = _ordered_differences(learnt, method)
+    if not said:
         return f"Of the retrained networks {listed(counts)} ones have learnt something: no two to compare."
-    said = [f"{label.removesuffix(', retrained')} {difference_sentence(differences, label, 3)}" for label in labels]
-    return (
+    text = (
         f"Of the retrained networks of {rows['title'].nunique()} tasks and {rows['seed'].nunique()} "
         f"seed{'s' if rows['seed'].nunique() != 1 else ''}, {listed(counts)} ones have a loss below "
-        f"{LEARNT:g} of that of knowing nothing. Between those: {listed(said)}."
+        f"{LEARNT:g} of that of knowing nothing. Between those{steps}: {said}"
     )
+    if far is not None:
+        text += f"; with the longer ones: {_ordered_differences(far[far['loss'] < LEARNT], method)}"
+    return f"{text}."
+
+
+def _ordered_differences(table: pd.DataFrame, method: str) -> str:
+    differences = sharpness_differences(table, method)
+    labels = [label for label in (f"{a} − {b}, retrained" for a, b in ORDERED) if label in differences]
+    said = [f"{label.removesuffix(', retrained')} {difference_sentence(differences, label, 3)}" for label in labels]
+    return listed(said, "")
 
 
 def level_table(table: pd.DataFrame) -> Styler:
     """Each network's loss and its sharpness, mean over tasks and seeds, a row a method and network."""
     rows = []
     for method in dict.fromkeys(table["method"]):
-        complete = _complete(table[table["method"] == method])
+        complete = with_every(table[table["method"] == method])
         for name in NETWORKS:
             own = complete[complete["network"] == name].groupby("title")[["loss", "sharpness"]].mean()
             if len(own):
@@ -111,13 +126,6 @@ def level_table(table: pd.DataFrame) -> Styler:
                 )
     caption = "Loss and its mean rise, in shares of knowing nothing: mean over the tasks that have every network."
     return dressed(pd.DataFrame(rows, columns=["pruning", "network", "loss", "rise", "tasks"]), caption, "levels")
-
-
-def _complete(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows of tasks that have every network, so that means are over the same tasks."""
-    names = set(rows["network"])
-    tasks = [task for task, own in rows.groupby("task") if set(own["network"]) == names]
-    return rows[rows["task"].isin(tasks)]
 
 
 def examples_sentence(found: list[Compared]) -> str:
@@ -137,6 +145,17 @@ def examples_sentence(found: list[Compared]) -> str:
     return text + "."
 
 
+def seeds_sentence(found: list[Compared]) -> str:
+    """Between which seeds the paths of networks of two seeds lead."""
+    pairs = dict.fromkeys((one.seed, int(one.arrays["next_seed"][0])) for one in found if "next_seed" in one.arrays)
+    if not pairs:
+        return "No path between seeds is stored."
+    said = listed([f"from seed {first} to {second}" for first, second in pairs])
+    if len(pairs) > 1:
+        return f"Paths between seeds lead {said}."
+    return f"Paths between seeds lead {said}, one a task and kind of network: no mean over seeds evens them out."
+
+
 def cost_sentence(study: Study, stages: Iterable[str], method: str) -> str:
     """How many cells of `stages` are stored and what they took."""
     wanted = [cell for stage in stages for cell in study.cells([stage], [method]) if cell.stage == stage]
@@ -149,18 +168,18 @@ def cost_sentence(study: Study, stages: Iterable[str], method: str) -> str:
 
 
 def flatness_sentence(differences: dict[str, Paired], method: str) -> str:
-    """Which of the retrained subnetworks are sharper, as far as it is settled."""
+    """Which of the retrained subnetworks are sharper, as far as it is settled after correction."""
     labels = [f"{a} − {b}, retrained" for a, b in ORDERED]
     there = [label for label in labels if label in differences]
     if not there:
         return f"There are no retrained subnetworks of {METHOD_NAMES[method]} to compare."
     parts = [f"{label.removesuffix(', retrained')} {difference_sentence(differences, label, 3)}" for label in there]
     text = f"Rise of the loss around retrained subnetworks of {METHOD_NAMES[method]}: {listed(parts)}."
-    settled = [label for label in there if differences[label].found.verdict in ("shown", "opposite")]
-    if not settled:
-        return text + " None of these differences is settled."
-    said = [f"{_sharper(label, differences[label])}" for label in settled]
-    return f"{text} Settled: {listed(said)}."
+    firm = settled({label: differences[label] for label in there})
+    if not firm:
+        return text + " With Holm's correction for the number of differences, none of them is settled."
+    said = [f"{_sharper(label, differences[label])}" for label in firm]
+    return f"{text} Settled, with Holm's correction: {listed(said)}."
 
 
 def _sharper(label: str, one: Paired) -> str:

@@ -7,7 +7,7 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from ..analysis.landscape import Compared
-from ..analysis.paired import Paired, against
+from ..analysis.paired import Paired, against, settled
 from ..analysis.probing import PROBED
 from ..landscape.names import SUBNETWORKS
 from ..probes.names import PROBES
@@ -93,17 +93,17 @@ def words_sentence(floors: pd.DataFrame) -> str:
 
 
 def context_sentence(layers: pd.DataFrame, floors: pd.DataFrame, method: str) -> str:
-    """Which probes need more than the word: how far the pre-trained network is above each word's own label."""
+    """Which probes need more than the word: how far the pre-trained network is above what needs no network."""
     rows = layers[(layers["method"] == method) & (layers["network"] == "pretrained")]
     if rows.empty or floors.empty:
         return "There is nothing to compare with the words alone."
     parts = []
     for row in floors.itertuples():
         mean = rows.loc[rows["probe"] == row.probe, "linguistic"].mean()
-        parts.append(f"{row.probe} {as_percent(mean)} against {as_percent(row.word)}")
+        parts.append(f"{row.probe} {as_percent(mean)} against {as_percent(max(row.majority, row.word))}")
     return (
-        "The pre-trained network, mean over layers, against what each word's own label reaches without any network: "
-        f"{listed(parts)}."
+        "The pre-trained network, mean over layers, against what is reached without any network, by the most frequent "
+        f"label or by each word's own, whichever is better: {listed(parts)}."
     )
 
 
@@ -113,23 +113,52 @@ def pretraining_sentence(layers: pd.DataFrame, method: str) -> str:
     if "pretrained" not in rows or "random_init" not in rows:
         return "not measured."
     parts = [f"{p} {as_percent(rows['pretrained', p])} against {as_percent(rows['random_init', p])}" for p in PROBES]
-    text = f"{listed(parts)}, mean over layers."
-    return f"{text} These are single networks, the same for every task, so no interval is given."
+    return (
+        f"{listed(parts)}, mean over layers. There is one pre-trained network, and one of random weights a seed, the "
+        "same for every task, so no interval is given."
+    )
 
 
 def settled_sentence(differences: dict[str, Paired], what: str) -> str:
-    """Which differences have an interval without 0, with their numbers; how many were looked at."""
+    """Which differences hold up to Holm's correction for all of them, and which more have an interval without 0."""
     if not differences:
         return f"There are no two networks to compare in {what}."
-    settled = [label for label, one in differences.items() if one.found.verdict in ("shown", "opposite")]
-    count = len(differences)
-    if not settled:
-        return f"None of the {count} differences in {what} is settled."
-    small = [label for label in settled if abs(differences[label].found.mean) < SMALL]
-    said = [f"{label} {difference_sentence(differences, label, 3)}" for label in settled if label not in small]
-    said += [f"{len(small)} smaller than {SMALL:g}"] if small else []
-    chance = "" if count < 10 else f" By chance alone about {0.05 * count:.1f} of them would be expected to miss 0."
-    return f"Differences in {what} whose interval does not hold 0, {len(settled)} of {count}: {listed(said)}.{chance}"
+    count, firm = len(differences), settled(differences)
+    other = [k for k, one in differences.items() if one.found.verdict in ("shown", "opposite") and k not in firm]
+    if not firm and not other:
+        return f"Of {count} differences in {what}, none has an interval that does not hold 0."
+    text = f"Of {count} differences in {what}, "
+    if firm:
+        holds = "hold" if len(firm) > 1 else "holds"
+        text += f"{len(firm)} {holds} up to Holm's correction for all of them: {_named(differences, firm)}."
+    else:
+        text += "none holds up to Holm's correction for all of them."
+    if other:
+        more = f"{len(other)} {'others have' if len(other) > 1 else 'other has'}" if firm else f"{len(other)} of them"
+        more += "" if firm else " have" if len(other) > 1 else " has"
+        text += f" {more} an uncorrected interval that does not hold 0: {_named(differences, other)}."
+        text += f" By chance alone about {0.05 * count:.1f} of the {count} intervals would be expected to miss 0."
+    return text
+
+
+def _named(differences: dict[str, Paired], labels: list[str]) -> str:
+    small = [label for label in labels if abs(differences[label].found.mean) < SMALL]
+    said = [f"{label} {difference_sentence(differences, label, 3)}" for label in labels if label not in small]
+    return listed(said + ([f"{len(small)} smaller than {SMALL:g}"] if small else []))
+
+
+def hard_sentence(layers: pd.DataFrame, method: str) -> str:
+    """How the accuracies on hard verbs lie to a half: under it, probes follow the noun in between."""
+    hard = layers[layers["method"] == method].groupby("network")["hard"].mean().dropna()
+    if hard.empty:
+        return "Accuracy on hard verbs was not measured."
+    text = f"On hard verbs the mean accuracy of the networks is between {hard.min():.2f} and {hard.max():.2f}"
+    if hard.max() >= 0.5:
+        return f"{text}."
+    return (
+        f"{text}, all below a half: there the answer is more often the number of the noun in between. So a lower "
+        "accuracy need not mean that less is known of number."
+    )
 
 
 def gap_sentence(found: list[Compared]) -> str:
