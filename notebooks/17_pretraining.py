@@ -33,7 +33,8 @@
 #
 # All learn to guess masked words and nothing else. The demo's own model also learns whether one text follows another; here
 # nobody does, as noise has nothing that follows, and as that objective is close to the labels of the demo's tasks, which would
-# favour the language. Each model then goes the whole path of s-pruning on the nine tasks: fine-tuned, searched, pruned, retrained.
+# favour the language. Each model then goes the whole path on the nine tasks, of s-pruning and of m-pruning: fine-tuned, searched,
+# pruned, retrained.
 #
 # **In short.** Fine-tuned, {glue:text}`pretraining_reach`. Of the lottery itself, after correction, {glue:text}`pretraining_answer`
 #
@@ -56,9 +57,11 @@ logs = pretraining.pretraining_logs()
 
 # %% tags=["hide-input"]
 scores, searched = all_scores(studies), coverage(studies)
+m_scores, m_searched = all_scores(studies, "magnitude"), coverage(studies, "magnitude")
 corpora = list(dict.fromkeys(scores["corpus"]))
 gained, led = gains(scores, corpora), language_leads(scores, corpora)
 lottery, larger = within(scores, corpora), gap_differences(scores, corpora)
+m_lottery, m_larger = within(m_scores, corpora), gap_differences(m_scores, corpora)
 glue_numbers(
     {
         "pretraining_run": pretraining_text.run_sentence(studies, logs),
@@ -72,6 +75,10 @@ glue_numbers(
         "pretraining_answer": pretraining_text.answer_sentence(lottery, corpora),
         "pretraining_good_bad": pretraining_text.effects_sentence(lottery, "good above bad"),
         "pretraining_good_random": pretraining_text.effects_sentence(lottery, "good above random"),
+        "pretraining_m_answer": pretraining_text.answer_sentence(m_lottery, corpora),
+        "pretraining_m_good_bad": pretraining_text.effects_sentence(m_lottery, "good above bad"),
+        "pretraining_m_good_random": pretraining_text.effects_sentence(m_lottery, "good above random"),
+        "pretraining_m_larger": pretraining_text.effects_sentence(m_larger, "good above bad"),
         "pretraining_larger": pretraining_text.effects_sentence(larger, "good above bad"),
     }
 )
@@ -139,6 +146,27 @@ pretraining_tables.effect_table(lottery, "The differences between subnetworks wi
 pretraining_tables.effect_table(larger, "How much larger each gap is with the language than with the pre-training named.", "pretraining-larger")
 
 # %% [markdown]
+# ## The lottery of single weights
+#
+# The same with m-pruning: the weights that stay are chosen by size over the whole encoder, random and bad ones are as many.
+
+# %% mystnb={"figure": {"caption": "The lottery of each pre-training with m-pruning, in points. Marks as in {numref}`fig-pretraining-gains`.", "name": "fig-pretraining-lottery-m"}, "image": {"alt": "Forest plot of three differences between subnetworks of m-pruning, a row for each pre-training"}}
+pretraining.within_forest(m_lottery)
+
+# %% [markdown]
+# - Good above bad: {glue:text}`pretraining_m_good_bad`.
+# - Good above random: {glue:text}`pretraining_m_good_random`.
+#
+# After Holm's correction for all of them, {glue:text}`pretraining_m_answer` How much larger the gap between good and bad is with the
+# language than with the others: {glue:text}`pretraining_m_larger`.
+
+# %%
+pretraining_tables.effect_table(m_lottery, "The differences between subnetworks of m-pruning within each pre-training.", "pretraining-lottery-m")
+
+# %%
+pretraining_tables.coverage_table(m_searched, "m-pruning: ", "pretraining-coverage-m")
+
+# %% [markdown]
 # ## How trainable subnetworks are, against the language's
 
 # %% mystnb={"figure": {"caption": "How far the language's models are ahead of those of the other pre-trainings, in points: the full model, and the subnetworks retrained. Marks as in {numref}`fig-pretraining-gains`.", "name": "fig-pretraining-leads"}, "image": {"alt": "Forest plot of the language's lead, a panel each for full model and good, random and bad subnetworks"}}
@@ -174,7 +202,7 @@ pretraining_tables.score_table(scores)
 # together. The tasks are made of the language and of its words, so that shuffled words and noise know the vocabulary's
 # frequencies, and brackets only its names. Comparisons between pre-trainings leave out the tasks where one of the two could not
 # be searched, which are those where it did worst. Points of a correlation and of accuracy are averaged as if they were alike.
-# Only s-pruning was run. Nothing here is about English.
+# Nothing here is about English.
 #
 # ## The records
 #

@@ -321,10 +321,12 @@ def test_what_the_page_says_follows_from_the_records_by_other_code():
         whole = cell["stage"] != "finetune" and record["shares"]["prunable"] == 1
         if cell["stage"] in how and not record["degenerate"] and not whole and cell["task"] != "wnli":
             corpus, _, run = record["source"]["model"].partition("-")
-            key = (corpus, cell["subnetwork"], how[cell["stage"]])
-            scores.setdefault(key, {})[cell["task"], run, cell["seed"]] = 100 * record["score"]
+            for method in (cell["method"],) if cell["method"] else ("structured", "magnitude"):
+                key = (method, corpus, cell["subnetwork"], how[cell["stage"]])
+                scores.setdefault(key, {})[cell["task"], run, cell["seed"]] = 100 * record["score"]
 
-    def tested(one: tuple, other: tuple) -> tuple:
+    def tested(one: tuple, other: tuple, method: str = "structured") -> tuple:
+        one, other = (method, *one), (method, *other)
         pairs = scores.get(one, {}).keys() & scores.get(other, {}).keys()
         gaps = {pair: scores[one][pair] - scores[other][pair] for pair in pairs}
         means = [np.mean([gaps[pair] for pair in pairs if pair[0] == task]) for task in {pair[0] for pair in pairs}]
@@ -333,16 +335,18 @@ def test_what_the_page_says_follows_from_the_records_by_other_code():
         found = ttest_1samp(means, 0)
         return (np.mean(means), *found.confidence_interval(0.95), found.pvalue)
 
-    frame = analysis.all_scores(shown.pretraining_studies("demo", ROOT / "records" / "pretraining"))
+    studies = shown.pretraining_studies("demo", ROOT / "records" / "pretraining")
+    frame = analysis.all_scores(studies)
     names = list(dict.fromkeys(frame["corpus"]))
     again = {(c,): tested((c, "full", ""), ("none", "full", "")) for c in names if c != "none"}
     same(analysis.gains(frame, names), again)
     pairs = {"good above random": ("good", "random", "retrained"), "good above bad": ("good", "bad", "retrained"),
              "bad retrained above bad pruned": ("bad", "bad", "pruned")}
-    same(analysis.within(frame, names), {
-        (c, name): tested((c, one, "retrained"), (c, other, how))
-        for c in names for name, (one, other, how) in pairs.items()
-    })
+    for method in ("structured", "magnitude"):
+        same(analysis.within(analysis.all_scores(studies, method), names), {
+            (c, name): tested((c, one, "retrained"), (c, other, how), method)
+            for c in names for name, (one, other, how) in pairs.items()
+        })
     how = {"full": "", "good": "retrained", "random": "retrained", "bad": "retrained"}
     same(analysis.language_leads(frame, names), {
         (c, part): tested(("language", part, how[part]), (c, part, how[part]))

@@ -108,19 +108,23 @@ def effect_table(effects: Mapping[tuple, Effect], caption: str, name: str) -> St
     return dressed(pd.DataFrame(rows), caption, name)
 
 
-def coverage_table(found: pd.DataFrame) -> Styler:
-    """How many runs and seeds of each task were searched, and what the good subnetworks keep on average over tasks."""
+def coverage_table(found: pd.DataFrame, before: str = "", name: str = "pretraining-coverage") -> Styler:
+    """How many runs and seeds of each task were searched, and what the good subnetworks keep on average over tasks.
+
+    `before` begins the caption.
+    """
     rows = []
     for corpus, own in found.groupby("corpus", sort=False):
         cells = {row.title: f"{row.searched} of {row.stored}" if row.stored else GAP for row in own.itertuples()}
-        kept = {name: percent(own[column].mean(), np.nan) for column, name in
-                (("heads", "heads kept"), ("mlps", "MLPs kept"), ("weights", "weights kept"))}
+        kept = {title: percent(own[column].mean(), np.nan) for column, title in
+                (("heads", "heads kept"), ("mlps", "MLPs kept"), ("weights", "weights kept"))
+                if found[column].notna().any()}
         rows.append({"pre-trained on": CORPUS_NAMES[corpus], **cells, **kept})
-    caption = (
+    caption = before + (
         "Runs and seeds with good, random and bad subnetworks: the full model beats the majority score, and the search "
         "can remove something; and what these good subnetworks keep, mean over tasks."
     )
-    return dressed(pd.DataFrame(rows), caption, "pretraining-coverage")
+    return dressed(pd.DataFrame(rows), caption, name)
 
 
 def _p(value: float) -> str:

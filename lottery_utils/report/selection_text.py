@@ -74,7 +74,7 @@ def price_sentence(one: Effect) -> str:
     """What keeping examples from training costs the full model."""
     if not one.tasks:
         return "What holding examples out of training costs was not measured."
-    return f"The full model trained without the held-out examples scores {told(one)} compared with all of them."
+    return f"Trained without the held-out examples instead of on all, the full model's dev score changes by {told(one)}."
 
 
 def threshold_sentence(found: pd.DataFrame) -> str:

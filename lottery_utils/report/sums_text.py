@@ -25,8 +25,8 @@ CLOSE = 0.05  # Jaccard indices nearer than this are called about equal
 
 
 def model_sentence(frame: pd.DataFrame, batch: int = 64) -> str:
-    """How near both sums come to the exact order of heads in the full model, at one batch size, in the data's order."""
-    rows = frame[(frame["component"] == "heads") & (frame["batch"] == batch) & (frame["order"] == 0)]
+    """How near both sums come to the exact order of heads in the full model, at one batch size, over all orders."""
+    rows = frame[(frame["component"] == "heads") & (frame["batch"] == batch)]
     if rows.empty:
         return NOTHING
     parts = []
@@ -36,7 +36,7 @@ def model_sentence(frame: pd.DataFrame, batch: int = 64) -> str:
         spread = f", {_range(of_tasks)}" if len(of_tasks) > 1 else ""
         text = f"{as_text(float(of_tasks.mean()))}{spread}"
         parts.append(f"{name}: {text}, and {as_percent(shared)} of the first step's heads in common")
-    where = _over(rows["task"].nunique())
+    where = f"{_over(rows['task'].nunique())}, over seeds and {rows['order'].nunique()} orders of the data"
     return f"Rank correlation with the exact importances of the heads in the full model, {where}: {'; '.join(parts)}."
 
 
