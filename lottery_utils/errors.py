@@ -9,6 +9,10 @@ from pathlib import Path
 class UserError(ValueError):
     """Bad input: names the thing, what was expected, what was got and what to do, in one line."""
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython, and so papermill, shows in place of a traceback."""
+        return [f"{type(self).__name__}: {self}"]
+
 
 class CellFailed(RuntimeError):
     """A cell cannot go on (a non-finite loss, say); the message starts with the cell's name."""

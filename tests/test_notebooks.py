@@ -128,6 +128,21 @@ def test_notebook_02_alone_through_papermill(tmp_path):
     assert sorted(stored) == ["sst2-full-finetune", "sst2-structured-good-search"], "only what it needs"
 
 
+@pytest.mark.parametrize(
+    "parameters, line",
+    [
+        ({"preset": "dem"}, "unknown preset 'dem'; valid presets: paper, laptop, demo"),
+        ({"tasks": '["rt"]'}, "tasks: unknown value 'rt'; valid: cola, "),
+    ],
+)
+def test_a_wrong_parameter_is_one_line_in_the_notebook(parameters, line, tmp_path):
+    notebook, out = str(ROOT / "notebooks" / "02_structured.ipynb"), tmp_path / "out.ipynb"
+    with pytest.raises(papermill.PapermillExecutionError):
+        papermill.execute_notebook(notebook, str(out), parameters, progress_bar=False, cwd=str(ROOT))
+    error = next(o for cell in read(out).cells for o in cell.get("outputs", []) if o.output_type == "error")
+    assert len(error.traceback) == 1 and error.traceback[0].startswith(f"UserError: {line}"), error.traceback
+
+
 @pytest.mark.slow
 def test_embedded_demo_runs_notebook_02_offline(tmp_path):
     """The command of the README, on a part of one task."""
