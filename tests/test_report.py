@@ -261,6 +261,9 @@ def test_sentences_follow_the_records(study, single, results):
     assert "2 of 2 tasks" in said
     swapped = sentences.comparison_sentence(results, "structured", ("random", "pruned"), ("good", "pruned"))
     assert swapped.startswith("This run shows the opposite")
+    others = results.replace({"random": "super_random"})
+    said = sentences.comparison_sentence(others, "structured", ("good", "pruned"), ("super_random", "pruned"))
+    assert "good pruned minus super random pruned is +22 points" in said
     assert "from 73 % on" in sentences.size_sentence(table, "magnitude")
     assert "cannot say" in sentences.stability_sentence(gather.component_survival(single, "structured"))
     assert "Of 24 heads" in sentences.stability_sentence(gather.component_survival(study, "structured"))

@@ -160,7 +160,8 @@ def comparison_sentence(results: pd.DataFrame, method: str, first: tuple[str, st
 def _numbers(found: Comparison, first: tuple[str, str], second: tuple[str, str]) -> str:
     if found.tasks == 0:
         return ""
-    text = f": {' '.join(first)} minus {' '.join(second)} is {_points(found.mean)} points of the full score"
+    names = [f"{NAMES[subnetwork]} {how}" for subnetwork, how in (first, second)]
+    text = f": {names[0]} minus {names[1]} is {_points(found.mean)} points of the full score"
     if found.tasks > 1:
         text += f" (95 % interval over tasks {_points(found.low)} to {_points(found.high)}; "
         text += f"ahead on {found.wins} of {found.tasks} tasks)"
