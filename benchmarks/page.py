@@ -48,7 +48,7 @@ BUYS = ("inference-latency", "inference-throughput", "inference-latency-base", "
 BUYS += tuple(f"{name}-gpu" for name in BUYS)
 
 NO_GPU = (
-    "No GPU was at hand where these numbers were taken, so the names that begin with `gpu-` have none. The code path "
+    "No GPU was at hand where these numbers were taken, so the comparisons on a GPU have none. The code path "
     "is there and tested on the CPU for equal results; `python benchmarks/gpu.py` measures all three on a machine with "
     "one."
 )
@@ -80,10 +80,15 @@ def read(path: Path = RESULTS) -> dict[str, dict]:
 def number(value) -> str:
     """Three digits; text as it is."""
     if isinstance(value, str) or value is None:
-        return value or ""
+        return code(value or "")
     if isinstance(value, int) or abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.3g}"
+
+
+def code(text: str) -> str:
+    """A command as code, so that pages keep its dashes; other text as it is."""
+    return f"`{text}`" if text.startswith("python -") else text
 
 
 def table(rows: list[dict]) -> str:
@@ -115,7 +120,7 @@ def details(entry: dict, title: str) -> str:
     lines = [
         f"### {title}",
         "",
-        f"`{entry['name']}`. *Ours*: {entry['what']}. *Peer*: {entry['than']}."
+        f"`{entry['name']}`. *Ours*: {code(entry['what'])}. *Peer*: {entry['than']}."
         + (f" {sentence(entry)}" if entry["note"] else ""),
         "",
     ]
