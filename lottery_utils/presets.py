@@ -26,6 +26,7 @@ POSITIVE = ("max_length", "batch_size", "epochs", "learning_rate", "magnitude_ma
 POSITIVE += ("longer", "attention_examples", "importance_batch")
 POSITIVE += ("landscape_examples", "landscape_directions")
 NOT_NEGATIVE = ("weight_decay", "adam_eps", "clip", "min_steps", "held_out", "importance_order")
+LEAST_LENGTH = 8  # special tokens, and something of each text of a pair
 SHARES = ("head_step", "magnitude_step", "threshold")
 
 
@@ -214,6 +215,8 @@ def _check_range(key: str, value) -> None:
         check_method(key, value)
     if key in POSITIVE and not 0 < value < float("inf"):
         raise UserError(f"{key} must be above 0, got {shown(value)}")
+    if key == "max_length" and value < LEAST_LENGTH:
+        raise UserError(f"max_length must be at least {LEAST_LENGTH}, got {shown(value)}; less holds no two texts")
     if key in SHARES and not 0 < value < 1:
         raise UserError(f"{key} must lie between 0 and 1, got {shown(value)}")
     if key in ("attention_min_tokens", "attention_max_tokens") and not 4 <= value <= 512:

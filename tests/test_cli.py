@@ -69,6 +69,7 @@ BAD_OPTIONS = {
     "no task": (["run", "--tasks"], "expected at least one"),
     "seed is no number": (["run", "--seeds", "one"], "--seeds"),
     "negative seed": (["run", "--seeds=-1"], "seeds"),
+    "no room for a pair": (["run", "--set", "max_length=4"], "at least 8, got 4"),
     "unknown method": (["run", "--methods", "random"], "magnitude"),
     "unknown stage": (["run", "--stages", "train"], "finetune"),
     "unknown subnetwork": (["run", "--subnetworks", "best"], "super_bad"),
