@@ -18,10 +18,10 @@ from transformers import ViTImageProcessorPil
 from lottery_utils.attention.maps import attention_maps
 from lottery_utils.cli import main
 from lottery_utils.experiment.study import open_study
-from lottery_utils.export.dense import dense
 from lottery_utils.models import anatomy as anatomy_module
 from lottery_utils.models.anatomy import FAMILIES, anatomy
 from lottery_utils.models.compact import compact, load_compact, parameter_counts, save_compact
+from lottery_utils.models.dense import dense
 from lottery_utils.models.gates import Gates
 from lottery_utils.models.images import ImageReader
 from lottery_utils.models.lean import is_lean

@@ -23,11 +23,11 @@ from lottery_utils.analysis import paired, probing
 from lottery_utils.errors import UserError
 from lottery_utils.experiment.landscape_stage import next_seed
 from lottery_utils.experiment.study import open_study
-from lottery_utils.export.dense import dense
 from lottery_utils.landscape import loss
 from lottery_utils.landscape.directions import direction, filters, moved, noise_like
 from lottery_utils.landscape.names import NETWORKS, POINTS, SIZES
 from lottery_utils.models.compact import compact
+from lottery_utils.models.dense import dense
 from lottery_utils.probes.names import PROBES
 from lottery_utils.pruning.masks import WeightMask
 from lottery_utils.report import landscape_text, probing_text

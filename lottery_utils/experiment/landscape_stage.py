@@ -11,6 +11,7 @@ from torch import nn
 from ..landscape.directions import Direction, direction, noise_like
 from ..landscape.loss import line, loss_of_knowing_nothing, path, plane
 from ..landscape.names import ACROSS, SIZES, SURFACE_REACH, SURFACE_SHARE, SURFACES, WITHIN
+from ..models.dense import dense
 from ..pruning.masks import model_sizes
 from ..training.batches import Encoded, take
 from ..training.device import derived_seed
@@ -110,6 +111,4 @@ def next_seed(seeds: tuple[int, ...], seed: int) -> int | None:
 
 def _whole(model: nn.Module) -> nn.Module:
     """The network at full size, with zeros for what is gone: so that any two can be joined by a straight line."""
-    from ..export.dense import dense
-
     return dense(model)

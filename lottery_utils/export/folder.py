@@ -19,10 +19,10 @@ from ..experiment.cells import Cell, mask_source
 from ..experiment.store import MASK
 from ..models.anatomy import anatomy
 from ..models.compact import load_compact, save_compact
+from ..models.dense import dense
 from ..models.load import auto_class, quiet_transformers
 from ..tasks.registry import find_task
 from .card import model_card
-from .dense import dense
 from .latency import Latency, latencies
 from .rebuild import Rebuilt, rebuild
 from .sample import sample

@@ -4,7 +4,7 @@ A layer without heads still adds its projection's bias, as it does under zero ga
 section 2). Residual connections and LayerNorms stay.
 
 Where layers share weights (ALBERT), nothing can be cut for one layer alone: the compact model keeps all weights and
-masks each layer's own heads and MLP, which computes the same and saves nothing; `export.dense` unties the layers.
+masks each layer's own heads and MLP, which computes the same and saves nothing; `models.dense` unties the layers.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ import copy
 import torch
 from torch import nn
 
-from ..models.anatomy import anatomy
-from ..models.load import build_classifier
+from .anatomy import anatomy
+from .load import build_classifier
 
 
 @torch.no_grad()
