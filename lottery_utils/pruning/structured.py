@@ -51,8 +51,7 @@ class _Course:
     last_passed: _Step | None = None
 
 
-PHASES = {"joint": (1, 2, 3), "heads": (4,), "mlps": (5,)}
-PHASE_NAMES = {0: "full model", 1: "heads and MLPs", 2: "heads, half steps", 3: "MLPs", 4: "heads", 5: "MLPs"}
+PHASES = {"joint": (1, 2, 3), "heads": (4,), "mlps": (5,)}  # 1: heads and MLPs, 2: heads in half steps, 3: MLPs
 
 
 def structured_search(

@@ -15,7 +15,6 @@ from ..analysis.selection import CHOOSERS
 from .effects import forest
 from .style import COLOURS, GRID, METHOD_NAMES, NAMES, WIDTH, empty_figure, legend_below, lighter
 
-SEEN = {"seen": "examples that chose the mask", "unseen": "other examples"}
 COLUMNS = {"good": "good", "random": "random", "bad": "bad"}
 LIMIT = {"color": "#8A8A8A", "linewidth": 0.9, "linestyle": (0, (4, 3))}
 

@@ -56,8 +56,3 @@ def subnetwork_sizes(release: Release) -> pd.DataFrame:
             values = [f for s in shares for f in (s.mean(), s.std(ddof=1) if len(s) > 1 else np.nan)]
             rows.append((family, task, *values))
     return pd.DataFrame(rows, columns=list(COLUMNS))
-
-
-def figure_title_share(share_all: float) -> float:
-    """The size that the paper's figure titles print for a share of all parameters: a full model would read 0.79."""
-    return share_all - FIGURE_CONSTANT
