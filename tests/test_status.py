@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -55,6 +56,13 @@ def test_status_names_stores_devices_commits_and_days(study, tmp_path):
     assert places["cells"].tolist() == [len(rows)] and "torch 2" in places["versions"].item()
     later = rows.assign(commit=["a" * 40] * (len(rows) - 1) + ["b" * 40], dirty=True, ended="2026-02-01")
     assert sorted(status.commits(later).split(", ")) == ["aaaaaaa changed", "bbbbbbb changed"]
+
+
+def test_stores_of_presets_in_one_folder_are_counted(study, tmp_path):
+    shutil.copytree(study.store.root, tmp_path / "importance" / "demo")
+    rows = status.stored([study.store.root, tmp_path / "importance"])
+    assert len(rows) == 2 * len(study.records())
+    assert set(rows["store"]) == {f"paper ({study.store.root.name})", "paper (importance)"}
 
 
 def test_status_of_an_empty_store_says_so(tmp_path):

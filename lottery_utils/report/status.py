@@ -12,6 +12,7 @@ import pandas as pd
 from ..errors import UserError
 from ..experiment.progress import span
 from ..experiment.store import Store
+from ..presets import PRESETS
 from .compute import needs
 from .footprint import by_stage, cost_texts, costs
 from .glue import listed
@@ -30,8 +31,12 @@ def stores(results_dir: str | Path, records: str = "records") -> list[Path]:
 
 
 def stored(folders: Iterable[Path]) -> pd.DataFrame:
-    """`footprint.costs` of all records in `folders`, with `store`: the preset, and the folder if several have it."""
-    parts = [costs(Store(folder).records()).assign(store=folder.name) for folder in folders]
+    """`footprint.costs` of all records in `folders`, with `store`: the preset, and the folder if several have it.
+
+    A folder is a store or, as some that came with the repository, holds one for each preset.
+    """
+    places = [(folder.name, place) for folder in folders for place in (folder, *(folder / name for name in PRESETS))]
+    parts = [costs(Store(place).records()).assign(store=name) for name, place in places]
     rows = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
     several = rows.groupby("preset")["store"].transform("nunique") > 1
     return rows.assign(store=rows["preset"].where(~several, rows["preset"] + " (" + rows["store"] + ")"))
