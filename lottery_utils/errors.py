@@ -37,9 +37,27 @@ def usable_path(what: str, text: str) -> Path:
 
 def shown(value) -> str:
     """`value` as an error names it: its repr, shortened where it is long or deep."""
-    return _SHORT.repr(value)
+    text = _SHORT.repr(value)
+    return text if len(text) <= 300 else f"{text[:297]}..."
 
 
-_SHORT = reprlib.Repr()
+def one_line(text: str, longest: int | None = None) -> str:
+    """`text` from outside as one line for a terminal: escapes and halves of characters are spelt out."""
+    line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(text.split()))
+    return line if longest is None or len(line) <= longest else f"{line[:longest]}..."
+
+
+class _Short(reprlib.Repr):
+    def repr_int(self, x: int, level: int) -> str:
+        try:
+            return super().repr_int(x, level)
+        except ValueError:  # Python writes no number of more than 4300 digits
+            return f"a number of {x.bit_length()} bits"
+
+    def repr_instance(self, x, level: int) -> str:
+        return self.repr_list(x, level) if isinstance(x, list) else super().repr_instance(x, level)
+
+
+_SHORT = _Short()
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 120
 _SHORT.maxlevel = 3

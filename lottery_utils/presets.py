@@ -27,6 +27,7 @@ POSITIVE += ("longer", "attention_examples", "importance_batch")
 POSITIVE += ("landscape_examples", "landscape_directions")
 NOT_NEGATIVE = ("weight_decay", "adam_eps", "clip", "min_steps", "held_out", "importance_order")
 LEAST_LENGTH = 8  # special tokens, and something of each text of a pair
+LARGEST = 2**31 - 1  # of whole numbers; random generators and tensors take no others
 SHARES = ("head_step", "magnitude_step", "threshold")
 
 
@@ -192,9 +193,16 @@ def _checked(key: str, value, kind):
             expected = " or ".join("null" if k is type(None) else k.__name__ for k in kinds)
             raise UserError(f"{key} must be {expected}, got {shown(value)}")
         if match[0] is float:
-            value = float(value)
+            value = _as_float(key, value)
     _check_range(key, value)
     return value
+
+
+def _as_float(key: str, value) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise UserError(f"{key} is too large a number: {shown(value)}") from None
 
 
 def _is(value, kind) -> bool:
@@ -217,6 +225,8 @@ def _check_range(key: str, value) -> None:
         raise UserError(f"{key} must be above 0, got {shown(value)}")
     if key == "max_length" and value < LEAST_LENGTH:
         raise UserError(f"max_length must be at least {LEAST_LENGTH}, got {shown(value)}; less holds no two texts")
+    if isinstance(value, int) and value > LARGEST:
+        raise UserError(f"{key} must be at most {LARGEST}, got {shown(value)}")
     if key in SHARES and not 0 < value < 1:
         raise UserError(f"{key} must lie between 0 and 1, got {shown(value)}")
     if key in ("attention_min_tokens", "attention_max_tokens") and not 4 <= value <= 512:

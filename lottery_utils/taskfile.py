@@ -9,10 +9,11 @@ import json
 import math
 import os
 import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from .errors import UserError, shown
+from .errors import UserError, shown, usable_path
 from .yamlfile import read_mapping
 
 GLUE_TASKS = ("cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli")
@@ -143,7 +144,7 @@ def _of_images(entry: dict, where: str, folder: Path, name: str, title: str) -> 
     metrics, main = _metrics(entry, where, True)
     if labels:
         two_classes(metrics, labels, where)
-    images = folder / Path(_text(entry, "images", where, None)).expanduser()
+    images = _path(folder, _text(entry, "images", where, None), f"{where}: images")
     limits = (-math.inf, math.inf)
     return Definition(name, title, ("image",), "label", labels, metrics, main, limits, images=images)
 
@@ -189,21 +190,28 @@ def _labels(entry: dict, where: str) -> tuple[tuple[str, str], ...]:
     for value in (part for pair in pairs for part in pair):
         if isinstance(value, bool):
             raise UserError(f"{where}: labels: YAML reads yes, no, on, off, true and false as truth values; quote them")
-        if not isinstance(value, (str, int)) or not str(value).strip():
+        if not isinstance(value, str) and not _is_small(value) or not str(value).strip():
             raise UserError(f"{where}: labels must be texts or whole numbers, got {shown(value)}; quote it")
+        if not str(value).isprintable():
+            raise UserError(f"{where}: labels must be one line of text each, got {shown(value)}; correct it")
     texts = tuple((str(value), str(name)) for value, name in pairs)
     for which in (0, 1):
-        names = [pair[which] for pair in texts]
-        if double := [name for name in names if names.count(name) > 1]:
+        counts = Counter(pair[which] for pair in texts)
+        if double := [name for name, count in counts.items() if count > 1]:
             raise UserError(f"{where}: labels name {shown(double[0])} twice; keep one")
     return texts
+
+
+def _is_small(value) -> bool:
+    """Whether a value is a whole number that data can hold: YAML knows larger ones, which Python cannot write."""
+    return isinstance(value, int) and abs(value) < 2**63
 
 
 def _range(entry: dict, where: str, classes: bool) -> tuple[float, float]:
     given = entry.get("score_range", [-math.inf, math.inf])
     if "score_range" in entry and classes:
         raise UserError(f"{where}: score_range is for regression; with labels leave it out")
-    numbers = isinstance(given, list) and all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in given)
+    numbers = isinstance(given, list) and all((_is_small(v) or isinstance(v, float)) and not isinstance(v, bool) for v in given)
     if not numbers or len(given) != 2 or not given[0] < given[1]:
         raise UserError(f"{where}: score_range must be two numbers, the lower first, got {shown(given)}")
     return float(given[0]), float(given[1])
@@ -226,11 +234,18 @@ def _hub(given, where: str) -> Hub:
 
 def _files(entry: dict, split: str, where: str, folder: Path) -> tuple[Path, ...]:
     """The data files of a split, relative to the YAML file; that they are there is checked when they are read."""
-    paths = tuple(folder / Path(name).expanduser() for name in _texts(entry, split, where, None))
+    paths = tuple(_path(folder, name, f"{where}: {split}") for name in _texts(entry, split, where, None))
     for path in paths:
         if path.suffix.lower() not in FILE_KINDS:
             raise UserError(f"{where}: {split} file {path.name!r} must end in {', '.join(FILE_KINDS)}; convert it")
     return paths
+
+
+def _path(folder: Path, name: str, what: str) -> Path:
+    """A path relative to the YAML file; raises UserError for one no file system takes."""
+    path = folder / os.path.expanduser(name)  # of Path's own, an unknown user is an error
+    usable_path(what, str(path))
+    return path
 
 
 def _only(entry: dict, valid: tuple[str, ...], where: str) -> None:
@@ -244,7 +259,7 @@ def _text(entry: dict, key: str, where: str, default: str | None) -> str:
     value = entry.get(key, default)
     if value is default and default is not None:
         return default
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
+    if (_is_small(value) or isinstance(value, float)) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str) or not value.strip() or not value.isprintable():
         got = "nothing" if key not in entry else shown(value)

@@ -29,7 +29,8 @@ def read_mapping(path: Path, keys: tuple[str, ...]) -> dict:
         raise UserError(f"{path}: expected UTF-8, got byte {error.object[error.start]:#04x}; convert it") from error
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); check the file") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError, LookupError, AttributeError) as error:
+        # the last two: a tag such as !!bool or !!timestamp on what is none
         reason = " ".join(str(error).split())[:160] or "nested too deeply"
         raise UserError(f"{path}: is no valid YAML ({reason}); correct it") from error
     if not isinstance(content, dict):

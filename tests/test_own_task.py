@@ -83,11 +83,19 @@ def refused(data: str, task: str = "moods") -> str:
         ({"train": "train.xlsx"}, "must end in .csv"),
         ({"train": 7}, "train must be a text or a list of texts, got 7"),
         ({"title": ["x"]}, "title must be one line of text"),
+        ({"title": 2**70}, "title must be one line of text"),
+        ({"labels": [2**70, 1]}, "labels must be texts or whole numbers"),
+        ({"labels": ["low", "hi\ngh"]}, "labels must be one line of text each"),
+        ({"labels": None, "score_range": [0, 10**400]}, "score_range must be two numbers"),
+        ({"train": "~nobody-at-all/train.csv"}, "does not exist"),
+        ({"train": "x" * 300 + ".csv"}, "is no path (File name too long)"),
+        ({"images": "x" * 300, **dict.fromkeys(("columns", "label", "train", "dev"))}, "is no path"),
     ],
 )
 def test_every_wrong_key_or_value_is_one_clear_line(tmp_path, change, message):
     rows_of(tmp_path)
-    assert message in refused(describe(tmp_path, {**ONE, **change}))
+    content = {key: value for key, value in {**ONE, **change}.items() if value is not None or key == "name"}
+    assert message in refused(describe(tmp_path, content))
 
 
 @pytest.mark.parametrize(
@@ -102,6 +110,9 @@ def test_every_wrong_key_or_value_is_one_clear_line(tmp_path, change, message):
         ("tasks: [5]\n", "must be a mapping with the keys"),
         ("tasks: [{name: a}]\nname: b\n", "unknown key 'name'"),
         ("[" * 3000, "no valid YAML"),
+        ("name: !!timestamp tomorrow\n", "no valid YAML"),
+        ("name: !!bool perhaps\n", "no valid YAML"),
+        (f"tasks: 0x{'F' * 8000}\n", "tasks must be a list of tasks, got a number of 32000 bits"),
     ],
 )
 def test_what_is_no_description_is_refused(tmp_path, text, message):
@@ -192,6 +203,21 @@ def test_scores_are_finite_and_within_their_range(tmp_path, value):
         assert "line 3 has label" in refused(describe(tmp_path, plain))
     data = describe(tmp_path, {**plain, "score_range": [0, 5]})
     assert "expected a number from 0 to 5" in refused(data)
+
+
+def test_what_json_or_parquet_can_hold_and_text_cannot_is_named(tmp_path):
+    rows_of(tmp_path)
+    data = describe(tmp_path, {**ONE, "train": "train.jsonl"})
+    (tmp_path / "train.jsonl").write_text('{"text": "a \\ud83d b", "mood": "low"}\n')
+    assert "line 1, column 'text' holds half a character" in refused(data)
+    (tmp_path / "train.jsonl").write_text('{"text": %s, "mood": "low"}\n' % ('{"a":' * 700 + "1" + "}" * 700))
+    assert "column 'text' must be text, got [('a', [" in refused(data)
+    scores = {k: v for k, v in ONE.items() if k != "labels"} | {"train": "train.jsonl"}
+    (tmp_path / "train.jsonl").write_text('{"text": "a", "mood": %s}\n' % ("9" * 400))
+    assert "line 1 has label 9999" in refused(describe(tmp_path, scores))
+    days = pa.array([2**31 - 1] * 2, pa.int32()).cast(pa.date32())
+    pq.write_table(pa.table({"text": ["a", "b"], "mood": days}), tmp_path / "train.parquet")
+    assert "a value out of range" in refused(describe(tmp_path, {**ONE, "train": "train.parquet"}))
 
 
 def test_the_same_rows_in_any_format_are_the_same_data(tmp_path):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import UserError
+from ..errors import UserError, shown
 from .glue import Task
 
 # QQP is known to hold a few questions without text; more than this share of a split is damage
@@ -41,7 +41,7 @@ class RawSplit:
 
 def short(value) -> str:
     """Return the `repr` of `value`, cut to a length that fits in an error."""
-    text = repr(value)
+    text = shown(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -81,6 +81,11 @@ def checked_texts(task: Task, raw: RawSplit) -> tuple[list[tuple[str, ...]], lis
                     f"{raw.where}: {raw.row(row)}, column {column!r} must be text, got {short(value)}; "
                     "fill or remove the row"
                 )
+            if not _is_unicode(value):
+                raise UserError(
+                    f"{raw.where}: {raw.row(row)}, column {column!r} holds half a character (a lone surrogate), got "
+                    f"{short(value)}; correct or remove the row"
+                )
             if not value or value.isspace():
                 empty.add(row)
     if len(empty) > rows * EMPTY_SHARE:
@@ -89,6 +94,15 @@ def checked_texts(task: Task, raw: RawSplit) -> tuple[list[tuple[str, ...]], lis
             f"{' and '.join(map(repr, task.columns))}; fill or remove the rows"
         )
     return list(zip(*(raw.columns[column] for column in task.columns))), sorted(empty)
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether a text can be written as UTF-8: an escape in JSON may stand for half a character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def checked_labels(task: Task, raw: RawSplit) -> np.ndarray:
@@ -122,9 +136,13 @@ def _own_classes(task: Task, raw: RawSplit, values: Sequence) -> np.ndarray:
     for row, value in enumerate(values):
         text = _as_text(value)
         if (known := ids.get(text, ids.get(_plain(text)))) is None:
-            _wrong_label(raw, row, value, "one of " + ", ".join(map(repr, task.label_values)))
+            _wrong_label(raw, row, value, "one of " + _some(task.label_values))
         labels[row] = known
     return labels
+
+
+def _some(values: Sequence[str]) -> str:
+    return ", ".join(map(repr, values[:20])) + (", ..." if len(values) > 20 else "")
 
 
 def _as_text(value) -> str | None:
@@ -154,7 +172,7 @@ def _scores(task: Task, raw: RawSplit, values: Sequence) -> np.ndarray:
     for row, value in enumerate(values):
         try:
             score = float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             score = float("nan")
         # a comparison with NaN is false; beyond 1e38 a score is infinite as float32
         if isinstance(value, bool) or not (low <= score <= high and abs(score) < 1e38):
