@@ -11,7 +11,7 @@ import threading
 from collections.abc import Sequence
 
 from . import __version__
-from .errors import UserError, shown
+from .errors import UserError, one_line, shown
 from .presets import GLUE_TASKS, METHODS, PRESETS, SUBNETWORKS
 
 EXAMPLES = """examples:
@@ -30,11 +30,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         signal.signal(signal.SIGTERM, _interrupt)  # stop as on Ctrl-C: the store stays clean
         if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:
             signal.signal(signal.SIGHUP, _interrupt)  # the terminal was closed, and no nohup
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # names of files need not be text
     try:
         options = _parser().parse_args(arguments)
         return options.command(options)
     except UserError as error:
-        print(f"lottery: error: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"lottery: error: {one_line(str(error))}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
@@ -261,7 +264,7 @@ def _why(options: argparse.Namespace) -> int:
 def _made(options: argparse.Namespace, wanted: str):
     """What a cell's address was made of: a stored one's, or by its name a cell's of the study, stored or not."""
     from .experiment.cells import parse_cell
-    from .experiment.identity import PROTOCOL
+    from .experiment.form import says_inputs
     from .experiment.why import Made, made_of
 
     try:
@@ -272,7 +275,7 @@ def _made(options: argparse.Namespace, wanted: str):
         study = _study(options)
         cell = parse_cell(wanted, study.preset.tasks)
         return Made(study.address(cell), cell.name, study.inputs(cell), False)
-    if record["protocol"] != PROTOCOL and not isinstance(record.get("inputs"), dict):
+    if not says_inputs(record):
         raise UserError(f"{record['address']} is of protocol {record['protocol']} and does not say what it was made of")
     return made_of(record)
 

@@ -153,6 +153,33 @@ def test_a_place_that_cannot_hold_results_is_a_user_error(tmp_path):
         Store(file / "below").prepare()
 
 
+def test_what_is_no_folder_under_a_cells_address_is_damage(tmp_path):
+    store = Store(tmp_path)
+    store.folder(ADDRESS).write_text("x")
+    with pytest.raises(Damaged, match="is no folder"):
+        store.read(ADDRESS)
+    store.set_aside(ADDRESS)
+    assert write(store)["score"] == 0.5
+
+
+def test_pipes_and_folders_among_the_notes_hold_nobody_up(tmp_path):
+    store = Store(tmp_path)
+    store.prepare()
+    note, held = tmp_path / ".failures" / f"{ADDRESS}.json", tmp_path / ".claims" / ADDRESS
+    os.mkfifo(note)
+    assert store.failure(ADDRESS) is None
+    for make in (os.mkfifo, os.mkdir):
+        make(held)
+        os.utime(held, (0, 0))
+        with claim(tmp_path, ADDRESS) as mine:
+            assert mine
+    assert not list(held.parent.iterdir())
+    note.unlink()
+    note.mkdir()
+    with pytest.raises(UserError, match="cannot remove"):
+        store.forget_failure(ADDRESS)
+
+
 def test_failures_are_noted_and_forgotten(tmp_path):
     store = Store(tmp_path)
     store.fail(ADDRESS, {"error": "loss is nan"})

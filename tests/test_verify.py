@@ -16,7 +16,7 @@ from lottery_utils.cli import main
 from lottery_utils.experiment import store as stores
 from lottery_utils.experiment.claims import claim
 from lottery_utils.experiment.form import mask_problem
-from lottery_utils.experiment.gc import find_garbage
+from lottery_utils.experiment.gc import find_garbage, remove
 from lottery_utils.experiment.store import CHECKPOINT, MASK, RECORD, Damaged, Store
 from lottery_utils.experiment.verify import BAD, KINDS, verify_store
 
@@ -119,6 +119,12 @@ WRONG_FIELDS = {
     "no seconds": lambda r: r.pop("seconds"),
     "notes hold numbers": lambda r: r.update(notes=[1]),
     "no protocol": lambda r: r.pop("protocol"),
+    "inputs say nothing": lambda r: r.update(inputs={}),
+    "inputs of another cell": lambda r: r["inputs"]["cell"].update(seed=7),
+    "inputs name no cells": lambda r: r["inputs"].update(upstream=[1]),
+    "energy is text": lambda r: r.update(energy_kwh="1", co2_kg="1"),
+    "energy without CO2": lambda r: r.update(energy_kwh=1.0, co2_kg=None),
+    "a huge number": lambda r: r.update(seconds=10**400),
     "a file elsewhere": lambda r: r["files"].update({"../../outside": "0"}),
     "a file with an absolute name": lambda r: r["files"].update({"/etc/passwd": "0"}),
 }
@@ -131,6 +137,31 @@ def test_a_record_with_wrong_fields_is_damaged_though_its_checksum_fits(study, k
     with pytest.raises(Damaged, match=key):
         study.store.read(key)
     assert kinds(study.store)["damaged"] == [key]
+
+
+def test_an_old_record_that_does_not_say_what_it_was_made_of_is_one_line(study, capsys):
+    key = study.address(study.cells(["search"])[0])
+    for inputs in ({}, {"cell": "x", "settings": {}, "upstream": []}):
+        rewrite(study.store, key, lambda r, made=inputs: r.update(protocol=0, inputs=made))
+        assert main(["show", key, "--why", "--results", str(study.store.root)]) == 2
+        assert "does not say what it was made of" in capsys.readouterr().err
+
+
+def test_names_that_are_no_text_are_spelt_out(study, capsys):
+    """Names that are not UTF-8, and escapes of a terminal, in the store and in the notes of failures."""
+    root, lost = study.store.root, study.address(study.cells(["search"])[0])
+    for place in (root, root / ".staging", root / lost):
+        place.mkdir(exist_ok=True)
+        with open(os.fsencode(place) + b"/\xff\n\x1b[31m x", "w"):
+            pass
+    code, out = verified(root, capsys)
+    assert code == 0 and "foreign: \\udcff \\x1b[31m x" in out.splitlines()
+    shutil.rmtree(root / lost)
+    (root / ".failures" / f"{lost}.json").write_text(json.dumps({"error": "it\n\x1b[31mbroke \ud800"}))
+    code, out = verified(root, capsys)
+    assert code == 0 and f"failed: {lost}: it \\x1b[31mbroke \\ud800" in out.splitlines()
+    for command in ("status", "gc"):
+        assert main([command, *ARGUMENTS, "--results", str(root)]) == 0
 
 
 def test_a_record_that_is_a_pipe_or_a_link_to_a_device_is_damaged(study):
@@ -219,8 +250,19 @@ def test_gc_frees_what_killed_writers_and_damage_left(study):
     (root / ".staging" / f"{key}.7.ff").mkdir(parents=True)
     (root / ".staging" / f"{key}.7.ff" / CHECKPOINT).write_bytes(bytes(500))
     (study.store.folder(key) / f"{CHECKPOINT}.damaged-12").write_bytes(bytes(300))
+    store, done = study.store, study.address("mrpc/2/finetune/full")
+    store.prepare()
+    store.fail(done, {"error": "was tried again since"})
+    for name in (".claims/clock.7.ff", f".claims/{key}.stale-ff", f".failures/{key}.json.7.ff"):
+        (root / name).touch()
+    os.utime(root / ".claims" / f"{key}.stale-ff", (0, 0))
+    assert kinds(store)["leftover"]
     plan = find_garbage(study, study.cells(["search"]))
-    assert sorted(g.size for g in plan.garbage if g.why != "no missing cell needs it") == [300, 500]
+    found = [g for g in plan.garbage if g.why != "no missing cell needs it"]
+    notes = [g for g in found if g.path.parent.name in (".claims", ".failures")]
+    assert len(notes) == 4 and sorted(g.size for g in found if g not in notes) == [300, 500]
+    remove(plan.garbage, root)
+    assert "leftover" not in kinds(store)
 
 
 def test_kinds_are_explained():

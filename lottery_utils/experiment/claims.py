@@ -8,11 +8,14 @@ import json
 import os
 import platform
 import secrets
+import shutil
 import threading
 import time
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
+
+from .files import read_small
 
 HEARTBEAT = 30.0  # seconds between signs of life
 SILENCE = 180.0  # a claim from another machine is stale after this long without one
@@ -110,11 +113,14 @@ def _take_over(path: Path) -> bool:
     try:
         if _holder(aside).get("token") == seen:
             return True
-        with contextlib.suppress(FileExistsError):
+        with contextlib.suppress(FileExistsError, FileNotFoundError):
             os.link(aside, path)  # it was renewed in between: give the live claim back
         return False
     finally:
-        aside.unlink(missing_ok=True)
+        if aside.is_dir() and not aside.is_symlink():  # none of ours
+            shutil.rmtree(aside, ignore_errors=True)
+        else:
+            aside.unlink(missing_ok=True)
 
 
 def is_stale(path: Path) -> bool:
@@ -147,7 +153,7 @@ def _disk_time(folder: Path) -> float:
 
 def _holder(path: Path) -> dict:
     try:
-        holder = json.loads(path.read_text(encoding="utf-8"))
+        holder = json.loads(read_small(path))
     except (OSError, ValueError, RecursionError):
         return {}
     return holder if isinstance(holder, dict) else {}

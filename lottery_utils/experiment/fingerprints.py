@@ -17,7 +17,7 @@ from .. import __version__
 from ..errors import UserError
 from ..presets import Preset
 from ..taskfile import read_task_file, task_file
-from .files import dump, replace
+from .files import dump, read_small, replace
 from .store import Store
 
 CACHE = ".fingerprints.json"
@@ -202,7 +202,7 @@ def _files_signature(folder: Path, depth: int = 2) -> str:
 
 def _read_cache(root: Path) -> dict:
     try:
-        content = json.loads((root / CACHE).read_text(encoding="utf-8"))
+        content = json.loads(read_small(root / CACHE))
     except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -13,6 +13,7 @@ TEXTS = ("preset", "device", "command", "data_source", "started", "ended")
 FLAGS = ("degenerate", "partial")
 SCORES = ("score", "search_score")  # or null
 NUMBERS = {"metrics": False, "shares": True, "counts": True, "stages_seconds": False}  # whether null is allowed
+MEASURED = ("energy_kwh", "co2_kg", "gpu_hours")  # older records lack them
 LISTS = ("data_notes", "notes")
 FIELDS = {"task": str, "seed": int, "stage": str, "method": str, "subnetwork": str}
 HEADER = 100_000_000  # bytes: what safetensors itself allows
@@ -51,12 +52,25 @@ def _checks(record: dict) -> dict[str, bool]:
         values = get(name).values() if isinstance(get(name), dict) else (None,)
         checks[name] = isinstance(get(name), dict) and all(_is_number(v) or (empty and v is None) for v in values)
     checks |= {name: isinstance(get(name), list) and all(isinstance(t, str) for t in get(name)) for name in LISTS}
+    checks |= {name: get(name) is None or _is_number(get(name)) for name in MEASURED}
+    measured = get("energy_kwh") is not None
+    checks["co2_kg"] &= measured == (get("co2_kg") is not None)
+    checks["gpu_hours"] &= "gpu_hours" not in record or get("gpu_hours") is not None
     for name in ("upstream", "versions"):
         checks[name] = isinstance(get(name), dict) and all(isinstance(v, str) for v in get(name).values())
-    checks |= {name: isinstance(get(name), dict) for name in ("inputs", "source")}
+    checks |= {"inputs": says_inputs(record), "source": isinstance(get("source"), dict)}
     checks["commit"] = get("commit") is None or isinstance(get("commit"), str)
     checks["dirty"] = get("dirty") is None or isinstance(get("dirty"), bool)
     return checks
+
+
+def says_inputs(record: dict) -> bool:
+    """Whether a record says what its address was made of, as `identity.inputs` does."""
+    inputs = record.get("inputs")
+    if not isinstance(inputs, dict) or inputs.get("cell") != record["cell"] or record["cell"].keys() != FIELDS.keys():
+        return False
+    ups = inputs.get("upstream")
+    return isinstance(inputs.get("settings"), dict) and isinstance(ups, list) and all(isinstance(u, str) for u in ups)
 
 
 def _is_described(task) -> bool:
@@ -74,7 +88,9 @@ def _is_described(task) -> bool:
 
 
 def _is_number(value) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if isinstance(value, int):
+        return not isinstance(value, bool) and abs(value) < 2**63
+    return isinstance(value, float) and math.isfinite(value)
 
 
 def _is_int(value) -> bool:

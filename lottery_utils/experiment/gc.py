@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import UserError
+from ..errors import UserError, one_line
 from .cells import Cell, upstream
 from .claims import is_stale
 from .identity import PROTOCOL
 from .reading import Results
-from .store import CHECKPOINT, Damaged, is_address
+from .store import CHECKPOINT, RECORD, Damaged, is_address
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ def find_garbage(study: Results, cells: Iterable[Cell]) -> Plan:
     root = study.store.root
     if not root.is_dir():
         return Plan([], [])
-    claims = root / ".claims"
-    if busy := [p.name for p in _entries(claims) if is_address(p.name.partition(".")[0]) and not is_stale(p)]:
+    claims = [p for p in _entries(root / ".claims") if not p.name.startswith("clock.")]
+    if busy := [p.name for p in claims if is_address(p.name.partition(".")[0]) and not is_stale(p)]:
         raise UserError(f"{len(busy)} cells are being computed in {str(root)!r} ({busy[0]}); wait or stop the run")
     cells = list(cells)
     stored = {cell: study.state(cell) == "done" for cell in cells}
@@ -76,9 +76,20 @@ def find_garbage(study: Results, cells: Iterable[Cell]) -> Plan:
                 cell = needed_by.get(folder.name)
                 kept.append(Garbage(path, size, f"{cell.name} needs it" if cell else "of another study"))
     scratch = [path for path in _entries(root / ".scratch") if path.name not in needed_by]
-    for why, paths in (("a killed writer's", _entries(root / ".staging")), ("weights made again", scratch)):
+    left = [*_entries(root / ".staging"), *_left_notes(study)]
+    for why, paths in (("a killed writer's", left), ("weights made again", scratch)):
         garbage += [Garbage(path, _size(path), why) for path in paths if not path.is_symlink()]
     return Plan(garbage, kept)
+
+
+def _left_notes(study: Results) -> list[Path]:
+    """What killed workers left of claims and of notes of failures, and notes that say nothing any more."""
+    root = study.store.root
+    left = [p for p in _entries(root / ".claims") if p.name.startswith("clock.") or ".stale-" in p.name]
+    for path in _entries(root / ".failures"):
+        if path.suffix != ".json" or study.store.failure(path.stem) is None or (root / path.stem / RECORD).is_file():
+            left.append(path)
+    return left
 
 
 def remove(garbage: Iterable[Garbage], root: Path) -> int:
@@ -87,10 +98,13 @@ def remove(garbage: Iterable[Garbage], root: Path) -> int:
     for item in garbage:
         if not item.path.parent.resolve().is_relative_to(home) or item.path.is_symlink():
             raise UserError(f"{str(item.path)!r} lies outside the store; nothing more was removed")
-        if item.path.is_dir():
-            shutil.rmtree(item.path, ignore_errors=True)  # does not follow links
-        else:
-            item.path.unlink(missing_ok=True)
+        try:
+            if item.path.is_dir():
+                shutil.rmtree(item.path)  # does not follow links
+            else:
+                item.path.unlink(missing_ok=True)
+        except OSError as error:
+            raise UserError(f"cannot remove {str(item.path)!r}: {error.strerror}; {_mb(freed).strip()} freed") from None
         freed += item.size
     return freed
 
@@ -115,7 +129,7 @@ def _size(path: Path) -> int:
 
 def gc_lines(plan: Plan, root: Path, removed: bool) -> list[str]:
     """What `lottery gc` prints: each thing, then the sum."""
-    lines = [f"{_mb(item.size)}  {item.path.relative_to(root)}: {item.why}" for item in plan.garbage]
+    lines = [f"{_mb(item.size)}  {one_line(str(item.path.relative_to(root)))}: {item.why}" for item in plan.garbage]
     total = _mb(sum(item.size for item in plan.garbage)).strip()
     reasons: dict[str, list[int]] = {}
     for item in plan.kept:

@@ -15,8 +15,8 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ..errors import UserError, usable_path
-from .files import dump, flush, replace, sha256
+from ..errors import UserError, one_line, usable_path
+from .files import dump, flush, read_small, replace, sha256
 from .form import mask_problem, record_problem
 from .identity import PROTOCOL, canonical
 
@@ -95,6 +95,8 @@ class Store:
             if not path.is_file():  # a device or a pipe might never end
                 if folder.is_symlink() or os.path.lexists(path):
                     raise Damaged(f"{address}: {RECORD} is no plain file")
+                if os.path.lexists(folder) and not folder.is_dir():
+                    raise Damaged(f"{address} is no folder")
                 if folder.is_dir() and any(folder.iterdir()):
                     raise Damaged(f"{address}: half-written, it has no {RECORD}", half=True)
                 return None
@@ -212,14 +214,19 @@ class Store:
     def failure(self, address: str) -> dict | None:
         """The noted failure of a cell that is not stored, None when there is none (or no readable one)."""
         try:
-            failure = json.loads(self._failure(address).read_text(encoding="utf-8"))
+            failure = json.loads(read_small(self._failure(address)))
         except (OSError, ValueError, RecursionError):
             return None
-        return failure if isinstance(failure, dict) and isinstance(failure.get("error"), str) else None
+        if not isinstance(failure, dict) or not isinstance(failure.get("error"), str):
+            return None
+        return failure | {"error": one_line(failure["error"], 1000)}
 
     def forget_failure(self, address: str) -> None:
         """Remove the note of a failure, before the cell is tried again."""
-        self._failure(address).unlink(missing_ok=True)
+        try:
+            self._failure(address).unlink(missing_ok=True)
+        except OSError as error:
+            raise UserError(f"cannot remove {str(self._failure(address))!r}: {error.strerror}; remove it") from None
 
     def _failure(self, address: str) -> Path:
         return self.root / ".failures" / f"{address}.json"
@@ -235,7 +242,8 @@ class Store:
             probe.touch()
             probe.unlink()
         except OSError as error:
-            raise UserError(f"cannot write results to {str(self.root)!r}: {error.strerror or error}") from None
+            place = error.filename or str(self.root)
+            raise UserError(f"cannot write results to {place!r}: {error.strerror or error}") from None
 
     def clear_staging(self, address: str) -> None:
         """Remove what killed writers of a cell left; call it under the cell's claim."""

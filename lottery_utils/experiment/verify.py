@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..errors import one_line
 from .claims import is_stale
 from .files import sha256
 from .fingerprints import CACHE
@@ -49,7 +50,7 @@ def verify_store(store: Store) -> list[Finding]:
         if path.name.startswith("."):
             if path.name not in OWN and not path.name.startswith(CACHE):
                 found.append(Finding("foreign", path.name))
-        elif ".damaged-" in path.name and path.is_dir():
+        elif ".damaged-" in path.name:
             found.append(Finding("set aside", path.name))
         elif not is_address(path.name) or not path.is_dir() or path.is_symlink():
             found.append(Finding("foreign", path.name))
@@ -116,7 +117,7 @@ def _entries(folder: Path) -> list[Path]:
 
 def verify_lines(found: list[Finding], root: Path) -> list[str]:
     """What `lottery verify` prints: a line for each thing that is not simply done, then the count of each kind."""
-    lines = [f"{f.kind}: {f.name}" + (f": {f.note}" if f.note else "") for f in found if f.kind != "done"]
+    lines = [one_line(f"{f.kind}: {f.name}" + (f": {f.note}" if f.note else "")) for f in found if f.kind != "done"]
     counts = {kind: sum(f.kind == kind for f in found) for kind in KINDS}
     lines += [f"{count:6d} {kind}: {KINDS[kind]}" for kind, count in counts.items() if count]
     bad = sum(counts[kind] for kind in BAD)
