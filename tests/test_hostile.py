@@ -187,6 +187,32 @@ def test_archives_with_links_devices_bombs_and_pickles_are_refused(tmp_path, fir
     refused(load_label_archive, tmp_path / "folder")
 
 
+def test_archives_whose_inside_is_damaged_or_strange_are_refused(tmp_path):
+    path = tmp_path / "labels.zip"
+
+    def packed(name: str, content: bytes, change=bytes, method=zipfile.ZIP_DEFLATED) -> str:
+        with zipfile.ZipFile(path, "w", method) as archive:
+            archive.writestr(name, content)
+        path.write_bytes(change(path.read_bytes()))
+        return refused(load_label_archive, path)
+
+    name = "raw/bl\u00f6ck/1.npy"
+    assert "not a readable" in packed(name, GOOD, lambda b: b.replace("\u00f6".encode(), b"\xff\xfe"))
+    for method in (zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
+        broken = lambda b: b[:49] + b"\xff" * 9 + b[58:]  # noqa: E731
+        assert "not a readable" in packed("raw/block/1.npy", GOOD, broken, method)
+    assert "is no name of a map" in packed("raw/block\n/1.npy", GOOD)
+    assert "is no name of a map" in packed("x" * 5000, GOOD)
+    assert "no square array" in packed("raw/block/1.npy", b"\x93NUMPY\x01\x00\x10\x00" + b"{" * 16)
+    path.unlink()
+    path = tmp_path / "labels.tar"
+    with tarfile.open(path, "w") as archive:
+        info = tarfile.TarInfo("raw/block/1.npy")
+        info.size, info.pax_headers = len(GOOD), {"GNU.sparse.map": "0,1,x", "GNU.sparse.size": "9"}
+        archive.addfile(info, io.BytesIO(GOOD))
+    assert "not a readable" in refused(load_label_archive, path)
+
+
 def test_a_release_with_pickles_pipes_and_false_headers_is_read_without_harm(tmp_path, fired):
     root = make_release(tmp_path / "release")
     masks = sorted((root / "masks").rglob("*_mask.npy"))

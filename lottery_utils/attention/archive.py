@@ -13,18 +13,24 @@ from __future__ import annotations
 
 import hashlib
 import io
+import lzma
 import tarfile
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from ..errors import UserError
+from ..errors import UserError, shown
 from .names import KINDS, PATTERNS
 
 MEMBERS, BYTES, ALL_BYTES, SIDE = 50_000, 4_000_000, 1_000_000_000, 512
 ALIASES = {"mix": "vertical+diagonal", "vertical + diagonal": "vertical+diagonal", "other": "heterogeneous"}
+# RuntimeError: encrypted; ValueError: names that are no UTF-8, numbers that are none
+UNREADABLE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError)
+UNREADABLE += (RuntimeError, NotImplementedError)
 LAYOUT = "expected KIND/LABEL/NAME.npy, such as raw/vertical/0001.npy"
 Maps = list[tuple[np.ndarray, int]]
 
@@ -77,7 +83,9 @@ def _members(path: Path) -> Iterator[tuple[str, bytes]]:
             yield from _of_zip(path)
         else:
             yield from _of_tar(path)
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, RuntimeError, NotImplementedError) as error:
+    except UserError:
+        raise
+    except UNREADABLE as error:
         kind = type(error).__name__
         raise UserError(f"{path.name}: not a readable .zip or .tar archive ({kind}); {LAYOUT}") from None
 
@@ -108,9 +116,9 @@ def _of_tar(path: Path) -> Iterator[tuple[str, bytes]]:
         for info in archive:
             if info.isdir():
                 continue
+            _checked(path, info.name, info.size)
             if not info.isreg():
                 raise UserError(f"{path.name}: {info.name} is a link or a device; only plain files are read")
-            _checked(path, info.name, info.size)
             yield info.name.removeprefix("./"), _limited(path, info.name, archive.extractfile(info))
 
 
@@ -124,6 +132,8 @@ def _limited(path: Path, name: str, file) -> bytes:
 
 def _checked(path: Path, name: str, size: int) -> None:
     parts = PurePosixPath(name).parts
+    if len(name) > 300 or not name.isprintable():
+        raise UserError(f"{path.name}: {shown(name)} is no name of a map; {LAYOUT}")
     if name.startswith(("/", "\\")) or ".." in parts or "\\" in name or ":" in name:
         raise UserError(f"{path.name}: {name!r} leads out of the archive; {LAYOUT}")
     if size > BYTES:
@@ -157,8 +167,9 @@ def _map(path: Path, name: str, content: bytes) -> np.ndarray:
             raise ValueError(f"{kind} of shape {shape}")
         if len(content) - file.tell() != shape[0] * shape[1] * kind.itemsize:
             raise ValueError("its length does not fit its header")
-        values = np.load(io.BytesIO(content), allow_pickle=False).astype(np.float32)
-    except (ValueError, TypeError, EOFError, SyntaxError) as error:
+        with np.errstate(over="ignore"):  # too large for float32 is not finite
+            values = np.load(io.BytesIO(content), allow_pickle=False).astype(np.float32)
+    except (ValueError, TypeError, EOFError, SyntaxError, tokenize.TokenError) as error:
         told = " ".join(str(error).split())[:80]
         raise UserError(f"{path.name}: {name} is no square array of floats, 4 to {SIDE} tokens wide ({told})") from None
     if not np.isfinite(values).all() or (values < 0).any():
