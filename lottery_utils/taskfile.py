@@ -207,11 +207,15 @@ def _is_small(value) -> bool:
     return isinstance(value, int) and abs(value) < 2**63
 
 
+def _is_number(value) -> bool:
+    return (_is_small(value) or isinstance(value, float)) and not isinstance(value, bool)
+
+
 def _range(entry: dict, where: str, classes: bool) -> tuple[float, float]:
     given = entry.get("score_range", [-math.inf, math.inf])
     if "score_range" in entry and classes:
         raise UserError(f"{where}: score_range is for regression; with labels leave it out")
-    numbers = isinstance(given, list) and all((_is_small(v) or isinstance(v, float)) and not isinstance(v, bool) for v in given)
+    numbers = isinstance(given, list) and all(map(_is_number, given))
     if not numbers or len(given) != 2 or not given[0] < given[1]:
         raise UserError(f"{where}: score_range must be two numbers, the lower first, got {shown(given)}")
     return float(given[0]), float(given[1])
@@ -259,7 +263,7 @@ def _text(entry: dict, key: str, where: str, default: str | None) -> str:
     value = entry.get(key, default)
     if value is default and default is not None:
         return default
-    if (_is_small(value) or isinstance(value, float)) and not isinstance(value, bool):
+    if _is_number(value):
         value = str(value)
     if not isinstance(value, str) or not value.strip() or not value.isprintable():
         got = "nothing" if key not in entry else shown(value)

@@ -590,7 +590,8 @@ def test_provenance_sums_up(finished):
         {"preset": "big"}, {"tasks": ["glue"]}, {"tasks": '["rte"'}, {"seeds": "x"}, {"seeds": [-1]}, {"seeds": []},
         {"overrides": "[1]"}, {"overrides": {"epoch": 1}}, {"overrides": '{"epochs": "many"}'}, {"results_dir": ""},
         {"overrides": {"learning_rate": 10**400}}, {"overrides": {"epochs": 10**5000}}, {"seeds": [10**5000]},
-        {"overrides": {"batch_size": 2**31}}, {"tasks": 5}, {"overrides": 3}, {"results_dir": 3}, {"seeds": "[1.5]"}, {"tasks": {"rte": 1}},
+        {"overrides": {"batch_size": 2**31}}, {"tasks": 5}, {"overrides": 3}, {"results_dir": 3}, {"seeds": "[1.5]"},
+        {"tasks": {"rte": 1}},
     ],
 )  # fmt: skip
 def test_wrong_parameters_are_one_clear_line(given_):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
 import subprocess
@@ -163,6 +164,17 @@ def test_truncated_weights_give_one_line(bert, cut):
     assert "cannot be read" in one_line_error(load_classifier, str(bert), 2)
 
 
+def test_weights_that_are_no_plain_files_are_refused(bert):
+    path = bert / "model.safetensors"
+    path.unlink()
+    path.symlink_to("nowhere")
+    assert "model.safetensors is a link to nothing" in one_line_error(model_fingerprint, str(bert))
+    for make in (os.mkfifo, os.mkdir):
+        path.unlink()
+        make(path)
+        assert "model.safetensors is no plain file" in one_line_error(model_fingerprint, str(bert))
+
+
 def test_pickled_weights_are_refused(bert):
     (bert / "model.safetensors").unlink()
     assert "no model.safetensors" in one_line_error(load_classifier, str(bert), 2)
@@ -186,6 +198,11 @@ def test_tokenizers_good_and_bad(bert):
     tokenizer = load_tokenizer(str(bert))
     assert tokenizer("word3 word1")["input_ids"] == [2, 8, 6, 3]
     assert tokenizer.model_max_length == 40
+    settings = bert / "tokenizer_config.json"
+    for longest in ("many", -5):
+        settings.write_text(json.dumps({"model_max_length": longest}))
+        assert "expected a number above 0" in one_line_error(load_tokenizer, str(bert))
+    settings.unlink()
     with (bert / "vocab.txt").open("a") as vocabulary:
         vocabulary.write("surplus\n")
     assert "tokenizer has 51 words, the model 50" in one_line_error(load_tokenizer, str(bert))

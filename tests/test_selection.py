@@ -99,6 +99,7 @@ def test_held_out_examples_are_not_trained_on(task):
     assert not set(less.train.texts) & set(part.texts)
     assert [data.train.texts[row] for row in held] == part.texts and (data.train.labels[held] == part.labels).all()
     assert set_aside(data, 0.0) == (data, None)
+    assert len(held_out_rows(data, 1e308)[1]) == len(data.train) // 2
 
 
 def test_copies_of_held_out_examples_are_left_out_of_train():

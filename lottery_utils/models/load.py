@@ -8,7 +8,7 @@ import hashlib
 import torch
 from torch import nn
 
-from ..errors import UserError
+from ..errors import UserError, shown
 from .anatomy import family_of, max_tokens
 from .source import model_dir, model_fingerprint, one_line
 
@@ -53,10 +53,17 @@ def load_tokenizer(model: str):
         raise UserError(f"model {model!r}: the tokenizer in {folder} cannot be read ({one_line(error)})") from error
     if len(tokenizer) <= len(set(tokenizer.all_special_tokens)):  # an empty vocabulary is accepted without a word
         raise UserError(f"model {model!r}: the tokenizer in {folder} has an empty vocabulary")
-    if len(tokenizer) > config.vocab_size:
+    words = max(len(tokenizer), 1 + max(tokenizer.get_vocab().values()))  # ids may have holes
+    if words > config.vocab_size:
         raise UserError(
-            f"model {model!r}: its tokenizer has {len(tokenizer)} words, the model {config.vocab_size}; "
+            f"model {model!r}: its tokenizer has {words} words, the model {config.vocab_size}; "
             f"expected a tokenizer that belongs to the model"
+        )
+    longest = tokenizer.model_max_length
+    if not isinstance(longest, (int, float)) or not longest >= 1:
+        raise UserError(
+            f"model {model!r}: its tokenizer has model_max_length {shown(longest)}, expected a number above 0; correct "
+            "tokenizer_config.json"
         )
     tokenizer.model_max_length = min(tokenizer.model_max_length, max_tokens(config))
     return tokenizer

@@ -102,6 +102,10 @@ def _check(model: str, folder: Path, weights: bool) -> None:
     for path in (folder / "tokenizer_config.json", folder / IMAGE_FILES[0]):
         if path.is_file():
             _refuse_code(model, _json(path), path)
+    for path in (*folder.glob("*.safetensors"), *folder.glob("*.index.json")):
+        if not path.is_file():  # a pipe might never end
+            what = "a link to nothing" if path.is_symlink() and not path.exists() else "no plain file"
+            raise UserError(f"model {model!r}: {path.name} is {what}; get the checkpoint again")
     _refuse_strange_shards(model, folder)
     if not weights or any(folder.glob("*.safetensors")):
         return

@@ -147,6 +147,6 @@ def _parquet(path: Path, wanted: tuple[str, ...]) -> Iterator[tuple[str, tuple]]
         raise UserError(f"{path}: expected UTF-8 text, got byte {byte:#04x}; get the file again") from error
     except (ValueError, OverflowError) as error:  # a date that Python does not know
         reason = " ".join(str(error).split())[:120]
-        raise UserError(f"{path}: expected texts and labels, got a value out of range ({reason}); correct it") from error
+        raise UserError(f"{path}: expected texts and labels, got one out of range ({reason}); correct it") from error
     for row, values in enumerate(zip(*(table[name] for name in wanted))):
         yield f"row {row}", values

@@ -27,7 +27,7 @@ def held_out_rows(data: TaskData, share: float) -> tuple[np.ndarray, np.ndarray]
     A row whose texts are those of a held-out one is in neither: no held-out example is trained on, not even a copy.
     """
     train = data.train
-    count = max(1, min(round(share * len(data.dev)), int(MOST * len(train))))
+    count = max(1, round(min(share * len(data.dev), int(MOST * len(train)))))
     held = np.sort(_generator("held out", data.task.name).permutation(len(train))[:count])
     texts = {train.texts[row] for row in held}
     kept = [row for row, example in enumerate(train.texts) if example not in texts]
