@@ -11,7 +11,7 @@ import threading
 from collections.abc import Sequence
 
 from . import __version__
-from .errors import UserError, one_line, shown
+from .errors import UserError, one_line, shown, usable_path
 from .presets import GLUE_TASKS, METHODS, PRESETS, SUBNETWORKS
 
 EXAMPLES = """examples:
@@ -352,6 +352,8 @@ def _export(options: argparse.Namespace) -> int:
 def _import_authors(options: argparse.Namespace) -> int:
     from .analysis.authors.tables import import_release, summary_lines, write_tables
 
+    usable_path("folder", options.dir)
+    usable_path("--out", options.out)
     imported = import_release(options.dir)
     out = write_tables(imported, options.out)
     print("\n".join(summary_lines(imported)))

@@ -35,6 +35,15 @@ def usable_path(what: str, text: str) -> Path:
     return path
 
 
+def usable_folder(what: str, folder: Path) -> None:
+    """Make a folder for output, unless it is there; raises UserError where none can be made."""
+    usable_path(what, str(folder))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{what} {shown(str(folder))} cannot be made ({error.strerror}); give another") from None
+
+
 def shown(value) -> str:
     """`value` as an error names it: its repr, shortened where it is long or deep."""
     text = _SHORT.repr(value)

@@ -331,6 +331,10 @@ def test_nothing_that_is_not_ours_is_replaced(repository):
         build.build_report(chapters=["01"], out="mine", build=False)
     with pytest.raises(UserError, match="not made by"):
         build.build_report(chapters=["01"], out=".", build=False)
+    (repository / "file").write_text("x")
+    for place, said in (("x" * 300, "no path"), ("a\0b", "no path"), (repository / "file", "cannot be made")):
+        with pytest.raises(UserError, match=said):
+            build.build_report(chapters=["01"], out=place, build=False)
     assert (repository / "mine" / "book" / "a.txt").read_text() == "mine"
     with pytest.raises(UserError, match="is no book"):
         build.build_report(chapters=["01"], book_source="elsewhere", build=False)

@@ -87,6 +87,8 @@ BAD_OPTIONS = {
     "show without a cell": (["show"], "CELL"),
     "show a strange name": (["show", "mrpc/x/y"], "not the name of a cell"),
     "show an unknown address": (["show", "mrpc-nothing"], "no cell"),
+    "authors in no place": (["import-authors", "x" * 300, "--out", "x"], "no path"),
+    "tables to no place": (["import-authors", "x", "--out", "a\0b"], "no path"),
     "show a path": (["show", "../../etc"], "not the name"),
 }
 

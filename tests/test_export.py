@@ -124,6 +124,16 @@ def test_nothing_is_overwritten_and_a_failure_leaves_nothing(study, tmp_path, mo
     assert sorted(p.name for p in tmp_path.iterdir()) == ["full"]
 
 
+def test_a_place_that_takes_no_folder_is_a_user_error(study, tmp_path):
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "link").symlink_to("nowhere")
+    refusals = [("x" * 300, "no path"), ("a\0b", "no path"), ("file/x", "cannot be made"), ("link", "a link to")]
+    for place, said in refusals:
+        with pytest.raises(UserError, match=said):
+            export_cell(study, study.cells(["finetune"])[0], tmp_path / place)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "link"]
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [

@@ -105,6 +105,13 @@ def test_everything_else_is_named_by_its_kind(study, capsys):
     }
 
 
+def test_folders_of_others_are_foreign_and_no_damage(study, capsys):
+    (study.store.root / "exported").mkdir()
+    (study.store.root / "exported" / "README.md").write_text("mine")
+    code, out = verified(study.store.root, capsys)
+    assert code == 0 and "foreign: exported" in out.splitlines()
+
+
 def test_a_place_without_results_is_one_line(tmp_path, capsys):
     assert main(["verify", "--results", str(tmp_path / "nowhere")]) == 2
     assert capsys.readouterr().err.count("\n") == 1

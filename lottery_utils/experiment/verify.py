@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,7 @@ KINDS = {
     "foreign": "not of this project; left alone",
 }
 BAD = ("damaged", "half-written")
+NAMED = re.compile(r".+-\d+-[0-9a-f]{10}")  # how the address of a cell ends: its seed and a hash
 OWN = (".staging", ".claims", ".failures", ".scratch")
 
 
@@ -52,7 +54,7 @@ def verify_store(store: Store) -> list[Finding]:
                 found.append(Finding("foreign", path.name))
         elif ".damaged-" in path.name:
             found.append(Finding("set aside", path.name))
-        elif not is_address(path.name) or not path.is_dir() or path.is_symlink():
+        elif not is_address(path.name) or not path.is_dir() or path.is_symlink() or not _is_cell(path):
             found.append(Finding("foreign", path.name))
         else:
             found += _cell(store, path.name, records)
@@ -61,6 +63,11 @@ def verify_store(store: Store) -> list[Finding]:
         if lost:
             found.append(Finding("orphan", address, f"lacks {', '.join(sorted(lost))}"))
     return found + _notes(store, records)
+
+
+def _is_cell(folder: Path) -> bool:
+    """Whether a folder has a record or is named as a cell that could have lost it."""
+    return os.path.lexists(folder / RECORD) or NAMED.fullmatch(folder.name) is not None
 
 
 def _cell(store: Store, address: str, records: dict[str, dict]) -> list[Finding]:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..errors import UserError
+from ..errors import UserError, usable_folder, usable_path
 from ..experiment.cells import Cell, mask_source
 from ..experiment.store import MASK
 from ..models.anatomy import anatomy
@@ -56,13 +56,16 @@ def export_cell(study: Study, cell: Cell, folder: str | Path, onnx: bool = False
     folder that holds something.
     """
     folder = Path(folder)
+    usable_path("folder", str(folder))
+    if folder.is_symlink() and not folder.exists():
+        raise UserError(f"{folder} is a link to nothing; give a new folder")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} exists already and is not empty; give a new folder, nothing is overwritten")
     if onnx:
         from .onnx import require_onnx
 
         require_onnx()
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    usable_folder("folder", folder.parent)
     rebuilt = rebuild(study, cell)
     part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:

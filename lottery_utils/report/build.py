@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import UserError
+from ..errors import UserError, usable_folder
 from ..experiment import crew
 from .book_api import write_api
 from .chapters import find_notebooks, strip_chapter
@@ -50,6 +50,7 @@ def build_report(
     line: bad input, a chapter that stopped (it stays where it was written), a warning in the book's build.
     """
     sources = find_notebooks(notebooks, chapters)
+    usable_folder("--out", Path(out))
     book = _fresh_book(Path(book_source), Path(out) / "book")
     parameters = {"preset": preset, "results_dir": str(results_dir)}
     for name, value in (("tasks", tasks), ("seeds", seeds)):
