@@ -317,18 +317,22 @@ def _report(options: argparse.Namespace) -> int:
     from .report.build import build_report
 
     _choose_grid(options)
-    build_report(
-        preset=options.preset,
-        tasks=options.tasks,
-        seeds=options.seeds,
-        overrides=_overrides(options.set),
-        results_dir=options.results,
-        out=options.out,
-        chapters=options.chapters,
-        update_chapters=options.update_chapters,
-        workers=options.workers,
-        progress=not options.quiet,
-    )
+    try:
+        build_report(
+            preset=options.preset,
+            tasks=options.tasks,
+            seeds=options.seeds,
+            overrides=_overrides(options.set),
+            results_dir=options.results,
+            out=options.out,
+            chapters=options.chapters,
+            update_chapters=options.update_chapters,
+            workers=options.workers,
+            progress=not options.quiet,
+        )
+    except KeyboardInterrupt:
+        print("stopped: start the same report again; cells and chapters that are done are kept", file=sys.stderr)
+        raise
     return 0
 
 

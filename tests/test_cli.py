@@ -224,6 +224,17 @@ def _pair(text: str):
         return key, value
 
 
+def test_a_stopped_report_says_how_to_go_on(monkeypatch, capsys):
+    from lottery_utils.report import build
+
+    def stop(**_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(build, "build_report", stop)
+    assert main(["report"]) == 130
+    assert "start the same report again" in capsys.readouterr().err
+
+
 def test_show_finds_a_cell_by_name_address_or_beginning(world, results, capsys):
     def show(cell, *more):
         assert main(["show", cell, "--results", str(results), *more]) == 0
