@@ -215,6 +215,35 @@ def test_tokenizers_good_and_bad(bert):
     assert "has no tokenizer" in one_line_error(load_tokenizer, str(bert))
 
 
+def edit_tokenizer(folder, **fields):
+    path = folder / "tokenizer_config.json"
+    path.write_text(json.dumps({"tokenizer_class": "BertTokenizer", **fields}))
+
+
+def test_a_tokenizer_that_pads_on_the_left_pads_on_the_right_here_and_where_it_is_saved(bert, tmp_path):
+    from transformers import AutoTokenizer
+
+    edit_tokenizer(bert, padding_side="left")
+    load_tokenizer(str(bert)).save_pretrained(tmp_path / "saved")
+    for tokenizer in (load_tokenizer(str(bert)), AutoTokenizer.from_pretrained(tmp_path / "saved")):
+        assert tokenizer(["word1", "word1 word2"], padding=True)["input_ids"] == [[2, 6, 3, 0], [2, 6, 7, 3]]
+
+
+def test_a_model_with_one_token_type_gets_none_of_pairs(bert, tmp_path):
+    from transformers import AutoTokenizer
+
+    assert load_tokenizer(str(bert))("word1", "word2")["token_type_ids"] == [0, 0, 0, 1, 1]
+    edit_config(bert, type_vocab_size=1)
+    load_tokenizer(str(bert)).save_pretrained(tmp_path / "saved")
+    for tokenizer in (load_tokenizer(str(bert)), AutoTokenizer.from_pretrained(tmp_path / "saved")):
+        assert "token_type_ids" not in tokenizer("word1", "word2")
+
+
+def test_a_tokenizer_without_a_padding_token_is_one_line(bert):
+    edit_tokenizer(bert, pad_token=None)
+    assert "no padding token" in one_line_error(load_tokenizer, str(bert))
+
+
 @pytest.fixture
 def hub_cache(checkpoints, tmp_path, monkeypatch):
     """Prepare a hub cache on disk that holds tiny/bert, with the network switched off."""

@@ -34,8 +34,9 @@ def quiet_transformers():
 def load_tokenizer(model: str):
     """Return the tokenizer of `model` ("embedded", a directory or a hub id).
 
-    Its `model_max_length` is the number of tokens that the model takes. Raises UserError where there is no tokenizer,
-    a damaged or an empty one, or one with more words than the model.
+    Its `model_max_length` is the number of tokens that the model takes. It pads on the right, as positions start at the
+    first token, and makes token types only where the model has two. Raises UserError where there is no tokenizer, a
+    damaged or an empty one, one without a padding token, or one with more words than the model.
     """
     from transformers import AutoTokenizer
 
@@ -46,9 +47,12 @@ def load_tokenizer(model: str):
         raise UserError(f"model {model!r} ({kind}) reads images; the task's examples are texts, give a BERT")
     if not any((folder / name).is_file() for name in ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model")):
         raise UserError(f"model {model!r}: {folder} has no tokenizer; expected tokenizer.json or vocab.txt")
+    changes = {"padding_side": "right"}  # given here, so that they are saved too
+    if getattr(config, "type_vocab_size", 2) < 2:
+        changes["model_input_names"] = ["input_ids", "attention_mask"]
     try:
         with quiet_transformers():
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, **changes)
     except Exception as error:  # the tokenizers library raises plain Exception on damaged files
         raise UserError(f"model {model!r}: the tokenizer in {folder} cannot be read ({one_line(error)})") from error
     if len(tokenizer) <= len(set(tokenizer.all_special_tokens)):  # an empty vocabulary is accepted without a word
@@ -64,6 +68,11 @@ def load_tokenizer(model: str):
         raise UserError(
             f"model {model!r}: its tokenizer has model_max_length {shown(longest)}, expected a number above 0; correct "
             "tokenizer_config.json"
+        )
+    if tokenizer.pad_token is None:
+        raise UserError(
+            f"model {model!r}: the tokenizer in {folder} has no padding token, which batches need; name one as "
+            "pad_token in tokenizer_config.json"
         )
     tokenizer.model_max_length = min(tokenizer.model_max_length, max_tokens(config))
     return tokenizer
