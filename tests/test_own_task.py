@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -185,6 +186,7 @@ def test_wrong_files_are_named(tmp_path):
         ("{", "line 2 is no JSON object"),
         ('{"text": null, "mood": "low"}', "line 2, column 'text' must be text, got None"),
         ('{"text": 5, "mood": "low"}', "line 2, column 'text' must be text, got 5"),
+        ('{"text": "cut \\ud83d", "mood": "low"}', "line 2, column 'text' must be text, got half a character"),
         ('{"text": "a", "mood": NaN}', "line 2 has label nan"),
         ('{"text": "a", "mood": ["low"]}', "line 2 has label ['low']"),
     ],
@@ -218,6 +220,17 @@ def test_what_json_or_parquet_can_hold_and_text_cannot_is_named(tmp_path):
     days = pa.array([2**31 - 1] * 2, pa.int32()).cast(pa.date32())
     pq.write_table(pa.table({"text": ["a", "b"], "mood": days}), tmp_path / "train.parquet")
     assert "got one out of range" in refused(describe(tmp_path, {**ONE, "train": "train.parquet"}))
+
+
+def test_classes_may_be_fractions_in_any_format(tmp_path):
+    half, more = [Decimal("0.5"), Decimal("2.0")], {**ONE, "labels": ["0.5", 2]}
+    rows_of(tmp_path, "warm,0.5\ncold,2\n", "c,2.0\nd,0.5\n")
+    (tmp_path / "a.jsonl").write_text('{"text": "a", "mood": 0.5}\n{"text": "b", "mood": 2.0}\n')
+    pq.write_table(pa.table({"text": ["a", "b"], "mood": half}), tmp_path / "b.parquet")
+    pq.write_table(pa.table({"text": ["a", "b"], "mood": [0.5, 2.0]}), tmp_path / "c.parquet")
+    for name in ("train.csv", "a.jsonl", "b.parquet", "c.parquet"):
+        data = load_task("moods", describe(tmp_path, {**more, "train": name}))
+        assert (data.train.labels.tolist(), data.dev.labels.tolist()) == ([0, 1], [1, 0])
 
 
 def test_the_same_rows_in_any_format_are_the_same_data(tmp_path):

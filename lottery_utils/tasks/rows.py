@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -146,12 +147,14 @@ def _some(values: Sequence[str]) -> str:
 
 
 def _as_text(value) -> str | None:
-    """A label as a text file would hold it: 1 and 1.0 are "1", True is "true"."""
+    """A label as a text file would hold it: 1 and 1.0 are "1", 0.5 is "0.5", True is "true"."""
     if isinstance(value, (bool, np.bool_)):
         return str(bool(value)).lower()
     if isinstance(value, (float, np.floating)):
-        return str(int(value)) if np.isfinite(value) and value == int(value) else None
-    return str(value) if isinstance(value, (str, int, np.integer)) else None
+        if not np.isfinite(value):
+            return None
+        return str(int(value)) if value == int(value) else str(value)
+    return str(value) if isinstance(value, (str, int, np.integer, Decimal)) else None
 
 
 def _plain(text: str | None) -> str | None:
