@@ -302,6 +302,15 @@ def test_examples_in_train_and_dev_are_noted(tmp_path):
     assert notes == ("dev: 1 of 2 rows have texts that are in train too", "dev: no row has label high")
 
 
+def test_where_train_has_one_class_the_baselines_give_that(tmp_path):
+    from lottery_utils.training.baselines import bag_of_words
+
+    rows_of(tmp_path, "warm,high\ncold,high\n", "a fine day,high\ngrey,low\nwet,low\n")
+    data = load_task("moods", describe(tmp_path, ONE))
+    assert data.notes == ("train: no row has label low",)
+    assert bag_of_words(data).tolist() == [1, 1, 1]
+
+
 def test_scores_of_own_metrics(tmp_path):
     base = {**ONE, "metrics": ["f1"]}
     task = find_task("moods", describe(tmp_path, base))

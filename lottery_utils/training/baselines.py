@@ -16,12 +16,16 @@ def majority(data) -> np.ndarray:
 def bag_of_words(data) -> np.ndarray:
     """Predictions (N,) for dev of logistic regression (ridge for STS-B) on word counts.
 
-    A pair contributes the counts of each side and of the words both sides share.
+    A pair contributes the counts of each side and of the words both sides share. Where train has one class only, that
+    is the prediction.
     """
     from scipy.sparse import hstack
     from sklearn.feature_extraction.text import CountVectorizer
     from sklearn.linear_model import LogisticRegression, Ridge
 
+    labels = data.train.labels
+    if not data.task.regression and np.ptp(labels) == 0:
+        return np.full(len(data.dev), labels[0])
     count = CountVectorizer(token_pattern=r"(?u)\b\w+\b|[^\w\s]")
     count.fit([text for row in data.train.texts for text in row])
 
@@ -30,5 +34,5 @@ def bag_of_words(data) -> np.ndarray:
         return hstack(sides + [sides[0].minimum(sides[1])]).tocsr() if len(sides) == 2 else sides[0]
 
     model = Ridge(alpha=10.0) if data.task.regression else LogisticRegression(max_iter=2000)
-    model.fit(features(data.train), data.train.labels)
+    model.fit(features(data.train), labels)
     return model.predict(features(data.dev))
