@@ -25,6 +25,7 @@ from lottery_utils.models.dense import dense
 from lottery_utils.models.gates import Gates
 from lottery_utils.models.images import ImageReader
 from lottery_utils.models.lean import is_lean
+from lottery_utils.models.load import load_classifier
 from lottery_utils.pruning.gated_passes import GatedPasses, open_passes
 from lottery_utils.pruning.masks import StructuredMask, model_sizes
 from lottery_utils.pruning.passes import Passes
@@ -53,6 +54,17 @@ def examples(count=9, family="bert"):
     ids = rng.integers(5, 50, size=lengths.sum()).astype(np.int32)
     starts = np.concatenate([[0], np.cumsum(lengths)])
     return Encoded(ids, np.empty(0, np.int32), starts, rng.integers(0, 3, size=count), 0)
+
+
+def test_a_checkpoint_that_computes_its_mlps_in_chunks_is_computed_whole(tmp_path):
+    """Where layers share weights, each chunk would count as a layer."""
+    model = tiny_model("albert")
+    model.config.chunk_size_feed_forward = 3
+    model.base_model.save_pretrained(tmp_path)
+    model, batch = load_classifier(str(tmp_path), 3), tiny_batch()
+    with torch.no_grad():
+        small = compact(model, *SOME)
+        assert (small(**batch).logits - dense(small)(**batch).logits).abs().max() < 1e-5
 
 
 @pytest.mark.parametrize("family", PLAIN)

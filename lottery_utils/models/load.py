@@ -130,6 +130,8 @@ def read_classifier(
     config = read_config(model, folder)
     config.num_labels = num_labels
     config.problem_type = "regression" if regression else "single_label_classification"
+    if getattr(config, "chunk_size_feed_forward", 0):  # saves memory, but calls an MLP several times in a layer
+        config.chunk_size_feed_forward = 0
     if dropout is not None:
         for field in family_of(config).dropouts:
             setattr(config, field, dropout)
