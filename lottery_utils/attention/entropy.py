@@ -31,7 +31,7 @@ def entropy(view: View) -> Scores:
             try:
                 layers = attention_maps(model, collate(view.data, part, model_device(model)).inputs)
             except RuntimeError as error:
-                raise UserError(f"score entropy: {error}") from None
+                raise UserError(f"score entropy: {error}; take gate or output") from None
             for found in layers:
                 spread = torch.special.entr(found.probabilities.double()).sum(-1).mean(-1)  # (B, h)
                 focus = 1 - spread / np.log(max(length, 2))

@@ -101,7 +101,7 @@ def taylor(view: View) -> Scores:
     biases. Heads are then divided by their layer's L2 norm, as in the paper.
     """
     if view.body.family.shared:
-        raise UserError("score taylor: layers of this model share weights, so a component has none of its own")
+        raise UserError("score taylor: layers of this model share weights, a component has none of its own; take gate")
     body = anatomy(view.compact())
     parameters = body.prunable_parameters()
     gradients = loss_gradients(body.model, parameters, view.data, view.precision)
