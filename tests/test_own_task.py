@@ -186,7 +186,7 @@ def test_wrong_files_are_named(tmp_path):
         ("{", "line 2 is no JSON object"),
         ('{"text": null, "mood": "low"}', "line 2, column 'text' must be text, got None"),
         ('{"text": 5, "mood": "low"}', "line 2, column 'text' must be text, got 5"),
-        ('{"text": "cut \\ud83d", "mood": "low"}', "line 2, column 'text' must be text, got half a character"),
+        ('{"text": "cut \\ud83d", "mood": "low"}', "line 2, column 'text' holds half a character"),
         ('{"text": "a", "mood": NaN}', "line 2 has label nan"),
         ('{"text": "a", "mood": ["low"]}', "line 2 has label ['low']"),
     ],
