@@ -1,0 +1,236 @@
+"""What each command of `lottery` does with the options that `cli` parsed: it returns the exit code. No torch here."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+
+from .errors import UserError, shown, usable_path
+
+
+def _choose_grid(options: argparse.Namespace) -> None:
+    """Say the grid in the environment, where chapters and their kernels find it too."""
+    for name in ("country", "region"):
+        if getattr(options, name) is not None:
+            os.environ[f"LOTTERY_{name.upper()}"] = getattr(options, name)
+
+
+def _overrides(pairs: list[str]) -> dict:
+    """The mapping of ``KEY=VALUE`` arguments; values that are no JSON are text."""
+    overrides = {}
+    for pair in pairs:
+        key, sign, text = pair.partition("=")
+        if not sign or not key:
+            raise UserError(f"--set needs KEY=VALUE, got {shown(pair)}")
+        if key in overrides:
+            raise UserError(f"--set gives {shown(key)} twice")
+        try:
+            overrides[key] = json.loads(text)
+        except (ValueError, RecursionError):
+            overrides[key] = text
+    return overrides
+
+
+def _study(options: argparse.Namespace):
+    from .experiment.study import open_study
+
+    overrides = _overrides(options.set)
+    for name in ("tasks", "seeds"):
+        if getattr(options, name) is not None and name in overrides:
+            raise UserError(f"{name} is given by --{name} and by --set; give it once")
+    return open_study(options.preset, options.tasks, options.seeds, overrides, options.results)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Compute what is missing; 1 where a cell failed."""
+    _choose_grid(options)
+    if options.gpus_per_cell is not None:
+        os.environ["LOTTERY_GPUS_PER_CELL"] = options.gpus_per_cell
+    study = _study(options)
+    summary = study.run(
+        options.stages, options.methods, options.subnetworks, options.engine, options.workers, not options.quiet,
+        options.retry_failed,
+    )
+    print(summary)
+    for error in summary.failed.values():
+        print(f"failed: {error}")
+    for name, cause in summary.blocked.items():
+        print(f"blocked: {name} needs {cause}")
+    if summary.ok:
+        print(f"results are in {study.store.root}; 'lottery status' lists them")
+    return 0 if summary.ok else 1
+
+
+def status(options: argparse.Namespace) -> int:
+    """Print the grid and what failed."""
+    from .experiment.tables import gap_lines, status_lines
+
+    study = _study(options)
+    states = study.states(options.stages, options.methods, options.subnetworks)
+    print("\n".join([*status_lines(states), *gap_lines(states)]))
+    counts = {name: sum(s["state"] == name for s in states) for name in dict.fromkeys(s["state"] for s in states)}
+    print("s-: structured pruning, m-: magnitude pruning")
+    print(f"{len(states)} cells: " + ", ".join(f"{count} {name}" for name, count in counts.items()))
+    failures = [state["error"] for state in states if state["error"]]
+    print("\n".join([f"failed: {error}" for error in failures]), end="\n" if failures else "")
+    if failures:
+        print("'lottery run --retry-failed' with the same arguments tries failed cells again")
+    if old := study.store.old_protocols():
+        print(f"{old} cells of older protocol versions are kept, and not used; 'lottery verify' lists them")
+    return 0
+
+
+def verify(options: argparse.Namespace) -> int:
+    """Say what lies in a results folder; 1 where something is damaged."""
+    from .experiment.store import Store
+    from .experiment.verify import BAD, verify_lines, verify_store
+
+    store = Store(options.results)
+    if not store.root.is_dir():
+        raise UserError(f"there is no results directory {shown(options.results)}; name one with --results")
+    found = verify_store(store)
+    print("\n".join(verify_lines(found, store.root)))
+    return 1 if any(f.kind in BAD for f in found) else 0
+
+
+def gc(options: argparse.Namespace) -> int:
+    """Say what could be freed, and free it with --yes."""
+    from .experiment.gc import find_garbage, gc_lines, remove
+
+    study = _study(options)
+    plan = find_garbage(study, study.cells(options.stages, options.methods, options.subnetworks))
+    if options.yes:
+        remove(plan.garbage, study.store.root)
+    print("\n".join(gc_lines(plan, study.store.root, options.yes)))
+    return 0
+
+
+def show(options: argparse.Namespace) -> int:
+    """Print a record, or what an address was made of."""
+    from .experiment.files import dump
+
+    if options.why is not None:
+        return _why(options)
+    print(dump(_find(options, options.cell)), end="")
+    return 0
+
+
+def _why(options: argparse.Namespace) -> int:
+    from .experiment.store import Store
+    from .experiment.why import difference_lines, why_lines
+
+    one = _made(options, options.cell)
+    if not options.why:
+        print("\n".join(why_lines(one)))
+    else:
+        print("\n".join(difference_lines(one, _made(options, options.why), Store(options.results))))
+    return 0
+
+
+def _made(options: argparse.Namespace, wanted: str):
+    """What a cell's address was made of: a stored one's, or by its name a cell's of the study, stored or not."""
+    from .experiment.cells import parse_cell
+    from .experiment.form import says_inputs
+    from .experiment.why import Made, made_of
+
+    try:
+        record = _find(options, wanted)
+    except UserError:
+        if "/" not in wanted:
+            raise
+        study = _study(options)
+        cell = parse_cell(wanted, study.preset.tasks)
+        return Made(study.address(cell), cell.name, study.inputs(cell), False)
+    if not says_inputs(record):
+        raise UserError(f"{record['address']} is of protocol {record['protocol']} and does not say what it was made of")
+    return made_of(record)
+
+
+def _find(options: argparse.Namespace, wanted: str) -> dict:
+    """The record `lottery show` is asked for; raises UserError when there is none or more than one."""
+    from .experiment.cells import parse_cell
+    from .experiment.store import Damaged, Store
+
+    store = Store(options.results)
+    try:
+        if "/" in wanted:
+            record, unknown = None, None
+            study = _study(options)
+            try:
+                record = study.record(parse_cell(wanted, study.preset.tasks))
+            except UserError as error:  # an own task's cell is found without its YAML file
+                unknown = error
+            if record is not None:
+                return record
+            found = [r["address"] for r in store.records(old=True) if r["name"] == wanted]
+        else:
+            found = [a for a in store.addresses() if a.startswith(wanted)]
+            found = [wanted] if wanted in found else found
+        if len(found) == 1:
+            return store.read(found[0])
+    except Damaged as damage:
+        raise UserError(f"damaged: {damage}; the next run computes it again") from None
+    if not found:
+        if "/" in wanted and unknown is not None:
+            raise unknown
+        raise UserError(f"no cell {shown(wanted)} is stored in {shown(options.results)}; see 'lottery status'")
+    listed = ", ".join(found[:5]) + (", ..." if len(found) > 5 else "")
+    many = f"{shown(wanted)} is the beginning or name of {len(found)} stored cells"
+    raise UserError(f"{many} ({listed}); name one of them")
+
+
+def report(options: argparse.Namespace) -> int:
+    """Run the chapters and build the book."""
+    from .report.build import build_report
+
+    _choose_grid(options)
+    try:
+        build_report(
+            preset=options.preset,
+            tasks=options.tasks,
+            seeds=options.seeds,
+            overrides=_overrides(options.set),
+            results_dir=options.results,
+            out=options.out,
+            chapters=options.chapters,
+            update_chapters=options.update_chapters,
+            workers=options.workers,
+            progress=not options.quiet,
+        )
+    except KeyboardInterrupt:
+        print("stopped: start the same report again; cells and chapters that are done are kept", file=sys.stderr)
+        raise
+    return 0
+
+
+def export(options: argparse.Namespace) -> int:
+    """Write a stored model, and upload it with --push."""
+    from .experiment.cells import parse_cell
+    from .export.folder import export_cell
+    from .export.text import exported_lines
+
+    study = _study(options)
+    if options.push is not None:
+        from .export.hub import push, require_login
+
+        require_login(options.push)
+    exported = export_cell(study, parse_cell(options.cell, study.preset.tasks), options.dir, options.onnx)
+    print("\n".join(exported_lines(exported)))
+    if options.push is not None:
+        print(f"uploaded to {push(exported.folder, options.push)}")
+    return 0
+
+
+def import_authors(options: argparse.Namespace) -> int:
+    """Write the tables of the authors' release."""
+    from .analysis.authors.tables import import_release, summary_lines, write_tables
+
+    usable_path("folder", options.dir)
+    usable_path("--out", options.out)
+    imported = import_release(options.dir)
+    out = write_tables(imported, options.out)
+    print("\n".join(summary_lines(imported)))
+    print(f"the tables are in {out}; notes.txt there says what each of them is")
+    return 0
