@@ -306,7 +306,7 @@ def test_notebook_17_shows_the_stored_records_and_computes_nothing(tmp_path):
     cells = json.loads(out.read_text())["cells"]
     outputs = [output for cell in cells for output in cell.get("outputs", [])]
     assert not any(output["output_type"] == "error" for output in outputs)
-    assert sum("image/png" in output.get("data", {}) for output in outputs) == 5
+    assert sum("image/png" in output.get("data", {}) for output in outputs) == 6
     assert sorted((ROOT / "records" / "pretraining").rglob("*")) == before
 
 
