@@ -40,7 +40,6 @@
 records_preset = "demo"
 records_dir = "records/importance"
 records_overrides = None
-laptop_overrides = {"precision": "bf16", "tasks": ["cola", "mrpc", "stsb", "rte"]}
 
 # %% tags=["remove-stderr"]
 from lottery_utils.analysis import sums as found
@@ -52,7 +51,7 @@ from lottery_utils.report.style import apply_style
 apply_style()
 studies = {
     "demo": stored_study(records_preset, f"{records_dir}/demo", records_overrides),
-    "laptop": stored_study("laptop", f"{records_dir}/laptop", laptop_overrides),
+    "laptop": stored_study("laptop", f"{records_dir}/laptop", {"precision": "bf16", "tasks": ["cola", "mrpc", "stsb"]}),
 }
 
 # %% tags=["hide-input"]

@@ -4,7 +4,7 @@ FOLDER is a results folder; fine-tuned models that lie there are used. QUESTION 
 can be stopped and started again. Values are JSON or bare text, as with `lottery run --set`. Chapter 20 was made by
 "sums", "exact", "running" and "released" (demo, the last with two seeds, and laptop), "retrained" (demo), chapter 21 by
 "halves_s" and "held_out_s" (demo with two seeds, laptop); the laptop's runs had precision=bf16 and
-'tasks=["cola","mrpc","stsb","rte"]'. The other questions go on from there.
+'tasks=["cola","mrpc","stsb"]'. The other questions go on from there.
 """
 
 from __future__ import annotations
