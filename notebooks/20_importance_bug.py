@@ -173,8 +173,9 @@ sums_text.rule_table(searched["laptop"], alike["laptop"], "Real BERT: the same."
 # The good subnetworks' scores say little by themselves: each search stops near the same share of the full score. Sizes move in
 # steps, and in these small models a step is a large part of the model. The real BERT is a distilled one of six layers on a few small
 # tasks with two seeds; BERT-base, with twelve layers and larger dev sets, was not searched. Retrained subnetworks are compared on the
-# demo only, for the rules that the table has them for. Searches were run with the rules that the figures name; other batch sizes and orders are seen in the full
-# model only. And the exact formula is the paper's definition, not a proof of what a head is worth: that running sums differ from it does
+# demo only, for the rules that the table has them for. Searches were run with the rules that the figures name; with the real BERT, other
+# batch sizes and orders are seen in the full model only. And the exact formula is the paper's definition, not a proof of what a head
+# is worth: that running sums differ from it does
 # not make them worse, only the scores can.
 #
 # ## The records
