@@ -202,7 +202,8 @@ pretraining_tables.score_table(scores)
 # together. The tasks are made of the language and of its words, so that shuffled words and noise know the vocabulary's
 # frequencies, and brackets only its names. Comparisons between pre-trainings leave out the tasks where one of the two could not
 # be searched, which are those where it did worst. Points of a correlation and of accuracy are averaged as if they were alike.
-# Nothing here is about English.
+# For m-pruning the models were fine-tuned again, on another processor, as fine-tuned weights are not kept with the records; the notes of its
+# records say how far their logits are from the recorded ones. Nothing here is about English.
 #
 # ## The records
 #

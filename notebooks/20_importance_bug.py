@@ -180,7 +180,8 @@ sums_text.rule_table(searched["laptop"], alike["laptop"], "Real BERT: the same."
 #
 # ## The records
 #
-# `python scripts/records.py FOLDER QUESTION` makes them anew; its first lines say which questions were asked.
+# `python scripts/records.py FOLDER QUESTION` makes them anew; its first lines say which questions were asked. Where the demo's
+# fine-tuned models were made again for a rule, the notes of its records say how far their logits are from the recorded ones.
 
 # %%
 tables.provenance_table(studies["demo"])
