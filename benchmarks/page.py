@@ -53,9 +53,9 @@ NO_GPU = (
     "one."
 )
 DEVICES = (
-    "One cell on one device gives the same bits each time. Other instructions or another number of threads add up in "
-    "another order: from the same weights, logits differ by no more than the tolerance; trained anew, the differences "
-    "grow with every step."
+    "One cell on one device gives the same bits each time, however many threads it is told to use. Other instructions "
+    "add up in another order: from the same weights, logits may differ by no more than the tolerance; trained anew, the "
+    "differences grow with every step."
 )
 GROWS = (
     "Each curve is fitted by a power law in its size. A step grows faster than its work where the first exponent is "

@@ -50,6 +50,14 @@ def judge(evidence: Evidence) -> list[Verdict]:
     return verdicts
 
 
+def p_of_mean(values: np.ndarray) -> float:
+    """Two-sided p of a mean of 0 (Student's t) for `values` (N,), N above 1; without any spread 1 or 0."""
+    from scipy.special import stdtr
+
+    mean, error = float(values.mean()), float(values.std(ddof=1)) / np.sqrt(len(values))
+    return float(2 * stdtr(len(values) - 1, -abs(mean) / error)) if error > 0 else float(mean == 0)
+
+
 def holm(p: list[float]) -> list[float]:
     """Holm's step-down corrected p values, in the order given."""
     from statsmodels.stats.multitest import multipletests

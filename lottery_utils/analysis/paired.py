@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from .compare import LEVEL, Comparison
-from .judge import LEAST, holm
+from .judge import LEAST, holm, p_of_mean
 
 
 @dataclass(frozen=True)
@@ -54,14 +54,6 @@ def against(frame: pd.DataFrame, value: str, pairs: Mapping[str, tuple[str, str]
 
 def settled(found: Mapping[str, Paired]) -> list[str]:
     """Labels of the differences from 0 that hold up to Holm's correction for all of `found` that have three tasks."""
-    p = {label: _p(one.by_task) for label, one in found.items() if one.found.tasks >= LEAST}
+    p = {label: p_of_mean(one.by_task.to_numpy()) for label, one in found.items() if one.found.tasks >= LEAST}
     corrected = dict(zip(p, holm(list(p.values())), strict=True))
     return [label for label, value in corrected.items() if value <= 1 - LEVEL]
-
-
-def _p(by_task: pd.Series) -> float:
-    """Two-sided p of a mean of 0 (Student's t over tasks)."""
-    from scipy.special import stdtr
-
-    n, mean, error = len(by_task), float(by_task.mean()), float(by_task.std(ddof=1)) / np.sqrt(len(by_task))
-    return float(2 * stdtr(n - 1, -abs(mean) / error)) if error > 0 else float(mean == 0)

@@ -16,7 +16,7 @@ import pandas as pd
 
 from ..tasks.corpora import CORPORA
 from ..tasks.registry import shown_task
-from .judge import LEAST, LEVEL, holm
+from .judge import LEAST, LEVEL, holm, p_of_mean
 from .scores import RESULT, results
 
 if TYPE_CHECKING:
@@ -109,14 +109,14 @@ def effect(differences: pd.Series) -> Effect:
     found = Effect(float(means.mean()), wins=int((means > 0).sum()), tasks=n, pairs=len(values), **runs)
     if n < LEAST:
         return found
-    from scipy.special import stdtr, stdtrit
+    from scipy.special import stdtrit
 
     error = float(means.std(ddof=1)) / np.sqrt(n)
     half = float(stdtrit(n - 1, (1 + LEVEL) / 2)) * error
-    p = float(2 * stdtr(n - 1, -abs(found.mean) / error)) if error > 0 else float(found.mean == 0)
     low, high = np.quantile(_bootstrap(of_tasks), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return replace(
-        found, low=found.mean - half, high=found.mean + half, boot_low=float(low), boot_high=float(high), p=p
+        found, low=found.mean - half, high=found.mean + half, boot_low=float(low), boot_high=float(high),
+        p=p_of_mean(means),
     )
 
 

@@ -28,9 +28,9 @@ from .names import KINDS, PATTERNS
 
 MEMBERS, BYTES, ALL_BYTES, SIDE = 50_000, 4_000_000, 1_000_000_000, 512
 ALIASES = {"mix": "vertical+diagonal", "vertical + diagonal": "vertical+diagonal", "other": "heterogeneous"}
-# RuntimeError: encrypted; ValueError: names that are no UTF-8, numbers that are none
+# RuntimeError: encrypted, or a compression unknown here; ValueError: names that are no UTF-8, numbers that are none
 UNREADABLE = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, ValueError)
-UNREADABLE += (RuntimeError, NotImplementedError)
+UNREADABLE += (RuntimeError,)
 LAYOUT = "expected KIND/LABEL/NAME.npy, such as raw/vertical/0001.npy"
 Maps = list[tuple[np.ndarray, int]]
 
