@@ -1,9 +1,10 @@
-"""How much faster is fine-tuning on the CPU than by HF Trainer, with length grouping and with padding to 128?
+"""How much faster is fine-tuning on the CPU than by HF Trainer: grouped by length, in random order, padded to 128?
 
 Same model, data, batch size, learning rate and its course, AdamW, clipping, dropout, epochs; only the order of the
 examples is each side's own. Every round is a training from start to end with another seed, so that the dev scores are
-compared too. The padded Trainer computes as the grouped one does, on more tokens: unless `--full` it is timed on its
-first steps.
+compared too; `--rounds 8` tells them apart from chance. The grouped Trainer goes through each epoch from the longest
+examples to the shortest, as its groups hold 50 batches: the random one is there to show what that does to the score.
+The padded Trainer computes as the others do, on more tokens: unless `--full` it is timed on its first steps.
 """
 
 from __future__ import annotations
@@ -24,8 +25,10 @@ parser.add_argument("--task", default="sst2", help="GLUE task whose examples are
 parser.add_argument("--padded-steps", type=int, default=6, help="steps of a round of the padded side")
 
 
-def trainer_of(model, data, preset, seed: int, length: int | None, only: int | None = None):
-    """HF Trainer with the preset's hyperparameters; `length` None: batches of like lengths, else all padded to it.
+def trainer_of(model, data, preset, seed: int, length: int | None, only: int | None = None, grouped: bool = True):
+    """HF Trainer with the preset's hyperparameters; `length`: what all examples are padded to, else a batch's longest.
+
+    Without `length` batches are of like lengths, or with `grouped` False of examples in random order.
 
     Its examples lie in memory and are padded by a few lines of torch: quicker than a Dataset and its tokenizer. `only`:
     so many first steps.
@@ -62,7 +65,8 @@ def trainer_of(model, data, preset, seed: int, length: int | None, only: int | N
         adam_epsilon=preset.adam_eps,
         max_grad_norm=preset.clip,
         max_steps=steps,
-        train_sampling_strategy="random" if length else "group_by_length",  # group_by_length=True before version 5
+        # before version 5: group_by_length=True
+        train_sampling_strategy="group_by_length" if grouped and not length else "random",
         bf16=preset.precision == "bf16",
         seed=seed,
         logging_strategy="no",
@@ -139,6 +143,7 @@ def main() -> None:
     sides = {
         "ours": lambda model, seed: lambda: finetune(model, train, preset, ("bench", seed)),
         "grouped": lambda model, seed: trainer_of(model, train, preset, seed, None).train,
+        "random": lambda model, seed: trainer_of(model, train, preset, seed, None, grouped=False).train,
         "padded": lambda model, seed: trainer_of(model, train, preset, seed, 128, only).train,
     }
     timings = {side: common.Timing() for side in sides}
@@ -154,12 +159,13 @@ def main() -> None:
                 scores[side].append(score(model))
             print(f"seed {seed}: {side} {timings[side].wall[-1]:.1f} s, CPU {timings[side].cpu[-1]:.1f} s", flush=True)
     scores = {side: values for side, values in scores.items() if values}
-    of = {"ours": steps, "grouped": steps, "padded": only or steps}
+    of = dict.fromkeys(sides, steps) | {"padded": only or steps}
     per_step = {side: timing.median / of[side] for side, timing in timings.items()}
     tokens = train.lengths.mean()
     what = f"fine-tuning {kind} on {len(train)} examples of {source} ({tokens:.1f} tokens), {preset.epochs} epochs"
     for name, side, than in (
         ("finetune-trainer-grouped", "grouped", "HF Trainer, batches of like lengths"),
+        ("finetune-trainer-random", "random", "HF Trainer, random order, padded to the longest of a batch"),
         ("finetune-padded-128", "padded", "HF Trainer, padded to 128"),
     ):
         both = {key: timings[key] for key in ("ours", side)}

@@ -22,6 +22,7 @@ SPEED = {
     "magnitude-search-time": ("magnitude search, time", 20.0),
     "magnitude-search-memory": ("magnitude search, memory", 4.0),
     "finetune-trainer-grouped": ("fine-tuning against Trainer, grouped by length", 1.3),
+    "finetune-trainer-random": ("fine-tuning against Trainer, random order", 1.3),
     "finetune-padded-128": ("fine-tuning against Trainer, padded to 128", 4.0),
     "retrain-compact": ("retraining the compact model: share of the FLOPs saved", 0.9),
     "report-demo-seconds": ("`make report` on the demo", 1.0),
