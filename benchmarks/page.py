@@ -55,8 +55,8 @@ NO_GPU = (
 )
 DEVICES = (
     "One cell on one device gives the same bits each time, however many threads it is told to use. Other instructions "
-    "add up in another order: from the same weights, logits may differ by no more than the tolerance; trained anew, the "
-    "differences grow with every step."
+    "add up in another order: from the same weights, logits may differ by no more than the tolerance; trained anew, "
+    "the differences grow with every step."
 )
 GROWS = (
     "Each curve is fitted by a power law in its size. A step grows faster than its work where the first exponent is "
@@ -176,7 +176,8 @@ def benchmarks_page(found: dict[str, dict]) -> str:
     parts += [details(found[name], title) for name, (title, _) in SPEED.items() if name in found]
     parts += ["## How cost grows", "", *growth(found)]
     if "devices" in found:
-        parts += ["## How far devices lie apart", "", DEVICES, "", details(found["devices"], "the same cells elsewhere")]
+        told = details(found["devices"], "the same cells elsewhere")
+        parts += ["## How far devices lie apart", "", DEVICES, "", told]
     return "\n".join(parts).rstrip() + "\n"
 
 

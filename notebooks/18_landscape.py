@@ -23,6 +23,10 @@
 # **What was run.** {glue:text}`run_on_landscape`. {glue:text}`landscape_examples` It took {glue:text}`landscape_cost`, retraining
 # included where weights were not stored. Nothing is computed on this page: the records came with the repository.
 #
+# **The answer.** Shape: {glue:text}`landscape_flat_near` Connections within one seed, as barriers on straight paths between
+# retrained subnetworks: good to random {glue:text}`landscape_good_random`; good to bad {glue:text}`landscape_good_bad`; the
+# second less the first, paired: {glue:text}`landscape_nearer`.
+#
 # **How it is measured.** A direction is random noise on the encoder's weight matrices, *filter-normalised*
 # {cite}`li2018`: each filter (a row of a matrix, all that feeds one unit) gets the norm of the filter it moves, so a step
 # of size 1 is as large as the weights themselves, in every network. Biases, LayerNorms, embeddings and the classifier stay,

@@ -23,6 +23,9 @@
 # **What was run.** {glue:text}`run_on_probes`. It took {glue:text}`probes_cost`. {glue:text}`probes_words` Nothing is computed on
 # this page: the records came with the repository.
 #
+# **The answer.** Of the demo language, subnetworks retrained: {glue:text}`probes_retrained` But the *pre-trained* weights under the same
+# masks, never fine-tuned: {glue:text}`probes_masked` Of English, real BERT, pruned: {glue:text}`english_pruned`
+#
 # **How it is measured.** The grammar of the demo language knows everything about its sentences, so it annotates them. A
 # *probe* is a linear classifier that reads one layer's hidden state at a word; it is fitted in closed form, nothing is
 # tuned. The sentences are in no pre-training text and no train set, and test sentences are not among those it learnt from.

@@ -1,8 +1,8 @@
 """Make the records of chapter 17 anew: python scripts/pretraining.py FOLDER [SEED ...] [METHOD ...].
 
-Run it in the repository's folder. Each model of models/pretraining goes the whole path on the nine tasks of the demo, of
-s-pruning, or of the methods named (structured, magnitude). All corpora get one seed before any gets the next, so that
-records of a run that was stopped still compare; started again, it goes on.
+Run it in the repository's folder. Each model of models/pretraining goes the whole path on the nine tasks of the demo,
+of s-pruning, or of the methods named (structured, magnitude). All corpora get one seed before any gets the next, so
+that records of a run that was stopped still compare; started again, it goes on.
 """
 
 from __future__ import annotations
@@ -16,8 +16,12 @@ from lottery_utils.report.pretraining import WEIGHTS, models_in
 STAGES = ["finetune", "search", "control", "score", "retrain"]
 
 
-def main(folder: str, *words: str) -> int:
-    """Compute what is missing in the results folder `folder`, in one process; 1 where a cell failed."""
+def main(folder: str = "", *words: str) -> int:
+    """Compute what is missing in the results folder, in one process; 1 where a cell failed, 2 for bad input."""
+    wrong = [word for word in words if word not in METHODS and not word.isdecimal()]
+    if not folder or wrong:
+        print(f"expected FOLDER [SEED ...] [METHOD ...], methods {', '.join(METHODS)}, got {wrong}", file=sys.stderr)
+        return 2
     fine, methods = True, [word for word in words if word in METHODS] or ["structured"]
     for seed in [int(word) for word in words if word not in METHODS] or PRESETS["demo"].seeds:
         for model in models_in():

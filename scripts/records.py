@@ -2,9 +2,9 @@
 
 FOLDER is a results folder; fine-tuned models that lie there are used. QUESTION is one of the lists below; the run
 can be stopped and started again. Values are JSON or bare text, as with `lottery run --set`. Chapter 20 was made by
-"sums", "exact", "running" and "released" (demo and laptop), "retrained", "batched", "batches" and "shuffled" (demo), from
-"running" on with two seeds; chapter 21 by "halves_s" and "held_out_s" (demo with two seeds, laptop). The laptop's runs
-had precision=bf16 and 'tasks=["cola","mrpc","stsb"]'. The other questions go on from there.
+"sums", "exact", "running", "released", "retrained", "batched", "batches" and "shuffled" (demo and laptop), the demo's
+from "running" on with two seeds; chapter 21 by "halves_s" and "held_out_s" (demo with two seeds, laptop). The laptop's
+runs had precision=bf16 and 'tasks=["cola","mrpc","stsb"]'. The other questions go on from there.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The lean forward pass computes what transformers computes, gradients and training included."""
 
 import copy
+import dataclasses
 
 import numpy as np
 import pytest
@@ -64,6 +65,19 @@ def test_types_reach_the_embeddings():
     with torch.no_grad():
         plain = model(**collate(data, order, CPU).inputs).logits
         torch.testing.assert_close(Lean(model)(batch), plain, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta"])
+def test_a_padding_token_in_the_text_counts_as_transformers_counts_it(family):
+    model, data = some_model(family, False), toy_data(20, 0)
+    ids = data.ids.copy()
+    ids[data.starts[:-1:2] + 2] = data.pad  # the third token of every other example
+    data = dataclasses.replace(data, ids=ids)
+    assert is_lean(model, data.ids) == (family == "bert")
+    rows = [torch.from_numpy(ids[a:b].astype(np.int64))[None] for a, b in zip(data.starts, data.starts[1:])]
+    with torch.no_grad():
+        one_by_one = torch.cat([model(input_ids=row).logits for row in rows])
+    np.testing.assert_allclose(predict(model, data), one_by_one.numpy(), atol=1e-5)
 
 
 def test_packed_batches_hold_every_row_once_and_few_tokens():

@@ -40,8 +40,8 @@ def raw(question: str, preset: str = "demo") -> list[tuple[dict, Path]]:
 
 
 @lru_cache
-def rules() -> dict:
-    return sums.rule_studies(study("importance"))
+def rules(preset: str = "demo") -> dict:
+    return sums.rule_studies(study("importance", preset))
 
 
 @lru_cache
@@ -55,8 +55,8 @@ def chosen() -> pd.DataFrame:
 
 
 @lru_cache
-def searched() -> pd.DataFrame:
-    return sums.searched(rules())
+def searched(preset: str = "demo") -> pd.DataFrame:
+    return sums.searched(rules(preset))
 
 
 def interval(differences: dict[tuple[str, int], float]) -> tuple[float, float, float]:
@@ -97,9 +97,10 @@ def test_batches_of_one_are_exact_in_the_records():
             np.testing.assert_allclose(arrays["running_heads"][-1, 2], arrays["batched_heads"][-1, 0], rtol=1e-5)
 
 
-def test_sizes_and_masks_of_the_rules():
+@pytest.mark.parametrize("preset", ["demo", "laptop"])
+def test_sizes_and_masks_of_the_rules(preset):
     shares, masks = {}, {}
-    for record, folder in raw("importance"):
+    for record, folder in raw("importance", preset):
         if record["cell"]["stage"] == "search" and not record["degenerate"]:
             key = (json.dumps(record["inputs"]["settings"]), record["cell"]["task"], record["cell"]["seed"])
             shares[key] = record["shares"]["prunable"]
@@ -107,14 +108,47 @@ def test_sizes_and_masks_of_the_rules():
             masks[key] = course["heads"][np.flatnonzero(course["passed"])[-1]].astype(bool)
     exact, running = json.dumps({}), json.dumps({"importance": "running"})
     pairs = [key[1:] for key in shares if key[0] == running and (exact, *key[1:]) in shares]
-    found = searched()
+    found = searched(preset)
     difference = {pair: shares[(running, *pair)] - shares[(exact, *pair)] for pair in pairs}
     same(sums.differences(found, ("weights",))["running 64", "weights"], interval(difference))
     alike = {pair: [masks[(name, *pair)] for name in (exact, running)] for pair in pairs}
     jaccard = pd.Series({pair: (a & b).sum() / (a | b).sum() for pair, (a, b) in alike.items()})
-    shown = sums.alike({rule: rules()[rule] for rule in ("exact", "running 64")})
+    shown = sums.alike({rule: rules(preset)[rule] for rule in ("exact", "running 64")})
     shown = shown[(shown["rule"] == "running 64") & (shown["component"] == "head")]
     assert shown["jaccard"].mean() == pytest.approx(jaccard.groupby(level=0).mean().mean())
+
+
+@pytest.mark.parametrize("stage", ["score", "retrain"])
+def test_scores_of_good_and_bad_ones_with_the_real_bert(stage):
+    """By upstream addresses: which search a score goes back to, not which settings it has."""
+    records = {record["address"]: record for record, _ in raw("importance", "laptop")}
+    rule_of = {
+        address: json.dumps(record["inputs"]["settings"])
+        for address, record in records.items()
+        if record["cell"]["stage"] == "search"
+    }
+    full = {
+        (record["cell"]["task"], record["cell"]["seed"]): record["score"]
+        for record in records.values()
+        if record["cell"]["stage"] == "finetune"
+    }
+    scores = {}
+    for record in records.values():
+        cell, above = record["cell"], record
+        if cell["stage"] != stage:
+            continue
+        while above["address"] not in rule_of:  # a bad one hangs on the good one's search through its control
+            (above,) = [records[a] for a in above["upstream"].values() if "-finetune-" not in a]
+        key = cell["task"], cell["seed"]
+        scores[rule_of[above["address"]], cell["subnetwork"], key] = record["score"] / full[key]
+    exact, running = json.dumps({}), json.dumps({"importance": "running"})
+    found = sums.differences(searched("laptop"), sums.SCORES)
+    for subnetwork in ("good", "bad"):
+        keys = [key for rule, name, key in scores if rule == running and name == subnetwork]
+        assert len(keys) == 6
+        difference = {key: scores[running, subnetwork, key] - scores[exact, subnetwork, key] for key in keys}
+        column = f"{subnetwork} retrained" if stage == "retrain" else subnetwork
+        same(found["running 64", column], interval(difference))
 
 
 def test_scores_on_the_half_that_chose_and_on_the_other():

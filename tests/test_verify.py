@@ -6,19 +6,25 @@ import json
 import os
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from made_up_records import make_study
 from safetensors.numpy import save_file
 
 from lottery_utils.cli import main
+from lottery_utils.errors import CellFailed, UserError
 from lottery_utils.experiment import store as stores
+from lottery_utils.experiment.cells import Cell
 from lottery_utils.experiment.claims import claim
 from lottery_utils.experiment.form import mask_problem
 from lottery_utils.experiment.gc import find_garbage, remove
+from lottery_utils.experiment.stage import Work
 from lottery_utils.experiment.store import CHECKPOINT, MASK, RECORD, Damaged, Store
 from lottery_utils.experiment.verify import BAD, KINDS, verify_store
+from lottery_utils.pruning.masks import StructuredMask, WeightMask
 
 ARGUMENTS = ["--preset", "paper", "--tasks", "mrpc", "--seeds", "1", "2"]
 ARGUMENTS += ["--set", "model=nowhere-model", "data=nowhere-data"]
@@ -194,6 +200,28 @@ def test_a_mask_of_an_older_layout_is_damage_that_the_next_run_repairs(study, tm
     for content in (b"", b"12345678", b"\xff" * 64, b"\x02\0\0\0\0\0\0\0[]", b"\x02\0\0\0\0\0\0\0{}"):
         path.write_bytes(content)
         assert mask_problem(path)
+
+
+def test_a_mask_of_the_other_kind_is_not_scored(study, tmp_path):
+    masks = {
+        "structured": StructuredMask(np.ones((2, 3), bool), np.ones(2, bool)),
+        "magnitude": WeightMask({"w": torch.ones(4, dtype=torch.bool)}),
+    }
+    for method, other in (("structured", "magnitude"), ("magnitude", "structured")):
+        search = Cell("mrpc", 1, "search", method, "good")
+        file = SimpleNamespace(file=lambda address, name: tmp_path / name)
+        work = Work(search, study.preset, "model", "data", file, torch.device("cpu"))
+        masks[method].save(tmp_path / MASK)
+        assert work.mask(search) == masks[method]
+        masks[other].save(tmp_path / MASK)
+        with pytest.raises(CellFailed, match=f"expected a {type(masks[method]).__name__}"):
+            work.mask(search)
+
+
+def test_a_file_where_the_scratch_folder_should_be_is_named(study):
+    (study.store.root / ".scratch").write_text("")
+    with pytest.raises(UserError, match="move what is in its way"):
+        study.store.scratch("one")
 
 
 # gc

@@ -72,7 +72,10 @@ class Work:
         """The stored mask of a search or control cell, its checksum verified."""
         path = self.store.file(self.address(cell), MASK)
         try:
-            return load_mask(path)
+            mask, kind = load_mask(path), StructuredMask if cell.method == "structured" else WeightMask
+            if not isinstance(mask, kind):
+                raise UserError(f"{path}: expected a {kind.__name__}, got a {type(mask).__name__}")
+            return mask
         except UserError as error:  # a stored file, not the user's: this cell fails, the others go on
             raise CellFailed(f"{self.cell.name}: {error} (of {cell.name}; see 'lottery verify')") from None
 

@@ -202,7 +202,10 @@ class Store:
     def scratch(self, address: str) -> Path:
         """A folder for files about `address` that are no result and may be deleted at any time."""
         path = self.root / ".scratch" / address
-        path.mkdir(parents=True, exist_ok=True)
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"cannot make the folder {path}: {error.strerror}; move what is in its way") from None
         return path
 
     # failures: what went wrong with a cell that has no record

@@ -74,7 +74,8 @@ def price_sentence(one: Effect) -> str:
     """What keeping examples from training costs the full model."""
     if not one.tasks:
         return "What holding examples out of training costs was not measured."
-    return f"Trained without the held-out examples instead of on all, the full model's dev score changes by {told(one)}."
+    change = told(one)
+    return f"Trained without the held-out examples instead of on all, the full model's dev score changes by {change}."
 
 
 def threshold_sentence(found: pd.DataFrame) -> str:
