@@ -73,7 +73,7 @@ def test_a_padding_token_in_the_text_counts_as_transformers_counts_it(family):
     ids = data.ids.copy()
     ids[data.starts[:-1:2] + 2] = data.pad  # the third token of every other example
     data = dataclasses.replace(data, ids=ids)
-    assert is_lean(model, data.ids) == (family == "bert")
+    assert is_lean(model, data) == (family == "bert")
     rows = [torch.from_numpy(ids[a:b].astype(np.int64))[None] for a, b in zip(data.starts, data.starts[1:])]
     with torch.no_grad():
         one_by_one = torch.cat([model(input_ids=row).logits for row in rows])

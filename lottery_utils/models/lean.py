@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -52,16 +51,18 @@ class Seen:
     gated_mlp: torch.Tensor | None = None
 
 
-def is_lean(model: nn.Module, ids: np.ndarray | None = None) -> bool:
+def is_lean(model: nn.Module, data=None) -> bool:
     """Whether `Lean` computes what `model` computes: a classifier of a family with BERT's layers, without hooks.
 
-    `ids`: the examples' tokens, end to end. RoBERTa gives no position to a padding token, not even to one in the text.
+    `data`: the examples it is to compute, if known. RoBERTa gives no position to a padding token, not even to one in
+    the text.
     """
     kind = getattr(getattr(model, "config", None), "model_type", None)
     known = kind in FAMILIES and FAMILIES[kind].lean
     if not known or not type(model).__name__.endswith("ForSequenceClassification"):
         return False
-    if ids is not None and FAMILIES[kind].padded_positions and (ids == model.config.pad_token_id).any():
+    padded = data is not None and FAMILIES[kind].padded_positions
+    if padded and (data.ids == model.config.pad_token_id).any():
         return False
     return not any(m._forward_hooks or m._forward_pre_hooks or m._backward_hooks for m in model.modules())
 

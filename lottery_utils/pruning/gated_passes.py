@@ -27,7 +27,7 @@ def open_passes(
     keep: int | None = None,
 ) -> Passes | GatedPasses:
     """The fastest passes that `model` allows; a context manager, see `Passes`."""
-    if is_lean(model, getattr(data, "ids", None)):
+    if is_lean(model, data):
         return Passes(model, data, precision, heads, mlps, keep)
     return GatedPasses(model, data, precision, heads, mlps)
 

@@ -34,7 +34,7 @@ def predict(model: torch.nn.Module, encoded: Encoded, precision: str = "fp32") -
     device = model_device(model)
     forward = forward_of(model, encoded, device)
     out: np.ndarray | None = None
-    packs = device.type == "cpu" and is_lean(model, getattr(encoded, "ids", None))
+    packs = device.type == "cpu" and is_lean(model, encoded)
     for rows in packed_batches(encoded, CHUNK) if packs else eval_batches(encoded):
         with autocast(device, precision):
             logits, rows = forward(rows)

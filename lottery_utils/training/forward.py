@@ -24,7 +24,7 @@ def forward_of(model: nn.Module, data: Encoded, device: torch.device, lean: Lean
     Classifiers of families with BERT's layers compute on packed examples; any other model, and one with hooks, is
     called as `model(**inputs).logits` with padded batches.
     """
-    if lean is None and is_lean(model, getattr(data, "ids", None)):
+    if lean is None and is_lean(model, data):
         lean = Lean(model)
     if lean is None:
         return _plain(model, data, device)
@@ -67,7 +67,7 @@ def trained_parts(model: nn.Module, data: Encoded, device: torch.device, weight_
     (DistilBERT with sinusoidal positions) is called as it is: the lean view would keep stacked weights as they were.
     """
     params = [p for p in model.parameters() if p.requires_grad and p.numel()]
-    if not is_lean(model, getattr(data, "ids", None)) or not all(p.requires_grad for p in model.parameters()):
+    if not is_lean(model, data) or not all(p.requires_grad for p in model.parameters()):
         yield Trained(_plain(model, data, device), [Part(p, (p,)) for p in params], None, data)
         return
     with torch.no_grad():

@@ -84,7 +84,7 @@ def finetune_together(models: list[nn.Module], train: Encoded, preset, keys: lis
     that is not finite.
     """
     shapes = [[p.shape for p in model.parameters()] for model in models]
-    if not all(map(is_lean, models)) or any(shape != shapes[0] for shape in shapes):
+    if not all(is_lean(model, train) for model in models) or any(shape != shapes[0] for shape in shapes):
         raise ValueError("runs together need models of one shape that the lean path takes")
     device, begin = model_device(models[0]), time.perf_counter()
     epochs, orders = planned_epochs(len(train), preset), []
