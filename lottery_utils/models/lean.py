@@ -15,6 +15,7 @@ from torch import nn
 
 from .anatomy import FAMILIES, Anatomy, anatomy
 from .packed import Packed, attend, attend_first
+from .sublayers import attention_half, is_exact_gelu, is_written_out, mlp_half
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Layer:
     norms: tuple[nn.LayerNorm, nn.LayerNorm]
     drops: tuple[float, float, float]
     mlp: bool  # whether it is still there
+    exact_gelu: bool
     ghosts: Layer | None = None
     mlp_gate: float = 1.0
 
@@ -112,6 +114,7 @@ class Lean:
             tuple(layer.get_submodule(path) for path in family.norms),
             drops,
             view.mlp_in(i).out_features > 0,
+            is_exact_gelu(layer.get_submodule(family.activation)),
         )
 
     def head(self, first: torch.Tensor) -> torch.Tensor:
@@ -133,6 +136,25 @@ def block(
     Tensors in `seen` require gradients even where nothing below them does.
     """
     drops = layer.drops if training else (0.0, 0.0, 0.0)
+    written = seen is None and is_written_out(x, batch.mask)
+    if written and layer.heads:
+        x = attention_half(x, layer, batch, last, drops[:2])
+    else:
+        x = _attended(layer, x, batch, last, drops, seen)
+    if not layer.mlp:
+        return layer.norms[1].forward(x)
+    if written and layer.exact_gelu and layer.mlp_gate == 1.0:
+        return mlp_half(x, layer.mlp_in, layer.mlp_out, layer.norms[1], drops[2])
+    # forward() and not a call: there are no hooks, and with small models the time of calls counts
+    mlp = layer.mlp_out.forward(layer.activation.forward(layer.mlp_in.forward(x)))
+    gated = mlp if layer.mlp_gate == 1.0 else mlp * layer.mlp_gate
+    if seen is not None:
+        seen.mlp, seen.gated_mlp = mlp, _leaf(gated)
+    return layer.norms[1].forward(x + _dropped(gated, drops[2]))
+
+
+def _attended(layer: Layer, x: torch.Tensor, batch: Packed, last: bool, drops, seen: Seen | None) -> torch.Tensor:
+    """The first half of a layer, operation by operation."""
     rest = x[batch.first] if last else x
     if layer.heads:
         context = _contexts(layer, x, rest, batch, last, drops[0])
@@ -145,15 +167,7 @@ def block(
         seen.attention = attention = _leaf(attention)
         with torch.no_grad():
             seen.ghosts = _contexts(layer.ghosts, x, rest, batch, last, 0.0), layer.ghosts.out
-    # forward() and not a call: there are no hooks, and with small models the time of calls counts
-    x = layer.norms[0].forward(rest + _dropped(attention, drops[1]))
-    if not layer.mlp:
-        return layer.norms[1].forward(x)
-    mlp = layer.mlp_out.forward(layer.activation.forward(layer.mlp_in.forward(x)))
-    gated = mlp if layer.mlp_gate == 1.0 else mlp * layer.mlp_gate
-    if seen is not None:
-        seen.mlp, seen.gated_mlp = mlp, _leaf(gated)
-    return layer.norms[1].forward(x + _dropped(gated, drops[2]))
+    return layer.norms[0].forward(rest + _dropped(attention, drops[1]))
 
 
 def _contexts(layer: Layer, x, rest, batch: Packed, last: bool, drop: float) -> torch.Tensor:

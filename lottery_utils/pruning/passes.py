@@ -33,7 +33,7 @@ def memory_to_keep(device: torch.device) -> int:
     """
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0] // 8
-    most = 2**31 if torch.get_num_threads() > 1 else 2**27
+    most = 2**31 if torch.get_num_threads() > 1 else 2**28
     try:
         free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError):  # not every system says

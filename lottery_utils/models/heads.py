@@ -1,0 +1,159 @@
+"""Softmax attention over packed examples on a CPU, in float32, with its gradient written out.
+
+At the lengths of GLUE torch's attention kernel takes two to three times as long, most of it in the backward pass. Here
+every group of equally long examples is a few batched products over (count * heads) matrices.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch.autograd.function import once_differentiable
+
+if TYPE_CHECKING:
+    from .packed import Group
+
+VECTOR = 16  # floats of a CPU's widest vector: torch's softmax takes rows shorter than that one number at a time
+
+
+class Heads(torch.autograd.Function):
+    """Every token attends to its own example: qkv (T, 3 * heads * dim) to the contexts (T, heads * dim)."""
+
+    @staticmethod
+    def forward(ctx, qkv, groups, heads, drop):
+        out, saved = heads_forward(qkv, groups, heads, drop)
+        ctx.save_for_backward(*saved)
+        ctx.groups, ctx.heads, ctx.drop = groups, heads, drop
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        return heads_backward(grad, ctx.saved_tensors, ctx.groups, ctx.heads, ctx.drop), None, None, None
+
+
+class FirstHeads(torch.autograd.Function):
+    """First tokens attend to their examples: q (B, heads * dim), kv (T, 2 * heads * dim) to contexts like q."""
+
+    @staticmethod
+    def forward(ctx, q, kv, groups, heads, drop):
+        out, saved = first_forward(q, kv, groups, heads, drop)
+        ctx.save_for_backward(*saved)
+        ctx.groups, ctx.heads, ctx.drop = groups, heads, drop
+        return out
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        return *first_backward(grad, ctx.saved_tensors, ctx.groups, ctx.heads, ctx.drop), None, None, None
+
+
+def heads_forward(qkv: torch.Tensor, groups: tuple[Group, ...], heads: int, drop: float) -> tuple[torch.Tensor, list]:
+    """What `Heads` computes, and the tensors that `heads_backward` needs."""
+    out, saved = qkv.new_empty(len(qkv), qkv.shape[1] // 3), []
+    for group in groups:
+        rows = slice(group.token, group.token + group.tokens)
+        parts = _by_head(qkv[rows], group, 3, heads)
+        context, *kept = _mix(*parts.unbind(), drop)
+        _by_token(context, out[rows], group, 1, heads)
+        saved += [parts, *kept]
+    return out, saved
+
+
+def heads_backward(grad: torch.Tensor, saved, groups: tuple[Group, ...], heads: int, drop: float) -> torch.Tensor:
+    """The gradient (T, 3 * heads * dim) of `heads_forward`'s qkv from that of its contexts (T, heads * dim)."""
+    out, each = grad.new_empty(len(grad), 3 * grad.shape[1]), 3 if drop else 2
+    for number, group in enumerate(groups):
+        rows = slice(group.token, group.token + group.tokens)
+        parts, *kept = saved[each * number : each * (number + 1)]
+        grads = torch.empty_like(parts)
+        _unmix(_by_head(grad[rows], group, 1, heads)[0], parts.unbind(), kept, grads.unbind())
+        _by_token(grads, out[rows], group, 3, heads)
+    return out
+
+
+def first_forward(
+    q: torch.Tensor, kv: torch.Tensor, groups: tuple[Group, ...], heads: int, drop: float
+) -> tuple[torch.Tensor, list]:
+    """What `FirstHeads` computes, and the tensors that `first_backward` needs."""
+    out, saved = [], [q]
+    for group in groups:
+        query = _queries(q, group, heads)
+        parts = _by_head(kv[group.token : group.token + group.tokens], group, 2, heads)
+        context, *kept = _mix(query, *parts.unbind(), drop)
+        out.append(context.view(group.count, -1))
+        saved += [parts, *kept]
+    return (out[0] if len(out) == 1 else torch.cat(out)), saved
+
+
+def first_backward(
+    grad: torch.Tensor, saved, groups: tuple[Group, ...], heads: int, drop: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The gradients of `first_forward`'s q and kv from that of its contexts (B, heads * dim)."""
+    (q, *saved), each, grad = saved, 3 if drop else 2, grad.contiguous()
+    of_q = torch.empty_like(q)
+    of_kv = grad.new_empty(sum(group.tokens for group in groups), 2 * grad.shape[1])
+    for number, group in enumerate(groups):
+        parts, *kept = saved[each * number : each * (number + 1)]
+        grads = torch.empty_like(parts)
+        places = (_queries(of_q, group, heads), *grads.unbind())
+        _unmix(_queries(grad, group, heads), (_queries(q, group, heads), *parts.unbind()), kept, places)
+        _by_token(grads, of_kv[group.token : group.token + group.tokens], group, 2, heads)
+    return of_q, of_kv
+
+
+def _mix(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, drop: float) -> list[torch.Tensor]:
+    """Contexts of batches of queries, keys and values (.., length, dim); their shares; and with dropout its factors."""
+    scores = torch.baddbmm(q.new_empty(1), q, k.transpose(1, 2), beta=0, alpha=q.shape[-1] ** -0.5)
+    shares = _softmax(scores)
+    if not drop:
+        return [torch.bmm(shares, v), shares]
+    kept = torch.empty_like(shares).bernoulli_(1 - drop).div_(1 - drop)
+    return [torch.bmm(shares * kept, v), shares, kept]
+
+
+def _unmix(grad: torch.Tensor, qkv, saved: list[torch.Tensor], places) -> None:
+    """Put the gradients of `_mix`'s q, k and v into `places`, from that of its contexts."""
+    (q, k, v), (shares, *kept), (of_q, of_k, of_v) = qkv, saved, places
+    none, scale = grad.new_empty(1), q.shape[-1] ** -0.5
+    torch.bmm((shares * kept[0] if kept else shares).transpose(1, 2), grad, out=of_v)
+    inner = torch.bmm(grad, v.transpose(1, 2))
+    if kept:
+        inner.mul_(kept[0])
+    inner = _softmax_backward(inner, shares)
+    torch.baddbmm(none, inner, k, beta=0, alpha=scale, out=of_q)
+    torch.baddbmm(none, inner.transpose(1, 2), q, beta=0, alpha=scale, out=of_k)
+
+
+def _softmax(scores: torch.Tensor) -> torch.Tensor:
+    """Softmax over the last dimension; `scores` may be overwritten."""
+    if scores.shape[-1] >= VECTOR:
+        return torch.softmax(scores, -1)
+    scores.sub_(scores.amax(-1, keepdim=True)).exp_()
+    return scores.div_(scores.sum(-1, keepdim=True))
+
+
+def _softmax_backward(grad: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
+    """The gradient of `_softmax`'s scores from that of its shares, `grad`, which may be overwritten."""
+    if shares.shape[-1] >= VECTOR:
+        return torch._softmax_backward_data(grad, shares, -1, shares.dtype)
+    grad.mul_(shares)
+    return grad.addcmul_(shares, grad.sum(-1, keepdim=True), value=-1)
+
+
+def _queries(q: torch.Tensor, group: Group, heads: int) -> torch.Tensor:
+    """One query a head and example, (count * heads, 1, dim), of q (B, heads * dim): a view."""
+    return q[group.example : group.example + group.count].view(group.count * heads, 1, -1)
+
+
+def _by_head(x: torch.Tensor, group: Group, parts: int, heads: int) -> torch.Tensor:
+    """Copy (tokens, parts * heads * dim) to (parts, count * heads, length, dim)."""
+    x = x.view(group.count, group.length, parts, heads, -1).permute(2, 0, 3, 1, 4)
+    return x.reshape(parts, group.count * heads, group.length, x.shape[-1])
+
+
+def _by_token(x: torch.Tensor, out: torch.Tensor, group: Group, parts: int, heads: int) -> None:
+    """Copy what `_by_head` makes back into `out` (tokens, parts * heads * dim)."""
+    x = x.view(parts, group.count, heads, group.length, -1).permute(1, 3, 0, 2, 4)
+    out.view(group.count, group.length, parts, heads, -1).copy_(x)
