@@ -77,7 +77,8 @@ class _MLPHalf(_Half):
         x, inner, active, w_in, w_out, *closed = ctx.saved_tensors
         direct, change, *of_norm = _Half.reopen(ctx, grad, *closed)
         of_out = _of_linear(ctx, change, active, *ctx.places[2:])
-        of_inner = _aten.gelu_backward(torch.mm(change, w_out), inner)
+        of_active = torch.mm(change, w_out)
+        of_inner = _aten.gelu_backward.grad_input(of_active, inner, grad_input=of_active)
         of_in = _of_linear(ctx, of_inner, x, *ctx.places[:2])
         of_x = direct.addmm_(of_inner, w_in) if ctx.needs_input_grad[0] else None
         return of_x, *of_in, *of_out, *of_norm, None, None
