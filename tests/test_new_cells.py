@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import small_world
 import torch
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from lottery_utils.errors import CellFailed, UserError
 from lottery_utils.experiment import train_stages
@@ -165,6 +166,20 @@ def test_a_bilstm_does_not_see_padding():
         among = model(long, torch.tensor([[3], [5]]))
     torch.testing.assert_close(among[:1], alone)
     assert not torch.allclose(among[1:], alone)
+
+
+def test_a_bilstm_is_torchs_on_packed_sequences():
+    model = word_models.WordModel("bilstm", 20, 1, 2).eval()
+    ids, lengths = torch.randint(2, 20, (5, 9)), torch.tensor([9, 1, 4, 9, 7])
+    ids[torch.arange(9) >= lengths[:, None]] = word_models.PAD
+    both = torch.nn.LSTM(64, 64, bidirectional=True, batch_first=True)
+    for suffix, lstm in zip(("", "_reverse"), model.lstms):
+        for name, value in lstm.named_parameters():
+            getattr(both, name + suffix).data = value.data
+    with torch.inference_mode():
+        packed = pack_padded_sequence(model.embed(ids), lengths, batch_first=True, enforce_sorted=False)
+        states, _ = pad_packed_sequence(both(packed)[0], batch_first=True, padding_value=-math.inf)
+        torch.testing.assert_close(model.encode(ids, lengths), states.amax(1))
 
 
 def test_a_loss_that_is_not_finite_stops_a_word_model(monkeypatch):

@@ -33,7 +33,6 @@ class Fingerprints:
     def __init__(self, preset: Preset, store: Store, reading: bool = False, stored: bool = False):
         self.preset, self.store, self.reading, self.stored = preset, store, reading or stored, stored
         self._found: dict[str, str] = {}
-        self._kept: list[dict] | None = None
 
     def model(self) -> str:
         """Fingerprint of the pre-trained model; raises UserError when the model cannot be had."""
@@ -109,9 +108,8 @@ class Fingerprints:
         """The store's records, read once where none are being made."""
         if not self.stored:
             return self.store.records()
-        if self._kept is None:
-            self._kept = list(self.store.records())
-        return self._kept
+        root = self.store.root
+        return _kept_records(root, root.stat().st_mtime_ns) if root.is_dir() else ()
 
     def _recorded(self, task: str) -> str | None:
         """The one fingerprint the store's records have for the model, or for a task's data; None if not just one."""
@@ -131,6 +129,12 @@ class Fingerprints:
             if len(values) == 1:
                 return values.pop()
         return None
+
+
+@functools.lru_cache(maxsize=4)
+def _kept_records(root: Path, changed: int) -> list[dict]:
+    """The records in a folder that had its last cell added or removed at `changed`: several studies look at one."""
+    return list(Store(root).records())
 
 
 def label(source: str) -> str:

@@ -7,6 +7,7 @@ This module alone knows file names. It imports no torch.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -22,6 +23,7 @@ from .identity import PROTOCOL, canonical
 
 FORMAT = 1
 LARGEST = 16_000_000  # bytes of a record; real ones take some 3,000
+USUAL = 30_000  # characters: what has more is looked at each time, so that little is remembered
 RECORD = "record.json"
 MASK = "mask.safetensors"
 TRAJECTORY = "trajectory.safetensors"
@@ -105,20 +107,10 @@ class Store:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise Damaged(f"{address}: {RECORD} cannot be read ({type(error).__name__})") from None
-        try:
-            record = json.loads(text)
-            intact = record["checksum"] == _checksum(record) and isinstance(record["files"], dict)
-        except (ValueError, KeyError, TypeError, RecursionError):
-            raise Damaged(f"{address}: {RECORD} is not a complete record") from None
-        if not intact:
-            raise Damaged(f"{address}: {RECORD} does not match its checksum")
-        if record.get("address") != address:
-            raise Damaged(f"{address}: {RECORD} belongs to {record.get('address')!r}")
-        if record.get("format") != FORMAT:
-            raise Damaged(f"{address}: record format {record.get('format')!r}, expected {FORMAT}")
-        if problem := record_problem(record, PROTOCOL):
+        look = _problem if len(text) <= USUAL else _problem.__wrapped__
+        if problem := look(text, address):
             raise Damaged(f"{address}: {RECORD} {problem}")
-        return record
+        return json.loads(text)
 
     def file(self, address: str, name: str) -> Path:
         """Path of a payload file after comparing its checksum with the record's.
@@ -276,6 +268,26 @@ class Store:
 def is_address(name: str) -> bool:
     """Whether a name is a cell's address: one path component of ASCII letters, digits and ``-_``."""
     return name.isascii() and name.replace("-", "").replace("_", "").isalnum() and len(name) < 200
+
+
+@functools.lru_cache(maxsize=4096)
+def _problem(text: str, address: str) -> str:
+    """What is wrong with a record's text, as the end of a sentence; empty when nothing is.
+
+    Remembered, as chapters read the same records again and again, and looking takes longer than reading.
+    """
+    try:
+        record = json.loads(text)
+        intact = record["checksum"] == _checksum(record) and isinstance(record["files"], dict)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return "is not a complete record"
+    if not intact:
+        return "does not match its checksum"
+    if record.get("address") != address:
+        return f"belongs to {record.get('address')!r}"
+    if record.get("format") != FORMAT:
+        return f"has record format {record.get('format')!r}, expected {FORMAT}"
+    return record_problem(record, PROTOCOL)
 
 
 def _checksum(record: dict) -> str:

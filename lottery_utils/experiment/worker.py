@@ -12,7 +12,7 @@ import signal
 import sys
 
 from .cells import Cell
-from .heap import trim
+from .heap import keep, trim
 from .job import Job
 
 
@@ -25,6 +25,7 @@ def main() -> None:
 
     from .work import compute, steady, try_model
 
+    keep()
     with steady():
         _warm_up()
         job = None
