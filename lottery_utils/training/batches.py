@@ -112,19 +112,24 @@ def pack(
     """
     rows = rows[np.argsort(-encoded.lengths[rows], kind="stable")]
     lengths = encoded.lengths[rows]
-    padded = np.full_like(lengths, lengths[0]) if (device.type != "cpu" if pad is None else pad) else lengths
+    pad = device.type != "cpu" if pad is None else pad
+    padded = np.full_like(lengths, lengths[0]) if pad else lengths
     ends = np.cumsum(padded)
     positions = np.arange(ends[-1]) - np.repeat(ends - padded, padded)
-    real = positions < np.repeat(lengths, padded)
-    where = np.where(real, np.repeat(encoded.starts[rows], padded) + positions, 0)
+    where = np.repeat(encoded.starts[rows], padded) + positions
+    real = positions < np.repeat(lengths, padded) if pad else None
+    where = np.where(real, where, 0) if pad else where
 
     def tensor(values: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(values.astype(np.int64)).to(device)
+        return torch.from_numpy(values.astype(np.int64, copy=False)).to(device)
 
-    ids = tensor(np.where(real, encoded.ids[where], encoded.pad))
-    types = tensor(np.where(real, encoded.types[where], 0)) if len(encoded.types) else None
-    mask = None if real.all() else torch.from_numpy(real.reshape(len(rows), -1)).to(device)
-    return Packed(ids, tensor(positions), types, tensor(ends - padded), _groups(padded), mask), rows
+    def picked(values: np.ndarray, blank: int) -> torch.Tensor:
+        return tensor(np.where(real, values[where], blank) if pad else values[where])
+
+    types = picked(encoded.types, 0) if len(encoded.types) else None
+    mask = torch.from_numpy(real.reshape(len(rows), -1)).to(device) if pad and not real.all() else None
+    first, groups = tensor(ends - padded), _groups(padded)
+    return Packed(picked(encoded.ids, encoded.pad), tensor(positions), types, first, groups, mask), rows
 
 
 def _groups(lengths: np.ndarray) -> tuple[Group, ...]:

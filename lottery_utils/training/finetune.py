@@ -112,7 +112,9 @@ def _one_by_one(trained: Trained, flat: Flat, batches, rates, preset, kept, devi
         if kept is not None:
             grad.mul_(kept)
         if preset.clip:
-            grad.mul_((preset.clip / (grad.norm() + 1e-6)).clamp(max=1.0))
+            share = preset.clip / (grad.norm() + 1e-6)
+            if device.type != "cpu" or share < 1:  # a GPU is not waited for
+                grad.mul_(share.clamp(max=1.0))
         optimiser.param_groups[0]["lr"] = rate
         optimiser.step()
 
