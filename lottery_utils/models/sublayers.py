@@ -110,7 +110,9 @@ class _AttentionHalf(_Half):
 
 class _FirstAttentionHalf(_Half):
     @staticmethod
-    def forward(ctx, x, w_qkv, b_qkv, w_out, b_out, norm_weight, norm_bias, norm, first, groups, heads, drop, drop_shares):
+    def forward(
+        ctx, x, w_qkv, b_qkv, w_out, b_out, norm_weight, norm_bias, norm, first, groups, heads, drop, drop_shares
+    ):
         width = len(w_qkv) // 3
         query = x[first]
         q = torch.addmm(b_qkv[:width], query, w_qkv[:width].t())
@@ -133,8 +135,9 @@ class _FirstAttentionHalf(_Half):
         of_q, of_kv = first_backward(of_context, rest[6:], ctx.groups, ctx.heads, ctx.drop_shares)
         width, of_in, of_x = len(w_qkv) // 3, (None, None), None
         if ctx.trains:
-            weight, bias = ctx.places[:2]
-            of_in = torch.empty_like(w_qkv) if weight is None else weight, grad.new_empty(3 * width) if bias is None else bias
+            of_in = ctx.places[:2]
+            if any(place is None for place in of_in):
+                of_in = torch.empty_like(w_qkv), w_qkv.new_empty(3 * width)
             _of_linear(ctx, of_q, query, *(place[:width] for place in of_in))
             _of_linear(ctx, of_kv, x, *(place[width:] for place in of_in))
         if ctx.needs_input_grad[0]:
@@ -143,7 +146,7 @@ class _FirstAttentionHalf(_Half):
 
 
 def _of_linear(ctx, grad: torch.Tensor, x: torch.Tensor, weight_place, bias_place) -> tuple:
-    """Gradients of a Linear's weight and bias, if asked for, from those of its output (T, out) and its input (T, in)."""
+    """Gradients of a Linear's weight and bias, if asked for, from its output's (T, out) and its input (T, in)."""
     if not ctx.trains:
         return None, None
     return torch.mm(grad.t(), x, out=weight_place), torch.sum(grad, 0, out=bias_place)
