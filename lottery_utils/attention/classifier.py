@@ -113,7 +113,7 @@ def _fit(batches: Iterable[list[Labelled]], steps: int, seed: int, rate: float) 
         optimiser.step()
         if schedule is not None:
             schedule.step()
-    return net.eval()
+    return net.eval().to(memory_format=torch.contiguous_format)  # as files have it
 
 
 def by_size(maps: Maps) -> list[Labelled]:
