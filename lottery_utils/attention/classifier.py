@@ -43,9 +43,9 @@ class PatternNet(nn.Module):
             nn.init.zeros_(convolution.bias)
 
     def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        x = (maps.unsqueeze(1) * GAIN).to(memory_format=torch.channels_last)
+        x = maps.unsqueeze(1) * GAIN
         for i, convolution in enumerate(self.convolutions):
-            x = F.relu(convolution(x), inplace=True)
+            x = F.relu(convolution(x))
             if i in (1, 3):
                 x = F.max_pool2d(x, 2)
         return self.out(self.narrow(x).mean(dim=(2, 3), keepdim=True)).flatten(1)
@@ -98,8 +98,8 @@ def train_on(maps: Maps, seed: int, steps: int = LABEL_STEPS) -> nn.Module:
 
 
 def _fit(batches: Iterable[list[Labelled]], steps: int, seed: int, rate: float) -> nn.Module:
-    net = PatternNet(torch.Generator().manual_seed(seed)).train().to(memory_format=torch.channels_last)
-    optimiser = torch.optim.Adam(net.parameters(), lr=rate, fused=True)
+    net = PatternNet(torch.Generator().manual_seed(seed)).train()
+    optimiser = torch.optim.Adam(net.parameters(), lr=rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps) if rate > RATE else None
     for groups in batches:
         count = sum(len(group.labels) for group in groups)
@@ -113,7 +113,7 @@ def _fit(batches: Iterable[list[Labelled]], steps: int, seed: int, rate: float) 
         optimiser.step()
         if schedule is not None:
             schedule.step()
-    return net.eval().to(memory_format=torch.contiguous_format)  # as files have it
+    return net.eval()
 
 
 def by_size(maps: Maps) -> list[Labelled]:
