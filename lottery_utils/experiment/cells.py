@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ..errors import UserError, shown
 from ..presets import GLUE_TASKS, METHODS, SUBNETWORKS, Preset
@@ -139,8 +140,8 @@ def upstream(cell: Cell, seeds: Iterable[int]) -> tuple[Cell, ...]:
     if cell.stage in ("search", "importance", "curve") or cell.subnetwork == "full":
         return (full(cell.task, cell.seed),)
     if cell.stage in COMPARING:  # a landscape joins networks of different seeds
-        wanted = sorted(seeds) if cell.stage == "landscape" else [cell.seed]
-        return tuple(needed for seed in wanted for needed in _compared(cell.task, seed, cell.method))
+        wanted = seeds if cell.stage == "landscape" else [cell.seed]
+        return _compared(cell.task, cell.method, tuple(sorted(wanted)))
     if cell.stage == "attention":
         return (full(cell.task, cell.seed), *_searches(cell, seeds))
     if cell.stage == "control":
@@ -156,13 +157,23 @@ def upstream(cell: Cell, seeds: Iterable[int]) -> tuple[Cell, ...]:
 
 def _searches(cell: Cell, seeds: Iterable[int]) -> tuple[Cell, ...]:
     """The searches of a cell's task and method, of all seeds."""
-    return tuple(Cell(cell.task, seed, "search", cell.method, "good") for seed in sorted(seeds))
+    return _all_searches(cell.task, cell.method, tuple(sorted(seeds)))
 
 
-def _compared(task: str, seed: int, method: str) -> list[Cell]:
-    """The full model, and mask and retraining of the good, random and bad subnetworks."""
-    retrained = [Cell(task, seed, "retrain", method, name) for name in MAGNITUDE_SUBNETWORKS]
-    return [full(task, seed), *map(mask_source, retrained), *retrained]
+# cells of every seed need the same ones of all seeds: made once, or a plan's time would grow as the seeds' square
+@lru_cache(maxsize=512)
+def _all_searches(task: str, method: str, seeds: tuple[int, ...]) -> tuple[Cell, ...]:
+    return tuple(Cell(task, seed, "search", method, "good") for seed in seeds)
+
+
+@lru_cache(maxsize=512)
+def _compared(task: str, method: str, seeds: tuple[int, ...]) -> tuple[Cell, ...]:
+    """Of each seed the full model, and mask and retraining of the good, random and bad subnetworks."""
+    cells: list[Cell] = []
+    for seed in seeds:
+        retrained = [Cell(task, seed, "retrain", method, name) for name in MAGNITUDE_SUBNETWORKS]
+        cells += [full(task, seed), *map(mask_source, retrained), *retrained]
+    return tuple(cells)
 
 
 def plan(
