@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 VECTOR = 16  # floats of a CPU's widest vector: torch's softmax takes rows shorter than that one number at a time
 
 
+def is_computed(x: torch.Tensor, mask: torch.Tensor | None) -> bool:
+    """Whether this module computes an input: on a CPU, in float32, without padding."""
+    return mask is None and x.dtype == torch.float32 and x.device.type == "cpu"
+
+
 class Heads(torch.autograd.Function):
     """Every token attends to its own example: qkv (T, 3 * heads * dim) to the contexts (T, heads * dim)."""
 
@@ -24,13 +29,13 @@ class Heads(torch.autograd.Function):
     def forward(ctx, qkv, groups, heads, drop):
         out, saved = heads_forward(qkv, groups, heads, drop)
         ctx.save_for_backward(*saved)
-        ctx.groups, ctx.heads, ctx.drop = groups, heads, drop
+        ctx.about = groups, heads, drop
         return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad):
-        return heads_backward(grad, ctx.saved_tensors, ctx.groups, ctx.heads, ctx.drop), None, None, None
+        return heads_backward(grad, ctx.saved_tensors, *ctx.about), None, None, None
 
 
 class FirstHeads(torch.autograd.Function):
@@ -40,13 +45,13 @@ class FirstHeads(torch.autograd.Function):
     def forward(ctx, q, kv, groups, heads, drop):
         out, saved = first_forward(q, kv, groups, heads, drop)
         ctx.save_for_backward(*saved)
-        ctx.groups, ctx.heads, ctx.drop = groups, heads, drop
+        ctx.about = groups, heads, drop
         return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad):
-        return *first_backward(grad, ctx.saved_tensors, ctx.groups, ctx.heads, ctx.drop), None, None, None
+        return *first_backward(grad, ctx.saved_tensors, *ctx.about), None, None, None
 
 
 def heads_forward(qkv: torch.Tensor, groups: tuple[Group, ...], heads: int, drop: float) -> tuple[torch.Tensor, list]:

@@ -12,15 +12,14 @@ import torch.nn.functional as F
 from torch import nn
 from torch.autograd.function import once_differentiable
 
-from .heads import first_backward, first_forward, heads_backward, heads_forward
+from .heads import first_backward, first_forward, heads_backward, heads_forward, is_computed
 
 _aten = torch.ops.aten
 
 
 def is_written_out(x: torch.Tensor, mask: torch.Tensor | None) -> bool:
     """Whether the halves compute this input: on a CPU, in float32, without padding."""
-    plain = mask is None and x.dtype == torch.float32 and x.device.type == "cpu"
-    return plain and not torch.is_autocast_enabled("cpu")
+    return is_computed(x, mask) and not torch.is_autocast_enabled("cpu")
 
 
 def is_exact_gelu(activation: nn.Module) -> bool:
@@ -52,7 +51,7 @@ class _Half(torch.autograd.Function):
     @staticmethod
     def reopen(ctx, grad, total, mean, scale, weight, bias, kept):
         """Gradients of x by its direct way, of what was added to it, and of the norm's weight and bias."""
-        needed = [True, ctx.trains, ctx.trains]
+        needed = [True, _trains(ctx), _trains(ctx)]
         direct, of_weight, of_bias = _aten.native_layer_norm_backward(
             grad.contiguous(), total, list(weight.shape), mean, scale, weight, bias, needed
         )
@@ -68,7 +67,7 @@ class _MLPHalf(_Half):
         out, closed = _Half.close(x, active, w_out, b_out, norm, drop)
         ctx.save_for_backward(x, inner, active, w_in, w_out, *closed)
         ctx.places = [place_of(w) for w in (w_in, b_in, w_out, b_out)]
-        ctx.trains, ctx.drop = w_in.requires_grad, drop
+        ctx.drop = drop
         return out
 
     @staticmethod
@@ -85,69 +84,60 @@ class _MLPHalf(_Half):
 
 
 class _AttentionHalf(_Half):
-    @staticmethod
-    def forward(ctx, x, w_qkv, b_qkv, w_out, b_out, norm_weight, norm_bias, norm, groups, heads, drop, drop_shares):
-        qkv = torch.addmm(b_qkv, x, w_qkv.t())
-        context, saved = heads_forward(qkv, groups, heads, drop_shares)
-        out, closed = _Half.close(x, context, w_out, b_out, norm, drop)
-        ctx.save_for_backward(x, context, w_qkv, w_out, *closed, *saved)
-        ctx.places = [place_of(w) for w in (w_qkv, b_qkv, w_out, b_out)]
-        ctx.trains, ctx.drop = w_out.requires_grad, drop
-        ctx.groups, ctx.heads, ctx.drop_shares = groups, heads, drop_shares
-        return out
+    """With `first`, places of first tokens (B,), only those attend, and only they come out."""
 
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, grad):
-        x, context, w_qkv, w_out, *rest = ctx.saved_tensors
-        direct, change, *of_norm = _Half.reopen(ctx, grad, *rest[:6])
-        of_out = _of_linear(ctx, change, context, *ctx.places[2:])
-        of_qkv = heads_backward(torch.mm(change, w_out), rest[6:], ctx.groups, ctx.heads, ctx.drop_shares)
-        of_in = _of_linear(ctx, of_qkv, x, *ctx.places[:2])
-        of_x = direct.addmm_(of_qkv, w_qkv) if ctx.needs_input_grad[0] else None
-        return of_x, *of_in, *of_out, *of_norm, *[None] * 5
-
-
-class _FirstAttentionHalf(_Half):
     @staticmethod
     def forward(
         ctx, x, w_qkv, b_qkv, w_out, b_out, norm_weight, norm_bias, norm, first, groups, heads, drop, drop_shares
     ):
-        width = len(w_qkv) // 3
-        query = x[first]
-        q = torch.addmm(b_qkv[:width], query, w_qkv[:width].t())
-        kv = torch.addmm(b_qkv[width:], x, w_qkv[width:].t())
-        context, saved = first_forward(q, kv, groups, heads, drop_shares)
-        out, closed = _Half.close(query, context, w_out, b_out, norm, drop)
-        ctx.save_for_backward(x, query, first, context, w_qkv, w_out, *closed, *saved)
+        if first is None:
+            rest, qkv = x, torch.addmm(b_qkv, x, w_qkv.t())
+            context, saved = heads_forward(qkv, groups, heads, drop_shares)
+        else:
+            rest, width = x[first], len(w_qkv) // 3
+            q = torch.addmm(b_qkv[:width], rest, w_qkv[:width].t())
+            kv = torch.addmm(b_qkv[width:], x, w_qkv[width:].t())
+            context, saved = first_forward(q, kv, groups, heads, drop_shares)
+        out, closed = _Half.close(rest, context, w_out, b_out, norm, drop)
+        ctx.save_for_backward(x, rest, first, context, w_qkv, w_out, *closed, *saved)
         ctx.places = [place_of(w) for w in (w_qkv, b_qkv, w_out, b_out)]
-        ctx.trains, ctx.drop = w_out.requires_grad, drop
-        ctx.groups, ctx.heads, ctx.drop_shares = groups, heads, drop_shares
+        ctx.drop, ctx.about = drop, (groups, heads, drop_shares)
         return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad):
-        x, query, first, context, w_qkv, w_out, *rest = ctx.saved_tensors
-        direct, change, *of_norm = _Half.reopen(ctx, grad, *rest[:6])
+        x, rest, first, context, w_qkv, w_out, *others = ctx.saved_tensors
+        closed, saved = others[:6], others[6:]
+        direct, change, *of_norm = _Half.reopen(ctx, grad, *closed)
         of_out = _of_linear(ctx, change, context, *ctx.places[2:])
         of_context = torch.mm(change, w_out)
-        of_q, of_kv = first_backward(of_context, rest[6:], ctx.groups, ctx.heads, ctx.drop_shares)
+        if first is None:
+            of_qkv = heads_backward(of_context, saved, *ctx.about)
+            of_in = _of_linear(ctx, of_qkv, x, *ctx.places[:2])
+            of_x = direct.addmm_(of_qkv, w_qkv) if ctx.needs_input_grad[0] else None
+            return of_x, *of_in, *of_out, *of_norm, *[None] * 6
+        of_q, of_kv = first_backward(of_context, saved, *ctx.about)
         width, of_in, of_x = len(w_qkv) // 3, (None, None), None
-        if ctx.trains:
+        if _trains(ctx):
             of_in = ctx.places[:2]
             if any(place is None for place in of_in):
                 of_in = torch.empty_like(w_qkv), w_qkv.new_empty(3 * width)
-            _of_linear(ctx, of_q, query, *(place[:width] for place in of_in))
+            _of_linear(ctx, of_q, rest, *(place[:width] for place in of_in))
             _of_linear(ctx, of_kv, x, *(place[width:] for place in of_in))
         if ctx.needs_input_grad[0]:
             of_x = torch.mm(of_kv, w_qkv[width:]).index_add_(0, first, direct.addmm_(of_q, w_qkv[:width]))
         return of_x, *of_in, *of_out, *of_norm, *[None] * 6
 
 
+def _trains(ctx) -> bool:
+    """Whether any of the half's weights, which stand after `x`, has a gradient."""
+    return any(ctx.needs_input_grad[1:7])
+
+
 def _of_linear(ctx, grad: torch.Tensor, x: torch.Tensor, weight_place, bias_place) -> tuple:
     """Gradients of a Linear's weight and bias, if asked for, from its output's (T, out) and its input (T, in)."""
-    if not ctx.trains:
+    if not _trains(ctx):
         return None, None
     return torch.mm(grad.t(), x, out=weight_place), torch.sum(grad, 0, out=bias_place)
 
@@ -163,9 +153,6 @@ def attention_half(x: torch.Tensor, layer, batch, last: bool, drops: tuple[float
     (T, hidden) to (T, hidden), or in the last layer to (B, hidden): there only first tokens attend. `drops`: rates of
     the attention's shares and of its output.
     """
-    norm = layer.norms[0]
-    weights = layer.qkv, layer.qkv_bias, layer.out, layer.out_bias, norm.weight, norm.bias, norm
-    about = batch.groups, layer.heads, drops[1], drops[0]
-    if last:
-        return _FirstAttentionHalf.apply(x, *weights, batch.first, *about)
-    return _AttentionHalf.apply(x, *weights, *about)
+    norm, first = layer.norms[0], batch.first if last else None
+    weights = layer.qkv, layer.qkv_bias, layer.out, layer.out_bias, norm.weight, norm.bias
+    return _AttentionHalf.apply(x, *weights, norm, first, batch.groups, layer.heads, drops[1], drops[0])
