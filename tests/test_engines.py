@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import json
+import platform
+import subprocess
 import sys
 
 import pytest
@@ -279,3 +281,9 @@ def test_show_says_what_an_address_was_made_of_and_what_differs(world, tmp_path,
     assert "(not stored)" in capsys.readouterr().out
     assert main(command(world, tmp_path, "show", search, "--why", name)) == 0
     assert "cell.stage: 'search'  against  'finetune'" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told to keep freed memory")
+def test_the_c_library_takes_what_workers_ask_of_it():
+    code = "from lottery_utils.experiment.heap import keep; assert keep()"
+    subprocess.run([sys.executable, "-c", code], check=True)

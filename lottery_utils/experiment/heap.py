@@ -6,18 +6,18 @@ import ctypes
 import sys
 
 TRIM_THRESHOLD, TOP_PAD, MMAP_THRESHOLD = -1, -2, -3  # names of malloc.h
-MOST = 2**31 - 1  # an int
 MEGABYTE = 2**20
+# bytes: as far as glibc raises the first by itself, an int's most, and room ahead
+KEPT = {MMAP_THRESHOLD: 32 * MEGABYTE, TRIM_THRESHOLD: 2**31 - 1, TOP_PAD: 16 * MEGABYTE}
 
 
-def keep() -> None:
-    """Have freed memory kept for the next tensor, until `trim`.
+def keep() -> bool:
+    """Have freed memory kept for the next tensor, until `trim`; whether the C library will.
 
     glibc by itself maps large tensors anew and gives the top of the heap back at once: passes over a dev set then
     spend a tenth of their time on page faults.
     """
-    for name, value in ((MMAP_THRESHOLD, 32 * MEGABYTE), (TRIM_THRESHOLD, MOST), (TOP_PAD, 16 * MEGABYTE)):
-        _call("mallopt", name, value)
+    return all([_call("mallopt", name, value) == 1 for name, value in KEPT.items()])
 
 
 def trim() -> None:
@@ -29,10 +29,11 @@ def trim() -> None:
     _call("malloc_trim", 0)
 
 
-def _call(name: str, *values: int) -> None:
+def _call(name: str, *values: int) -> int | None:
+    """What the C library's function returns; None where it has none of that name."""
     if sys.platform != "linux":
-        return
+        return None
     try:
-        getattr(ctypes.CDLL(None), name)(*values)
+        return getattr(ctypes.CDLL(None), name)(*values)
     except (OSError, AttributeError):  # another C library
-        return
+        return None
