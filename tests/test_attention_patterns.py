@@ -66,7 +66,8 @@ def test_each_type_has_the_shape_of_its_name():
 
 @pytest.fixture(scope="module")
 def nets():
-    return {kind: classifier.train(kind, SIZES, seed=0, steps=140) for kind in KINDS}
+    # of seeds 0 to 7 the worst is right on .94 of the held-out maps; with half the steps on .86
+    return {kind: classifier.train(kind, SIZES, seed=0, steps=280) for kind in KINDS}
 
 
 def test_the_network_is_the_published_one():
