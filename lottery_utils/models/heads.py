@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch.autograd.function import once_differentiable
 
+from .dropped import factors
+
 if TYPE_CHECKING:
     from .packed import Group
 
@@ -114,7 +116,7 @@ def _mix(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, drop: float) -> list
     shares = _softmax(scores)
     if not drop:
         return [torch.bmm(shares, v), shares]
-    kept = torch.empty_like(shares).bernoulli_(1 - drop).div_(1 - drop)
+    kept = factors(shares, drop)
     return [torch.bmm(shares * kept, v), shares, kept]
 
 

@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from .anatomy import FAMILIES, Anatomy, anatomy
+from .dropped import dropped
 from .packed import Packed, attend, attend_first
 from .sublayers import attention_half, is_exact_gelu, is_written_out, mlp_half
 
@@ -94,7 +95,7 @@ class Lean:
             x = x + (types[0] if batch.types is None else F.embedding(batch.types, types))
         start = self.model.config.pad_token_id + 1 if self.view.family.padded_positions else 0
         x = x + F.embedding(batch.positions + start, parts.position_embeddings.weight)
-        x = parts.dropout(parts.LayerNorm(x))
+        x = dropped(parts.LayerNorm(x), parts.dropout.p if parts.dropout.training else 0.0)
         project = getattr(self.model.base_model, "embeddings_project", None)
         return x if project is None else project(x)
 
@@ -150,7 +151,7 @@ def block(
     gated = mlp if layer.mlp_gate == 1.0 else mlp * layer.mlp_gate
     if seen is not None:
         seen.mlp, seen.gated_mlp = mlp, _leaf(gated)
-    return layer.norms[1].forward(x + _dropped(gated, drops[2]))
+    return layer.norms[1].forward(x + dropped(gated, drops[2]))
 
 
 def _attended(layer: Layer, x: torch.Tensor, batch: Packed, last: bool, drops, seen: Seen | None) -> torch.Tensor:
@@ -167,7 +168,7 @@ def _attended(layer: Layer, x: torch.Tensor, batch: Packed, last: bool, drops, s
         seen.attention = attention = _leaf(attention)
         with torch.no_grad():
             seen.ghosts = _contexts(layer.ghosts, x, rest, batch, last, 0.0), layer.ghosts.out
-    return layer.norms[0].forward(rest + _dropped(attention, drops[1]))
+    return layer.norms[0].forward(rest + dropped(attention, drops[1]))
 
 
 def _contexts(layer: Layer, x, rest, batch: Packed, last: bool, drop: float) -> torch.Tensor:
@@ -182,7 +183,3 @@ def _contexts(layer: Layer, x, rest, batch: Packed, last: bool, drop: float) -> 
 
 def _leaf(x: torch.Tensor) -> torch.Tensor:
     return x if x.requires_grad else x.requires_grad_()
-
-
-def _dropped(x: torch.Tensor, rate: float) -> torch.Tensor:
-    return F.dropout(x, rate) if rate else x

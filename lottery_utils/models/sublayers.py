@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.autograd.function import once_differentiable
 
+from .dropped import factors
 from .heads import first_backward, first_forward, heads_backward, heads_forward, is_computed
 
 _aten = torch.ops.aten
@@ -41,8 +42,9 @@ class _Half(torch.autograd.Function):
     def close(x: torch.Tensor, inner: torch.Tensor, weight, bias, norm: nn.LayerNorm, drop: float):
         """The half's output, and the tensors that `reopen` needs."""
         if drop:
-            change, kept = torch.native_dropout(torch.addmm(bias, inner, weight.t()), drop, True)
-            total = change.add_(x)
+            change = torch.addmm(bias, inner, weight.t())
+            kept = factors(change, drop)
+            total = torch.addcmul(x, change, kept, out=change)
         else:
             total, kept = torch.add(x, bias).addmm_(inner, weight.t()), None
         out, mean, scale = torch.native_layer_norm(total, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
@@ -55,7 +57,7 @@ class _Half(torch.autograd.Function):
         direct, of_weight, of_bias = _aten.native_layer_norm_backward(
             grad.contiguous(), total, list(weight.shape), mean, scale, weight, bias, needed
         )
-        change = direct if kept is None else _aten.native_dropout_backward(direct, kept, 1 / (1 - ctx.drop))
+        change = direct if kept is None else direct * kept
         return direct, change, of_weight, of_bias
 
 
@@ -67,7 +69,6 @@ class _MLPHalf(_Half):
         out, closed = _Half.close(x, active, w_out, b_out, norm, drop)
         ctx.save_for_backward(x, inner, active, w_in, w_out, *closed)
         ctx.places = [place_of(w) for w in (w_in, b_in, w_out, b_out)]
-        ctx.drop = drop
         return out
 
     @staticmethod
@@ -101,7 +102,7 @@ class _AttentionHalf(_Half):
         out, closed = _Half.close(rest, context, w_out, b_out, norm, drop)
         ctx.save_for_backward(x, rest, first, context, w_qkv, w_out, *closed, *saved)
         ctx.places = [place_of(w) for w in (w_qkv, b_qkv, w_out, b_out)]
-        ctx.drop, ctx.about = drop, (groups, heads, drop_shares)
+        ctx.about = groups, heads, drop_shares
         return out
 
     @staticmethod
