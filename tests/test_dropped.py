@@ -60,9 +60,11 @@ def test_gradient_rate_0_and_rate_1():
     assert not dropped(x, 1.0).any() and not factors(x, 1.0).any()
 
 
-def test_other_types_are_torchs():
-    x = torch.ones(64, 64, dtype=torch.bfloat16)
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float64])
+def test_other_types_have_the_same_draws(kind):
     torch.manual_seed(1)
-    found = dropped(x, 0.25)
+    found = dropped(torch.ones(64, 65, dtype=kind), 0.25)
     torch.manual_seed(1)
-    assert found.dtype == x.dtype and torch.equal(found, torch.nn.functional.dropout(x, 0.25))
+    same = factors(torch.empty(64, 65), 0.25)
+    assert found.dtype == kind and torch.equal(found, same.to(kind))
+    assert torch.equal(dropped(found, 1.0), torch.zeros_like(found))

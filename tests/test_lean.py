@@ -115,6 +115,30 @@ def test_attention_dropout_has_the_right_mean_and_gradient():
             assert slope.item() == pytest.approx(grad[place].item(), abs=2e-3)
 
 
+@pytest.mark.parametrize("first", [False, True])
+def test_attention_dropout_in_half_precision_is_that_of_float32(first):
+    """The draws do not depend on the type: values and gradients differ by rounding, in short and long examples."""
+    from lottery_utils.models.packed import Group, attend, attend_first
+
+    groups, generator = (Group(0, 0, 3, 5), Group(15, 3, 2, 20)), torch.Generator().manual_seed(0)
+    parts = [torch.randn(5, 24, generator=generator), torch.randn(55, 48, generator=generator)]
+    parts = parts if first else [torch.randn(55, 72, generator=generator)]
+    weight = torch.randn(5 if first else 55, 24, generator=generator)
+
+    def found(kind, seed=2):
+        torch.manual_seed(seed)
+        xs = [x.to(kind).requires_grad_() for x in parts]
+        out = (attend_first if first else attend)(*xs, groups, 3, 0.3)
+        grads = torch.autograd.grad((out.float() * weight).sum(), xs)
+        assert {x.dtype for x in (out, *grads)} == {kind}
+        return [x.detach().float() for x in (out, *grads)]
+
+    with torch.random.fork_rng(devices=[]):
+        ours = found(torch.float32), found(torch.bfloat16), found(torch.bfloat16, seed=3)
+        for exact, half, other in zip(*ours, strict=True):
+            assert 0 < (half - exact).norm() < 0.01 * exact.norm() < (other - exact).norm()
+
+
 def test_models_with_hooks_or_of_another_kind_are_called_as_they_are():
     model = tiny_model()
     handle = model.register_forward_pre_hook(lambda module, args: None)

@@ -14,22 +14,23 @@ STEPS = 1 << 16  # rates are rounded to multiples of 1/65536; what is kept is sc
 def dropped(x: torch.Tensor, rate: float) -> torch.Tensor:
     """`x`, each number zeroed with probability `rate` and else scaled so that its mean stays; for `rate` 0 `x` itself.
 
-    On a CPU, in float32, by `factors`; elsewhere torch's dropout.
+    On a CPU by `factors`, elsewhere torch's dropout.
     """
     if not rate:
         return x
-    return x * factors(x, rate) if x.dtype == torch.float32 and x.device.type == "cpu" else F.dropout(x, rate)
+    return x * factors(x, rate) if x.device.type == "cpu" else F.dropout(x, rate)
 
 
 def factors(like: torch.Tensor, rate: float) -> torch.Tensor:
-    """What dropout multiplies by: 0 with probability `rate`, else 1 / (1 - rate); float32, the shape of `like`.
+    """What dropout multiplies by: 0 with probability `rate`, else 1 / (1 - rate); shape and type are those of `like`.
 
-    Drawn from torch's default generator; the draws do not depend on the number of threads. For `rate` 1 all are 0.
+    Drawn from torch's default generator; the draws depend neither on the type nor on the number of threads. For
+    `rate` 1 all are 0.
     """
-    out = torch.empty(like.shape, dtype=torch.float32)
+    out = torch.empty(like.shape, dtype=torch.float32)  # in which the draws are exact
     lost = round(rate * STEPS)
     if lost >= STEPS:
-        return out.zero_()
+        return torch.zeros_like(like)
     words = torch.empty(-(-out.numel() // 4), dtype=torch.int64).random_(-(1 << 63), None)  # every bit of them
     draws = words.view(torch.int16)[: out.numel()].view(like.shape)
-    return out.copy_(draws).ge_(lost - STEPS // 2).mul_(STEPS / (STEPS - lost))
+    return out.copy_(draws).ge_(lost - STEPS // 2).mul_(STEPS / (STEPS - lost)).to(like.dtype)

@@ -1,4 +1,4 @@
-"""Softmax attention over packed examples on a CPU, in float32, with its gradient written out.
+"""Softmax attention over packed examples on a CPU, in float32 or bfloat16, with its gradient written out.
 
 At the lengths of GLUE torch's attention kernel takes two to three times as long, most of it in the backward pass. Here
 every group of equally long examples is a few batched products over (count * heads) matrices.
@@ -19,9 +19,13 @@ if TYPE_CHECKING:
 VECTOR = 16  # floats of a CPU's widest vector: torch's softmax takes rows shorter than that one number at a time
 
 
-def is_computed(x: torch.Tensor, mask: torch.Tensor | None) -> bool:
-    """Whether this module computes an input: on a CPU, in float32, without padding."""
-    return mask is None and x.dtype == torch.float32 and x.device.type == "cpu"
+def is_computed(x: torch.Tensor, mask: torch.Tensor | None, drop: float = 0.0) -> bool:
+    """Whether this module computes an input: on a CPU, without padding, in float32 or, with dropout, in bfloat16.
+
+    Without dropout torch's kernel rounds to bfloat16 less often.
+    """
+    known = x.dtype == torch.float32 or x.dtype == torch.bfloat16 and drop > 0
+    return mask is None and known and x.device.type == "cpu"
 
 
 class Heads(torch.autograd.Function):
@@ -135,7 +139,7 @@ def _unmix(grad: torch.Tensor, qkv, saved: list[torch.Tensor], places) -> None:
 
 def _softmax(scores: torch.Tensor) -> torch.Tensor:
     """Softmax over the last dimension; `scores` may be overwritten."""
-    if scores.shape[-1] >= VECTOR:
+    if scores.shape[-1] >= VECTOR or scores.dtype != torch.float32:
         return torch.softmax(scores, -1)
     scores.sub_(scores.amax(-1, keepdim=True)).exp_()
     return scores.div_(scores.sum(-1, keepdim=True))
@@ -143,7 +147,7 @@ def _softmax(scores: torch.Tensor) -> torch.Tensor:
 
 def _softmax_backward(grad: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
     """The gradient of `_softmax`'s scores from that of its shares, `grad`, which may be overwritten."""
-    if shares.shape[-1] >= VECTOR:
+    if shares.shape[-1] >= VECTOR or shares.dtype != torch.float32:
         return torch._softmax_backward_data(grad, shares, -1, shares.dtype)
     grad.mul_(shares)
     return grad.addcmul_(shares, grad.sum(-1, keepdim=True), value=-1)

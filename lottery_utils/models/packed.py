@@ -46,7 +46,7 @@ class Packed:
 
 def attend(qkv: torch.Tensor, groups: tuple[Group, ...], heads: int, drop: float = 0.0, mask=None) -> torch.Tensor:
     """Self-attention of every token to its own example: qkv (T, 3 * heads * dim) to the contexts (T, heads * dim)."""
-    if is_computed(qkv, mask):
+    if is_computed(qkv, mask, drop):
         return Heads.apply(qkv, groups, heads, drop)
     contexts = []
     for part, group in zip(qkv.split([g.tokens for g in groups]), groups):
@@ -60,7 +60,7 @@ def attend_first(
     q: torch.Tensor, kv: torch.Tensor, groups: tuple[Group, ...], heads: int, drop: float = 0.0, mask=None
 ) -> torch.Tensor:
     """Attention of the first tokens only, q (B, heads * dim), to kv (T, 2 * heads * dim): contexts (B, heads * dim)."""
-    if is_computed(q, mask):
+    if is_computed(q, mask, drop):
         return FirstHeads.apply(q, kv, groups, heads, drop)
     contexts = []
     queries = q.split([g.count for g in groups])
