@@ -22,6 +22,7 @@ parser.add_argument("--examples", type=int, default=1200, help="train examples")
 parser.add_argument("--dev", type=int, default=872, help="dev examples, for the score")
 parser.add_argument("--epochs", type=int, default=2)
 parser.add_argument("--task", default="sst2", help="GLUE task whose examples are used")
+parser.add_argument("--precision", default="fp32", choices=["fp32", "bf16"], help="of both sides")
 parser.add_argument("--padded-steps", type=int, default=6, help="steps of a round of the padded side")
 
 
@@ -130,7 +131,8 @@ def main() -> None:
     from lottery_utils.training.finetune import finetune
 
     train, dev, source = material.examples(options.task)
-    train, dev, preset = material.first(train, options.examples), material.first(dev, options.dev), settings(options)
+    train, dev = material.first(train, options.examples), material.first(dev, options.dev)
+    preset = settings(options, options.precision)
     task = get_task(options.task)
     models = {seed: material.classifier(seed, task.num_labels) for seed in range(options.rounds)}
     kind = models[0][1]
@@ -163,6 +165,7 @@ def main() -> None:
     per_step = {side: timing.median / of[side] for side, timing in timings.items()}
     tokens = train.lengths.mean()
     what = f"fine-tuning {kind} on {len(train)} examples of {source} ({tokens:.1f} tokens), {preset.epochs} epochs"
+    what += ", bf16" * (preset.precision == "bf16")
     for name, side, than in (
         ("finetune-trainer-grouped", "grouped", "HF Trainer, batches of like lengths"),
         ("finetune-trainer-random", "random", "HF Trainer, random order, padded to the longest of a batch"),
