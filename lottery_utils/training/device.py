@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import os
 import platform
 
 import torch
-
-# oneDNN makes a kernel for every shape and keeps 1,024 of them: batches without padding have more
-CAPACITY, KERNELS = "ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16384"
 
 
 def pick_device(index: int | None = None) -> torch.device:
@@ -24,18 +20,17 @@ def describe_device(device: torch.device) -> str:
     """Name the hardware behind `device` for a record, e.g. "cpu x86_64 (2 cores)"."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
+    import os
+
     return f"cpu {platform.machine()} ({os.cpu_count()} cores)"
 
 
 def autocast(device: torch.device, precision: str, cache: bool | None = None):
     """Context for forward passes: bf16 autocast for "bf16", and for "auto" on a GPU; else fp32.
 
-    `cache`: whether casts of weights are kept for their next use in the block (None: torch's own choice). On a CPU
-    the first call has oneDNN keep more kernels, unless the environment says how many.
+    `cache`: whether casts of weights are kept for their next use in the block (None: torch's own choice).
     """
     if precision == "bf16" or (precision == "auto" and device.type == "cuda"):
-        if device.type == "cpu":
-            os.environ.setdefault(CAPACITY, KERNELS)  # read when the first kernel is made
         return torch.autocast(device.type, dtype=torch.bfloat16, cache_enabled=cache)
     return contextlib.nullcontext()
 
