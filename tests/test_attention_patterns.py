@@ -124,7 +124,7 @@ def test_f1_is_that_of_scikit_learn():
 
 def npy(values) -> bytes:
     file = io.BytesIO()
-    np.save(file, np.asarray(values), allow_pickle=True)
+    np.save(file, np.asarray(values))
     return file.getvalue()
 
 

@@ -289,7 +289,7 @@ def test_damaged_and_missing_files_are_listed_and_the_rest_is_read(made_up, tmp_
     masks = made_up / "masks"
     good = masks / "heads_mlps"
     trap = tmp_path / "sprung"
-    np.save(good / "QNLI/seed_42/head_mask.npy", np.array([Trap(trap)], dtype=object), allow_pickle=True)
+    np.save(good / "QNLI/seed_42/head_mask.npy", np.array([Trap(trap)], dtype=object))
     (good / "QQP/seed_42/mlp_mask.npy").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
     (good / "MRPC/seed_86/mlp_mask.npy").write_bytes((good / "MRPC/seed_42/mlp_mask.npy").read_bytes()[:-8])
     (good / "MRPC/seed_71/mlp_mask.npy").write_bytes(pickle.dumps(Trap(trap)))
