@@ -12,7 +12,7 @@ from .taskfile import GLUE_TASKS, NAME, read_task_file, task_file
 
 PAPER_SEEDS = (1337, 42, 86, 71, 166)
 METHODS = ("structured", "magnitude")
-SUBNETWORKS = ("good", "random", "bad", "inverted", "super", "super_random", "super_bad")
+SUBNETWORKS = ("good", "random", "random_layer", "bad", "inverted", "super", "super_random", "super_bad")
 CHOICES = {
     "methods": METHODS,
     "subnetworks": SUBNETWORKS,
@@ -53,9 +53,10 @@ class Preset:
     adam_eps: float = 1e-8
     clip: float = 1.0
     dropout: float | None = None  # None keeps the checkpoint's
-    precision: str = "auto"  # bf16 autocast on a GPU, fp32 on a CPU
+    precision: str = "auto"  # the faster of fp32 and bf16, see `training.device.precision_of`
     train_limit: int | None = None  # first n examples; marked partial everywhere
     dev_limit: int | None = None
+    limited: tuple[str, ...] = ()  # tasks that the limits are for, and then a fixed draw of examples; (): all tasks
     held_out: float = 0.0  # examples of train kept from training, as a share of dev's number; at most half of train
     # searches
     threshold: float = 0.9  # share of the full model's dev score a good subnetwork keeps
@@ -65,6 +66,7 @@ class Preset:
     importance_order: int | None = None  # None: the data's order; a number: shuffled by it
     search: str = "joint"
     score: str = "gate"  # what ranks heads and MLPs; see `methods`, or FILE.py:FUNCTION
+    head_norms: bool = True  # scores of heads are divided by their layer's norm
     unstructured: str = "global"  # what ranks single weights
     head_step: float = 0.1  # share of all heads removed a step
     magnitude_step: float = 0.1  # share of the remaining weights removed a step
@@ -96,6 +98,17 @@ PRESETS = {
         learning_rate=1e-4,
         warmup=0.1,
     ),
+    "base": Preset(
+        name="base",
+        model="sentence-transformers/all-mpnet-base-v2",
+        tasks=("cola", "mrpc", "rte", "stsb", "sst2", "qnli", "mnli", "qqp"),
+        seeds=(1337, 42, 86),
+        subnetworks=("good", "random", "random_layer", "bad"),
+        precision="bf16",
+        train_limit=2000,
+        dev_limit=1000,
+        limited=("sst2", "qnli", "mnli", "qqp"),
+    ),
     "demo": Preset(
         name="demo",
         model="embedded",
@@ -115,6 +128,22 @@ PRESETS = {
         probe_sentences=900,
     ),
 }
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How many examples of train and dev are used, None for all: the first ones, or with `drawn` a fixed draw."""
+
+    train: int | None = None
+    dev: int | None = None
+    drawn: bool = False
+
+
+def limits_of(preset: Preset, task: str) -> Limits:
+    """The limits that `preset` sets for `task`."""
+    if preset.limited and task not in preset.limited:
+        return Limits()
+    return Limits(preset.train_limit, preset.dev_limit, bool(preset.limited))
 
 
 def get_preset(name: str, overrides: dict | None = None) -> Preset:

@@ -124,10 +124,12 @@ def _layers(body: Anatomy, kept: torch.Tensor, taken: dict[int, dict[str, torch.
         there = heads if body.family.shared else slice(None)
         parts = (x.float().unflatten(-1, size)[..., there, :] for x in qkv)
         query, key, value = (x.transpose(1, 2) for x in parts)  # (B, h, T, d)
-        probabilities = torch.softmax(query @ key.transpose(2, 3) * body.head_dim**-0.5, dim=-1)
+        scores = query @ key.transpose(2, 3) * body.head_dim**-0.5
+        bias = body.score_bias(query.shape[2])
+        probabilities = torch.softmax(scores if bias is None else scores + bias[heads], dim=-1)
         context = (probabilities @ value).transpose(1, 2).flatten(-2)
         exact = found["context"].float().unflatten(-1, size)[..., there, :].flatten(-2)
         if not torch.allclose(context, exact, atol=1e-3 * float(exact.abs().max()) + 1e-6, rtol=1e-2):
-            raise RuntimeError(f"layer {i}: attention is not softmax(q k / sqrt(d)) v, so its maps are not known here")
+            raise RuntimeError(f"layer {i}: attention is not softmax(q k / sqrt(d) + bias) v, so its maps are not known here")
         weight = body.attention_out(i).weight.float().unflatten(1, size)[:, there]
         yield LayerMaps(i, heads, probabilities, value, weight)

@@ -11,7 +11,7 @@ from torch import nn
 from ..errors import UserError
 from ..models.images import load_image_reader
 from ..models.load import draw, load_tokenizer, read_classifier
-from ..presets import Preset
+from ..presets import Limits, Preset, limits_of
 from ..tasks.glue import Task
 from ..tasks.hans import hans_task, read_hans
 from ..tasks.load import TaskData, load_task
@@ -39,28 +39,27 @@ class Examples:
 
 
 @lru_cache(maxsize=1)
-def task_data(task: str, data: str, train_limit: int | None, dev_limit: int | None) -> TaskData:
+def task_data(task: str, data: str, limits: Limits) -> TaskData:
     """A task's texts and labels; only the last task's are kept."""
-    return load_task(task, data, train_limit, dev_limit)
+    return load_task(task, data, limits)
 
 
 def train_data(preset: Preset, task: str) -> TaskData:
     """A task's texts and labels without the examples that the preset holds out of train."""
-    return set_aside(task_data(task, preset.data, preset.train_limit, preset.dev_limit), preset.held_out)[0]
+    return set_aside(task_data(task, preset.data, limits_of(preset, task)), preset.held_out)[0]
 
 
 @lru_cache(maxsize=9)
 def _examples(
     task: str,
     data: str,
-    train_limit: int | None,
-    dev_limit: int | None,
+    limits: Limits,
     model: str,
     model_print: str,
     length: int,
     held_out: float,
 ) -> Examples:
-    found, held = set_aside(task_data(task, data, train_limit, dev_limit), held_out)
+    found, held = set_aside(task_data(task, data, limits), held_out)
     splits = (found.train, found.dev, *([] if held is None else [held]))
     if found.task.images:
         reader = load_image_reader(model)
@@ -103,7 +102,7 @@ def examples(preset: Preset, task: str, model_print: str, part: str = "dev") -> 
     `part` says which stand in the place of dev, see `cells.part_of`. Raises UserError for "hans" without a file.
     """
     model = (preset.model, model_print, preset.max_length)
-    found = _examples(task, preset.data, preset.train_limit, preset.dev_limit, *model, preset.held_out)
+    found = _examples(task, preset.data, limits_of(preset, task), *model, preset.held_out)
     if part == "dev":
         return found
     if part == "hans":
@@ -115,6 +114,12 @@ def examples(preset: Preset, task: str, model_print: str, part: str = "dev") -> 
     rows = halves(task, len(found.dev))[part == "second"]
     note = f"dev: its {part} half, {len(rows)} of {len(found.dev)} examples"
     return replace(found, dev=take(found.dev, rows), notes=(*found.notes, note))
+
+
+def unseeded(preset: Preset, task: str, model_print: str) -> nn.Module:
+    """The classifier of a task as it was read, to look at and not to change."""
+    kind = find_task(task, preset.data)
+    return _unseeded(preset.model, model_print, kind.num_labels, kind.regression, preset.dropout, "pretrained")[0]
 
 
 def classifier(preset: Preset, task: str, seed: int, model_print: str, init: str = "pretrained") -> nn.Module:

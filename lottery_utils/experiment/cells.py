@@ -23,7 +23,7 @@ CHANCELESS = ("majority", "bag_of_words")  # baselines that involve no chance: o
 TRANSFORMERS = ("random_init", "random_init_pruned")  # baselines that are the preset's network, untrained
 LONGER = ("bad",)  # subnetworks that are also fine-tuned for longer
 SUPER = ("super", "super_random", "super_bad")
-MAGNITUDE_SUBNETWORKS = ("good", "random", "bad")  # the others are defined on components only
+MAGNITUDE_SUBNETWORKS = ("good", "random", "random_layer", "bad")  # the others are defined on components only
 HANS_TASK = "mnli"  # whose classes HANS asks for
 # which examples a search reads under each selection, and those that score what it found
 PARTS = {"dev": ("dev", "dev"), "half": ("first", "second"), "other_half": ("second", "first")}

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .. import __version__
 from ..errors import UserError
-from ..presets import Preset
+from ..presets import Preset, limits_of
 from ..taskfile import read_task_file, task_file
 from .files import dump, read_small, replace
 from .store import Store
@@ -43,8 +43,8 @@ class Fingerprints:
 
     def data(self, task: str) -> str:
         """Fingerprint of a task's data under the preset's limits; raises UserError for unusable data."""
-        data, limits = self.preset.data, (self.preset.train_limit, self.preset.dev_limit)
-        key = f"data {task} {limits}"
+        data, limits = self.preset.data, limits_of(self.preset, task)
+        key = f"data {task} {(limits.train, limits.dev)}{' drawn' if limits.drawn else ''}"
         if key not in self._found:
             signature, local = _data_signature(data), _is_local(data)
             self._found[key] = self._get(key, signature, lambda: self._hash_data(task), local, task)
@@ -73,8 +73,7 @@ class Fingerprints:
     def _hash_data(self, task: str) -> str:
         from ..tasks.load import load_task
 
-        preset = self.preset
-        return load_task(task, preset.data, preset.train_limit, preset.dev_limit).fingerprint
+        return load_task(task, self.preset.data, limits_of(self.preset, task)).fingerprint
 
     def _key(self, key: str) -> str:
         # hashed, so that a shared results folder names no place on this machine
@@ -114,7 +113,8 @@ class Fingerprints:
     def _recorded(self, task: str) -> str | None:
         """The one fingerprint the store's records have for the model, or for a task's data; None if not just one."""
         field = "data" if task else "model"
-        wanted = {"train_limit": self.preset.train_limit, "dev_limit": self.preset.dev_limit}
+        limits = limits_of(self.preset, task)
+        wanted = {"train_limit": limits.train, "dev_limit": limits.dev}
         if not task:
             wanted["model"] = label(self.preset.model)
         found: dict[str, set[str]] = {"same source": set(), "any": set()}

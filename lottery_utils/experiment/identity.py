@@ -6,7 +6,7 @@ import hashlib
 import json
 from dataclasses import fields
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..attention.names import RULES
 from ..landscape.names import VERSION as LANDSCAPE
@@ -20,8 +20,25 @@ if TYPE_CHECKING:
     import numpy as np
     import torch
 
-# Raise this by hand when a change of the code changes results; old records stay beside the new ones.
+# Raise this by hand when a change of the code changes all results; old records stay beside the new ones.
 PROTOCOL = 1
+
+
+class Versions(NamedTuple):
+    """What a change of the code has changed the results of, numbered by hand; 1 is left out of addresses.
+
+    dropout: what trains with it. 2: on a CPU drawn from 16 bits a place, and in bf16 other products. search: structured
+    searches and curves, and the stop rule of all but `released` ones. 2: layer norms over all heads, a continuous least
+    target, one MLP a step above 12 layers.
+    """
+
+    dropout: int = 2
+    search: int = 2
+
+
+PRESENT = Versions()
+EARLIER = (Versions(dropout=1, search=1),)  # in which older records were made: shown, and never made again
+TRAINS = ("finetune", "retrain", "retrain_longer", "hans_retrain")
 
 TRAINING = (
     "max_length",
@@ -39,10 +56,10 @@ TRAINING = (
 )
 SUMS = ("importance_batch", "importance_order")  # how `importance` sums, where it is not "exact"
 SEARCH = {  # `importance` also chooses between the stop rules
-    "structured": ("threshold", "importance", "search", "head_step", "selection", "score", *SUMS),
+    "structured": ("threshold", "importance", "search", "head_step", "selection", "score", "head_norms", *SUMS),
     "magnitude": ("threshold", "importance", "magnitude_step", "magnitude_max_steps", "selection", "unstructured"),
 }
-CURVE = {"structured": ("importance", "score", *SUMS), "magnitude": ("unstructured",)}
+CURVE = {"structured": ("importance", "score", "head_norms", *SUMS), "magnitude": ("unstructured",)}
 ATTENTION = ("attention_examples", "attention_min_tokens", "attention_max_tokens", "attention_labels")
 GRID = 1  # raise it when the sums that the stage importance makes become others
 COMPARING = {
@@ -55,19 +72,19 @@ DEFAULTS = {field.name: field.default for field in fields(Preset)}
 
 
 @lru_cache(maxsize=100_000)
-def address(cell: Cell, preset: Preset, model: str, data: str) -> str:
+def address(cell: Cell, preset: Preset, model: str, data: str, versions: Versions = PRESENT) -> str:
     """Address such as ``mrpc-structured-good-retrain-42-1a2b3c4d5e``.
 
     `model` and `data` are content fingerprints (hex), the latter of the cell's task. Settings at
     the default of `Preset` are left out, so a new field does not orphan old records; so are the
     device, the engine, the batch layout of evaluation and where results lie.
     """
-    digest = hashlib.sha256(canonical(inputs(cell, preset, model, data)).encode()).hexdigest()
+    digest = hashlib.sha256(canonical(inputs(cell, preset, model, data, versions)).encode()).hexdigest()
     parts = [cell.task, cell.method, cell.subnetwork, cell.stage, str(cell.seed), digest[:10]]
     return "-".join(part for part in parts if part)
 
 
-def inputs(cell: Cell, preset: Preset, model: str, data: str) -> dict:
+def inputs(cell: Cell, preset: Preset, model: str, data: str, versions: Versions = PRESENT) -> dict:
     """Everything that decides the result of `cell`, as plain JSON types."""
     content: dict = {"protocol": PROTOCOL, "cell": cell.as_dict(), "data": data}
     if not _model_free(cell):
@@ -85,8 +102,18 @@ def inputs(cell: Cell, preset: Preset, model: str, data: str) -> dict:
         settings["probe_text"] = probe_text_print(preset.probe_text)
     settings |= {kind: own_print(settings[kind]) for kind in OWN_METHODS if is_own(settings.get(kind))}
     content["settings"] = {k: v for k, v in settings.items() if v != DEFAULTS[k]}
-    content["upstream"] = [address(c, preset, model, data) for c in upstream(cell, preset.seeds)]
-    return content
+    content["upstream"] = [address(c, preset, model, data, versions) for c in upstream(cell, preset.seeds)]
+    numbered = {name: n for name, n in versions._asdict().items() if n > 1 and _is_touched(name, cell, preset)}
+    return content | ({"versions": numbered} if numbered else {})
+
+
+def _is_touched(version: str, cell: Cell, preset: Preset) -> bool:
+    """Whether what a version numbers is part of making this cell, apart from the cells it reads."""
+    if version == "dropout":
+        trains = cell.stage in TRAINS or (cell.stage == "baseline" and cell.subnetwork in TRANSFORMERS)
+        return trains and preset.dropout != 0.0
+    structured = cell.method == "structured"
+    return preset.importance != "released" and (cell.stage == "search" or (cell.stage == "curve" and structured))
 
 
 def _counts(name: str, cell: Cell, preset: Preset) -> bool:

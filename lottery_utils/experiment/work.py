@@ -17,11 +17,12 @@ from safetensors.torch import save_file as save_tensors
 from ..errors import CellFailed, UserError
 from ..models.anatomy import anatomy
 from ..models.source import model_name
+from ..presets import limits_of
 from ..tasks.glue import TASKS
 from ..tasks.load import TaskData
 from ..tasks.metrics import compute_metrics, main_score, majority_score, search_score
 from ..tasks.registry import describe
-from ..training.device import describe_device
+from ..training.device import describe_device, precision_of
 from . import bench, provenance, trouble
 from .cells import TRANSFORMERS, Cell, upstream
 from .claims import claim
@@ -146,6 +147,7 @@ def _not_finite(values: np.ndarray) -> np.ndarray:
 def _record(work: Work, job: Job, data: TaskData | bench.Examples, result: Result) -> dict:
     """The record without its times, files and checksum; raises CellFailed for a number that is not finite."""
     cell, preset, task = work.cell, work.preset, data.task
+    limits = limits_of(preset, cell.task)
     least = majority_score(task, data.dev.labels)
     metrics, score, searched = {}, None, result.search_score
     if result.predictions is not None:
@@ -173,8 +175,8 @@ def _record(work: Work, job: Job, data: TaskData | bench.Examples, result: Resul
             "model": label(preset.model),
             "model_name": model_name(preset.model),
             "data": label(preset.data),
-            "train_limit": preset.train_limit,
-            "dev_limit": preset.dev_limit,
+            "train_limit": limits.train,
+            "dev_limit": limits.dev,
         },
         "metrics": metrics,
         "score": score,
@@ -185,6 +187,7 @@ def _record(work: Work, job: Job, data: TaskData | bench.Examples, result: Resul
         "degenerate": result.degenerate,
         "stages_seconds": result.seconds,
         "device": describe_device(work.device),
+        "precision": _precision(work),
         "threads": torch.get_num_threads(),
         "versions": provenance.versions(),
         "commit": commit,
@@ -196,6 +199,14 @@ def _record(work: Work, job: Job, data: TaskData | bench.Examples, result: Resul
         "data_rows": {"train": len(data.train), "dev": len(data.dev)},
         "notes": list(dict.fromkeys(result.notes)),
     }
+
+
+def _precision(work: Work) -> str | None:
+    """The precision in which the cell's network was computed; None where there is none."""
+    if work.cell.stage == "baseline" and work.cell.subnetwork not in TRANSFORMERS:
+        return None
+    model = bench.unseeded(work.preset, work.cell.task, work.model_print)
+    return precision_of(model, work.preset.precision, work.device)
 
 
 def _predictions(data: TaskData | bench.Examples, result: Result) -> dict[str, np.ndarray]:

@@ -9,6 +9,7 @@ import torch
 from ..experiment.cells import Cell
 from ..models.images import load_image_reader
 from ..models.load import load_tokenizer
+from ..presets import limits_of
 from ..tasks.images import open_image
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def sample(study: Study, cell: Cell, count: int = 16) -> tuple[dict[str, torch.T
     from ..tasks.load import load_task
 
     preset = study.preset
-    data = load_task(cell.task, preset.data, preset.train_limit, preset.dev_limit)
+    data = load_task(cell.task, preset.data, limits_of(preset, cell.task))
     if data.task.images:
         reader = load_image_reader(preset.model)
         images = [reader.coloured(open_image(path)) for path in data.dev.files[:count]]

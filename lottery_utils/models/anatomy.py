@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import torch
 from torch import nn
 
 from ..errors import UserError
@@ -19,7 +20,9 @@ class Family:
     `activation` lies between the MLP's two, `norms` after the residual connections of attention and MLP; `drops` are
     the dropouts of the attention probabilities, after the attention's output and after the MLP (empty: none there).
     `dropouts` are the configuration's dropout fields; `padded_positions` says that position numbers start after the
-    padding id, so that fewer tokens fit than there are positions.
+    padding id, so that fewer tokens fit than there are positions. `score_bias`: from the base model, the module whose
+    `compute_position_bias` gives what is added to the attention scores of every layer, a bias for each head and
+    distance (empty: nothing is).
 
     A family whose layers are not BERT's (`lean` False) leaves `activation`, `norms` and `drops` out: `models.lean` does
     not compute it, its own forward pass is called. `shared`: one module computes several layers, so a gate belongs to a
@@ -38,6 +41,7 @@ class Family:
     norms: tuple[str, ...] = ()
     drops: tuple[str, ...] = ()
     padded_positions: bool = False
+    score_bias: str = ""
     lean: bool = True
     shared: bool = False
     image_tokens: int = 0
@@ -66,6 +70,20 @@ DISTILBERT = Family(
     norms=("sa_layer_norm", "output_layer_norm"),
     drops=("attention.dropout", "", "ffn.dropout"),
     dropouts=("dropout", "attention_dropout", "seq_classif_dropout"),
+)
+MPNET = Family(
+    encoder="encoder.layer",
+    attention="attention.attn",
+    qkv=("attention.attn.q", "attention.attn.k", "attention.attn.v"),
+    attention_out="attention.attn.o",
+    mlp_in="intermediate.dense",
+    mlp_out="output.dense",
+    activation="intermediate.intermediate_act_fn",
+    norms=("attention.LayerNorm", "output.LayerNorm"),
+    drops=("attention.attn.dropout", "attention.dropout", "output.dropout"),
+    dropouts=("hidden_dropout_prob", "attention_probs_dropout_prob"),
+    padded_positions=True,
+    score_bias="encoder",
 )
 ALBERT = Family(
     encoder="encoder.albert_layer_groups",
@@ -104,6 +122,7 @@ FAMILIES = {  # by config.model_type
     "roberta": replace(BERT, padded_positions=True),
     "electra": BERT,
     "distilbert": DISTILBERT,
+    "mpnet": MPNET,
     "albert": ALBERT,
     "modernbert": MODERNBERT,
     "vit": VIT,
@@ -166,6 +185,14 @@ class Anatomy:
     def mlp_out(self, i: int) -> nn.Linear:
         """Return layer `i`'s second MLP projection."""
         return self.layer(i).get_submodule(self.family.mlp_out)
+
+    def score_bias(self, length: int) -> torch.Tensor | None:
+        """What is added to the attention scores of `length` tokens in every layer, (heads, length, length), or None."""
+        if not self.family.score_bias:
+            return None
+        module = self.model.base_model.get_submodule(self.family.score_bias)
+        tokens = next(module.parameters()).new_empty(1, length, 1)  # of which only shape and device are looked at
+        return module.compute_position_bias(tokens)[0]
 
     @property
     def whole(self) -> bool:

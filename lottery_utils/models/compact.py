@@ -10,6 +10,7 @@ masks each layer's own heads and MLP, which computes the same and saves nothing;
 from __future__ import annotations
 
 import copy
+import functools
 import json
 from pathlib import Path
 
@@ -118,9 +119,28 @@ def _cut_heads(body: Anatomy, i: int, kept: torch.Tensor) -> None:
     for field, value in (("num_attention_heads", left), ("n_heads", left), ("all_head_size", left * body.head_dim)):
         if hasattr(attention, field):
             setattr(attention, field, value)
+    if body.family.score_bias:
+        _keep_own_bias(attention, kept.to(body.model.device))
     if left == 0:
         path, inside = body.family.attention, body.family.attention_out.removeprefix(body.family.attention + ".")
         body.layer(i).set_submodule(path, NoHeads(attention, inside))
+
+
+def _keep_own_bias(attention: nn.Module, kept: torch.Tensor) -> None:
+    """Have a layer's attention take the score bias of its `kept` heads (heads,) only: the model hands it all heads'.
+
+    The class changes and not the module, so that names stay and there is no hook, which a copy would share.
+    """
+    attention.register_buffer("kept", kept.nonzero().flatten(), persistent=False)
+    attention.__class__ = _with_own_bias(type(attention))
+
+
+@functools.lru_cache
+def _with_own_bias(plain: type) -> type:
+    def forward(self, hidden_states, attention_mask=None, position_bias=None, **kwargs):
+        return plain.forward(self, hidden_states, attention_mask, position_bias[:, self.kept], **kwargs)
+
+    return type(f"{plain.__name__}OfKeptHeads", (plain,), {"forward": forward})
 
 
 def _cut_mlp(body: Anatomy, i: int) -> None:

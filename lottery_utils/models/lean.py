@@ -7,6 +7,7 @@ a model with hooks (gates) does not, as the hooks would not be called.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import torch
@@ -16,7 +17,7 @@ from torch import nn
 from .anatomy import FAMILIES, Anatomy, anatomy
 from .dropped import dropped
 from .packed import Packed, attend, attend_first
-from .sublayers import attention_half, is_exact_gelu, is_written_out, mlp_half
+from .sublayers import LowLinear, attention_half, is_exact_gelu, is_written_out, mlp_half
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,8 @@ class Layer:
     """Weights of one layer: query, key and value stacked (3 * heads * dim, hidden), and what follows.
 
     `drops` are rates, used in training only. `ghosts` are removed heads whose gates, at 0, have gradients all the same:
-    they are computed and add nothing. `mlp_gate` multiplies the MLP's output.
+    they are computed and add nothing. `mlp_gate` multiplies the MLP's output. `places`: the heads' places in the whole
+    model, None for all. `low`: products in bfloat16, see `sublayers`.
     """
 
     heads: int
@@ -41,6 +43,16 @@ class Layer:
     exact_gelu: bool
     ghosts: Layer | None = None
     mlp_gate: float = 1.0
+    places: torch.Tensor | None = None
+    low: bool = False
+
+    def score_bias(self, batch: Packed) -> torch.Tensor | None:
+        """What is added to these heads' attention scores, (heads, longest, longest)."""
+        return batch.bias if batch.bias is None or self.places is None else batch.bias[self.places]
+
+    def linear(self, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+        """x (T, in) times weight transposed, plus bias."""
+        return LowLinear.apply(x, weight, bias) if self.low else F.linear(x, weight, bias)
 
 
 @dataclass
@@ -71,20 +83,29 @@ def is_lean(model: nn.Module, data=None) -> bool:
 
 
 class Lean:
-    """The lean view of a model as it is now: `words` its word table, `layers` its encoder, all else is read from it."""
+    """The lean view of a model as it is now: `words` its word table, `layers` its encoder, all else is read from it.
 
-    def __init__(self, model: nn.Module):
-        self.model = model
+    `low`: the encoder's products in bfloat16, for a CPU (on a GPU autocast does it).
+    """
+
+    def __init__(self, model: nn.Module, low: bool = False):
+        self.model, self.low = model, low
         self.view: Anatomy = anatomy(model)
         self.words: torch.Tensor = model.base_model.embeddings.word_embeddings.weight
         self.layers = [self._layer(i) for i in range(self.view.layers)]
 
     def __call__(self, batch: Packed) -> torch.Tensor:
         """Logits (B, C) of a batch, in its order; dropout as the model's mode says."""
-        x = self.embed(batch)
+        x, batch = self.embed(batch), self.with_bias(batch)
         for layer in self.layers:
             x = block(layer, x, batch, layer is self.layers[-1], self.model.training)
         return self.head(x)
+
+    def with_bias(self, batch: Packed) -> Packed:
+        """The batch with what the model adds to all attention scores, where it adds something."""
+        longest = max(group.length for group in batch.groups)
+        bias = self.view.score_bias(longest)
+        return batch if bias is None else dataclasses.replace(batch, bias=bias)
 
     def embed(self, batch: Packed) -> torch.Tensor:
         """The tokens' embeddings (T, hidden)."""
@@ -103,6 +124,7 @@ class Lean:
         view, family = self.view, self.view.family
         layer, out = view.layer(i), view.attention_out(i)
         drops = tuple(layer.get_submodule(path).p if path else 0.0 for path in family.drops)
+        kept = getattr(self.model, "kept_heads", None)
         return Layer(
             out.in_features // view.head_dim,
             torch.cat([linear.weight for linear in view.qkv(i)]),
@@ -116,6 +138,8 @@ class Lean:
             drops,
             view.mlp_in(i).out_features > 0,
             is_exact_gelu(layer.get_submodule(family.activation)),
+            places=None if kept is None else kept[i].nonzero().flatten().to(out.weight.device),
+            low=self.low,
         )
 
     def head(self, first: torch.Tensor) -> torch.Tensor:
@@ -145,9 +169,10 @@ def block(
     if not layer.mlp:
         return layer.norms[1].forward(x)
     if written and layer.exact_gelu and layer.mlp_gate == 1.0:
-        return mlp_half(x, layer.mlp_in, layer.mlp_out, layer.norms[1], drops[2])
+        return mlp_half(x, layer.mlp_in, layer.mlp_out, layer.norms[1], drops[2], layer.low)
     # forward() and not a call: there are no hooks, and with small models the time of calls counts
-    mlp = layer.mlp_out.forward(layer.activation.forward(layer.mlp_in.forward(x)))
+    inner = layer.activation.forward(layer.linear(x, layer.mlp_in.weight, layer.mlp_in.bias))
+    mlp = layer.linear(inner, layer.mlp_out.weight, layer.mlp_out.bias)
     gated = mlp if layer.mlp_gate == 1.0 else mlp * layer.mlp_gate
     if seen is not None:
         seen.mlp, seen.gated_mlp = mlp, _leaf(gated)
@@ -161,7 +186,7 @@ def _attended(layer: Layer, x: torch.Tensor, batch: Packed, last: bool, drops, s
         context = _contexts(layer, x, rest, batch, last, drops[0])
         if seen is not None:
             seen.context = context = _leaf(context)
-        attention = F.linear(context, layer.out, layer.out_bias)
+        attention = layer.linear(context, layer.out, layer.out_bias)
     else:
         attention = layer.out_bias.expand_as(rest)
     if layer.ghosts is not None and seen is not None:
@@ -172,13 +197,13 @@ def _attended(layer: Layer, x: torch.Tensor, batch: Packed, last: bool, drops, s
 
 
 def _contexts(layer: Layer, x, rest, batch: Packed, last: bool, drop: float) -> torch.Tensor:
+    about = batch.groups, layer.heads, drop, batch.mask, layer.score_bias(batch)
     if not last:
-        qkv = F.linear(x, layer.qkv, layer.qkv_bias)
-        return attend(qkv, batch.groups, layer.heads, drop, batch.mask)
+        return attend(layer.linear(x, layer.qkv, layer.qkv_bias), *about)
     width = len(layer.qkv) // 3
-    q = F.linear(rest, layer.qkv[:width], layer.qkv_bias[:width])
-    kv = F.linear(x, layer.qkv[width:], layer.qkv_bias[width:])
-    return attend_first(q, kv, batch.groups, layer.heads, drop, batch.mask)
+    q = layer.linear(rest, layer.qkv[:width], layer.qkv_bias[:width])
+    kv = layer.linear(x, layer.qkv[width:], layer.qkv_bias[width:])
+    return attend_first(q, kv, *about)
 
 
 def _leaf(x: torch.Tensor) -> torch.Tensor:

@@ -146,7 +146,13 @@ def read_classifier(
 
 def build_classifier(config, attention: str = "sdpa") -> nn.Module:
     """Return an untrained float32 classifier of a transformers configuration."""
-    return auto_class(config).from_config(config, attn_implementation=attention, dtype=torch.float32)
+    kernel = _kernel(config, attention)
+    return auto_class(config).from_config(config, attn_implementation=kernel, dtype=torch.float32)
+
+
+def _kernel(config, attention: str) -> str:
+    """The attention kernel to ask for: a model that adds to the scores (MPNet) has the plain one only."""
+    return "eager" if family_of(config).score_bias else attention
 
 
 def auto_class(config) -> type:
@@ -168,7 +174,7 @@ def _read(model: str, folder, config, attention: str) -> tuple[nn.Module, list[s
             folder,
             config=config,
             dtype=torch.float32,
-            attn_implementation=attention,
+            attn_implementation=_kernel(config, attention),
             use_safetensors=True,
             local_files_only=True,
             ignore_mismatched_sizes=True,  # a classifier for another number of labels is drawn anew

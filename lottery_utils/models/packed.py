@@ -33,7 +33,8 @@ class Packed:
     """A batch of B examples and T tokens: ids, positions (T,), types (T,) or None, first tokens (B,), groups.
 
     `mask`, bool (B, longest) or None: on a GPU few large kernels are better than many small ones, so there the
-    examples are padded to one group, and the mask says which tokens are real.
+    examples are padded to one group, and the mask says which tokens are real. Tokens after the last group belong to no
+    example: they only round T up. `bias` (heads, longest, longest) or None is added to the scores of every layer.
     """
 
     ids: torch.Tensor
@@ -42,32 +43,38 @@ class Packed:
     first: torch.Tensor
     groups: tuple[Group, ...]
     mask: torch.Tensor | None = None
+    bias: torch.Tensor | None = None
 
 
-def attend(qkv: torch.Tensor, groups: tuple[Group, ...], heads: int, drop: float = 0.0, mask=None) -> torch.Tensor:
+def attend(
+    qkv: torch.Tensor, groups: tuple[Group, ...], heads: int, drop: float = 0.0, mask=None, bias=None
+) -> torch.Tensor:
     """Self-attention of every token to its own example: qkv (T, 3 * heads * dim) to the contexts (T, heads * dim)."""
-    if is_computed(qkv, mask, drop):
-        return Heads.apply(qkv, groups, heads, drop)
+    if is_computed(qkv, mask):
+        return Heads.apply(qkv, bias, groups, heads, drop)
     contexts = []
     for part, group in zip(qkv.split([g.tokens for g in groups]), groups):
         q, k, v = part.view(group.count, group.length, 3, heads, -1).permute(2, 0, 3, 1, 4)
-        found = F.scaled_dot_product_attention(q, k, v, dropout_p=drop, attn_mask=_keys(mask))
-        contexts.append(found.transpose(1, 2).reshape(group.tokens, -1))
+        added = _added_to_scores(mask, bias, group.length, q)
+        context = F.scaled_dot_product_attention(q, k, v, dropout_p=drop, attn_mask=added)
+        contexts.append(context.transpose(1, 2).reshape(group.tokens, -1))
     return torch.cat(contexts)
 
 
 def attend_first(
-    q: torch.Tensor, kv: torch.Tensor, groups: tuple[Group, ...], heads: int, drop: float = 0.0, mask=None
+    q: torch.Tensor, kv: torch.Tensor, groups: tuple[Group, ...], heads: int, drop: float = 0.0, mask=None, bias=None
 ) -> torch.Tensor:
     """Attention of the first tokens only, q (B, heads * dim), to kv (T, 2 * heads * dim): contexts (B, heads * dim)."""
-    if is_computed(q, mask, drop):
-        return FirstHeads.apply(q, kv, groups, heads, drop)
+    if is_computed(q, mask):
+        return FirstHeads.apply(q, kv, bias, groups, heads, drop)
     contexts = []
     queries = q.split([g.count for g in groups])
     for query, part, group in zip(queries, kv.split([g.tokens for g in groups]), groups):
         k, v = part.view(group.count, group.length, 2, heads, -1).permute(2, 0, 3, 1, 4)
         query = query.view(group.count, heads, 1, -1)
         scores = query @ k.transpose(-1, -2) * query.shape[-1] ** -0.5
+        if bias is not None:
+            scores = scores + bias[:, :1, : group.length]
         if mask is not None:
             scores = scores.masked_fill(~_keys(mask), float("-inf"))
         shares = F.dropout(scores.softmax(-1), drop) if drop else scores.softmax(-1)
@@ -75,5 +82,13 @@ def attend_first(
     return torch.cat(contexts)
 
 
-def _keys(mask: torch.Tensor | None) -> torch.Tensor | None:
-    return None if mask is None else mask[:, None, None, :]
+def _keys(mask: torch.Tensor) -> torch.Tensor:
+    return mask[:, None, None, :]
+
+
+def _added_to_scores(mask, bias, length: int, q: torch.Tensor) -> torch.Tensor | None:
+    """The mask as torch's attention takes it: which keys are seen, or with a bias what is added to the scores."""
+    if bias is None:
+        return None if mask is None else _keys(mask)
+    bias = bias[None, :, :length, :length].to(q.dtype)
+    return bias if mask is None else bias.masked_fill(~_keys(mask), float("-inf"))

@@ -3,6 +3,9 @@
 Small models spend most of a step between operations: in views, in autograd's nodes, in copies of gradients. Here a half
 layer is one node, its products are the only large ones, and a weight's gradient goes straight to its place (`place_of`)
 where its trainer has given it one. Values are those of the same operations called one by one, but for rounding.
+
+With `low` the products take bfloat16 (weights through `low_of`) and sum in float32, while the residual stream,
+LayerNorms, attention's scores and all gradients of weights stay float32, as under autocast.
 """
 
 from __future__ import annotations
@@ -16,11 +19,12 @@ from .dropped import factors
 from .heads import first_backward, first_forward, heads_backward, heads_forward, is_computed
 
 _aten = torch.ops.aten
+LOW = torch.bfloat16
 
 
 def is_written_out(x: torch.Tensor, mask: torch.Tensor | None) -> bool:
     """Whether the halves compute this input: on a CPU, in float32, without padding."""
-    return is_computed(x, mask) and not torch.is_autocast_enabled("cpu")
+    return is_computed(x, mask) and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")
 
 
 def is_exact_gelu(activation: nn.Module) -> bool:
@@ -35,18 +39,55 @@ def place_of(weight: torch.Tensor) -> torch.Tensor | None:
     return getattr(weight, "gradient_place", None)
 
 
+def low_of(weight: torch.Tensor) -> torch.Tensor:
+    """A weight in bfloat16: its trainer's copy where it keeps one (`low_copy`), which follows every step."""
+    copy = getattr(weight, "low_copy", None)
+    return weight.detach().to(LOW) if copy is None else copy
+
+
+def product(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, low: bool) -> torch.Tensor:
+    """x (T, in) times weight (out, in) transposed, plus bias; with `low` in bfloat16, of which `x` is one already."""
+    if low:
+        return torch.addmm(bias.to(LOW), x, low_of(weight).t())
+    return torch.addmm(bias, x, weight.t())
+
+
+class LowLinear(torch.autograd.Function):
+    """A Linear in bfloat16: x (T, in) of any float type to (T, out); gradients have the types of x and the weights."""
+
+    @staticmethod
+    def forward(ctx, x, weight, bias):
+        given = x.to(LOW)
+        ctx.save_for_backward(low_of(weight), given if ctx.needs_input_grad[1] else None)
+        ctx.dtype = x.dtype
+        return product(given, weight, bias, True)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad):
+        weight, given = ctx.saved_tensors
+        grad = grad.to(LOW)
+        of_x = torch.mm(grad, weight).to(ctx.dtype) if ctx.needs_input_grad[0] else None
+        if given is None:
+            return of_x, None, None
+        return of_x, torch.mm(grad.t(), given).float(), torch.sum(grad, 0, dtype=torch.float32)
+
+
 class _Half(torch.autograd.Function):
     """norm(x + dropout(Linear(inner))): how both halves end."""
 
     @staticmethod
-    def close(x: torch.Tensor, inner: torch.Tensor, weight, bias, norm: nn.LayerNorm, drop: float):
+    def close(x: torch.Tensor, inner: torch.Tensor, weight, bias, norm: nn.LayerNorm, drop: float, low: bool):
         """The half's output, and the tensors that `reopen` needs."""
+        kept = None
         if drop:
-            change = torch.addmm(bias, inner, weight.t())
+            change = product(inner, weight, bias, low).float()
             kept = factors(change, drop)
             total = torch.addcmul(x, change, kept, out=change)
+        elif low:
+            total = x + product(inner, weight, bias, low)
         else:
-            total, kept = torch.add(x, bias).addmm_(inner, weight.t()), None
+            total = torch.add(x, bias).addmm_(inner, weight.t())
         out, mean, scale = torch.native_layer_norm(total, norm.normalized_shape, norm.weight, norm.bias, norm.eps)
         return out, [total, mean, scale, norm.weight, norm.bias, kept]
 
@@ -58,17 +99,18 @@ class _Half(torch.autograd.Function):
             grad.contiguous(), total, list(weight.shape), mean, scale, weight, bias, needed
         )
         change = direct if kept is None else direct * kept
-        return direct, change, of_weight, of_bias
+        return direct, change.to(LOW) if ctx.low else change, of_weight, of_bias
 
 
 class _MLPHalf(_Half):
     @staticmethod
-    def forward(ctx, x, w_in, b_in, w_out, b_out, norm_weight, norm_bias, norm, drop):
-        inner = torch.addmm(b_in, x, w_in.t())
+    def forward(ctx, x, w_in, b_in, w_out, b_out, norm_weight, norm_bias, norm, drop, low):
+        given = x.to(LOW) if low else x
+        inner = product(given, w_in, b_in, low)
         active = F.gelu(inner)
-        out, closed = _Half.close(x, active, w_out, b_out, norm, drop)
-        ctx.save_for_backward(x, inner, active, w_in, w_out, *closed)
-        ctx.places = [place_of(w) for w in (w_in, b_in, w_out, b_out)]
+        out, closed = _Half.close(x, active, w_out, b_out, norm, drop, low)
+        ctx.save_for_backward(given, inner, active, *_factors(w_in, w_out, low), *closed)
+        ctx.places, ctx.low = [place_of(w) for w in (w_in, b_in, w_out, b_out)], low
         return out
 
     @staticmethod
@@ -80,8 +122,8 @@ class _MLPHalf(_Half):
         of_active = torch.mm(change, w_out)
         of_inner = _aten.gelu_backward.grad_input(of_active, inner, grad_input=of_active)
         of_in = _of_linear(ctx, of_inner, x, *ctx.places[:2])
-        of_x = direct.addmm_(of_inner, w_in) if ctx.needs_input_grad[0] else None
-        return of_x, *of_in, *of_out, *of_norm, None, None
+        of_x = _plus_product(direct, of_inner, w_in) if ctx.needs_input_grad[0] else None
+        return of_x, *of_in, *of_out, *of_norm, None, None, None
 
 
 class _AttentionHalf(_Half):
@@ -89,46 +131,62 @@ class _AttentionHalf(_Half):
 
     @staticmethod
     def forward(
-        ctx, x, w_qkv, b_qkv, w_out, b_out, norm_weight, norm_bias, norm, first, groups, heads, drop, drop_shares
+        ctx, x, w_qkv, b_qkv, w_out, b_out, norm_weight, norm_bias, score_bias, norm, first, groups, heads, drops, low
     ):
+        given, drop, drop_shares = x.to(LOW) if low else x, *drops
         if first is None:
-            rest, qkv = x, torch.addmm(b_qkv, x, w_qkv.t())
-            context, saved = heads_forward(qkv, groups, heads, drop_shares)
+            rest, qkv = x, product(given, w_qkv, b_qkv, low)
+            context, saved = heads_forward(qkv, score_bias, groups, heads, drop_shares)
+            ctx.about = groups, heads, drop_shares
         else:
             rest, width = x[first], len(w_qkv) // 3
-            q = torch.addmm(b_qkv[:width], rest, w_qkv[:width].t())
-            kv = torch.addmm(b_qkv[width:], x, w_qkv[width:].t())
-            context, saved = first_forward(q, kv, groups, heads, drop_shares)
-        out, closed = _Half.close(rest, context, w_out, b_out, norm, drop)
-        ctx.save_for_backward(x, rest, first, context, w_qkv, w_out, *closed, *saved)
-        ctx.places = [place_of(w) for w in (w_qkv, b_qkv, w_out, b_out)]
-        ctx.about = groups, heads, drop_shares
+            weight = low_of(w_qkv) if low else w_qkv
+            q = product(given[first], weight[:width], b_qkv[:width], low)
+            kv = product(given, weight[width:], b_qkv[width:], low)
+            context, saved = first_forward(q, kv, score_bias, groups, heads, drop_shares)
+            ctx.about = len(kv), groups, heads, drop_shares
+        out, closed = _Half.close(rest, context, w_out, b_out, norm, drop, low)
+        ctx.save_for_backward(given, first, context, *_factors(w_qkv, w_out, low), *closed, *saved)
+        ctx.places, ctx.low = [place_of(w) for w in (w_qkv, b_qkv, w_out, b_out)], low
+        ctx.of_bias = score_bias.shape if ctx.needs_input_grad[7] else None
         return out
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad):
-        x, rest, first, context, w_qkv, w_out, *others = ctx.saved_tensors
+        x, first, context, w_qkv, w_out, *others = ctx.saved_tensors
         closed, saved = others[:6], others[6:]
         direct, change, *of_norm = _Half.reopen(ctx, grad, *closed)
         of_out = _of_linear(ctx, change, context, *ctx.places[2:])
         of_context = torch.mm(change, w_out)
+        of_bias = None if ctx.of_bias is None else direct.new_zeros(ctx.of_bias)
         if first is None:
-            of_qkv = heads_backward(of_context, saved, *ctx.about)
+            of_qkv = heads_backward(of_context, saved, *ctx.about, of_bias)
             of_in = _of_linear(ctx, of_qkv, x, *ctx.places[:2])
-            of_x = direct.addmm_(of_qkv, w_qkv) if ctx.needs_input_grad[0] else None
-            return of_x, *of_in, *of_out, *of_norm, *[None] * 6
-        of_q, of_kv = first_backward(of_context, saved, *ctx.about)
+            of_x = _plus_product(direct, of_qkv, w_qkv) if ctx.needs_input_grad[0] else None
+            return of_x, *of_in, *of_out, *of_norm, of_bias, *[None] * 6
+        of_q, of_kv = first_backward(of_context, saved, *ctx.about, of_bias)
         width, of_in, of_x = len(w_qkv) // 3, (None, None), None
         if _trains(ctx):
             of_in = ctx.places[:2]
             if any(place is None for place in of_in):
-                of_in = torch.empty_like(w_qkv), w_qkv.new_empty(3 * width)
-            _of_linear(ctx, of_q, rest, *(place[:width] for place in of_in))
+                of_in = direct.new_empty(w_qkv.shape), direct.new_empty(3 * width)
+            _of_linear(ctx, of_q, x[first], *(place[:width] for place in of_in))
             _of_linear(ctx, of_kv, x, *(place[width:] for place in of_in))
         if ctx.needs_input_grad[0]:
-            of_x = torch.mm(of_kv, w_qkv[width:]).index_add_(0, first, direct.addmm_(of_q, w_qkv[:width]))
-        return of_x, *of_in, *of_out, *of_norm, *[None] * 6
+            of_rest = _plus_product(direct, of_q, w_qkv[:width])
+            of_x = torch.mm(of_kv, w_qkv[width:]).float().index_add_(0, first, of_rest)
+        return of_x, *of_in, *of_out, *of_norm, of_bias, *[None] * 6
+
+
+def _factors(w_in: torch.Tensor, w_out: torch.Tensor, low: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    """What the backward pass multiplies gradients by."""
+    return (low_of(w_in), low_of(w_out)) if low else (w_in, w_out)
+
+
+def _plus_product(x: torch.Tensor, grad: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """x + grad times weight, in place."""
+    return x.addmm_(grad, weight) if grad.dtype == x.dtype else x.add_(torch.mm(grad, weight))
 
 
 def _trains(ctx) -> bool:
@@ -140,12 +198,20 @@ def _of_linear(ctx, grad: torch.Tensor, x: torch.Tensor, weight_place, bias_plac
     """Gradients of a Linear's weight and bias, if asked for, from its output's (T, out) and its input (T, in)."""
     if not _trains(ctx):
         return None, None
-    return torch.mm(grad.t(), x, out=weight_place), torch.sum(grad, 0, out=bias_place)
+    if not ctx.low:
+        return torch.mm(grad.t(), x, out=weight_place), torch.sum(grad, 0, out=bias_place)
+    of_weight, of_bias = torch.mm(grad.t(), x), torch.sum(grad, 0, dtype=torch.float32)
+    if weight_place is None:
+        return of_weight.float(), of_bias
+    return weight_place.copy_(of_weight), bias_place.copy_(of_bias)
 
 
-def mlp_half(x: torch.Tensor, w_in: nn.Linear, w_out: nn.Linear, norm: nn.LayerNorm, drop: float) -> torch.Tensor:
+def mlp_half(
+    x: torch.Tensor, w_in: nn.Linear, w_out: nn.Linear, norm: nn.LayerNorm, drop: float, low: bool = False
+) -> torch.Tensor:
     """norm(x + dropout(MLP(x))) with the exact GELU: (T, hidden) to (T, hidden), float32."""
-    return _MLPHalf.apply(x, w_in.weight, w_in.bias, w_out.weight, w_out.bias, norm.weight, norm.bias, norm, drop)
+    weights = w_in.weight, w_in.bias, w_out.weight, w_out.bias, norm.weight, norm.bias
+    return _MLPHalf.apply(x, *weights, norm, drop, low)
 
 
 def attention_half(x: torch.Tensor, layer, batch, last: bool, drops: tuple[float, float]) -> torch.Tensor:
@@ -154,6 +220,7 @@ def attention_half(x: torch.Tensor, layer, batch, last: bool, drops: tuple[float
     (T, hidden) to (T, hidden), or in the last layer to (B, hidden): there only first tokens attend. `drops`: rates of
     the attention's shares and of its output.
     """
-    norm, first = layer.norms[0], batch.first if last else None
+    norm, first, bias = layer.norms[0], batch.first if last else None, layer.score_bias(batch)
     weights = layer.qkv, layer.qkv_bias, layer.out, layer.out_bias, norm.weight, norm.bias
-    return _AttentionHalf.apply(x, *weights, norm, first, batch.groups, layer.heads, drops[1], drops[0])
+    rest = norm, first, batch.groups, layer.heads, drops[::-1], layer.low
+    return _AttentionHalf.apply(x, *weights, bias, *rest)

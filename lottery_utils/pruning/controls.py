@@ -20,7 +20,8 @@ def structured_control(
     """The control `kind` of a good structured subnetwork.
 
     random: any components, as many as good keeps (`sizes="bernoulli"`: the authors' draw, so many only in
-    expectation). bad: the pruned components, cut down or, when too few, filled up with good ones, at random.
+    expectation). random_layer: in each layer as many heads as good keeps there, and good's MLPs, of which a layer has
+    one: what is random is which heads, not how many in which layer. bad: the pruned components, cut down or, when too few, filled up with good ones, at random.
     inverted: exactly what good prunes. super: good in all of `seeds` (the good masks of every seed).
     super_bad: of super's size, from components pruned in every seed, filled up at random from those that are
     no super-survivors; super_random: of super's size, from neither of these two (from super_bad's when those
@@ -30,6 +31,8 @@ def structured_control(
         return _super(kind, seeds, rng)
     if kind == "inverted":
         return ~good
+    if kind == "random_layer":
+        return StructuredMask(np.stack([_random(layer, rng) for layer in good.heads]), good.mlps.copy())
     pick = {"random": _random, "bad": _bad}[kind]
     if kind == "random" and sizes == "bernoulli":
         heads = rng.random(good.heads.shape) < good.heads.mean()
@@ -80,7 +83,8 @@ def magnitude_control(
 ) -> WeightMask:
     """The control `kind` of a good magnitude subnetwork, the same number of weights.
 
-    random: weights drawn uniformly over all prunable ones. bad: the largest |score| go, the smallest stay.
+    random: weights drawn uniformly over all prunable ones. random_layer: the same, with good's number in each matrix
+    and bias. bad: the largest |score| go, the smallest stay.
     inverted: exactly what good prunes. `scores`: what the search ranked by, the fine-tuned model's prunable weights.
     """
     if kind == "inverted":
@@ -88,7 +92,20 @@ def magnitude_control(
     pruned = good.total - good.size
     if kind == "bad":
         return Levels(scores, [pruned], largest_first=True).mask(0)
-    kept = torch.ones(good.total, dtype=torch.bool)
-    kept[torch.randperm(good.total, generator=generator)[:pruned]] = False
+    if kind == "random_layer":
+        return WeightMask({name: _drawn_like(value, generator) for name, value in good.weights.items()})
+    kept = _drawn(good.total, pruned, generator)
     parts = kept.split([value.numel() for value in good.weights.values()])
     return WeightMask({name: part.view(value.shape) for part, (name, value) in zip(parts, good.weights.items())})
+
+
+def _drawn(total: int, pruned: int, generator: torch.Generator) -> torch.Tensor:
+    """Of `total` places `pruned` are False, uniformly."""
+    kept = torch.ones(total, dtype=torch.bool)
+    kept[torch.randperm(total, generator=generator)[:pruned]] = False
+    return kept
+
+
+def _drawn_like(kept: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """A mask of the same shape with as many kept, uniformly."""
+    return _drawn(kept.numel(), int((~kept).sum()), generator).view(kept.shape)

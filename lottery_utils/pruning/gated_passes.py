@@ -12,7 +12,7 @@ import torch
 from ..models.gates import Gates
 from ..models.lean import is_lean
 from ..training.batches import Encoded, collate, packed_batches
-from ..training.device import autocast
+from ..training.device import autocast, precision_of
 from ..training.evaluate import batch_loss, model_device
 from .masks import StructuredMask
 from .passes import CHUNK, Pass, Passes, frozen
@@ -37,7 +37,7 @@ class GatedPasses:
 
     def __init__(self, model: torch.nn.Module, data: Encoded, precision: str, heads: str, mlps: str):
         """Raises ValueError for a compact model."""
-        self.model, self.data, self.precision = model, data, precision
+        self.model, self.data, self.precision = model, data, precision_of(model, precision)
         self.device = model_device(model)
         self.gated = {"heads": heads == "gated", "mlps": mlps == "gated"}
         self.freeze = frozen(model)

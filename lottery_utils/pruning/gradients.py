@@ -6,7 +6,6 @@ import numpy as np
 import torch
 
 from ..training.batches import Encoded, packed_batches, take
-from ..training.device import autocast
 from ..training.evaluate import batch_loss, model_device
 from ..training.forward import forward_of
 from .passes import CHUNK
@@ -28,8 +27,7 @@ def loss_gradients(
             p.requires_grad_(True)
         for rows in packed_batches(data, CHUNK):
             with torch.enable_grad():
-                with autocast(device, precision):
-                    logits, rows = forward_of(model, data, device)(rows)
+                logits, rows = forward_of(model, data, device, precision)(rows)
                 loss = batch_loss(logits, torch.from_numpy(data.labels[rows]).to(device), "sum") / len(data)
             for whole, part in zip(total, torch.autograd.grad(loss, params, materialize_grads=True)):
                 whole += part

@@ -67,10 +67,9 @@ def shuffled(examples: int, number: int | None) -> np.ndarray | None:
     return None if number is None else np.random.default_rng(number).permutation(examples)
 
 
-def normalise_heads(scores: np.ndarray, live: np.ndarray | None = None) -> np.ndarray:
-    """Divide each layer's head scores (L, H) by the layer's L2 norm, over its `live` heads when given.
+def normalise_heads(scores: np.ndarray) -> np.ndarray:
+    """Divide each layer's head scores (L, H) by the layer's L2 norm over all its heads, removed ones included.
 
-    The authors' norm takes in pruned heads too (their gradient at gate 0 is not zero).
+    Over living heads only, a layer's last head would always have importance 1 and could never go.
     """
-    counted = scores if live is None else np.where(live, scores, 0.0)
-    return scores / (np.sqrt((counted**2).sum(axis=1, keepdims=True)) + EPS)
+    return scores / (np.sqrt((scores**2).sum(axis=1, keepdims=True)) + EPS)

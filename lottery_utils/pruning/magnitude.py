@@ -41,7 +41,7 @@ def magnitude_search(
 
     The model's weights are left as found. `preset.unstructured` names another score to rank weights by; `train` and
     `seed` are for one that looks at training examples or draws. Trajectory arrays, S steps of which the first is the
-    full model: kept (S,) weights, share (S,), score (S,), passed (S,), target (1,), head_share (S, L, H) and
+    full model: kept (S,) weights, share (S,), score (S,), passed (S,), target (1,), lead (1,) as of a structured search, head_share (S, L, H) and
     mlp_share (S, L), the shares of each component's weights that remain.
     """
     view = anatomy(model)
@@ -82,6 +82,7 @@ def magnitude_search(
         "score": np.array(score),
         "passed": np.array(passed, bool),
         "target": np.array([rule.target if rule.searchable else 0.0]),
+        "lead": np.array([rule.lead]),
         "head_share": np.stack(heads),
         "mlp_share": np.stack(mlps),
     }

@@ -16,11 +16,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from ..models.lean import Layer, Lean, Seen, block
+from ..models.heads import tokens_of
+from ..models.lean import Layer, Seen, block
 from ..models.packed import Packed
 from ..training.batches import Encoded, pack, packed_batches
-from ..training.device import autocast
+from ..training.device import autocast, precision_of
 from ..training.evaluate import batch_loss, model_device
+from ..training.forward import lean_view
 from .masks import StructuredMask
 
 CHUNK = 2048  # tokens that go through the model together: large products, activations that stay in the cache
@@ -79,16 +81,18 @@ class Passes:
         keep: int | None = None,
     ):
         with torch.no_grad():
-            self.lean = Lean(model)
-        self.data, self.precision = data, precision
-        self.device = model_device(model)
+            self.lean = lean_view(model, precision)
+        self.data, self.device = data, model_device(model)
+        self.cast = "fp32" if self.device.type == "cpu" else precision_of(model, precision)  # see `forward_of`
         if not self.lean.view.whole:
             raise ValueError("a search needs the whole model, this one is compact")
         self.gated = {"heads": heads == "gated", "mlps": mlps == "gated"}
         self.freeze = frozen(model)
         self.chunks: list[tuple[Packed, np.ndarray, torch.Tensor]] = []
         for rows in packed_batches(data, CHUNK):
-            batch, rows = pack(data, rows, self.device)
+            batch, rows = pack(data, rows, self.device, low=self.lean.low)
+            with torch.no_grad():
+                batch = self.lean.with_bias(batch)
             self.chunks.append((batch, rows, torch.from_numpy(data.labels[rows]).to(self.device)))
         held = np.cumsum([self._bytes(batch) for batch, _, _ in self.chunks])
         self.keeps = (held <= (memory_to_keep(self.device) if keep is None else keep)).tolist()
@@ -139,12 +143,12 @@ class Passes:
         if base is not None:
             begin = min(agree, len(base.seen))
             return _Course(base.inputs[: begin + 1], base.seen[:begin]), begin
-        with torch.no_grad(), autocast(self.device, self.precision):
+        with torch.no_grad(), autocast(self.device, self.cast):
             return _Course([self.lean.embed(batch)], []), 0
 
     def _forward(self, layers: list[Layer], batch: Packed, course: _Course, begin: int) -> None:
         x = course.inputs[-1]
-        with autocast(self.device, self.precision):
+        with autocast(self.device, self.cast):
             for i in range(begin, len(layers)):
                 seen = Seen()
                 x = block(layers[i], x, batch, i == len(layers) - 1, seen=seen)
@@ -172,7 +176,9 @@ class Passes:
                 heads[:, i, mask.heads[i]] = _by_example(output, grad, dim, batch)
             elif kind == "ghosts":
                 output, projection = output
-                heads[:, i, ~mask.heads[i]] = _by_example(output, grad.float() @ projection, dim, batch)
+                kind = torch.bfloat16 if self.lean.low else torch.float32
+                grad = grad.to(kind) @ projection.to(kind)
+                heads[:, i, ~mask.heads[i]] = _by_example(output, grad, dim, batch)
             else:
                 mlps[:, i] = _by_example(output, grad, output.shape[1], batch)[:, 0]
         return heads, mlps
@@ -215,7 +221,12 @@ def _choose(layer: Layer, heads: np.ndarray, dim: int) -> Layer:
     columns = torch.from_numpy(np.repeat(heads, dim)).to(layer.qkv.device)
     rows = columns.repeat(3)
     return dataclasses.replace(
-        layer, heads=int(heads.sum()), qkv=layer.qkv[rows], qkv_bias=layer.qkv_bias[rows], out=layer.out[:, columns]
+        layer,
+        heads=int(heads.sum()),
+        qkv=layer.qkv[rows],
+        qkv_bias=layer.qkv_bias[rows],
+        out=layer.out[:, columns],
+        places=torch.from_numpy(np.flatnonzero(heads)).to(layer.qkv.device),
     )
 
 
@@ -223,7 +234,7 @@ def _by_example(output: torch.Tensor, grad: torch.Tensor, width: int, batch: Pac
     """Sums of output * grad over `width` columns and an example's tokens: (T, K * width), or (B, ...), to (B, K)."""
     values = (output.detach().float() * grad.float()).unflatten(1, (-1, width)).sum(-1)
     if len(values) != len(batch.first):  # in the last layer there is one token an example
-        parts = zip(values.split([group.tokens for group in batch.groups]), batch.groups)
+        parts = zip(values[: tokens_of(batch.groups)].split([g.tokens for g in batch.groups]), batch.groups)
         values = torch.cat([part.view(group.count, group.length, -1).sum(1) for part, group in parts])
     return values.double().cpu().numpy()
 

@@ -1,7 +1,8 @@
 """Scores of heads and MLPs beside the paper's importance: what else people rank components by.
 
 A score is a function from a `View` to two arrays, heads (L, H) and MLPs (L,); the lowest go first, heads among heads
-and MLPs among MLPs. It is asked anew under each mask, and what it says of removed components is ignored.
+and MLPs among MLPs. It is asked anew under each mask, and what it says of removed components is ignored. Heads' scores
+are then divided by their layer's L2 norm, as in the paper, whatever the score (see `structured.open_ranking`).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from ..training.batches import Batch, Encoded, collate, eval_batches
 from ..training.evaluate import model_device
 from .components import component_sums, kept_heads
 from .gradients import loss_gradients
-from .importance import importance, normalise_heads
+from .importance import importance
 from .masks import StructuredMask
 
 Scores = tuple[np.ndarray, np.ndarray]
@@ -91,14 +92,14 @@ class Scorer:
 def gate(view: View) -> Scores:
     """The paper's importance, E_x |dL(x)/d gate|; a search takes it from the pass that also gives the mask's score."""
     found = importance(view.model, view.data, view.mask, "exact", view.precision)
-    return normalise_heads(found.heads, view.mask.heads), found.mlps
+    return found.heads, found.mlps
 
 
 def taylor(view: View) -> Scores:
     """First-order Taylor by weight group: the sum of (w dL/dw)^2 over a component's weights (Molchanov et al. 2019).
 
     L is the mean loss over the dev set; a head's group is its rows of query, key and value and its output columns, with
-    biases. Heads are then divided by their layer's L2 norm, as in the paper.
+    biases.
     """
     if view.body.family.shared:
         raise UserError("score taylor: layers of this model share weights, a component has none of its own; take gate")
@@ -106,7 +107,7 @@ def taylor(view: View) -> Scores:
     parameters = body.prunable_parameters()
     gradients = loss_gradients(body.model, parameters, view.data, view.precision)
     heads, mlps = component_sums(body, {n: (g * parameters[n].detach()).square() for n, g in gradients.items()})
-    return normalise_heads(heads, view.mask.heads), mlps
+    return heads, mlps
 
 
 @torch.no_grad()
@@ -114,7 +115,7 @@ def output(view: View) -> Scores:
     """Magnitude of outputs: the L2 norm of what a component adds to a token, mean over tokens, then over examples.
 
     Of a head that is its context times its columns of the output matrix, without the bias, which belongs to no head; of
-    an MLP its second map's output, bias included. Heads are then divided by their layer's L2 norm. Needs no labels.
+    an MLP its second map's output, bias included. Needs no labels.
     """
     body = anatomy(view.compact())
     kept = [kept_heads(body, i) for i in range(body.layers)]
@@ -150,7 +151,7 @@ def output(view: View) -> Scores:
     for batch in view.batches():
         real = batch.inputs.get("attention_mask")
         body.model(**batch.inputs)
-    return normalise_heads(heads, view.mask.heads), mlps
+    return heads, mlps
 
 
 def random(view: View) -> Scores:

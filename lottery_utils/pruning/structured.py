@@ -17,7 +17,7 @@ from .importance import normalise_heads, reduce_gradients, shuffled
 from .masks import ModelSizes, StructuredMask, model_sizes
 from .passes import Pass, Passes
 from .scores import Scorer
-from .stopping import stop_rule
+from .stopping import StopRule, stop_rule
 
 Rank = Callable[[Pass], tuple[np.ndarray, np.ndarray]]
 
@@ -67,14 +67,13 @@ def structured_search(
 
     "joint" runs three phases: heads and MLPs together until the score falls below the target, then from the
     last passing mask heads alone by half steps, then MLPs alone. `importance="exact"` uses fresh per-example
-    scores of the mask it goes on from, layer norms over the heads still there; "released" the authors' running
-    sums, norms over all heads, and at a phase change the scores of the mask that failed. "batched" and "running" are
-    "exact" but for how gradients are summed (see `reduce_gradients`). One pass gives both
-    the score of a mask and the importances under it. `preset.score` names another score to rank by, `seed` is for one
-    that draws. Trajectory arrays, S steps of which the first is the full
-    model: heads (S, L, H), mlps (S, L), head_importance, mlp_importance, score (S,), phase, passed, target.
-    Importances are NaN where none was needed: of removed components ("released": of MLPs), of a failed mask ("exact";
-    "released": of the last phase's).
+    scores of the mask it goes on from; "released" the authors' running sums, and at a phase change the scores of the
+    mask that failed. "batched" and "running" are "exact" but for how gradients are summed (see `reduce_gradients`).
+    One pass gives both the score of a mask and the importances under it. `preset.score` names another score to rank
+    by, `seed` is for one that draws. Trajectory arrays, S steps of which the first is the full model: heads (S, L, H),
+    mlps (S, L), head_importance, mlp_importance, score (S,), phase, passed, target, lead (the share of the full
+    model's lead over the majority score that the target asks for). Importances are NaN where none was needed: of
+    removed MLPs but for "released", and of a failed mask ("released": of the last phase's).
     """
     with open_ranking(model, dev, preset, seed) as (passes, rank):
         return _search(passes, rank, model_sizes(model), dev, task, preset, majority, progress)
@@ -84,20 +83,31 @@ def structured_search(
 def open_ranking(model: torch.nn.Module, dev: Encoded, preset, seed: int) -> Iterator[tuple[Passes, Rank]]:
     """Passes over the dev set, and a function from a pass to the importances that rank what its mask keeps.
 
-    The importances are those of `preset.score`, heads normalised; NaN where none was needed.
+    The importances are those of `preset.score`; NaN where none was needed. With `preset.head_norms` heads' are divided
+    by their layer's norm over all its heads: with the gate's gradients of removed ones too, which at gate 0 are not
+    zero; other scores know nothing of removed heads, which count with the score they had last.
     """
-    released = preset.importance == "released"
     order = shuffled(len(dev), preset.importance_order)
     scorer = None if preset.score == "gate" else Scorer(preset.score, model, dev, preset.precision, seed)
-    # the authors' norms take in pruned heads, so those stay, behind gates; elsewhere nothing removed is computed
-    with open_passes(model, dev, preset.precision, "gated" if released else "cut") as passes:
+    # removed heads stay behind gates for the norms; MLPs too for the authors' scripts, which may go back to them
+    heads = "gated" if scorer is None else "cut"
+    mlps = "gated" if preset.importance == "released" else "cut"
+    last: np.ndarray | None = None
+
+    def scored(found: Pass, passes: Passes) -> tuple[np.ndarray, np.ndarray]:
+        nonlocal last
+        if scorer is None:
+            gradients = passes.measure(found)
+            return tuple(reduce_gradients(g, preset.importance, preset.importance_batch, order) for g in gradients)
+        heads, mlps = scorer(found.mask)
+        last = heads if last is None else np.where(found.mask.heads, heads, last)
+        return last, mlps
+
+    with open_passes(model, dev, preset.precision, heads, mlps) as passes:
 
         def rank(found: Pass) -> tuple[np.ndarray, np.ndarray]:
-            if scorer is not None:
-                return scorer(found.mask)
-            gradients = passes.measure(found)
-            heads, mlps = (reduce_gradients(g, preset.importance, preset.importance_batch, order) for g in gradients)
-            return normalise_heads(heads, None if released else found.mask.heads), mlps
+            heads, mlps = scored(found, passes)
+            return normalise_heads(heads) if preset.head_norms else heads, mlps
 
         yield passes, rank
 
@@ -148,17 +158,17 @@ def _search(
                 break
             course.last_passed.found = None  # its activations give way to those of the smaller mask
             current, course.last_passed = following, step
-    return Search(course.last_passed.mask, _arrays(course.steps, rule.target), rule.notes, rule.searchable)
+    return Search(course.last_passed.mask, _arrays(course.steps, rule), rule.notes, rule.searchable)
 
 
 def _amounts(phase: int, taken: int, layers: int, all_heads: int, share: float) -> tuple[int, int]:
     """Heads and MLPs that step `taken` (from 1) of a phase removes.
 
-    Jointly the paper takes one MLP a step at 12 layers; at other depths floor(step x L / 12) in all, so that a
-    shallow model does not lose its MLPs before its heads. Alone, MLPs go one by one.
+    Jointly the paper takes one MLP a step at 12 layers, as do deeper models; shallower ones floor(step x L / 12) in
+    all, so that they do not lose their MLPs before their heads. Alone, MLPs go one by one.
     """
-    step = max(1, int(share * all_heads))
-    together = taken * layers // 12 - (taken - 1) * layers // 12
+    step, pace = max(1, int(share * all_heads)), min(layers, 12)
+    together = taken * pace // 12 - (taken - 1) * pace // 12
     return {1: (step, together), 2: (max(1, step // 2), 0), 3: (0, 1), 4: (step, 0), 5: (0, 1)}[phase]
 
 
@@ -181,7 +191,7 @@ def remove_lowest(kept: np.ndarray, scores: np.ndarray, amount: int) -> np.ndarr
     return after.reshape(kept.shape)
 
 
-def _arrays(steps: list[_Step], target: float) -> dict[str, np.ndarray]:
+def _arrays(steps: list[_Step], rule: StopRule) -> dict[str, np.ndarray]:
     return {
         "heads": np.stack([s.mask.heads for s in steps]),
         "mlps": np.stack([s.mask.mlps for s in steps]),
@@ -190,5 +200,6 @@ def _arrays(steps: list[_Step], target: float) -> dict[str, np.ndarray]:
         "score": np.array([s.score for s in steps]),
         "phase": np.array([s.phase for s in steps], np.int64),
         "passed": np.array([s.passed for s in steps], bool),
-        "target": np.array([target if np.isfinite(target) else 0.0]),
+        "target": np.array([rule.target if rule.searchable else 0.0]),
+        "lead": np.array([rule.lead]),
     }

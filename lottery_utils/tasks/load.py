@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import UserError
+from ..presets import Limits
 from ..taskfile import definition_digest, task_file
 from .glue import Task, get_task
 from .rows import RawSplit, checked_labels, checked_texts
@@ -46,19 +47,19 @@ class TaskData:
     fingerprint: str
 
 
-def load_task(name: str, data: str = "hub", train_limit: int | None = None, dev_limit: int | None = None) -> TaskData:
+def load_task(name: str, data: str = "hub", limits: Limits = Limits()) -> TaskData:
     """Return task `name` from `data`: "hub", "embedded", a directory of GLUE files, or a YAML file of own tasks.
 
     "hub" is ``nyu-mll/glue`` at a pinned revision and works offline once it is in the hub's cache. A
     directory holds ``<task>/train*.parquet`` and ``<task>/validation*.parquet``, or the official
     folders ``CoLA/``, ``SST-2/`` ... with TSV files, or is one task's folder itself. The limits keep
-    the first n rows. Raises UserError, one line, for anything missing, damaged or unlabelled.
+    the first n rows, or draw n. Raises UserError, one line, for anything missing, damaged or unlabelled.
     """
     from . import sources
 
     path = task_file(data)
     if path is not None:
-        return _load_own(name, path, train_limit, dev_limit)
+        return _load_own(name, path, limits)
     task = get_task(name)
     if data == "embedded":
         found = sources.embedded_splits(task)
@@ -66,22 +67,22 @@ def load_task(name: str, data: str = "hub", train_limit: int | None = None, dev_
         found = sources.hub_splits(task)
     else:
         found = sources.folder_splits(task, data)
-    train, train_notes, train_partial = _split(task, "train", found.train, found.sizes[0], train_limit)
-    dev, dev_notes, dev_partial = _split(task, "dev", found.dev, found.sizes[1], dev_limit)
+    train, train_notes, train_partial = _split(task, "train", found.train, found.sizes[0], limits)
+    dev, dev_notes, dev_partial = _split(task, "dev", found.dev, found.sizes[1], limits)
     notes = (*found.notes, *train_notes, *dev_notes)
     partial = train_partial or dev_partial
     return TaskData(task, train, dev, found.source, notes, partial, fingerprint(train, dev))
 
 
-def _load_own(name: str, path: Path, train_limit: int | None, dev_limit: int | None) -> TaskData:
+def _load_own(name: str, path: Path, limits: Limits) -> TaskData:
     """An own task; its fingerprint covers the description too, and it is partial only under a limit."""
     from .own import own_splits, own_task, with_classes
     from .registry import find_definition
 
     definition = with_classes(find_definition(name, path))
     task, found = own_task(definition), own_splits(definition, path.name)
-    train, train_notes, train_partial = _split(task, "train", found.train, None, train_limit)
-    dev, dev_notes, dev_partial = _split(task, "dev", found.dev, None, dev_limit)
+    train, train_notes, train_partial = _split(task, "train", found.train, None, limits)
+    dev, dev_notes, dev_partial = _split(task, "dev", found.dev, None, limits)
     notes = (*found.notes, *train_notes, *dev_notes, *_own_notes(task, train, dev))
     digest = f"{definition_digest(definition)}\n{fingerprint(train, dev)}"
     own = hashlib.sha256(digest.encode()).hexdigest()[:16]
@@ -116,9 +117,9 @@ def fingerprint(*splits: Split) -> str:
 
 
 def _split(
-    task: Task, role: str, raw: RawSplit, official: int | None, limit: int | None
+    task: Task, role: str, raw: RawSplit, official: int | None, limits: Limits
 ) -> tuple[Split, list[str], bool]:
-    """Check `raw`, apply `limit`; return the split, its notes and whether it is partial."""
+    """Check `raw`, apply the limit of `role`; return the split, its notes and whether it is partial."""
     texts, empty = checked_texts(task, raw)
     labels, files = checked_labels(task, raw), tuple(raw.files)
     notes = list(raw.notes)
@@ -131,11 +132,26 @@ def _split(
         notes.append(f"{word}{role} has {rows} rows, officially {official} ({raw.name})")
     if raw.part:
         notes.append(f"partial: {role} comes from {raw.name}, by its name not the official split")
-    partial = other or raw.part
-    if limit is not None:
-        if not isinstance(limit, int) or isinstance(limit, bool) or limit < 1:
-            raise UserError(f"{role}_limit must be a whole number above 0, got {limit!r}; null keeps every row")
-        if limit < rows:
-            texts, labels, files, partial = texts[:limit], labels[:limit], files[:limit], True
-            notes.append(f"partial: {role} limited to the first {limit} of {rows} rows")
-    return Split(texts, labels, files), notes, partial
+    split, partial, limit = Split(texts, labels, files), other or raw.part, getattr(limits, role)
+    if limit is None or limit >= rows:
+        return split, notes, partial
+    chosen = drawn_rows(f"{role} limit", task.name, rows, limit) if limits.drawn else np.arange(limit)
+    notes.append(f"partial: {role} limited to {'a draw of' if limits.drawn else 'the first'} {limit} of {rows} rows")
+    return rows_of(split, chosen), notes, True
+
+
+def rows_of(split: Split, rows: np.ndarray) -> Split:
+    """The examples `rows` of a split, in that order."""
+    files = tuple(split.files[row] for row in rows) if split.files else ()
+    return Split([split.texts[row] for row in rows], split.labels[rows], files)
+
+
+def drawn_rows(purpose: str, task: str, rows: int, count: int) -> np.ndarray:
+    """`count` of `rows` rows, in order, drawn by a generator of this purpose and task: the same in every process."""
+    return np.sort(generator_of(purpose, task).permutation(rows)[:count])
+
+
+def generator_of(purpose: str, task: str) -> np.random.Generator:
+    """A generator that depends on what it is for, and on the task."""
+    digest = hashlib.sha256(f"{purpose}/{task}".encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest[:8], "big"))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 
 import numpy as np
 
-from .load import Split, TaskData
+from .load import Split, TaskData, drawn_rows, generator_of, rows_of
 
 MOST = 0.5  # share of train that may be held out
 
@@ -17,7 +16,7 @@ def halves(task: str, examples: int) -> tuple[np.ndarray, np.ndarray]:
 
     The draw depends on the task's name and the number of examples only, so that pages can cut stored predictions.
     """
-    order = _generator("halves", task).permutation(examples)
+    order = generator_of("halves", task).permutation(examples)
     return np.sort(order[: examples // 2]), np.sort(order[examples // 2 :])
 
 
@@ -28,7 +27,7 @@ def held_out_rows(data: TaskData, share: float) -> tuple[np.ndarray, np.ndarray]
     """
     train = data.train
     count = max(1, round(min(share * len(data.dev), int(MOST * len(train)))))
-    held = np.sort(_generator("held out", data.task.name).permutation(len(train))[:count])
+    held = drawn_rows("held out", data.task.name, len(train), count)
     texts = {train.texts[row] for row in held}
     kept = [row for row, example in enumerate(train.texts) if example not in texts]
     return np.array(kept, np.int64), held
@@ -45,16 +44,5 @@ def set_aside(data: TaskData, share: float) -> tuple[TaskData, Split | None]:
     lost = len(data.train) - len(kept) - len(held)
     note = f"{len(held)} of {len(data.train)} train examples are held out"
     note += f", {lost} with the same texts as one of them left out" if lost else ""
-    train = _rows(data.train, kept)
-    return replace(data, train=train, notes=(*data.notes, note)), _rows(data.train, held)
-
-
-def _rows(split: Split, rows: np.ndarray) -> Split:
-    part = Split([split.texts[row] for row in rows], split.labels[rows])
-    files = getattr(split, "files", ())  # images have them
-    return replace(part, files=tuple(files[row] for row in rows)) if files else part
-
-
-def _generator(purpose: str, task: str) -> np.random.Generator:
-    digest = hashlib.sha256(f"{purpose}/{task}".encode()).digest()
-    return np.random.default_rng(int.from_bytes(digest[:8], "big"))
+    train = rows_of(data.train, kept)
+    return replace(data, train=train, notes=(*data.notes, note)), rows_of(data.train, held)

@@ -12,6 +12,7 @@ import torch
 from ..models.packed import Group, Packed
 from .pictures import Pictures
 
+ROUND = 32  # tokens: oneDNN makes and keeps a kernel for every number of tokens it multiplies in bfloat16
 CHUNK = 50  # batches shuffled together before sorting by length: keeps training order random
 WASTE = 0.1  # share of padding an evaluation batch may hold
 
@@ -104,11 +105,12 @@ def collate(encoded: Encoded | Pictures, rows: np.ndarray, device: torch.device)
 
 
 def pack(
-    encoded: Encoded, rows: np.ndarray, device: torch.device, pad: bool | None = None
+    encoded: Encoded, rows: np.ndarray, device: torch.device, pad: bool | None = None, low: bool = False
 ) -> tuple[Packed, np.ndarray]:
     """`rows` (B,) end to end, longest first, as a packed batch, and the rows in its order.
 
-    `pad`: one group with a mask instead of a group for each length; None decides by the device.
+    `pad`: one group with a mask instead of a group for each length; None decides by the device. `low`: tokens of no
+    example are added until their number is a multiple of `ROUND`.
     """
     rows = rows[np.argsort(-encoded.lengths[rows], kind="stable")]
     lengths = encoded.lengths[rows]
@@ -123,13 +125,17 @@ def pack(
     def tensor(values: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(values.astype(np.int64, copy=False)).to(device)
 
+    tail = -len(where) % ROUND if low else 0
+
     def picked(values: np.ndarray, blank: int) -> torch.Tensor:
-        return tensor(np.where(real, values[where], blank) if pad else values[where])
+        taken = np.where(real, values[where], blank) if pad else values[where]
+        return tensor(np.pad(taken, (0, tail), constant_values=blank) if tail else taken)
 
     types = picked(encoded.types, 0) if len(encoded.types) else None
     mask = torch.from_numpy(real.reshape(len(rows), -1)).to(device) if pad and not real.all() else None
     first, groups = tensor(ends - padded), _groups(padded)
-    return Packed(picked(encoded.ids, encoded.pad), tensor(positions), types, first, groups, mask), rows
+    positions = tensor(np.pad(positions, (0, tail)))
+    return Packed(picked(encoded.ids, encoded.pad), positions, types, first, groups, mask), rows
 
 
 def _groups(lengths: np.ndarray) -> tuple[Group, ...]:

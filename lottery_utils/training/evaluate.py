@@ -8,7 +8,6 @@ import torch.nn.functional as F
 
 from ..models.lean import is_lean
 from .batches import Encoded, eval_batches, packed_batches
-from .device import autocast
 from .forward import forward_of
 
 CHUNK = 4096  # tokens that go through the model together on a CPU
@@ -32,12 +31,11 @@ def predict(model: torch.nn.Module, encoded: Encoded, precision: str = "fp32") -
     was_training = model.training
     model.eval()
     device = model_device(model)
-    forward = forward_of(model, encoded, device)
+    forward = forward_of(model, encoded, device, precision)
     out: np.ndarray | None = None
     packs = device.type == "cpu" and is_lean(model, encoded)
     for rows in packed_batches(encoded, CHUNK) if packs else eval_batches(encoded):
-        with autocast(device, precision):
-            logits, rows = forward(rows)
+        logits, rows = forward(rows)
         logits = logits.float().cpu().numpy()
         if out is None:
             out = np.empty((len(encoded), logits.shape[1]), np.float32)

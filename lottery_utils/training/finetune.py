@@ -12,9 +12,9 @@ import torch
 from ..errors import CellFailed
 from ..models.anatomy import max_tokens
 from .batches import Encoded, train_batches
-from .device import autocast, derived_seed, seeded
+from .device import derived_seed, seeded
 from .evaluate import batch_loss, model_device
-from .flat import Flat
+from .flat import Flat, adamw
 from .forward import Part, Trained, trained_parts
 from .steps import Course, Steps, can_step
 
@@ -80,8 +80,8 @@ def finetune(
     model.train()
     with (
         seeded(derived_seed("dropout", *key), device),
-        trained_parts(model, train, device, preset.weight_decay) as trained,
-        Flat([part.values for part in trained.parts]) as flat,
+        trained_parts(model, train, device, preset.weight_decay, preset.precision) as trained,
+        Flat([part.values for part in trained.parts], trained.low) as flat,
     ):
         kept = _kept(model, trained.parts, weight_mask) if weight_mask else None
         course = _replayed if device.type in REPLAYS and can_step(model, train, trained.lean) else _one_by_one
@@ -96,13 +96,10 @@ def finetune(
 
 def _one_by_one(trained: Trained, flat: Flat, batches, rates, preset, kept, device) -> Iterator[list[float]]:
     """Take each step as it is written; yields its loss before the step does anything, on a GPU several at once."""
-    optimiser = torch.optim.AdamW(
-        [flat.values], lr=preset.learning_rate, eps=preset.adam_eps, weight_decay=preset.weight_decay, fused=True
-    )
+    optimiser = adamw(flat, preset, preset.learning_rate)
     losses = []
     for number, (rows, rate) in enumerate(zip(batches, rates), 1):
-        with autocast(device, preset.precision):
-            logits, rows = trained.forward(rows)
+        logits, rows = trained.forward(rows)
         loss = batch_loss(logits, torch.from_numpy(trained.data.labels[rows]).to(device))
         losses.append(loss.detach())
         if device.type == "cpu" or number % CHECK_EVERY == 0 or number == len(batches):
@@ -115,8 +112,10 @@ def _one_by_one(trained: Trained, flat: Flat, batches, rates, preset, kept, devi
             share = preset.clip / (grad.norm() + 1e-6)
             if device.type != "cpu" or share < 1:  # a GPU is not waited for
                 grad.mul_(share.clamp(max=1.0))
-        optimiser.param_groups[0]["lr"] = rate
+        for group in optimiser.param_groups:
+            group["lr"] = rate
         optimiser.step()
+        flat.refresh()
 
 
 def _replayed(trained: Trained, flat: Flat, batches, rates, preset, kept, device) -> Iterator[list[float]]:
@@ -139,8 +138,8 @@ def collected(losses: list[float], log: TrainLog, name: str) -> None:
 
 
 def _kept(model: torch.nn.Module, parts: list[Part], weight_mask: dict[str, torch.Tensor]) -> torch.Tensor:
-    """1 for weights that may move and 0 for pruned ones, in the order of `parts` end to end."""
+    """Whether each weight may move (pruned ones may not), in the order of `parts` end to end."""
     names = {id(p): name for name, p in model.named_parameters()}
     params = [p for part in parts for p in part.stands_for]
     masks = [weight_mask.get(names.get(id(p)), torch.ones(p.shape, dtype=torch.bool)) for p in params]
-    return torch.cat([mask.reshape(-1).to(p.device, p.dtype) for mask, p in zip(masks, params)])
+    return torch.cat([mask.reshape(-1).to(p.device) for mask, p in zip(masks, params)])

@@ -13,31 +13,46 @@ from torch import nn
 
 from ..models.lean import Lean, is_lean
 from .batches import Encoded, collate, pack
+from .device import autocast, precision_of
 
 Forward = Callable[[np.ndarray], tuple[torch.Tensor, np.ndarray]]
 WORTH_IT = 0.8  # share of the vocabulary in use above which training the whole table is as good
 
 
-def forward_of(model: nn.Module, data: Encoded, device: torch.device, lean: Lean | None = None) -> Forward:
+def forward_of(
+    model: nn.Module, data: Encoded, device: torch.device, precision: str = "fp32", lean: Lean | None = None
+) -> Forward:
     """A function from rows (B,) to logits (B, C) and the rows in the logits' order; the weights are those of now.
 
     Classifiers of families with BERT's layers compute on packed examples; any other model, and one with hooks, is
     called as `model(**inputs).logits` with padded batches.
     """
     if lean is None and is_lean(model, data):
-        lean = Lean(model)
+        lean = lean_view(model, precision)
     if lean is None:
-        return _plain(model, data, device)
+        return _plain(model, data, device, precision)
+    cast = "fp32" if device.type == "cpu" else precision_of(model, precision)  # on a CPU `lean` casts by itself
 
     def forward(rows: np.ndarray) -> tuple[torch.Tensor, np.ndarray]:
-        batch, rows = pack(data, rows, device)
-        return lean(batch), rows
+        batch, rows = pack(data, rows, device, low=lean.low)
+        with autocast(device, cast):
+            return lean(batch), rows
 
     return forward
 
 
-def _plain(model: nn.Module, data: Encoded, device: torch.device) -> Forward:
-    return lambda rows: (model(**collate(data, rows, device).inputs).logits, rows)
+def lean_view(model: nn.Module, precision: str) -> Lean:
+    """The lean view of a model in the precision asked for."""
+    device = next(model.parameters()).device
+    return Lean(model, low=device.type == "cpu" and precision_of(model, precision) == "bf16")
+
+
+def _plain(model: nn.Module, data: Encoded, device: torch.device, precision: str) -> Forward:
+    def forward(rows: np.ndarray) -> tuple[torch.Tensor, np.ndarray]:
+        with autocast(device, precision_of(model, precision)):
+            return model(**collate(data, rows, device).inputs).logits, rows
+
+    return forward
 
 
 @dataclass(frozen=True)
@@ -50,16 +65,23 @@ class Part:
 
 @dataclass(frozen=True)
 class Trained:
-    """A model in training: its forward function, what moves, and on the lean path the view of it, with its examples."""
+    """A model in training: its forward function, what moves, and on the lean path the view of it, with its examples.
+
+    The first `low` parts are multiplied in bfloat16. With weight decay or `low`, vectors (biases and LayerNorms, which
+    do not decay) come last.
+    """
 
     forward: Forward
     parts: list[Part]
     lean: Lean | None
     data: Encoded
+    low: int = 0
 
 
 @contextlib.contextmanager
-def trained_parts(model: nn.Module, data: Encoded, device: torch.device, weight_decay: float) -> Iterator[Trained]:
+def trained_parts(
+    model: nn.Module, data: Encoded, device: torch.device, weight_decay: float, precision: str = "fp32"
+) -> Iterator[Trained]:
     """What is needed to train `model`, which has the result at the end.
 
     On the lean path query, key and value of a layer are trained as one tensor, and of the word table the rows in use:
@@ -68,10 +90,12 @@ def trained_parts(model: nn.Module, data: Encoded, device: torch.device, weight_
     """
     params = [p for p in model.parameters() if p.requires_grad and p.numel()]
     if not is_lean(model, data) or not all(p.requires_grad for p in model.parameters()):
-        yield Trained(_plain(model, data, device), [Part(p, (p,)) for p in params], None, data)
+        parts = [Part(p, (p,)) for p in params]
+        parts = _vectors_last(parts) if weight_decay else parts
+        yield Trained(_plain(model, data, device, precision), parts, None, data)
         return
     with torch.no_grad():
-        lean = Lean(model)
+        lean = lean_view(model, precision)
         stand_ins = [part for i in range(len(lean.layers)) for part in _stacked(lean, i)]
         used, words = np.unique(data.ids), lean.words
         rows = None
@@ -85,8 +109,11 @@ def trained_parts(model: nn.Module, data: Encoded, device: torch.device, weight_
     parts = stand_ins + [Part(p, (p,)) for p in params if id(p) not in taken]
     if rows is not None:
         parts.append(Part(lean.words, (lean.words,)))
+    matrices = _products(lean) if lean.low else set()
+    if lean.low or weight_decay:
+        parts = _vectors_last(parts, matrices)
     try:
-        yield Trained(forward_of(model, data, device, lean), parts, lean, data)
+        yield Trained(forward_of(model, data, device, precision, lean), parts, lean, data, len(matrices))
     finally:
         with torch.no_grad():
             for part in stand_ins:
@@ -94,6 +121,17 @@ def trained_parts(model: nn.Module, data: Encoded, device: torch.device, weight_
                     p.copy_(values)
             if rows is not None:
                 words[rows] = lean.words
+
+
+def _products(lean: Lean) -> set[int]:
+    """The ids of the encoder's weights, which are multiplied in bfloat16."""
+    heads = {id(m) for layer in lean.layers if layer.heads for m in (layer.qkv, layer.out)}
+    return heads | {id(m.weight) for layer in lean.layers if layer.mlp for m in (layer.mlp_in, layer.mlp_out)}
+
+
+def _vectors_last(parts: list[Part], matrices: set[int] = frozenset()) -> list[Part]:
+    """`parts` with `matrices` (ids) first, then other weights, then vectors."""
+    return sorted(parts, key=lambda part: (part.values.dim() < 2, id(part.values) not in matrices))
 
 
 def _stacked(lean: Lean, i: int) -> list[Part]:

@@ -16,8 +16,8 @@ from ..models.anatomy import max_tokens
 from ..models.lean import Lean
 from ..models.packed import Group, Packed
 from .batches import Encoded
-from .device import autocast
-from .flat import Flat
+from .device import autocast, precision_of
+from .flat import Flat, adamw
 
 LENGTHS = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)  # tokens; a batch is padded to the next
 WARM = 2  # steps of a length that run as they are before it is captured: they fill caches that a graph must not
@@ -82,16 +82,13 @@ class Steps:
 
     def __init__(self, lean: Lean, data: Encoded, course: Course, flat: Flat, preset, kept: torch.Tensor | None):
         self.lean, self.course, self.flat, self.preset, self.kept = lean, course, flat, preset, kept
-        self.device = course.rows.device
+        self.device, self.precision = course.rows.device, precision_of(lean.model, preset.precision)
         self.gather = Gather(data, self.device)
         self.at = torch.zeros(1, dtype=torch.int64, device=self.device)
         self.losses = torch.full((len(course.rates),), float("nan"), device=self.device)
         on_gpu = self.device.type == "cuda"
         self.rate = torch.zeros((), device=self.device)
-        self.optimiser = torch.optim.AdamW(
-            [flat.values], lr=self.rate, eps=preset.adam_eps, weight_decay=preset.weight_decay, fused=True,
-            capturable=on_gpu,
-        )  # fmt: skip
+        self.optimiser = adamw(flat, preset, self.rate, capturable=on_gpu)
         self.replay = Replay(self._step, self.device) if on_gpu else self._step
 
     def run(self, number: int) -> None:
@@ -103,7 +100,7 @@ class Steps:
         self.rate.copy_(self.course.rates.index_select(0, self.at)[0])
         batch, labels, weights = self.gather(rows, length)
         # a graph must not keep the casts of weights that the next step changes
-        with autocast(self.device, self.preset.precision, cache=False):
+        with autocast(self.device, self.precision, cache=False):
             logits = self.lean(batch)
         loss = weighted_loss(logits, labels, weights)
         grad = self.flat.gradient(loss)
