@@ -57,7 +57,7 @@ def single(options, setting, parts, rate: float) -> dict[str, float]:
 
 
 def shared(options, setting, parts) -> dict[str, float]:
-    """Append gpu-finetune-shared; seconds an example of the best way, by task."""
+    """Append gpu-finetune-shared; seconds an example of the best number of processes, by task."""
     rows, found, ratios = [], {}, {}
     for task in parts.MEASURED:
         data = setting.data(task)
@@ -66,11 +66,10 @@ def shared(options, setting, parts) -> dict[str, float]:
         peer = len(data) / statistics.median(times)
         best = 0.0
         for runs in options.share:
-            for name, work in (("seeds stacked", parts.train_stacked), ("processes", parts.train_processes)):
-                seconds = statistics.median([work(setting, task, runs) for _ in range(options.rounds)])
-                speed = runs * len(data) / seconds
-                best = max(best, speed)
-                rows.append({"lengths of": task, "runs": runs, "as": name, "examples/s": speed, "ratio": speed / peer})
+            seconds = statistics.median([parts.train_processes(setting, task, runs) for _ in range(options.rounds)])
+            speed = runs * len(data) / seconds
+            best = max(best, speed)
+            rows.append({"lengths of": task, "processes": runs, "examples/s": speed, "ratio": speed / peer})
         found[task], ratios[task] = 1 / best, (best / peer, best, peer)
     task = min(ratios, key=ratios.get)
     ratio, ours, peer = ratios[task]

@@ -21,7 +21,6 @@ from lottery_utils.pruning.gated_passes import open_passes
 from lottery_utils.pruning.masks import StructuredMask
 from lottery_utils.training import finetune as training
 from lottery_utils.training.evaluate import predict
-from lottery_utils.training.together import finetune_together
 
 # Mean tokens of a train example, 1,500 of each task by the tokenizer of bert-base-uncased.
 TOKENS = {"cola": 12.8, "sst2": 13.3, "mrpc": 53.4, "stsb": 20.6, "qqp": 30.8, "mnli": 40.5, "qnli": 49.4,
@@ -92,14 +91,6 @@ def train_eagerly(setting: Setting, model, data) -> float:
 def train_peer(setting: Setting, model, data) -> float:
     """Seconds of HF Trainer with batches of like lengths, in the same precision."""
     return seconds_of(setting, trainer_of(model, data, setting.preset, 0, None).train)
-
-
-def train_stacked(setting: Setting, task: str, runs: int) -> float:
-    """Seconds of `runs` seeds trained as one batched model."""
-    data = setting.data(task)
-    models = [setting.model(seed) for seed in range(runs)]
-    keys = [("bench", seed) for seed in range(runs)]
-    return seconds_of(setting, lambda: finetune_together(models, data, setting.preset, keys))
 
 
 def train_processes(setting: Setting, task: str, runs: int) -> float:

@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from lottery_utils.errors import UserError
 from lottery_utils.models.anatomy import anatomy
-from lottery_utils.models.compact import NoHeads, compact, load_compact, parameter_counts, save_compact
+from lottery_utils.models.compact import NoHeads, compact, load_compact, save_compact
 from lottery_utils.models.gates import Gates
 
 LAYERS, HEADS = 3, 4
@@ -89,20 +89,20 @@ def test_a_removed_layer_adds_the_bias_of_attention_and_nothing_of_the_mlp(famil
     assert not body.mlp_out(0)(body.mlp_in(0)(x)).any()
 
 
+def counted(parameters):
+    return sum(p.numel() for p in parameters)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_parameters_left_agree_with_the_sizes_of_components(family):
     model = tiny_model(family)
     per_head, per_mlp, total = anatomy(model).structured_parameters()
-    whole = parameter_counts(model)
-    assert whole["encoder_prunable"] == total
-    assert whole["total"] == sum(p.numel() for p in model.parameters())
-    assert whole["total"] == sum(n for key, n in whole.items() if key != "total")
-    assert whole["embeddings"] == sum(p.numel() for n, p in model.named_parameters() if ".embeddings" in n)
+    assert counted(anatomy(model).prunable_parameters().values()) == total
     for heads, mlps in (SOME, NONE):
-        left = parameter_counts(compact(model, heads, mlps))
+        small = compact(model, heads, mlps)
         removed = int((~heads).sum()) * per_head + int((~mlps).sum()) * per_mlp
-        assert left["encoder_prunable"] == total - removed
-        assert left["total"] == whole["total"] - removed
+        assert counted(anatomy(small).prunable_parameters().values()) == total - removed
+        assert counted(small.parameters()) == counted(model.parameters()) - removed
 
 
 def test_work_falls_in_proportion_to_what_is_removed():

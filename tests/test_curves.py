@@ -147,14 +147,6 @@ def test_words_for_several_tasks_for_one_and_for_nothing():
     assert all("Nothing to show" in figure.axes[0].texts[0].get_text() for figure in drawn)
 
 
-def test_what_turns_round_elsewhere_is_named():
-    here, there = standings(frame()), standings(frame().replace({"name": {"taylor": "random", "random": "taylor"}}))
-    said = curves_text.same_sentence(here, there, "there")
-    assert said.endswith("as there: 0 of 2; turned round: taylor (s-pruning) and random (s-pruning).")
-    assert curves_text.same_sentence(here, here, "here").endswith("as here: 2 of 2.")
-    assert curves_text.same_sentence(here, [], "there") == "Nothing can be compared with there."
-
-
 def test_what_the_run_does_not_tell_apart_is_called_so():
     rng = np.random.default_rng(5)
     rows = frame(tuple(TASKS)[:6], (1, 2, 3))

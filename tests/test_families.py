@@ -20,7 +20,7 @@ from lottery_utils.cli import main
 from lottery_utils.experiment.study import open_study
 from lottery_utils.models import anatomy as anatomy_module
 from lottery_utils.models.anatomy import FAMILIES, anatomy
-from lottery_utils.models.compact import compact, load_compact, parameter_counts, save_compact
+from lottery_utils.models.compact import compact, load_compact, save_compact
 from lottery_utils.models.dense import dense
 from lottery_utils.models.gates import Gates
 from lottery_utils.models.images import ImageReader
@@ -149,17 +149,16 @@ def test_compact_learns_as_gated(family):
 def test_sizes_of_shared_weights():
     """ALBERT's heads have no weights of their own, ModernBERT's do; a shared weight counts once."""
     model = tiny_model("albert")
-    sizes, counts = model_sizes(model), parameter_counts(model)
+    sizes = model_sizes(model)
     one = 4 * (32 * 32 + 32) + 32 * 48 + 48 + 48 * 32 + 32
-    assert (sizes.per_head, sizes.per_mlp, sizes.prunable, counts["encoder_prunable"]) == (0, 0, one, one)
-    assert counts["total"] == sizes.total == sum(p.numel() for p in model.parameters())
-    assert counts["total"] == sum(n for key, n in counts.items() if key != "total") and min(counts.values()) > 0
+    assert (sizes.per_head, sizes.per_mlp, sizes.prunable) == (0, 0, one)
+    assert sizes.total == sum(p.numel() for p in model.parameters())
     mask = StructuredMask(SOME[0].numpy(), SOME[1].numpy())
     assert mask.shares(sizes) == {"heads": 4 / 12, "mlps": 2 / 3, "prunable": 1.0, "all": 1.0}
     modern = tiny_model("modernbert")
     sizes = model_sizes(modern)
     assert (sizes.per_head, sizes.per_mlp) == (4 * 8 * 32, 3 * 32 * 48)  # no biases; a gate beside the MLP's input
-    left = parameter_counts(compact(modern, *SOME))["total"]
+    left = sum(p.numel() for p in compact(modern, *SOME).parameters())
     assert sizes.total - left == 8 * sizes.per_head + sizes.per_mlp
 
 

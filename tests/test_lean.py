@@ -18,7 +18,6 @@ from lottery_utils.training.batches import collate, pack, packed_batches, train_
 from lottery_utils.training.device import derived_seed
 from lottery_utils.training.evaluate import batch_loss, predict
 from lottery_utils.training.finetune import finetune, learning_rate_share, planned_epochs
-from lottery_utils.training.together import finetune_together
 
 CPU = torch.device("cpu")
 LEAN = ("bert", "roberta", "electra", "distilbert")
@@ -252,19 +251,3 @@ def test_steps_of_fixed_shape_train_as_those_on_packed_examples(family, monkeypa
     assert logs[0].steps == logs[1].steps == 10 and logs[0].losses != logs[1].losses  # another path, other rounding
     np.testing.assert_allclose(logs[0].losses, logs[1].losses, rtol=1e-4)
     alike(models[:1], models[1:])
-
-
-@pytest.mark.parametrize("regression", [False, True])
-def test_runs_trained_together_are_those_trained_alone(regression):
-    data, preset = toy_data(70, 0, regression), toy_preset(epochs=2, learning_rate=1e-3, clip=0.3)
-    types = np.random.default_rng(0).integers(0, 2, len(data.ids)).astype(np.int32)
-    data = type(data)(data.ids, types, data.starts, data.labels, data.pad)
-    keys = [("mrpc", seed) for seed in (1, 2, 3)]
-    alone, joined = ([tiny_model(seed=s, num_labels=2 - regression) for s in (1, 2, 3)] for _ in range(2))
-    logs = [finetune(model, data, preset, key) for model, key in zip(alone, keys)]
-    found = finetune_together(joined, data, preset, keys)
-    for log, other in zip(logs, found):
-        np.testing.assert_allclose(log.losses, other.losses, rtol=1e-3)
-    alike(alone, joined)
-    with pytest.raises(ValueError, match="one shape"):
-        finetune_together([alone[0], tiny_model(num_labels=3)], data, preset, keys[:2])

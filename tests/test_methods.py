@@ -26,7 +26,7 @@ from lottery_utils.pruning.components import component_sums
 from lottery_utils.pruning.importance import importance, normalise_heads
 from lottery_utils.pruning.levels import Levels
 from lottery_utils.pruning.magnitude import magnitude_search
-from lottery_utils.pruning.masks import StructuredMask, model_sizes
+from lottery_utils.pruning.masks import StructuredMask, WeightMask, model_sizes
 from lottery_utils.pruning.structured import structured_search
 from lottery_utils.pruning.unstructured import WeightView, weight_scores
 from lottery_utils.training.batches import take
@@ -292,7 +292,7 @@ def test_sizes_go_down_together():
 def test_structured_curves_are_nested_equally_large_and_start_at_the_full_score(learned, name):
     model, dev, task, preset = learned
     curve = curves.structured_curve(model, dev, task, replaced(preset, score=name), 0.5)
-    masks = [mask for _, mask in curves.curve_masks(curve.arrays)]
+    masks = list(map(StructuredMask, curve.arrays["heads"], curve.arrays["mlps"]))
     assert curve.arrays["score"][0] == float((predict(model, dev).argmax(1) == dev.labels).mean())
     assert all(b <= a for a, b in zip(masks, masks[1:]))
     assert [m.size for m in masks] == [(12, 3), *curves.component_counts(3, 4)]
@@ -315,9 +315,10 @@ def test_curves_of_weights_are_nested_and_of_the_exact_size(learned, name):
     curve = curves.magnitude_curve(model, dev, task, replaced(preset, unstructured=name), 0.5, train=train)
     assert all(torch.equal(p, q) for p, q in zip(model.parameters(), before))
     shapes = {name: p.shape for name, p in anatomy(model).prunable_parameters().items()}
-    found = list(curves.curve_masks(curve.arrays, curve.levels, shapes))
-    assert len(found) == 20 and all(b <= a for (_, a), (_, b) in zip(found, found[1:]))
-    for size, mask in found:
+    levels = {name: torch.from_numpy(values).view(shapes[name]) for name, values in curve.levels.items()}
+    masks = [WeightMask({name: values > number for name, values in levels.items()}) for number in range(20)]
+    assert all(b <= a for a, b in zip(masks, masks[1:]))
+    for size, mask in zip(curve.arrays["size"], masks, strict=True):
         assert mask.size == mask.total - round((1 - size) * mask.total)
     assert curve.arrays["score"][0] == float((predict(model, dev).argmax(1) == dev.labels).mean())
     if name == "global":

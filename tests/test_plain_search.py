@@ -11,7 +11,7 @@ from lottery_utils.pruning.importance import normalise_heads
 from lottery_utils.pruning.masks import StructuredMask
 from lottery_utils.pruning.passes import Passes
 from lottery_utils.pruning.structured import PHASES, _amounts, remove_lowest, structured_search
-from lottery_utils.training.batches import collate, plain_batches
+from lottery_utils.training.batches import collate
 from lottery_utils.training.evaluate import batch_loss
 
 CPU = torch.device("cpu")
@@ -21,7 +21,7 @@ def plain_gradients(model, data, mask, padded=20, size=64):
     """Each example's gradients, all weights with gradients, every batch padded alike, parts masked and not removed."""
     heads, mlps, logits = [], [], []
     with Gates(model) as gates:
-        for rows in plain_batches(data, size):
+        for rows in np.array_split(np.arange(len(data)), range(size, len(data), size)):
             batch = collate(data, rows, CPU)
             ids = torch.zeros(len(rows), padded, dtype=torch.long)
             ids[:, : batch.inputs["input_ids"].shape[1]] = batch.inputs["input_ids"]

@@ -10,7 +10,6 @@ in use, so nothing is ever padded.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -49,25 +48,6 @@ class PatternNet(nn.Module):
             if i in (1, 3):
                 x = F.max_pool2d(x, 2)
         return self.out(self.narrow(x).mean(dim=(2, 3), keepdim=True)).flatten(1)
-
-
-@dataclass(frozen=True)
-class Validation:
-    """How the classifier does on maps that it was not trained on: counts (5, 5), rows true, columns said."""
-
-    confusion: Array
-
-    @property
-    def f1(self) -> float:
-        """Mean over the types of the F1 score; a type that is neither there nor said counts as 0."""
-        hit = np.diag(self.confusion).astype(float)
-        total = self.confusion.sum(0) + self.confusion.sum(1)
-        return float(np.divide(2 * hit, total, out=np.zeros(len(hit)), where=total > 0).mean())
-
-    @property
-    def accuracy(self) -> float:
-        """Share of the maps that are named right."""
-        return float(np.trace(self.confusion) / self.confusion.sum())
 
 
 def training_sizes(smallest: int, largest: int) -> list[int]:
@@ -147,12 +127,12 @@ def classify(net: nn.Module, maps: Array | torch.Tensor) -> Array:
     return torch.cat([net(part).argmax(dim=1) for part in maps.split(size)]).numpy()
 
 
-def validate(net: nn.Module, batches: Iterable[Labelled]) -> Validation:
-    """Compare what the classifier says of labelled maps with their labels."""
+def validate(net: nn.Module, batches: Iterable[Labelled]) -> Array:
+    """Counts (types, types) of labelled maps that the classifier was not trained on: rows true, columns said."""
     confusion = np.zeros((len(PATTERNS), len(PATTERNS)), np.int64)
     for batch in batches:
         np.add.at(confusion, (batch.labels, classify(net, batch.maps)), 1)
-    return Validation(confusion)
+    return confusion
 
 
 def held_out(kind: str, sizes: Iterable[int], seed: int, hard: bool = False, count: int = 40) -> list[Labelled]:

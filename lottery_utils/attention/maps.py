@@ -47,15 +47,6 @@ class LayerMaps:
         handed = torch.einsum("bhtd,ohd->bhto", self.values, self.weight)
         return self.probabilities * handed.norm(dim=-1).unsqueeze(-2)
 
-    @torch.no_grad()
-    def parts(self) -> torch.Tensor:
-        """What each head adds to the layer's attention output, (B, h, T, hidden).
-
-        Their sum over heads, plus the output projection's bias, is that output.
-        """
-        context = self.probabilities @ self.values
-        return torch.einsum("bhtd,ohd->bhto", context, self.weight)
-
 
 @torch.no_grad()
 def attention_maps(model: nn.Module, inputs: dict[str, torch.Tensor]) -> list[LayerMaps]:

@@ -129,7 +129,7 @@ def _train(kind: str, preset: Preset, sizes: list[int]) -> tuple[PatternNet, np.
     else:
         reader = train(kind, sizes, seed)
         tests = (held_out(kind, sizes, seed), held_out(kind, sizes, seed, hard=True))
-    return reader, np.stack([validate(reader, batches).confusion for batches in tests]).astype(np.int64)
+    return reader, np.stack([validate(reader, batches) for batches in tests]).astype(np.int64)
 
 
 def _save(path: Path, reader: PatternNet, confusion: np.ndarray) -> None:

@@ -167,29 +167,6 @@ def _shrink(linear: nn.Linear, rows: torch.Tensor | None = None, columns: torch.
     linear.out_features, linear.in_features = linear.weight.shape
 
 
-def parameter_counts(model: nn.Module) -> dict[str, int]:
-    """Return numbers of parameters of a whole or compact model.
-
-    Keys: total; embeddings; encoder_prunable (query, key, value, attention output, MLP: weights and biases that are
-    left); encoder_other (LayerNorms); head (pooler and classifier).
-    """
-    body = anatomy(model)
-    own = {id(p): p.numel() for i in range(body.layers) for p in body.layer(i).parameters()}  # shared ones count once
-    encoder = sum(own.values())
-    prunable = sum(p.numel() for p in body.prunable_parameters().values())
-    embeddings = sum(
-        p.numel() for name, p in model.base_model.named_parameters() if name.split(".")[0].startswith("embeddings")
-    )
-    total = sum(p.numel() for p in model.parameters())
-    return {
-        "total": total,
-        "embeddings": embeddings,
-        "encoder_prunable": prunable,
-        "encoder_other": encoder - prunable,
-        "head": total - embeddings - encoder,
-    }
-
-
 def save_compact(model: nn.Module, folder: str | Path) -> None:
     """Write a compact classifier as model.safetensors and, last, compact.json (configuration and masks)."""
     if not hasattr(model, "kept_heads"):

@@ -5,7 +5,7 @@ Sizes do not depend on the ranking, so curves of several methods compare subnetw
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,7 @@ from ..training.batches import Encoded
 from ..training.evaluate import predict
 from .levels import Levels
 from .magnitude import component_shares
-from .masks import StructuredMask, WeightMask, model_sizes
+from .masks import StructuredMask, model_sizes
 from .structured import open_ranking, remove_lowest
 from .unstructured import WeightView, weight_scores
 
@@ -113,20 +113,6 @@ def magnitude_curve(
     arrays = _arrays(scores, [1 - counts[i] / total for i in range(len(scores))])
     arrays |= {name: np.stack(parts) for name, parts in zip(("head_share", "mlp_share"), zip(*left))}
     return Curve(arrays, levels.survived if searchable else None, searchable)
-
-
-def curve_masks(arrays: dict[str, np.ndarray], levels=None, shapes=None) -> Iterator[tuple[float, object]]:
-    """(size, mask) of a stored curve, the full model first: StructuredMask, or WeightMask from `levels` and `shapes`.
-
-    `shapes`: parameter name to shape, of the model's prunable parameters.
-    """
-    for number, size in enumerate(arrays["size"]):
-        if "heads" in arrays:
-            yield float(size), StructuredMask(arrays["heads"][number], arrays["mlps"][number])
-        else:
-            yield float(size), WeightMask(
-                {name: torch.from_numpy(s > number).view(shapes[name]) for name, s in levels.items()}
-            )
 
 
 def _score(task, logits: np.ndarray, dev: Encoded) -> float:

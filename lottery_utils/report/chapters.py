@@ -136,15 +136,6 @@ def strip_chapter(notebook, root: str | Path):
     return notebook
 
 
-def code_of(notebook) -> list[str]:
-    """The sources of a notebook's code cells, papermill's injected parameters left out."""
-    return [
-        cell.source
-        for cell in notebook.cells
-        if cell.cell_type == "code" and INJECTED not in cell.metadata.get("tags", [])
-    ]
-
-
 def _drop(output) -> bool:
     widget = "application/vnd.jupyter.widget-view+json" in output.get("data", {})
     return widget or (output.output_type == "stream" and output.name == "stderr")

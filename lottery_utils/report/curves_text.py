@@ -127,20 +127,6 @@ def break_sentence(found: list[Standing], method: str) -> str:
     return text
 
 
-def same_sentence(one: list[Standing], other: list[Standing], where: str) -> str:
-    """Of the differences from the paper's way in `one`, those that have the same sign in `other`, at `where`."""
-    pairs = {(x.method, x.name): x.effects["lead"].mean for x in one if "lead" in x.effects}
-    means = {(x.method, x.name): x.effects["lead"].mean for x in other if "lead" in x.effects}
-    both = [key for key in pairs if np.isfinite(pairs[key]) and np.isfinite(means.get(key, np.nan))]
-    if not both:
-        return f"Nothing can be compared with {where}."
-    turned = [key for key in both if pairs[key] * means[key] < 0]
-    same = f"{len(both) - len(turned)} of {len(both)}"
-    text = f"Mean differences from the paper's way with the same sign as {where}: {same}"
-    names = listed([f"{name} ({METHOD_NAMES[method]})" for method, name in turned])
-    return f"{text}; turned round: {names}." if turned else f"{text}."
-
-
 def _by_verdict(ones: list[Standing], quantity: str, words: tuple[str, str]) -> dict[str, list[Standing]]:
     """Ways by what can be said of a difference; groups without one are left out."""
     named = dict(zip(("above", "below"), words))

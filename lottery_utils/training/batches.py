@@ -183,9 +183,3 @@ def eval_batches(encoded: Encoded, tokens: int = 8192) -> Iterator[np.ndarray]:
         end = begin + int(fits.sum())
         yield order[begin:end]
         begin = end
-
-
-def plain_batches(encoded: Encoded, size: int) -> Iterator[np.ndarray]:
-    """Rows in their own order, `size` a batch, as the authors' scripts read them."""
-    for begin in range(0, len(encoded), size):
-        yield np.arange(begin, min(begin + size, len(encoded)))

@@ -26,13 +26,12 @@ WARM = 2  # steps of a length that run as they are before it is captured: they f
 class Course:
     """The batches of a whole training on the device: rows (steps, B), -1 where a batch is smaller, and rates (steps,).
 
-    Of R runs together `batches` holds a tuple of R batches a step, and rows are (steps, R, B). `lengths` are those that
-    the steps' batches are padded to, for Python.
+    `lengths` are those that the steps' batches are padded to, for Python.
     """
 
     def __init__(self, data: Encoded, batches: list, rates: list[float], most: int, device: torch.device):
         table = order_table(batches)
-        longest = np.where(table < 0, 0, data.lengths[table]).reshape(len(table), -1).max(1)
+        longest = np.where(table < 0, 0, data.lengths[table]).max(1)
         allowed = np.array(sorted({min(length, most) for length in LENGTHS} | {most}))
         self.lengths = allowed[np.searchsorted(allowed, longest)].tolist()
         self.rows = torch.from_numpy(table).to(device)
@@ -40,10 +39,7 @@ class Course:
 
 
 def order_table(batches: list) -> np.ndarray:
-    """Rows (steps, B) of batches (B,), or (steps, R, B) of tuples of R batches; -1 where a batch is smaller."""
-    if isinstance(batches[0], tuple):
-        runs = [order_table(list(run)) for run in zip(*batches)]
-        return np.stack(runs, axis=1)  # the runs' batches are of the same sizes
+    """Rows (steps, B) of batches (B,); -1 where a batch is smaller."""
     table = np.full((len(batches), max(map(len, batches))), -1, np.int64)
     for place, rows in zip(table, batches):
         place[: len(rows)] = rows

@@ -16,7 +16,6 @@ CONTROLS = ("heads_mlps_bad_1", "heads_mlps_random", "heads_mlps_super", "heads_
 CONTROLS += ("heads_mlps_super_midling",)
 SAME = ("survival_across_tasks", "task_overlap", "seed_agreement", "task_pair_alpha", "super_survivors")
 SAME += ("subnetwork_sizes", "results", "footprint")
-DIGITS = "%.9g"
 
 
 def restated(folder: str | Path) -> dict[str, pd.DataFrame]:
@@ -53,12 +52,3 @@ def seed_jaccard(release: Release, permutations: int = PERMUTATIONS) -> pd.DataF
             rows.append((GOOD, component, task, mean_pair_jaccard(votes), chance_pair_jaccard(votes), p))
     columns = ["family", "component", "task", "mean_pair_jaccard", "chance_pair_jaccard", "permutation_p"]
     return pd.DataFrame(rows, columns=columns)
-
-
-def write_restated(folder: str | Path, out: str | Path) -> list[Path]:
-    """Write the restated tables of the release in `folder` to `out`/NAME.csv, nine digits a number."""
-    paths = []
-    for name, table in restated(folder).items():
-        paths.append(Path(out) / f"{name}.csv")
-        table.to_csv(paths[-1], index=False, float_format=DIGITS, lineterminator="\n")
-    return paths
