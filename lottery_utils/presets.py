@@ -76,7 +76,6 @@ class Preset:
     attention_examples: int = 100  # dev examples for each task and seed
     attention_min_tokens: int = 16  # shorter and longer examples are left out
     attention_max_tokens: int = 128
-    attention_labels: str | None = None  # an archive of hand-labelled maps; None: maps drawn by rule
     # loss surface and probes
     landscape_examples: int = 128  # dev examples on which the loss is measured
     landscape_directions: int = 3
@@ -268,8 +267,6 @@ def _check_range(key: str, value) -> None:
         raise UserError(f"{key} must be at least 0 and below 1, got {shown(value)}")
     if key in NOT_NEGATIVE and not 0 <= value < float("inf"):
         raise UserError(f"{key} must not be negative, got {shown(value)}")
-    if key == "attention_labels" and not value.strip():
-        raise UserError("attention_labels must name a folder, a .zip or a .tar, or be null; got an empty string")
     if key == "hans" and not value.strip():
         raise UserError("hans must name the file heuristics_evaluation_set.txt, or be null; got an empty string")
     if key == "probe_text" and not value.strip():

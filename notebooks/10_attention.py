@@ -136,7 +136,7 @@ pattern_text.correlation_table(correlations, r_theirs)
 # The embedded model is
 # small and its texts are short and made up, so its shares say nothing about BERT; with `preset="paper"` the same
 # code reads BERT. Token types are given as the model was trained; the authors passed none, so both sentences of a pair had the
-# first type. With an archive of labelled maps, `attention_labels` trains the network on those instead: see [](../protocol.md).
+# first type.
 #
 # ## What this was run on
 

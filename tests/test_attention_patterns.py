@@ -1,13 +1,9 @@
-"""Rules, classifier, label archives and the attention stage: what is counted, and what it is worth."""
+"""Rules, classifier and the attention stage: what is counted, and what it is worth."""
 
 from __future__ import annotations
 
 import contextlib
-import io
 import json
-import os
-import tarfile
-import zipfile
 from pathlib import Path
 
 import nbformat
@@ -19,7 +15,7 @@ import torch
 from small_world import SETTINGS, make_model, make_task
 
 from lottery_utils.analysis import pattern_survival, patterns
-from lottery_utils.attention import archive, classifier, rules
+from lottery_utils.attention import classifier, rules
 from lottery_utils.attention.names import KINDS, PATTERNS
 from lottery_utils.errors import UserError
 from lottery_utils.experiment import attention_stage
@@ -116,135 +112,6 @@ def test_f1_is_that_of_scikit_learn():
     counts = np.zeros((5, 5), int)
     np.add.at(counts, (true, said), 1)
     assert patterns.macro_f1(counts) == pytest.approx(f1_score(true, said, average="macro"))
-
-
-# label archives
-
-
-def npy(values) -> bytes:
-    file = io.BytesIO()
-    np.save(file, np.asarray(values))
-    return file.getvalue()
-
-
-def members(kind="raw", each=3, size=8) -> dict[str, bytes]:
-    names = ("Vertical", "diagonal", "mix", "Block", "other")
-    drawn = rules.draw_maps(5 * each, size, kind, np.random.default_rng(0))
-    return {
-        f"{kind}/{names[label]}/{i:04}.npy": npy(values)
-        for i, (values, label) in enumerate(zip(drawn.maps, drawn.labels))
-    }
-
-
-def write(path, content: dict[str, bytes]):
-    if path.suffix == ".zip":
-        with zipfile.ZipFile(path, "w") as file:
-            for name, data in content.items():
-                file.writestr(name, data)
-    elif path.name.endswith((".tar", ".gz")):
-        with tarfile.open(path, "w:gz" if path.suffix == ".gz" else "w") as file:
-            for name, data in content.items():
-                info = tarfile.TarInfo(name)
-                info.size = len(data)
-                file.addfile(info, io.BytesIO(data))
-    else:
-        for name, data in content.items():
-            (path / name).parent.mkdir(parents=True, exist_ok=True)
-            (path / name).write_bytes(data)
-    return path
-
-
-@pytest.mark.parametrize("name", ["labels", "labels.zip", "labels.tar", "labels.tar.gz"])
-def test_archives_are_read_in_every_packing_and_give_one_fingerprint(tmp_path, name):
-    path = write(tmp_path / name, members())
-    found = archive.load_label_archive(path)
-    assert list(found) == ["raw"] and len(found["raw"]) == 15
-    assert sorted(label for _, label in found["raw"]) == sorted(list(range(5)) * 3)
-    assert archive.archive_fingerprint(path) == archive.archive_fingerprint(write(tmp_path / "again.zip", members()))
-    assert sorted(os.listdir(tmp_path)) == sorted({name, "again.zip"}), "nothing is extracted"
-
-
-BAD = {
-    "../raw/block/1.npy": "leads out",
-    "/raw/block/1.npy": "leads out",
-    "raw/../../block/1.npy": "leads out",
-    "raw/block/1.png": "not in its place",
-    "block/1.npy": "not in its place",
-    "raw/blocks/1.npy": "unknown kind or label",
-    "cooked/block/1.npy": "unknown kind or label",
-}
-
-
-@pytest.mark.parametrize("name", BAD)
-@pytest.mark.parametrize("packing", ["labels.zip", "labels.tar"])
-def test_members_out_of_place_are_refused(tmp_path, name, packing):
-    path = write(tmp_path / packing, {**members(), name: npy(np.ones((8, 8)))})
-    with pytest.raises(UserError, match=BAD[name]) as error:
-        archive.load_label_archive(path)
-    assert "\n" not in str(error.value) and len(list(tmp_path.iterdir())) == 1
-
-
-CONTENT = {
-    "pickle": (npy(np.array([["a", {}]], object)), "no square array"),
-    "integers": (npy(np.ones((8, 8), int)), "no square array"),
-    "oblong": (npy(np.ones((8, 9))), "no square array"),
-    "small": (npy(np.ones((3, 3))), "no square array"),
-    "not finite": (npy(np.full((8, 8), np.nan)), "negative or not finite"),
-    "negative": (npy(-np.ones((8, 8))), "negative or not finite"),
-    "cut off": (npy(np.ones((8, 8)))[:-8], "does not fit its header"),
-    "text": (b"hello", "no square array"),
-    "large": (bytes(4_000_001), "larger than 4 MB"),
-}
-
-
-@pytest.mark.parametrize("what", CONTENT)
-def test_contents_that_are_no_map_are_refused(tmp_path, what):
-    data, told = CONTENT[what]
-    path = write(tmp_path / "labels.zip", {**members(), "raw/block/bad.npy": data})
-    with pytest.raises(UserError, match=told):
-        archive.load_label_archive(path)
-
-
-def test_links_and_devices_are_refused(tmp_path):
-    path = tmp_path / "labels.tar"
-    with tarfile.open(path, "w") as file:
-        info = tarfile.TarInfo("raw/block/1.npy")
-        info.type, info.linkname = tarfile.SYMTYPE, "/etc/passwd"
-        file.addfile(info)
-    with pytest.raises(UserError, match="link or a device"):
-        archive.load_label_archive(path)
-    folder = write(tmp_path / "labels", members())
-    (folder / "raw" / "Block" / "link.npy").symlink_to(tmp_path / "labels.tar")
-    with pytest.raises(UserError, match="is a link"):
-        archive.load_label_archive(folder)
-
-
-def test_missing_damaged_empty_and_one_sided_archives(tmp_path):
-    (tmp_path / "broken.zip").write_bytes(b"PK\x03\x04 nothing")
-    one_sided = {name: data for name, data in members().items() if "Block" not in name}
-    cases = {
-        tmp_path / "none.zip": "does not exist",
-        tmp_path / "broken.zip": "not a readable .zip or .tar",
-        write(tmp_path / "empty.zip", {}): "no maps in it",
-        write(tmp_path / "one.zip", one_sided): "fewer than two maps labelled block",
-    }
-    for path, told in cases.items():
-        with pytest.raises(UserError, match=told):
-            archive.load_label_archive(path)
-
-
-def test_a_classifier_learns_from_labelled_maps_of_many_sizes():
-    rng = np.random.default_rng(0)
-    maps = [
-        (values, int(label))
-        for size in (8, 10, 13)
-        for drawn in [rules.draw_maps(50, size, "raw", rng)]
-        for values, label in zip(drawn.maps, drawn.labels)
-    ]
-    learn, judge = classifier.split_labelled(maps, seed=0)
-    assert len(judge) == 30 and [sum(y == k for _, y in judge) for k in range(5)] == [6] * 5
-    net = classifier.train_on(learn, seed=0, steps=90)
-    assert np.trace(counts := classifier.validate(net, classifier.by_size(judge))) > 0.6 * counts.sum()
 
 
 # the stage, and what is made of it
@@ -344,14 +211,11 @@ def test_attention_cells_are_computed_on_request_and_change_no_other_address(stu
     assert other.address(name.format("attention", "super")) != plain.address(name.format("attention", "super"))
 
 
-def test_settings_a_user_can_get_wrong(study, tmp_path):
+def test_settings_a_user_can_get_wrong():
     with pytest.raises(UserError, match="between 4 and 512"):
         open_study("demo", overrides={"attention_min_tokens": 2})
     with pytest.raises(UserError, match="attention_examples must be above 0"):
         open_study("demo", overrides={"attention_examples": 0})
-    missing = open_study("demo", overrides={"attention_labels": str(tmp_path / "none.zip")}, results_dir=tmp_path)
-    with pytest.raises(UserError, match="does not exist"):
-        missing.address("rte/42/attention/structured/super")
 
 
 # correlation

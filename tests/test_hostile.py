@@ -6,8 +6,6 @@ import io
 import json
 import os
 import pickle
-import tarfile
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +16,6 @@ from made_up_release import make_release
 from safetensors.numpy import save_file
 
 from lottery_utils.analysis.authors.tables import import_release
-from lottery_utils.attention.archive import load_label_archive
 from lottery_utils.errors import UserError
 from lottery_utils.experiment.cells import parse_cell
 from lottery_utils.experiment.store import RECORD, Damaged, Store, _checksum
@@ -139,78 +136,6 @@ def npy(array: np.ndarray, **how) -> bytes:
     file = io.BytesIO()
     np.save(file, array, **how)
     return file.getvalue()
-
-
-def bomb(path: Path) -> None:
-    """A zip of 100 kB that grows to 100 MB."""
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("heads/block/1.npy", bytes(100_000_000))
-
-
-GOOD = npy(np.full((4, 4), 0.25, np.float32))
-
-
-LEADING_OUT = ("../../out.npy", "/out.npy", "raw/../../x/1.npy", "C:\\x\\1.npy", "raw\\..\\..\\1.npy")
-
-
-@pytest.mark.parametrize("name", LEADING_OUT)
-@pytest.mark.parametrize("kind", ("zip", "tar"))
-def test_archives_cannot_lead_out_of_their_folder(tmp_path, kind, name):
-    path = tmp_path / f"labels.{kind}"
-    if kind == "zip":
-        with zipfile.ZipFile(path, "w") as archive:
-            archive.writestr(name, GOOD)
-    else:
-        with tarfile.open(path, "w") as archive:
-            info = tarfile.TarInfo(name)
-            info.size = len(GOOD)
-            archive.addfile(info, io.BytesIO(GOOD))
-    refused(load_label_archive, path)
-    assert [p.name for p in tmp_path.iterdir()] == [path.name]
-
-
-def test_archives_with_links_devices_bombs_and_pickles_are_refused(tmp_path, fired):
-    path = tmp_path / "labels.tar"
-    for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.FIFOTYPE):
-        with tarfile.open(path, "w") as archive:
-            info = tarfile.TarInfo("raw/block/1.npy")
-            info.type, info.linkname = kind, "/etc/passwd"
-            archive.addfile(info)
-        refused(load_label_archive, path)
-    bomb(tmp_path / "bomb.zip")
-    refused(load_label_archive, tmp_path / "bomb.zip")
-    array = np.empty(1, object)
-    array[0] = Payload(fired)
-    folder = tmp_path / "folder" / "raw" / "block"
-    folder.mkdir(parents=True)
-    (folder / "1.npy").write_bytes(npy(array, allow_pickle=True))
-    refused(load_label_archive, tmp_path / "folder")
-
-
-def test_archives_whose_inside_is_damaged_or_strange_are_refused(tmp_path):
-    path = tmp_path / "labels.zip"
-
-    def packed(name: str, content: bytes, change=bytes, method=zipfile.ZIP_DEFLATED) -> str:
-        with zipfile.ZipFile(path, "w", method) as archive:
-            archive.writestr(name, content)
-        path.write_bytes(change(path.read_bytes()))
-        return refused(load_label_archive, path)
-
-    name = "raw/bl\u00f6ck/1.npy"
-    assert "not a readable" in packed(name, GOOD, lambda b: b.replace("\u00f6".encode(), b"\xff\xfe"))
-    for method in (zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
-        broken = lambda b: b[:49] + b"\xff" * 9 + b[58:]  # noqa: E731
-        assert "not a readable" in packed("raw/block/1.npy", GOOD, broken, method)
-    assert "is no name of a map" in packed("raw/block\n/1.npy", GOOD)
-    assert "is no name of a map" in packed("x" * 5000, GOOD)
-    assert "no square array" in packed("raw/block/1.npy", b"\x93NUMPY\x01\x00\x10\x00" + b"{" * 16)
-    path.unlink()
-    path = tmp_path / "labels.tar"
-    with tarfile.open(path, "w") as archive:
-        info = tarfile.TarInfo("raw/block/1.npy")
-        info.size, info.pax_headers = len(GOOD), {"GNU.sparse.map": "0,1,x", "GNU.sparse.size": "9"}
-        archive.addfile(info, io.BytesIO(GOOD))
-    assert "not a readable" in refused(load_label_archive, path)
 
 
 def test_a_release_with_pickles_pipes_and_false_headers_is_read_without_harm(tmp_path, fired):

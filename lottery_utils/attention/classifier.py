@@ -21,11 +21,9 @@ from .rules import HARD_NOISE, TRAIN_NOISE, Labelled, draw_maps, scaled
 
 BATCH, RATE = 64, 1e-3
 STEPS = 300  # on new maps each time; the published 200 epochs of 480 maps are 1500
-LABEL_STEPS = 2000  # 200 epochs of 480 maps
 CHUNK = 160_000  # map entries in one pass of the network
 GAIN = 16.0  # the constant that brings maps, whose rows sum to 1, to the size of usual inputs
 Array = np.ndarray
-Maps = list[tuple[Array, int]]
 
 
 class PatternNet(nn.Module):
@@ -63,55 +61,20 @@ def train(kind: str, sizes: Iterable[int], seed: int, steps: int = STEPS) -> nn.
     same weights on one kind of machine; the global random state is left alone.
     """
     rng, sizes = np.random.default_rng(seed), list(sizes)
-    batches = ([draw_maps(BATCH, sizes[int(rng.integers(len(sizes)))], kind, rng)] for _ in range(steps))
-    return _fit(batches, steps, seed, 4 * RATE)
-
-
-def train_on(maps: Maps, seed: int, steps: int = LABEL_STEPS) -> nn.Module:
-    """Return a classifier trained on labelled maps, (n, n) and label, of any sizes; batches are drawn from all.
-
-    As published, but for the padding, and that nothing is chosen on the maps it is then judged by.
-    """
-    rng = np.random.default_rng(seed)
-    batches = (by_size([maps[i] for i in rng.permutation(len(maps))[:BATCH]]) for _ in range(steps))
-    return _fit(batches, steps, seed, RATE)
-
-
-def _fit(batches: Iterable[list[Labelled]], steps: int, seed: int, rate: float) -> nn.Module:
     net = PatternNet(torch.Generator().manual_seed(seed)).train()
-    optimiser = torch.optim.Adam(net.parameters(), lr=rate)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps) if rate > RATE else None
-    for groups in batches:
-        count = sum(len(group.labels) for group in groups)
+    optimiser = torch.optim.Adam(net.parameters(), lr=4 * RATE)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, 4 * RATE, total_steps=steps)
+    for _ in range(steps):
+        drawn = draw_maps(BATCH, sizes[int(rng.integers(len(sizes)))], kind, rng)
         optimiser.zero_grad()
-        for group in groups:
-            logits = net(torch.from_numpy(scaled(group.maps)))
-            loss = F.cross_entropy(logits, torch.from_numpy(group.labels), reduction="sum") / count
-            if not torch.isfinite(loss):
-                raise RuntimeError("the loss of the attention classifier is not finite")
-            loss.backward()
+        logits = net(torch.from_numpy(scaled(drawn.maps)))
+        loss = F.cross_entropy(logits, torch.from_numpy(drawn.labels), reduction="sum") / BATCH
+        if not torch.isfinite(loss):
+            raise RuntimeError("the loss of the attention classifier is not finite")
+        loss.backward()
         optimiser.step()
-        if schedule is not None:
-            schedule.step()
+        schedule.step()
     return net.eval()
-
-
-def by_size(maps: Maps) -> list[Labelled]:
-    """Labelled maps grouped into batches of one size."""
-    sizes = sorted({len(values) for values, _ in maps})
-    groups = [[pair for pair in maps if len(pair[0]) == size] for size in sizes]
-    return [Labelled(np.stack([m for m, _ in group]), np.array([y for _, y in group])) for group in groups]
-
-
-def split_labelled(maps: Maps, seed: int) -> tuple[Maps, Maps]:
-    """Four fifths to train on and the rest to judge by, the same share of each label."""
-    rng, parts = np.random.default_rng(seed), ([], [])
-    for label in range(len(PATTERNS)):
-        own = [pair for pair in maps if pair[1] == label]
-        rest = max(1, len(own) // 5)
-        for place, i in enumerate(rng.permutation(len(own))):
-            parts[place < rest].append(own[i])
-    return parts
 
 
 @torch.no_grad()

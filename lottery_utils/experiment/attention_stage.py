@@ -13,18 +13,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from ..attention.archive import load_label_archive
-from ..attention.classifier import (
-    STEPS,
-    PatternNet,
-    by_size,
-    held_out,
-    split_labelled,
-    train,
-    train_on,
-    training_sizes,
-    validate,
-)
+from ..attention.classifier import STEPS, PatternNet, held_out, train, training_sizes, validate
 from ..attention.names import KINDS, NETWORKS, PATTERNS, RULES, WEIGHTS
 from ..attention.patterns import Gallery, choose_examples, count_patterns
 from ..errors import UserError
@@ -36,7 +25,7 @@ from ..training.device import derived_seed
 from .actions import fine_tuned, set_size, timed
 from .cells import upstream
 from .claims import claim
-from .identity import archive_print, numpy_generator_for
+from .identity import numpy_generator_for
 from .stage import Result, Work
 from .store import Store
 
@@ -90,7 +79,7 @@ def run_attention(work: Work, result: Result) -> None:
 def classifiers(preset: Preset, store: Store) -> tuple[dict[str, PatternNet], np.ndarray]:
     """The classifiers of each kind and their confusion (kinds, 2, types, types), made once for a store and settings.
 
-    They are shared by all its cells. Raises UserError where the preset's token limits or labels are of no use.
+    They are shared by all its cells. Raises UserError where the preset's token limits are of no use.
     """
     if preset.attention_min_tokens > preset.attention_max_tokens:
         raise UserError(
@@ -99,8 +88,6 @@ def classifiers(preset: Preset, store: Store) -> tuple[dict[str, PatternNet], np
         )
     sizes = training_sizes(preset.attention_min_tokens, preset.attention_max_tokens)
     about = {"rules": RULES, "steps": STEPS, "sizes": sizes, "torch": torch.__version__}
-    if preset.attention_labels:
-        about["labels"] = archive_print(preset.attention_labels)
     key = "attention-" + hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
     folder = store.scratch(key)
     found: dict[str, tuple[PatternNet, np.ndarray]] = {}
@@ -112,23 +99,18 @@ def classifiers(preset: Preset, store: Store) -> tuple[dict[str, PatternNet], np
             elif kind not in found:
                 with claim(store.root, f"{key}-{kind}") as held:
                     if held:
-                        found[kind] = _load(path) or _train(kind, preset, sizes)
+                        found[kind] = _load(path) or _train(kind, sizes)
                         _save(path, *found[kind])
         if len(found) < len(KINDS):
             time.sleep(0.5)
     return {kind: found[kind][0] for kind in KINDS}, np.stack([found[kind][1] for kind in KINDS])
 
 
-def _train(kind: str, preset: Preset, sizes: list[int]) -> tuple[PatternNet, np.ndarray]:
+def _train(kind: str, sizes: list[int]) -> tuple[PatternNet, np.ndarray]:
     """The classifier of one kind of maps, and its confusion (2, types, types) on held-out maps and on harder ones."""
-    labelled = load_label_archive(preset.attention_labels) if preset.attention_labels else {}
     seed = derived_seed("attention classifier", kind) % 2**31
-    if kind in labelled:
-        learn, judge = split_labelled(labelled[kind], seed)
-        reader, tests = train_on(learn, seed), (by_size(judge), by_size(judge))
-    else:
-        reader = train(kind, sizes, seed)
-        tests = (held_out(kind, sizes, seed), held_out(kind, sizes, seed, hard=True))
+    reader = train(kind, sizes, seed)
+    tests = (held_out(kind, sizes, seed), held_out(kind, sizes, seed, hard=True))
     return reader, np.stack([validate(reader, batches) for batches in tests]).astype(np.int64)
 
 

@@ -60,7 +60,7 @@ SEARCH = {  # `importance` also chooses between the stop rules
     "magnitude": ("threshold", "importance", "magnitude_step", "magnitude_max_steps", "selection", "unstructured"),
 }
 CURVE = {"structured": ("importance", "score", "head_norms", *SUMS), "magnitude": ("unstructured",)}
-ATTENTION = ("attention_examples", "attention_min_tokens", "attention_max_tokens", "attention_labels")
+ATTENTION = ("attention_examples", "attention_min_tokens", "attention_max_tokens")
 GRID = 1  # raise it when the sums that the stage importance makes become others
 COMPARING = {
     "landscape": ("landscape_examples", "landscape_directions"),
@@ -94,8 +94,6 @@ def inputs(cell: Cell, preset: Preset, model: str, data: str, versions: Versions
     if cell.stage == "curve":
         content["sizes"] = list(CURVE_SIZES)
     settings = {name: getattr(preset, name) for name in settings_of(cell) if _counts(name, cell, preset)}
-    if settings.get("attention_labels"):
-        settings["attention_labels"] = archive_print(preset.attention_labels)
     if settings.get("hans"):
         settings["hans"] = hans_print(preset.hans)
     if settings.get("probe_text"):
@@ -149,14 +147,6 @@ def settings_of(cell: Cell) -> tuple[str, ...]:
     if cell.stage == "score":
         return ()
     return (*TRAINING, "longer") if cell.stage == "retrain_longer" else TRAINING
-
-
-@lru_cache(maxsize=8)
-def archive_print(path: str) -> str:
-    """Fingerprint of a label archive's content, read once a process; raises UserError when it cannot be used."""
-    from ..attention.archive import archive_fingerprint
-
-    return archive_fingerprint(path)
 
 
 @lru_cache(maxsize=8)
