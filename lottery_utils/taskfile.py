@@ -20,9 +20,7 @@ GLUE_TASKS = ("cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnl
 SUFFIXES = (".yaml", ".yml")
 FOLDER_FILES = ("task.yaml", "task.yml")
 FILE_KINDS = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
-KEYS = ("name", "title", "train", "dev", "hub", "images", "columns", "label", "labels", "metrics", "main_metric")
-KEYS += ("score_range",)
-OF_TEXTS = ("train", "dev", "hub", "columns", "label", "score_range")  # keys that a task of images does not have
+KEYS = ("name", "title", "train", "dev", "hub", "columns", "label", "labels", "metrics", "main_metric", "score_range")
 HUB_KEYS = ("dataset", "config", "revision", "train", "dev", "files")
 CLASS_METRICS, SCORE_METRICS = ("accuracy", "f1", "mcc"), ("pearson", "spearman")
 # a name becomes part of addresses, where hyphens divide the parts, and of folder names
@@ -44,10 +42,10 @@ class Hub:
 
 @dataclass(frozen=True)
 class Definition:
-    """One task as described: data files, a hub dataset or a folder of images, and what the labels mean.
+    """One task as described: data files or a hub dataset, and what the labels mean.
 
     `labels` are (value in the data, name shown) pairs, the position is the class id; empty for regression, where
-    `score_range` limits the scores, and for images whose classes are the folders that are there.
+    `score_range` limits the scores.
     """
 
     name: str
@@ -61,7 +59,6 @@ class Definition:
     train: tuple[Path, ...] = ()
     dev: tuple[Path, ...] = ()
     hub: Hub | None = None
-    images: Path | None = None
 
 
 def task_file(data: str) -> Path | None:
@@ -109,8 +106,6 @@ def _definition(entry: dict, where: str, folder: Path) -> Definition:
     if name in GLUE_TASKS:
         raise UserError(f"{where}: name {name!r} is that of a GLUE task; choose another")
     title = _text(entry, "title", where, name)
-    if "images" in entry:
-        return _of_images(entry, where, folder, name, title)
     columns = _texts(entry, "columns", where, None)
     label = _text(entry, "label", where, "label")
     if not 1 <= len(columns) <= 2:
@@ -122,7 +117,8 @@ def _definition(entry: dict, where: str, folder: Path) -> Definition:
         raise UserError(f"{where}: a text column cannot be called 'label'; rename it in the data")
     labels = _labels(entry, where)
     metrics, main = _metrics(entry, where, bool(labels))
-    two_classes(metrics, labels, where)
+    if "f1" in metrics and len(labels) != 2:
+        raise UserError(f"{where}: metric 'f1' is of the second of two labels, got {len(labels)} labels; take another")
     scores = _range(entry, where, bool(labels))
     if ("hub" in entry) == ("train" in entry or "dev" in entry):
         raise UserError(f"{where}: give either train and dev (data files) or hub (a dataset), not both and not neither")
@@ -133,20 +129,6 @@ def _definition(entry: dict, where: str, folder: Path) -> Definition:
     if both := [path.name for path in train if path in dev]:
         raise UserError(f"{where}: {both[0]} is both train and dev; a dev set of other examples is needed")
     return Definition(*same, train=train, dev=dev)
-
-
-def _of_images(entry: dict, where: str, folder: Path, name: str, title: str) -> Definition:
-    """A task of images; which classes its folder has, where no labels name them, is seen when the data are read."""
-    for key in OF_TEXTS:
-        if key in entry:
-            raise UserError(f"{where}: {key} is for texts; with images, a folder of class folders, leave it out")
-    labels = _labels(entry, where)
-    metrics, main = _metrics(entry, where, True)
-    if labels:
-        two_classes(metrics, labels, where)
-    images = _path(folder, _text(entry, "images", where, None), f"{where}: images")
-    limits = (-math.inf, math.inf)
-    return Definition(name, title, ("image",), "label", labels, metrics, main, limits, images=images)
 
 
 def _metrics(entry: dict, where: str, classes: bool) -> tuple[tuple[str, ...], str]:
@@ -160,23 +142,6 @@ def _metrics(entry: dict, where: str, classes: bool) -> tuple[tuple[str, ...], s
     if main not in metrics:
         raise UserError(f"{where}: main_metric {shown(main)} must be one of metrics: {', '.join(metrics)}")
     return metrics, main
-
-
-def two_classes(metrics: tuple[str, ...], labels: tuple, where: str) -> None:
-    """Raise UserError where F1 is asked for and there are not two classes."""
-    if "f1" in metrics and len(labels) != 2:
-        raise UserError(f"{where}: metric 'f1' is of the second of two labels, got {len(labels)} labels; take another")
-
-
-def image_tasks(data: str) -> frozenset[str]:
-    """Names of the tasks of images in the YAML file that `data` names; none where it names none or is not usable."""
-    path = task_file(data)
-    if path is None or not path.is_file():
-        return frozenset()
-    try:
-        return frozenset(name for name, one in read_task_file(path).items() if one.images is not None)
-    except UserError:
-        return frozenset()
 
 
 def _labels(entry: dict, where: str) -> tuple[tuple[str, str], ...]:

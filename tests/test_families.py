@@ -1,4 +1,4 @@
-"""Families that the lean path does not compute, of texts and of images: every step, by their own forward pass."""
+"""Families that the lean path does not compute: every step, by their own forward pass."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 import small_world
 import torch
-from tiny import IMAGE_FAMILIES, PLAIN_FAMILIES, SIDE, tiny_batch, tiny_config, tiny_model
-from transformers import ViTImageProcessorPil
+from tiny import PLAIN_FAMILIES, tiny_batch, tiny_config, tiny_model
 
 from lottery_utils.attention.maps import attention_maps
 from lottery_utils.cli import main
@@ -23,16 +22,13 @@ from lottery_utils.models.anatomy import FAMILIES, anatomy
 from lottery_utils.models.compact import compact, load_compact, save_compact
 from lottery_utils.models.dense import dense
 from lottery_utils.models.gates import Gates
-from lottery_utils.models.images import ImageReader
 from lottery_utils.models.lean import is_lean
 from lottery_utils.models.load import load_classifier
 from lottery_utils.pruning.gated_passes import GatedPasses, open_passes
 from lottery_utils.pruning.masks import StructuredMask, model_sizes
 from lottery_utils.pruning.passes import Passes
 from lottery_utils.training.batches import Encoded
-from lottery_utils.training.pictures import Pictures
 
-PLAIN = (*PLAIN_FAMILIES, *IMAGE_FAMILIES)
 LAYERS, HEADS = 3, 4
 SOME = (torch.tensor([[1, 0, 1, 1], [0, 0, 0, 0], [0, 1, 0, 0]]).bool(), torch.tensor([1, 1, 0]).bool())
 NONE = (torch.zeros(LAYERS, HEADS).bool(), torch.zeros(LAYERS).bool())
@@ -44,12 +40,9 @@ def gated(model, batch, heads=None, mlps=None):
         return gates.set(heads, mlps) and model(**batch).logits
 
 
-def examples(count=9, family="bert"):
-    """Random examples of several lengths, or images."""
+def examples(count=9):
+    """Random examples of several lengths."""
     rng = np.random.default_rng(0)
-    if family in IMAGE_FAMILIES:
-        reader = ImageReader(ViTImageProcessorPil(), (3, SIDE, SIDE), (SIDE // 4) ** 2 + FAMILIES[family].image_tokens)
-        return Pictures(rng.integers(0, 256, (count, 3, SIDE, SIDE), np.uint8), rng.integers(0, 3, count), reader)
     lengths = rng.integers(3, 9, size=count)
     ids = rng.integers(5, 50, size=lengths.sum()).astype(np.int32)
     starts = np.concatenate([[0], np.cumsum(lengths)])
@@ -67,9 +60,9 @@ def test_a_checkpoint_that_computes_its_mlps_in_chunks_is_computed_whole(tmp_pat
         assert (small(**batch).logits - dense(small)(**batch).logits).abs().max() < 1e-5
 
 
-@pytest.mark.parametrize("family", PLAIN)
+@pytest.mark.parametrize("family", PLAIN_FAMILIES)
 def test_each_gate_is_of_one_layer_and_head(family):
-    model, batch = tiny_model(family), tiny_batch(family=family)
+    model, batch = tiny_model(family), tiny_batch()
     assert not is_lean(model) and (anatomy(model).layers, anatomy(model).heads) == (LAYERS, HEADS)
     with torch.no_grad():
         whole, found = model(**batch).logits, []
@@ -85,10 +78,10 @@ def test_each_gate_is_of_one_layer_and_head(family):
         assert torch.equal(gated(model, batch), whole) and torch.equal(model(**batch).logits, whole)
 
 
-@pytest.mark.parametrize("family", PLAIN)
+@pytest.mark.parametrize("family", PLAIN_FAMILIES)
 def test_a_gate_of_one_layer_is_what_zeroed_weights_of_that_layer_do(family):
     """For ALBERT by hand: the layers untied, so that one of them can have zeros."""
-    model, batch = tiny_model(family), tiny_batch(family=family)
+    model, batch = tiny_model(family), tiny_batch()
     heads, mlps = torch.ones(LAYERS, HEADS).bool(), torch.ones(LAYERS).bool()
     heads[1, 2], mlps[2] = False, False
     body = anatomy(model)
@@ -112,7 +105,7 @@ def test_a_gate_of_one_layer_is_what_zeroed_weights_of_that_layer_do(family):
 
 
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
-@pytest.mark.parametrize("family", PLAIN)
+@pytest.mark.parametrize("family", PLAIN_FAMILIES)
 def test_compact_and_dense_compute_what_gates_compute(family, attention, tmp_path):
     model = tiny_model(family, attention=attention)
     for number, (heads, mlps) in enumerate((SOME, NONE, (SOME[0], NONE[1]))):
@@ -123,16 +116,16 @@ def test_compact_and_dense_compute_what_gates_compute(family, attention, tmp_pat
         with pytest.raises(ValueError, match="compact"):
             Gates(small)
         for padded in (True, False):
-            batch = tiny_batch(padded=padded, family=family)
+            batch = tiny_batch(padded=padded)
             with torch.no_grad():
                 want = gated(model, batch, heads, mlps)
                 for form in forms:
                     torch.testing.assert_close(form(**batch).logits, want, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("family", PLAIN)
+@pytest.mark.parametrize("family", PLAIN_FAMILIES)
 def test_compact_learns_as_gated(family):
-    model, batch, labels = tiny_model(family), tiny_batch(family=family), torch.tensor([0, 1, 2, 1, 0])
+    model, batch, labels = tiny_model(family), tiny_batch(), torch.tensor([0, 1, 2, 1, 0])
     small = compact(model, *SOME).train()
     model.train()
     optimisers = [torch.optim.SGD(m.parameters(), lr=0.05) for m in (model, small)]
@@ -180,9 +173,9 @@ def test_groups_of_layers_are_found():
             torch.testing.assert_close(form(**batch).logits, want, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("family", PLAIN)
+@pytest.mark.parametrize("family", PLAIN_FAMILIES)
 def test_counting_starts_again_after_an_error(family):
-    model, batch = tiny_model(family), tiny_batch(family=family)
+    model, batch = tiny_model(family), tiny_batch()
     with torch.no_grad(), Gates(model) as gates:
         gates.set(*SOME)
         want = model(**batch).logits
@@ -226,7 +219,7 @@ def test_plain_passes_answer_as_the_lean_ones(heads, mlps):
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_gets_passes_that_know_it(family):
-    with open_passes(tiny_model(family), examples(family=family)) as passes:
+    with open_passes(tiny_model(family), examples()) as passes:
         assert isinstance(passes, Passes if FAMILIES[family].lean else GatedPasses)
         found = passes.run(StructuredMask.full(LAYERS, HEADS))
         assert all(np.isfinite(part).all() for part in (found.logits, *passes.measure(found)))

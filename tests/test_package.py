@@ -39,7 +39,7 @@ def test_one_version_everywhere():
     assert f"## {lottery_utils.__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
-DISTRIBUTION = {"PIL": "pillow", "sklearn": "scikit-learn", "yaml": "pyyaml"}
+DISTRIBUTION = {"sklearn": "scikit-learn", "yaml": "pyyaml"}
 IPYKERNEL = dict.fromkeys(("IPython", "matplotlib_inline", "traitlets"), "ipykernel")
 COMES_WITH = {**IPYKERNEL, "myst_nb": "jupyter-book"}
 

@@ -8,20 +8,17 @@ from pathlib import Path
 import torch
 from transformers import (
     AlbertConfig,
-    AutoModelForImageClassification,
     AutoModelForSequenceClassification,
     BertConfig,
     DistilBertConfig,
     ElectraConfig,
     ModernBertConfig,
     RobertaConfig,
-    ViTConfig,
 )
 
 FAMILIES = ("bert", "roberta", "electra", "distilbert")
 PLAIN_FAMILIES = ("albert", "modernbert")  # computed by transformers' own forward pass
-IMAGE_FAMILIES = ("vit",)
-VOCABULARY, SIDE = 50, 12
+VOCABULARY = 50
 
 
 def tiny_config(family="bert", layers=3, heads=4, hidden=32, mlp=48, num_labels=3, dropout=0.0):
@@ -40,10 +37,6 @@ def tiny_config(family="bert", layers=3, heads=4, hidden=32, mlp=48, num_labels=
     )
     if family == "bert":
         return BertConfig(**common)
-    if family in IMAGE_FAMILIES:
-        sizes = {key: value for key, value in common.items() if key not in ("vocab_size", "max_position_embeddings")}
-        del sizes["pad_token_id"], sizes["classifier_dropout"]
-        return ViTConfig(**sizes, image_size=SIDE, patch_size=4)
     if family == "roberta":
         return RobertaConfig(**common, bos_token_id=2, eos_token_id=3)
     if family == "electra":
@@ -73,9 +66,9 @@ def tiny_config(family="bert", layers=3, heads=4, hidden=32, mlp=48, num_labels=
 def tiny_model(family="bert", seed=0, attention="sdpa", **sizes):
     """Return a small random classifier in eval mode; its weights are large enough for every part to matter."""
     generator = torch.Generator().manual_seed(seed)
-    auto = AutoModelForImageClassification if family in IMAGE_FAMILIES else AutoModelForSequenceClassification
+    config = tiny_config(family, **sizes)
     with torch.random.fork_rng(devices=[]):
-        model = auto.from_config(tiny_config(family, **sizes), attn_implementation=attention)
+        model = AutoModelForSequenceClassification.from_config(config, attn_implementation=attention)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             if "norm" not in name.lower():
@@ -83,11 +76,9 @@ def tiny_model(family="bert", seed=0, attention="sdpa", **sizes):
     return model.eval()
 
 
-def tiny_batch(batch=5, tokens=9, padded=True, seed=0, family="bert"):
-    """Return input_ids (and an attention_mask with rows of several lengths, when padded), or a batch of images."""
+def tiny_batch(batch=5, tokens=9, padded=True, seed=0):
+    """Return input_ids, and an attention_mask with rows of several lengths, when padded."""
     generator = torch.Generator().manual_seed(seed)
-    if family in IMAGE_FAMILIES:
-        return {"pixel_values": torch.rand((batch, 3, SIDE, SIDE), generator=generator) * 2 - 1}
     ids = torch.randint(5, VOCABULARY, (batch, tokens), generator=generator)
     if not padded:
         return {"input_ids": ids}

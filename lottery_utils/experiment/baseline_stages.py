@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..errors import CellFailed
 from ..pruning.masks import model_sizes
 from ..tasks.load import TaskData
 from ..tasks.metrics import predictions_from_logits
@@ -12,7 +11,7 @@ from ..training.baselines import bag_of_words, majority
 from ..training.word_models import word_model_logits
 from . import bench
 from .actions import mask_of, prune, set_size, timed, train
-from .cells import OF_WORDS, TRANSFORMERS
+from .cells import TRANSFORMERS
 from .stage import Result, Work
 
 
@@ -24,8 +23,6 @@ def run_baseline(work: Work, result: Result) -> None:
         return
     with timed(result, "load"):
         data = bench.train_data(work.preset, cell.task)
-    if data.task.images and cell.subnetwork in OF_WORDS:
-        raise CellFailed(f"{cell.name}: the baseline reads words, the task's examples are images")
     with timed(result, "train"):
         if cell.subnetwork in ("majority", "bag_of_words"):
             predict = {"majority": majority, "bag_of_words": bag_of_words}[cell.subnetwork]

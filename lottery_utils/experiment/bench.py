@@ -9,7 +9,6 @@ from functools import lru_cache
 from torch import nn
 
 from ..errors import UserError
-from ..models.images import load_image_reader
 from ..models.load import draw, load_tokenizer, read_classifier
 from ..presets import Limits, Preset, limits_of
 from ..tasks.glue import Task
@@ -18,7 +17,6 @@ from ..tasks.load import TaskData, load_task
 from ..tasks.registry import find_task
 from ..tasks.selection import halves, set_aside
 from ..training.batches import Encoded, encode, take
-from ..training.pictures import Pictures, read_pictures
 
 KEEP = 2**26  # bytes of classifiers as read that a process keeps; the last one stays whatever its size
 _read: dict[tuple, tuple[nn.Module, list[str]]] = {}
@@ -26,16 +24,16 @@ _read: dict[tuple, tuple[nn.Module, list[str]]] = {}
 
 @dataclass(frozen=True)
 class Examples:
-    """A task's tokenised examples or images, and what a record says about its data; `held_out` of train, or None."""
+    """A task's tokenised examples, and what a record says about its data; `held_out` of train, or None."""
 
     task: Task
-    train: Encoded | Pictures
-    dev: Encoded | Pictures
+    train: Encoded
+    dev: Encoded
     source: str
     notes: tuple[str, ...]
     partial: bool
     fingerprint: str
-    held_out: Encoded | Pictures | None = None
+    held_out: Encoded | None = None
 
 
 @lru_cache(maxsize=1)
@@ -61,12 +59,8 @@ def _examples(
 ) -> Examples:
     found, held = set_aside(task_data(task, data, limits), held_out)
     splits = (found.train, found.dev, *([] if held is None else [held]))
-    if found.task.images:
-        reader = load_image_reader(model)
-        train, dev, *rest = (read_pictures(reader, split) for split in splits)
-    else:
-        tokenizer = _tokenizer(model, model_print)
-        train, dev, *rest = (encode(tokenizer, split, length) for split in splits)
+    tokenizer = _tokenizer(model, model_print)
+    train, dev, *rest = (encode(tokenizer, split, length) for split in splits)
     held_out = rest[0] if rest else None
     return Examples(found.task, train, dev, found.source, found.notes, found.partial, found.fingerprint, held_out)
 
@@ -97,7 +91,7 @@ def _bytes(*models: nn.Module) -> int:
 
 
 def examples(preset: Preset, task: str, model_print: str, part: str = "dev") -> Examples:
-    """The task's examples, made by the tokenizer or image processor of the model (fingerprint `model_print`).
+    """The task's examples, made by the tokenizer of the model (fingerprint `model_print`).
 
     `part` says which stand in the place of dev, see `cells.part_of`. Raises UserError for "hans" without a file.
     """

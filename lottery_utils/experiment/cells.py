@@ -8,7 +8,6 @@ from functools import lru_cache
 
 from ..errors import UserError, shown
 from ..presets import GLUE_TASKS, METHODS, SUBNETWORKS, Preset
-from ..taskfile import image_tasks
 
 STAGES = ("finetune", "baseline", "search", "control", "score", "retrain", "retrain_longer", "attention", "importance")
 STAGES += ("hans", "hans_retrain", "curve")
@@ -18,7 +17,6 @@ COMPARING = ("landscape", "surface", "probes")  # stages that look at full, good
 STAGES, ON_REQUEST = (*STAGES, *COMPARING), (*ON_REQUEST, *COMPARING)
 BASELINES = ("majority", "bag_of_words", "cbow", "bilstm", "random_init", "random_init_pruned")
 USUAL_BASELINES = ("majority", "bag_of_words", "random_init")  # the others are computed when named
-OF_WORDS = ("bag_of_words", "cbow", "bilstm")  # baselines that a task of images does not have
 CHANCELESS = ("majority", "bag_of_words")  # baselines that involve no chance: one for all seeds
 TRANSFORMERS = ("random_init", "random_init_pruned")  # baselines that are the preset's network, untrained
 LONGER = ("bad",)  # subnetworks that are also fine-tuned for longer
@@ -193,10 +191,9 @@ def plan(
     names = _choice("subnetworks", subnetworks, (*SUBNETWORKS, *BASELINES), preset.subnetworks)
     subnetworks = [name for name in names if name in SUBNETWORKS]
     baselines = [name for name in names if name in BASELINES] or USUAL_BASELINES
-    wanted, images = [], image_tasks(preset.data)
+    wanted = []
     for task in preset.tasks:
-        names = [name for name in baselines if task not in images or name not in OF_WORDS]
-        wanted += [c for c in _task_cells(task, preset.seeds, methods, subnetworks, names) if c.stage in stages]
+        wanted += [c for c in _task_cells(task, preset.seeds, methods, subnetworks, baselines) if c.stage in stages]
     if not wanted:
         raise UserError(
             f"nothing to run: stages {', '.join(stages)} hold no cell for methods {', '.join(methods)} and "

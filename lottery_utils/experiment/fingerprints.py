@@ -166,7 +166,7 @@ def _data_signature(data: str) -> str | None:
 
 
 def _own_signature(path: Path) -> str | None:
-    """Digest of the sizes and times of a YAML file and the data files and images it names.
+    """Digest of the sizes and times of a YAML file and the data files it names.
 
     None, so that nothing is believed unread, for an unpinned dataset of the hub and where a file is missing.
     """
@@ -178,8 +178,6 @@ def _own_signature(path: Path) -> str | None:
         for file in (path, *(file for one in definitions for file in (*one.train, *one.dev))):
             stat = file.stat()
             digest.update(f"{file}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
-        for folder in (one.images for one in definitions if one.images is not None):
-            digest.update(f"{folder}\0{_files_signature(folder)}\n".encode())
     except (UserError, OSError):
         return None
     return digest.hexdigest()[:24]

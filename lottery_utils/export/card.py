@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from ..experiment.provenance import now
 from ..models.anatomy import family_of
-from ..models.load import auto_class_name
 from ..models.source import KNOWN, name_of_record
 from ..tasks.glue import TASKS
 from .latency import Latency
@@ -30,6 +29,13 @@ TREATMENTS = {
 }
 SMALLER = "The same model without the parts that were pruned, smaller and faster:"
 MASKED = "The same model with masks: its layers share weights, so it is smaller than the dense form, but no faster:"
+DENSE = """
+```python
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+model = AutoModelForSequenceClassification.from_pretrained("THIS_FOLDER")
+tokenizer = AutoTokenizer.from_pretrained("THIS_FOLDER")
+```"""
 COMPACT = """
 {}
 
@@ -68,16 +74,10 @@ def model_card(
     if cell.method:
         lines += ["", "The dev set also chose the subnetwork, so its scores are optimistic."]
     what = "full size, zeros where something was pruned" if cell.method else "the full model"
-    packages = "torch, transformers" + (", pillow" if task.images else "")
-    lines += ["", "## Loading", "", f"With plain transformers ({what}; packages {packages}):", "", "```python"]
-    auto, processor = auto_class_name(rebuilt.model.config), "AutoImageProcessor" if task.images else "AutoTokenizer"
-    lines += [f"from transformers import {auto}, {processor}", ""]
-    lines += [f'model = {auto}.from_pretrained("THIS_FOLDER")']
-    lines += [f'{"processor" if task.images else "tokenizer"} = {processor}.from_pretrained("THIS_FOLDER")', "```"]
+    lines += ["", "## Loading", "", f"With plain transformers ({what}; packages torch, transformers):", DENSE]
     shared = family_of(rebuilt.model.config).shared
     lines += [COMPACT.format(MASKED if shared else SMALLER)] if "compact" in apart else [""]
-    free = "the batch size is" if task.images else "batch and length are"
-    lines += [f"`model.onnx` is the smallest form for ONNX Runtime; {free} free.", ""] if onnx else []
+    lines += ["`model.onnx` is the smallest form for ONNX Runtime; batch and length are free.", ""] if onnx else []
     lines += [
         "## Latency",
         "",
@@ -86,7 +86,8 @@ def model_card(
     ]
     lines += ["| form | batch | each of | threads | median | fastest |", "|---|---|---|---|---|---|"]
     for t in timed:
-        lines.append(f"| {t.form} | {t.batch} | {t.size} | {t.threads} | {t.milliseconds:.2f} | {t.fastest:.2f} |")
+        size, times = f"{t.batch} | {t.tokens} tokens", f"{t.milliseconds:.2f} | {t.fastest:.2f}"
+        lines.append(f"| {t.form} | {size} | {t.threads} | {times} |")
     lines += ["", "## Where it came from", ""]
     same = f"{rebuilt.same} of {rebuilt.examples} dev predictions as recorded"
     how = "every logit as recorded" if rebuilt.exact else f"{same}, logits apart by at most {rebuilt.apart:.1e}"
@@ -108,7 +109,7 @@ def model_card(
 def _front(study: Study, record: dict, task: Task) -> list[str]:
     """The hub's metadata block; base model and dataset only where the hub has them under that name."""
     lines = ["---", "library_name: transformers"]
-    lines += [f"pipeline_tag: {'image' if task.images else 'text'}-classification", "tags: [lottery-ticket, pruning]"]
+    lines += ["pipeline_tag: text-classification", "tags: [lottery-ticket, pruning]"]
     model = study.preset.model
     if model == "embedded" or Path(model).expanduser().is_dir():
         model = name_of_record(record) if name_of_record(record) in KNOWN.values() else ""

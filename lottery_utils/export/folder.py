@@ -20,7 +20,7 @@ from ..experiment.store import MASK
 from ..models.anatomy import anatomy
 from ..models.compact import load_compact, save_compact
 from ..models.dense import dense
-from ..models.load import auto_class, quiet_transformers
+from ..models.load import quiet_transformers
 from ..tasks.registry import find_task
 from .card import model_card
 from .latency import Latency, latencies
@@ -49,10 +49,10 @@ class Exported:
 def export_cell(study: Study, cell: Cell, folder: str | Path, onnx: bool = False) -> Exported:
     """Write the model of `cell` to `folder`, which must not exist or be empty; nothing is left there on failure.
 
-    The folder itself is a transformers checkpoint (dense, zeros where something was pruned) with tokenizer or image
-    processor, and model card; `compact/`, where components were pruned, is the smaller model for
-    `lottery_utils.load_compact`; `mask.safetensors` is the mask; `model.onnx` the smallest form, if asked for. Each
-    form is loaded again and compared before the folder appears. Raises UserError for a cell without a model, or a
+    The folder itself is a transformers checkpoint (dense, zeros where something was pruned) with tokenizer and
+    model card; `compact/`, where components were pruned, is the smaller model for `lottery_utils.load_compact`;
+    `mask.safetensors` is the mask; `model.onnx` the smallest form, if asked for. Each form is loaded again and
+    compared before the folder appears. Raises UserError for a cell without a model, or a
     folder that holds something.
     """
     folder = Path(folder)
@@ -86,17 +86,17 @@ def _write(
     whole = dense(rebuilt.model)
     smaller = whole is not rebuilt.model
     name_labels(whole, task)
-    inputs, processor = sample(study, cell)
+    inputs, tokenizer = sample(study, cell)
     with torch.no_grad(), quiet_transformers():
         whole.save_pretrained(part, safe_serialization=True)
-        processor.save_pretrained(part)
+        tokenizer.save_pretrained(part)
         if cell.stage != "finetune":
             shutil.copyfile(study.store.file(study.address(mask_source(cell)), MASK), part / MASK)
         if smaller:
             name_labels(rebuilt.model, task)
             save_compact(rebuilt.model, part / COMPACT)
         want = logits(whole, inputs)
-        forms = {"dense": _dense_again(part, whole.config)} | ({"compact": load_compact(part)} if smaller else {})
+        forms = {"dense": _dense_again(part)} | ({"compact": load_compact(part)} if smaller else {})
         apart = {name: float(np.abs(logits(model, inputs) - want).max()) for name, model in forms.items()}
         if onnx:
             from .onnx import run_onnx, write_onnx
@@ -129,5 +129,8 @@ def logits(model: nn.Module, inputs: dict[str, torch.Tensor]) -> np.ndarray:
         return model(**inputs).logits.numpy()
 
 
-def _dense_again(part: Path, config) -> nn.Module:
-    return auto_class(config).from_pretrained(part, local_files_only=True, use_safetensors=True).eval()
+def _dense_again(part: Path) -> nn.Module:
+    from transformers import AutoModelForSequenceClassification
+
+    loaded = AutoModelForSequenceClassification.from_pretrained(part, local_files_only=True, use_safetensors=True)
+    return loaded.eval()

@@ -9,21 +9,19 @@ from statistics import median
 import torch
 from torch import nn
 
-from .sample import size_of
-
 ROUNDS = 15
 
 
 @dataclass(frozen=True)
 class Latency:
-    """Milliseconds of a CPU forward pass of `batch` examples of a `size` in words, with `threads` threads.
+    """Milliseconds of a CPU forward pass of `batch` examples of `tokens` tokens, with `threads` threads.
 
     `milliseconds` is the median of the rounds, `fastest` the best, which a busy machine disturbs least.
     """
 
     form: str
     batch: int
-    size: str
+    tokens: int
     milliseconds: float
     fastest: float
     threads: int
@@ -42,6 +40,6 @@ def latencies(models: dict[str, nn.Module], inputs: dict[str, torch.Tensor], rou
                     model(**part)
                     if number > 1:  # the first rounds fill caches
                         seconds[form].append(time.perf_counter() - begin)
-        size, threads = size_of(part), torch.get_num_threads()
-        found += [Latency(f, batch, size, 1000 * median(s), 1000 * min(s), threads) for f, s in seconds.items()]
+        tokens, threads = part["input_ids"].shape[1], torch.get_num_threads()
+        found += [Latency(f, batch, tokens, 1000 * median(s), 1000 * min(s), threads) for f, s in seconds.items()]
     return found

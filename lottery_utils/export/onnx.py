@@ -34,11 +34,10 @@ class _Logits(nn.Module):
 
 
 def write_onnx(model: nn.Module, inputs: dict[str, torch.Tensor], path: Path) -> None:
-    """Write the model as one ONNX file with transformers' names of inputs; batch size and length of texts are free."""
+    """Write the model as one ONNX file with transformers' names of inputs; batch size and length are free."""
     names = list(inputs)
     batch, tokens = torch.export.Dim("batch"), torch.export.Dim("tokens")
-    free = {0: batch} if "pixel_values" in inputs else {0: batch, 1: tokens}
-    shapes = {"tensors": tuple(free for _ in names)}
+    shapes = {"tensors": tuple({0: batch, 1: tokens} for _ in names)}
     with warnings.catch_warnings():  # every input has the axis "tokens", and the exporter warns of that
         warnings.filterwarnings("ignore", "# The axis name", UserWarning)
         warnings.filterwarnings("ignore", "`isinstance\\(treespec, LeafSpec", FutureWarning)  # its own code

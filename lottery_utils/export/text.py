@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..models.load import auto_class_name
-
 if TYPE_CHECKING:
     from .folder import Exported
 
@@ -15,8 +13,7 @@ def exported_lines(exported: Exported) -> list[str]:
     rebuilt, folder = exported.rebuilt, exported.folder
     same = f"{rebuilt.same} of {rebuilt.examples} dev predictions as recorded"
     lines = [f"{rebuilt.cell.name}: " + (f"{same}, every logit too" if rebuilt.exact else same)]
-    auto = auto_class_name(rebuilt.model.config)
-    lines.append(f"{folder}: dense, {auto}.from_pretrained({str(folder)!r})")
+    lines.append(f"{folder}: dense, AutoModelForSequenceClassification.from_pretrained({str(folder)!r})")
     if exported.compact:
         lines.append(f"{folder / 'compact'}: compact, lottery_utils.load_compact({str(folder)!r})")
     if exported.onnx:
@@ -26,5 +23,5 @@ def exported_lines(exported: Exported) -> list[str]:
     lines.append(f"largest difference of two logits, loaded again: {forms}")
     for t in exported.latency:
         times = f"{t.milliseconds:.2f} ms (fastest {t.fastest:.2f})"
-        lines.append(f"{t.form}: {times} for {t.batch} x {t.size}, {t.threads} thread(s)")
+        lines.append(f"{t.form}: {times} for {t.batch} x {t.tokens} tokens, {t.threads} thread(s)")
     return lines

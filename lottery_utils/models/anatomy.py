@@ -26,8 +26,7 @@ class Family:
 
     A family whose layers are not BERT's (`lean` False) leaves `activation`, `norms` and `drops` out: `models.lean` does
     not compute it, its own forward pass is called. `shared`: one module computes several layers, so a gate belongs to a
-    layer's position, not to weights (ALBERT). `image_tokens`: how many tokens stand before an image's patches; 0 for a
-    family that reads text.
+    layer's position, not to weights (ALBERT).
     """
 
     encoder: str
@@ -44,7 +43,6 @@ class Family:
     score_bias: str = ""
     lean: bool = True
     shared: bool = False
-    image_tokens: int = 0
 
 
 BERT = Family(
@@ -106,17 +104,6 @@ MODERNBERT = Family(
     dropouts=("embedding_dropout", "attention_dropout", "mlp_dropout", "classifier_dropout"),
     lean=False,
 )
-VIT = Family(
-    encoder="layers",
-    attention="attention",
-    qkv=("attention.q_proj", "attention.k_proj", "attention.v_proj"),
-    attention_out="attention.o_proj",
-    mlp_in="mlp.fc1",
-    mlp_out="mlp.fc2",
-    dropouts=("hidden_dropout_prob", "attention_probs_dropout_prob"),
-    lean=False,
-    image_tokens=1,
-)
 FAMILIES = {  # by config.model_type
     "bert": BERT,
     "roberta": replace(BERT, padded_positions=True),
@@ -125,7 +112,6 @@ FAMILIES = {  # by config.model_type
     "mpnet": MPNET,
     "albert": ALBERT,
     "modernbert": MODERNBERT,
-    "vit": VIT,
 }
 
 
@@ -137,7 +123,7 @@ def family_of(config) -> Family:
 
 
 def max_tokens(config) -> int:
-    """Return the greatest number of tokens, special ones included, that a model of text takes."""
+    """Return the greatest number of tokens, special ones included, that a model takes."""
     return config.max_position_embeddings - (config.pad_token_id + 1 if family_of(config).padded_positions else 0)
 
 

@@ -42,9 +42,6 @@ def load_tokenizer(model: str):
 
     folder = model_dir(model, weights=False)
     config = read_config(model, folder)
-    if family_of(config).image_tokens:
-        kind = config.model_type
-        raise UserError(f"model {model!r} ({kind}) reads images; the task's examples are texts, give a BERT")
     if not any((folder / name).is_file() for name in ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model")):
         raise UserError(f"model {model!r}: {folder} has no tokenizer; expected tokenizer.json or vocab.txt")
     changes = {"padding_side": "right"}  # given here, so that they are saved too
@@ -100,7 +97,7 @@ def load_classifier(
     init: str = "pretrained",
     attention: str = "sdpa",
 ) -> nn.Module:
-    """Return `model` as a classifier of texts, or of images, in float32 on the CPU, in eval mode.
+    """Return `model` as a classifier in float32 on the CPU, in eval mode.
 
     Parameters that the checkpoint lacks (the classifier, perhaps a pooler) are drawn from `seed`: weights from
     N(0, initializer_range), biases 0, LayerNorms 1. Each draw depends on the seed and the parameter's name only, so
@@ -146,8 +143,10 @@ def read_classifier(
 
 def build_classifier(config, attention: str = "sdpa") -> nn.Module:
     """Return an untrained float32 classifier of a transformers configuration."""
+    from transformers import AutoModelForSequenceClassification
+
     kernel = _kernel(config, attention)
-    return auto_class(config).from_config(config, attn_implementation=kernel, dtype=torch.float32)
+    return AutoModelForSequenceClassification.from_config(config, attn_implementation=kernel, dtype=torch.float32)
 
 
 def _kernel(config, attention: str) -> str:
@@ -155,22 +154,12 @@ def _kernel(config, attention: str) -> str:
     return "eager" if family_of(config).score_bias else attention
 
 
-def auto_class(config) -> type:
-    """transformers' class that makes a classifier of this configuration: of images, or of texts."""
-    import transformers
-
-    return getattr(transformers, auto_class_name(config))
-
-
-def auto_class_name(config) -> str:
-    """Its name, for what is printed."""
-    return f"AutoModelFor{'Image' if family_of(config).image_tokens else 'Sequence'}Classification"
-
-
 def _read(model: str, folder, config, attention: str) -> tuple[nn.Module, list[str]]:
     """Return the classifier with the checkpoint's weights, and the names of the parameters still to be drawn."""
+    from transformers import AutoModelForSequenceClassification
+
     try:
-        classifier, info = auto_class(config).from_pretrained(
+        classifier, info = AutoModelForSequenceClassification.from_pretrained(
             folder,
             config=config,
             dtype=torch.float32,

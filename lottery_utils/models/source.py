@@ -14,7 +14,6 @@ TOKENIZER_FILES = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
     "vocab.txt", "vocab.json", "merges.txt", "spiece.model", "sentencepiece.bpe.model",
 )  # fmt: skip
-IMAGE_FILES = ("preprocessor_config.json",)  # how a vision transformer wants its images
 KNOWN = {  # public models by fingerprint: where a record's model lay on some machine says little
     "ba25ff2953a386750c47619622ca058294bc32e317704056b53259063c735e63": "sentence-transformers/all-MiniLM-L6-v2",
 }
@@ -77,7 +76,7 @@ def _hub_dir(model: str) -> Path:
     from huggingface_hub import snapshot_download
 
     name, _, revision = model.partition("@")
-    wanted = ["config.json", "*.safetensors", "*.safetensors.index.json", *TOKENIZER_FILES, *IMAGE_FILES]
+    wanted = ["config.json", "*.safetensors", "*.safetensors.index.json", *TOKENIZER_FILES]
     try:
         return Path(snapshot_download(name, revision=revision or None, allow_patterns=wanted, ignore_patterns="*/*"))
     except Exception as error:  # the hub client raises its own, httpx's and OSError kinds; all mean "not to be had"
@@ -99,9 +98,8 @@ def _check(model: str, folder: Path, weights: bool) -> None:
     if not isinstance(content, dict) or not isinstance(content.get("model_type"), str):
         raise UserError(f"model {model!r}: {config} names no model_type; expected a transformers configuration")
     _refuse_code(model, content, config)
-    for path in (folder / "tokenizer_config.json", folder / IMAGE_FILES[0]):
-        if path.is_file():
-            _refuse_code(model, _json(path), path)
+    if (tokenizer := folder / "tokenizer_config.json").is_file():
+        _refuse_code(model, _json(tokenizer), tokenizer)
     for path in (*folder.glob("*.safetensors"), *folder.glob("*.index.json")):
         if not path.is_file():  # a pipe might never end
             what = "a link to nothing" if path.is_symlink() and not path.exists() else "no plain file"
@@ -150,9 +148,9 @@ def _json(path: Path):
 
 
 def model_fingerprint(model: str) -> str:
-    """Return the sha256 (64 hex digits) of a model's config, weights, and tokenizer or image processor."""
+    """Return the sha256 (64 hex digits) of a model's config, weights and tokenizer."""
     folder = model_dir(model)
-    files = {p for name in ("config.json", *TOKENIZER_FILES, *IMAGE_FILES) if (p := folder / name).is_file()}
+    files = {p for name in ("config.json", *TOKENIZER_FILES) if (p := folder / name).is_file()}
     files |= set(folder.glob("*.safetensors"))
     total = hashlib.sha256()
     for path in sorted(files, key=lambda p: p.name):

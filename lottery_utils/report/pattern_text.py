@@ -108,7 +108,7 @@ def f1_sentence(found: dict[tuple[str, str], np.ndarray], numbers: dict[str, flo
 def false_block_sentence(shares: pd.DataFrame) -> str:
     """How often single sentences, which have no second one to be divided from, are called block all the same."""
     tasks = {name: shown_task(name) for name in shares["task"].unique()}
-    single = [name for name, task in tasks.items() if len(task.columns) == 1 and not task.images]
+    single = [name for name, task in tasks.items() if len(task.columns) == 1]
     rows = shares[shares["task"].isin(single) & (shares["heads"] == "all") & (shares["weights"] == "fine-tuned")]
     if rows.empty:
         return "With single sentences one could tell how often a map is called block wrongly; this run has none."

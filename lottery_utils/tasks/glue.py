@@ -22,7 +22,6 @@ class Task:
     dev_split: str = "validation"
     scores: tuple[float, float] = (0.0, 5.0)  # range of STS-B's similarity
     label_values: tuple[str, ...] = ()  # what the data of an own task call each class; () for GLUE
-    images: bool = False  # an own task whose examples are images, not texts
 
     @property
     def regression(self) -> bool:

@@ -17,14 +17,10 @@ from .rows import RawSplit, checked_labels, checked_texts
 
 @dataclass(frozen=True)
 class Split:
-    """Examples of one split: `texts` are N tuples of one or two strings, `labels` (N,) int64, float32 for STS-B.
-
-    Of images `files` names the N files, and `texts` are the SHA-256 of their bytes.
-    """
+    """Examples of one split: `texts` are N tuples of one or two strings, `labels` (N,) int64, float32 for STS-B."""
 
     texts: list[tuple[str, ...]]
     labels: np.ndarray
-    files: tuple[Path, ...] = ()
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -76,10 +72,10 @@ def load_task(name: str, data: str = "hub", limits: Limits = Limits()) -> TaskDa
 
 def _load_own(name: str, path: Path, limits: Limits) -> TaskData:
     """An own task; its fingerprint covers the description too, and it is partial only under a limit."""
-    from .own import own_splits, own_task, with_classes
+    from .own import own_splits, own_task
     from .registry import find_definition
 
-    definition = with_classes(find_definition(name, path))
+    definition = find_definition(name, path)
     task, found = own_task(definition), own_splits(definition, path.name)
     train, train_notes, train_partial = _split(task, "train", found.train, None, limits)
     dev, dev_notes, dev_partial = _split(task, "dev", found.dev, None, limits)
@@ -93,8 +89,7 @@ def _own_notes(task: Task, train: Split, dev: Split) -> list[str]:
     """What is no error but should be known wherever a result of the data is shown."""
     notes, seen = [], set(train.texts)
     if again := sum(texts in seen for texts in dev.texts):
-        what = "images" if task.images else "rows have texts"
-        notes.append(f"dev: {again} of {len(dev)} {what} that are in train too")
+        notes.append(f"dev: {again} of {len(dev)} rows have texts that are in train too")
     for role, split in (("train", train), ("dev", dev)):
         if task.regression and np.ptp(split.labels) == 0:
             notes.append(f"{role}: every row has the same score, a correlation is undefined and counts as 0")
@@ -121,8 +116,7 @@ def _split(
 ) -> tuple[Split, list[str], bool]:
     """Check `raw`, apply the limit of `role`; return the split, its notes and whether it is partial."""
     texts, empty = checked_texts(task, raw)
-    labels, files = checked_labels(task, raw), tuple(raw.files)
-    notes = list(raw.notes)
+    labels, notes = checked_labels(task, raw), list(raw.notes)
     if empty:
         notes.append(f"{role}: empty text in {len(empty)} of {len(texts)} rows, first in {raw.row(empty[0])}")
     rows = len(texts)
@@ -132,7 +126,7 @@ def _split(
         notes.append(f"{word}{role} has {rows} rows, officially {official} ({raw.name})")
     if raw.part:
         notes.append(f"partial: {role} comes from {raw.name}, by its name not the official split")
-    split, partial, limit = Split(texts, labels, files), other or raw.part, getattr(limits, role)
+    split, partial, limit = Split(texts, labels), other or raw.part, getattr(limits, role)
     if limit is None or limit >= rows:
         return split, notes, partial
     chosen = drawn_rows(f"{role} limit", task.name, rows, limit) if limits.drawn else np.arange(limit)
@@ -142,8 +136,7 @@ def _split(
 
 def rows_of(split: Split, rows: np.ndarray) -> Split:
     """The examples `rows` of a split, in that order."""
-    files = tuple(split.files[row] for row in rows) if split.files else ()
-    return Split([split.texts[row] for row in rows], split.labels[rows], files)
+    return Split([split.texts[row] for row in rows], split.labels[rows])
 
 
 def drawn_rows(purpose: str, task: str, rows: int, count: int) -> np.ndarray:

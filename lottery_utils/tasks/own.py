@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from ..errors import UserError
-from ..taskfile import Definition, two_classes
+from ..taskfile import Definition
 from .glue import Task
 from .own_files import read_own_files
 from .rows import RawSplit
@@ -16,11 +15,7 @@ DATA_FILES = ("*.csv", "*.tsv", "*.json", "*.jsonl", "*.parquet", "*.txt", "*.gz
 
 
 def own_task(definition: Definition) -> Task:
-    """The task that a definition describes; without official sizes, so its data are never partial by themselves.
-
-    Raises UserError where the classes are those of a folder of images that has none.
-    """
-    definition = with_classes(definition)
+    """The task that a definition describes; without official sizes, so its data are never partial by themselves."""
     values = tuple(value for value, _ in definition.labels)
     names = tuple(name for _, name in definition.labels)
     return Task(
@@ -34,32 +29,16 @@ def own_task(definition: Definition) -> Task:
         dev_size=None,
         scores=definition.score_range,
         label_values=values,
-        images=definition.images is not None,
     )
 
 
-def with_classes(definition: Definition) -> Definition:
-    """The definition with the classes that its folder of images has, where it names none itself; else as it is."""
-    if definition.images is None or definition.labels:
-        return definition
-    from .images import class_names
-
-    labels = tuple((name, name) for name in class_names(definition.images))
-    two_classes(definition.metrics, labels, f"task {definition.name}")
-    return replace(definition, labels=labels)
-
-
 def own_splits(definition: Definition, description: str) -> Found:
-    """Train and dev as read from files, hub or images; `description` names the YAML file in the source.
+    """Train and dev as read from files or the hub; `description` names the YAML file in the source.
 
     Raises UserError, one line, for a missing or damaged file, a missing or double column, a cut row.
     """
     if definition.hub is not None:
         return _hub_splits(definition)
-    if definition.images is not None:
-        from .images import image_splits
-
-        return image_splits(definition, description)
     train = read_own_files(definition, "train", definition.train)
     dev = read_own_files(definition, "dev", definition.dev)
     return Found(f"{description}: {train.name}, {dev.name}", train, dev, (None, None))

@@ -42,7 +42,7 @@ def describe(task: Task) -> dict:
     numbers = {"scores": [str(value) for value in task.scores]} if task.regression else {}
     texts = {"title": task.title, "main_metric": task.main_metric}
     lists = {"columns": list(task.columns), "labels": list(task.label_names), "metrics": list(task.metrics)}
-    return {**texts, **lists, **numbers, **({"images": True} if task.images else {})}
+    return {**texts, **lists, **numbers}
 
 
 def task_of_record(record: dict) -> Task:
@@ -53,8 +53,7 @@ def task_of_record(record: dict) -> Task:
     lists = (tuple(said[key]) for key in ("columns", "labels", "metrics"))
     scores = tuple(float(value) for value in said.get("scores", ("0", "5")))
     columns, labels, metrics = lists
-    other = {"scores": scores, "images": said.get("images") is True}
-    _MET[name] = Task(name, said["title"], columns, labels, metrics, said["main_metric"], None, None, **other)
+    _MET[name] = Task(name, said["title"], columns, labels, metrics, said["main_metric"], None, None, scores=scores)
     return _MET[name]
 
 

@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
 
 import numpy as np
 
@@ -22,8 +21,7 @@ class RawSplit:
     """Columns of one split before they are checked.
 
     `where` names the split in errors, `name` in notes (no path of this machine), `part` says that the
-    file's name marks it as a part, `lines` holds each row's line in a text file, or words that name the place. Rows
-    count from 0. `files`: the rows' images, for a task of images, whose one column holds the SHA-256 of each.
+    file's name marks it as a part, `lines` holds each row's line in a text file. Rows count from 0.
     """
 
     columns: dict[str, Sequence]
@@ -31,13 +29,11 @@ class RawSplit:
     name: str
     part: bool = False
     notes: tuple[str, ...] = ()
-    lines: Sequence[int | str] | None = None
-    files: Sequence[Path] = ()
+    lines: Sequence[int] | None = None
 
     def row(self, row: int) -> str:
         """Return how a reader finds row `row` (from 0) in the source."""
-        place = f"row {row}" if self.lines is None else self.lines[row]
-        return place if isinstance(place, str) else f"line {place}"
+        return f"row {row}" if self.lines is None else f"line {self.lines[row]}"
 
 
 def short(value) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,7 +9,6 @@ import numpy as np
 import torch
 
 from ..models.packed import Group, Packed
-from .pictures import Pictures
 
 ROUND = 32  # tokens: oneDNN makes and keeps a kernel for every number of tokens it multiplies in bfloat16
 CHUNK = 50  # batches shuffled together before sorting by length: keeps training order random
@@ -40,10 +38,8 @@ class Encoded:
         return np.diff(self.starts)
 
 
-def take(encoded: Encoded | Pictures, rows: np.ndarray) -> Encoded | Pictures:
+def take(encoded: Encoded, rows: np.ndarray) -> Encoded:
     """The examples `rows` (N,) of `encoded`, in that order."""
-    if isinstance(encoded, Pictures):
-        return dataclasses.replace(encoded, pixels=encoded.pixels[rows], labels=encoded.labels[rows])
     lengths = encoded.lengths[rows]
     starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     where = np.repeat(encoded.starts[rows] - starts[:-1], lengths) + np.arange(starts[-1])
@@ -82,14 +78,11 @@ def encode(tokenizer, split, max_length: int) -> Encoded:
     return Encoded(flat, flat_types, starts, np.asarray(split.labels), int(tokenizer.pad_token_id or 0))
 
 
-def collate(encoded: Encoded | Pictures, rows: np.ndarray, device: torch.device) -> Batch:
+def collate(encoded: Encoded, rows: np.ndarray, device: torch.device) -> Batch:
     """Gather `rows` (B,) as tensors (B, longest); the attention mask is left out when no token is padding.
 
-    Without a mask scaled-dot-product attention may take its fastest kernel. Images have no padding.
+    Without a mask scaled-dot-product attention may take its fastest kernel.
     """
-    if isinstance(encoded, Pictures):
-        inputs = encoded.inputs(rows, device)
-        return Batch(inputs, torch.from_numpy(encoded.labels[rows]).to(device), rows)
     lengths = encoded.lengths[rows]
     width = int(lengths.max())
     position = np.arange(width)[None, :]
