@@ -15,7 +15,6 @@ import torch
 from torch import nn
 
 from ..models.anatomy import Anatomy, anatomy
-from ..models.gates import hooks_by_layer
 
 
 @dataclass(frozen=True)
@@ -74,14 +73,13 @@ def attention_maps(model: nn.Module, inputs: dict[str, torch.Tensor]) -> list[La
 def _taken(body: Anatomy) -> Iterator[dict[int, dict[str, torch.Tensor]]]:
     """While open, the outputs of each layer's projections and the input of its output projection are kept."""
     taken: dict[int, dict[str, torch.Tensor]] = {i: {} for i in range(body.layers)}
-    hooks = []
+    handles = []
     for i in range(body.layers):
         projections = body.qkv(i)
         names = ("query", "key", "value") if len(projections) == 3 else ("stacked",)
         for name, linear in zip(names, projections):
-            hooks.append((linear, i, _keep_output(taken[i], name), False))
-        hooks.append((body.attention_out(i), i, _keep_input(taken[i], "context"), True))
-    handles = hooks_by_layer(body, hooks)
+            handles.append(linear.register_forward_hook(_keep_output(taken[i], name)))
+        handles.append(body.attention_out(i).register_forward_pre_hook(_keep_input(taken[i], "context")))
     try:
         yield taken
     finally:
@@ -111,16 +109,13 @@ def _layers(body: Anatomy, kept: torch.Tensor, taken: dict[int, dict[str, torch.
         found = taken[i]
         qkv = found["stacked"].chunk(3, dim=-1) if "stacked" in found else [found[n] for n in ("query", "key", "value")]
         size = (-1, body.head_dim)
-        # where layers share weights a compact model masks heads, it does not cut them
-        there = heads if body.family.shared else slice(None)
-        parts = (x.float().unflatten(-1, size)[..., there, :] for x in qkv)
-        query, key, value = (x.transpose(1, 2) for x in parts)  # (B, h, T, d)
+        query, key, value = (x.float().unflatten(-1, size).transpose(1, 2) for x in qkv)  # (B, h, T, d)
         scores = query @ key.transpose(2, 3) * body.head_dim**-0.5
         bias = body.score_bias(query.shape[2])
         probabilities = torch.softmax(scores if bias is None else scores + bias[heads], dim=-1)
         context = (probabilities @ value).transpose(1, 2).flatten(-2)
-        exact = found["context"].float().unflatten(-1, size)[..., there, :].flatten(-2)
+        exact = found["context"].float()
         if not torch.allclose(context, exact, atol=1e-3 * float(exact.abs().max()) + 1e-6, rtol=1e-2):
-            raise RuntimeError(f"layer {i}: attention is not softmax(q k / sqrt(d) + bias) v, so its maps are not known here")
-        weight = body.attention_out(i).weight.float().unflatten(1, size)[:, there]
+            raise RuntimeError(f"layer {i}: attention is not softmax(q k / sqrt(d)) v, so its maps are not known here")
+        weight = body.attention_out(i).weight.float().unflatten(1, size)
         yield LayerMaps(i, heads, probabilities, value, weight)

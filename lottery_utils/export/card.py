@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..experiment.provenance import now
-from ..models.anatomy import family_of
 from ..models.source import KNOWN, name_of_record
 from ..tasks.glue import TASKS
 from .latency import Latency
@@ -27,8 +26,6 @@ TREATMENTS = {
     "retrain": "pre-trained weights under the mask, fine-tuned",
     "retrain_longer": "pre-trained weights under the mask, fine-tuned for longer",
 }
-SMALLER = "The same model without the parts that were pruned, smaller and faster:"
-MASKED = "The same model with masks: its layers share weights, so it is smaller than the dense form, but no faster:"
 DENSE = """
 ```python
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
@@ -37,7 +34,7 @@ model = AutoModelForSequenceClassification.from_pretrained("THIS_FOLDER")
 tokenizer = AutoTokenizer.from_pretrained("THIS_FOLDER")
 ```"""
 COMPACT = """
-{}
+The same model without the parts that were pruned, smaller and faster:
 
 ```python
 import lottery_utils
@@ -75,8 +72,7 @@ def model_card(
         lines += ["", "The dev set also chose the subnetwork, so its scores are optimistic."]
     what = "full size, zeros where something was pruned" if cell.method else "the full model"
     lines += ["", "## Loading", "", f"With plain transformers ({what}; packages torch, transformers):", DENSE]
-    shared = family_of(rebuilt.model.config).shared
-    lines += [COMPACT.format(MASKED if shared else SMALLER)] if "compact" in apart else [""]
+    lines += [COMPACT if "compact" in apart else ""]
     lines += ["`model.onnx` is the smallest form for ONNX Runtime; batch and length are free.", ""] if onnx else []
     lines += [
         "## Latency",

@@ -17,7 +17,6 @@ from torch import nn
 from ..errors import UserError, usable_folder, usable_path
 from ..experiment.cells import Cell, mask_source
 from ..experiment.store import MASK
-from ..models.anatomy import anatomy
 from ..models.compact import load_compact, save_compact
 from ..models.dense import dense
 from ..models.load import quiet_transformers
@@ -101,8 +100,7 @@ def _write(
         if onnx:
             from .onnx import run_onnx, write_onnx
 
-            masked = anatomy(rebuilt.model).family.shared  # by hooks that count calls, which a graph cannot hold
-            write_onnx(whole if masked else rebuilt.model, inputs, part / ONNX)
+            write_onnx(rebuilt.model, inputs, part / ONNX)
             apart["onnx"] = float(np.abs(run_onnx(part / ONNX, inputs) - want).max())
     for form, difference in apart.items():
         if not difference <= CLOSE:

@@ -25,8 +25,7 @@ class Family:
     distance (empty: nothing is).
 
     A family whose layers are not BERT's (`lean` False) leaves `activation`, `norms` and `drops` out: `models.lean` does
-    not compute it, its own forward pass is called. `shared`: one module computes several layers, so a gate belongs to a
-    layer's position, not to weights (ALBERT).
+    not compute it, its own forward pass is called.
     """
 
     encoder: str
@@ -42,7 +41,6 @@ class Family:
     padded_positions: bool = False
     score_bias: str = ""
     lean: bool = True
-    shared: bool = False
 
 
 BERT = Family(
@@ -83,17 +81,6 @@ MPNET = Family(
     padded_positions=True,
     score_bias="encoder",
 )
-ALBERT = Family(
-    encoder="encoder.albert_layer_groups",
-    attention="attention",
-    qkv=("attention.query", "attention.key", "attention.value"),
-    attention_out="attention.dense",
-    mlp_in="ffn",
-    mlp_out="ffn_output",
-    dropouts=("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout_prob"),
-    lean=False,
-    shared=True,
-)
 MODERNBERT = Family(
     encoder="layers",
     attention="attn",
@@ -110,7 +97,6 @@ FAMILIES = {  # by config.model_type
     "electra": BERT,
     "distilbert": DISTILBERT,
     "mpnet": MPNET,
-    "albert": ALBERT,
     "modernbert": MODERNBERT,
 }
 
@@ -138,19 +124,8 @@ class Anatomy:
     head_dim: int
 
     def layer(self, i: int) -> nn.Module:
-        """Return encoder layer `i`; where layers share weights, the module that computes it."""
-        found = self.model.base_model.get_submodule(self.family.encoder)
-        if not self.family.shared:
-            return found[i]
-        config = self.model.config
-        block, inner = divmod(i, config.inner_group_num)
-        return found[int(block / (config.num_hidden_layers / len(found)))].albert_layers[inner]
-
-    def turn(self, i: int) -> tuple[int, int]:
-        """Which of its calls in a forward pass layer `i` is to its module, from 0, and how many there are: 0 of 1."""
-        module = self.layer(i)
-        same = [j for j in range(self.layers) if self.layer(j) is module] if self.family.shared else [i]
-        return same.index(i), len(same)
+        """Return encoder layer `i`."""
+        return self.model.base_model.get_submodule(self.family.encoder)[i]
 
     def attention(self, i: int) -> nn.Module:
         """Return the module of layer `i` that computes the heads."""
@@ -182,9 +157,7 @@ class Anatomy:
 
     @property
     def whole(self) -> bool:
-        """Whether all heads and MLPs are still there (physically, or where weights are shared, without masks)."""
-        if self.family.shared:
-            return getattr(self.model, "kept_heads", None) is None
+        """Whether all heads and MLPs are still there physically."""
         width = self.heads * self.head_dim
         return all(
             self.attention_out(i).in_features == width and self.mlp_out(i).in_features for i in range(self.layers)
@@ -207,14 +180,11 @@ class Anatomy:
     def structured_parameters(self) -> tuple[int, int, int]:
         """Return (parameters of one head, of one MLP, all prunable ones) of the whole model.
 
-        The attention output's bias belongs to no head: it stays when all heads of a layer are gone. Where layers share
-        weights, a head or MLP of one of them has no parameters of its own: 0.
+        The attention output's bias belongs to no head: it stays when all heads of a layer are gone.
         """
         if not self.whole:
             raise ValueError("the sizes of heads and MLPs are read from the whole model, this one is compact")
         prunable = sum(p.numel() for p in self.prunable_parameters().values())
-        if self.family.shared:
-            return 0, 0, prunable
         per_head = sum(p.numel() for linear in self.qkv(0) for p in linear.parameters()) // self.heads
         per_head += self.attention_out(0).weight.numel() // self.heads
         per_mlp = sum(p.numel() for linear in (self.mlp_in(0), self.mlp_out(0)) for p in linear.parameters())
@@ -237,8 +207,6 @@ def anatomy(model: nn.Module) -> Anatomy:
             f"family {config.model_type!r}: transformers {transformers.__version__} has no {family.encoder!r} in "
             f"{type(model.base_model).__name__}; update it, or correct the family's entry"
         ) from None
-    if family.shared:
-        layers = config.num_hidden_layers * config.inner_group_num
     heads = config.num_attention_heads
     head_dim = getattr(config, "head_dim", None) or config.hidden_size // heads
     return Anatomy(model=model, family=family, layers=layers, heads=heads, head_dim=head_dim)

@@ -2,9 +2,6 @@
 
 A layer without heads still adds its projection's bias, as it does under zero gates; a removed MLP adds zero (protocol,
 section 2). Residual connections and LayerNorms stay.
-
-Where layers share weights (ALBERT), nothing can be cut for one layer alone: the compact model keeps all weights and
-masks each layer's own heads and MLP, which computes the same and saves nothing; `models.dense` unties the layers.
 """
 
 from __future__ import annotations
@@ -21,7 +18,6 @@ from torch import nn
 
 from ..errors import UserError
 from .anatomy import Anatomy, anatomy, family_of
-from .gates import hooks_by_layer
 from .load import build_classifier, quiet_transformers
 from .source import one_line
 
@@ -63,9 +59,7 @@ def compact(model: nn.Module, heads, mlps, inplace: bool = False) -> nn.Module:
     if not inplace:
         model = copy.deepcopy(model)
         body = anatomy(model)
-    if body.family.shared:
-        _mask_layers(body, heads, mlps)
-    for i in range(0 if body.family.shared else body.layers):
+    for i in range(body.layers):
         if not heads[i].all():
             _cut_heads(body, i, heads[i])
         if not mlps[i]:
@@ -79,32 +73,6 @@ def _mask(name: str, mask, shape: tuple[int, ...]) -> torch.Tensor:
     if mask.dtype != torch.bool or tuple(mask.shape) != shape:
         raise ValueError(f"mask of {name} must be boolean of shape {shape}, got {mask.dtype} {tuple(mask.shape)}")
     return mask
-
-
-class KeptHeads:
-    """Zeroes the contexts of removed heads; an object, not a function, so that a copy of the model has its own."""
-
-    def __init__(self, kept: torch.Tensor):
-        self.kept = kept  # (heads * head_dim,)
-
-    def __call__(self, module: nn.Module, args: tuple) -> tuple:
-        return args[0] * self.kept.to(args[0]), *args[1:]
-
-
-def no_mlp(module: nn.Module, args: tuple, output: torch.Tensor) -> torch.Tensor:
-    """In place of a removed MLP's output: zeros, the bias included."""
-    return torch.zeros_like(output)
-
-
-def _mask_layers(body: Anatomy, heads: torch.Tensor, mlps: torch.Tensor) -> None:
-    """Mask each layer by hooks that stay, where layers share the weights that would be cut."""
-    hooks = []
-    for i in range(body.layers):
-        if not heads[i].all():
-            hooks.append((body.attention_out(i), i, KeptHeads(heads[i].repeat_interleave(body.head_dim)), True))
-        if not mlps[i]:
-            hooks.append((body.mlp_out(i), i, no_mlp, False))
-    hooks_by_layer(body, hooks)
 
 
 def _cut_heads(body: Anatomy, i: int, kept: torch.Tensor) -> None:

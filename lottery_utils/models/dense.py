@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-
 import torch
 from torch import nn
 
@@ -16,14 +14,11 @@ def dense(model: nn.Module) -> nn.Module:
     """A full-size model that computes what the compact `model` computes; a model that is whole is returned as it is.
 
     Removed heads have zero query, key and value rows and zero columns of the attention output; removed MLPs are zero
-    altogether, the bias included. The attention output's bias stays, as in the compact model. Layers that shared
-    weights (ALBERT) get weights of their own: no shared ones hold a zero for one layer alone.
+    altogether, the bias included. The attention output's bias stays, as in the compact model.
     """
     small = anatomy(model)
     if small.whole:
         return model
-    if small.family.shared:
-        return _untied(model)
     whole = build_classifier(model.config, "sdpa")
     large = anatomy(whole)
     inside = {name.rpartition(".")[0] for name in small.prunable_parameters()}
@@ -40,28 +35,6 @@ def dense(model: nn.Module) -> nn.Module:
                 to.load_state_dict(source.state_dict())
             else:
                 for parameter in to.parameters():
-                    parameter.zero_()
-    return whole.eval()
-
-
-def _untied(model: nn.Module) -> nn.Module:
-    """A full-size model with weights of its own in each layer, zeros where the layer's mask removes something."""
-    config = copy.deepcopy(model.config)
-    config.num_hidden_groups = config.num_hidden_layers
-    whole = build_classifier(config, "sdpa")
-    small, large = anatomy(model), anatomy(whole)
-    layers = small.family.encoder + "."
-    whole.load_state_dict({n: v for n, v in model.state_dict().items() if layers not in n}, strict=False)
-    for i in range(small.layers):
-        large.layer(i).load_state_dict(small.layer(i).state_dict())
-        columns = model.kept_heads[i].repeat_interleave(small.head_dim)
-        for to in large.qkv(i):
-            to.weight.mul_(columns[:, None])
-            to.bias.mul_(columns)
-        large.attention_out(i).weight.mul_(columns)
-        if not model.kept_mlps[i]:
-            for linear in (large.mlp_in(i), large.mlp_out(i)):
-                for parameter in linear.parameters():
                     parameter.zero_()
     return whole.eval()
 

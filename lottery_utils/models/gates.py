@@ -3,48 +3,15 @@
 transformers 5 silently ignores ``head_mask``, so the gates are put on the modules themselves: heads at the input of the
 attention's output projection (which equals multiplying the attention probabilities after dropout), MLPs at the output
 of their second projection (bias included). Works with every attention kernel, and gradients flow to the gates.
-
-Where layers share weights (ALBERT) a gate belongs to a layer's position: the module's calls are counted from the start
-of each forward pass.
 """
 
 from __future__ import annotations
-
-from collections.abc import Callable, Iterable
 
 import numpy as np
 import torch
 from torch import nn
 
-from .anatomy import Anatomy, anatomy
-
-
-class Turn:
-    """A hook that acts in one of the `of` calls that a module gets in each forward pass; others it lets pass."""
-
-    def __init__(self, hook: Callable, at: int, of: int):
-        self.hook, self.at, self.of, self.calls = hook, at, of, 0
-
-    def __call__(self, *args):
-        mine = self.calls % self.of == self.at
-        self.calls += 1
-        return self.hook(*args) if mine else None
-
-    def restart(self, *args) -> None:
-        """Count from 0 again: a pass may have ended in an error."""
-        self.calls = 0
-
-
-def hooks_by_layer(body: Anatomy, hooks: Iterable[tuple[nn.Module, int, Callable, bool]]) -> list:
-    """Register (module, layer, hook, whether before its call) so that a hook sees its own layer only; the handles."""
-    handles = []
-    for module, i, hook, before in hooks:
-        at, of = body.turn(i)
-        if of > 1:
-            hook = Turn(hook, at, of)
-            handles.append(body.model.base_model.register_forward_pre_hook(hook.restart))
-        handles.append((module.register_forward_pre_hook if before else module.register_forward_hook)(hook))
-    return handles
+from .anatomy import anatomy
 
 
 class Gates:
@@ -57,11 +24,10 @@ class Gates:
             raise ValueError("gates need the whole model, this one is compact")
         self._heads: torch.Tensor | None = None
         self._mlps: torch.Tensor | None = None
-        body, hooks = self.anatomy, []
-        for i in range(body.layers):
-            hooks.append((body.attention_out(i), i, self._head_hook(i), True))
-            hooks.append((body.mlp_out(i), i, self._mlp_hook(i), False))
-        self._handles = hooks_by_layer(body, hooks)
+        self._handles = []
+        for i in range(self.anatomy.layers):
+            self._handles.append(self.anatomy.attention_out(i).register_forward_pre_hook(self._head_hook(i)))
+            self._handles.append(self.anatomy.mlp_out(i).register_forward_hook(self._mlp_hook(i)))
 
     def set(self, heads: torch.Tensor | np.ndarray | None = None, mlps: torch.Tensor | np.ndarray | None = None):
         """Set the gates: heads (L, H) or per example (L, B, H), mlps (L,) or (L, B); None leaves them open.

@@ -34,7 +34,7 @@ def component_sums(view: Anatomy, values: dict[str, torch.Tensor]) -> tuple[np.n
 
 
 def kept_heads(view: Anatomy, layer: int) -> np.ndarray:
-    """Places of the heads that a layer's projections hold: of all in a whole model, and where weights are shared."""
-    if view.whole or view.family.shared:
+    """Places of the heads that a layer's projections hold: of all in a whole model."""
+    if view.whole:
         return np.arange(view.heads)
     return np.flatnonzero(view.model.kept_heads[layer].numpy())

@@ -18,7 +18,6 @@ from ..errors import CellFailed, UserError
 from ..methods import function_of
 from ..models.anatomy import Anatomy, anatomy
 from ..models.compact import compact
-from ..models.gates import hooks_by_layer
 from ..training.batches import Batch, Encoded, collate, eval_batches
 from ..training.evaluate import model_device
 from .components import component_sums, kept_heads
@@ -101,8 +100,6 @@ def taylor(view: View) -> Scores:
     L is the mean loss over the dev set; a head's group is its rows of query, key and value and its output columns, with
     biases.
     """
-    if view.body.family.shared:
-        raise UserError("score taylor: layers of this model share weights, a component has none of its own; take gate")
     body = anatomy(view.compact())
     parameters = body.prunable_parameters()
     gradients = loss_gradients(body.model, parameters, view.data, view.precision)
@@ -145,9 +142,10 @@ def output(view: View) -> Scores:
 
         return look
 
-    hooks = [(body.attention_out(i), i, head_hook(i), True) for i in range(body.layers) if len(kept[i])]
-    hooks += [(body.mlp_out(i), i, mlp_hook(i), False) for i in range(body.layers)]
-    hooks_by_layer(body, hooks)  # on a copy, which is not needed any more after this
+    for i in range(body.layers):  # on a copy, which is not needed any more after this
+        if len(kept[i]):
+            body.attention_out(i).register_forward_pre_hook(head_hook(i))
+        body.mlp_out(i).register_forward_hook(mlp_hook(i))
     for batch in view.batches():
         real = batch.inputs.get("attention_mask")
         body.model(**batch.inputs)
