@@ -238,6 +238,18 @@ def test_a_chapter_that_stops_is_named_in_one_line_and_kept_and_the_others_run(r
     assert nbformat.read(folder / "01_a.ipynb", as_version=4).cells[-1].outputs
 
 
+def test_a_figure_of_which_no_image_came_stops_the_chapter(repository):
+    content = notebook("print('drawn')", "print('no figure')")
+    content.cells[-2].metadata["mystnb"] = {"figure": {"caption": "C.", "name": "fig-a"}, "image": {"alt": "A"}}
+    nbformat.write(content, repository / "notebooks" / "02_b.ipynb")
+    with pytest.raises(UserError, match="^chapter 02_b: no image came of fig-a; run it again$"):
+        build.build_report(progress=False)
+    executed = nbformat.read(repository / "out" / "book" / "chapters" / "02_b.ipynb", as_version=4)
+    image = nbformat.v4.new_output("display_data", data={"image/png": "aGk="})
+    executed.cells[-2].outputs.append(image)
+    assert chapters.figures_without_image(executed) == []
+
+
 def test_a_chapter_is_run_again_only_when_something_behind_it_changed(repository, capsys):
     """Changes of the notebook, a parameter, the results and the stored records; the others stay as they were run."""
     code = "import secrets; print(preset, results_dir, secrets.token_hex(8))"

@@ -11,12 +11,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ..errors import UserError
-from . import witness
 
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 INJECTED = "injected-parameters"
-TRIES = 3  # runs of a chapter of which an output was lost
-WITNESS = "shown.jsonl"
 IPYKERNEL_FILE = re.compile(r"/[^\s'\"]*/ipykernel_\d+/(\d+)\.py")
 ADDRESS_IN_MEMORY = re.compile(r"\bat 0x[0-9a-f]{6,}")
 
@@ -47,32 +44,37 @@ def execute_chapter(notebook: Path, output: Path, parameters: dict, tick: Callab
 
     Of `parameters` it gets those its parameters cell names: a chapter about stored records has others. The
     kernel is this environment's, its working directory this process's; `tick` is called after each code cell.
-    Where an output was lost between kernel and notebook (`witness`) the chapter is run again.
     Raises UserError, one line with the chapter's name and the error; `output` then holds the notebook as far as
-    it came.
+    it came. A figure that did not arrive is an error too: on the way from a kernel nothing is acknowledged.
     """
     import nbformat
 
-    for _ in range(TRIES):
-        with tempfile.TemporaryDirectory(prefix="lottery-") as folder:
-            _execute(notebook, output, parameters, tick, Path(folder))
-            lost = witness.lost_outputs(nbformat.read(output, as_version=4), Path(folder, WITNESS))
-        if not lost:
-            return
-    raise UserError(f"chapter {notebook.stem}: outputs of cells {lost} were lost, {TRIES} times; run it again")
+    with tempfile.TemporaryDirectory(prefix="lottery-") as folder:
+        _execute(notebook, output, parameters, tick, folder)
+    if lost := figures_without_image(nbformat.read(output, as_version=4)):
+        raise UserError(f"chapter {notebook.stem}: no image came of {', '.join(lost)}; run it again")
 
 
-def _execute(notebook: Path, output: Path, parameters: dict, tick: Callable, folder: Path) -> None:
-    """One run of `execute_chapter`; its sockets and what its kernel says it showed are in `folder`."""
+def figures_without_image(notebook) -> list[str]:
+    """Names of the figures whose cells hold no image in an executed notebook (nbformat 4)."""
+    return [
+        cell.metadata["mystnb"]["figure"]["name"]
+        for cell in notebook.cells
+        if "figure" in cell.metadata.get("mystnb", {})
+        and not any("image/png" in output.get("data", {}) for output in cell.outputs)
+    ]
+
+
+def _execute(notebook: Path, output: Path, parameters: dict, tick: Callable, folder: str) -> None:
+    """One run of `execute_chapter`; the sockets of its kernel are in `folder`."""
     import nbformat
     import papermill
     from nbclient.exceptions import DeadKernelError
     from traitlets.config import Config
 
     # nothing of a kernel is needed after its last cell; figures make many objects that live as long as it does
-    lines = ['__import__("gc").set_threshold(50_000)', witness.startup_line(folder / WITNESS)]
-    started = [f"--IPKernelApp.exec_lines={line}" for line in lines]
-    config = Config({"NotebookClient": {"shutdown_kernel": "immediate", "extra_arguments": started}})
+    started = '--IPKernelApp.exec_lines=__import__("gc").set_threshold(50_000)'
+    config = Config({"NotebookClient": {"shutdown_kernel": "immediate", "extra_arguments": [started]}})
     if os.name == "posix":  # sockets as files of this kernel, which only this user can open, instead of TCP ports
         config.KernelManager.update(transport="ipc", ip=f"{folder}/s")
     try:
