@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import platform
 import subprocess
 import sys
 
@@ -65,9 +64,7 @@ import json, os, sys, time
 plan, log, device = json.loads(sys.argv[1]), sys.argv[2], sys.argv[3]
 while line := sys.stdin.readline():
     message = json.loads(line)
-    if "cell" not in message:
-        with open(log, "a") as file:
-            file.write(f"{os.getpid()} job {message['model_print']} here\\n")
+    if "cell" not in message:  # the job
         continue
     cell, alone = message["cell"], message["alone"]
     what = plan.get(str(cell["seed"]), ["computed"])
@@ -85,7 +82,7 @@ while line := sys.stdin.readline():
 """
 
 
-def act(monkeypatch, tmp_path, plan: dict, seeds=range(8), workers=3, devices=(), model="a"):
+def act(monkeypatch, tmp_path, plan: dict, seeds=range(8), workers=3, devices=()):
     """Run cells of `seeds` by actors; returns (summary, lines of the bar, the actors' cells' log, the store)."""
     log = cast(monkeypatch, tmp_path, plan, devices)
     store = Store(tmp_path / "results")
@@ -93,14 +90,13 @@ def act(monkeypatch, tmp_path, plan: dict, seeds=range(8), workers=3, devices=()
     cells = [full("mrpc", seed) for seed in seeds]
     schedule = Schedule(cells, seeds, set(), lambda cell: 1.0)
     summary, bar = Summary(len(cells)), Bar()
-    job = Job(str(store.root), get_preset("paper"), model, {"mrpc": "b"})
+    job = Job(str(store.root), get_preset("paper"), "a", {"mrpc": "b"})
     run_schedule(schedule, job, summary, "local", workers, bar)
-    told = [line.split() for line in log.read_text().splitlines()]
-    return summary, bar.lines, [line for line in told if line[1] != "job"], store
+    return summary, bar.lines, [line.split() for line in log.read_text().splitlines()], store
 
 
 def cast(monkeypatch, tmp_path, plan: dict, devices=()):
-    """Let actors play the workers; returns their log, which has a line ("PID job MODEL here") for each job."""
+    """Let actors play the workers; returns their log."""
     import subprocess
 
     log = tmp_path / "log"
@@ -115,26 +111,7 @@ def cast(monkeypatch, tmp_path, plan: dict, devices=()):
     return log
 
 
-def test_kept_workers_take_the_next_run_s_job_and_end_with_the_block(monkeypatch, tmp_path):
-    import psutil
-
-    cast(monkeypatch, tmp_path, {"5": ["leaves"]}, ["7"])  # so that those started ahead are actors too
-    before = set(psutil.Process().children())
-    with crew.kept(ahead=2):
-        started = set(psutil.Process().children()) - before
-        for model, broken in (("first", 0), ("second", 1), ("third", 0)):
-            seeds = range(4 + 2 * broken)
-            summary, _, _, _ = act(monkeypatch, tmp_path, {"5": ["leaves"]}, seeds, 2, ["7"], model)
-            assert summary.computed == len(seeds) - broken and len(summary.failed) == broken
-        jobs = [line.split() for line in (tmp_path / "log").read_text().splitlines() if " job " in line]
-        by_run = {model: {int(pid) for pid, _, m, _ in jobs if m == model} for model in ("first", "second", "third")}
-        assert by_run["first"] <= {p.pid for p in started} and len(started) == 2
-        assert by_run["second"] & by_run["first"], "a run takes processes that an earlier one left"
-        assert len(by_run["third"] - by_run["first"]) <= 1, "only the one that left was replaced"
-    assert not set(psutil.Process().children()) - before
-
-
-def test_without_a_block_around_it_workers_end_with_their_run(monkeypatch, tmp_path):
+def test_workers_end_with_their_run(monkeypatch, tmp_path):
     import psutil
 
     before = set(psutil.Process().children())
@@ -281,9 +258,3 @@ def test_show_says_what_an_address_was_made_of_and_what_differs(world, tmp_path,
     assert "(not stored)" in capsys.readouterr().out
     assert main(command(world, tmp_path, "show", search, "--why", name)) == 0
     assert "cell.stage: 'search'  against  'finetune'" in capsys.readouterr().out
-
-
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc is told to keep freed memory")
-def test_the_c_library_takes_what_workers_ask_of_it():
-    code = "from lottery_utils.experiment.heap import keep; assert keep()"
-    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,6 +1,4 @@
 """Worker processes of the local engine: each on one thread and one device, started at its first cell.
-
-A start takes seconds (imports). Inside `kept` processes stay for the next run, and may be started ahead of the first.
 """
 
 from __future__ import annotations
@@ -12,8 +10,6 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,25 +20,6 @@ if TYPE_CHECKING:
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 ONE_THREAD = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-_parked: list[tuple[str | None, subprocess.Popen]] | None = None  # devices and idle processes; None outside `kept`
-
-
-@contextmanager
-def kept(ahead: int = 0) -> Iterator[None]:
-    """Within, worker processes wait for the next run when one ends; `ahead` are started now, to import meanwhile."""
-    global _parked
-    _parked = []
-    try:
-        devices = gpus() if ahead else []
-        for number in range(ahead):
-            device = devices[number % len(devices)] if devices else None
-            _parked.append((device, start_worker(device)))
-        yield
-    finally:
-        idle, _parked = _parked, None
-        for _, process in idle:
-            process.kill()  # at once, be it in the middle of an import: it holds nothing
-            process.communicate()
 
 
 class Worker:
@@ -64,9 +41,6 @@ class Worker:
                 line = f"{cell.name}: the worker could not be used: {type(error).__name__}: {error}"
                 answer = {"status": "died", "seconds": 0.0, "error": line}
             answers.put((self, cell, answer))
-        if _parked is not None and self.process is not None and not self.stopped:
-            _parked.append((self.device, self.process))
-            self.process = None
         self.retire()
 
     def ask(self, message: dict, name: str) -> dict:
@@ -74,7 +48,7 @@ class Worker:
         begin = time.perf_counter()
         try:
             if self.process is None:
-                self.process = _idle(self.device) or start_worker(self.device)
+                self.process = start_worker(self.device)
                 self.process.stdin.write(self.first)
             self.process.stdin.write(json.dumps(message) + "\n")
             self.process.stdin.flush()
@@ -107,16 +81,6 @@ class Worker:
                 process.wait(timeout=30)  # a worker that is still importing answers late
             except subprocess.TimeoutExpired:
                 process.kill()
-
-
-def _idle(device: str | None) -> subprocess.Popen | None:
-    """A parked process of this device, if one still lives."""
-    for entry in list(_parked or ()):
-        if entry[0] == device:
-            _parked.remove(entry)
-            if entry[1].poll() is None:
-                return entry[1]
-    return None
 
 
 def start_worker(device: str | None) -> subprocess.Popen:

@@ -145,7 +145,6 @@ def _pause() -> None:
 def _on_node(line: str, message: dict, alone: bool) -> dict:
     """Compute a cell, or try the model, on the node Ray chose; the answer has the path of the record's folder."""
     from lottery_utils.experiment.cells import Cell
-    from lottery_utils.experiment.heap import trim
     from lottery_utils.experiment.identity import address
     from lottery_utils.experiment.job import Job
     from lottery_utils.experiment.work import compute, steady, try_model
@@ -156,6 +155,5 @@ def _on_node(line: str, message: dict, alone: bool) -> dict:
             return try_model(job, message["check"])
         cell = Cell(**message["cell"])
         answer = compute(job, cell, alone)
-    trim()
     key = address(cell, job.preset, job.model_print, job.data_prints[cell.task])
     return {**answer, "path": str(Path(job.root) / key)}

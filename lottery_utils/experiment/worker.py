@@ -12,7 +12,6 @@ import signal
 import sys
 
 from .cells import Cell
-from .heap import keep, trim
 from .job import Job
 
 
@@ -25,7 +24,6 @@ def main() -> None:
 
     from .work import compute, steady, try_model
 
-    keep()
     with steady():
         _warm_up()
         job = None
@@ -40,7 +38,6 @@ def main() -> None:
                 continue
             answers.write(json.dumps(answer) + "\n")
             answers.flush()
-            trim()
 
 
 def _warm_up() -> None:

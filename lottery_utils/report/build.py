@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import UserError, usable_folder
-from ..experiment import crew
 from .book_api import write_api
 from .chapters import find_notebooks, strip_chapter
 from .compute import compute_together, needs
@@ -18,7 +17,6 @@ from .pages import copy_book, fill_preset_table, read_toc, toc_files, trim_toc, 
 from .reuse import Kept
 
 STRICT = ("-n", "-W", "--keep-going")
-AHEAD = 8  # worker processes at most that start before they are needed
 MARK = ".lottery-report"  # in a directory this module made, and may therefore replace
 
 
@@ -40,11 +38,11 @@ def build_report(
 ) -> Path:
     """Compute the study, execute its chapters into a copy of the book under `out`/book, build it, say where it is.
 
-    What the chapters need is computed in one run before the first of them is executed, so that workers start
-    once; then the chapters run side by side and compute nothing. A chapter that was run before (`out`/.executed)
-    is not run again where nothing behind it has changed, see `reuse`. `chapters` picks some by name or its
-    beginning ("02"); the others then appear as committed, if they are. `build=False` stops after the chapters.
-    `update_chapters` runs all anew and stores them, stripped, in `book_source`/chapters.
+    What the chapters need is computed in one run before the first of them is executed, then they run side by side
+    and compute nothing. A chapter that was run before (`out`/.executed) is not run again where nothing behind it has
+    changed, see `reuse`. `chapters` picks some by name or its beginning ("02"); the others then appear as committed,
+    if they are. `build=False` stops after the chapters. `update_chapters` runs all anew and stores them, stripped, in
+    `book_source`/chapters.
 
     Returns the path of the first page (of the chapters' folder with `build=False`). Raises UserError, one
     line: bad input, a chapter that stopped (it stays where it was written), a warning in the book's build.
@@ -58,10 +56,9 @@ def build_report(
             parameters[name] = value if isinstance(value, str) else list(value)
     if overrides:
         parameters["overrides"] = overrides
-    with crew.kept(0 if chapters else _ahead(results_dir, workers)):
-        asked = [need for source in sources for need in needs(source, parameters)]
-        for line in compute_together(asked, workers, progress):
-            _say(line)
+    asked = [need for source in sources for need in needs(source, parameters)]
+    for line in compute_together(asked, workers, progress):
+        _say(line)
     folder = book / "chapters"
     folder.mkdir(exist_ok=True)
     kept = Kept(Path(out) / ".executed", parameters, results_dir)
@@ -78,13 +75,6 @@ def build_report(
     index = build_book(book)
     _say(f"The report: {index.resolve().as_uri()}")
     return index
-
-
-def _ahead(results_dir: str | Path, workers: int | None) -> int:
-    """Worker processes to start while it is still found out what is missing: none where something is stored."""
-    if any(Path(results_dir).glob("*/record.json")):
-        return 0
-    return workers or crew.default_workers(AHEAD, crew.gpus())
 
 
 def build_book(book: Path) -> Path:
