@@ -5,6 +5,8 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -80,8 +82,9 @@ overlaps.overlap_matrix(shared, "mlp")
 stability.overlap_table(shared)
 
 # %% [markdown]
-# **What to see.** {glue:text}`overlap_heads` {glue:text}`overlap_mlps` The test permutes components over the whole model. A
-# preference for certain layers that all tasks have in common counts as sharing too.
+# **What to see.** {glue:text}`overlap_heads` {glue:text}`overlap_mlps` The test permutes a task's components over the whole model,
+# in the same way for all its seeds: what the seeds of a task have in common is no evidence that tasks share. A preference for certain
+# layers that all tasks have in common counts as sharing too.
 #
 # ### Super-survivors
 #

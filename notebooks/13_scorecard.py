@@ -21,9 +21,11 @@
 # is about masks), the demo's run, and the laptop's run of a real BERT on real GLUE data.
 #
 # **How it is judged.** Conditions are paired by task and seed, the seeds of a task are averaged, and the tasks are the sample:
-# mean, {glue:text}`interval_level` interval and a one-sided t-test against the edge of the region, corrected by Holm's method for the number of claims the source
-# can test. *Supported* and *the opposite holds* ask for a corrected p of at most {glue:text}`p_level`; everything else is *undecided*, which is not
-# the same as wrong. With fewer than three tasks nothing is tested.
+# mean, {glue:text}`interval_level` interval and one-sided t-tests against the edges of the region. Whether tasks share heads is a matter of pairs of
+# tasks, which have tasks in common; a permutation test judges it. Either direction may come out, so a claim's smaller p is doubled, and all
+# claims that a source can test are corrected together by Holm's method: the chance of any false verdict at all, for a claim or for its opposite,
+# is at most {glue:text}`false_chance`. *Supported* and *the opposite holds* ask for a corrected p of at most {glue:text}`p_level`; everything else is *undecided*,
+# which is not the same as wrong. With fewer than three tasks nothing is tested.
 #
 # **What this chapter was run on.** {glue:text}`run_on_scorecard`. The laptop's: {glue:text}`run_on_scorecard_laptop`.
 
@@ -53,7 +55,7 @@ laptop = stored_study("laptop", "records/laptop", {"precision": "bf16"})
 # %% tags=["hide-input"]
 AUTHORS = "the authors' numbers"
 columns = {
-    AUTHORS: scorecard.merged(judge(published_scores()), judge(published_masks())),
+    AUTHORS: judge(published_scores(), published_masks()),
     preset: judge(evidence_of(study, preset)),
     "laptop": judge(evidence_of(laptop, "laptop")),
 }
@@ -63,6 +65,7 @@ glue_numbers(
         "run_on_scorecard_laptop": sentences.run_on(laptop),
         "interval_level": as_percent(LEVEL),
         "p_level": round(1 - LEVEL, 4),
+        "false_chance": as_percent(1 - LEVEL),
         "keeps_level": as_percent(KEEPS),
         "count_authors": scorecard.count_sentence(columns[AUTHORS]),
         "count_here": scorecard.count_sentence(columns[preset]),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from .overlap import OverlapTest
 from .scores import choose, with_kept
 
 CLOSE = 0.05  # differences within 5 points of the full score count as "the same"
@@ -24,28 +25,31 @@ SIMPLE = ("majority", "bag_of_words", "cbow", "bilstm")
 class Evidence:
     """One source the claims are judged on: scores, masks and patterns, whichever it has.
 
-    `results` as from `scores.results`; `agreement` as from `agreement.agreement`, `overlap` as from
-    `overlap.task_overlap`; `patterns` (task, r): correlation of a head's heterogeneous maps with its survival.
-    `absent` says for "scores", "masks", "patterns" or a claim's key why something is not there.
+    `results` as from `scores.results`; `agreement` as from `agreement.agreement`; `overlap` as from
+    `overlap.overlap_test`, of heads; `patterns` (task, r): correlation of a head's heterogeneous maps with its
+    survival. `absent` says for a `Claim.kind` or a claim's key why something is not there.
     """
 
     name: str
     results: pd.DataFrame | None = None
     agreement: pd.DataFrame | None = None
-    overlap: pd.DataFrame | None = None
+    overlap: OverlapTest | None = None
     patterns: pd.DataFrame | None = None
     absent: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement of the paper, the statistic that judges it (a Series by task) and the region that supports it."""
+    """A statement of the paper, the statistic that judges it and the region that supports it.
+
+    The statistic is a Series by task, whose mean is judged by a t-test over tasks, or a permutation test of its own.
+    """
 
     key: str
     text: str
     measure: str
-    kind: str  # "scores", "masks" or "patterns": what evidence it needs
-    statistic: Callable[[Evidence], pd.Series]
+    kind: str  # "scores", "seeds" or "overlap" (of masks) or "patterns": what evidence it needs
+    statistic: Callable[[Evidence], pd.Series | OverlapTest]
     low: float = -np.inf
     high: float = np.inf
     remark: str = ""
@@ -80,16 +84,6 @@ def _seed_agreement(evidence: Evidence) -> pd.Series:
     rows = evidence.agreement[evidence.agreement["component"] == "head"].set_index("task")
     chance = rows["chance_pair_jaccard"].astype(float)
     return (rows["mean_pair_jaccard"].astype(float) - chance) / (1 - chance).where(chance < 1)
-
-
-def _shared_heads(evidence: Evidence) -> pd.Series:
-    """Heads a task shares with another, over what the sizes alone would give, minus 1; mean over the other tasks."""
-    if evidence.overlap is None:
-        return pd.Series(dtype=float)
-    rows = evidence.overlap[(evidence.overlap["component"] == "head") & (evidence.overlap["chance_mean"] > 0)]
-    rows = rows[rows["task_a"] != rows["task_b"]]
-    ratio = rows["mean_shared"] / rows["chance_mean"] - 1
-    return ratio.groupby(rows["task_a"]).mean()
 
 
 def _pattern_r(evidence: Evidence) -> pd.Series:
@@ -213,7 +207,7 @@ CLAIMS = (
         "seeds_differ",
         "Good subnetworks differ between seeds (heads)",
         "agreement (0 chance, 1 identical)",
-        "masks",
+        "seeds",
         _seed_agreement,
         high=HALF,
     ),
@@ -221,10 +215,11 @@ CLAIMS = (
         "tasks_share",
         "Tasks share more heads than chance",
         "shared heads over chance, minus 1",
-        "masks",
-        _shared_heads,
+        "overlap",
+        lambda evidence: evidence.overlap,
         0,
-        remark="the tasks' means share pairs, so the interval is too narrow",
+        remark="pairs of tasks have tasks in common, so a permutation test judges it and not a t-test over tasks; the "
+        "interval is the number less the middle 95 % of what chance adds",
     ),
     Claim(
         "attention",

@@ -8,7 +8,7 @@ from . import published
 from .agreement import agreement
 from .claims import Evidence
 from .gather import component_survival
-from .overlap import task_overlap
+from .overlap import overlap_test
 from .pattern_survival import by_task, head_shares
 from .patterns import readings
 from .scores import results
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 ONE_SEED = 1  # stands for the mean over seeds where scores of single seeds are not published
 JOINT = "heads_mlps"  # the family of masks the paper's text is about
 NO_BASELINES = "not in the release"
+SCORES_ONLY = "scores only"
 NO_PATTERNS = "only r is published, {raw} raw and {normed} normed, without what an interval needs"
 
 
@@ -34,7 +35,8 @@ def published_scores() -> Evidence:
     text = published.text_numbers()
     said = NO_PATTERNS.format(raw=text["heterogeneous_survival_r_raw"], normed=text["heterogeneous_survival_r_normed"])
     absent = {"over_simple": NO_BASELINES, "pretraining": NO_BASELINES}
-    return Evidence("published scores", frame, absent=absent | {"masks": "scores only", "patterns": said})
+    absent |= {"seeds": SCORES_ONLY, "overlap": SCORES_ONLY, "patterns": said}
+    return Evidence("published scores", frame, absent=absent)
 
 
 def published_masks() -> Evidence:
@@ -42,16 +44,15 @@ def published_masks() -> Evidence:
     seeds = published.seed_agreement()
     seeds = seeds[(seeds["family"] == JOINT) & seeds["task"].isin(published.results()["task"])]
     seeds = seeds[seeds["task"] != "wnli"]  # four of its five masks are empty
-    overlap = published.task_overlap()
-    overlap = overlap[(overlap["family"] == JOINT) & (overlap[["task_a", "task_b"]] != "WNLI").all(axis=1)]
     absent = {"scores": "masks only", "patterns": "models not released"}
-    return Evidence("published masks", agreement=seeds, overlap=overlap, absent=absent)
+    return Evidence("published masks", agreement=seeds, overlap=published.overlap_test("head"), absent=absent)
 
 
 def evidence_of(study: Study, name: str, permutations: int = 99) -> Evidence:
     """What the records of a study hold; tasks with a degenerate search have no subnetworks there.
 
-    Patterns are those of raw maps, against super-survival, as in the paper. The permutations matter to no claim.
+    Patterns are those of raw maps, against super-survival, as in the paper. `permutations` are those of the agreement
+    of seeds, which no claim asks for; tasks' shared heads have as many as `overlap_test` makes.
     """
     survival = component_survival(study, "structured")
     several = survival["seed"].nunique() > 1
@@ -61,7 +62,7 @@ def evidence_of(study: Study, name: str, permutations: int = 99) -> Evidence:
         name,
         results(study.table()),
         agreement(survival, permutations) if several else None,
-        task_overlap(survival) if len(survival) else None,
+        overlap_test(survival, "head") if len(survival) else None,
         patterns,
-        {} if several else {"masks": "one seed"},
+        {} if several else {"seeds": "one seed"},
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -73,33 +75,88 @@ def task_overlap(survival: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(OVERLAP))
 
 
-def overlap_test(survival: pd.DataFrame, component: str, permutations: int = PERMUTATIONS) -> PermutationTest:
-    """Do tasks share more components than chance? One-sided, components permuted in each task and seed alone.
+@dataclass(frozen=True)
+class OverlapTest(PermutationTest):
+    """`observed` components shared by two tasks, mean over pairs of tasks and seeds, beside what chance gives.
 
-    The statistic, `observed`, is the number of components two tasks share, mean over pairs of tasks and seeds.
-    p is NaN when no seed has two tasks.
+    p is that of sharing more, p_fewer that of sharing fewer, both one-sided; chance is the mean of n_a n_b / N, low and
+    high are the middle 95 % of the permutations. Without a pair of tasks the numbers are NaN and `tasks` is 0.
     """
-    rng = numpy_generator_for("overlap", component)
+
+    p_fewer: float = NAN
+    chance: float = NAN
+    low: float = NAN
+    high: float = NAN
+    tasks: int = 0
+
+    @property
+    def excess(self) -> tuple[float, float, float]:
+        """Shared over chance, minus 1, and that number less what the middle 95 % of the permutations add to chance.
+
+        NaN where the masks are empty.
+        """
+        if not self.chance > 0:
+            return NAN, NAN, NAN
+        ends = (self.observed - self.high, self.observed - self.low)
+        return self.observed / self.chance - 1, ends[0] / self.chance, ends[1] / self.chance
+
+
+def overlap_test(survival: pd.DataFrame, component: str, permutations: int = PERMUTATIONS) -> OverlapTest:
+    """Do tasks share more components than chance? `sharing_test` of the masks in `survival`."""
     rows = survival[survival["component"] == component]
-    by_seed = []
-    for seed, own in rows.groupby("seed", sort=False):
-        votes = np.concatenate([votes_of(own, task, component, [seed]) for task in dict.fromkeys(own["task"])])
-        by_seed += [votes] if len(votes) > 1 else []
-    pairs = sum(len(votes) * (len(votes) - 1) / 2 for votes in by_seed)
+    masks = {}
+    for task, of_task in rows.groupby("task", sort=False):
+        votes = votes_of(of_task, task, component)
+        masks[task] = dict(zip(dict.fromkeys(of_task["seed"]), votes, strict=True))
+    return sharing_test(masks, numpy_generator_for("overlap", component), permutations)
+
+
+def sharing_test(
+    masks: Mapping[str, Mapping[int, np.ndarray]], rng: np.random.Generator, permutations: int = PERMUTATIONS
+) -> OverlapTest:
+    """Do tasks share more, or fewer, components than chance? `masks` are bool by task and seed, all of one size.
+
+    A permutation places the components of a task anew, in the same way for all its seeds: seeds of a task are alike,
+    and taken as independent they would make chance look too sure of itself. Sizes stay. Nothing is drawn when no seed
+    has two tasks.
+    """
+    seeds = list(dict.fromkeys(seed for of_task in masks.values() for seed in of_task))
+    there = np.array([[seed in of_task for seed in seeds] for of_task in masks.values()], bool)
+    pairs = int(_pairs_sharing(there[..., None])) if masks else 0
     if not pairs:
-        return PermutationTest(NAN, NAN, 0)
-    # c components in common give c (c - 1) / 2 pairs that share it, so pairs need not be gone through
-    observed = sum(_pairs_sharing(votes) for votes in by_seed)
-    count = sum(
-        sum(_pairs_sharing(rng.permuted(votes, axis=1)) for votes in by_seed) >= observed for _ in range(permutations)
-    )
-    return PermutationTest((1 + count) / (1 + permutations), observed / pairs, permutations)
+        return OverlapTest(NAN, NAN, 0)
+    nothing = np.zeros_like(next(mask for of_task in masks.values() for mask in of_task.values()), bool)
+    votes = np.array([[np.ravel(of_task.get(seed, nothing)) for seed in seeds] for of_task in masks.values()], bool)
+    observed, null = int(_pairs_sharing(votes)), _shared_when_placed_anew(votes, rng, permutations)
+    more, fewer = ((1 + int(hits.sum())) / (1 + permutations) for hits in (null >= observed, null <= observed))
+    sizes = votes.sum(axis=2)
+    chance = float((sizes.sum(axis=0) ** 2 - (sizes**2).sum(axis=0)).sum()) / (2 * votes.shape[2] * pairs)
+    low, high = np.quantile(null / pairs, (0.025, 0.975))
+    tasks = int(there[:, there.sum(axis=0) > 1].any(axis=1).sum())
+    return OverlapTest(more, observed / pairs, permutations, fewer, chance, float(low), float(high), tasks)
 
 
-def _pairs_sharing(votes: np.ndarray) -> int:
-    """Summed over components, the pairs of rows of `votes` (rows, components) that both keep it."""
-    tasks = votes.sum(axis=0)
-    return int((tasks * (tasks - 1)).sum()) // 2
+def _shared_when_placed_anew(votes: np.ndarray, rng: np.random.Generator, permutations: int) -> np.ndarray:
+    """`_pairs_sharing` of `votes` (tasks, seeds, components), each task's components in another order, (permutations,).
+
+    In chunks of about two million votes.
+    """
+    (tasks, _, total), chunk, counts = votes.shape, max(1, 2_000_000 // votes.size), []
+    for start in range(0, permutations, chunk):
+        drawn = min(chunk, permutations - start)
+        order = rng.permuted(np.broadcast_to(np.arange(total), (drawn, tasks, total)), axis=2)
+        many = np.broadcast_to(votes, (drawn, *votes.shape))
+        counts.append(_pairs_sharing(np.take_along_axis(many, order[:, :, None, :], axis=3)))
+    return np.concatenate(counts)
+
+
+def _pairs_sharing(votes: np.ndarray) -> np.ndarray:
+    """Pairs of tasks that both keep a component, summed over seeds and components: `votes` (..., tasks, seeds, N).
+
+    c tasks with a component in common are c (c - 1) / 2 pairs that share it, so pairs need not be gone through.
+    """
+    tasks = votes.sum(axis=-3)
+    return (tasks * (tasks - 1)).sum(axis=(-1, -2)) // 2
 
 
 def super_survivors(survival: pd.DataFrame) -> pd.DataFrame:

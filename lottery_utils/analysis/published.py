@@ -10,6 +10,7 @@ paper's, which is also the name of the release's folder ("SST-2").
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 
@@ -18,6 +19,7 @@ import pandas as pd
 
 from ..errors import UserError
 from ..tasks.glue import TASKS
+from .overlap import OverlapTest
 
 FOLDER = Path(__file__).parent / "published"
 PAPER = "Prasanna, Rogers and Rumshisky, EMNLP 2020 (doi 10.18653/v1/2020.emnlp-main.259)"
@@ -28,6 +30,7 @@ SOURCE = {
     "survival_by_task": FROM_MASKS,
     "survival_across_tasks": FROM_MASKS,
     "task_overlap": FROM_MASKS,
+    "overlap_tests": FROM_MASKS,
     "seed_agreement": FROM_MASKS,
     "task_pair_alpha": FROM_MASKS,
     "seed_jaccard": FROM_MASKS,
@@ -119,6 +122,12 @@ def survival_across_tasks(tables: Tables = None) -> pd.DataFrame:
 def task_overlap(tables: Tables = None) -> pd.DataFrame:
     """Components two tasks share: family, component, task_a, task_b (titles), mean_shared, std_shared, chance_mean."""
     return table("task_overlap", tables)
+
+
+def overlap_test(component: str, tables: Tables = None) -> OverlapTest:
+    """Do the eight tasks (no WNLI: four of its five masks are empty) share more of a component than by chance?"""
+    row = table("overlap_tests", tables).set_index("component").loc[component]
+    return OverlapTest(**{field.name: row[field.name].item() for field in fields(OverlapTest)})
 
 
 def seed_agreement(tables: Tables = None) -> pd.DataFrame:

@@ -27,11 +27,6 @@ REGION = "#E7EEF5"
 ROW = 0.43  # inches
 
 
-def merged(*sources: list[Verdict]) -> list[Verdict]:
-    """One column of sources that test different claims: of each claim the first verdict that could be tested."""
-    return [next((v for v in row if v.word != "not testable"), row[0]) for row in zip(*sources)]
-
-
 def scorecard(columns: dict[str, list[Verdict]], published: tuple[str, ...] = ()) -> Figure:
     """A row a claim, a column a source: mean and 95 % interval over tasks, beside the region that supports the claim.
 
@@ -107,8 +102,8 @@ def scorecard_table(columns: dict[str, list[Verdict]]) -> Styler:
         row = {"the paper says": claim.text, "supported if": f"{claim.measure} {region(claim)}"}
         rows.append({**row, **{title: verdict_text(verdicts[at]) for title, verdicts in columns.items()}})
     caption = (
-        "The claims in numbers: verdict, mean over tasks [95 % interval], one-sided p after Holm's correction over the "
-        "claims that the source can test, and the number of tasks."
+        "The claims in numbers: verdict, mean over tasks [95 % interval], p for either direction after Holm's correction "
+        "over the claims that the column can test, and the number of tasks."
     )
     breaks = {"white-space": "normal", "min-width": "8em", "vertical-align": "top"}
     return dressed(pd.DataFrame(rows), caption, "scorecard", wrapped=True).set_properties(**breaks)
@@ -134,8 +129,7 @@ def verdict_text(verdict: Verdict) -> str:
             "" if np.isnan(verdict.mean) else f"; {verdict.mean:.2f} on {verdict.tasks} task{'s'[: verdict.tasks - 1]}"
         )
         return f"not testable: {verdict.why}{alone}"
-    p = verdict.p_opposite if verdict.word == "opposite" else verdict.p
-    said = "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+    said = "p < 0.001" if verdict.corrected < 0.001 else f"p = {verdict.corrected:.3f}"
     return f"{verdict.word}: {verdict.mean:.2f} [{verdict.low:.2f}, {verdict.high:.2f}], {said}, {verdict.tasks} tasks"
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..analysis.agreement import LEVEL, PermutationTest, statistics
+from ..analysis.judge import holm
 from ..experiment.identity import numpy_generator_for
 from .glue import as_percent, listed
 from .overlaps import KINDS, p_text
@@ -148,9 +149,7 @@ def _tested(table: pd.DataFrame) -> pd.DataFrame:
     rows = table[table["permutation_p"].notna()]
     if rows.empty:
         return rows.assign(corrected=[])
-    from statsmodels.stats.multitest import multipletests
-
-    return rows.assign(corrected=multipletests(rows["permutation_p"], method="holm")[1])
+    return rows.assign(corrected=holm(rows["permutation_p"].tolist()))
 
 
 def cochran_sentence(table: pd.DataFrame) -> str:

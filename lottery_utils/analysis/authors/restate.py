@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
 
 from ...experiment.identity import numpy_generator_for
 from ..agreement import PERMUTATIONS, chance_pair_jaccard, jaccard_permutation, mean_pair_jaccard
+from ..overlap import sharing_test
 from .release import Release
 from .survival import GOOD, masks_of_seeds, survival_by_task
 from .tables import import_release
@@ -21,8 +23,8 @@ SAME += ("subnetwork_sizes", "results", "footprint")
 def restated(folder: str | Path) -> dict[str, pd.DataFrame]:
     """The restated tables by name, computed from the release in `folder`.
 
-    Those of `lottery import-authors`, with survival_by_task cut to the joint masks, and two more: masks_of_seeds
-    (joint masks and their controls) and seed_jaccard. Raises UserError when there is no release.
+    Those of `lottery import-authors`, with survival_by_task cut to the joint masks, and three more: masks_of_seeds
+    (joint masks and their controls), seed_jaccard and overlap_tests. Raises UserError when there is no release.
     """
     imported = import_release(folder)
     release = imported.release
@@ -32,6 +34,7 @@ def restated(folder: str | Path) -> dict[str, pd.DataFrame]:
     tables["survival_by_task"] = good[good["family"] == GOOD].reset_index(drop=True)
     tables["masks_of_seeds"] = seeds[seeds["family"].isin((GOOD, *CONTROLS))].reset_index(drop=True)
     tables["seed_jaccard"] = seed_jaccard(release)
+    tables["overlap_tests"] = overlap_tests(release)
     return tables
 
 
@@ -52,3 +55,17 @@ def seed_jaccard(release: Release, permutations: int = PERMUTATIONS) -> pd.DataF
             rows.append((GOOD, component, task, mean_pair_jaccard(votes), chance_pair_jaccard(votes), p))
     columns = ["family", "component", "task", "mean_pair_jaccard", "chance_pair_jaccard", "permutation_p"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def overlap_tests(release: Release) -> pd.DataFrame:
+    """Whether tasks share more components than by chance: family, component and the fields of `overlap.OverlapTest`.
+
+    Joint masks of the GLUE tasks but WNLI, four of whose five masks are empty.
+    """
+    rows = []
+    for component in ("head", "mlp"):
+        tasks = [task for task in release.tasks(GOOD) if task != "WNLI"]
+        masks = {task: release.masks.get((GOOD, task, component), {}) for task in tasks}
+        test = sharing_test(masks, numpy_generator_for("authors overlap", component))
+        rows.append({"family": GOOD, "component": component, **asdict(test)})
+    return pd.DataFrame(rows)
