@@ -175,7 +175,7 @@ def predictions(tally: Tally, folder: Path):
         content = bytes_damage(kept, draw)
         path.write_bytes(content)
         with tally.judged("payload"):
-            store.file(address, PREDICTIONS)
+            store.content(address, PREDICTIONS)
             if content != kept:
                 tally.wrong("payload", "altered, and read as intact")
 

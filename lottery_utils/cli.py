@@ -90,6 +90,17 @@ def _parser() -> argparse.ArgumentParser:
     verify.add_argument("--results", default="results", metavar="DIR", help="where results lie (default: results)")
     verify.set_defaults(command=commands.verify)
 
+    text = "put stored cells into one file a task and seed, to be committed; weights stay out"
+    pack = subparsers.add_parser("pack", help=text)
+    pack.add_argument("results", metavar="RESULTS", help="a results folder; it stays as it is")
+    pack.add_argument("folder", metavar="FOLDER", help="where the packs go; cells that they have already stay in them")
+    pack.set_defaults(command=commands.pack)
+
+    unpack = subparsers.add_parser("unpack", help="write packed cells as the plain folders they were")
+    unpack.add_argument("folder", metavar="FOLDER", help="a folder of packs (mrpc-42.tar.xz, ...); they stay")
+    unpack.add_argument("--out", metavar="DIR", help="where the folders go (default: FOLDER)")
+    unpack.set_defaults(command=commands.unpack)
+
     gc = subparsers.add_parser("gc", help="free the space of checkpoints that no missing cell needs; records stay")
     _add_study(gc)
     _add_choice(gc)

@@ -84,15 +84,40 @@ def status(options: argparse.Namespace) -> int:
 
 def verify(options: argparse.Namespace) -> int:
     """Say what lies in a results folder; 1 where something is damaged."""
-    from .experiment.store import Store
     from .experiment.verify import BAD, verify_lines, verify_store
 
-    store = Store(options.results)
-    if not store.root.is_dir():
-        raise UserError(f"there is no results directory {shown(options.results)}; name one with --results")
+    store = _store(options.results)
     found = verify_store(store)
     print("\n".join(verify_lines(found, store.root)))
     return 1 if any(f.kind in BAD for f in found) else 0
+
+
+def _store(folder: str):
+    from .experiment.store import Store
+
+    store = Store(folder)
+    if not store.root.is_dir():
+        raise UserError(f"there is no results directory {shown(folder)}; name one that is there")
+    return store
+
+
+def pack(options: argparse.Namespace) -> int:
+    """Put the cells of a results folder into packs; 1 where a damaged one was left out."""
+    from .experiment.packing import pack, packed_lines
+
+    done = pack(_store(options.results), usable_path("folder", options.folder))
+    print("\n".join(packed_lines(done, options.folder)))
+    return 1 if done.damaged else 0
+
+
+def unpack(options: argparse.Namespace) -> int:
+    """Write the cells of packs as plain folders."""
+    from .experiment.packing import unpack
+
+    target = options.folder if options.out is None else options.out
+    written = unpack(usable_path("folder", options.folder), usable_path("--out", target))
+    print(f"{written} cells unpacked into {target}")
+    return 0
 
 
 def gc(options: argparse.Namespace) -> int:

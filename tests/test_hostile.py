@@ -181,4 +181,4 @@ def test_payload_that_is_no_safetensors_is_damage(tmp_path, fired):
     store.write("mrpc-x", record, {"mask.safetensors": lambda p: save_file({"a": np.zeros(2)}, p)})
     (store.folder("mrpc-x") / "mask.safetensors").write_bytes(pickle.dumps(Payload(fired)))
     with pytest.raises(Exception, match="checksum"):
-        store.file("mrpc-x", "mask.safetensors")
+        store.content("mrpc-x", "mask.safetensors")

@@ -115,12 +115,12 @@ def test_a_record_under_another_cells_address_is_damage(tmp_path):
 def test_a_payload_is_checked_when_it_is_used(tmp_path):
     store = Store(tmp_path)
     write(store)
-    assert store.file(ADDRESS, PREDICTIONS).is_file()
+    assert store.content(ADDRESS, PREDICTIONS) == (store.folder(ADDRESS) / PREDICTIONS).read_bytes()
     with pytest.raises(KeyError):
-        store.file(ADDRESS, "mask.safetensors")
+        store.content(ADDRESS, "mask.safetensors")
     DAMAGE["payload bit"](store.folder(ADDRESS))
     with pytest.raises(Damaged, match="checksum"):
-        store.file(ADDRESS, PREDICTIONS)
+        store.content(ADDRESS, PREDICTIONS)
 
 
 def test_a_missing_checkpoint_is_no_damage_and_an_altered_one_is_set_aside(tmp_path):

@@ -199,7 +199,7 @@ def test_a_mask_of_an_older_layout_is_damage_that_the_next_run_repairs(study, tm
         study.store.read(key, deep=True)
     for content in (b"", b"12345678", b"\xff" * 64, b"\x02\0\0\0\0\0\0\0[]", b"\x02\0\0\0\0\0\0\0{}"):
         path.write_bytes(content)
-        assert mask_problem(path)
+        assert mask_problem(path.read_bytes())
 
 
 def test_a_mask_of_the_other_kind_is_not_scored(study, tmp_path):
@@ -209,7 +209,7 @@ def test_a_mask_of_the_other_kind_is_not_scored(study, tmp_path):
     }
     for method, other in (("structured", "magnitude"), ("magnitude", "structured")):
         search = Cell("mrpc", 1, "search", method, "good")
-        file = SimpleNamespace(file=lambda address, name: tmp_path / name)
+        file = SimpleNamespace(content=lambda address, name: (tmp_path / name).read_bytes())
         work = Work(search, study.preset, "model", "data", file, torch.device("cpu"))
         masks[method].save(tmp_path / MASK)
         assert work.mask(search) == masks[method]

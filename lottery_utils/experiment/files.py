@@ -9,6 +9,11 @@ import secrets
 from pathlib import Path
 
 
+def is_address(name: str) -> bool:
+    """Whether a name is a cell's address: one path component of ASCII letters, digits and ``-_``."""
+    return name.isascii() and name.replace("-", "").replace("_", "").isalnum() and len(name) < 200
+
+
 def dump(content: dict) -> str:
     """A record as text: sorted keys, indented, floats at full precision, no NaN."""
     return json.dumps(content, sort_keys=True, indent=1, allow_nan=False, ensure_ascii=False) + "\n"

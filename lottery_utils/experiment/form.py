@@ -97,14 +97,13 @@ def _is_int(value) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def mask_problem(path: Path) -> str:
+def mask_problem(content: bytes) -> str:
     """What is wrong with the layout of a mask file, as the end of a sentence; empty when nothing is."""
     try:
-        with open(path, "rb") as file:
-            (length,) = struct.unpack("<Q", file.read(8))
-            if length > min(HEADER, path.stat().st_size):
-                return "is cut short"
-            header = json.loads(file.read(length))
+        (length,) = struct.unpack("<Q", content[:8])
+        if length > min(HEADER, len(content)):
+            return "is cut short"
+        header = json.loads(content[8 : 8 + length])
         about = header.get("__metadata__", {})
     except (struct.error, ValueError, AttributeError, RecursionError):
         return "is no safetensors file"

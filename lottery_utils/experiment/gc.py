@@ -13,7 +13,7 @@ from .cells import Cell, upstream
 from .claims import is_stale
 from .identity import PROTOCOL
 from .reading import Results
-from .store import CHECKPOINT, RECORD, Damaged, is_address
+from .store import CHECKPOINT, Damaged, is_address
 
 
 @dataclass(frozen=True)
@@ -84,10 +84,10 @@ def find_garbage(study: Results, cells: Iterable[Cell]) -> Plan:
 
 def _left_notes(study: Results) -> list[Path]:
     """What killed workers left of claims and of notes of failures, and notes that say nothing any more."""
-    root = study.store.root
+    root, stored = study.store.root, set(study.store.addresses())
     left = [p for p in _entries(root / ".claims") if p.name.startswith("clock.") or ".stale-" in p.name]
     for path in _entries(root / ".failures"):
-        if path.suffix != ".json" or study.store.failure(path.stem) is None or (root / path.stem / RECORD).is_file():
+        if path.suffix != ".json" or study.store.failure(path.stem) is None or path.stem in stored:
             left.append(path)
     return left
 

@@ -64,12 +64,12 @@ class Results:
     def mask(self, cell: Cell | str):
         """The mask a cell found or ran under (StructuredMask or WeightMask); None when it is not stored."""
         cell = self._cell(cell)
-        path = self._file(cell if cell.stage in ("search", "control") else mask_source(cell), MASK)
-        if path is None:
+        content = self._content(cell if cell.stage in ("search", "control") else mask_source(cell), MASK)
+        if content is None:
             return None
-        from ..pruning.masks import load_mask
+        from ..pruning.masks import mask_from
 
-        return load_mask(path)
+        return mask_from(content, f"the mask of {cell.name}")
 
     def trajectory(self, cell: Cell | str) -> dict[str, np.ndarray] | None:
         """The course of a search, or ``loss`` (steps,) and ``epochs`` of a training run; None when not stored."""
@@ -81,18 +81,17 @@ class Results:
 
     def levels(self, cell: Cell | str) -> dict[str, np.ndarray] | None:
         """Of a curve of m-pruning, for each weight how many of its masks keep it (flat, uint8); None if not there."""
-        path = self.store.folder(self.address(cell)) / LEVELS
-        return self._arrays(cell, LEVELS) if path.is_file() else None
+        return self._arrays(cell, LEVELS)
 
     def _arrays(self, cell: Cell | str, name: str) -> dict[str, np.ndarray] | None:
-        from safetensors.numpy import load_file
+        from safetensors.numpy import load
 
-        path = self._file(cell, name)
-        return None if path is None else load_file(path)
+        content = self._content(cell, name)
+        return None if content is None else load(content)
 
-    def _file(self, cell: Cell | str, name: str) -> Path | None:
+    def _content(self, cell: Cell | str, name: str) -> bytes | None:
         try:
-            return self.store.file(self.address(cell), name)
+            return self.store.content(self.address(cell), name)
         except KeyError:
             return None
         except Damaged as damage:

@@ -1,6 +1,6 @@
-"""Trained weights that are not in the store, so they are made again.
+"""Trained weights and masks that are not in the store, so they are made again.
 
-Records are shared without the fine-tuned ones, and retrained ones are never stored.
+Records are shared without the fine-tuned weights and large masks; retrained weights are never stored.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from safetensors.numpy import load_file as load_arrays
+from safetensors.numpy import load
 from safetensors.torch import save_file
 
+from ..errors import CellFailed
 from .cells import Cell
 from .claims import claim
-from .files import replace
-from .store import CHECKPOINT, PREDICTIONS
+from .files import replace, sha256
+from .store import CHECKPOINT, MASK, PREDICTIONS
 
 if TYPE_CHECKING:
     import torch
@@ -58,7 +59,7 @@ def _recovered(work: Work, cell: Cell, address: str) -> tuple[Path, list[str]]:
         save_file(_weights(result), part)
         if work.store.restore(address, part):
             return work.store.folder(address) / CHECKPOINT, []
-        recorded = load_arrays(work.store.file(address, PREDICTIONS))["logits"]
+        recorded = load(work.store.content(address, PREDICTIONS))["logits"]
         apart = float(np.abs(recorded.astype(np.float64) - result.logits).max())
         replace(about, json.dumps({"apart": apart}))
         os.replace(part, path)
@@ -71,3 +72,22 @@ def _weights(result: Result) -> dict[str, torch.Tensor]:
     """What a stage would keep, or where it keeps nothing, the weights of its model."""
     kept = result.checkpoint if result.checkpoint is not None else result.model.state_dict()
     return {name: value.detach().cpu().contiguous() for name, value in kept.items()}
+
+
+def mask_again(work: Work, cell: Cell) -> bytes:
+    """The mask file of a search or control cell whose record came without it, made again in a scratch folder.
+
+    Raises CellFailed where it is not, bit for bit, the recorded one.
+    """
+    address = work.address(cell)
+    path = work.store.scratch(address) / MASK
+    if not path.is_file():
+        from .stages import run
+
+        part = path.with_name(f"{MASK}.{os.getpid()}")
+        run(dataclasses.replace(work, cell=cell)).mask.save(part, {"cell": cell.name})
+        os.replace(part, path)
+    if sha256(path) != work.record(cell)["files"][MASK]:
+        lost = f"the mask of {cell.name} is not stored and comes out differently here"
+        raise CellFailed(f"{work.cell.name}: {lost}; compute it in another results folder")
+    return path.read_bytes()

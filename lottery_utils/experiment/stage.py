@@ -10,7 +10,7 @@ from torch import nn
 
 from ..errors import CellFailed, UserError
 from ..presets import Preset
-from ..pruning.masks import StructuredMask, WeightMask, load_mask
+from ..pruning.masks import StructuredMask, WeightMask, mask_from
 from ..training.device import pick_device
 from . import bench
 from .cells import Cell, part_of
@@ -69,15 +69,19 @@ class Work:
         return bench.classifier(self.preset, self.cell.task, self.cell.seed, self.model_print, init)
 
     def mask(self, cell: Cell) -> Mask:
-        """The stored mask of a search or control cell, its checksum verified."""
-        path = self.store.file(self.address(cell), MASK)
+        """The mask of a search or control cell, its checksum verified; made again where its record came without it."""
+        from .recover import mask_again
+
+        content = self.store.content(self.address(cell), MASK)
+        where = f"the mask of {cell.name}"
         try:
-            mask, kind = load_mask(path), StructuredMask if cell.method == "structured" else WeightMask
+            mask = mask_from(mask_again(self, cell) if content is None else content, where)
+            kind = StructuredMask if cell.method == "structured" else WeightMask
             if not isinstance(mask, kind):
-                raise UserError(f"{path}: expected a {kind.__name__}, got a {type(mask).__name__}")
+                raise UserError(f"{where}: expected a {kind.__name__}, got a {type(mask).__name__}")
             return mask
         except UserError as error:  # a stored file, not the user's: this cell fails, the others go on
-            raise CellFailed(f"{self.cell.name}: {error} (of {cell.name}; see 'lottery verify')") from None
+            raise CellFailed(f"{self.cell.name}: {error} (see 'lottery verify')") from None
 
     def record(self, cell: Cell) -> dict:
         """The record of a cell upstream."""

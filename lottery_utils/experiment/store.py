@@ -2,6 +2,7 @@
 
 ``<root>/<address>/record.json`` with its payload beside it. A cell is written into ``.staging`` and
 renamed into place as a whole after everything is flushed, so a killed writer leaves no half cell.
+A cell without a folder may be in a pack of `root`, see `packs`; packs are only read.
 This module alone knows file names. It imports no torch.
 """
 
@@ -17,14 +18,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ..errors import UserError, one_line, usable_path
-from .files import dump, flush, read_small, replace, sha256
+from .files import dump, flush, is_address, read_small, replace, sha256
 from .form import mask_problem, record_problem
 from .identity import PROTOCOL, canonical
+from .packs import RECORD, damaged_pack, pack_of, pack_paths, pack_records, packed_record, read_pack
 
 FORMAT = 1
 LARGEST = 16_000_000  # bytes of a record; real ones take some 3,000
 USUAL = 30_000  # characters: what has more is looked at each time, so that little is remembered
-RECORD = "record.json"
 MASK = "mask.safetensors"
 TRAJECTORY = "trajectory.safetensors"
 PREDICTIONS = "predictions.safetensors"
@@ -60,73 +61,94 @@ class Store:
         """Addresses of the stored cells, sorted; cells set aside are not among them."""
         if not self.root.is_dir():
             return []
-        return sorted(p.name for p in self.root.iterdir() if is_address(p.name) and (p / RECORD).is_file())
+        folders = {p.name for p in self.root.iterdir() if is_address(p.name) and (p / RECORD).is_file()}
+        return sorted(folders | self._packed())
+
+    def _packed(self) -> set[str]:
+        return {address for path in pack_paths(self.root) for address in pack_records(path)}
 
     def names(self) -> set[str]:
-        """Addresses of which there is anything: a folder, a claim or the note of a failure. Three listings in all."""
+        """Addresses of which there is anything: a folder, a place in a pack, a claim or the note of a failure."""
         places = (self.root, self.root / ".claims", self.root / ".failures")
         listed = [os.listdir(place) if place.is_dir() else [] for place in places]
-        return {*listed[0], *listed[1], *(name.removesuffix(".json") for name in listed[2])}
+        return {*listed[0], *listed[1], *(name.removesuffix(".json") for name in listed[2]), *self._packed()}
 
     def read(self, address: str, deep: bool = False) -> dict | None:
         """The record of a cell, None when there is none.
 
         Raises Damaged when the record does not parse, does not match its own checksum or address, lacks a field,
         or a file is missing; `deep` also compares the checksums of the files and looks at the layout of the mask
-        (not of the `OPTIONAL` ones, which are checked when they are loaded).
+        (not of the `OPTIONAL` ones, which are checked when they are loaded). UserError for a damaged pack.
         """
-        folder = self.folder(address)
-        record = self._parse(address, folder)
-        if record is None:
+        text = self._text(address)
+        packed = None if text is not None else packed_record(self.root, address)
+        if packed is not None:
+            text = packed.decode(errors="replace")
+        if text is None:
             return None
-        for name, digest in record["files"].items():
-            path = folder / name
-            if name in OPTIONAL:
-                continue
-            if not path.is_file():
-                raise Damaged(f"{address}: {name} is missing")
-            if deep and sha256(path) != digest:
-                raise Damaged(f"{address}: {name} does not match its checksum")
-            if deep and name == MASK and (problem := mask_problem(path)):
-                raise Damaged(f"{address}: {name} {problem}")
+        look = _problem if len(text) <= USUAL else _problem.__wrapped__
+        if problem := look(text, address):
+            raise Damaged(f"{address}: {RECORD} {problem}")
+        record = json.loads(text)
+        if deep:
+            self._look_at_files(record)
+        elif packed is None:  # the rest of a pack is read when it is asked for
+            for name in record["files"]:
+                if not (self.root / address / name).is_file() and not _may_lack(record, name):
+                    raise Damaged(f"{address}: {name} is missing")
         return record
 
-    def _parse(self, address: str, folder: Path) -> dict | None:
+    def _look_at_files(self, record: dict) -> None:
+        """Raises Damaged where a file of a cell is missing, is altered, or is a mask of an older layout."""
+        for name in record["files"]:
+            content = None if name in OPTIONAL else self._file(record, name)
+            if content is not None and name == MASK and (problem := mask_problem(content)):
+                raise Damaged(f"{record['address']}: {name} {problem}")
+
+    def _file(self, record: dict, name: str) -> bytes | None:
+        """A file of a cell, None where it may be absent and is; raises Damaged for another than the recorded one."""
+        address, path = record["address"], self.root / record["address"] / name
+        if path.with_name(RECORD).is_file():
+            content = path.read_bytes() if path.is_file() else None
+        else:
+            content = read_pack(self.root / pack_of(address))[address].get(name)
+        if content is None and not _may_lack(record, name):
+            raise Damaged(f"{address}: {name} is missing")
+        if content is not None and hashlib.sha256(content).hexdigest() != record["files"][name]:
+            raise Damaged(f"{address}: {name} does not match its checksum")
+        return content
+
+    def _text(self, address: str) -> str | None:
+        """The record in a cell's folder, as text; None when there is no folder, or an empty one. Raises Damaged."""
+        folder = self.folder(address)
         path = folder / RECORD
         try:
+            if not os.path.lexists(folder):
+                return None
             if not path.is_file():  # a device or a pipe might never end
                 if folder.is_symlink() or os.path.lexists(path):
                     raise Damaged(f"{address}: {RECORD} is no plain file")
-                if os.path.lexists(folder) and not folder.is_dir():
+                if not folder.is_dir():
                     raise Damaged(f"{address} is no folder")
-                if folder.is_dir() and any(folder.iterdir()):
+                if any(folder.iterdir()):
                     raise Damaged(f"{address}: half-written, it has no {RECORD}", half=True)
                 return None
             if path.stat().st_size > LARGEST:
                 raise Damaged(f"{address}: {RECORD} is larger than {LARGEST} bytes")
-            text = path.read_text(encoding="utf-8")
+            return path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise Damaged(f"{address}: {RECORD} cannot be read ({type(error).__name__})") from None
-        look = _problem if len(text) <= USUAL else _problem.__wrapped__
-        if problem := look(text, address):
-            raise Damaged(f"{address}: {RECORD} {problem}")
-        return json.loads(text)
 
-    def file(self, address: str, name: str) -> Path:
-        """Path of a payload file after comparing its checksum with the record's.
+    def content(self, address: str, name: str) -> bytes | None:
+        """A payload file, after comparing its checksum with the record's; None where the cell came without it.
 
         Raises KeyError when the cell is not stored or its record lists no such file, Damaged when the
         file is missing or altered.
         """
         record = self.read(address)
-        if record is None:
-            raise KeyError(address)
-        digest, path = record["files"][name], self.folder(address) / name
-        if not path.is_file():
-            raise Damaged(f"{address}: {name} is missing")
-        if sha256(path) != digest:
-            raise Damaged(f"{address}: {name} does not match its checksum")
-        return path
+        if record is None or name not in record["files"]:
+            raise KeyError(address, name)
+        return self._file(record, name)
 
     def write(self, address: str, record: dict, files: dict[str, Callable[[Path], None]]) -> dict:
         """Store a cell and return its record: payload first, record last, then the folder by one rename.
@@ -162,7 +184,9 @@ class Store:
             shutil.rmtree(staging, ignore_errors=True)
 
     def set_aside(self, address: str) -> Path:
-        """Rename a damaged cell to ``<address>.damaged-N`` and return where it now is."""
+        """Rename a damaged cell to ``<address>.damaged-N`` and return where it now is; UserError for one in a pack."""
+        if not os.path.lexists(self.folder(address)):
+            raise damaged_pack(self.root / pack_of(address), f"{address} is not as its record says")
         for number in range(1, 10_000):
             target = self.root / f"{address}.damaged-{number}"
             if not target.exists():
@@ -172,20 +196,22 @@ class Store:
 
     def checkpoint(self, address: str) -> Path | None:
         """Path of a cell's intact checkpoint; None when it is gone. An altered one is set aside."""
+        path = self.folder(address) / CHECKPOINT
         try:
-            return self.file(address, CHECKPOINT)
-        except KeyError:
-            return None
+            record = self.read(address)
         except Damaged:
-            path = self.folder(address) / CHECKPOINT
-            if path.exists():
-                os.rename(path, path.with_name(f"{CHECKPOINT}.damaged-{secrets.token_hex(2)}"))
+            record = None
+        if not path.exists():
             return None
+        if record is not None and record["files"].get(CHECKPOINT) == sha256(path):
+            return path
+        os.rename(path, path.with_name(f"{CHECKPOINT}.damaged-{secrets.token_hex(2)}"))
+        return None
 
     def restore(self, address: str, path: Path) -> bool:
-        """Give a cell its checkpoint back if the file at `path` is, bit for bit, the recorded one."""
+        """Give a cell's folder its checkpoint back if the file at `path` is, bit for bit, the recorded one."""
         record = self.read(address)
-        if record is None or record["files"].get(CHECKPOINT) != sha256(path):
+        if record is None or record["files"].get(CHECKPOINT) != sha256(path) or not self.folder(address).is_dir():
             return False
         flush(path)
         os.replace(path, self.folder(address) / CHECKPOINT)
@@ -265,9 +291,9 @@ class Store:
         return sum(record["protocol"] != PROTOCOL for record in self.records(old=True))
 
 
-def is_address(name: str) -> bool:
-    """Whether a name is a cell's address: one path component of ASCII letters, digits and ``-_``."""
-    return name.isascii() and name.replace("-", "").replace("_", "").isalnum() and len(name) < 200
+def _may_lack(record: dict, name: str) -> bool:
+    """Whether a cell may be without a file: what has a byte or a bit a weight is not always shared."""
+    return name in OPTIONAL or (name == MASK and record["cell"].get("method") == "magnitude")
 
 
 @functools.lru_cache(maxsize=4096)

@@ -6,7 +6,7 @@ order and dropout.
 
 from __future__ import annotations
 
-from safetensors.torch import load_file
+from safetensors.numpy import load
 
 from ..pruning.masks import StructuredMask, model_sizes
 from .actions import evaluate, fine_tuned, mask_of, prune, set_size, timed, train
@@ -59,6 +59,6 @@ def _as_full(work: Work, result: Result) -> None:
     model, data = fine_tuned(work, result)
     set_size(result, model_sizes(model), None)
     evaluate(work, result, model, data)
-    course = work.store.file(work.address(full(work.cell.task, work.cell.seed)), TRAJECTORY)
-    result.trajectory = {name: values.numpy() for name, values in load_file(course).items()}
+    course = work.store.content(work.address(full(work.cell.task, work.cell.seed)), TRAJECTORY)
+    result.trajectory = load(course)
     result.notes.append("nothing is pruned, so this is the full model's run, read again and not repeated")

@@ -7,16 +7,18 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..errors import one_line
+from ..errors import UserError, one_line
 from .claims import is_stale
 from .files import sha256
 from .fingerprints import CACHE
 from .identity import PROTOCOL
+from .packs import PACK, read_pack
 from .store import CHECKPOINT, OPTIONAL, RECORD, Damaged, Store, is_address
 
-# kind to what it means and what to do; the first two need a run, the others nothing
+# kind to what it means and what to do; `BAD` ones need something done, the others nothing
 KINDS = {
     "damaged": "a run that needs it sets it aside and computes it again",
+    "damaged pack": "get it back as it was, or remove it",
     "half-written": "a run that needs it sets it aside and computes it again",
     "done": "intact",
     "old protocol": f"kept and never used: the present version is {PROTOCOL}",
@@ -28,7 +30,7 @@ KINDS = {
     "leftover": "a killed writer's; the next run of the cell, or 'lottery gc', removes it",
     "foreign": "not of this project; left alone",
 }
-BAD = ("damaged", "half-written")
+BAD = ("damaged", "damaged pack", "half-written")
 NAMED = re.compile(r".+-\d+-[0-9a-f]{10}")  # how the address of a cell ends: its seed and a hash
 OWN = (".staging", ".claims", ".failures", ".scratch")
 
@@ -54,6 +56,8 @@ def verify_store(store: Store) -> list[Finding]:
                 found.append(Finding("foreign", path.name))
         elif ".damaged-" in path.name:
             found.append(Finding("set aside", path.name))
+        elif PACK.fullmatch(path.name) and path.is_file():
+            found += _pack(store, path, records)
         elif not is_address(path.name) or not path.is_dir() or path.is_symlink() or not _is_cell(path):
             found.append(Finding("foreign", path.name))
         else:
@@ -70,8 +74,21 @@ def _is_cell(folder: Path) -> bool:
     return os.path.lexists(folder / RECORD) or NAMED.fullmatch(folder.name) is not None
 
 
-def _cell(store: Store, address: str, records: dict[str, dict]) -> list[Finding]:
-    """What there is to say of one cell's folder; an intact record goes into `records`."""
+def _pack(store: Store, path: Path, records: dict[str, dict]) -> list[Finding]:
+    """What there is to say of the cells in a pack; those that have a folder too are looked at there."""
+    try:
+        cells = read_pack(path)
+    except UserError as error:
+        return [Finding("damaged pack", path.name, str(error))]
+    found = []
+    for address, files in cells.items():
+        if not os.path.lexists(store.folder(address)):
+            found += _cell(store, address, records, set(files))
+    return found
+
+
+def _cell(store: Store, address: str, records: dict[str, dict], packed: set[str] | None = None) -> list[Finding]:
+    """What there is to say of a cell, in its folder or with the files `packed`; an intact record goes into `records`."""
     folder = store.folder(address)
     try:
         record = store.read(address, deep=True)
@@ -87,10 +104,10 @@ def _cell(store: Store, address: str, records: dict[str, dict]) -> list[Finding]
     else:
         records[address] = record
         found = [Finding("done", address)]
-    for path in sorted(folder.iterdir()):
-        if path.name != RECORD and path.name not in record["files"]:
-            kind = "leftover" if path.name.startswith(f"{CHECKPOINT}.damaged-") else "foreign"
-            found.append(Finding(kind, f"{address}/{path.name}"))
+    for name in sorted(os.listdir(folder) if packed is None else packed):
+        if name != RECORD and name not in record["files"]:
+            kind = "leftover" if name.startswith(f"{CHECKPOINT}.damaged-") else "foreign"
+            found.append(Finding(kind, f"{address}/{name}"))
     return found
 
 

@@ -89,8 +89,8 @@ def _write(
     with torch.no_grad(), quiet_transformers():
         whole.save_pretrained(part, safe_serialization=True)
         tokenizer.save_pretrained(part)
-        if cell.stage != "finetune":
-            shutil.copyfile(study.store.file(study.address(mask_source(cell)), MASK), part / MASK)
+        if rebuilt.mask is not None:
+            rebuilt.mask.save(part / MASK, {"cell": mask_source(cell).name})
         if smaller:
             name_labels(rebuilt.model, task)
             save_compact(rebuilt.model, part / COMPACT)

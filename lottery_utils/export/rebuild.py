@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import UserError
-from ..experiment.cells import Cell
+from ..experiment.cells import Cell, mask_source
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from ..experiment.stage import Mask
     from ..experiment.study import Study
 
 STAGES = ("finetune", "score", "retrain", "retrain_longer")
@@ -31,6 +32,7 @@ class Rebuilt:
     same: int
     examples: int
     apart: float
+    mask: Mask | None  # of the full model None
 
     @property
     def exact(self) -> bool:
@@ -71,8 +73,10 @@ def rebuild(study: Study, cell: Cell) -> Rebuilt:
         raise UserError(f"{cell.name} is of a degenerate search: there is no subnetwork to export")
     inputs = record["inputs"]
     with steady():
-        result = run(Work(cell, study.preset, inputs["model"], inputs["data"], study.store))
+        work = Work(cell, study.preset, inputs["model"], inputs["data"], study.store)
+        result = run(work)
+        mask = None if cell.stage == "finetune" else work.mask(mask_source(cell))
     recorded = study.predictions(cell)
     same = int((np.asarray(recorded["predictions"]) == result.predictions).sum())
     apart = float(np.abs(recorded["logits"].astype(np.float64) - result.logits).max())
-    return Rebuilt(cell, result.model.cpu().eval(), record, same, len(result.predictions), apart)
+    return Rebuilt(cell, result.model.cpu().eval(), record, same, len(result.predictions), apart, mask)

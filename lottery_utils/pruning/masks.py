@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors import SafetensorError
+from safetensors.numpy import load, save_file
 
 from ..errors import UserError, shown
 
@@ -144,15 +145,22 @@ class WeightMask:
 def load_mask(path: Path) -> StructuredMask | WeightMask:
     """Read a mask written by `save`. Raises UserError for a damaged file or one that holds no mask."""
     try:
-        with safe_open(str(path), "np") as file:
-            meta = json.loads((file.metadata() or {})["mask"])
-            shapes = meta["shapes"]
-            arrays = {name: _unpack(file.get_tensor(name), shape, name) for name, shape in shapes.items()}
-            kind = meta["kind"]
+        content = Path(path).read_bytes()
     except FileNotFoundError:
         raise UserError(f"no mask at {path}") from None
+    return mask_from(content, str(path))
+
+
+def mask_from(content: bytes, source: str) -> StructuredMask | WeightMask:
+    """The mask in the bytes of a file written by `save`; errors as `load_mask`, which call it `source`."""
+    try:
+        stored = load(content)  # checks the layout that the header is read from
+        header = json.loads(content[8 : 8 + struct.unpack("<Q", content[:8])[0]])
+        meta = json.loads(header["__metadata__"]["mask"])
+        arrays = {name: _unpack(stored[name], shape, name) for name, shape in meta["shapes"].items()}
+        kind = meta["kind"]
     except (SafetensorError, KeyError, ValueError, TypeError, RecursionError, AttributeError) as error:
-        raise UserError(f"{path} is not a mask of this project, or is damaged: {str(error).splitlines()[0]}") from None
+        raise UserError(f"{source} is not a mask of this project, or is damaged: {str(error).splitlines()[0]}") from None
     if kind == "structured":
         return StructuredMask(arrays["heads"], arrays["mlps"])
     return WeightMask({name: torch.from_numpy(value) for name, value in arrays.items()})

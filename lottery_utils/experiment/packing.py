@@ -1,0 +1,114 @@
+"""`lottery pack` and `lottery unpack`: from the folders of a store to packs and back."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..errors import UserError, usable_folder
+from .files import flush
+from .packs import RECORD, Cells, pack_of, pack_paths, packed_record, read_pack, write_pack
+from .store import MASK, OPTIONAL, Damaged, Store
+
+LARGE_MASK = 1_000_000  # bytes: a mask of more, a bit a weight, stays out of packs
+
+
+@dataclass
+class Packed:
+    """What `pack` did: cells in the packs now, packs written, packs that were so already, a line a damaged cell."""
+
+    cells: int = 0
+    written: list[str] = field(default_factory=list)
+    unchanged: int = 0
+    damaged: list[str] = field(default_factory=list)
+
+
+def pack(store: Store, folder: Path) -> Packed:
+    """Put every intact cell of `store` into the packs of `folder`, one a task and seed.
+
+    A pack is rewritten, as a whole, where a cell comes to it; cells that it has already stay. Left out are the
+    `OPTIONAL` files and masks above `LARGE_MASK`. Raises UserError, before anything is written, for a damaged pack
+    and where a pack has another cell at the same address.
+    """
+    done, packs = Packed(), {}
+    for address in store.addresses():
+        try:
+            packs.setdefault(pack_of(address), {})[address] = _shared_files(store, address)
+        except Damaged as damage:
+            done.damaged.append(str(damage))
+    if strange := [address for address in packs.get("", ())]:
+        raise UserError(f"{strange[0]!r} is not named as a cell is; move it out of {str(store.root)!r}")
+    merged = {name: _merged(folder / name, cells) for name, cells in packs.items()}
+    usable_folder("folder", folder)
+    for name, cells in merged.items():
+        done.cells += len(cells)
+        if (folder / name).is_file() and read_pack(folder / name) == cells:
+            done.unchanged += 1
+        else:
+            write_pack(folder / name, cells)
+            done.written.append(name)
+    return done
+
+
+def _shared_files(store: Store, address: str) -> dict[str, bytes]:
+    """The files of a cell that go into a pack; raises Damaged."""
+    path = store.folder(address) / RECORD
+    files = {RECORD: path.read_bytes() if path.is_file() else packed_record(store.root, address)}
+    for name in store.read(address, deep=True)["files"]:
+        if name in OPTIONAL:
+            continue
+        content = store.content(address, name)
+        if content is not None and not (name == MASK and len(content) > LARGE_MASK):
+            files[name] = content
+    return files
+
+
+def _merged(path: Path, cells: Cells) -> Cells:
+    """`cells` and those that are in the pack at `path` already, each with the files that either has."""
+    there = read_pack(path) if os.path.lexists(path) else {}
+    for address in cells.keys() & there.keys():
+        if cells[address][RECORD] != there[address][RECORD]:
+            raise UserError(f"{path} has another cell {address}: their checksums differ; pack into another folder")
+    return {address: there.get(address, {}) | cells.get(address, {}) for address in cells.keys() | there.keys()}
+
+
+def unpack(folder: Path, target: Path) -> int:
+    """Write the cells of all packs in `folder` as folders into `target`, and return how many were not there yet.
+
+    A cell that is there already is left as it is. Raises UserError for a damaged pack, before anything is written,
+    and where there is no pack.
+    """
+    packs = [read_pack(path) for path in pack_paths(folder)]
+    if not packs:
+        raise UserError(f"there is no pack (mrpc-42.tar.xz, ...) in {str(folder)!r}; name a folder of packed records")
+    usable_folder("folder", target)
+    return sum(_written(target, address, files) for cells in packs for address, files in cells.items())
+
+
+def _written(target: Path, address: str, files: dict[str, bytes]) -> bool:
+    """Write the folder of a cell by one rename, unless it is there."""
+    if (target / address).exists():
+        return False
+    part = target / ".staging" / f"{address}.{os.getpid()}.{secrets.token_hex(4)}"
+    part.mkdir(parents=True)
+    try:
+        for name, content in files.items():
+            (part / name).write_bytes(content)
+            flush(part / name)
+        os.rename(part, target / address)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+        with suppress(OSError):  # others may be writing there
+            part.parent.rmdir()
+    return True
+
+
+def packed_lines(done: Packed, folder: Path) -> list[str]:
+    """What `lottery pack` prints."""
+    lines = [f"damaged, left out: {line}" for line in done.damaged]
+    lines += [f"written: {name}" for name in done.written]
+    return [*lines, f"{folder}: {done.cells} cells, {len(done.written)} packs written, {done.unchanged} as they were"]

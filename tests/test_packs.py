@@ -1,0 +1,258 @@
+"""Packs: cells in one file a task and seed, read in place, made again from folders, and given back bit for bit."""
+
+from __future__ import annotations
+
+import io
+import lzma
+import os
+import shutil
+import tarfile
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from made_up_records import make_study
+from safetensors.numpy import save_file
+from test_verify import give_weights, rewrite
+
+from lottery_utils.cli import main
+from lottery_utils.errors import CellFailed, UserError
+from lottery_utils.experiment import packing, packs, stages
+from lottery_utils.experiment import store as stores
+from lottery_utils.experiment.cells import Cell
+from lottery_utils.experiment.packing import pack, unpack
+from lottery_utils.experiment.packs import pack_of, read_pack
+from lottery_utils.experiment.reading import Results
+from lottery_utils.experiment.recover import mask_again
+from lottery_utils.experiment.stage import Work
+from lottery_utils.experiment.store import CHECKPOINT, MASK, PREDICTIONS, RECORD, Store
+from lottery_utils.experiment.study import Study
+from lottery_utils.experiment.verify import verify_store
+from lottery_utils.pruning.masks import WeightMask
+
+PACK = "mrpc-1.tar.xz"
+
+
+@pytest.fixture
+def study(tmp_path):
+    """A made-up study in folders; full models have weights, scores have predictions."""
+    made = make_study(tmp_path / "results", ("mrpc", "rte"), (1, 2))
+    for cell in made.cells(["finetune"]):
+        give_weights(made.store, made.address(cell))
+    for cell in made.cells(["score"]):
+        give_file(made.store, made.address(cell), PREDICTIONS)
+    return made
+
+
+def give_file(store: Store, address: str, name: str) -> None:
+    path = store.folder(address) / name
+    save_file({"logits": np.arange(64, dtype=np.float32)}, path)
+    rewrite(store, address, lambda record: record["files"].update({name: stores.sha256(path)}))
+
+
+def tree(root: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(root)): p.read_bytes() for p in sorted(root.rglob("*")) if p.is_file()}
+
+
+def in_packs(study: Study, folder: Path) -> Study:
+    """The study read from packs in `folder` alone."""
+    pack(study.store, folder)
+    return Study(study.preset, folder, stored=True)
+
+
+def archive(path: Path, members: dict[str, bytes], kind: bytes = tarfile.REGTYPE) -> None:
+    """A foreign tar.xz."""
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as file:
+        for name, data in members.items():
+            member = tarfile.TarInfo(name)
+            member.size, member.type = len(data), kind
+            file.addfile(member, io.BytesIO(data))
+    path.write_bytes(lzma.compress(content.getvalue()))
+
+
+def test_packed_cells_read_as_their_folders_do(study, tmp_path):
+    packed = in_packs(study, tmp_path / "packed")
+    assert sorted(os.listdir(tmp_path / "packed")) == [f"{t}-{s}.tar.xz" for t in ("mrpc", "rte") for s in (0, 1, 2)]
+    assert packed.store.addresses() == study.store.addresses() and len(packed.records()) == len(study.cells())
+    assert packed.records() == list(study.store.records())
+    assert packed.states() == Study(study.preset, study.store.root, stored=True).states()
+    for cell in study.cells():
+        for read in (Results.trajectory, Results.predictions):
+            ours, theirs = read(packed, cell), read(study, cell)
+            assert (ours is None) == (theirs is None)
+            assert ours is None or all(np.array_equal(ours[name], theirs[name]) for name in theirs)
+        assert packed.mask(cell) == study.mask(cell)
+    assert {finding.kind for finding in verify_store(packed.store)} == {"done"}
+
+
+def test_weights_stay_out_and_unpack_gives_every_other_file_back(study, tmp_path, capsys):
+    folder = tmp_path / "packed"
+    assert main(["pack", str(study.store.root), str(folder)]) == 0
+    before = tree(folder)
+    assert main(["unpack", str(folder), "--out", str(tmp_path / "plain")]) == 0
+    assert f"{len(study.cells())} cells unpacked" in capsys.readouterr().out
+    shared = {name: content for name, content in tree(study.store.root).items() if not name.endswith(CHECKPOINT)}
+    assert tree(tmp_path / "plain") == shared and tree(folder) == before
+    assert unpack(folder, tmp_path / "plain") == 0
+    assert {finding.kind for finding in verify_store(Store(tmp_path / "plain"))} == {"done"}
+
+
+def test_packing_again_changes_nothing_and_equal_cells_make_equal_bytes(study, tmp_path):
+    folder = tmp_path / "packed"
+    assert len(pack(study.store, folder).written) == 6
+    times = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    again = pack(study.store, folder)
+    assert not again.written and again.unchanged == 6
+    assert times == {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    pack(Store(folder), tmp_path / "second")  # from packs
+    assert tree(tmp_path / "second") == tree(folder)
+
+
+def test_a_pack_grows_and_loses_no_cell_whose_folder_is_gone(study, tmp_path):
+    folder, store = tmp_path / "packed", study.store
+    mine = [address for address in store.addresses() if pack_of(address) == PACK]
+    late, gone = mine[0], mine[1]
+    os.rename(store.folder(late), tmp_path / late)
+    pack(store, folder)
+    os.rename(tmp_path / late, store.folder(late))
+    shutil.rmtree(store.folder(gone))
+    assert pack(store, folder).written == [PACK]
+    assert set(read_pack(folder / PACK)) == set(mine)
+
+
+def test_another_cell_at_a_packed_address_is_refused(study, tmp_path):
+    folder = tmp_path / "packed"
+    pack(study.store, folder)
+    before = tree(folder)
+    address = next(address for address in study.store.addresses() if pack_of(address) == PACK)
+    rewrite(study.store, address, lambda record: record.update(seconds=7.0))
+    with pytest.raises(UserError, match=f"{PACK} has another cell {address}: their checksums differ"):
+        pack(study.store, folder)
+    assert tree(folder) == before
+
+
+def test_a_damaged_cell_is_left_out_and_named(study, tmp_path, capsys):
+    address = study.address(study.cells(["score"])[0])
+    (study.store.folder(address) / PREDICTIONS).write_bytes(b"x")
+    assert main(["pack", str(study.store.root), str(tmp_path / "packed")]) == 1
+    assert f"damaged, left out: {address}: {PREDICTIONS} does not match" in capsys.readouterr().out
+    assert address not in Store(tmp_path / "packed").addresses()
+
+
+def test_a_killed_pack_leaves_the_old_one(study, tmp_path, monkeypatch):
+    folder, address = tmp_path / "packed", study.store.addresses()[-1]
+    os.rename(study.store.folder(address), tmp_path / address)
+    pack(study.store, folder)
+    before = tree(folder)
+    os.rename(tmp_path / address, study.store.folder(address))
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(packs.os, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        pack(study.store, folder)
+    assert tree(folder) == before
+    monkeypatch.undo()
+    assert pack(study.store, folder).written == [pack_of(address)]
+
+
+DAMAGE = {
+    "cut short": lambda path: path.write_bytes(path.read_bytes()[:-20]),
+    "altered": lambda path: path.write_bytes(path.read_bytes()[:200] + b"xxxx" + path.read_bytes()[204:]),
+    "empty": lambda path: path.write_bytes(b""),
+    "a zip": lambda path: path.write_bytes(b"PK\x03\x04" + bytes(100)),
+    "no tar": lambda path: path.write_bytes(lzma.compress(b"x" * 2000)),
+    "above its folder": lambda path: archive(path, {"../evil/record.json": b"{}"}),
+    "absolute": lambda path: archive(path, {"/tmp/evil/record.json": b"{}"}),
+    "a link": lambda path: archive(path, {"mrpc-full-finetune-1-0123456789/record.json": b""}, tarfile.SYMTYPE),
+    "of another task": lambda path: archive(path, {"rte-full-finetune-1-0123456789/record.json": b"{}"}),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_a_damaged_pack_is_one_line_and_nothing_is_written(kind, study, tmp_path, capsys):
+    folder = tmp_path / "packed"
+    pack(study.store, folder)
+    DAMAGE[kind](folder / PACK)
+    before = tree(tmp_path)
+    for arguments in (
+        ["pack", str(study.store.root), str(folder)],
+        ["unpack", str(folder), "--out", str(tmp_path / "plain")],
+        ["show", "mrpc-", "--results", str(folder)],
+    ):
+        assert main(arguments) == 2
+        told = capsys.readouterr().err
+        assert told.count("\n") == 1 and f"{folder / PACK} is no intact pack of cells" in told
+    assert main(["verify", "--results", str(folder)]) == 1
+    assert f"damaged pack: {PACK}" in capsys.readouterr().out
+    assert tree(tmp_path) == before
+
+
+def test_damage_behind_the_records_is_told_when_the_rest_is_read(study, tmp_path, capsys):
+    packed = in_packs(study, tmp_path / "packed")
+    path = tmp_path / "packed" / PACK
+    path.write_bytes(path.read_bytes()[:-40] + b"xxxx" + path.read_bytes()[-36:])
+    assert packed.states() == Study(study.preset, study.store.root, stored=True).states()
+    with pytest.raises(UserError, match=f"{PACK} is no intact pack"):
+        packed.trajectory("mrpc/1/search/structured/good")
+    assert main(["verify", "--results", str(tmp_path / "packed")]) == 1
+
+
+def test_a_packed_cell_that_is_not_as_recorded_is_damage_and_a_run_does_not_touch_it(study, tmp_path, capsys):
+    packed = in_packs(study, tmp_path / "packed")
+    path = tmp_path / "packed" / PACK
+    key = study.address("mrpc/1/score/structured/good")
+    packs.write_pack(path, {**read_pack(path), key: {**read_pack(path)[key], PREDICTIONS: b"x"}})
+    assert packed.predictions("mrpc/1/score/structured/good") is None
+    assert f"{key}: {PREDICTIONS} does not match its checksum" in capsys.readouterr().err
+    assert [f.name for f in verify_store(packed.store) if f.kind == "damaged"] == [key]
+    before = tree(tmp_path / "packed")
+    with pytest.raises(UserError, match=f"{PACK} is no intact pack of cells .{key} is not as its record says"):
+        packed.store.set_aside(key)
+    assert tree(tmp_path / "packed") == before
+
+
+def test_folders_beside_packs_are_read_first(study, tmp_path):
+    packed = in_packs(study, tmp_path / "packed")
+    key = study.address("mrpc/1/score/structured/good")
+    shutil.copytree(study.store.folder(key), packed.store.folder(key))
+    rewrite(packed.store, key, lambda record: record.update(seconds=7.0))
+    assert packed.store.read(key, deep=True)["seconds"] == 7.0
+    assert packed.store.addresses() == study.store.addresses()
+    assert len(verify_store(packed.store)) == len(study.cells())
+
+
+def test_large_masks_stay_out_and_are_made_again_where_a_cell_needs_them(study, tmp_path, monkeypatch):
+    search = Cell("mrpc", 1, "search", "magnitude", "good")
+    key, folder = study.address(search), tmp_path / "packed"
+    mask = WeightMask({"w": torch.arange(4096) % 3 == 0})
+    mask.save(study.store.folder(key) / MASK, {"cell": search.name})
+    digest = stores.sha256(study.store.folder(key) / MASK)
+    rewrite(study.store, key, lambda record: record["files"].update({MASK: digest}))
+    monkeypatch.setattr(packing, "LARGE_MASK", 500)
+    packed = in_packs(study, folder)
+    assert MASK not in read_pack(folder / PACK)[key] and RECORD in read_pack(folder / PACK)[key]
+    assert packed.mask(search) is None and packed.store.content(key, MASK) is None
+    assert packed.store.read(key, deep=True)["files"][MASK] == digest
+    assert unpack(folder, tmp_path / "plain") and Store(tmp_path / "plain").read(key, deep=True) is not None
+
+    record = packed.store.read(key)
+    work = Work(search, study.preset, record["inputs"]["model"], record["inputs"]["data"], packed.store, "cpu")
+    monkeypatch.setattr(stages, "run", lambda work: SimpleNamespace(mask=mask))
+    assert work.mask(search) == mask
+    shutil.rmtree(packed.store.scratch(key))
+    other = WeightMask({"w": torch.arange(4096) % 2 == 0})
+    monkeypatch.setattr(stages, "run", lambda work: SimpleNamespace(mask=other))
+    with pytest.raises(CellFailed, match="comes out differently here"):
+        mask_again(work, search)
+
+
+def test_no_packs_and_no_results_are_one_line(tmp_path, capsys):
+    for arguments in (["pack", str(tmp_path / "none"), str(tmp_path / "x")], ["unpack", str(tmp_path)]):
+        assert main(arguments) == 2
+        assert capsys.readouterr().err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
