@@ -14,6 +14,7 @@ from .chapters import find_notebooks, strip_chapter
 from .compute import compute_together, needs
 from .kernels import execute_chapters
 from .pages import copy_book, fill_preset_table, read_toc, toc_files, trim_toc, write_toc
+from .pictures import shrink_pictures
 from .reuse import Kept
 
 STRICT = ("-n", "-W", "--keep-going")
@@ -96,7 +97,7 @@ def build_book(book: Path) -> Path:
 
 
 def freeze(executed: Path, book_source: Path, names: Sequence[str]) -> Path:
-    """Store executed chapters in the book's source, stripped of timings and of this machine's paths.
+    """Store executed chapters in the book's source, stripped of timings and this machine's paths, pictures made small.
 
     The page that lists the presets is brought up to date too. Returns the chapters' folder.
     """
@@ -106,7 +107,7 @@ def freeze(executed: Path, book_source: Path, names: Sequence[str]) -> Path:
     target.mkdir(exist_ok=True)
     for name in names:
         chapter = strip_chapter(nbformat.read(executed / name, as_version=4), Path.cwd())
-        nbformat.write(chapter, target / name)
+        nbformat.write(shrink_pictures(chapter), target / name)
     if (book_source / "run.md").is_file():
         fill_preset_table(book_source / "run.md")
     return target
