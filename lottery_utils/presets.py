@@ -138,6 +138,9 @@ class Limits:
     drawn: bool = False
 
 
+ALL = Limits()
+
+
 def limits_of(preset: Preset, task: str) -> Limits:
     """The limits that `preset` sets for `task`."""
     if preset.limited and task not in preset.limited:

@@ -13,10 +13,10 @@ from lottery_utils.errors import UserError
 from lottery_utils.tasks import load_task
 
 
-def line_of(name, data, **limits) -> str:
+def line_of(name, data) -> str:
     """Return the error of loading `name` from `data`; it must be one line that says what to do."""
     with pytest.raises(UserError) as caught:
-        load_task(name, str(data), **limits)
+        load_task(name, str(data))
     message = str(caught.value)
     assert "\n" not in message and "\r" not in message
     assert len(message) < 600
@@ -208,10 +208,6 @@ def test_missing_shard(rte):
     train_of(rte).rename(rte / "rte" / "train-00000-of-00002.parquet")
     assert "split train has 1 of 2 shards" in line_of("rte", rte)
 
-
-@pytest.mark.parametrize("limit", (0, -3, 1.5, True, "9"))
-def test_bad_limit(rte, limit):
-    assert "dev_limit must be a whole number above 0" in line_of("rte", rte, dev_limit=limit)
 
 
 def test_hub_cache_without_the_task(tmp_path, monkeypatch):

@@ -97,7 +97,6 @@ def act(monkeypatch, tmp_path, plan: dict, seeds=range(8), workers=3, devices=()
 
 def cast(monkeypatch, tmp_path, plan: dict, devices=()):
     """Let actors play the workers; returns their log."""
-    import subprocess
 
     log = tmp_path / "log"
     log.touch()

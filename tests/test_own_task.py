@@ -17,7 +17,7 @@ import yaml
 from lottery_utils.cli import main
 from lottery_utils.errors import UserError
 from lottery_utils.experiment.study import open_study
-from lottery_utils.presets import get_preset
+from lottery_utils.presets import Limits, get_preset
 from lottery_utils.report import tables
 from lottery_utils.taskfile import KEYS, read_task_file
 from lottery_utils.tasks.load import load_task
@@ -291,7 +291,7 @@ def test_a_definition_is_part_of_the_fingerprint_and_a_limit_makes_it_partial(tm
     kinds += [{"metrics": ["accuracy", "f1"]}, {"metrics": ["accuracy", "f1"], "main_metric": "f1"}]
     assert len({fingerprint(**change) for change in kinds}) == len(kinds)
     assert fingerprint(title="Something else") == fingerprint()
-    data = load_task("moods", describe(tmp_path, ONE), train_limit=1)
+    data = load_task("moods", describe(tmp_path, ONE), Limits(1))
     assert data.partial and "limited to the first 1 of 2 rows" in data.notes[0]
 
 

@@ -51,7 +51,7 @@ def plain_search(model, data, released):
             )
         else:
             heads, mlps = np.abs(heads).mean(0), np.abs(mlps).mean(0)
-        return normalise_heads(heads, None if released else mask.heads), mlps, (logits.argmax(1) == data.labels).mean()
+        return normalise_heads(heads), mlps, (logits.argmax(1) == data.labels).mean()
 
     good = StructuredMask.full(layers, width)
     scores = found = look(good)

@@ -9,7 +9,7 @@ from lottery_utils.models.compact import compact
 from lottery_utils.pruning.importance import importance, normalise_heads
 from lottery_utils.pruning.masks import StructuredMask
 from lottery_utils.pruning.stopping import stop_rule
-from lottery_utils.pruning.structured import _amounts, remove_lowest, structured_search
+from lottery_utils.pruning.structured import _amounts, open_ranking, remove_lowest, structured_search
 from lottery_utils.training.evaluate import predict
 
 
@@ -93,7 +93,7 @@ def test_exact_search_starts_each_phase_from_fresh_scores(setting):
     last = int(np.flatnonzero((course["phase"] <= 1) & course["passed"])[-1])
     first_of_two = int(np.flatnonzero(course["phase"] == 2)[0])
     fresh = importance(model, dev, masks_of(search)[last])
-    scores = normalise_heads(fresh.heads, course["heads"][last])
+    scores = normalise_heads(fresh.heads)
     expected = remove_lowest(course["heads"][last], scores, 1)
     assert np.array_equal(course["heads"][first_of_two], expected)
 
@@ -102,6 +102,7 @@ def test_mlp_step_is_the_papers_at_twelve_layers_and_scales_below():
     twelve = [_amounts(1, k, 12, 144, 0.1) for k in range(1, 6)]
     assert twelve == [(14, 1)] * 5
     assert [_amounts(1, k, 6, 48, 0.1)[1] for k in range(1, 7)] == [0, 1, 0, 1, 0, 1]
+    assert [_amounts(1, k, 24, 384, 0.1)[1] for k in range(1, 4)] == [1, 1, 1]
     assert _amounts(2, 1, 12, 144, 0.1) == (7, 0) and _amounts(3, 1, 12, 144, 0.1) == (0, 1)
 
 
@@ -113,12 +114,56 @@ def test_remove_lowest_never_takes_more_than_there_is():
 
 
 def test_stop_rule_near_the_majority_score():
-    assert stop_rule(0.8, 0.5, 0.9).target == pytest.approx(0.72)
+    plain = stop_rule(0.8, 0.5, 0.9)
+    assert plain.target == pytest.approx(0.72) and plain.lead == pytest.approx(0.22 / 0.3) and not plain.notes
     close = stop_rule(0.6, 0.56, 0.9)
-    assert close.target == pytest.approx(0.56 + 0.9 * 0.04) and "majority" in close.notes[0]
+    assert close.target == pytest.approx(0.56 + 0.3 * 0.04) and "majority" in close.notes[0]
+    assert close.lead == pytest.approx(0.3)
     hopeless = stop_rule(0.5, 0.56, 0.9)
     assert not hopeless.searchable and "no search" in hopeless.notes[0]
     assert stop_rule(0.5, 0.56, 0.9, released=True).target == pytest.approx(0.45)
+
+
+def test_the_stop_rule_is_the_papers_on_all_tasks_it_reports_and_moves_continuously():
+    published = {"cola": (0.560, 0.0), "mrpc": (0.835, 0.684), "rte": (0.632, 0.527), "qqp": (0.908, 0.632)}
+    for full, majority in published.values():
+        assert stop_rule(full, majority, 0.9).target == pytest.approx(0.9 * full)
+    for threshold in (0.5, 0.9, 0.98):
+        targets = np.array([stop_rule(full, 0.6, threshold).target for full in np.linspace(0.601, 1, 4000)])
+        assert (np.diff(targets) > 0).all() and np.diff(targets).max() < 2e-4
+        leads = np.array([stop_rule(full, 0.6, threshold).lead for full in np.linspace(0.601, 1, 4000)])
+        assert leads.min() == pytest.approx(threshold / 3) and (np.diff(leads) >= -1e-12).all()
+
+
+@pytest.mark.parametrize("score", ["gate", "taylor", "output", "entropy", "random"])
+def test_a_layers_last_head_can_go_before_another_layers_last_but_one(setting, score):
+    """Norms are over all heads, so a head that is alone in its layer does not have importance 1 by definition."""
+    model, dev, _, preset = setting
+    heads = np.ones((4, 4), bool)
+    with open_ranking(model, dev, replaced(preset, score=score), 7) as (passes, rank):
+        whole, _ = rank(passes.run(StructuredMask.full(4, 4)))
+        heads[1] = np.arange(4) == whole[1].argmin()
+        importances, _ = rank(passes.run(StructuredMask(heads, np.ones(4, bool))))
+    assert (importances[1] > 0).all()
+    assert np.linalg.norm(importances, axis=1) == pytest.approx(1, abs=1e-6)
+
+
+def test_without_norms_heads_are_ranked_by_the_score_itself(setting):
+    model, dev, _, preset = setting
+    whole = StructuredMask.full(4, 4)
+    with open_ranking(model, dev, replaced(preset, head_norms=False), 0) as (passes, rank):
+        raw, _ = rank(passes.run(whole))
+    np.testing.assert_allclose(raw, importance(model, dev, whole).heads, rtol=1e-6)
+
+
+def test_released_goes_on_where_heads_run_out_before_mlps(setting):
+    """The authors' scripts then take MLPs by importances measured under a mask that failed, at gate 0 too."""
+    model, dev, task, preset = setting
+    eager = replaced(preset, importance="released", head_step=0.9, threshold=0.75)
+    search = structured_search(model, dev, task, eager, 0.5)
+    course = search.trajectory
+    assert not course["heads"][-1].any() or 3 in course["phase"]
+    assert np.isfinite(course["mlp_importance"][course["phase"] < 3]).all()
 
 
 def test_a_model_not_above_majority_is_not_searched(setting):

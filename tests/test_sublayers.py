@@ -126,8 +126,8 @@ def test_first_tokens_attend_as_all_tokens_do():
     first = torch.tensor([0, 18, 36, 41, 46])
     qkv = torch.randn(51, 3 * 2 * 4, generator=torch.Generator().manual_seed(0)).requires_grad_()
     weight = torch.randn(5, 8, generator=torch.Generator().manual_seed(1))
-    whole = heads.Heads.apply(qkv, groups, 2, 0.0)[first]
-    some = heads.FirstHeads.apply(qkv[first, :8], qkv[:, 8:], groups, 2, 0.0)
+    whole = heads.Heads.apply(qkv, None, groups, 2, 0.0)[first]
+    some = heads.FirstHeads.apply(qkv[first, :8], qkv[:, 8:], None, groups, 2, 0.0)
     torch.testing.assert_close(some, whole)
     wanted, found = (torch.autograd.grad((x * weight).sum(), qkv)[0] for x in (whole, some))
     torch.testing.assert_close(found, wanted, atol=1e-6, rtol=1e-5)

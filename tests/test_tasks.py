@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lottery_utils import presets
+from lottery_utils.presets import Limits
 from lottery_utils.tasks import TASKS, Split, get_task, load_task
 from lottery_utils.tasks.load import fingerprint
 
@@ -97,8 +98,8 @@ def test_parquet_and_tsv_hold_the_same(name, tmp_path, small):
 
 @pytest.mark.parametrize("name", ("mrpc", "stsb", "mnli"))
 def test_real_parquet_as_official_tsv(name, tmp_path, shared_dir):
-    limits = {"train_limit": 400, "dev_limit": 200}
-    parquet = load_task(name, str(shared_dir / "glue"), **limits)
+    limits = Limits(400, 200)
+    parquet = load_task(name, str(shared_dir / "glue"), limits)
     columns = TASKS[name].columns
     splits = [
         {**dict(zip(columns, map(list, zip(*split.texts)))), "label": split.labels.tolist()}
@@ -141,13 +142,13 @@ def test_embedded_tasks_have_the_demos_own_sizes(name):
     assert (len(data.train), len(data.dev)) == DEMO_SIZES[name]
     assert data.notes == () and not data.partial
     assert set(np.unique(data.dev.labels)) >= set(range(TASKS[name].num_labels)) or name == "stsb"
-    limited = load_task(name, "embedded", train_limit=20)
+    limited = load_task(name, "embedded", Limits(20))
     assert limited.partial and limited.train.texts == data.train.texts[:20]
 
 
 def test_limits_take_the_first_rows_and_say_so(tmp_path, small):
     root = str(files.write_parquet_task(tmp_path, "rte", *rows("rte")))
-    whole, part = load_task("rte", root), load_task("rte", root, train_limit=3, dev_limit=5)
+    whole, part = load_task("rte", root), load_task("rte", root, Limits(3, 5))
     assert part.train.texts == whole.train.texts[:3] and part.train.labels.tolist() == [0, 1, 0]
     assert part.partial and part.notes == ("partial: train limited to the first 3 of 12 rows",)
     assert part.fingerprint != whole.fingerprint

@@ -12,10 +12,11 @@ from transformers import (
     DistilBertConfig,
     ElectraConfig,
     ModernBertConfig,
+    MPNetConfig,
     RobertaConfig,
 )
 
-FAMILIES = ("bert", "roberta", "electra", "distilbert")
+FAMILIES = ("bert", "roberta", "electra", "distilbert", "mpnet")
 PLAIN_FAMILIES = ("modernbert",)  # computed by transformers' own forward pass
 VOCABULARY = 50
 
@@ -40,6 +41,9 @@ def tiny_config(family="bert", layers=3, heads=4, hidden=32, mlp=48, num_labels=
         return RobertaConfig(**common, bos_token_id=2, eos_token_id=3)
     if family == "electra":
         return ElectraConfig(**common, embedding_size=hidden // 2)
+    if family == "mpnet":  # whose positions start after 1, whatever the padding id
+        common = {key: value for key, value in common.items() if key != "classifier_dropout"}
+        return MPNetConfig(**common | {"pad_token_id": 1}, bos_token_id=2, eos_token_id=3)
     if family == "modernbert":
         names = ("embedding_dropout", "attention_dropout", "mlp_dropout", "classifier_dropout")
         special = dict.fromkeys(("bos_token_id", "cls_token_id", "eos_token_id", "sep_token_id"), 2)
@@ -64,6 +68,7 @@ def tiny_model(family="bert", seed=0, attention="sdpa", **sizes):
     """Return a small random classifier in eval mode; its weights are large enough for every part to matter."""
     generator = torch.Generator().manual_seed(seed)
     config = tiny_config(family, **sizes)
+    attention = "eager" if family == "mpnet" else attention  # the only one it has
     with torch.random.fork_rng(devices=[]):
         model = AutoModelForSequenceClassification.from_config(config, attn_implementation=attention)
     with torch.no_grad():

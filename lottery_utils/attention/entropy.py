@@ -18,8 +18,8 @@ def entropy(view: View) -> Scores:
     """1 - H / log T for heads, MLPs as by magnitude of outputs (they attend to nothing).
 
     H is the entropy of a token's attention over the T tokens of its example, mean over tokens, then over examples: the
-    score is 0 for a head that looks everywhere alike, 1 for one that looks at a single token. Needs no labels. Raises UserError for a model whose attention is not
-    softmax(q k / sqrt(d)).
+    score is 0 for a head that looks everywhere alike, 1 for one that looks at a single token. Needs no labels. Raises
+    UserError for a model whose attention is not softmax(q k / sqrt(d)).
     """
     model, lengths = view.compact(), view.data.lengths
     heads = np.zeros(view.mask.heads.shape)

@@ -88,7 +88,7 @@ def _pack(store: Store, path: Path, records: dict[str, dict]) -> list[Finding]:
 
 
 def _cell(store: Store, address: str, records: dict[str, dict], packed: set[str] | None = None) -> list[Finding]:
-    """What there is to say of a cell, in its folder or with the files `packed`; an intact record goes into `records`."""
+    """What there is to say of a cell, in its folder or with the files `packed`; an intact one goes into `records`."""
     folder = store.folder(address)
     try:
         record = store.read(address, deep=True)

@@ -114,8 +114,9 @@ class Lean:
         if hasattr(parts, "token_type_embeddings"):
             types = parts.token_type_embeddings.weight
             x = x + (types[0] if batch.types is None else F.embedding(batch.types, types))
-        start = self.model.config.pad_token_id + 1 if self.view.family.padded_positions else 0
-        x = x + F.embedding(batch.positions + start, parts.position_embeddings.weight)
+        places = parts.position_embeddings
+        start = places.padding_idx + 1 if self.view.family.padded_positions else 0
+        x = x + F.embedding(batch.positions + start, places.weight)
         x = dropped(parts.LayerNorm(x), parts.dropout.p if parts.dropout.training else 0.0)
         project = getattr(self.model.base_model, "embeddings_project", None)
         return x if project is None else project(x)

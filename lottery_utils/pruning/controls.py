@@ -21,7 +21,8 @@ def structured_control(
 
     random: any components, as many as good keeps (`sizes="bernoulli"`: the authors' draw, so many only in
     expectation). random_layer: in each layer as many heads as good keeps there, and good's MLPs, of which a layer has
-    one: what is random is which heads, not how many in which layer. bad: the pruned components, cut down or, when too few, filled up with good ones, at random.
+    one: what is random is which heads, not how many in which layer. bad: the pruned components, cut down or, when too
+    few, filled up with good ones, at random.
     inverted: exactly what good prunes. super: good in all of `seeds` (the good masks of every seed).
     super_bad: of super's size, from components pruned in every seed, filled up at random from those that are
     no super-survivors; super_random: of super's size, from neither of these two (from super_bad's when those

@@ -41,8 +41,8 @@ def magnitude_search(
 
     The model's weights are left as found. `preset.unstructured` names another score to rank weights by; `train` and
     `seed` are for one that looks at training examples or draws. Trajectory arrays, S steps of which the first is the
-    full model: kept (S,) weights, share (S,), score (S,), passed (S,), target (1,), lead (1,) as of a structured search, head_share (S, L, H) and
-    mlp_share (S, L), the shares of each component's weights that remain.
+    full model: kept (S,) weights, share (S,), score (S,), passed (S,), target (1,) and lead (1,) as of a structured
+    search, head_share (S, L, H) and mlp_share (S, L), the shares of each component's weights that remain.
     """
     view = anatomy(model)
     parameters = view.prunable_parameters()

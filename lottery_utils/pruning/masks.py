@@ -160,7 +160,8 @@ def mask_from(content: bytes, source: str) -> StructuredMask | WeightMask:
         arrays = {name: _unpack(stored[name], shape, name) for name, shape in meta["shapes"].items()}
         kind = meta["kind"]
     except (SafetensorError, KeyError, ValueError, TypeError, RecursionError, AttributeError) as error:
-        raise UserError(f"{source} is not a mask of this project, or is damaged: {str(error).splitlines()[0]}") from None
+        line = str(error).splitlines()[0]
+        raise UserError(f"{source} is not a mask of this project, or is damaged: {line}") from None
     if kind == "structured":
         return StructuredMask(arrays["heads"], arrays["mlps"])
     return WeightMask({name: torch.from_numpy(value) for name, value in arrays.items()})

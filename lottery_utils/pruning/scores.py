@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..errors import CellFailed, UserError
+from ..errors import CellFailed
 from ..methods import function_of
 from ..models.anatomy import Anatomy, anatomy
 from ..models.compact import compact

@@ -102,7 +102,7 @@ def scorecard_table(columns: dict[str, list[Verdict]]) -> Styler:
         row = {"the paper says": claim.text, "supported if": f"{claim.measure} {region(claim)}"}
         rows.append({**row, **{title: verdict_text(verdicts[at]) for title, verdicts in columns.items()}})
     caption = (
-        "The claims in numbers: verdict, mean over tasks [95 % interval], p for either direction after Holm's correction "
+        "The claims in numbers: verdict, mean over tasks [95 % interval], p for either direction with Holm's correction "
         "over the claims that the column can test, and the number of tasks."
     )
     breaks = {"white-space": "normal", "min-width": "8em", "vertical-align": "top"}

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import UserError
-from ..presets import Limits
+from ..presets import ALL, Limits
 from ..taskfile import definition_digest, task_file
 from .glue import Task, get_task
 from .rows import RawSplit, checked_labels, checked_texts
@@ -43,7 +42,7 @@ class TaskData:
     fingerprint: str
 
 
-def load_task(name: str, data: str = "hub", limits: Limits = Limits()) -> TaskData:
+def load_task(name: str, data: str = "hub", limits: Limits = ALL) -> TaskData:
     """Return task `name` from `data`: "hub", "embedded", a directory of GLUE files, or a YAML file of own tasks.
 
     "hub" is ``nyu-mll/glue`` at a pinned revision and works offline once it is in the hub's cache. A
