@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from fuzz_common import Tally
-from fuzz_files import predictions, records, task_files, task_tables
+from fuzz_files import packs, predictions, records, task_files, task_tables
 from fuzz_models import checkpoints, masks
 from fuzz_words import command_lines, notebooks, presets
 from hypothesis import HealthCheck, Phase, given, seed, settings
@@ -23,7 +23,7 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 # (what makes the tests, share of the inputs); checkpoints take the longest
 TARGETS: tuple[tuple[Callable, float], ...] = (
     (presets, 0.2), (notebooks, 0.12), (command_lines, 0.1), (task_files, 0.16), (task_tables, 0.12), (masks, 0.14),
-    (records, 0.1), (predictions, 0.03), (checkpoints, 0.03),
+    (records, 0.1), (predictions, 0.03), (packs, 0.03), (checkpoints, 0.03),
 )  # fmt: skip
 
 SETTINGS = settings(deadline=None, database=None, suppress_health_check=list(HealthCheck))

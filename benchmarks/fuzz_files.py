@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import lzma
 import shutil
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from hypothesis import strategies as st
 from made_up_records import make_study
 from safetensors.numpy import save_file
 
+from lottery_utils.experiment.packing import pack
+from lottery_utils.experiment.packs import read_pack
 from lottery_utils.experiment.store import PREDICTIONS, RECORD, Store, _checksum
 from lottery_utils.experiment.verify import verify_store
 from lottery_utils.presets import GLUE_TASKS
@@ -178,5 +181,25 @@ def predictions(tally: Tally, folder: Path):
             store.content(address, PREDICTIONS)
             if content != kept:
                 tally.wrong("payload", "altered, and read as intact")
+
+    return test
+
+
+def packs(tally: Tally, folder: Path):
+    """Packs with damaged bytes, and such whose tar archive was damaged before it was compressed."""
+    study = make_study(folder / "folders", ("mrpc",), (1,))
+    pack(study.store, folder / "packed")
+    store, path = Store(folder / "packed"), folder / "packed" / "mrpc-1.tar.xz"
+    kept, good = path.read_bytes(), read_pack(path)
+
+    @over(st.randoms(use_true_random=False), st.booleans())
+    def test(draw, inside):
+        content = lzma.compress(bytes_damage(lzma.decompress(kept), draw)) if inside else bytes_damage(kept, draw)
+        path.write_bytes(content)
+        with tally.judged("packs"):
+            verify_store(store)
+            list(store.records())
+            if not inside and content != kept and read_pack(path) != good:
+                tally.wrong("packs", "altered, and read as intact")
 
     return test

@@ -14,7 +14,7 @@ from .files import flush
 from .packs import RECORD, Cells, pack_of, pack_paths, packed_record, read_pack, write_pack
 from .store import MASK, OPTIONAL, Damaged, Store
 
-LARGE_MASK = 1_000_000  # bytes: a mask of more, a bit a weight, stays out of packs
+LARGE_MASK = 50_000  # bytes: a mask of more has a bit a weight and stays out of packs
 
 
 @dataclass
