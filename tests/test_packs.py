@@ -15,6 +15,7 @@ import pytest
 import torch
 from made_up_records import make_study
 from safetensors.numpy import save_file
+from small_world import SETTINGS, make_model, make_task
 from test_verify import give_weights, rewrite
 
 from lottery_utils.cli import main
@@ -28,7 +29,7 @@ from lottery_utils.experiment.reading import Results
 from lottery_utils.experiment.recover import mask_again
 from lottery_utils.experiment.stage import Work
 from lottery_utils.experiment.store import CHECKPOINT, MASK, PREDICTIONS, RECORD, Store
-from lottery_utils.experiment.study import Study
+from lottery_utils.experiment.study import Study, open_study
 from lottery_utils.experiment.verify import verify_store
 from lottery_utils.pruning.masks import WeightMask
 
@@ -249,6 +250,28 @@ def test_large_masks_stay_out_and_are_made_again_where_a_cell_needs_them(study, 
     monkeypatch.setattr(stages, "run", lambda work: SimpleNamespace(mask=other))
     with pytest.raises(CellFailed, match="comes out differently here"):
         mask_again(work, search)
+
+
+def test_a_run_beside_packs_computes_what_is_missing_even_the_mask_that_stayed_out(tmp_path, monkeypatch):
+    """Weights and the mask are made again bit for bit, and the score is the one computed where they lay."""
+    overrides = {**SETTINGS, "model": str(make_model(tmp_path / "model")), "data": str(tmp_path / "data")}
+    make_task(tmp_path / "data")
+    whole = open_study("paper", ["sst2"], [1], overrides, tmp_path / "results")
+    assert whole.run(["search"], ["magnitude"], ["good"], "serial", progress=False).ok
+    monkeypatch.setattr(packing, "LARGE_MASK", 100)
+    before = pack(whole.store, tmp_path / "packed") and tree(tmp_path / "packed")
+    assert whole.run(["score"], ["magnitude"], ["good"], "serial", progress=False).ok
+    study = Study(whole.preset, tmp_path / "packed")
+    search, score = (Cell("sst2", 1, stage, "magnitude", "good") for stage in ("search", "score"))
+    assert MASK not in read_pack(tmp_path / "packed" / "sst2-1.tar.xz")[study.address(search)]
+    summary = study.run(["score"], ["magnitude"], ["good"], "serial", progress=False)
+    assert summary.ok and summary.computed == 1
+    assert [path.name for path in study.store.root.iterdir() if path.is_dir() and path.name[0] != "."] == [
+        study.address(score)
+    ]
+    assert np.array_equal(study.predictions(score)["logits"], whole.predictions(score)["logits"])
+    assert {name: (tmp_path / "packed" / name).read_bytes() for name in before} == before
+    assert pack(study.store, tmp_path / "packed").written == ["sst2-1.tar.xz"]
 
 
 def test_no_packs_and_no_results_are_one_line(tmp_path, capsys):
