@@ -76,7 +76,7 @@ def _looked_at(path: Path, look: Callable[[Path, int, int], Content]) -> Content
     try:
         about = path.stat()
         return look(path, about.st_size, about.st_mtime_ns)
-    except (OSError, EOFError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise damaged_pack(path, str(error)) from None
 
 
