@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from committed import committed
 from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
-from safetensors.numpy import load_file
+from safetensors.numpy import load
 from scipy.stats import ttest_1samp
 from small_world import SETTINGS, make_model, make_task
 from tiny import FAMILIES, PLAIN_FAMILIES, tiny_model
@@ -360,11 +361,10 @@ def test_a_chapter_with_nothing_stored_says_so_and_computes_nothing(tmp_path, mo
 
 def raw(question: str, stage: str) -> dict[tuple[str, int], dict[str, np.ndarray]]:
     found = {}
-    for path in sorted((ROOT / "records" / question).glob("*/record.json")):
-        record = json.loads(path.read_text(encoding="utf-8"))
+    for record, files in committed(question):
         if record["cell"]["stage"] == stage:
             assert record["dirty"] is False, "records of pages are made from a clean clone"
-            found[record["cell"]["task"], record["cell"]["seed"]] = load_file(path.parent / "trajectory.safetensors")
+            found[record["cell"]["task"], record["cell"]["seed"]] = load(files["trajectory.safetensors"])
     return found
 
 

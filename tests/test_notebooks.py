@@ -161,7 +161,6 @@ def test_embedded_demo_runs_notebook_02_offline(tmp_path):
 def test_notebook_05_shows_the_stored_records_and_computes_nothing(tmp_path):
     """Neither the model nor the data are at hand, and the store is not touched."""
     before = sorted(path.relative_to(ROOT) for path in (ROOT / "records").rglob("*"))
-    assert not any(path.name == "model.safetensors" for path in before), "records are committed without weights"
     out = tmp_path / "out.ipynb"
     papermill.execute_notebook(
         str(ROOT / "notebooks" / "05_laptop.ipynb"), str(out), progress_bar=False, cwd=str(ROOT)

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
+from committed import committed
+from safetensors.numpy import load
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORDS = ROOT / "records" / "methods"
@@ -23,14 +24,13 @@ STUDENT = {2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306}
 def read(study):
     """(method, way, task, seed) to (record, arrays) of the curves in the files."""
     found = {}
-    for path in (RECORDS / study).glob("*/record.json"):
-        record = json.loads(path.read_text())
+    for record, files in committed(f"methods/{study}"):
         cell = record["cell"]
         if cell["stage"] == "curve":
             way = record["inputs"]["settings"].get(SETTING[cell["method"]], WAYS[cell["method"]].split()[0])
             key = (cell["method"], way, cell["task"], cell["seed"])
             assert key not in found
-            found[key] = record, load_file(path.with_name("trajectory.safetensors"))
+            found[key] = record, load(files["trajectory.safetensors"])
     return found
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from safetensors.numpy import load_file
+from committed import committed
+from safetensors.numpy import load
 from scipy.stats import spearmanr, ttest_1samp
 
 from lottery_utils.analysis import selection, sums
@@ -33,10 +34,9 @@ def study(question: str, preset: str = "demo"):
 
 
 @lru_cache
-def raw(question: str, preset: str = "demo") -> list[tuple[dict, Path]]:
-    """Every record of a question as parsed JSON, and its folder."""
-    paths = sorted((ROOT / "records" / question / preset).glob("*/record.json"))
-    return [(json.loads(path.read_text(encoding="utf-8")), path.parent) for path in paths]
+def raw(question: str, preset: str = "demo") -> list[tuple[dict, dict[str, bytes]]]:
+    """Every record of a question as parsed JSON, and the files of its cell."""
+    return committed(f"{question}/{preset}")
 
 
 @lru_cache
@@ -73,9 +73,9 @@ def same(effect: Effect, wanted: tuple[float, float, float]) -> None:
 @pytest.mark.parametrize("preset", ["demo", "laptop"])
 def test_correlations_with_the_exact_order(preset):
     found, wanted = sums.full_model(study("importance", preset)), {}
-    for record, folder in raw("importance", preset):
+    for record, files in raw("importance", preset):
         if record["cell"]["stage"] == "importance":
-            arrays = load_file(folder / "trajectory.safetensors")
+            arrays = load(files["trajectory.safetensors"])
             place = arrays["batches"].tolist().index(64)
             vectors = [arrays["exact_heads"].astype(float), arrays["running_heads"][place, 0].astype(float)]
             flat = [np.concatenate([layer / np.sqrt((layer**2).sum()) for layer in one]) for one in vectors]
@@ -90,9 +90,9 @@ def test_correlations_with_the_exact_order(preset):
 
 
 def test_batches_of_one_are_exact_in_the_records():
-    for record, folder in raw("importance"):
+    for record, files in raw("importance"):
         if record["cell"]["stage"] == "importance":
-            arrays = load_file(folder / "trajectory.safetensors")
+            arrays = load(files["trajectory.safetensors"])
             np.testing.assert_allclose(arrays["batched_heads"][0, 3], arrays["exact_heads"], rtol=1e-5)
             np.testing.assert_allclose(arrays["running_heads"][-1, 2], arrays["batched_heads"][-1, 0], rtol=1e-5)
 
@@ -100,11 +100,11 @@ def test_batches_of_one_are_exact_in_the_records():
 @pytest.mark.parametrize("preset", ["demo", "laptop"])
 def test_sizes_and_masks_of_the_rules(preset):
     shares, masks = {}, {}
-    for record, folder in raw("importance", preset):
+    for record, files in raw("importance", preset):
         if record["cell"]["stage"] == "search" and not record["degenerate"]:
             key = (json.dumps(record["inputs"]["settings"]), record["cell"]["task"], record["cell"]["seed"])
             shares[key] = record["shares"]["prunable"]
-            course = load_file(folder / "trajectory.safetensors")
+            course = load(files["trajectory.safetensors"])
             masks[key] = course["heads"][np.flatnonzero(course["passed"])[-1]].astype(bool)
     exact, running = json.dumps({}), json.dumps({"importance": "running"})
     pairs = [key[1:] for key in shares if key[0] == running and (exact, *key[1:]) in shares]
@@ -154,14 +154,14 @@ def test_scores_of_good_and_bad_ones_with_the_real_bert(stage):
 def test_scores_on_the_half_that_chose_and_on_the_other():
     found = halved()
     full, seen, unseen = {}, {}, {}
-    for record, folder in raw("selection"):
+    for record, files in raw("selection"):
         cell = record["cell"]
         chooser = record["inputs"]["settings"].get("selection")
         key = (cell["task"], cell["seed"])
         if key[0] in (REGRESSION, CORRELATION):
             continue
         if cell["stage"] == "finetune" and "held_out" not in record["inputs"]["settings"]:
-            arrays = load_file(folder / "predictions.safetensors")
+            arrays = load(files["predictions.safetensors"])
             right = arrays["predictions"] == arrays["labels"]
             full[key] = [right[rows].mean() for rows in halves(key[0], len(right))]
         elif cell["stage"] == "search" and chooser in ("half", "other_half") and cell["method"] == "structured":
@@ -247,9 +247,9 @@ def test_picks_are_the_lowest_and_ranks_are_within_layers():
 def test_agreement_of_seeds_in_the_full_model():
     found = sums.between_seeds(study("importance"))
     vectors: dict[str, list] = {}
-    for record, folder in raw("importance"):
+    for record, files in raw("importance"):
         if record["cell"]["stage"] == "importance":
-            heads = load_file(folder / "trajectory.safetensors")["exact_heads"].astype(float)
+            heads = load(files["trajectory.safetensors"])["exact_heads"].astype(float)
             heads = (heads / np.linalg.norm(heads, axis=1, keepdims=True)).ravel()
             vectors.setdefault(record["cell"]["task"], []).append(heads)
     wanted = {t: np.mean([spearmanr(*pair)[0] for pair in combinations(own, 2)]) for t, own in vectors.items()}

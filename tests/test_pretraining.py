@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import papermill
 import pytest
+from committed import committed
 from made_up_records import full_score, make_study
 from scipy.stats import ttest_1samp
 
@@ -313,11 +314,11 @@ def test_notebook_17_shows_the_stored_records_and_computes_nothing(tmp_path):
 
 def test_what_the_page_says_follows_from_the_records_by_other_code():
     """Differences paired by task and seed from the JSON files, with scipy's t-test and Holm's steps done here."""
-    paths = sorted((ROOT / "records" / "pretraining").glob("*/record.json"))
-    if not paths:
+    cells = committed("pretraining")
+    if not cells:
         pytest.skip("no records of pre-trainings are here")
     scores = {}
-    for record in (json.loads(path.read_text()) for path in paths):
+    for record, _ in cells:
         cell, how = record["cell"], {"finetune": "", "score": "pruned", "retrain": "retrained"}
         whole = cell["stage"] != "finetune" and record["shares"]["prunable"] == 1
         if cell["stage"] in how and not record["degenerate"] and not whole and cell["task"] != "wnli":
