@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from lottery_utils.errors import UserError
-from lottery_utils.tasks import load_task
+from lottery_utils.tasks.load import load_task
 
 
 def line_of(name, data) -> str:

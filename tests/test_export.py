@@ -126,12 +126,10 @@ def test_nothing_is_overwritten_and_a_failure_leaves_nothing(study, tmp_path, mo
 
 def test_a_place_that_takes_no_folder_is_a_user_error(study, tmp_path):
     (tmp_path / "file").write_text("x")
-    (tmp_path / "link").symlink_to("nowhere")
-    refusals = [("x" * 300, "no path"), ("a\0b", "no path"), ("file/x", "cannot be made"), ("link", "a link to")]
-    for place, said in refusals:
+    for place, said in [("x" * 300, "no path"), ("a\0b", "no path"), ("file/x", "cannot be made")]:
         with pytest.raises(UserError, match=said):
             export_cell(study, study.cells(["finetune"])[0], tmp_path / place)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "link"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from lottery_utils import presets
 from lottery_utils.presets import Limits
-from lottery_utils.tasks import TASKS, Split, get_task, load_task
-from lottery_utils.tasks.load import fingerprint
+from lottery_utils.tasks.glue import TASKS, get_task
+from lottery_utils.tasks.load import Split, fingerprint, load_task
 
 # restated from the dataset card of nyu-mll/glue
 OFFICIAL = {
@@ -118,7 +118,7 @@ def test_hub_from_a_prepared_cache_without_network(name, tmp_path):
     # a folder of that name must not be taken for the data set
     files.write_parquet_task(tmp_path / "glue", name, *(files.example_rows(name, 3, start=50),) * 2)
     code = (
-        "import json; from lottery_utils.tasks import load_task; "
+        "import json; from lottery_utils.tasks.load import load_task; "
         f"d = load_task({name!r}); print(json.dumps([d.fingerprint, d.source, d.partial, d.notes]))"
     )
     root = str(Path(__file__).resolve().parents[1])

@@ -56,8 +56,6 @@ def export_cell(study: Study, cell: Cell, folder: str | Path, onnx: bool = False
     """
     folder = Path(folder)
     usable_path("folder", str(folder))
-    if folder.is_symlink() and not folder.exists():
-        raise UserError(f"{folder} is a link to nothing; give a new folder")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} exists already and is not empty; give a new folder, nothing is overwritten")
     if onnx:

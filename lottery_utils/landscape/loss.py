@@ -68,12 +68,3 @@ def path(one: nn.Module, other: nn.Module, examples: Encoded, points=POINTS) -> 
         for name, p in mine.items():
             p.copy_(before[name])
     return found
-
-
-def barrier(losses: np.ndarray, points=POINTS) -> float:
-    """How far the loss on a path rises above the straight line between its ends, at most; 0 when it never does.
-
-    The error barrier of Frankle et al. (2020, arXiv 1912.05671), measured on the loss.
-    """
-    t = np.asarray(points)
-    return float((losses - ((1 - t) * losses[0] + t * losses[-1])).max())

@@ -16,6 +16,7 @@ from matplotlib.lines import Line2D
 from ..analysis.pretraining import BAD, FULL, GOOD, RANDOM, WITHIN, Effect, parted
 from ..errors import UserError
 from ..tasks.corpora import CORPORA
+from .stored import here_or_above
 from .style import COLOURS, GRID, METRIC_NAMES, NAMES, TEXT, WIDTH, empty_figure, legend_below, panels
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def pretraining_studies(preset: str, folder: str | Path, overrides: dict | str |
     """
     from ..experiment.study import Study, open_study
 
-    base = open_study(preset, overrides=overrides, results_dir=found_folder(folder))
+    base = open_study(preset, overrides=overrides, results_dir=here_or_above(folder))
     cells: dict[str, list[dict]] = {}
     for record in base.store.records():
         cells.setdefault(record["source"].get("model"), []).append(record["cell"])
@@ -73,7 +74,7 @@ def _place(name: str) -> tuple[int, int]:
 
 def models_in(folder: str | Path = WEIGHTS) -> list[str]:
     """Names of the pre-trained models in a folder, in order."""
-    there = (path.parent.name for path in found_folder(folder).glob("*/config.json"))
+    there = (path.parent.name for path in here_or_above(folder).glob("*/config.json"))
     return sorted((name for name in there if parted(name)), key=_place)
 
 
@@ -81,15 +82,9 @@ def _changes(overrides: dict | str | None) -> dict:
     return json.loads(overrides) if isinstance(overrides, str) and overrides.strip() else dict(overrides or {})
 
 
-def found_folder(folder: str | Path) -> Path:
-    """`folder` as it lies here or in the nearest folder above; unchanged when it is nowhere."""
-    here = Path.cwd()
-    return next((place / folder for place in (here, *here.parents) if (place / folder).is_dir()), Path(folder))
-
-
 def pretraining_logs(folder: str | Path = WEIGHTS) -> dict[str, dict]:
     """What was written while pre-training, by model; those that are not at hand are left out."""
-    paths = {name: found_folder(folder) / name / "pretrain_log.json" for name in models_in(folder)}
+    paths = {name: here_or_above(folder) / name / "pretrain_log.json" for name in models_in(folder)}
     return {name: json.loads(path.read_text(encoding="utf-8")) for name, path in paths.items() if path.is_file()}
 
 

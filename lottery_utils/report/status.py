@@ -16,6 +16,7 @@ from ..presets import PRESETS
 from .compute import needs
 from .footprint import by_stage, cost_texts, costs
 from .glue import listed
+from .stored import here_or_above
 from .style import METHOD_NAMES
 from .tables import GAP, dressed
 
@@ -25,9 +26,7 @@ if TYPE_CHECKING:
 
 def stores(results_dir: str | Path, records: str = "records") -> list[Path]:
     """The folder of this run's results, then those that came with the repository, looked for here and above."""
-    here = Path.cwd()
-    came_with = next((place / records for place in (here, *here.parents) if (place / records).is_dir()), None)
-    return [Path(results_dir), *(sorted(p for p in came_with.iterdir() if p.is_dir()) if came_with else [])]
+    return [Path(results_dir), *sorted(path for path in here_or_above(records).glob("*") if path.is_dir())]
 
 
 def stored(folders: Iterable[Path]) -> pd.DataFrame:
@@ -115,9 +114,7 @@ def commits(rows: pd.DataFrame, most: int = 3) -> str:
 
 def chapter_status(parameters: dict, folder: str = "notebooks") -> Styler:
     """A row a chapter: the cells it needs under `parameters`, how many are stored, what they took, what failed."""
-    here = Path.cwd()
-    place = next((p / folder for p in (here, *here.parents) if (p / folder).is_dir()), None)
-    shown = [_chapter(path, parameters) for path in sorted(place.glob("*.ipynb"))] if place else []
+    shown = [_chapter(path, parameters) for path in sorted(here_or_above(folder).glob("*.ipynb"))]
     frame = pd.DataFrame(shown, columns=["chapter", "cells", "stored", "failed", "time", "last computed"])
     caption = "What each chapter needs of this run. Cells that several need are counted in each."
     return dressed(frame, caption, "status-chapters")

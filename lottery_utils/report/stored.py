@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from ..experiment.study import Study
 
 
+def here_or_above(folder: str | Path) -> Path:
+    """`folder` as it lies here or in the nearest folder above; unchanged when it is nowhere."""
+    here = Path.cwd()
+    return next((place / folder for place in (here, *here.parents) if (place / folder).is_dir()), Path(folder))
+
+
 def stored_study(preset: str, folder: str | Path, overrides: dict | str | None = None) -> Study:
     """The study of `preset` whose records lie in `folder`, looked for here and in the folders above.
 

@@ -114,15 +114,3 @@ def _nested(rng: Random, length: int, phase: str) -> list[str]:
             open_ones.append(rng.choices(names, cum_weights=sums)[0])
             line.append(open_ones[-1])
     return line + [rest] * (length - even)
-
-
-def balanced(line: Iterable[str]) -> bool:
-    """Whether the words, without those that are no bracket, are a string of properly nested brackets."""
-    types, rest = brackets()
-    open_ones = []
-    for word in line:
-        if word in types:
-            open_ones.append(word)
-        elif word != rest and (not open_ones or types[open_ones.pop()] != word):
-            return False
-    return not open_ones
