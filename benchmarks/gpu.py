@@ -75,7 +75,7 @@ def shared(options, setting, parts) -> dict[str, float]:
     ratio, ours, peer = ratios[task]
     common.report(
         options, "gpu-finetune-shared", ours, peer, "examples/s", ratio=ratio, rows=rows,
-        what=f"the best of the rows for {task}, the task with the least ratio; all runs together",
+        what=f"the best of the rows for {task}, the task with the least ratio; all processes together",
         than="HF Trainer, one run",
     )  # fmt: skip
     return found

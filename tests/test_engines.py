@@ -48,7 +48,7 @@ class Bar:
     def start(self, cell):
         pass
 
-    def finish(self, cell, answer):
+    def finish(self, cell):
         pass
 
     def refresh(self):

@@ -77,7 +77,7 @@ def run_schedule(
             schedule.finish(cell)
             summary.computed += answer["status"] == "computed"
             summary.done += answer["status"] == "done"
-        bar.finish(cell, answer)
+        bar.finish(cell)
 
     try:
         if engine == "serial":

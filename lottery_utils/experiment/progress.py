@@ -35,7 +35,7 @@ class Bar:
         self.cell = cell.name
         self._describe()
 
-    def finish(self, cell: Cell, answer: dict) -> None:
+    def finish(self, cell: Cell) -> None:
         """Advance by a cell's estimated cost, and by that of the cells it blocks when it failed."""
         self.cells += 1
         ahead = self.bar.n + self.schedule.cost[cell] + self.schedule.lost.get(cell, 0.0)

@@ -57,7 +57,7 @@ def write_tables(imported: Imported, out: str | Path) -> Path:
     if out.exists() and not out.is_dir():
         raise UserError(f"{out} is a file; --out must name a folder")
     texts = {f"{name}.csv": table.to_csv(index=False, lineterminator="\n") for name, table in imported.tables.items()}
-    texts[NOTES] = notes(imported)
+    texts[NOTES] = notes()
     try:
         out.mkdir(parents=True, exist_ok=True)
         taken = [name for name in texts if (out / name).exists()]
@@ -71,7 +71,7 @@ def write_tables(imported: Imported, out: str | Path) -> Path:
     return out
 
 
-def notes(imported: Imported) -> str:
+def notes() -> str:
     """What the tables are, and what the footprint cannot know."""
     head = "Tables computed from the raw files of the authors' release (github.com/sai-prasanna/bert-experiments).\n"
     head += "Layers and heads count from 0; deviations are over seeds, n-1, except std_pop, which is stored so.\n"
