@@ -1,5 +1,4 @@
-"""Worker processes of the local engine: each on one thread and one device, started at its first cell.
-"""
+"""Worker processes of the local engine: each on one thread and one device, started at its first cell."""
 
 from __future__ import annotations
 

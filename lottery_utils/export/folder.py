@@ -51,8 +51,7 @@ def export_cell(study: Study, cell: Cell, folder: str | Path, onnx: bool = False
     The folder itself is a transformers checkpoint (dense, zeros where something was pruned) with tokenizer and
     model card; `compact/`, where components were pruned, is the smaller model for `lottery_utils.load_compact`;
     `mask.safetensors` is the mask; `model.onnx` the smallest form, if asked for. Each form is loaded again and
-    compared before the folder appears. Raises UserError for a cell without a model, or a
-    folder that holds something.
+    compared before the folder appears. Raises UserError for a cell without a model, or a folder that holds something.
     """
     folder = Path(folder)
     usable_path("folder", str(folder))
