@@ -65,6 +65,7 @@ def run(options: argparse.Namespace) -> int:
 
 def status(options: argparse.Namespace) -> int:
     """Print the grid and what failed."""
+    from .experiment.earlier import EARLIER_VERSION
     from .experiment.tables import gap_lines, status_lines
 
     study = _study(options)
@@ -79,6 +80,8 @@ def status(options: argparse.Namespace) -> int:
         print("'lottery run --retry-failed' with the same arguments tries failed cells again")
     if old := study.store.old_protocols():
         print(f"{old} cells of older protocol versions are kept, and not used; 'lottery verify' lists them")
+    if earlier := len(study.earlier()):
+        print(f"{earlier} cells are kept, and not used: {EARLIER_VERSION}; 'lottery verify' lists them")
     return 0
 
 
@@ -134,11 +137,16 @@ def gc(options: argparse.Namespace) -> int:
 
 def show(options: argparse.Namespace) -> int:
     """Print a record, or what an address was made of."""
+    from .experiment.earlier import EARLIER_VERSION, earlier_addresses, version_note
     from .experiment.files import dump
+    from .experiment.store import Store
 
     if options.why is not None:
         return _why(options)
-    print(dump(_find(options, options.cell)), end="")
+    record = _find(options, options.cell)
+    if record["address"] in earlier_addresses(Store(options.results).records()):
+        print(f"{record['address']}: {EARLIER_VERSION} ({version_note(record)})", file=sys.stderr)
+    print(dump(record), end="")
     return 0
 
 

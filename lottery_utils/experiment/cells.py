@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from ..errors import UserError, shown
+from ..landscape.names import SUBNETWORKS as COMPARED
 from ..presets import GLUE_TASKS, METHODS, SUBNETWORKS, Preset
 
 STAGES = ("finetune", "baseline", "search", "control", "score", "retrain", "retrain_longer", "attention", "importance")
@@ -169,7 +170,7 @@ def _compared(task: str, method: str, seeds: tuple[int, ...]) -> tuple[Cell, ...
     """Of each seed the full model, and mask and retraining of the good, random and bad subnetworks."""
     cells: list[Cell] = []
     for seed in seeds:
-        retrained = [Cell(task, seed, "retrain", method, name) for name in MAGNITUDE_SUBNETWORKS]
+        retrained = [Cell(task, seed, "retrain", method, name) for name in COMPARED]
         cells += [full(task, seed), *map(mask_source, retrained), *retrained]
     return tuple(cells)
 

@@ -101,8 +101,13 @@ def inputs(cell: Cell, preset: Preset, model: str, data: str, versions: Versions
     settings |= {kind: own_print(settings[kind]) for kind in OWN_METHODS if is_own(settings.get(kind))}
     content["settings"] = {k: v for k, v in settings.items() if v != DEFAULTS[k]}
     content["upstream"] = [address(c, preset, model, data, versions) for c in upstream(cell, preset.seeds)]
-    numbered = {name: n for name, n in versions._asdict().items() if n > 1 and _is_touched(name, cell, preset)}
+    numbered = versions_of(cell, preset, versions)
     return content | ({"versions": numbered} if numbered else {})
+
+
+def versions_of(cell: Cell, preset: Preset, versions: Versions = PRESENT) -> dict[str, int]:
+    """The versions above 1 that are part of making a cell itself; those of the cells it reads are in its upstream."""
+    return {name: n for name, n in versions._asdict().items() if n > 1 and _is_touched(name, cell, preset)}
 
 
 def _is_touched(version: str, cell: Cell, preset: Preset) -> bool:

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Collection
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib import metadata
@@ -81,11 +82,12 @@ def _model(preset: Preset, records: list[dict]) -> str:
     return name_of_record(used[-1]) if used else model_name(preset.model)
 
 
-def summary(preset: Preset, records: list[dict]) -> dict:
+def summary(preset: Preset, records: list[dict], earlier: Collection[str] = ()) -> dict:
     """Where finished cells came from: preset, device(s), dates, versions, commits, data, seconds and energy in all.
 
     seeds are those that have a record, the preset's where there is none. energy_kwh and co2_kg are sums over the
-    `measured` cells (None when there is none), `energy_how` says how.
+    `measured` cells (None when there is none), `energy_how` says how. `earlier` are the addresses of records that an
+    earlier version of the rules made; of the cells so many are.
     """
     measured = [r for r in records if r.get("energy_kwh") is not None]
     versions: dict[str, list[str]] = {}
@@ -102,6 +104,7 @@ def summary(preset: Preset, records: list[dict]) -> dict:
         "tasks": list(preset.tasks),
         "seeds": [seed for seed in preset.seeds if seed in seeds] or list(preset.seeds),
         "cells": len(records),
+        "earlier": sum(record["address"] in earlier for record in records),
         "devices": sorted({r["device"] for r in records}),
         "started": min((r["started"] for r in records), default=None),
         "ended": max((r["ended"] for r in records), default=None),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,9 @@ from ..presets import METHODS, SUBNETWORKS, Preset
 from ..tasks.registry import meet, task_of_record
 from .cells import BASELINES, STAGES, Cell, mask_source, parse_cell, plan
 from .claims import is_claimed
+from .earlier import earlier_addresses
 from .fingerprints import Fingerprints
-from .identity import address, inputs
+from .identity import EARLIER, PRESENT, Versions, address, inputs
 from .store import LEVELS, MASK, PREDICTIONS, TRAJECTORY, Damaged, Store
 
 if TYPE_CHECKING:
@@ -26,7 +28,10 @@ class Results:
     """The cells of `preset` and what of them lies in `results_dir`; nothing is read before it is asked for."""
 
     def __init__(self, preset: Preset, results_dir: str | Path = "results", stored: bool = False):
-        """With `stored` the records are believed about model and data, see `Fingerprints`."""
+        """With `stored` the records are believed about model and data, see `Fingerprints`, and nothing is added to them.
+
+        Then a cell that is stored as an earlier version of the rules made it, and not as today's would, is shown as that.
+        """
         self.preset, self.stored = preset, stored
         self.store = Store(results_dir)
         self._prints = Fingerprints(preset, self.store, reading=True, stored=stored)
@@ -43,12 +48,27 @@ class Results:
     def address(self, cell: Cell | str) -> str:
         """Address of a cell (or of a cell's name) in this study."""
         cell = self._cell(cell)
-        return address(cell, self.preset, self._prints.model(), self._prints.data(cell.task))
+        return self._address(cell, self._stored_as(cell) or PRESENT)
 
     def inputs(self, cell: Cell | str) -> dict:
         """Everything the address of a cell is made of, see `identity.inputs`."""
         cell = self._cell(cell)
-        return inputs(cell, self.preset, self._prints.model(), self._prints.data(cell.task))
+        versions = self._stored_as(cell) or PRESENT
+        return inputs(cell, self.preset, self._prints.model(), self._prints.data(cell.task), versions)
+
+    def _address(self, cell: Cell, versions: Versions) -> str:
+        return address(cell, self.preset, self._prints.model(), self._prints.data(cell.task), versions)
+
+    def _stored_as(self, cell: Cell) -> Versions | None:
+        """The latest versions of the rules as which a stored study has a cell; None where there is none."""
+        if not self.stored:
+            return None
+        return next((v for v in (PRESENT, *EARLIER) if self._address(cell, v) in self._names), None)
+
+    @cached_property
+    def _names(self) -> set[str]:
+        """What lies in the store of a stored study, to which nothing is added."""
+        return self.store.names()
 
     def record(self, cell: Cell | str) -> dict | None:
         """The record of a cell; None when it is not stored, or damaged (which is said on standard error)."""
@@ -64,7 +84,9 @@ class Results:
     def mask(self, cell: Cell | str):
         """The mask a cell found or ran under (StructuredMask or WeightMask); None when it is not stored."""
         cell = self._cell(cell)
-        content = self._content(cell if cell.stage in ("search", "control") else mask_source(cell), MASK)
+        source = cell if cell.stage in ("search", "control") else mask_source(cell)
+        versions = self._stored_as(cell) or self._stored_as(source) or PRESENT
+        content = self._content(self._address(source, versions), MASK)
         if content is None:
             return None
         from ..pruning.masks import mask_from
@@ -86,12 +108,12 @@ class Results:
     def _arrays(self, cell: Cell | str, name: str) -> dict[str, np.ndarray] | None:
         from safetensors.numpy import load
 
-        content = self._content(cell, name)
+        content = self._content(self.address(cell), name)
         return None if content is None else load(content)
 
-    def _content(self, cell: Cell | str, name: str) -> bytes | None:
+    def _content(self, key: str, name: str) -> bytes | None:
         try:
-            return self.store.content(self.address(cell), name)
+            return self.store.content(key, name)
         except KeyError:
             return None
         except Damaged as damage:
@@ -110,6 +132,18 @@ class Results:
         if self.stored:
             return list(self.store.records())
         return [record for cell in self._everything() if (record := self.record(cell)) is not None]
+
+    def earlier(self) -> set[str]:
+        """Addresses of stored records that an earlier version of the rules made: today's code would not make them again.
+
+        Of all studies in the store; of this one also where what such a record was made from is not stored.
+        """
+        there = self.store.names()
+        earlier = earlier_addresses(self.store.records())
+        for cell in self._everything():
+            today = self._address(cell, PRESENT)
+            earlier |= {key for v in EARLIER if (key := self._address(cell, v)) != today and key in there}
+        return earlier
 
     def table(self, stages: Names = None, methods: Names = None, subnetworks: Names = None) -> pd.DataFrame:
         """One row for each finished cell, by default of every kind there is; see `tables.COLUMNS`."""
@@ -169,7 +203,7 @@ class Results:
         """Where the finished cells came from, see `provenance.summary`."""
         from .provenance import summary
 
-        return summary(self.preset, self.records())
+        return summary(self.preset, self.records(), self.earlier() if self.stored else ())
 
     def _cell(self, cell: Cell | str) -> Cell:
         return parse_cell(cell, self.preset.tasks) if isinstance(cell, str) else cell

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ..errors import UserError, one_line
 from .claims import is_stale
+from .earlier import earlier_addresses, version_note
 from .files import sha256
 from .fingerprints import CACHE
 from .identity import PROTOCOL
@@ -21,6 +22,7 @@ KINDS = {
     "damaged pack": "get it back as it was, or remove it",
     "half-written": "a run that needs it sets it aside and computes it again",
     "done": "intact",
+    "earlier version": "intact and shown; not reproducible by today's code, and no run uses it",
     "old protocol": f"kept and never used: the present version is {PROTOCOL}",
     "orphan": "intact, but a cell it was made from is not stored",
     "set aside": "damaged once; look at it or delete it",
@@ -31,6 +33,7 @@ KINDS = {
     "foreign": "not of this project; left alone",
 }
 BAD = ("damaged", "damaged pack", "half-written")
+CELLS = ("done", "earlier version", "old protocol", *BAD)
 NAMED = re.compile(r".+-\d+-[0-9a-f]{10}")  # how the address of a cell ends: its seed and a hash
 OWN = (".staging", ".claims", ".failures", ".scratch")
 
@@ -62,11 +65,22 @@ def verify_store(store: Store) -> list[Finding]:
             found.append(Finding("foreign", path.name))
         else:
             found += _cell(store, path.name, records)
+    found += _intact(records)
+    return found + _notes(store, records)
+
+
+def _intact(records: dict[str, dict]) -> list[Finding]:
+    """What there is to say of intact cells of the present protocol."""
+    found, earlier = [], earlier_addresses(records.values())
     for address, record in records.items():
+        if address in earlier:
+            found.append(Finding("earlier version", address, version_note(record)))
+        else:
+            found.append(Finding("done", address))
         lost = [key for key in record["upstream"].values() if key not in records]
         if lost:
             found.append(Finding("orphan", address, f"lacks {', '.join(sorted(lost))}"))
-    return found + _notes(store, records)
+    return found
 
 
 def _is_cell(folder: Path) -> bool:
@@ -99,11 +113,11 @@ def _cell(store: Store, address: str, records: dict[str, dict], packed: set[str]
                 raise Damaged(f"{address}: {name} does not match its checksum")
     except Damaged as damage:
         return [Finding("half-written" if damage.half else "damaged", address, str(damage).partition(": ")[2])]
+    found = []
     if record["protocol"] != PROTOCOL:
-        found = [Finding("old protocol", address, f"protocol {record['protocol']}")]
+        found.append(Finding("old protocol", address, f"protocol {record['protocol']}"))
     else:
         records[address] = record
-        found = [Finding("done", address)]
     for name in sorted(os.listdir(folder) if packed is None else packed):
         if name != RECORD and name not in record["files"]:
             kind = "leftover" if name.startswith(f"{CHECKPOINT}.damaged-") else "foreign"
@@ -146,4 +160,4 @@ def verify_lines(found: list[Finding], root: Path) -> list[str]:
     lines += [f"{count:6d} {kind}: {KINDS[kind]}" for kind, count in counts.items() if count]
     bad = sum(counts[kind] for kind in BAD)
     verdict = f"{bad} damaged" if bad else "nothing is damaged" if found else "empty"
-    return [*lines, f"{root}: {counts['done'] + bad + counts['old protocol']} cells, {verdict}"]
+    return [*lines, f"{root}: {sum(counts[kind] for kind in CELLS)} cells, {verdict}"]

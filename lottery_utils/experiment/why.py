@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .cells import Cell
-from .identity import DEFAULTS, settings_of
+from .identity import DEFAULTS, Versions, settings_of
 from .store import Damaged, Store
 
 
@@ -65,7 +65,8 @@ def _differences(one: dict, other: dict, store: Store, indent: str) -> list[str]
 
 
 def _defaults(inputs: dict) -> dict[str, str]:
-    return {f"settings.{name}": repr(DEFAULTS[name]) for name in settings_of(Cell(**inputs["cell"]))}
+    settings = {f"settings.{name}": repr(DEFAULTS[name]) for name in settings_of(Cell(**inputs["cell"]))}
+    return settings | {f"versions.{name}": "1" for name in Versions._fields}
 
 
 def _flat(inputs: dict) -> dict[str, str]:

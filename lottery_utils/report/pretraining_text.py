@@ -13,6 +13,7 @@ from ..analysis.methods import MARGIN
 from ..analysis.pretraining import LEFT_OUT, WITHIN, Effect, parted
 from ..tasks.registry import shown_task
 from .glue import listed
+from .sentences import earlier_clause
 from .style import METHOD_NAMES
 from .tables import GAP
 
@@ -45,6 +46,9 @@ def run_sentence(studies: Mapping[str, Study], logs: Mapping[str, dict]) -> str:
         steps = listed(sorted({f"{log['step']:,}" for log in trained}))
         spent = sum(log["cpu_seconds"] for log in trained) / 60
         parts.append(f"{_runs(logs)}, {steps} steps each, {spent:.0f} minutes of CPU time in all")
+    earlier = first.earlier()
+    addresses = [record["address"] for own in records.values() for record in own]
+    parts += earlier_clause(sum(address in earlier for address in addresses), len(addresses))
     parts.append(f"{minutes:.0f} minutes for all fine-tuning, searching and retraining, one thread of a shared machine")
     return "; ".join(parts)
 

@@ -37,9 +37,18 @@ def run_on(study: Study) -> str:
     parts += found["devices"]
     dates = dict.fromkeys(found[key][:10] for key in ("started", "ended") if found[key])
     parts.append("computed " + " to ".join(dates) if dates else "nothing computed yet")
+    parts += earlier_clause(found["earlier"], found["cells"])
     if found["partial"]:
         parts.append(f"partial data for {listed([shown_task(name).title for name in found['partial']])}")
     return "; ".join(parts)
+
+
+def earlier_clause(earlier: int, cells: int) -> list[str]:
+    """What a line on provenance adds where `earlier` of `cells` records are of an earlier version of the rules."""
+    if not earlier:
+        return []
+    count = f"all {cells:,} records are" if earlier == cells else f"{earlier:,} of {cells:,} records are"
+    return [f"{count} of an earlier version of the rules, which today's code does not reproduce"]
 
 
 def gap_sentence(study: Study, method: str) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from ..errors import UserError
+from ..experiment.earlier import earlier_addresses
 from ..experiment.progress import span
 from ..experiment.store import Store
 from ..presets import PRESETS
@@ -17,6 +18,7 @@ from .compute import needs
 from .footprint import by_stage, cost_texts, costs
 from .glue import listed
 from .stored import here_or_above
+from .sentences import earlier_clause
 from .style import METHOD_NAMES
 from .tables import GAP, dressed
 
@@ -30,15 +32,22 @@ def stores(results_dir: str | Path, records: str = "records") -> list[Path]:
 
 
 def stored(folders: Iterable[Path]) -> pd.DataFrame:
-    """`footprint.costs` of all records in `folders`, with `store`: the preset, and the folder if several have it.
+    """`footprint.costs` of all records in `folders`, with `earlier`, and `store`: preset, and folder if several have it.
 
     A folder is a store or, as some that came with the repository, holds one for each preset.
     """
     places = [(folder.name, place) for folder in folders for place in (folder, *(folder / name for name in PRESETS))]
-    parts = [costs(Store(place).records()).assign(store=name) for name, place in places]
+    records = {place: list(Store(place).records()) for _, place in places}
+    earlier = earlier_addresses(record for own in records.values() for record in own)
+    parts = [_costs(records[place], earlier).assign(store=name) for name, place in places]
     rows = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
     several = rows.groupby("preset")["store"].transform("nunique") > 1
     return rows.assign(store=rows["preset"].where(~several, rows["preset"] + " (" + rows["store"] + ")"))
+
+
+def _costs(records: list[dict], earlier: set[str]) -> pd.DataFrame:
+    """`costs`, with whether a record is of an earlier version of the rules."""
+    return costs(records).assign(earlier=[record["address"] in earlier for record in records])
 
 
 def status_sentence(rows: pd.DataFrame) -> str:
@@ -49,7 +58,9 @@ def status_sentence(rows: pd.DataFrame) -> str:
     when = days(rows)
     when = f"from {when}" if " to " in when else f"on {when}"
     devices = listed(sorted(set(rows["device"])))
-    return f"{len(rows):,} cells are stored, {listed(counts)}. They were computed {when}, on {devices}."
+    said = f"{len(rows):,} cells are stored, {listed(counts)}. They were computed {when}, on {devices}."
+    earlier = earlier_clause(int(rows["earlier"].sum()), len(rows))
+    return " ".join([said, *(f"{clause[0].upper()}{clause[1:]}." for clause in earlier)])
 
 
 def stage_status(rows: pd.DataFrame) -> Styler:
