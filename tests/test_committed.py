@@ -1,24 +1,116 @@
-"""The committed records: packs, intact, without what has a byte a weight."""
+"""Every committed record has the address that its inputs and its settings lead to, by the rules it was made by."""
 
 from __future__ import annotations
 
+import hashlib
+import json
+from functools import lru_cache
+from pathlib import Path
+
 import pytest
-from committed import RECORDS
 
-from lottery_utils.experiment.packs import read_pack
-from lottery_utils.experiment.store import OPTIONAL, RECORD, Store
-from lottery_utils.experiment.verify import BAD, verify_store
+from lottery_utils.experiment.cells import Cell
+from lottery_utils.experiment.earlier import earlier_addresses
+from lottery_utils.experiment.fingerprints import Fingerprints
+from lottery_utils.experiment.identity import EARLIER, PRESENT, Versions, address
+from lottery_utils.experiment.store import Store
+from lottery_utils.methods import METHODS as WAYS
+from lottery_utils.presets import Preset, get_preset
+from lottery_utils.report.pretraining import models_in
 
-STUDIES = sorted({path.parent for path in RECORDS.rglob("*.tar.xz")})
+RECORDS = Path(__file__).resolve().parent.parent / "records"
+MODELS = RECORDS.parent / "models" / "pretraining"
+TWO_SEEDS = {"seeds": [1337, 42]}
+REAL = {"precision": "bf16"}  # of the small English BERT
+RUNNING = {"importance": "running"}
+SUMS = [{}, RUNNING, {"importance": "released"}, {"importance": "batched"}, {**RUNNING, "importance_order": 1}]
+SUMS += [{**RUNNING, "importance_batch": size} for size in (8, 32, 1)]
+HELD = {"held_out": 1.0}
+SELECTIONS = [{"selection": "half"}, {"selection": "other_half"}, HELD, {**HELD, "selection": "held_out"}]
+# folder: preset, and the settings under which its records were made, as the scripts and chapters give them
+STUDIES = {
+    "laptop": ("laptop", [REAL]),
+    "importance/demo": ("demo", SUMS),
+    "importance/laptop": ("laptop", [REAL | changes for changes in SUMS]),
+    "selection/demo": ("demo", SELECTIONS),
+    "selection/laptop": ("laptop", [REAL | changes for changes in SELECTIONS]),
+    "methods/demo": ("demo", [{kind: name} for kind in ("score", "unstructured") for name in WAYS[kind]]),
+    "pretraining": ("demo", [{"model": str(MODELS / name)} for name in models_in(MODELS)]),
+    "landscape": ("demo", [TWO_SEEDS]),
+    "probes": ("demo", [TWO_SEEDS]),
+    "probes_english": ("laptop", [{**REAL, "probe_text": "english", "probe_retrained": False}]),
+}
+# the content of what is not in the repository: the English BERT, and GLUE's data at the pinned revision
+ENGLISH_BERT = "ba25ff2953a386750c47619622ca058294bc32e317704056b53259063c735e63"
+GLUE = {"cola": "3cf298a9029c4f64", "mrpc": "5b36ad16f9ba8e35", "rte": "a045e537a3b4928e", "stsb": "94f913ec6d3ea3b7"}
 
 
-@pytest.mark.parametrize("folder", STUDIES, ids=lambda path: str(path.relative_to(RECORDS)))
-def test_the_committed_records_are_intact_packs_without_weights(folder):
-    found = {finding.kind for finding in verify_store(Store(folder))}
-    assert "done" in found and not found & {*BAD, "foreign"}
-    names = {name for path in folder.glob("*.tar.xz") for files in read_pack(path).values() for name in files}
-    assert not names & set(OPTIONAL)
+@lru_cache
+def stored(folder: str) -> list[dict]:
+    """Every record of a committed folder."""
+    return list(Store(RECORDS / folder).records())
 
 
-def test_no_committed_record_lies_in_a_folder():
-    assert STUDIES and not list(RECORDS.rglob(RECORD))
+@lru_cache
+def prints(preset: Preset, task: str) -> tuple[str, str]:
+    """Fingerprints of a preset's model and of a task's data, from their content where that is in the repository."""
+    if preset.name == "laptop":
+        return ENGLISH_BERT, GLUE[task]
+    return model_print(preset.model), demo_data(task)
+
+
+@lru_cache
+def model_print(model: str) -> str:
+    return Fingerprints(get_preset("demo", {"model": model}), Store(RECORDS / "nowhere")).model()
+
+
+@lru_cache
+def demo_data(task: str) -> str:
+    return Fingerprints(get_preset("demo"), Store(RECORDS / "nowhere")).data(task)
+
+
+@lru_cache
+def led_to(folder: str) -> dict[str, Versions]:
+    """The addresses to which the settings of a folder lead its cells: the latest versions that lead to each."""
+    name, changes = STUDIES[folder]
+    presets = [get_preset(name, change) for change in changes]
+    cells = {Cell(**record["cell"]) for record in stored(folder)}
+    found: dict[str, Versions] = {}
+    for versions in (PRESENT, *EARLIER):
+        for preset in presets:
+            for cell in cells:
+                found.setdefault(address(cell, preset, *prints(preset, cell.task), versions), versions)
+    return found
+
+
+def test_no_committed_folder_is_left_out():
+    folders = {path.relative_to(RECORDS).as_posix() for path in RECORDS.glob("**/") if Store(path).addresses()}
+    assert folders == set(STUDIES)
+
+
+@pytest.mark.parametrize("folder", STUDIES)
+def test_addresses_are_hashes_of_the_recorded_inputs(folder):
+    for record in stored(folder):
+        text = json.dumps(record["inputs"], sort_keys=True, separators=(",", ":"))
+        cell = record["cell"]
+        parts = [cell[name] for name in ("task", "method", "subnetwork", "stage")] + [str(cell["seed"])]
+        parts.append(hashlib.sha256(text.encode()).hexdigest()[:10])
+        assert record["address"] == "-".join(part for part in parts if part), record["name"]
+
+
+@pytest.mark.parametrize("folder", STUDIES)
+def test_settings_lead_to_every_committed_address(folder):
+    lost = [record["address"] for record in stored(folder) if record["address"] not in led_to(folder)]
+    assert stored(folder) and not lost
+
+
+def test_records_that_only_earlier_versions_lead_to_are_known_without_their_settings():
+    records = [record for folder in STUDIES for record in stored(folder)]
+    only_earlier = {
+        record["address"]
+        for folder in STUDIES
+        for record in stored(folder)
+        if led_to(folder)[record["address"]] != PRESENT
+    }
+    assert earlier_addresses(records) == only_earlier
+    assert {record["address"] for record in records} - only_earlier  # what no version touched keeps its address

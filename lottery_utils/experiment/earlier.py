@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
-from ..presets import Preset
+from ..errors import UserError
+from ..presets import PRESETS, Preset
 from .cells import Cell
-from .identity import PRESENT, versions_of
+from .identity import EARLIER, PRESENT, address, versions_of
 
 EARLIER_VERSION = "earlier version, not reproducible by today's code"
 
@@ -17,15 +19,29 @@ def is_earlier(record: dict) -> bool:
 
 
 def earlier_addresses(records: Iterable[dict]) -> set[str]:
-    """Addresses of those of `records` that are earlier, or were made from one of them that is."""
-    earlier, upstream = set(), {}
-    for record in records:
-        upstream[record["address"]] = record["inputs"]["upstream"]
-        if is_earlier(record):
-            earlier.add(record["address"])
+    """Addresses of those of `records` that are earlier, or were made from what is.
+
+    Where that is not among them, the record's preset tells, unless other settings than the preset's made it.
+    """
+    of_address = {record["address"]: record for record in records}
+    upstream = {key: record["inputs"]["upstream"] for key, record in of_address.items()}
+    earlier = {key for key, record in of_address.items() if is_earlier(record)}
+    orphans = (key for key, needed in upstream.items() if not of_address.keys() >= set(needed))
+    earlier |= {key for key in orphans if key not in earlier and _is_earlier_by_preset(of_address[key])}
     while behind := {a for a, needed in upstream.items() if a not in earlier and not earlier.isdisjoint(needed)}:
         earlier |= behind
     return earlier
+
+
+def _is_earlier_by_preset(record: dict) -> bool:
+    """Whether a record's preset, with the settings it names, leads to its address by earlier versions only."""
+    made, seeds = record["inputs"], {int(name.split("/")[1]) for name in record["upstream"]}
+    try:
+        preset = replace(PRESETS[record["preset"]], **made["settings"], seeds=tuple(sorted(seeds)))
+        keys = [address(Cell(**made["cell"]), preset, made["model"], made["data"], v) for v in (PRESENT, *EARLIER)]
+    except (UserError, KeyError, TypeError):  # its files are not at hand, or preset or settings are not known
+        return False
+    return record["address"] in keys and record["address"] != keys[0]
 
 
 def version_note(record: dict) -> str:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from ..analysis.methods import MARGIN
 from ..analysis.pretraining import LEFT_OUT, WITHIN, Effect, parted
+from ..experiment.cells import Cell
 from ..tasks.registry import shown_task
 from .glue import listed
 from .sentences import earlier_clause
@@ -46,9 +47,8 @@ def run_sentence(studies: Mapping[str, Study], logs: Mapping[str, dict]) -> str:
         steps = listed(sorted({f"{log['step']:,}" for log in trained}))
         spent = sum(log["cpu_seconds"] for log in trained) / 60
         parts.append(f"{_runs(logs)}, {steps} steps each, {spent:.0f} minutes of CPU time in all")
-    earlier = first.earlier()
-    addresses = [record["address"] for own in records.values() for record in own]
-    parts += earlier_clause(sum(address in earlier for address in addresses), len(addresses))
+    earlier = [studies[name].is_earlier(Cell(**record["cell"])) for name, own in records.items() for record in own]
+    parts += earlier_clause(sum(earlier), len(earlier))
     parts.append(f"{minutes:.0f} minutes for all fine-tuning, searching and retraining, one thread of a shared machine")
     return "; ".join(parts)
 
