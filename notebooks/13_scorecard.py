@@ -39,13 +39,14 @@ results_dir = "results"
 # %% tags=["remove-stderr"]
 from lottery_utils.analysis.claims import KEEPS
 from lottery_utils.analysis.evidence import evidence_of, published_masks, published_scores
-from lottery_utils.analysis.judge import LEVEL, judge
+from lottery_utils.analysis.judge import judge
 from lottery_utils.experiment.study import open_study
 from lottery_utils.report import scorecard, sentences, tables
 from lottery_utils.report.compute import compute
 from lottery_utils.report.glue import as_percent, glue_numbers
 from lottery_utils.report.stored import stored_study
 from lottery_utils.report.style import apply_style
+from lottery_utils.show.stats import LEVEL
 
 apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)

@@ -41,10 +41,12 @@ records_overrides = {"seeds": [1337, 42]}
 # %% tags=["remove-stderr"]
 from lottery_utils.analysis import landscape as read
 from lottery_utils.landscape.names import SHARP
-from lottery_utils.report import forest, landscape, landscape_text, paired_text, sentences, tables
+from lottery_utils.report import effects, landscape, landscape_text, sentences, tables
+from lottery_utils.report.forest import forest
 from lottery_utils.report.glue import glue_numbers
 from lottery_utils.report.stored import stored_or_run
 from lottery_utils.report.style import apply_style
+from lottery_utils.show.stats import corrected
 
 apply_style()
 method = "structured"
@@ -74,9 +76,9 @@ glue_numbers(
         "landscape_good_random": landscape_text.barrier_sentence(walls, "good to random"),
         "landscape_full_good": landscape_text.barrier_sentence(walls, "full to good"),
         "landscape_full_bad": landscape_text.barrier_sentence(walls, "full to bad"),
-        "landscape_nearer": paired_text.difference_sentence(between, landscape_text.NEARER),
-        "landscape_apart": paired_text.difference_sentence(between, landscape_text.APART),
-        "landscape_bad_seeds": paired_text.difference_sentence(between, landscape_text.BAD_SEEDS),
+        "landscape_nearer": effects.difference(between, landscape_text.NEARER),
+        "landscape_apart": effects.difference(between, landscape_text.APART),
+        "landscape_bad_seeds": effects.difference(between, landscape_text.BAD_SEEDS),
     }
 )
 
@@ -110,8 +112,8 @@ landscape.sharpness_dots(near, SHARP[0])
 # %%
 landscape_text.level_table(near)
 
-# %% mystnb={"figure": {"caption": "Differences in that sharpness between networks of the same task and seed. A dot a task; the bar is the interval over tasks.", "name": "fig-landscape-differences"}, "image": {"alt": "Differences in sharpness with intervals, a row for each pair of networks"}}
-forest.differences(flatness["near"], "difference in sharpness, steps of a fifth")
+# %% mystnb={"figure": {"caption": "Differences in that sharpness between networks of the same task and seed. A ring a task; the bar is the interval over tasks, and a filled mark holds up to Holm's correction for all rows.", "name": "fig-landscape-differences"}, "image": {"alt": "Differences in sharpness with intervals, a row for each pair of networks"}}
+forest({"": corrected(flatness["near"])}, "difference in sharpness, steps of a fifth", tasks=True)
 
 # %% [markdown]
 # Steps of a fifth: {glue:text}`landscape_flat_near`
@@ -132,8 +134,8 @@ forest.differences(flatness["near"], "difference in sharpness, steps of a fifth"
 # %% mystnb={"figure": {"caption": "The loss on straight paths between networks, s-pruning, subnetworks retrained: a thin line a task, mean over seeds, and the thick one their mean.", "name": "fig-landscape-paths"}, "image": {"alt": "Lines of the loss between two networks, a panel for each pair"}}
 landscape.path_lines(paths, method)
 
-# %% mystnb={"figure": {"caption": "Barriers, which cannot be below 0, and in the last rows differences between them, in shares of the loss of knowing nothing. A dot a task, mean over seeds; the bar is the interval over tasks.", "name": "fig-landscape-barriers"}, "image": {"alt": "Barriers with intervals, a row for each pair of networks"}}
-forest.differences(walls | between, "barrier, and differences between barriers")
+# %% mystnb={"figure": {"caption": "Barriers, which cannot be below 0, and in the last rows differences between them, in shares of the loss of knowing nothing. A ring a task, mean over seeds; the bar is the interval over tasks, and a filled mark holds up to Holm's correction for all rows.", "name": "fig-landscape-barriers"}, "image": {"alt": "Barriers with intervals, a row for each pair of networks"}}
+forest({"": corrected(walls | between)}, "barrier, and differences between barriers", tasks=True)
 
 # %% [markdown]
 # - Between seeds, full models: {glue:text}`landscape_seeds_full`.
@@ -148,7 +150,7 @@ forest.differences(walls | between, "barrier, and differences between barriers")
 landscape_text.barrier_table(walls)
 
 # %% tags=["hide-output"]
-paired_text.difference_table(flatness["near"] | between, "Differences in sharpness and in barriers, with intervals over tasks.", "landscape-numbers")
+effects.effect_table(flatness["near"] | between, "Differences in sharpness and in barriers, with intervals over tasks.", "landscape-numbers", mean="mean", places=3, brief=True)
 
 # %% [markdown]
 # ## What to see, and what not

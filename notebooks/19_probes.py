@@ -47,10 +47,12 @@ records_overrides = {"seeds": [1337, 42]}
 # %% tags=["remove-stderr"]
 from lottery_utils.analysis import landscape as read
 from lottery_utils.analysis import probing as probed
-from lottery_utils.report import forest, landscape_text, paired_text, probing, probing_text, sentences, tables
+from lottery_utils.report import effects, landscape_text, probing, probing_text, sentences, tables
+from lottery_utils.report.forest import forest
 from lottery_utils.report.glue import glue_numbers
 from lottery_utils.report.stored import stored_or_run, stored_study
 from lottery_utils.report.style import apply_style
+from lottery_utils.show.stats import corrected
 
 apply_style()
 method = "structured"
@@ -120,13 +122,13 @@ probing_text.probe_table(layers, floors, method)
 # ## Do good subnetworks know more?
 #
 # Differences are between networks of the same task and seed, mean over the layers above the embeddings; intervals are over
-# tasks and not corrected. What holds up to Holm's correction for the number of differences is named first.
+# tasks and not corrected. What holds up to Holm's correction for the number of differences is a filled mark and named first.
 
 # %% mystnb={"figure": {"caption": "Accuracy of probes on retrained subnetworks: differences between good, random and bad ones.", "name": "fig-probes-retrained"}, "image": {"alt": "Differences in accuracy with intervals, a row for each probe and pair of subnetworks"}}
-forest.differences(own["retrained", "linguistic"], "difference in accuracy, retrained")
+forest({"": corrected(own["retrained", "linguistic"])}, "difference in accuracy, retrained", tasks=True)
 
 # %% mystnb={"figure": {"caption": "The same for subnetworks pruned out of the full model, without training.", "name": "fig-probes-pruned"}, "image": {"alt": "Differences in accuracy of pruned subnetworks with intervals, a row for each probe and pair"}}
-forest.differences(own["pruned", "linguistic"], "difference in accuracy, pruned")
+forest({"": corrected(own["pruned", "linguistic"])}, "difference in accuracy, pruned", tasks=True)
 
 # %% [markdown]
 # - Retrained: {glue:text}`probes_retrained`
@@ -140,7 +142,7 @@ forest.differences(own["pruned", "linguistic"], "difference in accuracy, pruned"
 # ## What fine-tuning and pruning take away
 
 # %% mystnb={"figure": {"caption": "The full model against the pre-trained one, and retrained subnetworks against the full model.", "name": "fig-probes-tuning"}, "image": {"alt": "Differences in accuracy with intervals, a row for each probe and pair of networks"}}
-forest.differences(tuning, "difference in accuracy")
+forest({"": corrected(tuning)}, "difference in accuracy", tasks=True)
 
 # %% [markdown]
 # {glue:text}`probes_tuning`
@@ -148,7 +150,7 @@ forest.differences(tuning, "difference in accuracy")
 # What pre-training gave, against random weights: {glue:text}`probes_before`
 
 # %% tags=["hide-output"]
-paired_text.difference_table(own["retrained", "linguistic"] | tuning, "Differences in accuracy in numbers, with intervals over tasks.", "probe-numbers")
+effects.effect_table(own["retrained", "linguistic"] | tuning, "Differences in accuracy in numbers, with intervals over tasks.", "probe-numbers", mean="mean", places=3, brief=True)
 
 # %% [markdown]
 # ## Real BERT and English
@@ -162,7 +164,7 @@ paired_text.difference_table(own["retrained", "linguistic"] | tuning, "Differenc
 probing.by_layer(en_accuracies, method, "linguistic", en_floors)
 
 # %% mystnb={"figure": {"caption": "Real BERT, English sentences: differences between good, random and bad subnetworks pruned out of the full model.", "name": "fig-probes-english-pruned"}, "image": {"alt": "Differences in accuracy of pruned subnetworks of the real BERT with intervals, a row for each probe and pair"}}
-forest.differences(en_own["pruned"], "difference in accuracy, pruned")
+forest({"": corrected(en_own["pruned"])}, "difference in accuracy, pruned", tasks=True)
 
 # %%
 probing_text.probe_table(en_layers, en_floors, method, "probes-english")

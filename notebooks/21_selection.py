@@ -43,11 +43,11 @@ hans_results = "results"
 
 # %% tags=["remove-stderr"]
 from lottery_utils.analysis import selection as found
-from lottery_utils.analysis.pretraining import effect
 from lottery_utils.report import selection, selection_text, sentences, tables
 from lottery_utils.report.glue import glue_numbers
 from lottery_utils.report.stored import cost_of, run_hans, stored_study
 from lottery_utils.report.style import apply_style
+from lottery_utils.show.stats import effect
 
 apply_style()
 studies = {

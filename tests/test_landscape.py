@@ -20,7 +20,7 @@ from small_world import SETTINGS, make_model, make_task
 from tiny import FAMILIES, PLAIN_FAMILIES, tiny_model
 
 from lottery_utils.analysis import landscape as read
-from lottery_utils.analysis import paired, probing
+from lottery_utils.analysis import probing
 from lottery_utils.errors import UserError
 from lottery_utils.experiment.landscape_stage import next_seed
 from lottery_utils.experiment.study import open_study
@@ -32,6 +32,7 @@ from lottery_utils.models.dense import dense
 from lottery_utils.probes.names import PROBES
 from lottery_utils.pruning.masks import WeightMask
 from lottery_utils.report import landscape_text, probing_text
+from lottery_utils.show.stats import effect
 from lottery_utils.training.batches import Encoded, take
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -176,8 +177,8 @@ def test_sharpness_is_the_rise_both_ways_in_shares_of_knowing_nothing():
     one = table.query("task == 'rte' and seed == 1 and network == 'bad.pruned'").iloc[0]
     assert one["sharpness"] == pytest.approx(2.01 * 0.04 / 0.5), "the slope cancels"
     assert one["loss"] == 1.0
-    found = landscape_text.sharpness_differences(table, "structured")["good − bad, retrained"].found
-    assert found.mean == pytest.approx(-0.08) and found.verdict == "opposite" and found.tasks == 3
+    found = landscape_text.sharpness_differences(table, "structured")["good − bad, retrained"]
+    assert found.mean == pytest.approx(-0.08) and found.word == "below" and found.tasks == 3
     with pytest.raises(ValueError, match="no steps of size 0.3"):
         read.sharpness(made_up(), 0.3)
 
@@ -188,7 +189,7 @@ def test_sentences_say_what_is_settled_and_what_is_missing():
     text = landscape_text.flatness_sentence(differences, "structured")
     assert "bad ones are sharper than good ones" in text and "Settled" in text
     alone = landscape_text.sharpness_differences(read.sharpness(made_up((1,), ("rte",)), 0.4), "structured")
-    assert "(one task)" in landscape_text.flatness_sentence(alone, "structured")
+    assert "on 1 task, too few" in landscape_text.flatness_sentence(alone, "structured")
     learnt = table.query("task == 'rte'").assign(loss=0.1)
     assert "2 good, 2 random and 2 bad" in landscape_text.learnt_sentence(learnt, "structured")
     both = landscape_text.learnt_sentence(learnt, "structured", learnt)
@@ -196,7 +197,7 @@ def test_sentences_say_what_is_settled_and_what_is_missing():
     assert "0 good, 0 random and 0 bad" in landscape_text.learnt_sentence(table, "structured"), "a loss of 1 is nothing"
     assert "no retrained subnetworks" in landscape_text.flatness_sentence({}, "structured")
     walls = landscape_text.barrier_means(read.paths(made_up()), "structured")
-    assert walls["good to bad"].found.mean == pytest.approx(2.0)
+    assert walls["good to bad"].mean == pytest.approx(2.0)
     assert landscape_text.barrier_sentence(walls, "good to bad").endswith("below 0.1 on 0 of 3 tasks")
     assert landscape_text.barrier_sentence(walls, "full to full, next seed").startswith("0.00, from 0.00 to 0.00")
     assert landscape_text.barrier_sentence(walls, "no such") == "not measured"
@@ -204,12 +205,9 @@ def test_sentences_say_what_is_settled_and_what_is_missing():
 
 
 def test_what_is_settled_holds_up_to_holms_correction():
-    """p of 0.03 is settled alone, and not among three; of fewer than three tasks nothing is."""
+    """p of 0.03 is settled alone, and not among three."""
     tasks = pd.Series([0.0, 0.1, 0.2, 0.2, 0.15])
-    weak, zero, two = (paired.Paired(paired.over_tasks(x), x) for x in (tasks, tasks - tasks.mean(), tasks[1:3]))
-    assert weak.found.verdict == "shown" and two.found.tasks == 2
-    assert paired.settled({"weak": weak, "two": two}) == ["weak"]
-    assert paired.settled({"weak": weak, "zero": zero, "again": zero}) == []
+    weak, zero = effect(tasks), effect(tasks - tasks.mean())
     said = probing_text.settled_sentence({"weak": weak, "zero": zero, "again": zero}, "accuracy")
     assert said.startswith("Of 3 differences in accuracy, none holds up") and "1 of them has an uncorrected" in said
     assert "1 holds up" in probing_text.settled_sentence({"weak": weak}, "accuracy")
@@ -220,7 +218,7 @@ def test_means_are_over_tasks_that_have_everything():
     table = read.paths(made_up())
     least = table[(table["task"] != "rte") | (table["pair"] == "next seed: full")]
     walls = landscape_text.barrier_means(least, "structured")
-    assert {one.found.tasks for one in walls.values()} == {2} and "RTE" not in walls["good to bad"].by_task
+    assert {one.tasks for one in walls.values()} == {2} and "RTE" not in walls["good to bad"].by_task
     alone = least[least["task"] == "rte"]
     assert read.with_every(alone, "pair").equals(alone)
 
@@ -239,14 +237,6 @@ def test_accuracy_on_hard_verbs_under_a_half_is_explained():
     assert "between 0.40 and 0.45, all below a half" in probing_text.hard_sentence(frame, "structured")
     assert "half" not in probing_text.hard_sentence(frame.assign(hard=0.7), "structured")
     assert "not measured" in probing_text.hard_sentence(frame.assign(hard=np.nan), "structured")
-
-
-def test_pairs_are_of_one_task_and_seed():
-    rows = [("a", 1, "x", 1.0), ("a", 2, "x", 3.0), ("a", 1, "y", 0.0), ("b", 1, "x", 9.0), ("b", 2, "y", 0.0)]
-    frame = pd.DataFrame(rows, columns=["title", "seed", "network", "value"])
-    found = paired.paired(frame, "value", "x", "y")
-    assert found.by_task.to_dict() == {"a": 1.0} and found.found.verdict == "untestable"
-    assert paired.paired(frame, "value", "x", "z").found.tasks == 0
 
 
 # the stages
@@ -392,8 +382,7 @@ def test_the_surfaces_numbers_are_those_of_the_files(monkeypatch):
         wall[key] = max(y - np.linspace(y[0], y[-1], len(y))) / arrays["nothing"][0]
     assert len({task for task, _ in rise}) > 2 and len({seed for _, seed in rise}) > 1
     mean, low, high = over_tasks(rise)
-    assert f"good − bad {mean:+.3f} (95 % interval over" in glued["landscape_flat_far"]
-    assert f"tasks {low:+.3f} to {high:+.3f})" in glued["landscape_flat_far"]
+    assert f"good − bad {mean:+.3f} (95 % interval {low:+.3f} to {high:+.3f};" in glued["landscape_flat_far"]
     tasks = pd.Series(wall).groupby(level=0).mean()
     assert glued["landscape_good_bad"].startswith(f"{tasks.mean():.2f}, from {tasks.min():.2f} to {tasks.max():.2f}")
 
@@ -406,7 +395,7 @@ def test_the_probes_numbers_are_those_of_the_files(monkeypatch):
             one, other = (arrays[f"accuracy.{kind}.retrained"][depth, 0, 1:].mean() for kind in ("good", "bad"))
             differences[key] = one - other
     mean, low, high = over_tasks(differences)
-    said = f"depth: good − bad {mean:+.3f} (95 % interval over"
+    said = f"depth: good − bad {mean:+.3f} (95 % interval {low:+.3f} to {high:+.3f};"
     assert (said in glued["probes_retrained"]) == (low > 0 or high < 0)
 
 

@@ -17,8 +17,8 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 STUDY_PARAMETERS = ["preset", "tasks", "seeds", "overrides", "results_dir"]
 NAMES = [path.stem for path in NOTEBOOKS]
 # a cell that begins with a figure's function
-FIGURE = r"(authors|bars|courses|curves|findings|forest|heatmaps|importances|landscape|overlaps|patterns|pretraining|"
-FIGURE += r"probing|selection|sums)\."
+FIGURE = r"(authors|bars|courses|curves|findings|heatmaps|importances|landscape|overlaps|patterns|pretraining|"
+FIGURE += r"probing|selection|sums)\.|forest\("
 
 
 def read(path: Path):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from made_up_records import KEPT, full_score, make_study
 
-from lottery_utils.analysis import compare, gather, scores, survival
+from lottery_utils.analysis import gather, scores, survival
 from lottery_utils.experiment.cells import full
 from lottery_utils.report import bars, courses, glue, heatmaps, sentences, stored, style, tables
 
@@ -29,6 +30,12 @@ def single(tmp_path_factory):
 @pytest.fixture(scope="module")
 def results(study):
     return scores.results(study.table())
+
+
+@pytest.fixture(scope="module")
+def three(results):
+    """The scores with a third task, equal to the second."""
+    return pd.concat([results, results[results["task"] == "mrpc"].assign(task="rte", title="RTE")], ignore_index=True)
 
 
 def texts(axes) -> list[str]:
@@ -84,20 +91,20 @@ def test_kept_margins_sizes_and_comparisons(study, results):
     size = scores.sizes(study.table()).set_index(["method", "task"])
     assert size.loc[("magnitude", "cola"), "share_prunable"] == pytest.approx(0.729, abs=1e-4)
     assert "wnli" not in size.index.get_level_values("task")
-    found = compare.compare(results, "structured", ("good", "pruned"), ("bad", "pruned"))
+    found = scores.compare(results, "structured", ("good", "pruned"), ("bad", "pruned"))
     assert found.mean == pytest.approx(0.37) and (found.wins, found.tasks) == (2, 2)
 
 
-def test_comparison_needs_two_tasks_and_an_interval_off_zero(results):
-    one = results[results["task"] == "cola"]
+def test_comparison_needs_three_tasks_and_an_interval_off_zero(results, three):
+    two = results[results["task"] != "wnli"]
     pair = (("good", "pruned"), ("bad", "pruned"))
-    assert compare.compare(one, "structured", *pair).verdict == "untestable"
-    assert compare.compare(results, "structured", *reversed(pair)).verdict == "opposite"
-    assert compare.compare(results, "structured", ("super", "pruned"), ("bad", "pruned")).tasks == 0
-    mixed = results.copy()
+    assert scores.compare(two, "structured", *pair).word == "not testable"
+    assert scores.compare(three, "structured", *reversed(pair)).word == "below"
+    assert scores.compare(results, "structured", ("super", "pruned"), ("bad", "pruned")).tasks == 0
+    mixed = three.copy()
     other = (mixed["task"] == "cola") & (mixed["subnetwork"] == "bad")
     mixed.loc[other, "score"] *= 2
-    assert compare.compare(mixed, "structured", *pair).verdict == "open"
+    assert scores.compare(mixed, "structured", *pair).word == "undecided"
 
 
 # figures
@@ -250,16 +257,16 @@ def test_tables_of_an_unfinished_study_have_gaps_only(single):
     tables.margin_table(scores.results(table)).to_html()
 
 
-def test_sentences_follow_the_records(study, single, results):
+def test_sentences_follow_the_records(study, single, results, three):
     table = study.table()
     assert "WNLI: the full model does not beat the majority score" in sentences.gap_sentence(study, "structured")
     assert sentences.gap_sentence(single, "magnitude") == "Gaps: RTE: not computed."
     assert sentences.gap_sentence(single, "structured") == "There is a search for every task and seed."
     assert "good ones 92 % pruned and 98 % retrained" in sentences.kept_sentence(results, "structured")
-    said = sentences.comparison_sentence(results, "structured", ("good", "pruned"), ("random", "pruned"))
+    said = sentences.comparison_sentence(three, "structured", ("good", "pruned"), ("random", "pruned"))
     assert said.startswith("This run shows it: good pruned minus random pruned is +22 points")
-    assert "2 of 2 tasks" in said
-    swapped = sentences.comparison_sentence(results, "structured", ("random", "pruned"), ("good", "pruned"))
+    assert "3 of 3 tasks" in said
+    swapped = sentences.comparison_sentence(three, "structured", ("random", "pruned"), ("good", "pruned"))
     assert swapped.startswith("This run shows the opposite")
     others = results.replace({"random": "super_random"})
     said = sentences.comparison_sentence(others, "structured", ("good", "pruned"), ("super_random", "pruned"))

@@ -6,7 +6,7 @@ import pytest
 
 from lottery_utils.analysis.claims import CLAIMS, Evidence
 from lottery_utils.analysis.evidence import published_masks, published_scores
-from lottery_utils.analysis.judge import decided, holm, judge, t_test
+from lottery_utils.analysis.judge import decided, judge, t_test
 from lottery_utils.analysis.overlap import OverlapTest
 from lottery_utils.report import scorecard
 
@@ -69,7 +69,7 @@ def test_noise_leaves_a_claim_undecided_and_two_tasks_test_nothing():
     few = judge(Evidence("few", made_up(TASKS[:2])))
     assert {v.word for v in few} == {"not testable"}
     by_key = {v.claim.key: v for v in few}
-    assert by_key["s_keeps"].mean == pytest.approx(0.93, abs=0.02) and "tasks" in by_key["s_keeps"].why
+    assert by_key["s_keeps"].effect.mean == pytest.approx(0.93, abs=0.02) and "tasks" in by_key["s_keeps"].why
 
 
 def test_the_interval_is_students_over_tasks_of_seed_means():
@@ -89,16 +89,8 @@ def test_the_interval_is_students_over_tasks_of_seed_means():
     from scipy.stats import ttest_1samp
 
     ends = ttest_1samp(by_task, 0).confidence_interval(0.95)
-    assert (verdict.mean, verdict.low, verdict.high) == pytest.approx((np.mean(by_task), ends.low, ends.high))
-
-
-def test_holm_by_hand():
-    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
-    assert holm([]) == []
-    from statsmodels.stats.multitest import multipletests
-
-    p = np.random.default_rng(0).uniform(0, 0.2, 40).round(2)
-    assert holm(p.tolist()) == pytest.approx(multipletests(p, method="holm")[1])
+    found = verdict.effect
+    assert (found.mean, found.low, found.high) == pytest.approx((np.mean(by_task), ends.low, ends.high))
 
 
 @pytest.mark.parametrize("true", [0, 8])
@@ -125,12 +117,13 @@ def test_published_sources_test_different_claims_and_say_why_not():
         v.claim.key for v in masks if v.word != "not testable"
     }
     assert all(v.why for v in scores + masks if v.word == "not testable")
-    assert {v.tasks for v in scores if v.word != "not testable"} == {8}  # WNLI's full model is below the majority
+    assert {v.effect.tasks for v in scores if v.word != "not testable"} == {8}, "WNLI is below the majority score"
     column = judge(published_scores(), published_masks())
     assert {v.claim.key: v.word for v in column}["seeds_differ"] == "supported"
     assert [v.claim for v in column] == list(CLAIMS)
-    alone = {v.claim.key: v.corrected for v in scores + masks if v.word != "not testable"}
-    assert all(v.corrected >= alone[v.claim.key] for v in column if v.word != "not testable"), "corrected together"
+    alone = {v.claim.key: v.effect.corrected for v in scores + masks if v.word != "not testable"}
+    together = {v.claim.key: v.effect.corrected for v in column if v.word != "not testable"}
+    assert all(together[key] >= p for key, p in alone.items()) and together != alone
 
 
 def test_the_picture_and_the_table_hold_every_claim():
@@ -158,7 +151,7 @@ def test_patterns_and_masks_are_read():
     assert found["seeds_differ"] == found["tasks_share"] == found["attention"] == "supported"
     assert found["s_keeps"] == "not testable"
     verdict = next(v for v in judge(Evidence("masks", overlap=shared)) if v.claim.key == "tasks_share")
-    assert (verdict.mean, verdict.low, verdict.high) == pytest.approx((0.25, 0.2, 0.3))
-    assert (verdict.p, verdict.corrected, verdict.tasks) == (0.001, 0.002, len(TASKS))
+    assert (verdict.effect.mean, verdict.effect.low, verdict.effect.high) == pytest.approx((0.25, 0.2, 0.3))
+    assert (verdict.effect.p, verdict.effect.corrected, verdict.effect.tasks) == (0.002, 0.002, len(TASKS))
     two = Evidence("two tasks", overlap=OverlapTest(0.001, 25.0, 999, 1.0, 20.0, 19.0, 21.0, 2))
     assert words(two)["tasks_share"] == "not testable"

@@ -11,6 +11,7 @@ from ..experiment.cells import CURVE, Cell
 from ..experiment.reading import Results
 from ..methods import METHODS
 from ..pruning.stopping import stop_rule
+from ..show.stats import lead_kept
 from ..tasks.registry import shown_task
 from .gather import shown_title
 
@@ -62,7 +63,7 @@ def curves(study: Results) -> pd.DataFrame:
         same = {"task": cell.task, "title": shown_title(cell.task, record["partial"]), "seed": cell.seed}
         same |= {"method": method, "name": name, "full": full, "majority": least}
         parts = {"size": t["size"], "share": t["share"], "heads": heads, "mlps": mlps, "score": t["score"]}
-        frames.append(pd.DataFrame({**same, **parts, "lead": (t["score"] - least) / (full - least)}))
+        frames.append(pd.DataFrame({**same, **parts, "lead": lead_kept(t["score"], least, full)}))
     if not frames:
         return pd.DataFrame(columns=list(CURVES))
     return pd.concat(frames, ignore_index=True)[list(CURVES)]

@@ -8,15 +8,13 @@ first weights and texts: a `run`, paired as a seed is.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
+from ..show.stats import Effect, corrected, effect
 from ..tasks.corpora import CORPORA
 from ..tasks.registry import shown_task
-from .judge import LEAST, LEVEL, holm, p_of_mean
 from .scores import RESULT, results
 
 if TYPE_CHECKING:
@@ -30,38 +28,6 @@ WITHIN = {
     "good above bad": (GOOD, BAD),
     "bad retrained above bad pruned": (BAD, ("bad", "pruned")),
 }
-DRAWS, SEED = 5_000, 17  # of the bootstrap
-
-
-@dataclass(frozen=True)
-class Effect:
-    """A mean difference in points over tasks: 95 % interval (Student's t), that of a bootstrap, p two-sided and Holm's.
-
-    The bootstrap draws tasks, and seeds within a task. `wins` counts tasks whose mean is above 0, `pairs` the pairs
-    of task and seed. `runs` are the means of each run of pre-training alone, where that is a part of the pairs. What
-    cannot be computed is NaN: intervals and p with fewer than three tasks, all without a pair.
-    """
-
-    mean: float = np.nan
-    low: float = np.nan
-    high: float = np.nan
-    boot_low: float = np.nan
-    boot_high: float = np.nan
-    p: float = np.nan
-    corrected: float = np.nan
-    wins: int = 0
-    tasks: int = 0
-    pairs: int = 0
-    runs: tuple[float, ...] = ()
-
-    @property
-    def word(self) -> str:
-        """"above" or "below" where the corrected p is at most 0.05 and `runs` agree; "undecided", "not testable"."""
-        if np.isnan(self.corrected):
-            return "not testable"
-        if self.corrected > 1 - LEVEL or any(run * self.mean <= 0 for run in self.runs):
-            return "undecided"
-        return "above" if self.mean > 0 else "below"
 
 
 def parted(model: str) -> tuple[str, int] | None:
@@ -92,49 +58,6 @@ def points(frame: pd.DataFrame, corpus: str, condition: tuple[str, str]) -> pd.S
     rows = frame[(frame["corpus"] == corpus) & ~frame["task"].isin(LEFT_OUT)]
     rows = rows[(rows["subnetwork"] == condition[0]) & (rows["treatment"] == condition[1])]
     return 100 * rows.set_index(["task", "run", "seed"])["score"].astype(float)
-
-
-def effect(differences: pd.Series) -> Effect:
-    """Summarise differences indexed by task and seed, and perhaps run; what is NaN has no pair and does not count."""
-    values = differences.dropna()
-    runs = {}
-    if "run" in values.index.names:
-        of_runs = values.groupby(["run", "task"]).mean().groupby("run").mean()
-        runs = {"runs": tuple(float(mean) for mean in of_runs)} if len(of_runs) > 1 else {}
-    of_tasks = [own.to_numpy() for _, own in values.groupby("task", sort=False)]
-    means = np.array([own.mean() for own in of_tasks])
-    n = len(means)
-    if n == 0:
-        return Effect()
-    found = Effect(float(means.mean()), wins=int((means > 0).sum()), tasks=n, pairs=len(values), **runs)
-    if n < LEAST:
-        return found
-    from scipy.special import stdtrit
-
-    error = float(means.std(ddof=1)) / np.sqrt(n)
-    half = float(stdtrit(n - 1, (1 + LEVEL) / 2)) * error
-    low, high = np.quantile(_bootstrap(of_tasks), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return replace(
-        found, low=found.mean - half, high=found.mean + half, boot_low=float(low), boot_high=float(high),
-        p=p_of_mean(means),
-    )
-
-
-def _bootstrap(of_tasks: list[np.ndarray]) -> np.ndarray:
-    """Means over tasks of `DRAWS` samples: tasks drawn with replacement, within each the seeds likewise."""
-    rng, n = np.random.default_rng(SEED), len(of_tasks)
-    chosen, drawn = rng.integers(n, size=(DRAWS, n)), np.empty((DRAWS, n))
-    for task, own in enumerate(of_tasks):
-        where = chosen == task
-        drawn[where] = own[rng.integers(len(own), size=(where.sum(), len(own)))].mean(axis=1)
-    return drawn.mean(axis=1)
-
-
-def corrected(effects: Mapping[tuple, Effect]) -> dict[tuple, Effect]:
-    """The same effects with Holm's correction over those of them that can be tested."""
-    tested = [key for key, one in effects.items() if not np.isnan(one.p)]
-    values = dict(zip(tested, holm([effects[key].p for key in tested]), strict=True))
-    return {key: replace(one, corrected=values.get(key, np.nan)) for key, one in effects.items()}
 
 
 def gains(frame: pd.DataFrame, corpora: Iterable[str]) -> dict[tuple, Effect]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from ..experiment.cells import NO_SEED
+from ..show.stats import Effect, effect
 from .gather import shown_title
 
 TREATMENT = {
@@ -105,6 +106,16 @@ def mean_kept(
     if tasks is not None:
         rows = rows[rows["task"].isin(list(tasks))]
     return float(rows.groupby("task")["kept"].mean().mean()) if len(rows) else float("nan")
+
+
+def compare(frame: pd.DataFrame, method: str, first: tuple[str, str], second: tuple[str, str]) -> Effect:
+    """Compare two (subnetwork, treatment) of `method`, such as ("good", "pruned"), in shares of the full score.
+
+    Paired by task and seed; what lacks one of the two is left out.
+    """
+    frame = with_kept(frame)
+    kept = [choose(frame, method, *condition).set_index(["task", "seed"])["kept"] for condition in (first, second)]
+    return effect(kept[0] - kept[1])
 
 
 def margins(frame: pd.DataFrame) -> pd.DataFrame:

@@ -15,13 +15,13 @@ import numpy as np
 import pandas as pd
 
 from ..experiment.cells import HANS_TASK, Cell
+from ..show.stats import Effect, corrected, effect
 from ..tasks.hans import HEURISTICS
 from ..tasks.metrics import compute_metrics, search_score
 from ..tasks.registry import shown_task
 from ..tasks.selection import halves
 from .gather import component_survival, searches, shown_title
 from .overlap import jaccard_between
-from .pretraining import Effect, corrected, effect
 
 if TYPE_CHECKING:
     from ..experiment.study import Study

@@ -9,10 +9,8 @@ import numpy as np
 import pandas as pd
 
 from ..methods import METHODS
-from .judge import LEAST
+from ..show.stats import Effect, corrected, effect
 from .methods import FIELDS, breaks, compared
-from .paired import over_tasks
-from .pretraining import Effect, corrected, effect
 
 QUANTITIES = {  # what is compared, to whom it is compared with
     "lead": "paper",
@@ -109,7 +107,6 @@ def by_size(frame: pd.DataFrame) -> pd.DataFrame:
             if name == paper_way(method) or paper_way(method) not in wide:
                 continue
             for size, difference in (100 * (wide[name] - wide[paper_way(method)])).groupby("size", sort=False):
-                one = over_tasks(difference.dropna().groupby("task").mean())
-                ends = (one.low, one.high) if one.tasks >= LEAST else (np.nan, np.nan)
-                rows.append((method, name, size, share[size], one.mean, *ends))
+                lead = effect(difference)
+                rows.append((method, name, size, share[size], lead.mean, lead.low, lead.high))
     return pd.DataFrame(rows, columns=["method", "name", "size", "share", "mean", "low", "high"])

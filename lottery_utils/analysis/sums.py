@@ -17,11 +17,11 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from ..experiment.cells import Cell
+from ..show.stats import Effect, corrected, effect
 from .agreement import chance_pair_jaccard, mean_pair_jaccard, votes_of
 from .decisions import spearman
 from .gather import component_survival, searches, shown_title
 from .overlap import jaccard_between
-from .pretraining import Effect, corrected, effect
 
 if TYPE_CHECKING:
     from ..experiment.study import Study

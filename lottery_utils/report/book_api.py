@@ -12,8 +12,8 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
 # in the order in which they may import
-ROOMS = ("", "tasks", "models", "training", "pruning", "attention", "landscape", "probes", "experiment", "analysis")
-ROOMS += ("report", "export")
+ROOMS = ("", "tasks", "models", "training", "pruning", "attention", "landscape", "probes", "experiment", "show")
+ROOMS += ("analysis", "report", "export")
 CODE = re.compile(r"(``[^`]+``|`[^`]+`)")
 SPECIAL = re.compile(r"[\\*$<>\[\]{}]|(?<!\w)_|_(?!\w)")
 HEAD = "---\nmyst:\n  linkify_fuzzy_links: false\n---\n\n"

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from ..analysis.methods import FIELDS, compared
 from ..analysis.standings import QUANTITIES, Standing, by_size, paper_way
 from .curves import NOTHING, look, over_tasks, short
-from .effects import forest
+from .forest import forest
 from .style import GRID, WIDTH, empty_figure
 
 TITLES = {

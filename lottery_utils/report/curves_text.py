@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 
 from ..analysis.methods import FIELDS, MARGIN, compared, curves, gaps, left_out
-from ..analysis.pretraining import Effect
 from ..analysis.standings import Standing, paper_way
 from ..methods import METHODS
+from ..show.stats import Effect
 from .glue import as_percent, listed
 from .style import METHOD_NAMES
 from .tables import GAP, dressed

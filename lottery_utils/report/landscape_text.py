@@ -9,11 +9,11 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from ..analysis.landscape import Compared, barriers, with_every
-from ..analysis.paired import Paired, against, over_tasks, settled
 from ..landscape.names import ACROSS, NETWORKS, POINTS, SIZES, SUBNETWORKS, WITHIN
+from ..show.stats import Effect, effect, paired_effects, settled
+from .effects import difference
 from .glue import listed
 from .landscape import network_name, pair_name
-from .paired_text import difference_sentence
 from .style import METHOD_NAMES
 from .tables import dressed
 
@@ -31,17 +31,17 @@ APART = "(good to bad) − (good to good, next seed)"
 BAD_SEEDS = "(bad to bad, next seed) − (good to good, next seed)"
 
 
-def sharpness_differences(table: pd.DataFrame, method: str, value: str = "sharpness") -> dict[str, Paired]:
+def sharpness_differences(table: pd.DataFrame, method: str, value: str = "sharpness") -> dict[str, Effect]:
     """Differences in sharpness between networks of a method, by label, those with the full model among them."""
     rows = table[table["method"] == method]
     pairs = {}
     for how in ("retrained", "pruned"):
         pairs |= {f"{a} − {b}, {how}": (f"{a}.{how}", f"{b}.{how}") for a, b in ORDERED}
         pairs |= {f"{name} − full, {how}": (f"{name}.{how}", "full") for name in SUBNETWORKS}
-    return against(rows, value, pairs)
+    return paired_effects(rows, value, pairs)
 
 
-def barrier_means(table: pd.DataFrame, method: str) -> dict[str, Paired]:
+def barrier_means(table: pd.DataFrame, method: str) -> dict[str, Effect]:
     """The barrier on each path of a method, by label, over the tasks that have every path; none is below 0.
 
     `table` as from `analysis.landscape.paths`.
@@ -51,18 +51,18 @@ def barrier_means(table: pd.DataFrame, method: str) -> dict[str, Paired]:
     for pair in [f"{a}-{b}" for a, b in WITHIN] + [f"next seed: {name}" for name in ACROSS]:
         by_task = rows[rows["pair"] == pair].groupby("title", sort=False)["barrier"].mean()
         if len(by_task):
-            found[pair_name(pair)] = Paired(over_tasks(by_task), by_task)
+            found[pair_name(pair)] = effect(by_task)
     return found
 
 
-def barrier_differences(table: pd.DataFrame, method: str) -> dict[str, Paired]:
+def barrier_differences(table: pd.DataFrame, method: str) -> dict[str, Effect]:
     """Differences between barriers of the same task and seed, by label."""
     rows = barriers(table[table["method"] == method]).rename(columns={"pair": "network"})
     pairs = {f"({pair_name(a)}) − ({pair_name(b)})": (a, b) for a, b in COMPARED}
-    return against(rows, "barrier", pairs)
+    return paired_effects(rows, "barrier", pairs)
 
 
-def barrier_table(means: dict[str, Paired]) -> Styler:
+def barrier_table(means: dict[str, Effect]) -> Styler:
     """Barriers: mean over tasks, least, most, and how many are low."""
     rows = [
         {
@@ -103,7 +103,7 @@ def learnt_sentence(table: pd.DataFrame, method: str, far: pd.DataFrame | None =
 def _ordered_differences(table: pd.DataFrame, method: str) -> str:
     differences = sharpness_differences(table, method)
     labels = [label for label in (f"{a} − {b}, retrained" for a, b in ORDERED) if label in differences]
-    said = [f"{label.removesuffix(', retrained')} {difference_sentence(differences, label, 3)}" for label in labels]
+    said = [f"{label.removesuffix(', retrained')} {difference(differences, label, 3)}" for label in labels]
     return listed(said, "")
 
 
@@ -167,13 +167,13 @@ def cost_sentence(study: Study, stages: Iterable[str], method: str) -> str:
     return f"{len(records)} cell{'s' if len(records) != 1 else ''}, {minutes} of computing"
 
 
-def flatness_sentence(differences: dict[str, Paired], method: str) -> str:
+def flatness_sentence(differences: dict[str, Effect], method: str) -> str:
     """Which of the retrained subnetworks are sharper, as far as it is settled after correction."""
     labels = [f"{a} − {b}, retrained" for a, b in ORDERED]
     there = [label for label in labels if label in differences]
     if not there:
         return f"There are no retrained subnetworks of {METHOD_NAMES[method]} to compare."
-    parts = [f"{label.removesuffix(', retrained')} {difference_sentence(differences, label, 3)}" for label in there]
+    parts = [f"{label.removesuffix(', retrained')} {difference(differences, label, 3)}" for label in there]
     text = f"Rise of the loss around retrained subnetworks of {METHOD_NAMES[method]}: {listed(parts)}."
     firm = settled({label: differences[label] for label in there})
     if not firm:
@@ -182,22 +182,22 @@ def flatness_sentence(differences: dict[str, Paired], method: str) -> str:
     return f"{text} Settled, with Holm's correction: {listed(said)}."
 
 
-def _sharper(label: str, one: Paired) -> str:
+def _sharper(label: str, one: Effect) -> str:
     first, second = label.removesuffix(", retrained").split(" − ")
-    sharp, flat = (first, second) if one.found.mean > 0 else (second, first)
+    sharp, flat = (first, second) if one.mean > 0 else (second, first)
     return f"{sharp} ones are sharper than {flat} ones"
 
 
-def full_sentence(differences: dict[str, Paired]) -> str:
+def full_sentence(differences: dict[str, Effect]) -> str:
     """How sharp the retrained subnetworks are against the full model."""
     labels = [label for label in (f"{name} − full, retrained" for name in SUBNETWORKS) if label in differences]
     if not labels:
         return "there are no subnetworks to compare."
-    said = [f"{label.split(' ')[0]} ones {difference_sentence(differences, label, 3)}" for label in labels]
+    said = [f"{label.split(' ')[0]} ones {difference(differences, label, 3)}" for label in labels]
     return f"{listed(said)}."
 
 
-def barrier_sentence(means: dict[str, Paired], label: str) -> str:
+def barrier_sentence(means: dict[str, Effect], label: str) -> str:
     """One barrier in words: mean, range over tasks, and how many are low."""
     if label not in means:
         return "not measured"

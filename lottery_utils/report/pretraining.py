@@ -13,11 +13,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..analysis.pretraining import BAD, FULL, GOOD, RANDOM, WITHIN, Effect, parted
+from ..analysis.pretraining import BAD, FULL, GOOD, RANDOM, WITHIN, parted
 from ..errors import UserError
+from ..show.stats import Effect
 from ..tasks.corpora import CORPORA
+from .forest import forest
 from .stored import here_or_above
-from .style import COLOURS, GRID, METRIC_NAMES, NAMES, TEXT, WIDTH, empty_figure, legend_below, panels
+from .style import COLOURS, GRID, METRIC_NAMES, NAMES, WIDTH, empty_figure, legend_below, panels
 
 if TYPE_CHECKING:
     from ..experiment.study import Study
@@ -154,59 +156,25 @@ def _draw_scores(ax: Axes, place: int, rows: pd.DataFrame) -> None:
             ax.plot(x, scores.mean(), ms=5.5, zorder=3, **look)
 
 
-def forest(effects: Mapping[tuple, Effect], columns: Mapping[str, str], corpora: list[str], x: str) -> Figure:
-    """A row a pre-training, a panel for each of `columns` (last part of the effects' keys, to its title).
-
-    Points are means over tasks, thick lines 95 % intervals over tasks, thin ones the bootstrap's; filled where Holm's
-    corrected p is at most 0.05. What has too few tasks for an interval is a point without one.
-    """
-    if not any(one.tasks for one in effects.values()):
-        return empty_figure("Nothing to show: no two conditions have a task and seed in common.")
-    figure = Figure(figsize=(WIDTH, 0.36 * len(corpora) + 1.3), layout="constrained")
-    axes = figure.subplots(1, len(columns), sharey=True, sharex=True, squeeze=False)[0]
-    for ax, (column, title) in zip(axes, columns.items(), strict=True):
-        for row, corpus in enumerate(corpora):
-            _draw_effect(ax, row, effects[(corpus, column) if column else (corpus,)])
-        ax.axvline(0, color="#8A8A8A", linewidth=0.8, zorder=1)
-        ax.set_title(title, fontsize=8.5)
-        ax.xaxis.grid(True, color=GRID, linewidth=0.6)
-        ax.tick_params(axis="y", length=0)
-        ax.set_ylim(len(corpora) - 0.5, -0.5)
-    axes[0].set_yticks(range(len(corpora)), [CORPUS_NAMES[corpus] for corpus in corpora])
-    figure.supxlabel(x, fontsize=8.5)
-    return figure
-
-
-def _draw_effect(ax: Axes, row: int, one: Effect) -> None:
-    if not one.tasks:
-        ax.text(0.5, row, "gap", ha="center", va="center", fontsize=7.5, color="#6E6E6E",
-                transform=ax.get_yaxis_transform())
-        return
-    colour = {"above": COLOURS["good"], "below": COLOURS["bad"]}.get(one.word, "#6E6E6E")
-    ax.plot([one.boot_low, one.boot_high], [row + 0.2] * 2, color=colour, linewidth=0.8, alpha=0.8, zorder=2)
-    ax.plot([one.low, one.high], [row, row], color=colour, linewidth=2.0, solid_capstyle="butt", zorder=2)
-    face = colour if one.word in ("above", "below") else "white"
-    ax.plot(one.mean, row, "o", ms=5.5, color=colour, markerfacecolor=face, zorder=3)
-    ax.annotate(f"{one.tasks}", (one.mean, row), xytext=(0, 4.5), textcoords="offset points", fontsize=6.5,
-                ha="center", color=TEXT)
-
-
 def gain_forest(effects: Mapping[tuple, Effect]) -> Figure:
     """How far each pre-training's full model is above the one without pre-training."""
-    corpora = [key[0] for key in effects]
-    return forest(effects, {"": "full model"}, corpora, "points above no pre-training")
+    return forest({"full model": _named(effects)}, "points above no pre-training")
 
 
 def lead_forest(effects: Mapping[tuple, Effect]) -> Figure:
     """How far the language's models are above the others'."""
-    corpora = list(dict.fromkeys(key[0] for key in effects))
-    columns = {name: NAMES[name] + ("" if name == "full" else ", retrained") for name in MARKS}
-    return forest(effects, columns, corpora, "points that the language is ahead")
+    titles = {name: NAMES[name] + ("" if name == "full" else ", retrained") for name in MARKS}
+    panels = {title: _named(effects, name) for name, title in titles.items()}
+    return forest(panels, "points that the language is ahead", same_scale=True)
 
 
 def within_forest(effects: Mapping[tuple, Effect]) -> Figure:
     """The lottery of each pre-training: good above random and above bad, and what retraining gives the bad ones."""
-    corpora = list(dict.fromkeys(key[0] for key in effects))
     titles = {name: name.replace(" above ", "\nabove ") for name in WITHIN}
     titles |= {name: title + ", retrained" for name, title in titles.items() if name.startswith("good")}
-    return forest(effects, titles, corpora, "points")
+    return forest({title: _named(effects, name) for name, title in titles.items()}, "points", same_scale=True)
+
+
+def _named(effects: Mapping[tuple, Effect], part: str = "") -> dict[str, Effect]:
+    """The effects of one kind (last part of their keys), by the name of the pre-training."""
+    return {CORPUS_NAMES[key[0]]: one for key, one in effects.items() if not part or key[-1] == part}

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ..analysis.pretraining import BAD, FULL, GOOD, RANDOM, Effect, parted
+from ..analysis.pretraining import BAD, FULL, GOOD, RANDOM, parted
+from ..show.stats import Effect
+from . import effects as shown
 from .pretraining import CORPUS_NAMES
-from .pretraining_text import interval, records_of, signed
+from .pretraining_text import records_of
 from .style import NAMES
 from .tables import GAP, dressed, percent
 
@@ -88,24 +90,10 @@ def provenance_table(studies: Mapping[str, Study]) -> Styler:
 
 
 def effect_table(effects: Mapping[tuple, Effect], caption: str, name: str) -> Styler:
-    """A row an effect: mean in points, both intervals, Holm's p, and how many tasks and pairs it rests on."""
-    rows = []
-    for key, one in effects.items():
-        rows.append(
-            {
-                "pre-trained on": CORPUS_NAMES[key[0]],
-                "": NAMES.get(key[1], key[1]) if len(key) > 1 else NAMES["full"],
-                "points": signed(one.mean),
-                "95 % interval": interval(one.low, one.high),
-                "bootstrap": interval(one.boot_low, one.boot_high),
-                "p (Holm)": GAP if np.isnan(one.corrected) else _p(one.corrected),
-                "by run": " / ".join(signed(run) for run in one.runs) or GAP,
-                "tasks above 0": f"{one.wins} of {one.tasks}" if one.tasks else GAP,
-                "pairs": str(one.pairs) if one.pairs else GAP,
-                "verdict": one.word,
-            }
-        )
-    return dressed(pd.DataFrame(rows), caption, name)
+    """`effects.effect_table` with the names of pre-trainings and subnetworks."""
+    named = {(CORPUS_NAMES[key[0]], NAMES.get(key[-1], key[-1]) if key[1:] else NAMES["full"]): one
+             for key, one in effects.items()}
+    return shown.effect_table(named, caption, name, ("pre-trained on", ""))
 
 
 def coverage_table(found: pd.DataFrame, before: str = "", name: str = "pretraining-coverage") -> Styler:
@@ -125,10 +113,6 @@ def coverage_table(found: pd.DataFrame, before: str = "", name: str = "pretraini
         "can remove something; and what these good subnetworks keep, mean over tasks."
     )
     return dressed(pd.DataFrame(rows), caption, name)
-
-
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _commit(record: dict) -> str:

@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 
 from ..analysis.methods import MARGIN
-from ..analysis.pretraining import LEFT_OUT, WITHIN, Effect, parted
+from ..analysis.pretraining import LEFT_OUT, WITHIN, parted
 from ..experiment.cells import Cell
+from ..show.stats import Effect
 from ..tasks.registry import shown_task
+from .effects import interval, signed
 from .glue import listed
 from .sentences import earlier_clause
 from .style import METHOD_NAMES
-from .tables import GAP
 
 if TYPE_CHECKING:
     from ..experiment.study import Study
@@ -170,13 +171,3 @@ def answer_sentence(effects: Mapping[tuple, Effect], corpora: list[str]) -> str:
         text += f", and cannot be tested for {listed(untested)}" if untested else ""
         parts.append(text)
     return "; ".join(parts) + "."
-
-
-def signed(value: float) -> str:
-    """A number of points with its sign; a gap where there is none."""
-    return GAP if np.isnan(value) else f"{value:+.1f}"
-
-
-def interval(low: float, high: float) -> str:
-    """An interval of points; a gap where there is none."""
-    return GAP if np.isnan(low) else f"{low:+.1f} to {high:+.1f}"

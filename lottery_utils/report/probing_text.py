@@ -7,13 +7,13 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from ..analysis.landscape import Compared
-from ..analysis.paired import Paired, against, settled
 from ..analysis.probing import PROBED
 from ..landscape.names import SUBNETWORKS
 from ..probes.names import PROBES
+from ..show.stats import Effect, paired_effects, settled
+from .effects import difference
 from .glue import as_percent, listed
 from .landscape_text import ORDERED
-from .paired_text import difference_sentence
 from .probing import probed_name
 from .style import METHOD_NAMES
 from .tables import GAP, dressed
@@ -23,7 +23,7 @@ SMALL = 0.005  # differences in accuracy smaller than this are counted, not name
 
 def probe_differences(
     layers: pd.DataFrame, method: str, value: str, how: str, probes: tuple[str, ...] = PROBES
-) -> dict[str, Paired]:
+) -> dict[str, Effect]:
     """Differences in `value` between the subnetworks of a method, treated as `how` says, for each probe, by label.
 
     `layers` as from `analysis.probing.over_layers`.
@@ -32,18 +32,18 @@ def probe_differences(
     for probe in probes:
         rows = layers[(layers["method"] == method) & (layers["probe"] == probe)]
         pairs = {f"{probe}: {a} − {b}": (f"{a}.{how}", f"{b}.{how}") for a, b in ORDERED}
-        found |= against(rows, value, pairs)
+        found |= paired_effects(rows, value, pairs)
     return found
 
 
-def fine_tuning_differences(layers: pd.DataFrame, method: str, value: str) -> dict[str, Paired]:
+def fine_tuning_differences(layers: pd.DataFrame, method: str, value: str) -> dict[str, Effect]:
     """The full model against the pre-trained one, and subnetworks against the full model, for each probe, by label."""
     found = {}
     for probe in PROBES:
         rows = layers[(layers["method"] == method) & (layers["probe"] == probe)]
         pairs = {f"{probe}: full − pre-trained": ("full", "pretrained")}
         pairs |= {f"{probe}: {name} retrained − full": (f"{name}.retrained", "full") for name in SUBNETWORKS}
-        found |= against(rows, value, pairs)
+        found |= paired_effects(rows, value, pairs)
     return found
 
 
@@ -119,12 +119,12 @@ def pretraining_sentence(layers: pd.DataFrame, method: str) -> str:
     )
 
 
-def settled_sentence(differences: dict[str, Paired], what: str) -> str:
+def settled_sentence(differences: dict[str, Effect], what: str) -> str:
     """Which differences hold up to Holm's correction for all of them, and which more have an interval without 0."""
     if not differences:
         return f"There are no two networks to compare in {what}."
     count, firm = len(differences), settled(differences)
-    other = [k for k, one in differences.items() if one.found.verdict in ("shown", "opposite") and k not in firm]
+    other = [k for k, one in differences.items() if one.decided and k not in firm]
     if not firm and not other:
         return f"Of {count} differences in {what}, none has an interval that does not hold 0."
     text = f"Of {count} differences in {what}, "
@@ -141,9 +141,9 @@ def settled_sentence(differences: dict[str, Paired], what: str) -> str:
     return text
 
 
-def _named(differences: dict[str, Paired], labels: list[str]) -> str:
-    small = [label for label in labels if abs(differences[label].found.mean) < SMALL]
-    said = [f"{label} {difference_sentence(differences, label, 3)}" for label in labels if label not in small]
+def _named(differences: dict[str, Effect], labels: list[str]) -> str:
+    small = [label for label in labels if abs(differences[label].mean) < SMALL]
+    said = [f"{label} {difference(differences, label, 3)}" for label in labels if label not in small]
     return listed(said + ([f"{len(small)} smaller than {SMALL:g}"] if small else []))
 
 

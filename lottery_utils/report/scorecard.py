@@ -63,12 +63,13 @@ def _draw(ax: Axes, row: int, verdict: Verdict, published: bool) -> None:
     low, high = max(verdict.claim.low, SHOWN[0]), min(verdict.claim.high, SHOWN[1])
     ax.fill_betweenx([row - 0.42, row + 0.42], low, high, color=REGION, linewidth=0, zorder=0)
     look = _look(verdict.word, published)
-    ends = np.clip([verdict.low, verdict.high], *SHOWN)
+    ends = np.clip([verdict.effect.low, verdict.effect.high], *SHOWN)
     ax.plot(ends, [row, row], color=look["color"], linewidth=1.6, zorder=2, solid_capstyle="butt")
-    for end, beyond, arrow in ((ends[0], verdict.low < SHOWN[0], "<"), (ends[1], verdict.high > SHOWN[1], ">")):
-        if beyond:
+    beyond = verdict.effect.low < SHOWN[0], verdict.effect.high > SHOWN[1]
+    for end, is_beyond, arrow in zip(ends, beyond, "<>"):
+        if is_beyond:
             ax.plot(end, row, arrow, color=look["color"], markersize=4, clip_on=False, zorder=3)
-    ax.plot(np.clip(verdict.mean, *SHOWN), row, zorder=4, **look)
+    ax.plot(np.clip(verdict.effect.mean, *SHOWN), row, zorder=4, **look)
 
 
 def _look(word: str, published: bool) -> dict:
@@ -102,8 +103,8 @@ def scorecard_table(columns: dict[str, list[Verdict]]) -> Styler:
         row = {"the paper says": claim.text, "supported if": f"{claim.measure} {region(claim)}"}
         rows.append({**row, **{title: verdict_text(verdicts[at]) for title, verdicts in columns.items()}})
     caption = (
-        "The claims in numbers: verdict, mean over tasks [95 % interval], p for either direction with Holm's correction "
-        "over the claims that the column can test, and the number of tasks."
+        "The claims in numbers: verdict, mean over tasks [95 % interval], p for either direction after Holm's "
+        "correction over the claims that the column can test, and the number of tasks."
     )
     breaks = {"white-space": "normal", "min-width": "8em", "vertical-align": "top"}
     return dressed(pd.DataFrame(rows), caption, "scorecard", wrapped=True).set_properties(**breaks)
@@ -124,13 +125,12 @@ def region(claim: Claim) -> str:
 
 def verdict_text(verdict: Verdict) -> str:
     """A verdict as one line, such as "supported: 0.18 [0.11, 0.26], p = 0.004, 8 tasks"."""
+    effect = verdict.effect
     if verdict.word == "not testable":
-        alone = (
-            "" if np.isnan(verdict.mean) else f"; {verdict.mean:.2f} on {verdict.tasks} task{'s'[: verdict.tasks - 1]}"
-        )
-        return f"not testable: {verdict.why}{alone}"
-    said = "p < 0.001" if verdict.corrected < 0.001 else f"p = {verdict.corrected:.3f}"
-    return f"{verdict.word}: {verdict.mean:.2f} [{verdict.low:.2f}, {verdict.high:.2f}], {said}, {verdict.tasks} tasks"
+        tasks = f"{effect.tasks} task{'s' * (effect.tasks > 1)}"
+        return f"not testable: {verdict.why}" + ("" if np.isnan(effect.mean) else f"; {effect.mean:.2f} on {tasks}")
+    p = "p < 0.001" if effect.corrected < 0.001 else f"p = {effect.corrected:.3f}"
+    return f"{verdict.word}: {effect.mean:.2f} [{effect.low:.2f}, {effect.high:.2f}], {p}, {effect.tasks} tasks"
 
 
 def count_sentence(verdicts: list[Verdict]) -> str:

@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..analysis.pretraining import Effect
 from ..analysis.selection import CHOOSERS
-from .effects import forest
+from ..show.stats import Effect
+from .forest import forest
 from .style import COLOURS, GRID, METHOD_NAMES, NAMES, WIDTH, empty_figure, legend_below, lighter
 
 COLUMNS = {"good": "good", "random": "random", "bad": "bad"}

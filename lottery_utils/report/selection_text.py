@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ..analysis.judge import LEAST
-from ..analysis.pretraining import Effect
 from ..analysis.selection import CHOOSERS
+from ..show.stats import LEAST, Effect
 from ..tasks.hans import HEURISTICS
 from .effects import told
 from .glue import as_percent, as_text, listed

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ..analysis.compare import Comparison, compare
 from ..analysis.gather import Gaps, gaps
-from ..analysis.scores import choose, complete_tasks, mean_kept, sizes, summary
+from ..analysis.scores import choose, compare, complete_tasks, mean_kept, sizes, summary
 from ..analysis.survival import stability
+from ..show.stats import Effect
 from ..tasks.glue import TASKS
 from ..tasks.registry import shown_task
 from .glue import as_percent, listed
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from ..experiment.study import Study
 
 VERDICTS = {
-    "shown": "This run shows it",
-    "opposite": "This run shows the opposite",
-    "open": "This run does not settle it",
-    "untestable": "This run cannot test it, with fewer than two tasks",
+    "above": "This run shows it",
+    "below": "This run shows the opposite",
+    "undecided": "This run does not settle it",
+    "not testable": "This run cannot test it, with fewer than three tasks",
 }
 
 
@@ -163,15 +163,15 @@ def kept_sentence(results: pd.DataFrame, method: str) -> str:
 def comparison_sentence(results: pd.DataFrame, method: str, first: tuple[str, str], second: tuple[str, str]) -> str:
     """A verdict on "the first is better than the second", with the numbers behind it."""
     found = compare(results, method, first, second)
-    return f"{VERDICTS[found.verdict]}{_numbers(found, first, second)}."
+    return f"{VERDICTS[found.word]}{_numbers(found, first, second)}."
 
 
-def _numbers(found: Comparison, first: tuple[str, str], second: tuple[str, str]) -> str:
+def _numbers(found: Effect, first: tuple[str, str], second: tuple[str, str]) -> str:
     if found.tasks == 0:
         return ""
     names = [f"{NAMES[subnetwork]} {how}" for subnetwork, how in (first, second)]
     text = f": {names[0]} minus {names[1]} is {_points(found.mean)} points of the full score"
-    if found.tasks > 1:
+    if not np.isnan(found.low):
         text += f" (95 % interval over tasks {_points(found.low)} to {_points(found.high)}; "
         text += f"ahead on {found.wins} of {found.tasks} tasks)"
     return text

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from ..analysis.agreement import LEVEL, PermutationTest, statistics
-from ..analysis.judge import holm
 from ..experiment.identity import numpy_generator_for
+from ..show.stats import holm
 from .glue import as_percent, listed
 from .overlaps import KINDS, p_text
 from .tables import GAP, dressed

@@ -9,9 +9,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..analysis.pretraining import Effect
 from ..analysis.sums import RULES, SUMS
-from .effects import forest
+from ..show.stats import Effect
+from .forest import forest
 from .style import COLOURS, GRID, WIDTH, empty_figure, legend_below
 
 LOOK = {"batched": (COLOURS["random"], "s", (0, (4, 1.5))), "running": (COLOURS["bad"], "o", "-")}

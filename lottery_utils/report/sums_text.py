@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from ..analysis.pretraining import Effect
 from ..analysis.sums import RULES, SCORES
+from ..show.stats import Effect
 from .effects import told
 from .glue import as_percent, as_text, listed
 from .sums import other_seed
@@ -63,7 +62,7 @@ def seeds_sentence(frame: pd.DataFrame, effects: Mapping[tuple, Effect]) -> str:
     tasks = _over(frame["task"].nunique())
     text = f"The rank correlation of two seeds, heads of the full model, is {listed(parts)}, {tasks}."
     least = effects.get((AUTHORS, "seeds"), Effect())
-    return f"{text} {AUTHORS} minus exact: {told(replace(least, pairs=0), 'hundredths')}." if least.tasks else text
+    return f"{text} {AUTHORS} minus exact: {told(least, 'hundredths', pairs=False)}." if least.tasks else text
 
 
 def alike_sentence(alike: pd.DataFrame, seeds: pd.DataFrame, rule: str = AUTHORS) -> str:
@@ -87,7 +86,7 @@ def seed_masks_sentence(seeds: pd.DataFrame, effects: Mapping[tuple, Effect]) ->
     for rule, own in heads.groupby("rule", sort=False):
         one = effects.get((rule, "seeds"), Effect())
         value = as_text(float(own["jaccard"].mean()))
-        less = f", minus exact {told(replace(one, pairs=0), 'hundredths')}" if one.tasks else ""
+        less = f", minus exact {told(one, 'hundredths', pairs=False)}" if one.tasks else ""
         parts.append(f"{value} with {rule}{less}")
     return f"The heads of two seeds' good subnetworks have a Jaccard index of {'; '.join(parts)}."
 

@@ -11,8 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ..analysis import published
-from ..analysis.compare import compare
-from ..analysis.scores import choose, summary
+from ..analysis.scores import choose, compare, summary
 from ..analysis.versus import BASELINES, best_bad_published, leads
 from ..tasks.registry import shown_task
 from .glue import listed
@@ -184,11 +183,11 @@ def longer_sentence(results: pd.DataFrame, method: str) -> str:
     if not found.tasks:
         return f"{name}: not run."
     text = f"{name}: {100 * found.mean:+.1f} points of the full score, mean over {found.tasks} task"
-    if found.tasks == 1:
+    text += "s" * (found.tasks > 1)
+    if np.isnan(found.low):
         return text + "."
-    text += f"s (95 % interval {100 * found.low:+.1f} to {100 * found.high:+.1f}), "
-    words = {"shown": "longer training helps", "opposite": "longer training hurts", "open": "no clear effect"}
-    return text + f"{words[found.verdict]}."
+    words = {"above": "longer training helps", "below": "longer training hurts", "undecided": "no clear effect"}
+    return f"{text} (95 % interval {100 * found.low:+.1f} to {100 * found.high:+.1f}), {words[found.word]}."
 
 
 def left_out_sentence(study: Study, tasks: list[str]) -> str:

@@ -1,0 +1,1 @@
+"""What the records mean, in numbers: the one statistics module."""
