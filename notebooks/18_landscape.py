@@ -134,7 +134,7 @@ forest({"": corrected(flatness["near"])}, "difference in sharpness, steps of a f
 # %% mystnb={"figure": {"caption": "The loss on straight paths between networks, s-pruning, subnetworks retrained: a thin line a task, mean over seeds, and the thick one their mean.", "name": "fig-landscape-paths"}, "image": {"alt": "Lines of the loss between two networks, a panel for each pair"}}
 landscape.path_lines(paths, method)
 
-# %% mystnb={"figure": {"caption": "Barriers, which cannot be below 0, and in the last rows differences between them, in shares of the loss of knowing nothing. A ring a task, mean over seeds; the bar is the interval over tasks, and a filled mark holds up to Holm's correction for all rows.", "name": "fig-landscape-barriers"}, "image": {"alt": "Barriers with intervals, a row for each pair of networks"}}
+# %% mystnb={"figure": {"caption": "Barriers, which cannot be below 0, and in the last rows differences between them, in shares of the loss of knowing nothing. A ring a task, mean over seeds; the bar is the interval over tasks, and a filled mark is a difference that holds up to Holm's correction.", "name": "fig-landscape-barriers"}, "image": {"alt": "Barriers with intervals, a row for each pair of networks"}}
 forest({"": corrected(walls | between)}, "barrier, and differences between barriers", tasks=True)
 
 # %% [markdown]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 from pandas.io.formats.style import Styler
 
@@ -42,16 +44,16 @@ def sharpness_differences(table: pd.DataFrame, method: str, value: str = "sharpn
 
 
 def barrier_means(table: pd.DataFrame, method: str) -> dict[str, Effect]:
-    """The barrier on each path of a method, by label, over the tasks that have every path; none is below 0.
+    """The barrier on each path of a method, by label, over the tasks that have every path.
 
-    `table` as from `analysis.landscape.paths`.
+    `table` as from `analysis.landscape.paths`. None can lie below 0, so none is tested against it.
     """
     rows = barriers(with_every(table[table["method"] == method], "pair"))
     found = {}
     for pair in [f"{a}-{b}" for a, b in WITHIN] + [f"next seed: {name}" for name in ACROSS]:
         by_task = rows[rows["pair"] == pair].groupby("title", sort=False)["barrier"].mean()
         if len(by_task):
-            found[pair_name(pair)] = effect(by_task)
+            found[pair_name(pair)] = replace(effect(by_task), p=np.nan, corrected=np.nan)
     return found
 
 
