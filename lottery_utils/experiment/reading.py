@@ -28,9 +28,9 @@ class Results:
     """The cells of `preset` and what of them lies in `results_dir`; nothing is read before it is asked for."""
 
     def __init__(self, preset: Preset, results_dir: str | Path = "results", stored: bool = False):
-        """With `stored` the records are believed about model and data, see `Fingerprints`, and nothing is added to them.
+        """With `stored` the records are believed about model and data, see `Fingerprints`; nothing is added to them.
 
-        Then a cell that is stored as an earlier version of the rules made it, and not as today's would, is shown as that.
+        Then a cell that is stored as an earlier version of the rules made it, and not as today's would, is shown so.
         """
         self.preset, self.stored = preset, stored
         self.store = Store(results_dir)
@@ -138,7 +138,7 @@ class Results:
         return self.address(cell) != self._address(self._cell(cell), PRESENT)
 
     def earlier(self) -> set[str]:
-        """Addresses of stored records that an earlier version of the rules made: today's code would not make them again.
+        """Addresses of stored records that an earlier version of the rules made: today's code makes others.
 
         Of all studies in the store; of this one also where what such a record was made from is not stored.
         """

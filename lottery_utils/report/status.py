@@ -17,8 +17,8 @@ from ..presets import PRESETS
 from .compute import needs
 from .footprint import by_stage, cost_texts, costs
 from .glue import listed
-from .stored import here_or_above
 from .sentences import earlier_clause
+from .stored import here_or_above
 from .style import METHOD_NAMES
 from .tables import GAP, dressed
 
@@ -32,7 +32,7 @@ def stores(results_dir: str | Path, records: str = "records") -> list[Path]:
 
 
 def stored(folders: Iterable[Path]) -> pd.DataFrame:
-    """`footprint.costs` of all records in `folders`, with `earlier`, and `store`: preset, and folder if several have it.
+    """`footprint.costs` of all records in `folders`, with `earlier`, and `store`: preset, and folder if shared.
 
     A folder is a store or, as some that came with the repository, holds one for each preset.
     """

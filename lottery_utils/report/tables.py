@@ -153,7 +153,7 @@ def provenance_table(study: Study) -> Styler:
         "tasks": ", ".join(shown_task(name).title for name in found["tasks"]),
         "seeds": ", ".join(map(str, found["seeds"])),
         "cells": f"{found['cells']} stored, {found['seconds']:,.0f} s of computing in all",
-        **{"rules": text for text in earlier_clause(found["earlier"], found["cells"])},
+        **dict(zip(("rules",), earlier_clause(found["earlier"], found["cells"]))),
         "energy": _energy_text(found),
         "device": "; ".join(found["devices"]) or GAP,
         "computed": " to ".join(dict.fromkeys(d[:16].replace("T", " ") + " UTC" for d in dates if d)) or GAP,
