@@ -8,6 +8,7 @@ import os
 import sys
 
 from .errors import UserError, shown, usable_path
+from .places import function_at
 
 
 def _choose_grid(options: argparse.Namespace) -> None:
@@ -216,11 +217,9 @@ def _find(options: argparse.Namespace, wanted: str) -> dict:
 
 def report(options: argparse.Namespace) -> int:
     """Run the chapters and build the book."""
-    from .report.build import build_report
-
     _choose_grid(options)
     try:
-        build_report(
+        function_at("lottery_book.building.build:build_report")(
             preset=options.preset,
             tasks=options.tasks,
             seeds=options.seeds,
@@ -258,8 +257,8 @@ def export(options: argparse.Namespace) -> int:
 
 def import_authors(options: argparse.Namespace) -> int:
     """Write the tables of the authors' release."""
-    from .analysis.authors.tables import import_release, summary_lines, write_tables
-
+    names = ("import_release", "write_tables", "summary_lines")
+    import_release, write_tables, summary_lines = (function_at(f"lottery_book.authors.tables:{n}") for n in names)
     usable_path("folder", options.dir)
     usable_path("--out", options.out)
     imported = import_release(options.dir)

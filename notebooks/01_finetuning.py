@@ -32,12 +32,12 @@ overrides = None
 results_dir = "results"
 
 # %% tags=["remove-stderr"]
-from lottery_utils.analysis import gather, scores
+from lottery_utils.show import frames, scores
 from lottery_utils.experiment.study import open_study
-from lottery_utils.report import bars, courses, sentences, tables
-from lottery_utils.report.compute import compute
-from lottery_utils.report.glue import glue_numbers
-from lottery_utils.report.style import apply_style
+from lottery_utils.show import bars, courses, sentences, tables
+from lottery_utils.show.compute import compute
+from lottery_utils.show.glue import glue_numbers
+from lottery_utils.show.style import apply_style
 
 apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)
@@ -63,7 +63,7 @@ tables.task_table(study)
 # ## Training
 
 # %% mystnb={"figure": {"caption": "Training loss of the full models, one line a seed, smoothed over a twentieth of the steps. Cross-entropy; for STS-B squared error.", "name": "fig-loss"}, "image": {"alt": "Training loss against epochs, a panel for each task"}}
-courses.loss_curves(gather.training_loss(study))
+courses.loss_curves(frames.training_loss(study))
 
 # %% [markdown]
 # ## Scores

@@ -5,6 +5,8 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -31,22 +33,22 @@ overrides = None
 results_dir = "results"
 
 # %% tags=["remove-stderr"]
-from lottery_utils.analysis import gather
+from lottery_utils.show import frames
 from lottery_utils.experiment.study import open_study
-from lottery_utils.report import courses, heatmaps, sentences, tables
-from lottery_utils.report.compute import compute
-from lottery_utils.report.glue import as_percent, glue_numbers
-from lottery_utils.report.style import apply_style
+from lottery_utils.show import courses, heatmaps, sentences, tables
+from lottery_utils.show.compute import compute
+from lottery_utils.show.glue import as_percent, glue_numbers
+from lottery_utils.show.style import apply_style
 
 apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)
 compute(study, stages=["search"], methods=["structured"])
 
 # %% tags=["hide-input"]
-survival = gather.component_survival(study, "structured")
-course = gather.search_course(study, "structured")
+survival = frames.component_survival(study, "structured")
+course = frames.search_course(study, "structured")
 table = study.table(stages=["search"], methods=["structured"])
-task, missing = gather.example_task(survival), gather.gaps(study, "structured").titles
+task, missing = frames.example_task(survival), frames.gaps(study, "structured").titles
 glue_numbers(
     {
         "run_on_structured": sentences.run_on(study),
@@ -71,7 +73,7 @@ courses.structured_course(course, task)
 # measured anew after each step.
 
 # %% mystnb={"figure": {"caption": "Importance of heads and MLPs in the full model, before anything is pruned; mean over seeds. Heads are normalised within their layer, MLPs are not, so compare heads with heads and MLPs with MLPs.", "name": "fig-importance"}, "image": {"alt": "Maps of importance by layer and head, a panel for each task"}}
-heatmaps.importance_of_tasks(gather.component_importance(study), missing)
+heatmaps.importance_of_tasks(frames.component_importance(study), missing)
 
 # %% [markdown]
 # ## What survives

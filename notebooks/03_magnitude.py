@@ -5,6 +5,8 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -31,22 +33,22 @@ overrides = None
 results_dir = "results"
 
 # %% tags=["remove-stderr"]
-from lottery_utils.analysis import gather
+from lottery_utils.show import frames
 from lottery_utils.experiment.study import open_study
-from lottery_utils.report import courses, heatmaps, sentences, tables
-from lottery_utils.report.compute import compute
-from lottery_utils.report.glue import as_percent, glue_numbers
-from lottery_utils.report.style import apply_style
+from lottery_utils.show import courses, heatmaps, sentences, tables
+from lottery_utils.show.compute import compute
+from lottery_utils.show.glue import as_percent, glue_numbers
+from lottery_utils.show.style import apply_style
 
 apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)
 compute(study, stages=["search"], methods=["magnitude"])
 
 # %% tags=["hide-input"]
-survival = gather.component_survival(study, "magnitude")
-course = gather.search_course(study, "magnitude")
+survival = frames.component_survival(study, "magnitude")
+course = frames.search_course(study, "magnitude")
 table = study.table(stages=["search"], methods=["magnitude"])
-task, missing = gather.example_task(survival), gather.gaps(study, "magnitude").titles
+task, missing = frames.example_task(survival), frames.gaps(study, "magnitude").titles
 glue_numbers(
     {
         "run_on_magnitude": sentences.run_on(study),

@@ -37,12 +37,12 @@ overrides = None
 results_dir = "results"
 
 # %% tags=["remove-stderr"]
-from lottery_utils.analysis import scores
+from lottery_utils.show import scores
 from lottery_utils.experiment.study import open_study
-from lottery_utils.report import bars, sentences, tables
-from lottery_utils.report.compute import compute
-from lottery_utils.report.glue import glue_numbers
-from lottery_utils.report.style import apply_style
+from lottery_utils.show import bars, sentences, tables
+from lottery_utils.show.compute import compute
+from lottery_utils.show.glue import glue_numbers
+from lottery_utils.show.style import apply_style
 
 apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)

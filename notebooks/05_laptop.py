@@ -31,11 +31,11 @@ records_dir = "records/laptop"
 records_overrides = {"precision": "bf16"}
 
 # %% tags=["remove-stderr"]
-from lottery_utils.analysis import gather, scores
-from lottery_utils.report import bars, courses, heatmaps, sentences, tables
-from lottery_utils.report.glue import glue_numbers
-from lottery_utils.report.stored import stored_study
-from lottery_utils.report.style import apply_style
+from lottery_utils.show import frames, scores
+from lottery_utils.show import bars, courses, heatmaps, sentences, tables
+from lottery_utils.show.glue import glue_numbers
+from lottery_utils.show.stored import stored_study
+from lottery_utils.show.style import apply_style
 
 apply_style()
 study = stored_study(records_preset, records_dir, records_overrides)
@@ -43,10 +43,10 @@ study = stored_study(records_preset, records_dir, records_overrides)
 # %% tags=["hide-input"]
 table = study.table()
 results = scores.results(table)
-survival = {method: gather.component_survival(study, method) for method in study.preset.methods}
-course = {method: gather.search_course(study, method) for method in study.preset.methods}
-missing = {method: gather.gaps(study, method).titles for method in study.preset.methods}
-task = gather.example_task(survival["structured"], "mrpc")
+survival = {method: frames.component_survival(study, method) for method in study.preset.methods}
+course = {method: frames.search_course(study, method) for method in study.preset.methods}
+missing = {method: frames.gaps(study, method).titles for method in study.preset.methods}
+task = frames.example_task(survival["structured"], "mrpc")
 glue_numbers(
     {
         "run_on_laptop": sentences.run_on(study),

@@ -43,20 +43,21 @@ overrides = None
 results_dir = "results"
 
 # %% tags=["remove-stderr"]
-from lottery_utils.analysis import gather, scores
+from lottery_utils.show import frames, scores
 from lottery_utils.experiment.study import open_study
-from lottery_utils.report import sentences, supers, tables
-from lottery_utils.report.compute import compute, on_demo
-from lottery_utils.report.glue import glue_numbers
-from lottery_utils.report.style import apply_style
+from lottery_utils.show import sentences, tables
+from lottery_book import super_survivors
+from lottery_utils.show.compute import compute, on_demo
+from lottery_utils.show.glue import glue_numbers
+from lottery_utils.show.style import apply_style
 
 apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)
 chosen = on_demo(study, tasks, ["cola", "sst2", "mrpc", "rte"])
-compute(study, ["score", "retrain"], ["structured"], ["good", *supers.SUPERS], chosen)
+compute(study, ["score", "retrain"], ["structured"], ["good", *super_survivors.SUPERS], chosen)
 
 # %% tags=["hide-input"]
-table = study.table(["finetune", "search", "control", "score", "retrain"], ["structured"], ["good", *supers.SUPERS])
+table = study.table(["finetune", "search", "control", "score", "retrain"], ["structured"], ["good", *super_survivors.SUPERS])
 table = table[table["task"].isin(chosen)]
 results = scores.results(table)
 
@@ -68,9 +69,9 @@ def better(first, second):
 glue_numbers(
     {
         "run_on_super": sentences.run_on(study),
-        "super_left_out": supers.left_out_sentence(study, chosen, results),
-        "super_kept": supers.super_kept_sentence(results),
-        "super_published": supers.published_sentence(),
+        "super_left_out": super_survivors.left_out_sentence(study, chosen, results),
+        "super_kept": super_survivors.super_kept_sentence(results),
+        "super_published": super_survivors.published_sentence(),
         "super_over_random": better(("super", "pruned"), ("super_random", "pruned")),
         "super_random_over_bad": better(("super_random", "pruned"), ("super_bad", "pruned")),
         "super_over_random_again": better(("super", "retrained"), ("super_random", "retrained")),
@@ -83,7 +84,7 @@ glue_numbers(
 # ## How many there are
 
 # %%
-supers.size_table(table)
+super_survivors.size_table(table)
 
 # %% [markdown]
 # How many would survive in every seed by chance is in [](09_agreement).
@@ -91,7 +92,7 @@ supers.size_table(table)
 # ## What they score
 
 # %% mystnb={"figure": {"caption": "Super-survivors, and subnetworks of their size drawn from the other components: pruned (light) and retrained (full colour). Titles count what super-survivors keep, with its share of the prunable weights. Bars are means over seeds, dots are seeds, the dashed line is the majority score. (The paper's bars of super-survivors.)", "name": "fig-super"}, "image": {"alt": "Bars of majority, full model, super-survivors, super random and super bad, a panel for each task"}}
-supers.super_bars(results, table)
+super_survivors.super_bars(results, table)
 
 # %% [markdown]
 # {glue:text}`super_kept` The authors' own bars are in {numref}`fig-authors-bars-super`.

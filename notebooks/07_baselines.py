@@ -45,26 +45,27 @@ overrides = None
 results_dir = "results"
 
 # %% tags=["remove-stderr"]
-from lottery_utils.analysis import scores, versus
+from lottery_utils.show import scores
+from lottery_book.bad_vs_baselines import frames
 from lottery_utils.experiment.study import open_study
-from lottery_utils.report import sentences, tables
-from lottery_utils.report import versus as shown
-from lottery_utils.report.compute import compute, on_demo
-from lottery_utils.report.glue import glue_numbers
-from lottery_utils.report.style import apply_style
+from lottery_utils.show import sentences, tables
+from lottery_book.bad_vs_baselines import figures as shown
+from lottery_utils.show.compute import compute, on_demo
+from lottery_utils.show.glue import glue_numbers
+from lottery_utils.show.style import apply_style
 
 apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)
-compute(study, ["finetune", "retrain", "baseline"], None, ["bad", *versus.BASELINES])
+compute(study, ["finetune", "retrain", "baseline"], None, ["bad", *frames.BASELINES])
 chosen = on_demo(study, tasks, ["cola", "mrpc", "rte"])
 compute(study, ["retrain_longer"], None, ["bad"], chosen)
 
 # %% tags=["hide-input"]
-names = ["bad", *versus.BASELINES]
+names = ["bad", *frames.BASELINES]
 table = study.table(["finetune", "retrain", "retrain_longer", "baseline"], study.preset.methods, names)
 results = scores.results(table)
 usual = results[results["treatment"] != "retrained longer"]
-frame, best = versus.against(usual)
+frame, best = frames.against(usual)
 glue_numbers(
     {
         "run_on_versus": sentences.run_on(study),

@@ -5,6 +5,8 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -32,12 +34,16 @@ overrides = None
 results_dir = "results"
 
 # %% tags=["remove-stderr"]
-from lottery_utils.analysis import decisions, gather, overlap
+from lottery_book.importance import decisions
+from lottery_utils.show import frames
+from lottery_book.agreement import overlap
 from lottery_utils.experiment.study import open_study
-from lottery_utils.report import heatmaps, importances, modes, overlaps, sentences, stability, tables
-from lottery_utils.report.compute import compute
-from lottery_utils.report.glue import glue_numbers
-from lottery_utils.report.style import apply_style
+from lottery_utils.show import heatmaps, sentences, tables
+from lottery_book.importance import figures, modes
+from lottery_book.agreement import overlap_figures, stability
+from lottery_utils.show.compute import compute
+from lottery_utils.show.glue import glue_numbers
+from lottery_utils.show.style import apply_style
 
 apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)
@@ -47,9 +53,9 @@ for one in (study, *studies.values()):
 
 # %% tags=["hide-input"]
 decided = decisions.decisions(study)
-missing = gather.gaps(study, "structured").titles
+missing = frames.gaps(study, "structured").titles
 drift = decisions.drift(decided)
-together, apart = gather.component_survival(studies["joint"], "structured"), modes.alone(studies)
+together, apart = frames.component_survival(studies["joint"], "structured"), modes.alone(studies)
 between = overlap.jaccard_between(apart, together)
 shared_apart = overlap.task_overlap(apart)
 glue_numbers(
@@ -74,10 +80,10 @@ glue_numbers(
 # Is there a gap between the heads that go and those that stay? Colours show what became of each head later. {glue:text}`gaps_importance`
 
 # %% mystnb={"figure": {"caption": "Importance of the heads in the full model, normalised within each layer; the seeds of a task together. Dashed: where the first step of each seed's search cuts. (The paper's histogram of head importance.)", "name": "fig-importance-cut"}, "image": {"alt": "Histograms of head importance, a panel for each task, coloured by what became of the heads, with the first cut near the left end"}}
-importances.head_histograms(decided, missing)
+figures.head_histograms(decided, missing)
 
 # %% mystnb={"figure": {"caption": "Importance of the MLPs when the first of them goes, as a share of the largest; a line of dots a seed, with its cut. MLPs are compared over all layers without normalisation.", "name": "fig-importance-mlps"}, "image": {"alt": "Importance of each MLP as dots, a row for each seed and a panel for each task, with the first cut"}}
-importances.mlp_strips(decided, missing)
+figures.mlp_strips(decided, missing)
 
 # %% [markdown]
 # **What to see.** {glue:text}`cut` Where many heads lie just right of the line, the cut does not part the useful from the
@@ -89,10 +95,10 @@ importances.mlp_strips(decided, missing)
 # After each step the search measures again. One search, from top to bottom:
 
 # %% mystnb={"figure": {"caption": "One search, step by step: each dot is a head (left) or an MLP (right) that the step could remove, placed by its importance under the mask the step starts from. Tinted steps fell below the target and were taken back. A layer's heads have the L2 norm 1 among those still there, so values rise as heads go.", "name": "fig-importance-steps"}, "image": {"alt": "Rows of dots, one for each search step, heads left and MLPs right, with the removed ones at the left end of each row"}}
-importances.search_steps(decided, gather.example_task(decided))
+figures.search_steps(decided, frames.example_task(decided))
 
 # %% mystnb={"figure": {"caption": "How much of the first order is left: Spearman's rank correlation between the heads' importance at a step and in the full model, over the heads that the step starts from.", "name": "fig-importance-drift"}, "image": {"alt": "Rank correlation with the full model's importances against the search step, a panel for each task and a line for each seed"}}
-importances.drift_lines(drift)
+figures.drift_lines(drift)
 
 # %% [markdown]
 # **What to see.** {glue:text}`order` If one look at the full model were enough, the lines of {numref}`fig-importance-drift` would stay
@@ -110,7 +116,7 @@ heatmaps.survival_across_tasks(apart, "Across tasks, heads and MLPs pruned alone
 heatmaps.survival_across_tasks(together, "Across tasks, heads and MLPs pruned together")
 
 # %% mystnb={"figure": {"caption": "Are they the same components? Jaccard index of the masks found alone and together, for the same task and seed; mean and sample standard deviation over seeds, and what two random masks of these sizes would have.", "name": "fig-modes-jaccard"}, "image": {"alt": "Jaccard index between pruning alone and together, for heads and MLPs, a place for each task, with the chance level"}}
-overlaps.mode_jaccards(between)
+overlap_figures.mode_jaccards(between)
 
 # %% [markdown]
 # **What to see.** {glue:text}`mode_sizes` {glue:text}`mode_likeness`
@@ -118,10 +124,10 @@ overlaps.mode_jaccards(between)
 # Do tasks share more of them when each kind is pruned alone? The next chapter asks the same of masks found together.
 
 # %% mystnb={"figure": {"caption": "Heads that two tasks share when only heads are pruned: mean \u00b1 sample standard deviation over seeds; below the diagonal what chance would give. (The paper's appendix, overlaps by pruning mode.)", "name": "fig-overlap-heads-alone"}, "image": {"alt": "Matrix of the number of surviving heads that two tasks share when only heads are pruned, with the chance level"}}
-overlaps.overlap_matrix(shared_apart, "head")
+overlap_figures.overlap_matrix(shared_apart, "head")
 
 # %% mystnb={"figure": {"caption": "MLPs that two tasks share when only MLPs are pruned: mean \u00b1 sample standard deviation over seeds; below the diagonal what chance would give. (The paper's appendix, overlaps by pruning mode.)", "name": "fig-overlap-mlps-alone"}, "image": {"alt": "Matrix of the number of surviving MLPs that two tasks share when only MLPs are pruned, with the chance level"}}
-overlaps.overlap_matrix(shared_apart, "mlp")
+overlap_figures.overlap_matrix(shared_apart, "mlp")
 
 # %% [markdown]
 # **What to see.** {glue:text}`overlap_heads_alone` {glue:text}`overlap_mlps_alone`

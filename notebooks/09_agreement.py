@@ -36,23 +36,25 @@ overrides = None
 results_dir = "results"
 
 # %% tags=["remove-stderr"]
-from lottery_utils.analysis import agreement, gather, overlap
+from lottery_book.agreement import coefficients, overlap
+from lottery_utils.show import frames
 from lottery_utils.experiment.study import open_study
-from lottery_utils.report import overlaps, sentences, stability, tables
-from lottery_utils.report.compute import compute
-from lottery_utils.report.glue import glue_numbers
-from lottery_utils.report.style import apply_style
+from lottery_book.agreement import overlap_figures, stability
+from lottery_utils.show import sentences, tables
+from lottery_utils.show.compute import compute
+from lottery_utils.show.glue import glue_numbers
+from lottery_utils.show.style import apply_style
 
 apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)
 compute(study, stages=["search"], methods=["structured"])
 
 # %% tags=["hide-input"]
-survival = gather.component_survival(study, "structured")
+survival = frames.component_survival(study, "structured")
 shared = overlap.task_overlap(survival)
 counts = overlap.super_counts(survival)
 shared_super = overlap.task_overlap(overlap.super_survivors(survival))
-statistics = agreement.agreement(survival)
+statistics = coefficients.agreement(survival)
 glue_numbers(
     {
         "run_on_agreement": sentences.run_on(study),
@@ -73,10 +75,10 @@ glue_numbers(
 # of $N$ components share $n_a n_b / N$. {glue:text}`gaps_agreement`
 
 # %% mystnb={"figure": {"caption": "Heads that survive in both of two tasks: mean \u00b1 sample standard deviation over seeds above the diagonal, what chance would give below it, and on it how many a task keeps. Blue: more than by chance, red: fewer. (The paper's figure of overlaps, heads.)", "name": "fig-overlap-heads"}, "image": {"alt": "Matrix of the number of surviving heads that two tasks share, with the chance level"}}
-overlaps.overlap_matrix(shared, "head")
+overlap_figures.overlap_matrix(shared, "head")
 
 # %% mystnb={"figure": {"caption": "MLPs that survive in both of two tasks, in the same way. (The paper's figure of overlaps, MLPs.)", "name": "fig-overlap-mlps"}, "image": {"alt": "Matrix of the number of surviving MLPs that two tasks share, with the chance level"}}
-overlaps.overlap_matrix(shared, "mlp")
+overlap_figures.overlap_matrix(shared, "mlp")
 
 # %% tags=["hide-output"]
 stability.overlap_table(shared)
@@ -94,10 +96,10 @@ stability.overlap_table(shared)
 stability.super_table(counts)
 
 # %% mystnb={"figure": {"caption": "Super-surviving heads that two tasks share, above the diagonal; what chance would give, below it; on it how many a task has. (The paper's appendix, super-survivor overlaps.)", "name": "fig-overlap-super-heads"}, "image": {"alt": "Matrix of the number of super-surviving heads that two tasks share, with the chance level"}}
-overlaps.overlap_matrix(shared_super, "head", "super-surviving")
+overlap_figures.overlap_matrix(shared_super, "head", "super-surviving")
 
 # %% mystnb={"figure": {"caption": "Super-surviving MLPs that two tasks share, in the same way. (The paper's appendix, super-survivor overlaps.)", "name": "fig-overlap-super-mlps"}, "image": {"alt": "Matrix of the number of super-surviving MLPs that two tasks share, with the chance level"}}
-overlaps.overlap_matrix(shared_super, "mlp", "super-surviving")
+overlap_figures.overlap_matrix(shared_super, "mlp", "super-surviving")
 
 # %% [markdown]
 # ## Do seeds agree?
@@ -106,7 +108,7 @@ overlaps.overlap_matrix(shared_super, "mlp", "super-surviving")
 # masks, 0 for masks without a common part.
 
 # %% mystnb={"figure": {"caption": "How alike the masks of two seeds are: the Jaccard index of each pair of seeds, their mean, and what random masks of the same sizes would have. Above each task the p of the permutation test, uncorrected; a dash where there is nothing to test.", "name": "fig-seed-jaccard"}, "image": {"alt": "Jaccard index of pairs of seeds, heads above and MLPs below, a place for each task, with mean, chance level and p"}}
-overlaps.seed_jaccards(survival, statistics)
+overlap_figures.seed_jaccards(survival, statistics)
 
 # %%
 stability.agreement_table(statistics)

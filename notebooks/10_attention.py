@@ -39,13 +39,15 @@ overrides = None
 results_dir = "results"
 
 # %% tags=["remove-stderr"]
-from lottery_utils.analysis import pattern_survival, published
-from lottery_utils.analysis import patterns as read
+from lottery_book.attention_patterns import survival
+from lottery_book import published
+from lottery_book.attention_patterns import frames as read
 from lottery_utils.experiment.study import open_study
-from lottery_utils.report import pattern_text, patterns, sentences, tables
-from lottery_utils.report.compute import compute
-from lottery_utils.report.glue import glue_numbers
-from lottery_utils.report.style import apply_style
+from lottery_book.attention_patterns import text, figures
+from lottery_utils.show import sentences, tables
+from lottery_utils.show.compute import compute
+from lottery_utils.show.glue import glue_numbers
+from lottery_utils.show.style import apply_style
 
 apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)
@@ -56,18 +58,18 @@ found = read.readings(study)
 confusions = read.confusions(found)
 shares = read.pattern_shares(read.pattern_counts(found))
 theirs, numbers = published.attention_shares(), published.text_numbers()
-correlations = pattern_text.all_correlations(pattern_survival.head_shares(study, found))
-r_theirs = pattern_text.published_correlations(numbers)
+correlations = text.all_correlations(survival.head_shares(study, found))
+r_theirs = text.published_correlations(numbers)
 glue_numbers(
     {
         "run_on_attention": sentences.run_on(study),
-        "pattern_examples": pattern_text.examples_sentence(study, found),
-        "pattern_f1": pattern_text.f1_sentence(confusions, numbers),
-        "pattern_blocks": pattern_text.false_block_sentence(shares),
-        "pattern_shares": pattern_text.share_sentence(shares),
-        "pattern_r_raw": pattern_text.correlation_sentence(correlations["raw: good, by head"]),
-        "pattern_r_normed": pattern_text.correlation_sentence(correlations["normed: good, by head"]),
-        "pattern_r_within": pattern_text.correlation_sentence(correlations["normed: good, by head of a layer"]),
+        "pattern_examples": text.examples_sentence(study, found),
+        "pattern_f1": text.f1_sentence(confusions, numbers),
+        "pattern_blocks": text.false_block_sentence(shares),
+        "pattern_shares": text.share_sentence(shares),
+        "pattern_r_raw": text.correlation_sentence(correlations["raw: good, by head"]),
+        "pattern_r_normed": text.correlation_sentence(correlations["normed: good, by head"]),
+        "pattern_r_within": text.correlation_sentence(correlations["normed: good, by head of a layer"]),
     }
 )
 
@@ -79,7 +81,7 @@ glue_numbers(
 # {glue:text}`pattern_examples`
 
 # %% mystnb={"figure": {"caption": "The five types: above, maps drawn by rule, from which the classifiers learn; below, maps of fine-tuned models that were so named, drawn at random, not the clearest. A row of a map is the token that looks, a column the one looked at; darker is more. (The paper's attention figure, a.)", "name": "fig-pattern-types"}, "image": {"alt": "Small square maps in five columns, one for each type of attention, drawn by rule and from models"}}
-patterns.types(found)
+figures.types(found)
 
 # %% [markdown]
 # ## How far the classifier can be trusted
@@ -88,7 +90,7 @@ patterns.types(found)
 # {glue:text}`pattern_blocks`
 
 # %% mystnb={"figure": {"caption": "Held-out maps drawn by rule, of other sizes than those trained on: like them, and with more noise than any of them. Each row sums to one. What is lost in noise is mostly called heterogeneous.", "name": "fig-pattern-confusion"}, "image": {"alt": "Four confusion matrices of five types, raw and weight-normed, easy and hard"}}
-patterns.confusion(confusions)
+figures.confusion(confusions)
 
 # %% [markdown]
 # ## Which types there are
@@ -97,16 +99,16 @@ patterns.confusion(confusions)
 # what was left: a broken model, near chance. Here those heads are also read off inside the whole model, where nothing is broken.
 
 # %% mystnb={"figure": {"caption": "Shares of the types, mean over tasks: measured here (filled) and published (hollow, hatched: BERT-base on GLUE, eight tasks, from the authors' notebook). Different models, texts, labels and weight slices: compare the differences between conditions, not the bars. (The paper's attention figure, b and c.)", "name": "fig-pattern-shares"}, "image": {"alt": "Stacked bars of the five types by condition, ours filled and the published ones hatched"}}
-patterns.shares(shares, theirs)
+figures.shares(shares, theirs)
 
 # %% mystnb={"figure": {"caption": "Shares of the types in each task, fine-tuned weights, mean over seeds.", "name": "fig-pattern-tasks"}, "image": {"alt": "Stacked bars of the five types for each task, in six panels by heads and kind of attention"}}
-patterns.shares_by_task(shares)
+figures.shares_by_task(shares)
 
 # %% mystnb={"figure": {"caption": "The published shares of each task, fine-tuned weights, super-survivors of the cut model. (The paper's attention figure, b and c.)", "name": "fig-pattern-published"}, "image": {"alt": "Hatched stacked bars of the five published types for each of eight tasks, in four panels"}}
-patterns.published_by_task(theirs)
+figures.published_by_task(theirs)
 
 # %% mystnb={"figure": {"caption": "Shares of the types in each task before fine-tuning: the pre-trained weights, same examples. (The paper's appendix.)", "name": "fig-pattern-pretrained"}, "image": {"alt": "Stacked bars of the five types for each task with pre-trained weights, in six panels"}}
-patterns.shares_by_task(shares, "pre-trained")
+figures.shares_by_task(shares, "pre-trained")
 
 # %% [markdown]
 # ## Do heterogeneous heads survive?
@@ -124,10 +126,10 @@ patterns.shares_by_task(shares, "pre-trained")
 #   {glue:text}`pattern_r_within`
 
 # %% mystnb={"figure": {"caption": "Correlation of heterogeneous attention with survival. Published values are those of the paper's text, counted by map for super-survivors; one of their notebooks gives a tenth of it for normed attention.", "name": "fig-pattern-survival"}, "image": {"alt": "Correlation coefficients with intervals, a row for each kind of attention, survival and unit"}}
-patterns.correlations(correlations, r_theirs)
+figures.correlations(correlations, r_theirs)
 
 # %%
-pattern_text.correlation_table(correlations, r_theirs)
+text.correlation_table(correlations, r_theirs)
 
 # %% [markdown]
 # **What to see, and what not.** The classifier knows rules, not people's judgement: "heterogeneous" here means that no rule's

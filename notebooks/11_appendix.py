@@ -32,12 +32,13 @@ overrides = None
 results_dir = "results"
 
 # %% tags=["remove-stderr"]
-from lottery_utils.analysis import gather, scores
+from lottery_utils.show import frames, scores
 from lottery_utils.experiment.study import open_study
-from lottery_utils.report import downloads, footprint, heatmaps, sentences, tables
-from lottery_utils.report.compute import compute
-from lottery_utils.report.glue import glue_numbers
-from lottery_utils.report.style import apply_style
+from lottery_book import downloads, footprint
+from lottery_utils.show import heatmaps, sentences, tables
+from lottery_utils.show.compute import compute
+from lottery_utils.show.glue import glue_numbers
+from lottery_utils.show.style import apply_style
 
 apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)
@@ -46,8 +47,8 @@ compute(study, stages=["finetune", "baseline", "search", "score", "retrain"])
 # %% tags=["hide-input"]
 records = study.records()
 results = scores.results(study.table())
-survival = {method: gather.component_survival(study, method) for method in ("structured", "magnitude")}
-missing = {method: gather.gaps(study, method).titles for method in survival}
+survival = {method: frames.component_survival(study, method) for method in ("structured", "magnitude")}
+missing = {method: frames.gaps(study, method).titles for method in survival}
 glue_numbers(
     {
         "run_on_appendix": sentences.run_on(study),

@@ -37,15 +37,16 @@ overrides = None
 results_dir = "results"
 
 # %% tags=["remove-stderr"]
-from lottery_utils.analysis.claims import KEEPS
-from lottery_utils.analysis.evidence import evidence_of, published_masks, published_scores
-from lottery_utils.analysis.judge import judge
+from lottery_book.scorecard.claims import KEEPS
+from lottery_book.scorecard.evidence import evidence_of, published_masks, published_scores
+from lottery_book.scorecard.judge import judge
 from lottery_utils.experiment.study import open_study
-from lottery_utils.report import scorecard, sentences, tables
-from lottery_utils.report.compute import compute
-from lottery_utils.report.glue import as_percent, glue_numbers
-from lottery_utils.report.stored import stored_study
-from lottery_utils.report.style import apply_style
+from lottery_book.scorecard import figures
+from lottery_utils.show import sentences, tables
+from lottery_utils.show.compute import compute
+from lottery_utils.show.glue import as_percent, glue_numbers
+from lottery_utils.show.stored import stored_study
+from lottery_utils.show.style import apply_style
 from lottery_utils.show.stats import LEVEL
 
 apply_style()
@@ -68,11 +69,11 @@ glue_numbers(
         "p_level": round(1 - LEVEL, 4),
         "false_chance": as_percent(1 - LEVEL),
         "keeps_level": as_percent(KEEPS),
-        "count_authors": scorecard.count_sentence(columns[AUTHORS]),
-        "count_here": scorecard.count_sentence(columns[preset]),
-        "count_laptop": scorecard.count_sentence(columns["laptop"]),
-        "opposite_here": scorecard.named_sentence(columns[preset], "opposite"),
-        "undecided_authors": scorecard.named_sentence(columns[AUTHORS], "undecided"),
+        "count_authors": figures.count_sentence(columns[AUTHORS]),
+        "count_here": figures.count_sentence(columns[preset]),
+        "count_laptop": figures.count_sentence(columns["laptop"]),
+        "opposite_here": figures.named_sentence(columns[preset], "opposite"),
+        "undecided_authors": figures.named_sentence(columns[AUTHORS], "undecided"),
     }
 )
 
@@ -80,7 +81,7 @@ glue_numbers(
 # ## The scorecard
 
 # %% mystnb={"figure": {"caption": "The paper's claims, one a row: mean over tasks and 95 % interval of the statistic that judges it, beside the region (shaded) that supports the claim. Diamonds are the authors' numbers, circles were measured here; filled marks are supported after correction. \u2020 holds by construction: the search stops where it still does.", "name": "fig-scorecard"}, "image": {"alt": "Forest plot of sixteen claims, a column each for the authors' numbers, the demo and the laptop run"}}
-scorecard.scorecard(columns, published=(AUTHORS,))
+figures.scorecard(columns, published=(AUTHORS,))
 
 # %% [markdown]
 # ## What to see
@@ -98,10 +99,10 @@ scorecard.scorecard(columns, published=(AUTHORS,))
 # Shares are of the full model's score; a difference is one of such shares.
 
 # %%
-scorecard.scorecard_table(columns)
+figures.scorecard_table(columns)
 
 # %%
-scorecard.remark_table()
+figures.remark_table()
 
 # %% [markdown]
 # ## What this does not show

@@ -5,6 +5,8 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3
 #     language: python
@@ -30,11 +32,11 @@ results_dir = "results"
 
 # %% tags=["remove-stderr"]
 from lottery_utils.experiment.study import open_study
-from lottery_utils.report import sentences
-from lottery_utils.report.compute import compute
-from lottery_utils.report.explorer import explorer
-from lottery_utils.report.glue import glue_numbers
-from lottery_utils.report.stored import stored_study
+from lottery_utils.show import sentences
+from lottery_utils.show.compute import compute
+from lottery_book.explorer.page import explorer
+from lottery_utils.show.glue import glue_numbers
+from lottery_utils.show.stored import stored_study
 
 study = open_study(preset, tasks, seeds, overrides, results_dir)
 compute(study, stages=["search"])

@@ -29,8 +29,8 @@ overrides = None
 results_dir = "results"
 
 # %% tags=["hide-input"]
-from lottery_utils.report import status
-from lottery_utils.report.glue import glue_numbers
+from lottery_book import status
+from lottery_utils.show.glue import glue_numbers
 
 rows = status.stored(status.stores(results_dir))
 glue_numbers({"status": status.status_sentence(rows)})

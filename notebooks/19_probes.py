@@ -45,13 +45,15 @@ records_dir = "records/probes"
 records_overrides = {"seeds": [1337, 42]}
 
 # %% tags=["remove-stderr"]
-from lottery_utils.analysis import landscape as read
-from lottery_utils.analysis import probing as probed
-from lottery_utils.report import effects, landscape_text, probing, probing_text, sentences, tables
-from lottery_utils.report.forest import forest
-from lottery_utils.report.glue import glue_numbers
-from lottery_utils.report.stored import stored_or_run, stored_study
-from lottery_utils.report.style import apply_style
+from lottery_book.loss_surface import frames as read
+from lottery_book.probes import frames as probed
+from lottery_utils.show import effects, sentences, tables
+from lottery_book.loss_surface.text import cost_sentence
+from lottery_book.probes import figures, text
+from lottery_utils.show.forest import forest
+from lottery_utils.show.glue import glue_numbers
+from lottery_utils.show.stored import stored_or_run, stored_study
+from lottery_utils.show.style import apply_style
 from lottery_utils.show.stats import corrected
 
 apply_style()
@@ -65,39 +67,39 @@ found = read.readings(study, "probes", method)
 accuracies, floors = probed.accuracies(found), probed.floors(found)
 layers = probed.over_layers(accuracies)
 own = {
-    (how, value): probing_text.probe_differences(layers, method, value, how)
+    (how, value): text.probe_differences(layers, method, value, how)
     for how in ("retrained", "pruned", "masked")
     for value in ("linguistic", "selectivity")
 }
-tuning = probing_text.fine_tuning_differences(layers, method, "linguistic")
+tuning = text.fine_tuning_differences(layers, method, "linguistic")
 english = read.readings(laptop, "probes", method)
 en_accuracies, en_floors = probed.accuracies(english), probed.floors(english)
 en_layers, en_probes = probed.over_layers(en_accuracies), ("part of speech", "depth", "role")
-en_own = {how: probing_text.probe_differences(en_layers, method, "linguistic", how, en_probes) for how in ("pruned", "masked")}
-hard = probing_text.probe_differences(layers, method, "hard", "retrained", ("number",))
+en_own = {how: text.probe_differences(en_layers, method, "linguistic", how, en_probes) for how in ("pruned", "masked")}
+hard = text.probe_differences(layers, method, "hard", "retrained", ("number",))
 glue_numbers(
     {
         "run_on_probes": sentences.run_on(study),
-        "probes_cost": landscape_text.cost_sentence(study, ("probes",), method),
-        "probes_words": probing_text.words_sentence(floors),
-        "probes_gaps": probing_text.gap_sentence(found),
-        "probes_context": probing_text.context_sentence(layers, floors, method),
-        "probes_retrained": probing_text.settled_sentence(own["retrained", "linguistic"], "accuracy, retrained"),
-        "probes_selective": probing_text.settled_sentence(own["retrained", "selectivity"], "selectivity, retrained"),
-        "probes_pruned": probing_text.settled_sentence(own["pruned", "linguistic"], "accuracy, pruned"),
-        "probes_pruned_selective": probing_text.settled_sentence(own["pruned", "selectivity"], "selectivity, pruned"),
-        "probes_masked": probing_text.settled_sentence(own["masked", "linguistic"], "accuracy, pre-trained weights"),
-        "probes_hard": probing_text.settled_sentence(hard, "accuracy on hard verbs, retrained"),
-        "probes_hard_level": probing_text.hard_sentence(layers, method),
-        "probes_before": probing_text.pretraining_sentence(layers, method),
-        "probes_tuning": probing_text.settled_sentence(tuning, "accuracy"),
+        "probes_cost": cost_sentence(study, ("probes",), method),
+        "probes_words": text.words_sentence(floors),
+        "probes_gaps": text.gap_sentence(found),
+        "probes_context": text.context_sentence(layers, floors, method),
+        "probes_retrained": text.settled_sentence(own["retrained", "linguistic"], "accuracy, retrained"),
+        "probes_selective": text.settled_sentence(own["retrained", "selectivity"], "selectivity, retrained"),
+        "probes_pruned": text.settled_sentence(own["pruned", "linguistic"], "accuracy, pruned"),
+        "probes_pruned_selective": text.settled_sentence(own["pruned", "selectivity"], "selectivity, pruned"),
+        "probes_masked": text.settled_sentence(own["masked", "linguistic"], "accuracy, pre-trained weights"),
+        "probes_hard": text.settled_sentence(hard, "accuracy on hard verbs, retrained"),
+        "probes_hard_level": text.hard_sentence(layers, method),
+        "probes_before": text.pretraining_sentence(layers, method),
+        "probes_tuning": text.settled_sentence(tuning, "accuracy"),
         "english_run_on": sentences.run_on(laptop),
-        "english_cost": landscape_text.cost_sentence(laptop, ("probes",), method),
-        "english_words": probing_text.words_sentence(en_floors),
-        "english_context": probing_text.context_sentence(en_layers, en_floors, method),
-        "english_before": probing_text.pretraining_sentence(en_layers, method),
-        "english_pruned": probing_text.settled_sentence(en_own["pruned"], "accuracy, pruned"),
-        "english_masked": probing_text.settled_sentence(en_own["masked"], "accuracy, pre-trained weights"),
+        "english_cost": cost_sentence(laptop, ("probes",), method),
+        "english_words": text.words_sentence(en_floors),
+        "english_context": text.context_sentence(en_layers, en_floors, method),
+        "english_before": text.pretraining_sentence(en_layers, method),
+        "english_pruned": text.settled_sentence(en_own["pruned"], "accuracy, pruned"),
+        "english_masked": text.settled_sentence(en_own["masked"], "accuracy, pre-trained weights"),
     }
 )
 
@@ -105,16 +107,16 @@ glue_numbers(
 # ## Layer by layer
 
 # %% mystnb={"figure": {"caption": "Accuracy of linear probes on test sentences, mean over tasks and seeds. Full lines: the full model, the pre-trained one, one with random weights, and retrained subnetworks; dashed: subnetworks pruned out of the full model. Grey lines: what the most frequent label and each word's own most frequent label reach without any network.", "name": "fig-probes-accuracy"}, "image": {"alt": "Lines of accuracy by layer, a panel for each of four probes, a line for each network"}}
-probing.by_layer(accuracies, method, "linguistic", floors)
+figures.by_layer(accuracies, method, "linguistic", floors)
 
 # %% mystnb={"figure": {"caption": "Selectivity: accuracy less accuracy on the control task, mean over tasks and seeds.", "name": "fig-probes-selectivity"}, "image": {"alt": "Lines of selectivity by layer, a panel for each of four probes, a line for each network"}}
-probing.by_layer(accuracies, method, "selectivity")
+figures.by_layer(accuracies, method, "selectivity")
 
 # %% mystnb={"figure": {"caption": "Accuracy on the control tasks alone: how well words are told apart.", "name": "fig-probes-control"}, "image": {"alt": "Lines of control accuracy by layer, a panel for each of four probes"}}
-probing.by_layer(accuracies, method, "control", floors)
+figures.by_layer(accuracies, method, "control", floors)
 
 # %%
-probing_text.probe_table(layers, floors, method)
+text.probe_table(layers, floors, method)
 
 # %% [markdown]
 # {glue:text}`probes_context` {glue:text}`probes_gaps`
@@ -161,13 +163,13 @@ effects.effect_table(own["retrained", "linguistic"] | tuning, "Differences in ac
 # to be trained again; so are differences between subnetworks for number, which has too few words.
 
 # %% mystnb={"figure": {"caption": "Real BERT, English sentences: accuracy of linear probes, mean over tasks and seeds. Lines as in the first figure.", "name": "fig-probes-english"}, "image": {"alt": "Lines of accuracy by layer on English sentences, a panel for each of four probes, a line for each network"}}
-probing.by_layer(en_accuracies, method, "linguistic", en_floors)
+figures.by_layer(en_accuracies, method, "linguistic", en_floors)
 
 # %% mystnb={"figure": {"caption": "Real BERT, English sentences: differences between good, random and bad subnetworks pruned out of the full model.", "name": "fig-probes-english-pruned"}, "image": {"alt": "Differences in accuracy of pruned subnetworks of the real BERT with intervals, a row for each probe and pair"}}
 forest({"": corrected(en_own["pruned"])}, "difference in accuracy, pruned", tasks=True)
 
 # %%
-probing_text.probe_table(en_layers, en_floors, method, "probes-english")
+text.probe_table(en_layers, en_floors, method, "probes-english")
 
 # %% [markdown]
 # - {glue:text}`english_context`

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sys
 
-from lottery_utils.analysis.methods import FIELDS
+from lottery_book.method_comparison.frames import FIELDS
 from lottery_utils.experiment.study import open_study
 from lottery_utils.methods import METHODS
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import sys
 
+from lottery_book.pretraining.figures import WEIGHTS, models_in
 from lottery_utils.experiment.study import open_study
 from lottery_utils.presets import METHODS, PRESETS
-from lottery_utils.report.pretraining import WEIGHTS, models_in
 
 STAGES = ["finetune", "search", "control", "score", "retrain"]
 

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from lottery_utils.analysis import agreement as ag
-from lottery_utils.analysis import overlap
+from lottery_book.agreement import coefficients as ag
+from lottery_book.agreement import overlap
 
 # 4 kept by both, 3 by the first only, 1 by the second only, 2 by none
 PAIR = np.array([[1] * 4 + [1] * 3 + [0] + [0] * 2, [1] * 4 + [0] * 3 + [1] + [0] * 2], bool)

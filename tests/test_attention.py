@@ -7,8 +7,8 @@ import pytest
 import torch
 from tiny import FAMILIES, minilm_dir, tiny_batch, tiny_model
 
-from lottery_utils.attention.maps import attention_maps
 from lottery_utils.models.anatomy import anatomy
+from lottery_utils.models.attention_maps import attention_maps
 from lottery_utils.models.compact import compact
 
 

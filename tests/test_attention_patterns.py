@@ -14,11 +14,9 @@ import pytest
 import torch
 from small_world import SETTINGS, make_model, make_task
 
-from lottery_utils.analysis import pattern_survival, patterns
-from lottery_utils.attention import classifier, rules
-from lottery_utils.attention.names import KINDS, PATTERNS
+from lottery_book.attention_patterns import classifier, frames, rules, stage, survival
+from lottery_book.attention_patterns.names import KINDS, PATTERNS
 from lottery_utils.errors import UserError
-from lottery_utils.experiment import attention_stage
 from lottery_utils.experiment.store import Store
 from lottery_utils.experiment.study import open_study
 from lottery_utils.pruning.masks import StructuredMask
@@ -77,7 +75,7 @@ def test_the_network_is_the_published_one():
 @pytest.mark.parametrize("kind", KINDS)
 def test_classifier_names_held_out_maps(nets, kind):
     easy = classifier.validate(nets[kind], classifier.held_out(kind, SIZES, seed=0))
-    assert easy.sum() == 80 and patterns.macro_f1(easy) > 0.88 and np.trace(easy) > 0.88 * 80
+    assert easy.sum() == 80 and frames.macro_f1(easy) > 0.88 and np.trace(easy) > 0.88 * 80
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -86,7 +84,7 @@ def test_noise_is_mostly_called_heterogeneous(nets, kind):
     wrong = hard - np.diag(np.diag(hard))
     last = PATTERNS.index("heterogeneous")
     assert wrong[:, last].sum() > 0.4 * wrong.sum() and hard[last, last] > 0.8 * hard[last].sum()
-    assert 0.5 < patterns.macro_f1(hard) < 0.98
+    assert 0.5 < frames.macro_f1(hard) < 0.98
 
 
 def test_training_is_deterministic_and_leaves_the_global_state_alone():
@@ -111,7 +109,7 @@ def test_f1_is_that_of_scikit_learn():
     true, said = rng.integers(5, size=(2, 200))
     counts = np.zeros((5, 5), int)
     np.add.at(counts, (true, said), 1)
-    assert patterns.macro_f1(counts) == pytest.approx(f1_score(true, said, average="macro"))
+    assert frames.macro_f1(counts) == pytest.approx(f1_score(true, said, average="macro"))
 
 
 # the stage, and what is made of it
@@ -137,15 +135,15 @@ def study(tmp_path_factory):
     overrides |= {"attention_examples": 12, "attention_min_tokens": 6, "attention_max_tokens": 16}
     study = open_study("paper", ["sst2"], [1, 2], overrides, root / "results")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(attention_stage, "train", lambda kind, sizes, seed: classifier.train(kind, [8], seed, steps=4))
-        patch.setattr(attention_stage, "structured_control", fixed_survivors)
+        patch.setattr(stage, "train", lambda kind, sizes, seed: classifier.train(kind, [8], seed, steps=4))
+        patch.setattr(stage, "structured_control", fixed_survivors)
         summary = study.run(stages=["attention"], engine="serial", progress=False)
     assert summary.ok and summary.computed == 6, summary
     return study
 
 
 def test_stage_counts_every_map_of_every_head_once(study):
-    for one in patterns.readings(study):
+    for one in frames.readings(study):
         counts, tokens = one.arrays["counts"], one.arrays["tokens"]
         assert counts.shape == (2, 2, 2, 2, 4, 5) and len(one.arrays["rows"]) == 12
         assert (counts[:, 0].sum(axis=-1) == 12).all() and tokens.min() >= 6 and tokens.max() <= 16
@@ -155,7 +153,7 @@ def test_stage_counts_every_map_of_every_head_once(study):
 
 
 def test_a_worker_makes_the_classifier_that_no_other_is_making(study, tmp_path, monkeypatch):
-    busy, real = [KINDS[0]], attention_stage.claim
+    busy, real = [KINDS[0]], stage.claim
 
     def waited(seconds):  # what could be done is done; now the other worker gives up
         assert [path.stem for path in (tmp_path / ".scratch").rglob("*.safetensors")] == [KINDS[1]]
@@ -164,11 +162,11 @@ def test_a_worker_makes_the_classifier_that_no_other_is_making(study, tmp_path, 
     def claim(root, key):
         return contextlib.nullcontext(False) if busy and key.endswith(busy[0]) else real(root, key)
 
-    monkeypatch.setattr(attention_stage, "train", lambda kind, sizes, seed: classifier.train(kind, [8], seed, steps=1))
-    monkeypatch.setattr(attention_stage, "claim", claim)
-    monkeypatch.setattr(attention_stage.time, "sleep", waited)
-    made, confusion = attention_stage.classifiers(study.preset, Store(tmp_path))
-    again, the_same = attention_stage.classifiers(study.preset, Store(tmp_path))
+    monkeypatch.setattr(stage, "train", lambda kind, sizes, seed: classifier.train(kind, [8], seed, steps=1))
+    monkeypatch.setattr(stage, "claim", claim)
+    monkeypatch.setattr(stage.time, "sleep", waited)
+    made, confusion = stage.classifiers(study.preset, Store(tmp_path))
+    again, the_same = stage.classifiers(study.preset, Store(tmp_path))
     assert not busy and list(made) == list(KINDS) and confusion.shape == (2, 2, 5, 5)
     assert np.array_equal(confusion, the_same)
     for kind, net in made.items():
@@ -181,9 +179,9 @@ def test_survivors_are_made_of_the_good_masks_of_every_seed(study):
 
 
 def test_shares_sum_to_one_and_whole_survivors_are_read_off_the_whole(study):
-    found = patterns.readings(study)
-    counts = patterns.pattern_counts(found)
-    shares = patterns.pattern_shares(counts)
+    found = frames.readings(study)
+    counts = frames.pattern_counts(found)
+    shares = frames.pattern_shares(counts)
     assert np.allclose(shares.groupby(["weights", "heads", "kind", "task"])["share"].sum(), 1)
     one = found[0]
     rows = counts.query("seed == @one.seed and weights == 'fine-tuned' and heads == 'super' and kind == 'raw'")
@@ -191,7 +189,7 @@ def test_shares_sum_to_one_and_whole_survivors_are_read_off_the_whole(study):
 
 
 def test_examples_shown_are_square_maps_of_the_named_type(study):
-    arrays = patterns.readings(study)[0].arrays
+    arrays = frames.readings(study)[0].arrays
     counts = arrays["counts"][0, 0].sum(axis=(1, 2))
     assert np.array_equal(arrays["example_tokens"] > 0, counts > 0), "an example of each type that occurs"
     k, p = np.argwhere(counts > 0)[0]
@@ -236,14 +234,14 @@ def frame(tasks=3, seeds=2, heads=12, slope=0.0, noise=0.2, seed=0) -> pd.DataFr
 
 def test_r_is_pearsons_and_its_interval_holds_it():
     data = frame(slope=2)
-    found = pattern_survival.correlate(data, "good", tries=400)
+    found = survival.correlate(data, "good", tries=400)
     assert found.r == pytest.approx(np.corrcoef(data["share"], data["good"])[0, 1])
     assert found.low < found.r < found.high and found.observations == 72 and found.over == "tasks, seeds, heads"
 
 
 def test_repeated_heads_make_the_interval_wider_than_independence_would():
     """More tasks and seeds with the same heads add hardly anything; the naive interval shrinks all the same."""
-    small, large = (pattern_survival.correlate(frame(t, 3, noise=0.02), "good", tries=400) for t in (3, 12))
+    small, large = (survival.correlate(frame(t, 3, noise=0.02), "good", tries=400) for t in (3, 12))
     assert large.naive_high - large.naive_low < 0.6 * (small.naive_high - small.naive_low)
     assert large.high - large.low > 2 * (large.naive_high - large.naive_low)
 
@@ -253,21 +251,21 @@ def test_by_map_is_r_over_single_maps_and_within_takes_layers_off():
     single = pd.DataFrame(
         [(i < round(row.share * 10), row.good) for row in data.itertuples() for i in range(10)], columns=["x", "y"]
     ).astype(float)
-    by_map = pattern_survival.correlate(data, "good", unit="map", tries=10)
+    by_map = survival.correlate(data, "good", unit="map", tries=10)
     assert by_map.r == pytest.approx(single.corr().loc["x", "y"]) and by_map.observations == 720
     shifted = data.assign(share=data["share"] + data["layer"])
-    within = [pattern_survival.correlate(d, "good", within=True, tries=5).r for d in (data, shifted)]
+    within = [survival.correlate(d, "good", within=True, tries=5).r for d in (data, shifted)]
     assert within[0] == pytest.approx(within[1])
 
 
 def test_correlation_without_data_or_without_variation_is_a_gap():
-    assert np.isnan(pattern_survival.correlate(frame().iloc[:0], "good").r)
-    flat = pattern_survival.correlate(frame().assign(good=True), "good", tries=20)
+    assert np.isnan(survival.correlate(frame().iloc[:0], "good").r)
+    flat = survival.correlate(frame().assign(good=True), "good", tries=20)
     assert np.isnan(flat.r) and np.isnan(flat.low)
-    one = pattern_survival.correlate(frame(1, 1, slope=2), "good", tries=200)
+    one = survival.correlate(frame(1, 1, slope=2), "good", tries=200)
     assert one.over == "heads" and one.low < one.r < one.high
     missing = frame(slope=2).query("not (task == 't1' and seed == 1)")
-    assert pattern_survival.correlate(missing, "good", tries=50).observations == 60
+    assert survival.correlate(missing, "good", tries=50).observations == 60
 
 
 # the chapter

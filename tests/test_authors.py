@@ -14,10 +14,10 @@ import pandas as pd
 import pytest
 from made_up_release import GLUE, SEEDS, make_release
 
-from lottery_utils.analysis.authors.release import find_root, read_release
-from lottery_utils.analysis.authors.sizes import total_parameters
-from lottery_utils.analysis.authors.survival import masks_of_seeds
-from lottery_utils.analysis.authors.tables import TABLES, import_release, write_tables
+from lottery_book.authors.release import find_root, read_release
+from lottery_book.authors.sizes import total_parameters
+from lottery_book.authors.survival import masks_of_seeds
+from lottery_book.authors.tables import TABLES, import_release, write_tables
 from lottery_utils.cli import main
 from lottery_utils.errors import UserError
 

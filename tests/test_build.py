@@ -13,9 +13,9 @@ import nbformat
 import pytest
 import yaml
 
+from lottery_book.building import build, chapters, pages
 from lottery_utils.errors import UserError
 from lottery_utils.presets import PRESETS, Preset
-from lottery_utils.report import build, chapters, pages
 
 ROOT = Path(__file__).resolve().parent.parent
 BOOK = ROOT / "book"
@@ -303,7 +303,7 @@ def test_what_chapters_need_is_computed_in_one_run_and_they_compute_nothing(repo
     from lottery_utils.experiment.engines import Summary
     from lottery_utils.experiment.study import Study
 
-    opened = "from lottery_utils.experiment.study import open_study\nfrom lottery_utils.report.compute import compute\n"
+    opened = "from lottery_utils.experiment.study import open_study\nfrom lottery_utils.show.compute import compute\n"
     study = 'study = open_study(preset, ["rte"], [42], {}, results_dir)\n'
     other = 'compute(open_study(preset, ["rte"], [42], {"search": "heads"}, results_dir), ["search"], ["structured"])'
     first, second = 'compute(study, ["finetune"])', f'compute(study, ["search"])\n{other}'
@@ -328,7 +328,7 @@ def test_what_chapters_need_is_computed_in_one_run_and_they_compute_nothing(repo
 
 
 def test_a_chapter_that_asks_for_what_is_unknown_stops_before_anything_runs(repository):
-    code = "from lottery_utils.report.compute import compute\ncompute(nothing, ['finetune'])"
+    code = "from lottery_utils.show.compute import compute\ncompute(nothing, ['finetune'])"
     nbformat.write(notebook(code), repository / "notebooks" / "02_b.ipynb")
     with pytest.raises(UserError, match="^chapter 02_b stopped: NameError: name 'nothing' is not defined$"):
         build.build_report(progress=False)

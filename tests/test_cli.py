@@ -225,7 +225,7 @@ def _pair(text: str):
 
 
 def test_a_stopped_report_says_how_to_go_on(monkeypatch, capsys):
-    from lottery_utils.report import build
+    from lottery_book.building import build
 
     def stop(**_):
         raise KeyboardInterrupt

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from lottery_book.pretraining.figures import models_in
 from lottery_utils.experiment.cells import Cell
 from lottery_utils.experiment.earlier import earlier_addresses
 from lottery_utils.experiment.fingerprints import Fingerprints
@@ -16,7 +17,6 @@ from lottery_utils.experiment.identity import EARLIER, PRESENT, Versions, addres
 from lottery_utils.experiment.store import Store
 from lottery_utils.methods import METHODS as WAYS
 from lottery_utils.presets import Preset, get_preset
-from lottery_utils.report.pretraining import models_in
 
 RECORDS = Path(__file__).resolve().parent.parent / "records"
 MODELS = RECORDS.parent / "models" / "pretraining"

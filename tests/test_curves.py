@@ -8,12 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lottery_utils.analysis.methods import CURVES, FIELDS, breaks, by_method, compared, curves, left_out
-from lottery_utils.analysis.standings import by_size, standings
+from lottery_book.method_comparison import difference_figures, figures, text
+from lottery_book.method_comparison.frames import CURVES, FIELDS, breaks, by_method, compared, curves, left_out
+from lottery_book.method_comparison.standings import by_size, standings
 from lottery_utils.experiment.study import open_study
 from lottery_utils.methods import CURVE_SIZES, METHODS
-from lottery_utils.report import curves as figures
-from lottery_utils.report import curves_differences, curves_text
 from lottery_utils.tasks.glue import TASKS
 
 FULL, LEAST = 0.9, 0.5
@@ -121,29 +120,29 @@ def test_every_way_is_a_study_whose_curves_have_their_own_addresses(tmp_path):
 
 def test_words_for_several_tasks_for_one_and_for_nothing():
     found = standings(frame())
-    said = curves_text.standing_sentence(found, "structured")
+    said = text.standing_sentence(found, "structured")
     assert "on average over 3 tasks. More: taylor (+" in said and "; less: random (-" in said
     assert said.count("2 of 2 seeds") == 2
-    assert "More than that: taylor (+" in curves_text.chance_sentence(found, "structured")
-    phases = curves_text.break_sentence(found, "structured")
+    assert "More than that: taylor (+" in text.chance_sentence(found, "structured")
+    phases = text.break_sentence(found, "structured")
     assert phases.startswith("In s-pruning the phase in which a way breaks is, mean over 3 tasks: taylor from 2")
     assert "compared with gate, at a smaller size with taylor and at a larger size with random." in phases
     one = standings(frame(("rte",), (1,)))
-    said = curves_text.standing_sentence(one, "structured")
+    said = text.standing_sentence(one, "structured")
     assert "on one task. Too few tasks to tell: taylor (+" in said and "seeds" not in said
-    assert "nan" not in curves_text.standings_table(one).to_html() + said
+    assert "nan" not in text.standings_table(one).to_html() + said
     empty = frame().iloc[:0]
-    assert "one seed a task" in curves_text.seed_sentence(frame(seeds=(1,)))
-    assert curves_text.seed_sentence(frame()) == "Lines are means over 2 seeds, bands span them."
-    assert "between seeds with a standard deviation of" in curves_text.spread_sentence(frame(), "structured")
-    assert curves_text.spread_sentence(frame(seeds=(1,)), "structured") == ""
-    assert standings(empty) == [] and curves_text.break_sentence([], "structured") == ""
-    assert curves_text.standing_sentence([], "magnitude") == "There is no curve of m-pruning to compare."
-    assert curves_text.chance_sentence([], "magnitude") == curves_text.spread_sentence(empty, "magnitude") == ""
-    assert curves_text.size_sentence(empty).startswith("There is no curve")
-    assert "50 % is 24 heads and 3 MLPs, 50.0 % of the weights" in curves_text.size_sentence(frame())
+    assert "one seed a task" in text.seed_sentence(frame(seeds=(1,)))
+    assert text.seed_sentence(frame()) == "Lines are means over 2 seeds, bands span them."
+    assert "between seeds with a standard deviation of" in text.spread_sentence(frame(), "structured")
+    assert text.spread_sentence(frame(seeds=(1,)), "structured") == ""
+    assert standings(empty) == [] and text.break_sentence([], "structured") == ""
+    assert text.standing_sentence([], "magnitude") == "There is no curve of m-pruning to compare."
+    assert text.chance_sentence([], "magnitude") == text.spread_sentence(empty, "magnitude") == ""
+    assert text.size_sentence(empty).startswith("There is no curve")
+    assert "50 % is 24 heads and 3 MLPs, 50.0 % of the weights" in text.size_sentence(frame())
     drawn = [figures.mean_curves(empty), figures.break_phases(empty), figures.task_curves(empty, "structured")]
-    drawn += [curves_differences.size_differences(empty), curves_differences.standing_forest([])]
+    drawn += [difference_figures.size_differences(empty), difference_figures.standing_forest([])]
     assert all("Nothing to show" in figure.axes[0].texts[0].get_text() for figure in drawn)
 
 
@@ -153,14 +152,14 @@ def test_what_the_run_does_not_tell_apart_is_called_so():
     noise = {key: rng.normal(0, 0.2) for key in rows.groupby(["name", "task", "seed"]).groups}
     rows["lead"] = [0.5 + noise[key] for key in zip(rows["name"], rows["task"], rows["seed"])]
     found = standings(rows)
-    said = curves_text.standing_sentence(found, "structured")
+    said = text.standing_sentence(found, "structured")
     assert "of the lead on average over 6 tasks. Not told apart: " in said and "ore: " not in said
-    assert "Not told apart: taylor (" in curves_text.chance_sentence(found, "structured")
+    assert "Not told apart: taylor (" in text.chance_sentence(found, "structured")
 
 
 def test_gaps_are_named(tmp_path):
     study = open_study("demo", ["rte", "wnli"], [42], None, tmp_path)
-    said = curves_text.gap_sentence(study)
+    said = text.gap_sentence(study)
     assert said.startswith("Gaps: s-pruning, seed 42: not every way to rank was run on any task. m-pruning, seed 42")
 
 
@@ -174,21 +173,21 @@ def test_every_way_is_drawn_once_in_every_panel():
     assert [ax.get_title() for ax in panels] == ["RTE", "MRPC", "QQP"]
     bars = [[bar.get_width() for bar in ax.patches] for ax in figures.break_phases(rows).axes]
     own = {one.name: 100 * (one.target - one.middle) for one in standings(rows)}
-    sizes = curves_differences.size_differences(rows)
+    sizes = difference_figures.size_differences(rows)
     assert [ax.get_title() for ax in sizes.axes] == [
         "s: taylor \N{MINUS SIGN} gate",
         "s: random \N{MINUS SIGN} gate",
         "m: snip \N{MINUS SIGN} global",
     ]
-    forest = curves_differences.standing_forest(standings(rows))
+    forest = difference_figures.standing_forest(standings(rows))
     assert [text.get_text() for text in forest.axes[0].get_yticklabels()] == ["s: taylor", "s: random", "m: snip"]
     assert bars == [pytest.approx([own[n] for n in ("gate", "taylor", "random")]), pytest.approx([own["global"]] * 2)]
 
 
 def test_tables_have_a_row_for_each_way_and_the_whole_registry():
-    html = curves_text.methods_table().to_html()
+    html = text.methods_table().to_html()
     assert all(f"{kind}={name}" in html for kind, known in METHODS.items() for name in known)
-    shown = curves_text.curves_table(frame()).to_html()
+    shown = text.curves_table(frame()).to_html()
     assert shown.count("RTE") == 3 and "0.900" in shown
 
 

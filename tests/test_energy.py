@@ -19,7 +19,7 @@ from lottery_utils.experiment.provenance import summary
 from lottery_utils.experiment.study import open_study
 from lottery_utils.experiment.tables import results_table
 from lottery_utils.presets import get_preset
-from lottery_utils.report.tables import provenance_table
+from lottery_utils.show.tables import provenance_table
 
 FIELDS = {"energy_kwh", "co2_kg", "gpu_hours", "energy"}
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from made_up_records import make_study
 
-from lottery_utils.analysis.gather import final_step
-from lottery_utils.report.explorer import NOT_STORED, _relative, explorer, explorer_data, explorer_html
+from lottery_book.explorer.page import NOT_STORED, _relative, explorer, explorer_data, explorer_html
+from lottery_utils.show.frames import final_step
 
 
 @pytest.fixture(scope="module")

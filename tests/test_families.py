@@ -14,11 +14,11 @@ import small_world
 import torch
 from tiny import PLAIN_FAMILIES, tiny_batch, tiny_config, tiny_model
 
-from lottery_utils.attention.maps import attention_maps
 from lottery_utils.cli import main
 from lottery_utils.experiment.study import open_study
 from lottery_utils.models import anatomy as anatomy_module
 from lottery_utils.models.anatomy import FAMILIES, anatomy
+from lottery_utils.models.attention_maps import attention_maps
 from lottery_utils.models.compact import compact, load_compact, save_compact
 from lottery_utils.models.dense import dense
 from lottery_utils.models.gates import Gates

@@ -15,7 +15,7 @@ from made_up_records import make_study
 from made_up_release import make_release
 from safetensors.numpy import save_file
 
-from lottery_utils.analysis.authors.tables import import_release
+from lottery_book.authors.tables import import_release
 from lottery_utils.errors import UserError
 from lottery_utils.experiment.cells import parse_cell
 from lottery_utils.experiment.store import RECORD, Damaged, Store, _checksum
@@ -156,7 +156,8 @@ SCRIPT = "<script>alert(1)</script>"
 
 def test_text_from_records_is_escaped_on_a_page(tmp_path, monkeypatch):
     """Notes, devices and names that hold HTML appear as text."""
-    from lottery_utils.report import explorer, tables
+    from lottery_book.explorer import page as explorer
+    from lottery_utils.show import tables
 
     study = make_study(tmp_path / "results", ("mrpc",), (1, 2))
     for key in study.store.addresses():

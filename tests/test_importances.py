@@ -12,8 +12,13 @@ import papermill
 import pytest
 from made_up_records import make_study
 
-from lottery_utils.analysis import agreement, decisions, gather, overlap
-from lottery_utils.report import heatmaps, importances, modes, overlaps, stability
+from lottery_book.agreement import coefficients as agreement
+from lottery_book.agreement import overlap, stability
+from lottery_book.agreement import overlap_figures as overlaps
+from lottery_book.importance import decisions, modes
+from lottery_book.importance import figures as importances
+from lottery_utils.show import frames as gather
+from lottery_utils.show import heatmaps
 
 ROOT = Path(__file__).resolve().parent.parent
 TASKS, SEEDS = ("cola", "mrpc", "wnli"), (1337, 42, 86)
@@ -264,4 +269,5 @@ def test_chapter_09_on_stored_records(study, tmp_path, monkeypatch):
     monkeypatch.setenv("LOTTERY_STORED_ONLY", "1")
     overrides = {"model": "nowhere-model", "data": "nowhere-data", "tasks": list(TASKS), "seeds": list(SEEDS)}
     parameters = {"preset": "paper", "overrides": overrides, "results_dir": str(study.store.root)}
-    assert run("09_agreement", parameters, tmp_path) == [*["overlaps.overlap_matrix"] * 4, "overlaps.seed_jaccards"]
+    drawn = run("09_agreement", parameters, tmp_path)
+    assert drawn == [*["overlap_figures.overlap_matrix"] * 4, "overlap_figures.seed_jaccards"]

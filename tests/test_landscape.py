@@ -19,19 +19,20 @@ from scipy.stats import ttest_1samp
 from small_world import SETTINGS, make_model, make_task
 from tiny import FAMILIES, PLAIN_FAMILIES, tiny_model
 
-from lottery_utils.analysis import landscape as read
-from lottery_utils.analysis import probing
+from lottery_book.loss_surface import frames as read
+from lottery_book.loss_surface import loss
+from lottery_book.loss_surface import text as landscape_text
+from lottery_book.loss_surface.directions import direction, filters, moved, noise_like
+from lottery_book.loss_surface.names import NETWORKS, POINTS, SIZES
+from lottery_book.loss_surface.stage import next_seed
+from lottery_book.probes import frames as probing
+from lottery_book.probes import text as probing_text
+from lottery_book.probes.names import PROBES
 from lottery_utils.errors import UserError
-from lottery_utils.experiment.landscape_stage import next_seed
 from lottery_utils.experiment.study import open_study
-from lottery_utils.landscape import loss
-from lottery_utils.landscape.directions import direction, filters, moved, noise_like
-from lottery_utils.landscape.names import NETWORKS, POINTS, SIZES
 from lottery_utils.models.compact import compact
 from lottery_utils.models.dense import dense
-from lottery_utils.probes.names import PROBES
 from lottery_utils.pruning.masks import WeightMask
-from lottery_utils.report import landscape_text, probing_text
 from lottery_utils.show.stats import effect
 from lottery_utils.training.batches import Encoded, take
 
@@ -401,7 +402,7 @@ def test_the_probes_numbers_are_those_of_the_files(monkeypatch):
 
 def glued_by(name: str, monkeypatch) -> dict[str, str]:
     """What a chapter glues into its prose from the committed records."""
-    from lottery_utils.report import glue
+    from lottery_utils.show import glue
 
     found = {}
     monkeypatch.setattr(glue, "glue_numbers", lambda values: found.update(values))

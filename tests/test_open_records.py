@@ -14,13 +14,16 @@ from committed import committed
 from safetensors.numpy import load
 from scipy.stats import spearmanr, ttest_1samp
 
-from lottery_utils.analysis import selection, sums
+from lottery_book.importance_rules import figures as sums_figures
+from lottery_book.importance_rules import frames as sums
+from lottery_book.importance_rules import text as sums_text
+from lottery_book.selection import figures as selection_figures
+from lottery_book.selection import frames as selection
+from lottery_book.selection import text as selection_text
 from lottery_utils.errors import UserError
-from lottery_utils.report import effects, selection_text, sums_text
-from lottery_utils.report import selection as selection_figures
-from lottery_utils.report import sums as sums_figures
-from lottery_utils.report.stored import stored_study
+from lottery_utils.show import effects
 from lottery_utils.show.stats import Effect
+from lottery_utils.show.stored import stored_study
 from lottery_utils.tasks.selection import halves
 
 ROOT = Path(__file__).resolve().parent.parent

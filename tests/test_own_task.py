@@ -18,7 +18,7 @@ from lottery_utils.cli import main
 from lottery_utils.errors import UserError
 from lottery_utils.experiment.study import open_study
 from lottery_utils.presets import Limits, get_preset
-from lottery_utils.report import tables
+from lottery_utils.show import tables
 from lottery_utils.taskfile import KEYS, read_task_file
 from lottery_utils.tasks.load import load_task
 from lottery_utils.tasks.metrics import majority_score, search_score

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 def test_import_is_light():
     code = (
-        "import sys, lottery_utils, lottery_utils.cli, lottery_utils.presets, lottery_utils.report.build; "
+        "import sys, lottery_utils, lottery_utils.cli, lottery_utils.presets, lottery_book.building.build; "
         "print([m for m in ('torch', 'transformers', 'datasets', 'pandas', 'papermill') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -9,7 +9,7 @@ import nbformat
 import pytest
 import yaml
 
-from lottery_utils.report import book_api, build
+from lottery_book.building import book_api, build
 
 ROOT = Path(__file__).resolve().parent.parent
 BOOK = ROOT / "book"
@@ -129,7 +129,7 @@ def test_launch_buttons_need_the_repositorys_address_and_lead_nowhere_without_it
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
     used = {key: config[key] for key in ("repository", "launch_buttons")}
     used["repository"]["url"] = url
-    used["sphinx"] = {"extra_extensions": ["lottery_utils.report.book_launch"]}
+    used["sphinx"] = {"extra_extensions": ["lottery_book.building.book_launch"]}
     used |= {"title": "T", "only_build_toc_files": True, "execute": {"execute_notebooks": "off"}}
     (tmp_path / "_config.yml").write_text(yaml.safe_dump(used), encoding="utf-8")
     (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: intro\nchapters: [{file: chapters/01_a}]\n")

@@ -10,7 +10,7 @@ import pytest
 from nbformat import v4
 from PIL import Image
 
-from lottery_utils.report.pictures import _filtered, shrink_pictures, smaller
+from lottery_book.building.pictures import _filtered, shrink_pictures, smaller
 
 
 def picture(pixels: np.ndarray, **options) -> bytes:

@@ -16,13 +16,13 @@ from committed import committed
 from made_up_records import full_score, make_study
 from scipy.stats import ttest_1samp
 
-from lottery_utils.analysis import pretraining as analysis
+from lottery_book.pretraining import figures as shown
+from lottery_book.pretraining import frames as analysis
+from lottery_book.pretraining import tables as tables_of
+from lottery_book.pretraining import text
 from lottery_utils.errors import UserError
 from lottery_utils.experiment.cells import full
 from lottery_utils.models.load import load_classifier, load_tokenizer
-from lottery_utils.report import pretraining as shown
-from lottery_utils.report import pretraining_tables as tables_of
-from lottery_utils.report import pretraining_text as text
 from lottery_utils.tasks import corpora
 from lottery_utils.tasks.corpus import texts
 from lottery_utils.tasks.lexicon import words

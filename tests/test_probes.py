@@ -9,12 +9,12 @@ import pytest
 import torch
 from tiny import tiny_model
 
+from lottery_book.probes import linear, sentences, states
+from lottery_book.probes.conllu import read_conllu, text_print
+from lottery_book.probes.names import PROBES
 from lottery_utils.errors import UserError
 from lottery_utils.models.compact import compact
 from lottery_utils.models.load import load_tokenizer
-from lottery_utils.probes import linear, sentences, states
-from lottery_utils.probes.conllu import read_conllu, text_print
-from lottery_utils.probes.names import PROBES
 from lottery_utils.tasks import demo
 from lottery_utils.tasks.annotation import ROOT, annotate
 from lottery_utils.tasks.language import draw_clause, reserved, say

@@ -11,13 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lottery_utils.analysis import published
-from lottery_utils.analysis.authors import findings
-from lottery_utils.analysis.authors.restate import restated
+from lottery_book import published
+from lottery_book.authors import figures, findings, text
+from lottery_book.authors import findings_figures as pictures
+from lottery_book.authors.restate import restated
 from lottery_utils.errors import UserError
 from lottery_utils.presets import GLUE_TASKS
-from lottery_utils.report import authors, authors_text
-from lottery_utils.report import findings as pictures
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
@@ -134,14 +133,14 @@ def test_importances_are_compared_by_rank_and_by_what_goes_first():
     assert same.iloc[0][["spearman", "lowest", "common"]].tolist() == [1, 2, 2]
     assert turned.iloc[0][["spearman", "lowest", "common"]].tolist() == [-1, 2, 0]
     between = pd.DataFrame(columns=["component", "jaccard", "chance"])
-    assert "both take 2." in authors_text.importance_sentence(same, between)
+    assert "both take 2." in text.importance_sentence(same, between)
     nothing = findings.compare_importances(up.iloc[:0], up)
-    assert "nothing to compare yet" in authors_text.importance_sentence(nothing, between)
+    assert "nothing to compare yet" in text.importance_sentence(nothing, between)
     assert pictures.importance_scatter(up.iloc[:0], up, "rte").axes
 
 
 def test_published_bars_never_look_like_ours():
-    figure = authors.result_bars(published.results(), "structured", ("good", "random", "bad"), {})
+    figure = figures.result_bars(published.results(), "structured", ("good", "random", "bad"), {})
     bars = [bar for ax in figure.axes for bar in ax.patches]
     assert len(bars) == 9 * 8 and all(bar.get_facecolor()[:3] == (1, 1, 1) for bar in bars)
     shown = published.results().query("method != 'magnitude' and not subnetwork.str.startswith('super')")

@@ -7,9 +7,8 @@ import pandas as pd
 import pytest
 from made_up_records import KEPT, full_score, make_study
 
-from lottery_utils.analysis import gather, scores, survival
 from lottery_utils.experiment.cells import full
-from lottery_utils.report import bars, courses, glue, heatmaps, sentences, stored, style, tables
+from lottery_utils.show import bars, courses, frames, glue, heatmaps, scores, sentences, stored, style, survival, tables
 
 TASKS, SEEDS = ("cola", "mrpc", "wnli"), (1337, 42, 86)
 
@@ -46,7 +45,7 @@ def texts(axes) -> list[str]:
 
 
 def test_survival_over_seeds_is_the_mean_of_the_good_masks(study):
-    frame = gather.component_survival(study, "structured")
+    frame = frames.component_survival(study, "structured")
     assert set(frame["task"]) == {"cola", "mrpc"}, "a degenerate search is a gap"
     found = survival.over_seeds(frame, "cola")
     masks = []
@@ -59,7 +58,7 @@ def test_survival_over_seeds_is_the_mean_of_the_good_masks(study):
 
 
 def test_survival_across_tasks_counts_tasks_that_every_seed_has(study):
-    frame = gather.component_survival(study, "structured")
+    frame = frames.component_survival(study, "structured")
     one_missing = frame[(frame["task"] != "mrpc") | (frame["seed"] != 42)]
     assert survival.tasks_in_common(frame) == ["cola", "mrpc"]
     assert survival.tasks_in_common(one_missing) == ["cola"]
@@ -68,7 +67,7 @@ def test_survival_across_tasks_counts_tasks_that_every_seed_has(study):
 
 
 def test_magnitude_survival_is_the_share_at_the_good_step(study):
-    found = survival.over_seeds(gather.component_survival(study, "magnitude"), "mrpc")
+    found = survival.over_seeds(frames.component_survival(study, "magnitude"), "mrpc")
     assert 0.6 < found.heads.mean() < 0.85 and (found.mlps_std > 0).all()
 
 
@@ -145,7 +144,7 @@ def test_bars_say_how_much_is_left_and_show_seeds_and_legend(study, results):
 
 
 def test_survival_map_writes_mean_and_deviation_in_each_cell(study):
-    frame = gather.component_survival(study, "structured")
+    frame = frames.component_survival(study, "structured")
     figure = heatmaps.survival_of_task(frame, "mrpc", "structured")
     shown = texts(figure.axes[0])
     assert len(shown) == 4 * 6 + 4 and all("\n±" in text for text in shown)
@@ -154,8 +153,8 @@ def test_survival_map_writes_mean_and_deviation_in_each_cell(study):
 
 
 def test_maps_of_all_tasks_have_a_panel_for_gaps(study):
-    frame = gather.component_survival(study, "structured")
-    missing = gather.gaps(study, "structured").titles
+    frame = frames.component_survival(study, "structured")
+    missing = frames.gaps(study, "structured").titles
     assert missing == ["WNLI"]
     figure = heatmaps.survival_of_tasks(frame, "structured", missing)
     titles = [ax.get_title() for ax in figure.axes if ax.get_title()]
@@ -163,7 +162,7 @@ def test_maps_of_all_tasks_have_a_panel_for_gaps(study):
 
 
 def test_course_marks_phases_failures_and_the_good_step(study):
-    course = gather.search_course(study, "structured")
+    course = frames.search_course(study, "structured")
     figure = courses.structured_course(course, "cola")
     above = figure.axes[0]
     assert texts(above) == ["1", "2", "3"] and above.get_title() == "seed 1337"
@@ -174,12 +173,12 @@ def test_course_marks_phases_failures_and_the_good_step(study):
 
 def test_other_figures_draw_at_all(study, tmp_path):
     style.apply_style()
-    frame = gather.component_survival(study, "structured")
+    frame = frames.component_survival(study, "structured")
     figures = {
         "across": heatmaps.survival_across_tasks(frame),
-        "importance": heatmaps.importance_of_tasks(gather.component_importance(study)),
-        "magnitude": courses.magnitude_courses(gather.search_course(study, "magnitude")),
-        "loss": courses.loss_curves(gather.training_loss(study)),
+        "importance": heatmaps.importance_of_tasks(frames.component_importance(study)),
+        "magnitude": courses.magnitude_courses(frames.search_course(study, "magnitude")),
+        "loss": courses.loss_curves(frames.training_loss(study)),
         "baselines": bars.baseline_bars(scores.results(study.table())),
     }
     for name, figure in figures.items():
@@ -191,10 +190,10 @@ def test_other_figures_draw_at_all(study, tmp_path):
 def test_one_task_one_seed_and_missing_methods_do_not_break_a_figure(single, tmp_path):
     table = single.table()
     results = scores.results(table)
-    frame = gather.component_survival(single, "structured")
+    frame = frames.component_survival(single, "structured")
     shown = heatmaps.survival_of_task(frame, "rte", "structured")
     assert not any("±" in text for text in texts(shown.axes[0])), "one seed has no deviation"
-    empty = gather.component_survival(single, "magnitude")
+    empty = frames.component_survival(single, "magnitude")
     figures = [
         shown,
         heatmaps.survival_of_tasks(frame, "structured"),
@@ -202,8 +201,8 @@ def test_one_task_one_seed_and_missing_methods_do_not_break_a_figure(single, tmp
         heatmaps.survival_of_task(empty, "rte", "magnitude"),
         heatmaps.survival_of_tasks(empty, "magnitude"),
         heatmaps.survival_across_tasks(empty),
-        courses.structured_course(gather.search_course(single, "structured"), "rte"),
-        courses.magnitude_courses(gather.search_course(single, "magnitude")),
+        courses.structured_course(frames.search_course(single, "structured"), "rte"),
+        courses.magnitude_courses(frames.search_course(single, "magnitude")),
         bars.subnetwork_bars(results, table, "structured"),
         bars.subnetwork_bars(results, table, "magnitude"),
         bars.baseline_bars(results),
@@ -272,10 +271,10 @@ def test_sentences_follow_the_records(study, single, results, three):
     said = sentences.comparison_sentence(others, "structured", ("good", "pruned"), ("super_random", "pruned"))
     assert "good pruned minus super random pruned is +22 points" in said
     assert "from 73 % on" in sentences.size_sentence(table, "magnitude")
-    assert "cannot say" in sentences.stability_sentence(gather.component_survival(single, "structured"))
-    assert "Of 24 heads" in sentences.stability_sentence(gather.component_survival(study, "structured"))
+    assert "cannot say" in sentences.stability_sentence(frames.component_survival(single, "structured"))
+    assert "Of 24 heads" in sentences.stability_sentence(frames.component_survival(study, "structured"))
     assert "3 of 3 tasks" in sentences.margin_sentence(results)
-    assert "one seed" in sentences.spread_sentence(gather.component_survival(study, "magnitude").query("seed == 42"))
+    assert "one seed" in sentences.spread_sentence(frames.component_survival(study, "magnitude").query("seed == 42"))
     assert "partial data for WNLI" in sentences.run_on(study)
     assert sentences.kept_sentence(results.iloc[:0], "magnitude").startswith("There is no subnetwork")
 
@@ -319,7 +318,7 @@ def test_averages_are_over_tasks_with_every_seed(study, results):
     table = study.table()
     table = table[(table["task"] != "mrpc") | (table["seed"] != 42) | (table["stage"] != "search")]
     assert "(left out, not there for every seed: MRPC)" in sentences.size_sentence(table, "magnitude")
-    frame = gather.component_survival(study, "structured")
+    frame = frames.component_survival(study, "structured")
     assert survival.stability(frame[(frame["task"] != "mrpc") | (frame["seed"] != 42)]).tasks == 1
 
 
@@ -330,7 +329,7 @@ def test_task_table_shows_the_examples_used_here(study):
 
 
 def test_rows_used_are_read_from_notes_where_a_record_does_not_say():
-    from lottery_utils.analysis.data_sizes import rows_used
+    from lottery_utils.show.data_sizes import rows_used
 
     record = {"cell": {"task": "rte"}, "source": {"data": "glue"}, "data_notes": []}
     assert rows_used(record) == {"train": 2490, "dev": 277}

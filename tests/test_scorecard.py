@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lottery_utils.analysis.claims import CLAIMS, Evidence
-from lottery_utils.analysis.evidence import published_masks, published_scores
-from lottery_utils.analysis.judge import decided, judge, t_test
-from lottery_utils.analysis.overlap import OverlapTest
-from lottery_utils.report import scorecard
+from lottery_book.agreement.overlap import OverlapTest
+from lottery_book.scorecard import figures
+from lottery_book.scorecard.claims import CLAIMS, Evidence
+from lottery_book.scorecard.evidence import published_masks, published_scores
+from lottery_book.scorecard.judge import decided, judge, t_test
 
 TASKS = ("cola", "sst2", "mrpc", "stsb", "qnli", "rte")
 CONDITIONS = {  # share of the full score, by condition
@@ -128,12 +128,12 @@ def test_published_sources_test_different_claims_and_say_why_not():
 
 def test_the_picture_and_the_table_hold_every_claim():
     column = judge(Evidence("made up", made_up()))
-    figure = scorecard.scorecard({"here": column, "published": column}, published=("published",))
+    figure = figures.scorecard({"here": column, "published": column}, published=("published",))
     labels = [text.get_text().replace("\n", " ").removesuffix(" †") for text in figure.axes[0].get_yticklabels()]
     assert labels == [claim.text for claim in CLAIMS]
-    html = scorecard.scorecard_table({"here": column}).to_html()
+    html = figures.scorecard_table({"here": column}).to_html()
     assert html.count("supported: ") == sum(v.word == "supported" for v in column)
-    assert "of 16 claims 13 can be tested" in scorecard.count_sentence(column)
+    assert "of 16 claims 13 can be tested" in figures.count_sentence(column)
 
 
 def test_patterns_and_masks_are_read():

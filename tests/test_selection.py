@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import small_world
 
-from lottery_utils.analysis.selection import hans_scores
+from lottery_book.selection.frames import hans_scores
 from lottery_utils.errors import UserError
 from lottery_utils.experiment import bench
 from lottery_utils.experiment.cells import STAGES, Cell, full, parse_cell, part_of, plan
@@ -17,7 +17,7 @@ from lottery_utils.experiment.identity import address
 from lottery_utils.experiment.study import open_study
 from lottery_utils.presets import PRESETS, get_preset
 from lottery_utils.pruning.importance import reduce_gradients, shuffled
-from lottery_utils.report.stored import run_hans
+from lottery_utils.show.stored import run_hans
 from lottery_utils.tasks.hans import read_hans, to_hans
 from lottery_utils.tasks.load import load_task
 from lottery_utils.tasks.selection import halves, held_out_rows, set_aside

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 from made_up_records import make_study
 
-from lottery_utils.analysis import gather, scores
-from lottery_utils.report import downloads, footprint, heatmaps, status
+from lottery_book import downloads, footprint, status
+from lottery_utils.show import frames, heatmaps, scores
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -101,10 +101,10 @@ def test_a_download_holds_the_whole_table(study):
 
 def test_maps_in_numbers_have_a_panel_a_task_and_say_what_is_missing(study, tmp_path):
     for method in ("structured", "magnitude"):
-        figure = heatmaps.survival_in_numbers(gather.component_survival(study, method), method, ["WNLI"])
+        figure = heatmaps.survival_in_numbers(frames.component_survival(study, method), method, ["WNLI"])
         titles = [ax.get_title() for ax in figure.axes if ax.get_title()]
         assert titles[0].startswith("CoLA") and titles[1] == "WNLI"
         assert any("±" in text.get_text() for text in figure.axes[0].texts)
         figure.savefig(tmp_path / f"{method}.png")
-    empty = heatmaps.survival_in_numbers(gather.component_survival(study, "structured").iloc[:0], "structured")
+    empty = heatmaps.survival_in_numbers(frames.component_survival(study, "structured").iloc[:0], "structured")
     assert "Nothing to show" in empty.axes[0].texts[0].get_text()

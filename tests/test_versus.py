@@ -10,10 +10,11 @@ import pandas as pd
 import pytest
 import small_world
 
-from lottery_utils.analysis.scores import RESULT
-from lottery_utils.analysis.versus import against, best_bad, leads
-from lottery_utils.report import supers, versus
-from lottery_utils.report.style import METHOD_NAMES
+from lottery_book import super_survivors
+from lottery_book.bad_vs_baselines import figures
+from lottery_book.bad_vs_baselines.frames import against, best_bad, leads
+from lottery_utils.show.scores import RESULT
+from lottery_utils.show.style import METHOD_NAMES
 from lottery_utils.tasks.glue import TASKS
 
 FULL, LEAST = 0.9, 0.5
@@ -53,58 +54,58 @@ def test_leads_are_differences_of_means():
     assert list(wide.columns) == ["majority", "bag_of_words", "cbow"]
     assert wide.loc[("rte", "RTE"), "bag_of_words"] == pytest.approx(0.05)
     assert wide.loc[("mrpc", "MRPC"), "cbow"] == pytest.approx(0.2)
-    said = versus.lead_sentence(frame)
+    said = figures.lead_sentence(frame)
     assert "on 2 of 3 tasks; not on QQP (bag of words leads by 0.150)" in said
-    assert versus.word_model_sentence(frame) == "CBoW is above majority on 3 of 3 tasks."
+    assert figures.word_model_sentence(frame) == "CBoW is above majority on 3 of 3 tasks."
 
 
 def test_words_for_one_task_and_for_nothing():
     frame, _ = against(results(("rte",)))
     assert (
-        versus.lead_sentence(frame)
+        figures.lead_sentence(frame)
         == "On RTE the bad subnetwork is above every baseline (majority, bag of words and CBoW)."
     )
     level = results(("rte", "qqp"))
     level.loc[level["subnetwork"].isin(["bag_of_words", "cbow"]), "score"] = 0.1
-    assert "not on QQP (level with majority)" in versus.lead_sentence(against(level)[0])
+    assert "not on QQP (level with majority)" in figures.lead_sentence(against(level)[0])
     empty = results().iloc[:0]
     frame, best = against(empty)
-    assert best == {} and versus.lead_sentence(frame).startswith("There is no")
-    assert versus.longer_sentence(empty, "structured") == "s-pruning: not run."
-    assert versus.word_model_sentence(frame).startswith("Neither")
+    assert best == {} and figures.lead_sentence(frame).startswith("There is no")
+    assert figures.longer_sentence(empty, "structured") == "s-pruning: not run."
+    assert figures.word_model_sentence(frame).startswith("Neither")
     for figure in (
-        versus.versus_bars(frame, best),
-        versus.longer_lines(empty),
-        supers.super_bars(empty, pd.DataFrame()),
+        figures.versus_bars(frame, best),
+        figures.longer_lines(empty),
+        super_survivors.super_bars(empty, pd.DataFrame()),
     ):
         assert "Nothing to show" in figure.axes[0].texts[0].get_text()
-    assert "leads" in versus.lead_table(frame).to_html()
+    assert "leads" in figures.lead_table(frame).to_html()
 
 
 def test_longer_training_is_told_with_its_interval():
     assert (
-        versus.longer_sentence(results(("rte",)), "structured")
+        figures.longer_sentence(results(("rte",)), "structured")
         == "s-pruning: +2.2 points of the full score, mean over 1 task."
     )
-    assert versus.longer_sentence(results(), "magnitude").endswith("longer training helps.")
-    assert versus.longer_sentence(results(longer=-0.1), "magnitude").endswith("longer training hurts.")
-    assert versus.longer_sentence(results(longer=None), "magnitude") == "m-pruning: not run."
-    assert versus.times(2) == "twice" and versus.times(7) == "7 times"
+    assert figures.longer_sentence(results(), "magnitude").endswith("longer training helps.")
+    assert figures.longer_sentence(results(longer=-0.1), "magnitude").endswith("longer training hurts.")
+    assert figures.longer_sentence(results(longer=None), "magnitude") == "m-pruning: not run."
+    assert figures.times(2) == "twice" and figures.times(7) == "7 times"
 
 
 def test_every_bar_and_line_is_drawn_once():
     frame, best = against(results())
-    figure = versus.versus_bars(frame, best)
+    figure = figures.versus_bars(frame, best)
     third = f"QQP: bad by {METHOD_NAMES[best['qqp']]}"
     assert [ax.get_title() for ax in figure.axes] == ["RTE: bad by s-pruning", "MRPC: bad by m-pruning", third]
     widths = [bar.get_width() for bar in figure.axes[0].patches]
     assert widths == pytest.approx([LEAST, 0.65, 0.6, 0.7, FULL])
-    lines = versus.longer_lines(results()).axes
+    lines = figures.longer_lines(results()).axes
     assert len(lines) == 3 and all(sum(line.get_alpha() == 0.8 for line in ax.lines) == 4 for ax in lines)
 
 
 def test_published_bad_subnetworks_are_the_releases():
-    html = versus.published_table().to_html()
+    html = figures.published_table().to_html()
     assert 'class="dataframe published"' in html and "0.845" in html and "better method" in html
 
 
@@ -137,36 +138,36 @@ def super_results(tasks=("rte", "mrpc")) -> pd.DataFrame:
 
 
 def test_super_sizes_stand_beside_the_good_ones():
-    sizes = supers.super_sizes(table())
+    sizes = super_survivors.super_sizes(table())
     assert list(sizes["task"]) == ["rte", "mrpc"] and list(sizes["super_heads"]) == [11, 11]
     assert sizes["good_heads"].tolist() == [22, 22] and sizes["good_share_std"].iloc[0] == pytest.approx(
         np.std([20, 24], ddof=1) / 48
     )
-    html = supers.size_table(table()).to_html()
+    html = super_survivors.size_table(table()).to_html()
     assert "22.0" in html and "20 %" in html
     gone = table().assign(degenerate=True)
-    assert supers.super_sizes(gone).empty and "super-sizes" in supers.size_table(gone).to_html()
+    assert super_survivors.super_sizes(gone).empty and "super-sizes" in super_survivors.size_table(gone).to_html()
 
 
 def test_super_bars_and_words():
-    figure = supers.super_bars(super_results(), table())
+    figure = super_survivors.super_bars(super_results(), table())
     assert figure.axes[0].get_title() == "RTE: 11 heads, 1 MLP, 20 %"
-    said = supers.super_kept_sentence(super_results())
+    said = super_survivors.super_kept_sentence(super_results())
     assert "super-survivors 78 % pruned and 89 % retrained" in said
-    assert supers.super_kept_sentence(super_results().iloc[:0]).startswith("There are no")
-    assert "mean over 8 tasks" in supers.published_sentence()
+    assert super_survivors.super_kept_sentence(super_results().iloc[:0]).startswith("There are no")
+    assert "mean over 8 tasks" in super_survivors.published_sentence()
 
 
 def test_tasks_left_out_are_named():
     study = types.SimpleNamespace(preset=types.SimpleNamespace(tasks=("rte", "mrpc", "qqp", "wnli"), name="demo"))
-    said = supers.left_out_sentence(study, ["rte", "mrpc", "wnli"], super_results())
+    said = super_survivors.left_out_sentence(study, ["rte", "mrpc", "wnli"], super_results())
     assert said == "To save time it leaves out QQP; name tasks to run them. Gaps: WNLI."
-    assert supers.left_out_sentence(study, ["rte", "mrpc"], super_results()).count("Gaps") == 0
-    assert versus.left_out_sentence(study, list(study.preset.tasks)) == ""
+    assert super_survivors.left_out_sentence(study, ["rte", "mrpc"], super_results()).count("Gaps") == 0
+    assert figures.left_out_sentence(study, list(study.preset.tasks)) == ""
 
 
 def test_an_expensive_chapter_runs_few_tasks_on_the_demo_unless_asked():
-    from lottery_utils.report.compute import on_demo
+    from lottery_utils.show.compute import on_demo
 
     def study(name, tasks):
         return types.SimpleNamespace(preset=types.SimpleNamespace(name=name, tasks=tasks))

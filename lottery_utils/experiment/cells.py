@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from ..errors import UserError, shown
-from ..landscape.names import SUBNETWORKS as COMPARED
 from ..presets import GLUE_TASKS, METHODS, SUBNETWORKS, Preset
 
 STAGES = ("finetune", "baseline", "search", "control", "score", "retrain", "retrain_longer", "attention", "importance")
@@ -27,6 +26,7 @@ HANS_TASK = "mnli"  # whose classes HANS asks for
 # which examples a search reads under each selection, and those that score what it found
 PARTS = {"dev": ("dev", "dev"), "half": ("first", "second"), "other_half": ("second", "first")}
 PARTS |= {"held_out": ("held_out", "dev")}
+COMPARED = ("good", "random", "bad")  # subnetworks that those stages look at
 CURVE = "nested"  # what a curve is of: subnetworks of every size, each inside the one before
 NO_SEED = 0  # the seed of baselines that involve no chance
 

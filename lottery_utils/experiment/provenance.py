@@ -46,7 +46,7 @@ def commit() -> tuple[str | None, bool | None]:
     if _git(package, "ls-files", "--error-unmatch", "__init__.py") is None:
         return None, None  # installed elsewhere; a surrounding repository says nothing about this code
     head = _git(package, "rev-parse", "HEAD")
-    changed = _git(package, "status", "--porcelain", "--untracked-files=no", "--", ".")
+    changed = _git(package, "status", "--porcelain", "--untracked-files=no", "--", ".", "../lottery_book")
     return head, None if changed is None else bool(changed)
 
 

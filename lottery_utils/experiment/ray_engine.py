@@ -144,10 +144,10 @@ def _pause() -> None:
 
 def _on_node(line: str, message: dict, alone: bool) -> dict:
     """Compute a cell, or try the model, on the node Ray chose; the answer has the path of the record's folder."""
-    from lottery_utils.experiment.cells import Cell
-    from lottery_utils.experiment.identity import address
-    from lottery_utils.experiment.job import Job
-    from lottery_utils.experiment.work import compute, steady, try_model
+    from .cells import Cell
+    from .identity import address
+    from .job import Job
+    from .work import compute, steady, try_model
 
     job = Job.from_line(line)
     with steady():

@@ -6,38 +6,31 @@ what compares the full, good, random and bad networks after all of these.
 
 from __future__ import annotations
 
-from .attention_stage import run_attention
-from .baseline_stages import run_baseline
-from .curve_stage import run_curve
-from .hans_stages import run_hans, run_hans_retrain
-from .importance_stage import run_importance
-from .landscape_stage import run_landscape, run_surface
-from .probe_stage import run_probes
-from .prune_stages import run_control, run_score, run_search
+from ..places import function_at
 from .stage import Result, Work
-from .train_stages import run_finetune, run_retrain, run_retrain_longer
 
-STAGE_FUNCTIONS = {
-    "finetune": run_finetune,
-    "baseline": run_baseline,
-    "search": run_search,
-    "control": run_control,
-    "score": run_score,
-    "retrain": run_retrain,
-    "retrain_longer": run_retrain_longer,
-    "attention": run_attention,
-    "landscape": run_landscape,
-    "surface": run_surface,
-    "probes": run_probes,
-    "importance": run_importance,
-    "hans": run_hans,
-    "hans_retrain": run_hans_retrain,
-    "curve": run_curve,
+HERE = __package__
+STAGE_FUNCTIONS = {  # those of one chapter lie with it
+    "finetune": f"{HERE}.train_stages:run_finetune",
+    "baseline": f"{HERE}.baseline_stages:run_baseline",
+    "search": f"{HERE}.prune_stages:run_search",
+    "control": f"{HERE}.prune_stages:run_control",
+    "score": f"{HERE}.prune_stages:run_score",
+    "retrain": f"{HERE}.train_stages:run_retrain",
+    "retrain_longer": f"{HERE}.train_stages:run_retrain_longer",
+    "hans": f"{HERE}.hans_stages:run_hans",
+    "hans_retrain": f"{HERE}.hans_stages:run_hans_retrain",
+    "attention": "lottery_book.attention_patterns.stage:run_attention",
+    "landscape": "lottery_book.loss_surface.stage:run_landscape",
+    "surface": "lottery_book.loss_surface.stage:run_surface",
+    "probes": "lottery_book.probes.stage:run_probes",
+    "importance": "lottery_book.importance_rules.stage:run_importance",
+    "curve": "lottery_book.method_comparison.stage:run_curve",
 }
 
 
 def run(work: Work) -> Result:
     """Compute the cell's result; raises CellFailed or UserError with a line that names what is wrong."""
     result = Result()
-    STAGE_FUNCTIONS[work.cell.stage](work, result)
+    function_at(STAGE_FUNCTIONS[work.cell.stage])(work, result)
     return result

@@ -1,1 +1,1 @@
-"""What the records mean, in numbers: the one statistics module."""
+"""How results are shown: frames of records, statistics, figures, tables, words."""

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from made_up_records import make_study
 
-from lottery_utils.analysis.gather import final_step
-from lottery_utils.report.explorer import FALLBACK, explorer_html
+from lottery_book.explorer.page import FALLBACK, explorer_html
+from lottery_utils.show.frames import final_step
 
 LAYERS, HEADS = 3, 5
 

@@ -1,0 +1,225 @@
+"""Do seeds keep the same components? Statistics of 0/1 arrays, one row a seed (paper, section on stability)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from lottery_utils.experiment.identity import numpy_generator_for
+
+LEVEL = 0.05  # a pair of seeds counts as "not rejected" from this p on
+PERMUTATIONS = 9999
+NAN = float("nan")
+AGREEMENT = (
+    "task",
+    "title",
+    "component",
+    "seeds",
+    "total",
+    "mean_kept",
+    "std_kept",
+    "cochran_p",
+    "share_pairs_not_rejected",
+    "fleiss_kappa",
+    "krippendorff_alpha",
+    "mean_pair_jaccard",
+    "chance_pair_jaccard",
+    "permutation_p",
+    "permutations",
+)
+
+
+def as_votes(votes: np.ndarray) -> np.ndarray:
+    """`votes` as bool (seeds, components): whether a seed's mask keeps a component; more axes are flattened.
+
+    Raises ValueError for another number of axes than two or more, no component, or values other than 0 and 1.
+    """
+    votes = np.asarray(votes)
+    if votes.ndim < 2 or votes[:1].size == 0:
+        raise ValueError(f"votes must be (seeds, components), got shape {votes.shape}")
+    if votes.dtype != bool and not np.isin(votes, (0, 1)).all():
+        raise ValueError("votes must be 0 or 1")
+    return votes.reshape(len(votes), -1).astype(bool)
+
+
+def cochran_p(votes: np.ndarray) -> float:
+    """p of Cochran's Q, components as blocks and seeds as treatments (statsmodels).
+
+    It asks whether seeds keep equally *many* components, not whether they keep the same. NaN with one seed and
+    where the seeds' masks are identical: Q is then 0/0.
+    """
+    from statsmodels.stats.contingency_tables import cochrans_q
+
+    votes = as_votes(votes)
+    if len(votes) < 2 or (votes == votes[0]).all():
+        return NAN
+    return float(cochrans_q(votes.T.astype(float)).pvalue)
+
+
+def share_pairs_not_rejected(votes: np.ndarray, level: float = LEVEL) -> float:
+    """Share of the pairs of seeds with p >= `level` in `cochran_p`; NaN with one seed.
+
+    As in the authors' notebook, uncorrected, and a pair with undefined p, two identical masks, counts as rejected.
+    """
+    votes = as_votes(votes)
+    if len(votes) < 2:
+        return NAN
+    # NaN >= level is False
+    return float(np.mean([cochran_p(votes[list(pair)]) >= level for pair in combinations(range(len(votes)), 2)]))
+
+
+def fleiss_kappa(votes: np.ndarray) -> float:
+    """Fleiss' kappa, seeds as raters and components as subjects (statsmodels).
+
+    1 is full agreement, 0 what raters of the same *joint* share would reach by chance; slightly negative values
+    are expected under chance with few components. NaN with one seed, and when all or no component is kept.
+    """
+    from statsmodels.stats.inter_rater import fleiss_kappa as kappa
+
+    votes = as_votes(votes)
+    if len(votes) < 2 or _constant(votes):
+        return NAN
+    kept = votes.sum(axis=0)
+    return float(kappa(np.stack([len(votes) - kept, kept], axis=1)))
+
+
+def krippendorff_alpha(votes: np.ndarray) -> float:
+    """Krippendorff's alpha, nominal (krippendorff package); for 0/1 data the interval level gives the same.
+
+    As Fleiss' kappa, corrected for the small sample. NaN in the same cases.
+    """
+    import krippendorff
+
+    votes = as_votes(votes)
+    if len(votes) < 2 or _constant(votes):
+        return NAN
+    return float(krippendorff.alpha(reliability_data=votes.astype(float), level_of_measurement="nominal"))
+
+
+def pair_jaccards(votes: np.ndarray) -> np.ndarray:
+    """Jaccard index of each pair of seeds, (pairs,): kept in both / kept in one or both; NaN for two empty masks."""
+    votes = as_votes(votes)
+    first, second = np.triu_indices(len(votes), 1)
+    both = (votes[first] & votes[second]).sum(axis=1)
+    either = (votes[first] | votes[second]).sum(axis=1).astype(float)
+    return both / np.where(either > 0, either, NAN)
+
+
+def mean_pair_jaccard(votes: np.ndarray) -> float:
+    """Mean of `pair_jaccards` over the pairs that have one; NaN when none has, as with one seed."""
+    found = pair_jaccards(votes)
+    found = found[~np.isnan(found)]
+    return float(found.mean()) if len(found) else NAN
+
+
+def chance_pair_jaccard(votes: np.ndarray) -> float:
+    """What `mean_pair_jaccard` is expected to be when each seed draws as many components as it kept, independently.
+
+    Exact: the size of the intersection of two such draws is hypergeometric. NaN where that is NaN.
+    """
+    from scipy.stats import hypergeom
+
+    votes = as_votes(votes)
+    total, sizes, expected = votes.shape[1], votes.sum(axis=1), []
+    for a, b in combinations(sizes.tolist(), 2):
+        if a + b:
+            both = np.arange(max(0, a + b - total), min(a, b) + 1)
+            weight = hypergeom.pmf(both, total, a, b)
+            expected.append(float(weight @ (both / (a + b - both)) / weight.sum()))
+    return float(np.mean(expected)) if expected else NAN
+
+
+@dataclass(frozen=True)
+class PermutationTest:
+    """A permutation test: p = (1 + permutations at least as extreme) / (1 + `permutations`).
+
+    Undefined, p is NaN and `permutations` 0.
+    """
+
+    p: float
+    observed: float
+    permutations: int
+
+
+def jaccard_permutation(votes: np.ndarray, rng: np.random.Generator, n: int = PERMUTATIONS) -> PermutationTest:
+    """Is the mean pairwise Jaccard index higher than chance? One-sided, components permuted in each seed alone.
+
+    The sizes stay, so unequal sizes are no evidence either way. p is NaN when fewer than two seeds keep some but
+    not all components: permuting then changes nothing. The smallest p is 1 / (1 + n).
+    """
+    votes = as_votes(votes)
+    observed, sizes = mean_pair_jaccard(votes), votes.sum(axis=1)
+    if n < 1 or ((sizes > 0) & (sizes < votes.shape[1])).sum() < 2:
+        return PermutationTest(NAN, observed, 0)
+    count, chunk = 0, max(1, 2_000_000 // votes.size)
+    for start in range(0, n, chunk):
+        many = np.broadcast_to(votes, (min(chunk, n - start), *votes.shape))
+        null = _pair_means(rng.permuted(many, axis=2).astype(np.float32), sizes)
+        count += int((null >= observed - 1e-9).sum())  # equal counts may round differently
+    return PermutationTest((1 + count) / (1 + n), observed, n)
+
+
+def agreement(survival: pd.DataFrame, permutations: int = PERMUTATIONS) -> pd.DataFrame:
+    """All of the above for each task and kind of component of s-pruning: columns `AGREEMENT`, one row each.
+
+    `survival` as from `gather.component_survival(study, "structured")`. mean_kept and std_kept (n - 1) are the
+    seeds' sizes, total the components there are. Each row's permutations come from a generator of its own.
+    """
+    rows = []
+    for task, title in dict(zip(survival["task"], survival["title"])).items():
+        for component in ("head", "mlp"):
+            votes = votes_of(survival, task, component)
+            rng = numpy_generator_for("agreement", f"{task}/{component}")
+            found = {"task": task, "title": title, "component": component, **statistics(votes, rng, permutations)}
+            rows.append(found)
+    return pd.DataFrame(rows, columns=list(AGREEMENT))
+
+
+def statistics(votes: np.ndarray, rng: np.random.Generator, permutations: int = PERMUTATIONS) -> dict[str, float]:
+    """Every statistic of this module for one set of masks, by name; see `agreement`."""
+    votes = as_votes(votes)
+    kept, test = votes.sum(axis=1), jaccard_permutation(votes, rng, permutations)
+    return {
+        "seeds": len(votes),
+        "total": votes.shape[1],
+        "mean_kept": float(kept.mean()),
+        "std_kept": float(kept.std(ddof=1)) if len(votes) > 1 else NAN,
+        "cochran_p": cochran_p(votes),
+        "share_pairs_not_rejected": share_pairs_not_rejected(votes),
+        "fleiss_kappa": fleiss_kappa(votes),
+        "krippendorff_alpha": krippendorff_alpha(votes),
+        "mean_pair_jaccard": test.observed,
+        "chance_pair_jaccard": chance_pair_jaccard(votes),
+        "permutation_p": test.p,
+        "permutations": test.permutations,
+    }
+
+
+def votes_of(survival: pd.DataFrame, task: str, component: str, seeds: list[int] | None = None) -> np.ndarray:
+    """The masks of a task as bool (seeds, components): `component` is "head" or "mlp", layer by layer.
+
+    Seeds come in the order of `seeds`, by default as `survival` has them. Raises KeyError when a seed is not there.
+    """
+    rows = survival[(survival["task"] == task) & (survival["component"] == component)]
+    rows = rows.sort_values(["layer", "head"], kind="stable")
+    by_seed = {seed: own["kept"].to_numpy() for seed, own in rows.groupby("seed", sort=False)}
+    if not by_seed:
+        raise KeyError(task)
+    order = dict.fromkeys(survival.loc[survival["task"] == task, "seed"]) if seeds is None else seeds
+    return np.stack([by_seed[seed] for seed in order]).astype(bool)
+
+
+def _pair_means(many: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Mean pairwise Jaccard of each of `many` sets of masks (n, seeds, components), with `sizes` (seeds,) kept."""
+    first, second = np.triu_indices(len(sizes), 1)
+    defined = sizes[first] + sizes[second] > 0
+    first, second = first[defined], second[defined]
+    both = np.matmul(many, many.transpose(0, 2, 1))[:, first, second].astype(float)
+    return (both / (sizes[first] + sizes[second] - both)).mean(axis=1)
+
+
+def _constant(votes: np.ndarray) -> bool:
+    return bool(votes.all() or not votes.any())

@@ -1,0 +1,210 @@
+"""Do tasks share components? Surviving components that two tasks have in common, and how many chance would give."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+import pandas as pd
+
+from lottery_utils.experiment.cells import NO_SEED
+from lottery_utils.experiment.identity import numpy_generator_for
+from lottery_utils.show.frames import SURVIVAL
+from lottery_utils.show.survival import tasks_in_common
+
+from .coefficients import NAN, PermutationTest, as_votes, chance_pair_jaccard, mean_pair_jaccard, votes_of
+
+OVERLAP = (
+    "component",
+    "task_a",
+    "title_a",
+    "task_b",
+    "title_b",
+    "seeds",
+    "mean_shared",
+    "std_shared",
+    "chance_mean",
+)
+SUPER = ("task", "title", "component", "seeds", "total", "mean_kept", "super_survivors", "chance")
+BETWEEN = ("task", "title", "component", "seeds", "jaccard", "std", "chance")
+PERMUTATIONS = 1999
+
+
+def shared_counts(masks_a: np.ndarray, masks_b: np.ndarray) -> np.ndarray:
+    """Components kept in both, seed by seed: (seeds,) from two bool (seeds, components), the same seed in a row.
+
+    Raises ValueError when the shapes differ.
+    """
+    first, second = _same(masks_a, masks_b)
+    return (first & second).sum(axis=1)
+
+
+def shared_by_chance(masks_a: np.ndarray, masks_b: np.ndarray) -> np.ndarray:
+    """How many would be shared if both were drawn at random with their sizes: n_a n_b / N for each seed, (seeds,)."""
+    first, second = _same(masks_a, masks_b)
+    return first.sum(axis=1) * second.sum(axis=1) / first.shape[1]
+
+
+def _same(masks_a: np.ndarray, masks_b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    first, second = as_votes(masks_a), as_votes(masks_b)
+    if first.shape != second.shape:
+        raise ValueError(f"masks must have the same shape, got {first.shape} and {second.shape}")
+    return first, second
+
+
+def task_overlap(survival: pd.DataFrame) -> pd.DataFrame:
+    """Surviving components that two tasks share: columns `OVERLAP`, both orders and the diagonal.
+
+    `survival` as from `gather.component_survival(study, "structured")`. The same seed is compared in both tasks;
+    mean, sample deviation (n - 1) and chance are over the seeds that both have. On the diagonal, mean_shared is
+    how many the task keeps and chance_mean is NaN. Pairs without a common seed have no row.
+    """
+    titles, rows = dict(zip(survival["task"], survival["title"])), []
+    seeds = {task: list(dict.fromkeys(survival.loc[survival["task"] == task, "seed"])) for task in titles}
+    for component in ("head", "mlp"):
+        votes = {task: dict(zip(seeds[task], votes_of(survival, task, component))) for task in titles}
+        for a, b in product(titles, repeat=2):
+            common = [seed for seed in seeds[a] if seed in seeds[b]]
+            if not common:
+                continue
+            pair = [np.stack([votes[task][seed] for seed in common]) for task in (a, b)]
+            shared, chance = shared_counts(*pair), shared_by_chance(*pair).mean() if a != b else NAN
+            spread = shared.std(ddof=1) if len(shared) > 1 else NAN
+            rows.append((component, a, titles[a], b, titles[b], len(common), shared.mean(), spread, chance))
+    return pd.DataFrame(rows, columns=list(OVERLAP))
+
+
+@dataclass(frozen=True)
+class OverlapTest(PermutationTest):
+    """`observed` components shared by two tasks, mean over pairs of tasks and seeds, beside what chance gives.
+
+    p is that of sharing more, p_fewer that of sharing fewer, both one-sided; chance is the mean of n_a n_b / N, low and
+    high are the middle 95 % of the permutations. Without a pair of tasks the numbers are NaN and `tasks` is 0.
+    """
+
+    p_fewer: float = NAN
+    chance: float = NAN
+    low: float = NAN
+    high: float = NAN
+    tasks: int = 0
+
+    @property
+    def excess(self) -> tuple[float, float, float]:
+        """Shared over chance, minus 1, and that number less what the middle 95 % of the permutations add to chance.
+
+        NaN where the masks are empty.
+        """
+        if not self.chance > 0:
+            return NAN, NAN, NAN
+        ends = (self.observed - self.high, self.observed - self.low)
+        return self.observed / self.chance - 1, ends[0] / self.chance, ends[1] / self.chance
+
+
+def overlap_test(survival: pd.DataFrame, component: str, permutations: int = PERMUTATIONS) -> OverlapTest:
+    """Do tasks share more components than chance? `sharing_test` of the masks in `survival`."""
+    rows = survival[survival["component"] == component]
+    masks = {}
+    for task, of_task in rows.groupby("task", sort=False):
+        votes = votes_of(of_task, task, component)
+        masks[task] = dict(zip(dict.fromkeys(of_task["seed"]), votes, strict=True))
+    return sharing_test(masks, numpy_generator_for("overlap", component), permutations)
+
+
+def sharing_test(
+    masks: Mapping[str, Mapping[int, np.ndarray]], rng: np.random.Generator, permutations: int = PERMUTATIONS
+) -> OverlapTest:
+    """Do tasks share more, or fewer, components than chance? `masks` are bool by task and seed, all of one size.
+
+    A permutation places the components of a task anew, in the same way for all its seeds: seeds of a task are alike,
+    and taken as independent they would make chance look too sure of itself. Sizes stay. Nothing is drawn when no seed
+    has two tasks.
+    """
+    seeds = list(dict.fromkeys(seed for of_task in masks.values() for seed in of_task))
+    there = np.array([[seed in of_task for seed in seeds] for of_task in masks.values()], bool)
+    pairs = int(_pairs_sharing(there[..., None])) if masks else 0
+    if not pairs:
+        return OverlapTest(NAN, NAN, 0)
+    nothing = np.zeros_like(next(mask for of_task in masks.values() for mask in of_task.values()), bool)
+    votes = np.array([[np.ravel(of_task.get(seed, nothing)) for seed in seeds] for of_task in masks.values()], bool)
+    observed, null = int(_pairs_sharing(votes)), _shared_when_placed_anew(votes, rng, permutations)
+    more, fewer = ((1 + int(hits.sum())) / (1 + permutations) for hits in (null >= observed, null <= observed))
+    sizes = votes.sum(axis=2)
+    chance = float((sizes.sum(axis=0) ** 2 - (sizes**2).sum(axis=0)).sum()) / (2 * votes.shape[2] * pairs)
+    low, high = np.quantile(null / pairs, (0.025, 0.975))
+    tasks = int(there[:, there.sum(axis=0) > 1].any(axis=1).sum())
+    return OverlapTest(more, observed / pairs, permutations, fewer, chance, float(low), float(high), tasks)
+
+
+def _shared_when_placed_anew(votes: np.ndarray, rng: np.random.Generator, permutations: int) -> np.ndarray:
+    """`_pairs_sharing` of `votes` (tasks, seeds, components), each task's components in another order, (permutations,).
+
+    In chunks of about two million votes.
+    """
+    (tasks, _, total), chunk, counts = votes.shape, max(1, 2_000_000 // votes.size), []
+    for start in range(0, permutations, chunk):
+        drawn = min(chunk, permutations - start)
+        order = rng.permuted(np.broadcast_to(np.arange(total), (drawn, tasks, total)), axis=2)
+        many = np.broadcast_to(votes, (drawn, *votes.shape))
+        counts.append(_pairs_sharing(np.take_along_axis(many, order[:, :, None, :], axis=3)))
+    return np.concatenate(counts)
+
+
+def _pairs_sharing(votes: np.ndarray) -> np.ndarray:
+    """Pairs of tasks that both keep a component, summed over seeds and components: `votes` (..., tasks, seeds, N).
+
+    c tasks with a component in common are c (c - 1) / 2 pairs that share it, so pairs need not be gone through.
+    """
+    tasks = votes.sum(axis=-3)
+    return (tasks * (tasks - 1)).sum(axis=(-1, -2)) // 2
+
+
+def super_survivors(survival: pd.DataFrame) -> pd.DataFrame:
+    """Components that survive in every seed of a task, as one more mask: columns `gather.SURVIVAL`, seed 0.
+
+    Of tasks that have every seed, and only when there are two seeds or more: one mask alone has none.
+    """
+    if survival["seed"].nunique() < 2:
+        return pd.DataFrame(columns=list(SURVIVAL))
+    rows = survival[survival["task"].isin(tasks_in_common(survival))]
+    keys = ["task", "title", "component", "layer", "head"]
+    return rows.groupby(keys, sort=False, dropna=False)["kept"].min().reset_index().assign(seed=NO_SEED)[list(SURVIVAL)]
+
+
+def super_counts(survival: pd.DataFrame) -> pd.DataFrame:
+    """How many super-survivors a task has: columns `SUPER`, one row a task and kind of component.
+
+    chance is how many would survive in every seed if each drew as many as it kept at random: N times the product
+    of n_s / N. mean_kept is the mean size of a single seed's mask.
+    """
+    rows = []
+    there = super_survivors(survival)
+    for task, title in dict(zip(there["task"], there["title"])).items():
+        for component in ("head", "mlp"):
+            votes = votes_of(survival, task, component)
+            chance = votes.shape[1] * votes.mean(axis=1).prod()
+            counts = (votes.sum(axis=1).mean(), int(votes.all(axis=0).sum()), chance)
+            rows.append((task, title, component, *votes.shape, *counts))
+    return pd.DataFrame(rows, columns=list(SUPER))
+
+
+def jaccard_between(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+    """How alike two ways to prune are: columns `BETWEEN`, the same task and seed compared, one row a task and kind.
+
+    Jaccard index of the two masks, its chance level for their sizes, mean and sample deviation over the seeds that
+    both have. Kinds of components that are not in both frames have no row.
+    """
+    titles, rows = dict(zip(first["task"], first["title"])), []
+    for component in ("head", "mlp"):
+        parts = [frame[frame["component"] == component] for frame in (first, second)]
+        for task, title in titles.items():
+            seeds = [list(dict.fromkeys(part.loc[part["task"] == task, "seed"])) for part in parts]
+            common = [seed for seed in seeds[0] if seed in seeds[1]]
+            if not common:
+                continue
+            pairs = np.stack([votes_of(part, task, component, common) for part in parts], axis=1)
+            found = pd.Series([mean_pair_jaccard(pair) for pair in pairs])
+            chance = pd.Series([chance_pair_jaccard(pair) for pair in pairs])
+            rows.append((task, title, component, len(common), found.mean(), found.std(), chance.mean()))
+    return pd.DataFrame(rows, columns=list(BETWEEN))

@@ -1,0 +1,1 @@
+"""Chapter 10: maps of a model's heads, rules that draw the five types, a classifier that tells them, what survives."""

@@ -1,0 +1,237 @@
+"""Figures of attention patterns: the types, the classifier's confusion, shares, survival (paper, section 5)."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from lottery_utils.show.style import (
+    GAP,
+    GRID,
+    IMPORTANCE_MAP,
+    PUBLISHED,
+    SURVIVAL_MAP,
+    TEXT,
+    WIDTH,
+    empty_figure,
+    legend_below,
+)
+from lottery_utils.tasks.registry import shown_task
+
+from .frames import TESTS, Reading, macro_f1
+from .names import KINDS, PATTERNS, WEIGHTS
+from .rules import draw_maps
+from .survival import Correlation
+
+NOTHING = "Nothing to show: no attention patterns are stored."
+PATTERN_COLOURS = dict(zip(PATTERNS, ("#004488", "#33997A", "#88CCEE", "#DDAA33", "#BB5566")))
+KIND_NAMES = {"raw": "raw attention", "normed": "weight-normed attention"}
+HEAD_NAMES = {
+    "all": "all heads",
+    "super": "super-survivors,\nin the whole model",
+    "super, cut": "super-survivors,\nall else cut",
+}
+OF_CONDITION = {  # the published conditions: weights, heads (the authors cut the model)
+    f"{weights}, {said}": (weights, heads)
+    for weights in WEIGHTS
+    for said, heads in (("all heads", "all"), ("super-survivors", "super, cut"))
+}
+DRAWN = 14  # tokens of the drawn examples
+
+
+def types(found: list[Reading], seed: int = 6) -> Figure:
+    """The five types: one map drawn by rule for each kind, and maps of the models that were so named.
+
+    The models' maps are one at random for each type, from the first task of single sentences and the first of pairs;
+    a type that no map was named is a gap. Rows of a map are the tokens that look.
+    """
+    rows = [(f"by rule,\n{kind}", _by_rule(kind, seed)) for kind in KINDS]
+    first = {len(shown_task(one.task).columns): one for one in reversed(found)}
+    for one in (first[number] for number in sorted(first)):
+        rows += [(f"{one.title},\n{kind}", _of_model(one, k)) for k, kind in enumerate(KINDS)]
+    figure = Figure(figsize=(WIDTH, 1.28 * len(rows) + 0.4), layout="constrained")
+    axes = figure.subplots(len(rows), len(PATTERNS), squeeze=False)
+    for line, (label, maps) in zip(axes, rows):
+        for ax, pattern, values in zip(line, PATTERNS, maps):
+            ax.set_xticks([])
+            ax.set_yticks([])
+            if values is None:
+                ax.set_facecolor(GAP)
+                ax.text(0.5, 0.5, "gap", transform=ax.transAxes, ha="center", va="center", color="#6E6E6E")
+                ax.set_box_aspect(1)
+            else:
+                ax.imshow(values, cmap=IMPORTANCE_MAP, vmin=0, vmax=values.max(), interpolation="nearest")
+            if ax.get_subplotspec().is_first_row():
+                ax.set_title(pattern, fontsize=9)
+        line[0].set_ylabel(label, fontsize=8)
+    return figure
+
+
+def _by_rule(kind: str, seed: int) -> list[np.ndarray]:
+    drawn = draw_maps(len(PATTERNS), DRAWN, kind, np.random.default_rng(seed), (0.0, 0.15))
+    return [drawn.maps[int(np.flatnonzero(drawn.labels == label)[0])] for label in range(len(PATTERNS))]
+
+
+def _of_model(one: Reading, kind: int) -> list[np.ndarray | None]:
+    maps = []
+    for label in range(len(PATTERNS)):
+        n = int(one.arrays["example_tokens"][kind, label])
+        maps.append(one.arrays["example_maps"][kind, label, :n, :n].astype(float) if n else None)
+    return maps
+
+
+def confusion(found: dict[tuple[str, str], np.ndarray]) -> Figure:
+    """What the classifiers say of held-out maps drawn by rule, rows true: shares of each row, and the macro F1."""
+    if not found:
+        return empty_figure(NOTHING)
+    figure = Figure(figsize=(WIDTH, 6.2), layout="constrained")
+    axes = figure.subplots(len(KINDS), len(TESTS), sharex=True, sharey=True)
+    for ax, ((kind, test), counts) in zip(axes.ravel(), found.items()):
+        share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        ax.imshow(share, cmap=SURVIVAL_MAP, vmin=0, vmax=1)
+        for (row, column), value in np.ndenumerate(share):
+            if counts[row, column]:
+                colour = "white" if value > 0.6 else TEXT
+                ax.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=8, color=colour)
+        ax.set_title(f"{kind}, {test}: F1 {macro_f1(counts):.2f}", fontsize=9)
+        ax.set_xticks(range(len(PATTERNS)), [p.replace("+", "+\n") for p in PATTERNS], rotation=35, ha="right")
+        ax.set_yticks(range(len(PATTERNS)), PATTERNS)
+        ax.tick_params(length=0)
+        ax.spines[:].set_visible(False)
+    figure.supxlabel("what the classifier says", fontsize=9)
+    figure.supylabel("what the rule drew", fontsize=9)
+    return figure
+
+
+def shares(ours: pd.DataFrame, published: pd.DataFrame) -> Figure:
+    """Shares of the types by condition, mean over tasks: ours filled, the published ones hollow and hatched.
+
+    `ours` as from `pattern_shares`, `published` as from `published.attention_shares`; a column a kind.
+    """
+    if ours.empty:
+        return empty_figure(NOTHING)
+    figure = Figure(figsize=(WIDTH, 5.6), layout="constrained")
+    axes = figure.subplots(1, len(KINDS), sharey=True)
+    for ax, kind in zip(axes, KINDS):
+        labels, place = {}, 0.0
+        for weights in WEIGHTS:
+            for heads, name in HEAD_NAMES.items():
+                rows = ours[(ours["weights"] == weights) & (ours["heads"] == heads) & (ours["kind"] == kind)]
+                labels[place] = f"{weights}: {name}"
+                _bar(ax, place, rows.groupby("pattern")["share"].mean())
+                theirs = [c for c, pair in OF_CONDITION.items() if pair == (weights, heads)]
+                if theirs:
+                    rows = published[(published["condition"] == theirs[0]) & (published["attention"] == kind)]
+                    place += 0.8
+                    labels[place] = "the paper's"
+                    _bar(ax, place, rows.groupby("pattern")["share"].mean(), published=True)
+                place += 1.15
+        ax.set_yticks(list(labels), list(labels.values()))
+        ax.set_title(KIND_NAMES[kind], fontsize=10)
+        _share_axis(ax)
+    axes[0].invert_yaxis()
+    legend_below(figure, _legend(published=True))
+    return figure
+
+
+def shares_by_task(ours: pd.DataFrame, weights: str = "fine-tuned") -> Figure:
+    """Shares of the types in each task, mean over seeds: a row a choice of heads, a column a kind."""
+    ours = ours[ours["weights"] == weights]
+    if ours.empty:
+        return empty_figure(NOTHING)
+    panels = {(h, kind): ours[(ours["heads"] == h) & (ours["kind"] == kind)] for h in HEAD_NAMES for kind in KINDS}
+    return _by_task(panels, list(dict.fromkeys(ours["title"])), published=False)
+
+
+def published_by_task(published: pd.DataFrame, weights: str = "fine-tuned") -> Figure:
+    """The published shares of each task in the published look (the notebook's, see `published.SOURCE`)."""
+    panels = {}
+    for condition, (own, heads) in OF_CONDITION.items():
+        for kind in KINDS if own == weights else ():
+            rows = published[(published["condition"] == condition) & (published["attention"] == kind)]
+            panels[heads, kind] = rows
+    return _by_task(panels, list(dict.fromkeys(published["title"])), published=True)
+
+
+def _by_task(panels: dict[tuple[str, str], pd.DataFrame], titles: list[str], published: bool) -> Figure:
+    rows = len(panels) // len(KINDS)
+    figure = Figure(figsize=(WIDTH, rows * (0.9 + 0.2 * len(titles)) + 0.6), layout="constrained")
+    axes = figure.subplots(rows, len(KINDS), sharex=True, sharey=True, squeeze=False)
+    for ax, ((heads, kind), frame) in zip(axes.ravel(), panels.items()):
+        for place, title in enumerate(titles):
+            _bar(ax, place, frame[frame["title"] == title].groupby("pattern")["share"].mean(), published)
+        ax.set_yticks(range(len(titles)), titles)
+        ax.set_title(f"{HEAD_NAMES[heads].replace(chr(10), ' ')}, {kind}", fontsize=9)
+        _share_axis(ax)
+    axes[0, 0].invert_yaxis()
+    legend_below(figure, _legend(ours=not published, published=published))
+    return figure
+
+
+def _bar(ax: Axes, place: float, share: pd.Series, published: bool = False) -> None:
+    """One stacked bar, types in their order; a gap where there is none."""
+    if share.empty:
+        ax.text(0.01, place, "gap", va="center", fontsize=8, color="#6E6E6E")
+        return
+    left = 0.0
+    for pattern in PATTERNS:
+        colour, value = PATTERN_COLOURS[pattern], float(share.get(pattern, 0.0))
+        look = {**PUBLISHED, "edgecolor": colour} if published else {"color": colour, "edgecolor": "white"}
+        ax.barh(place, value, 0.74, left=left, linewidth=0.8, **look)
+        left += value
+
+
+def _share_axis(ax: Axes) -> None:
+    ax.set_xlim(0, 1)
+    ax.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25 %", "50 %", "75 %", "100 %"])
+    ax.tick_params(axis="y", length=0)
+    ax.spines["left"].set_visible(False)
+
+
+def _legend(ours: bool = True, published: bool = False) -> list[Patch]:
+    if ours:
+        handles = [Patch(facecolor=PATTERN_COLOURS[p], label=p) for p in PATTERNS]
+        return [*handles, Patch(**PUBLISHED, label="published")] if published else handles
+    return [Patch(**{**PUBLISHED, "edgecolor": PATTERN_COLOURS[p]}, label=f"{p} (published)") for p in PATTERNS]
+
+
+def correlations(found: dict[str, Correlation], published: dict[str, float]) -> Figure:
+    """Pearson's r of heterogeneous attention and survival: clustered interval thick, independent one thin.
+
+    `found` by the row's label; `published` r, by the same label, is a hollow mark. Rows without a number are gaps.
+    """
+    if not found or all(np.isnan(one.r) for one in found.values()):
+        return empty_figure("Nothing to show: no search with patterns is stored, or nothing varies.")
+    figure = Figure(figsize=(WIDTH, 0.36 * len(found) + 1.3), layout="constrained")
+    ax = figure.subplots()
+    for place, (label, one) in enumerate(found.items()):
+        if np.isnan(one.r):
+            ax.text(0.0, place, "gap", va="center", ha="center", fontsize=8, color="#6E6E6E")
+            continue
+        ax.plot([one.low, one.high], [place, place], color=PATTERN_COLOURS["vertical"], linewidth=2.2, zorder=2)
+        ax.plot([one.naive_low, one.naive_high], [place - 0.24] * 2, color="#8A8A8A", linewidth=1.0, zorder=2)
+        ax.plot(one.r, place, "o", color=PATTERN_COLOURS["vertical"], markersize=5, zorder=3)
+        if label in published:
+            ax.plot(published[label], place, "D", markersize=7, zorder=4, **_hollow())
+    ax.axvline(0, color="#8A8A8A", linewidth=0.8)
+    ax.set_yticks(range(len(found)), list(found))
+    ax.invert_yaxis()
+    ax.xaxis.grid(True, color=GRID, linewidth=0.6)
+    ax.tick_params(axis="y", length=0)
+    ax.set_xlabel("Pearson's r of heterogeneous attention and survival")
+    blue = PATTERN_COLOURS["vertical"]
+    handles = [
+        Line2D([], [], color=blue, marker="o", linewidth=2.2, label="r, clustered 95 % interval"),
+        Line2D([], [], color="#8A8A8A", linewidth=1.0, label="as if independent"),
+        Line2D([], [], linestyle="", marker="D", markersize=7, label="published", **_hollow()),
+    ]
+    legend_below(figure, handles)
+    return figure
+
+
+def _hollow() -> dict:
+    return {"markerfacecolor": PUBLISHED["facecolor"], "markeredgecolor": PUBLISHED["edgecolor"]}

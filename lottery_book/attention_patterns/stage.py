@@ -1,0 +1,138 @@
+"""Stage attention: patterns of the heads, fine-tuned and pre-trained, in the whole model and cut to super-survivors."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from lottery_utils.errors import UserError
+from lottery_utils.experiment.actions import fine_tuned, set_size, timed
+from lottery_utils.experiment.cells import upstream
+from lottery_utils.experiment.claims import claim
+from lottery_utils.experiment.identity import VERSIONS, numpy_generator_for
+from lottery_utils.experiment.stage import Result, Work
+from lottery_utils.experiment.store import Store
+from lottery_utils.models.compact import compact
+from lottery_utils.presets import Preset
+from lottery_utils.pruning.controls import structured_control
+from lottery_utils.pruning.masks import model_sizes
+from lottery_utils.training.device import derived_seed
+
+from .classifier import STEPS, PatternNet, held_out, train, training_sizes, validate
+from .counts import Gallery, choose_examples, count_patterns
+from .names import KINDS, NETWORKS, PATTERNS, WEIGHTS
+
+
+def run_attention(work: Work, result: Result) -> None:
+    """Name and count the maps of every head on some dev examples (paper, section 5; protocol, section 9).
+
+    The result's arrays: `counts` int32 (weights, networks, kinds, layers, heads, types), in the order of `WEIGHTS`,
+    `NETWORKS`, `KINDS` and `PATTERNS`; `super_heads` bool (layers, heads), those that survive in every seed; `rows`
+    and `tokens` (N,) of the examples; `confusion` (kinds, 2, types, types) of the classifiers on held-out maps, like
+    those trained on and harder; `example_maps`, `example_tokens` and `example_places`, see `Gallery`. In "cut" the
+    model is reduced to the heads and MLPs that survive in every seed,
+    as the authors did it; after a degenerate search that part is empty.
+    """
+    cell, preset = work.cell, work.preset
+    model, data = fine_tuned(work, result)
+    searches = [c for c in upstream(cell, preset.seeds) if c.stage == "search"]
+    result.degenerate = any(work.record(c)["degenerate"] for c in searches)
+    rng = numpy_generator_for(work.address(), "attention")
+    result.mask = structured_control("super", None, rng, seeds=[work.mask(c) for c in searches])
+    set_size(result, model_sizes(model), result.mask)
+    with timed(result, "classifier"):
+        readers, confusion = classifiers(preset, work.store)
+    least, most = preset.attention_min_tokens, preset.attention_max_tokens
+    rows = choose_examples(data.dev, preset.attention_examples, least, most, rng)
+    if len(rows) < preset.attention_examples:
+        result.notes.append(f"attention: {len(rows)} dev examples have {least} to {most} tokens")
+    tokens = data.dev.lengths[rows]
+    gallery = Gallery(int(tokens.max(initial=4)), rng)
+    shape = result.mask.heads.shape
+    counts = np.zeros((len(WEIGHTS), len(NETWORKS), len(KINDS), *shape, len(PATTERNS)), np.int32)
+    with timed(result, "maps"):
+        for w, whole in enumerate((model, work.classifier())):
+            whole.to(work.device)
+            counts[w, 0] = count_patterns(whole, data.dev, rows, readers, shape, None if w else gallery)
+            if not result.degenerate:
+                cut = compact(whole, result.mask.heads, result.mask.mlps, inplace=True)
+                counts[w, 1] = count_patterns(cut, data.dev, rows, readers, shape)
+    result.trajectory = {
+        "counts": counts,
+        "super_heads": result.mask.heads,
+        "rows": rows.astype(np.int64),
+        "tokens": tokens.astype(np.int64),
+        "confusion": confusion,
+        "example_maps": gallery.maps,
+        "example_tokens": gallery.tokens,
+        "example_places": gallery.places,
+    }
+
+
+def classifiers(preset: Preset, store: Store) -> tuple[dict[str, PatternNet], np.ndarray]:
+    """The classifiers of each kind and their confusion (kinds, 2, types, types), made once for a store and settings.
+
+    They are shared by all its cells. Raises UserError where the preset's token limits are of no use.
+    """
+    if preset.attention_min_tokens > preset.attention_max_tokens:
+        raise UserError(
+            f"attention_min_tokens {preset.attention_min_tokens} is above attention_max_tokens "
+            f"{preset.attention_max_tokens}"
+        )
+    sizes = training_sizes(preset.attention_min_tokens, preset.attention_max_tokens)
+    about = {"rules": VERSIONS["attention"], "steps": STEPS, "sizes": sizes, "torch": torch.__version__}
+    key = "attention-" + hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
+    folder = store.scratch(key)
+    found: dict[str, tuple[PatternNet, np.ndarray]] = {}
+    while len(found) < len(KINDS):
+        for kind in KINDS:  # what another worker is making is left to it: there is the other kind to make
+            path = folder / f"{kind}.safetensors"
+            if kind not in found and (made := _load(path)) is not None:
+                found[kind] = made
+            elif kind not in found:
+                with claim(store.root, f"{key}-{kind}") as held:
+                    if held:
+                        found[kind] = _load(path) or _train(kind, sizes)
+                        _save(path, *found[kind])
+        if len(found) < len(KINDS):
+            time.sleep(0.5)
+    return {kind: found[kind][0] for kind in KINDS}, np.stack([found[kind][1] for kind in KINDS])
+
+
+def _train(kind: str, sizes: list[int]) -> tuple[PatternNet, np.ndarray]:
+    """The classifier of one kind of maps, and its confusion (2, types, types) on held-out maps and on harder ones."""
+    seed = derived_seed("attention classifier", kind) % 2**31
+    reader = train(kind, sizes, seed)
+    tests = (held_out(kind, sizes, seed), held_out(kind, sizes, seed, hard=True))
+    return reader, np.stack([validate(reader, batches) for batches in tests]).astype(np.int64)
+
+
+def _save(path: Path, reader: PatternNet, confusion: np.ndarray) -> None:
+    if path.is_file():
+        return
+    part = path.with_name(f"{path.name}.{os.getpid()}")
+    save_file({**reader.state_dict(), "confusion": torch.from_numpy(confusion)}, part)
+    os.replace(part, path)
+
+
+def _load(path: Path) -> tuple[PatternNet, np.ndarray] | None:
+    """The classifier in a scratch file; None when there is none or it cannot be used, and is then made again."""
+    try:
+        tensors = load_file(path)
+        confusion = tensors.pop("confusion").numpy()
+        reader = PatternNet(torch.Generator()).eval()
+        reader.load_state_dict(tensors)
+        return reader, confusion
+    except FileNotFoundError:
+        return None
+    except (SafetensorError, RuntimeError, KeyError, OSError):
+        path.unlink(missing_ok=True)
+        return None

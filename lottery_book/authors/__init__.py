@@ -1,0 +1,1 @@
+"""Chapter 12: the authors' release as tables, read from a plain clone of their repository, no pickle ever opened."""

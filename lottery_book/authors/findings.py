@@ -1,0 +1,156 @@
+"""What the release shows on a second look, each as numbers: the pictures and sentences of the authors' chapter."""
+
+from __future__ import annotations
+
+import json
+from itertools import combinations_with_replacement
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lottery_utils.experiment.identity import numpy_generator_for
+
+from .sizes import FIGURE_CONSTANT
+
+STEPS = tuple(range(1, 21))  # per cent of the remaining weights removed in a step
+CAP = 30  # steps
+EXACT = 5e-7  # the stored means have eight digits, of numbers computed in single precision
+
+
+def plotted_bars(results: pd.DataFrame) -> pd.DataFrame:
+    """The bar "random subnetwork (retrained)" of the s-pruning figure, as plotted and as it should be.
+
+    `results` as from `published.results`. Columns task, title, random (released results), plotted (the results
+    file that the figure's notebook reads: the good ones), plotted_std, random_std, gap = plotted - random.
+    """
+    rows = results[(results["method"] == "structured") & (results["treatment"] == "retrained")]
+    wide = rows.pivot(index=["task", "title"], columns="subnetwork", values=["mean", "std"])
+    order = dict.fromkeys(zip(rows["task"], rows["title"]))
+    wide = wide.loc[list(order)]
+    frame = pd.DataFrame({"random": wide["mean", "random"], "plotted": wide["mean", "good"]})
+    frame["random_std"], frame["plotted_std"] = wide["std", "random"], wide["std", "good"]
+    return frame.assign(gap=frame["plotted"] - frame["random"]).reset_index()
+
+
+def step_errors(levels: pd.DataFrame, seeds: int = 5) -> pd.DataFrame:
+    """Which step size of magnitude pruning can have made the stored mean shares?
+
+    `levels` as from `published.magnitude_levels`. For each step size s in `STEPS` and each task the smallest
+    distance between the stored mean over seeds and any mean of five numbers (1 - s)^k, 0 <= k <= `CAP`. Columns
+    step (per cent), title, error.
+    """
+    means = levels.drop_duplicates("title").set_index("title")["task_mean"]
+    combos = np.array(list(combinations_with_replacement(range(CAP + 1), seeds)))
+    rows = []
+    for step in STEPS:
+        possible = np.sort((((100 - step) / 100) ** np.arange(CAP + 1))[combos].mean(axis=1))
+        for title, mean in means.items():
+            at = np.searchsorted(possible, mean)
+            near = possible[max(0, at - 1) : at + 1]
+            rows.append((step, title, float(np.abs(near - mean).min())))
+    return pd.DataFrame(rows, columns=["step", "title", "error"])
+
+
+def slice_errors(folder: str | Path | None = None, tokens: int = 64) -> pd.DataFrame:
+    """Do a head's parts of the attention's output sum to that output? For column and for row slices of W_O.
+
+    Random head outputs (tokens, hidden) through each layer's real projection in `folder` (default: the embedded
+    micro-BERT). Columns layer, slices ("columns" or "rows"), error = |sum of parts - output| / |output| without
+    bias, and correlation of the parts' norms with those of the correct parts over heads and tokens.
+    """
+    from safetensors.numpy import load_file
+
+    from lottery_utils.tasks.demo import micro_bert_dir
+
+    folder = Path(folder) if folder is not None else micro_bert_dir()
+    heads = json.loads((folder / "config.json").read_text(encoding="utf-8"))["num_attention_heads"]
+    weights = load_file(folder / "model.safetensors")
+    names = sorted(
+        (name for name in weights if name.endswith("attention.output.dense.weight")),
+        key=lambda name: int(name.split(".layer.")[1].split(".")[0]),
+    )
+    rng, rows = numpy_generator_for("authors", "slices"), []
+    for layer, name in enumerate(names):
+        w = weights[name].astype(float)  # (out, in): output = x w^T
+        x = rng.normal(size=(tokens, heads, w.shape[1] // heads))
+        output = x.reshape(tokens, -1) @ w.T
+        columns = np.einsum("thd,ohd->tho", x, w.reshape(len(w), heads, -1))
+        by_rows = np.einsum("thd,hdo->tho", x, w.reshape(heads, -1, w.shape[1]))
+        right = np.linalg.norm(columns, axis=2).ravel()
+        for kind, parts in (("columns", columns), ("rows", by_rows)):
+            error = np.linalg.norm(parts.sum(axis=1) - output) / np.linalg.norm(output)
+            alike = np.corrcoef(np.linalg.norm(parts, axis=2).ravel(), right)[0, 1]
+            rows.append((layer, kind, float(error), float(alike)))
+    return pd.DataFrame(rows, columns=["layer", "slices", "error", "correlation"])
+
+
+def compare_importances(exact: pd.DataFrame, released: pd.DataFrame, share: float = 0.1) -> pd.DataFrame:
+    """How far the two importance protocols order the heads of one full model alike, a row a task and seed.
+
+    Both as from `gather.component_importance`. Columns task, title, seed, spearman, lowest (how many heads the
+    first step takes, `share` of all), common (of these, taken under both).
+    """
+    keys = ["task", "title", "seed", "layer", "head"]
+    both = exact[exact["component"] == "head"].merge(released[released["component"] == "head"], "inner", keys)
+    rows = []
+    for (task, title, seed), own in both.groupby(["task", "title", "seed"], sort=False):
+        lowest = max(1, int(share * len(own)))
+        first = [set(own[column].nsmallest(lowest).index) for column in ("kept_x", "kept_y")]
+        ranks = own[["kept_x", "kept_y"]].rank()
+        rows.append((task, title, seed, ranks.corr().iloc[0, 1], lowest, len(first[0] & first[1])))
+    return pd.DataFrame(rows, columns=["task", "title", "seed", "spearman", "lowest", "common"])
+
+
+def kept_shares(results: pd.DataFrame) -> pd.DataFrame:
+    """Each condition's mean score as a share of the full model's, and its deviation over seeds in the same unit.
+
+    `results` as from `published.results`. WNLI is left out: its full model is below the majority score. Adds
+    columns kept and kept_std.
+    """
+    full = results[results["subnetwork"] == "full"].set_index("task")["mean"]
+    rows = results[(results["method"] != "") & (results["task"] != "wnli")]
+    base = rows["task"].map(full)
+    return rows.assign(kept=rows["mean"] / base, kept_std=rows["std"] / base).reset_index(drop=True)
+
+
+def sizes_printed(sizes: pd.DataFrame, family: str = "heads_mlps") -> pd.DataFrame:
+    """Three answers to "how much is left": task, title, all, printed (all - 0.21), prunable; means over seeds."""
+    rows = sizes[sizes["family"] == family]
+    return pd.DataFrame(
+        {
+            "task": rows["task"],
+            "title": rows["title"],
+            "all": rows["share_all_mean"],
+            "printed": rows["share_all_mean"] - FIGURE_CONSTANT,
+            "prunable": rows["share_prunable_mean"],
+        }
+    ).reset_index(drop=True)
+
+
+def sizes_and_sameness(agreement: pd.DataFrame, masks: pd.DataFrame) -> pd.DataFrame:
+    """What Cochran's Q answers to: one row a task and kind of component of the joint masks.
+
+    `agreement` as from `published.seed_agreement`, `masks` as from `published.masks_of_seeds`. Adds to the
+    statistics kept (mean number kept) and spread (its sample deviation over the mean); rows where a statistic is
+    undefined (WNLI) are left out.
+    """
+    own = masks[masks["family"] == "heads_mlps"].groupby(["task", "component"])["kept"].agg(["mean", "std"])
+    own = own.assign(kept=own["mean"], spread=own["std"] / own["mean"]).drop(columns=["mean", "std"]).reset_index()
+    rows = agreement[agreement["family"] == "heads_mlps"].merge(own, "left", ["task", "component"])
+    return rows[rows["permutation_p"].notna()].reset_index(drop=True)
+
+
+def different_masks(masks: pd.DataFrame) -> pd.DataFrame:
+    """How many different masks five seeds have, a row a family, a column a kind: least and most over tasks but WNLI.
+
+    Columns family, head, mlp (tuples least, most), and sizes: largest deviation over seeds of the heads' number.
+    """
+    rows = []
+    masks = masks[masks["task"] != "wnli"]
+    for family, own in masks.groupby("family", sort=False):
+        counts = own.groupby(["component", "task"])["same_as_seed"].nunique()
+        size = own[own["component"] == "head"].groupby("task")["kept"].std().max()
+        found = {kind: (int(counts[kind].min()), int(counts[kind].max())) for kind in ("head", "mlp")}
+        rows.append({"family": family, **found, "sizes": float(size)})
+    return pd.DataFrame(rows)

@@ -1,0 +1,1 @@
+"""From notebooks to the book: what each needs, running them, storing them, the pages made from docstrings."""

@@ -1,0 +1,137 @@
+"""The API pages: the package's public functions and classes with their docstrings, read from the source, a page a room.
+
+Also a Sphinx extension, which writes the pages before the book is read: they are not in the repository, so they are
+never behind the code. Nothing of the package is imported for it.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parents[2] / "lottery_utils"
+# in the order in which they may import
+ROOMS = ("", "tasks", "models", "training", "pruning", "attention", "landscape", "probes", "experiment", "show")
+ROOMS += ("analysis", "report", "export")
+CODE = re.compile(r"(``[^`]+``|`[^`]+`)")
+SPECIAL = re.compile(r"[\\*$<>\[\]{}]|(?<!\w)_|_(?!\w)")
+HEAD = "---\nmyst:\n  linkify_fuzzy_links: false\n---\n\n"
+Function = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def rooms() -> dict[str, list[str]]:
+    """The public modules of each room, in order; the room "" holds those outside the others."""
+    folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    found = {}
+    for room in (*ROOMS, *sorted(folders - set(ROOMS))):
+        paths = (PACKAGE / room).rglob("*.py") if room in folders else PACKAGE.glob("*.py") if not room else []
+        names = [path.relative_to(PACKAGE.parent).with_suffix("") for path in sorted(paths)]
+        shown = [".".join(name.parts) for name in names if not name.name.startswith("_")]
+        if shown:
+            found[room] = shown
+    return found
+
+
+def write_api(book: Path) -> None:
+    """Write the API pages into the book at `book`: `api.md`, and `api/ROOM.md` for each room."""
+    folder = book / "api"
+    folder.mkdir(exist_ok=True)
+    pages = {folder / f"{room or 'package'}.md": room_page(room, modules) for room, modules in rooms().items()}
+    for old in set(folder.glob("*.md")) - set(pages):
+        old.unlink()
+    pages[book / "api.md"] = index_page()
+    for path, text in pages.items():
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:  # unchanged pages are not read again
+            path.write_text(text, encoding="utf-8")
+
+
+def index_page() -> str:
+    """The first of the API pages: a table of the rooms and what they are for."""
+    rows = []
+    for room, modules in rooms().items():
+        about = _plain(_docstring(_tree(f"lottery_utils.{room}".rstrip("."))).split("\n")[0])
+        rows.append(f"| [](api/{room or 'package'}.md) | {len(modules)} | {about} |")
+    text = (
+        "# The package\n\nThe public functions and classes of `lottery_utils` with their docstrings, room by room. "
+        "A room imports only from those above it. [](run.md) shows the commands."
+    )
+    return "\n".join([f"{HEAD}{text}", "", "| room | modules | holds |", "|---|---|---|", *rows, ""])
+
+
+def room_page(room: str, modules: list[str]) -> str:
+    """The page of a room: its docstring, then its modules, each with the documented functions and classes it makes."""
+    name = f"lottery_utils.{room}".rstrip(".")
+    parts = [f"{HEAD}# {name}", _plain(_docstring(_tree(name)))]
+    for module in modules:
+        tree = _tree(module)
+        parts += [f"## {module.removeprefix('lottery_utils.')}", f"```{{py:currentmodule}} {module}\n```"]
+        parts.append(_plain(_docstring(tree)))
+        for node in tree.body:
+            if isinstance(node, (*Function, ast.ClassDef)) and not node.name.startswith("_") and _docstring(node):
+                parts.append(_entry(node))
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _entry(node: ast.AST) -> str:
+    """A directive of Sphinx's Python domain for a function, or for a class with its methods."""
+    if isinstance(node, Function):
+        return f":::{{py:function}} {node.name}{_signature(node)}\n{_plain(_docstring(node))}\n:::"
+    inside = [_plain(_docstring(node))]
+    for method in node.body:
+        if isinstance(method, Function) and not method.name.startswith("_") and _docstring(method):
+            marks = {ast.unparse(mark) for mark in method.decorator_list}
+            if marks & {"property", "cached_property", "functools.cached_property"}:
+                kind, form = "property", method.name
+            else:
+                kind, form = "method", f"{method.name}{_signature(method)}"
+            inside.append(f":::{{py:{kind}}} {form}\n{_plain(_docstring(method))}\n:::")
+    body = "\n\n".join(inside)
+    return f"::::{{py:class}} {node.name}{_class_signature(node)}\n{body}\n::::"
+
+
+def _signature(node) -> str:
+    """Arguments and result as written, `self` and `cls` left out."""
+    arguments = ast.unparse(node.args)
+    if arguments.split(",")[0] in ("self", "cls"):
+        arguments = arguments.partition(",")[2].strip()
+    return f"({arguments})" + (f" -> {ast.unparse(node.returns)}" if node.returns else "")
+
+
+def _class_signature(node: ast.ClassDef) -> str:
+    """The arguments of `__init__`, or the fields of a dataclass; "" when there are none."""
+    for method in node.body:
+        if isinstance(method, ast.FunctionDef) and method.name == "__init__":
+            return _signature(method).removesuffix(" -> None")
+    if any("dataclass" in ast.unparse(mark) for mark in node.decorator_list):
+        fields = [line for line in node.body if isinstance(line, ast.AnnAssign)]
+        return f"({', '.join(ast.unparse(field) for field in fields)})"
+    return ""
+
+
+def _tree(module: str) -> ast.Module:
+    path = PACKAGE.parent.joinpath(*module.split("."))
+    path = path.with_suffix(".py") if path.with_suffix(".py").is_file() else path / "__init__.py"
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def _docstring(node: ast.AST) -> str:
+    return ast.get_docstring(node) or ""
+
+
+def _plain(text: str) -> str:
+    """Plain text with code in backticks as Markdown that shows the same; indented blocks are code."""
+    lines = []
+    for line in text.split("\n"):
+        if line.startswith("    "):
+            lines.append(line)
+            continue
+        parts = (p if CODE.fullmatch(p) else SPECIAL.sub(lambda found: f"\\{found[0]}", p) for p in CODE.split(line))
+        lines.append("".join(parts))
+    return "\n".join(lines)
+
+
+def setup(app) -> dict:
+    """Write the pages into the book that Sphinx is about to read."""
+    write_api(Path(app.srcdir))
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,146 @@
+"""The report: compute what is missing, run every chapter, build the book strictly."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from lottery_utils.errors import UserError, usable_folder
+from lottery_utils.show.compute import compute_together, needs
+
+from .book_api import write_api
+from .chapters import find_notebooks, strip_chapter
+from .kernels import execute_chapters
+from .pages import copy_book, fill_preset_table, read_toc, toc_files, trim_toc, write_toc
+from .pictures import shrink_pictures
+from .reuse import Kept
+
+STRICT = ("-n", "-W", "--keep-going")
+MARK = ".lottery-report"  # in a directory this module made, and may therefore replace
+
+
+def build_report(
+    preset: str = "demo",
+    tasks: Sequence[str] | str | None = None,
+    seeds: Sequence[int] | str | None = None,
+    overrides: dict | str | None = None,
+    results_dir: str | Path = "results",
+    out: str | Path = "out",
+    book_source: str | Path = "book",
+    notebooks: str | Path = "notebooks",
+    chapters: Sequence[str] | None = None,
+    build: bool = True,
+    *,
+    update_chapters: bool = False,
+    workers: int | None = None,
+    progress: bool = True,
+) -> Path:
+    """Compute the study, execute its chapters into a copy of the book under `out`/book, build it, say where it is.
+
+    What the chapters need is computed in one run before the first of them is executed, then they run side by side
+    and compute nothing. A chapter that was run before (`out`/.executed) is not run again where nothing behind it has
+    changed, see `reuse`. `chapters` picks some by name or its beginning ("02"); the others then appear as committed,
+    if they are. `build=False` stops after the chapters. `update_chapters` runs all anew and stores them, stripped, in
+    `book_source`/chapters.
+
+    Returns the path of the first page (of the chapters' folder with `build=False`). Raises UserError, one
+    line: bad input, a chapter that stopped (it stays where it was written), a warning in the book's build.
+    """
+    sources = find_notebooks(notebooks, chapters)
+    usable_folder("--out", Path(out))
+    book = _fresh_book(Path(book_source), Path(out) / "book")
+    parameters = {"preset": preset, "results_dir": str(results_dir)}
+    for name, value in (("tasks", tasks), ("seeds", seeds)):
+        if value is not None:
+            parameters[name] = value if isinstance(value, str) else list(value)
+    if overrides:
+        parameters["overrides"] = overrides
+    asked = [need for source in sources for need in needs(source, parameters)]
+    for line in compute_together(asked, workers, progress):
+        _say(line)
+    folder = book / "chapters"
+    folder.mkdir(exist_ok=True)
+    kept = Kept(Path(out) / ".executed", parameters, results_dir)
+    same = [] if update_chapters else [source for source in sources if kept.take(source, folder)]
+    if same:
+        _say(f"chapters as they were run before, since nothing behind them changed: {', '.join(s.stem for s in same)}")
+    again = [source for source in sources if source not in same]
+    execute_chapters(again, folder, parameters, workers, progress, lambda s: kept.keep(s, folder / s.name))
+    _settle(book, [source.stem for source in sources])
+    if update_chapters:
+        _say(f"stored in {freeze(folder, Path(book_source), [source.name for source in sources])}")
+    if not build:
+        return folder
+    index = build_book(book)
+    _say(f"The report: {index.resolve().as_uri()}")
+    return index
+
+
+def build_book(book: Path) -> Path:
+    """Build `book` with Jupyter Book, strictly, and return its first page; the full log is `book`/build.log.
+
+    Raises UserError with the first warning or error when there is one.
+    """
+    entry = "import sys; from jupyter_book.cli.main import main; sys.exit(main())"  # the package has no __main__
+    command = [sys.executable, "-c", entry, "build", str(book), *STRICT]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
+    log = book / "build.log"
+    log.write_text(done.stdout, encoding="utf-8")
+    if done.returncode:
+        told = [line for line in done.stdout.splitlines() if "WARNING" in line or "ERROR" in line]
+        told = told or [line for line in done.stdout.splitlines() if line.strip()] or ["no output"]
+        first = f"{len(told)} warning(s), the first: {told[0].strip()}"
+        raise UserError(f"the book does not build strictly, {first}; see {log}")
+    return book / "_build" / "html" / "index.html"
+
+
+def freeze(executed: Path, book_source: Path, names: Sequence[str]) -> Path:
+    """Store executed chapters in the book's source, stripped of timings and this machine's paths, pictures made small.
+
+    The page that lists the presets is brought up to date too. Returns the chapters' folder.
+    """
+    import nbformat
+
+    target = book_source / "chapters"
+    target.mkdir(exist_ok=True)
+    for name in names:
+        chapter = strip_chapter(nbformat.read(executed / name, as_version=4), Path.cwd())
+        nbformat.write(shrink_pictures(chapter), target / name)
+    if (book_source / "run.md").is_file():
+        fill_preset_table(book_source / "run.md")
+    return target
+
+
+def _fresh_book(source: Path, target: Path) -> Path:
+    """An empty-handed copy of the book's source at `target`; only a directory made here before is replaced."""
+    if target.exists():
+        if not (target / MARK).is_file():
+            raise UserError(f"{target} exists and was not made by `lottery report`; give another --out or remove it")
+        shutil.rmtree(target)
+    copy_book(source, target)
+    write_api(target)
+    (target / MARK).write_text("made by `lottery report`; replaced by its next run\n", encoding="utf-8")
+    if (target / "run.md").is_file():
+        fill_preset_table(target / "run.md")
+    return target
+
+
+def _settle(book: Path, executed: list[str]) -> None:
+    """Leave pages without a source out of the contents, and name chapters shown as committed."""
+    toc = read_toc(book)
+    pages = toc_files(toc)
+    trimmed = trim_toc(toc, book)
+    kept = toc_files(trimmed)
+    committed = [Path(name).name for name in kept if name.startswith("chapters/") and Path(name).name not in executed]
+    if committed:
+        _say(f"shown as committed, not run now: {', '.join(committed)}")
+    if len(kept) < len(pages):
+        _say(f"left out, not there: {', '.join(name for name in pages if name not in kept)}")
+        write_toc(book, trimmed)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)

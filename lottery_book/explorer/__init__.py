@@ -1,0 +1,1 @@
+"""Chapter 14: a search step by step in the browser."""

@@ -1,0 +1,102 @@
+"""What the results cost: seconds, GPU-hours, energy and CO2 by stage (paper, footprint statement)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from lottery_utils.experiment.cells import STAGES
+from lottery_utils.experiment.progress import span
+from lottery_utils.show.style import METHOD_NAMES
+from lottery_utils.show.tables import GAP, dressed
+
+if TYPE_CHECKING:
+    from pandas.io.formats.style import Styler
+
+COST = ("seconds", "gpu_hours", "energy_kwh", "co2_kg")
+
+
+def costs(records: Iterable[dict]) -> pd.DataFrame:
+    """One row a record: preset, task, seed, stage, method, subnetwork, `COST`, device, started, ended, commit, dirty.
+
+    What was not measured is NaN. gpu_hours are hours of one GPU, 0 on a CPU; co2_kg are kg of CO2 equivalents.
+    """
+    rows = [
+        {
+            "preset": record["preset"],
+            **record["cell"],
+            **{name: record.get(name) for name in COST},
+            **{name: record[name] for name in ("device", "started", "ended", "commit", "dirty", "versions")},
+        }
+        for record in records
+    ]
+    columns = ["preset", "task", "seed", "stage", "method", "subnetwork", *COST]
+    columns += ["device", "started", "ended", "commit", "dirty", "versions"]
+    return pd.DataFrame(rows, columns=columns).astype({name: float for name in COST})
+
+
+def by_stage(rows: pd.DataFrame, keys: Iterable[str] = ("stage", "method")) -> pd.DataFrame:
+    """Sums of `costs` over the groups of `keys`, with `cells` and how many were `measured`.
+
+    In order: the stages that prune nothing, then each kind of pruning.
+    """
+    groups = rows.groupby(list(keys), sort=False)
+    sums = groups[list(COST)].sum(min_count=1)
+    measured = groups["energy_kwh"].count().rename("measured")
+    sums = sums.join(groups.size().rename("cells")).join(measured).reset_index()
+    order = {name: i for i, name in enumerate(("", *METHOD_NAMES, *STAGES))}
+    first: dict[tuple, int] = {}  # the other keys, in order of appearance
+    place = []
+    for row in sums.to_dict("records"):
+        others = tuple(row[key] for key in keys if key not in ("stage", "method"))
+        known = (order.get(row.get("method", ""), 0), order.get(row.get("stage"), 0))
+        place.append((first.setdefault(others, len(first)), *known))
+    return sums.iloc[sorted(range(len(place)), key=place.__getitem__)].reset_index(drop=True)
+
+
+def footprint_table(records: Iterable[dict], caption: str, name: str) -> Styler:
+    """A row a stage and method, and their sum: cells, time, GPU-hours, and energy and CO2 of the cells measured."""
+    rows = costs(records)
+    sums = by_stage(rows)
+    if len(sums):
+        total = by_stage(rows.assign(stage="all", method=""))
+        sums = pd.concat([sums, total], ignore_index=True)
+    shown = [
+        {"stage": row.stage, "pruning": METHOD_NAMES.get(row.method, ""), "cells": row.cells, **cost_texts(row)}
+        for row in sums.itertuples()
+    ]
+    columns = ["stage", "pruning", "cells", "time", "GPU-hours", "measured", "energy", "CO2"]
+    return dressed(pd.DataFrame(shown, columns=columns), caption, name)
+
+
+def cost_texts(row) -> dict[str, str]:
+    """A row of `by_stage` in words: time, GPU-hours, how many cells were measured, and their energy and CO2."""
+    texts = {"time": span(row.seconds), "GPU-hours": GAP, "measured": "none", "energy": GAP, "CO2": GAP}
+    if not pd.isna(row.gpu_hours):
+        texts["GPU-hours"] = "0" if row.gpu_hours == 0 else _three(row.gpu_hours)
+    if row.measured:
+        texts["measured"] = "all" if row.measured == row.cells else str(row.measured)
+        texts |= {"energy": f"{_three(1000 * row.energy_kwh)} Wh", "CO2": f"{_three(1000 * row.co2_kg)} g"}
+    return texts
+
+
+def footprint_sentence(records: Iterable[dict]) -> str:
+    """Time and energy of all records in one sentence."""
+    rows = costs(records)
+    if rows.empty:
+        return "Nothing is stored yet, so there is no footprint to show."
+    total = next(by_stage(rows.assign(stage="all", method="")).itertuples())
+    text = f"The {total.cells} cells took {span(total.seconds)} of computing"
+    if not total.measured:
+        return f"{text}; their energy was not measured."
+    found = cost_texts(total)
+    which = "" if found["measured"] == "all" else f"; {found['measured']} of them were measured:"
+    verb = ", an" if not which else " an"
+    return f"{text}{which}{verb} estimated {found['energy']} of electricity and {found['CO2']} of CO2 equivalents."
+
+
+def _three(value: float) -> str:
+    """Three digits, no exponent."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

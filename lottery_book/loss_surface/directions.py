@@ -1,0 +1,68 @@
+"""Random directions in weight space, filter-normalised (Li et al. 2018, arXiv 1712.09913).
+
+A filter is a row of a weight matrix of the encoder: all that feeds one unit. Only these move; biases, LayerNorms,
+embeddings, pooler and classifier stay, and so does what a mask removed.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import nn
+
+from lottery_utils.models.anatomy import anatomy
+
+Direction = dict[str, torch.Tensor]
+
+
+def filters(model: nn.Module) -> dict[str, nn.Parameter]:
+    """The encoder's prunable weight matrices of a whole or compact model, by name, without those cut to nothing."""
+    found = anatomy(model).prunable_parameters()
+    return {name: p for name, p in found.items() if p.dim() == 2 and p.numel()}
+
+
+@torch.no_grad()
+def noise_like(model: nn.Module, generator: torch.Generator) -> nn.Module:
+    """A copy of the whole `model` with standard normal noise for filters.
+
+    Pruned as the model is, it gives every subnetwork its part of one direction.
+    """
+    noise = copy.deepcopy(model).cpu()
+    for p in filters(noise).values():
+        p.normal_(generator=generator)
+    return noise
+
+
+@torch.no_grad()
+def direction(noise: nn.Module, model: nn.Module) -> Direction:
+    """The noise of each filter scaled to the norm of the model's filter: a step of size 1 is as large as the weights.
+
+    `noise` is pruned as `model` is. Filters of zeros do not move. Raises KeyError or RuntimeError when they differ
+    in shape.
+    """
+    drawn, found = filters(noise), {}
+    for name, p in filters(model).items():
+        d = drawn[name].to(p.device)
+        norms = d.norm(dim=1, keepdim=True)
+        found[name] = d * (p.norm(dim=1, keepdim=True) / norms.where(norms > 0, torch.ones_like(norms)))
+    return found
+
+
+@contextmanager
+def moved(model: nn.Module, steps: list[tuple[Direction, float]]) -> Iterator[nn.Module]:
+    """Within, the model's filters are moved by each direction times its size; afterwards they are bit for bit back."""
+    named = dict(model.named_parameters())
+    before = {name: named[name].detach().clone() for way, _ in steps for name in way}
+    try:
+        with torch.no_grad():
+            for way, size in steps:
+                for name, d in way.items():
+                    named[name].add_(d, alpha=size)
+        yield model
+    finally:
+        with torch.no_grad():
+            for name, value in before.items():
+                named[name].copy_(value)

@@ -1,0 +1,1 @@
+"""Chapter 16: other ways to rank components and weights, compared at equal size."""

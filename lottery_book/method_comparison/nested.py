@@ -1,0 +1,125 @@
+"""Curves: nested subnetworks of every size from 95 to 5 %, each scored without training, by any way to rank.
+
+Sizes do not depend on the ranking, so curves of several methods compare subnetworks of equal size, weight for weight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from lottery_utils.methods import CURVE_SIZES
+from lottery_utils.models.anatomy import anatomy
+from lottery_utils.pruning.levels import Levels
+from lottery_utils.pruning.magnitude import component_shares
+from lottery_utils.pruning.masks import StructuredMask, model_sizes
+from lottery_utils.pruning.structured import open_ranking, remove_lowest
+from lottery_utils.pruning.unstructured import WeightView, weight_scores
+from lottery_utils.tasks.metrics import compute_metrics, predictions_from_logits, search_score
+from lottery_utils.training.batches import Encoded
+from lottery_utils.training.evaluate import predict
+
+Progress = Callable[[int, int], None] | None
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Arrays by size, the full model first, and of single weights `levels`: how many of the masks keep each, uint8.
+
+    `searchable` is False where the full model does not beat the majority score: then nothing was pruned.
+    """
+
+    arrays: dict[str, np.ndarray]
+    levels: dict[str, np.ndarray] | None
+    searchable: bool
+
+
+def component_counts(layers: int, heads: int) -> list[tuple[int, int]]:
+    """(heads, MLPs) left at each of `CURVE_SIZES`: the same share of both kinds, rounded half up."""
+    return [(int(size * layers * heads + 0.5), int(size * layers + 0.5)) for size in CURVE_SIZES]
+
+
+def structured_curve(
+    model: torch.nn.Module, dev: Encoded, task, preset, majority: float, progress: Progress = None, seed: int = 0
+) -> Curve:
+    """Remove the lowest heads and MLPs of `preset.score` to each size in turn, ranking anew under each mask.
+
+    Arrays, S sizes: size (S,), share (S,) of the prunable weights, score (S,) on dev, heads (S, L, H), mlps (S, L).
+    """
+    sizes = model_sizes(model)
+    masks, scores = [StructuredMask.full(sizes.layers, sizes.heads)], []
+    with open_ranking(model, dev, preset, seed) as (passes, rank):
+        found = passes.run(masks[0])
+        scores.append(_score(task, found.logits, dev))
+        searchable = scores[0] > majority
+        for number, (heads, mlps) in enumerate(component_counts(sizes.layers, sizes.heads) if searchable else ()):
+            mask = masks[-1]
+            ranks = rank(found)
+            fewer = (
+                remove_lowest(kept, score, int(kept.sum()) - left)
+                for kept, score, left in zip((mask.heads, mask.mlps), ranks, (heads, mlps))
+            )
+            masks.append(StructuredMask(*fewer))
+            found = passes.run(masks[-1], found)
+            scores.append(_score(task, found.logits, dev))
+            if progress:
+                progress(number + 1, len(CURVE_SIZES))
+    arrays = _arrays(scores, [mask.shares(sizes)["prunable"] for mask in masks])
+    arrays |= {"heads": np.stack([m.heads for m in masks]), "mlps": np.stack([m.mlps for m in masks])}
+    return Curve(arrays, None, searchable)
+
+
+def magnitude_curve(
+    model: torch.nn.Module,
+    dev: Encoded,
+    task,
+    preset,
+    majority: float,
+    progress: Progress = None,
+    train: Encoded | None = None,
+    seed: int = 0,
+) -> Curve:
+    """Remove the lowest weights of `preset.unstructured` to each size in turn; the model is left as found.
+
+    Arrays, S sizes: size, share and score (S,), head_share (S, L, H) and mlp_share (S, L) as of a search.
+    """
+    view = anatomy(model)
+    parameters = view.prunable_parameters()
+    total = sum(p.numel() for p in parameters.values())
+    counts = [0, *(round((1 - size) * total) for size in CURVE_SIZES)]
+    levels = Levels(weight_scores(preset.unstructured, WeightView(model, train, preset.precision, seed)), counts)
+    originals = {name: p.detach().clone() for name, p in parameters.items()}
+    scores, left = [], []
+    try:
+        for number in range(len(counts)):
+            mask = levels.mask(number)
+            with torch.no_grad():
+                for name, p in parameters.items():
+                    torch.mul(originals[name], mask.weights[name].to(p.device), out=p)
+            scores.append(_score(task, predict(model, dev, preset.precision), dev))
+            left.append(component_shares(view, mask))
+            if progress:
+                progress(number, len(CURVE_SIZES))
+            if scores[0] <= majority:
+                break
+    finally:
+        with torch.no_grad():
+            for name, p in parameters.items():
+                p.copy_(originals[name])
+    searchable = scores[0] > majority
+    arrays = _arrays(scores, [1 - counts[i] / total for i in range(len(scores))])
+    arrays |= {name: np.stack(parts) for name, parts in zip(("head_share", "mlp_share"), zip(*left))}
+    return Curve(arrays, levels.survived if searchable else None, searchable)
+
+
+def _score(task, logits: np.ndarray, dev: Encoded) -> float:
+    metrics = compute_metrics(task, predictions_from_logits(task, logits), dev.labels)
+    return search_score(task, metrics)
+
+
+def _arrays(scores: list[float], shares: list[float]) -> dict[str, np.ndarray]:
+    sizes = (1.0, *CURVE_SIZES)[: len(scores)]
+    return {"size": np.array(sizes), "share": np.array(shares), "score": np.array(scores)}

@@ -1,0 +1,1 @@
+"""Chapter 13: the paper's claims, each judged on every source."""

@@ -1,0 +1,172 @@
+"""Is a subnetwork as good on examples that did not choose it? Masks chosen on a half of dev, or held out of train.
+
+Two designs. "halves": the fine-tuned models stay; a search on one half of dev, its subnetwork scored on both, and the
+other way round. "held out": examples of train, as many as dev has, are kept from training; one search chooses on
+them, one on dev, and both subnetworks are scored on dev.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from lottery_utils.experiment.cells import HANS_TASK, Cell
+from lottery_utils.show.frames import component_survival, searches, shown_title
+from lottery_utils.show.stats import Effect, corrected, effect
+from lottery_utils.tasks.hans import HEURISTICS
+from lottery_utils.tasks.metrics import compute_metrics, search_score
+from lottery_utils.tasks.registry import shown_task
+from lottery_utils.tasks.selection import halves
+
+from ..agreement.overlap import jaccard_between
+
+if TYPE_CHECKING:
+    from lottery_utils.experiment.study import Study
+
+FOLDS = {"half": 0, "other_half": 1}  # to the half that chooses
+HELD = {"held_out": 1.0}
+CHOOSERS = {"dev": HELD, "held out": {**HELD, "selection": "held_out"}}
+KEYS = ["method", "task", "title", "seed"]
+HALVES = (*KEYS, "seen", "unseen", "weights")
+CHOSEN = (*KEYS, "chooser", "good", "random", "bad", "weights", "heads", "mlps", "full", "full_seen")
+SIZES = ("weights", "heads", "mlps")
+HANS = ("seed", "method", "subnetwork", "treatment", "score", "entailment", "non_entailment", *HEURISTICS)
+
+
+def under(study: Study, fields: dict) -> Study:
+    """`study` with other preset fields, in the same store."""
+    return type(study)(replace(study.preset, **fields), study.store.root, study.stored)
+
+
+def half_scores(study: Study) -> pd.DataFrame:
+    """Design "halves": columns `HALVES`, one row a method, task and seed; means over the two halves.
+
+    seen is the score on the half that chose the mask, unseen that on the other, each as a share of the full model's
+    on the same examples, so that halves of unequal difficulty cancel; weights is the share of prunable weights kept.
+    Rows need both halves: they are each other's counterpart.
+    """
+    folds = {name: under(study, {"selection": name}) for name in FOLDS}
+    rows: dict[tuple, list[tuple]] = {}
+    for name, fold in folds.items():
+        for method in study.preset.methods:
+            for cell, record in searches(fold, method):
+                own = _seen(study, fold, cell, record, FOLDS[name])
+                if own is not None:
+                    title = shown_title(cell.task, record["partial"])
+                    rows.setdefault((method, cell.task, title, cell.seed), []).append(own)
+    whole = [(*key, *np.mean(own, axis=0)) for key, own in rows.items() if len(own) == len(folds)]
+    return pd.DataFrame(whole, columns=list(HALVES))
+
+
+def _seen(study: Study, fold: Study, cell: Cell, record: dict, chooser: int) -> tuple[float, float, float] | None:
+    """(seen, unseen, share of weights kept) of one search on half `chooser`; None where something is not stored."""
+    score = fold.record(Cell(cell.task, cell.seed, "score", cell.method, "good"))
+    full = study.predictions(Cell(cell.task, cell.seed, "finetune", "", "full"))
+    if score is None or full is None:
+        return None
+    task, rows = shown_task(cell.task), halves(cell.task, len(full["labels"]))
+    on = [search_score(task, compute_metrics(task, full["predictions"][r], full["labels"][r])) for r in rows]
+    found = record["search_score"] / on[chooser], score["search_score"] / on[1 - chooser]
+    return *found, record["shares"]["prunable"]
+
+
+def chosen(study: Study) -> pd.DataFrame:
+    """Design "held out": columns `CHOSEN`, one row a method, task, seed and chooser ("dev" or "held out").
+
+    good, random and bad are dev scores of the pruned subnetworks as shares of the full model's (NaN where not stored);
+    weights, heads and mlps shares kept; full is the full model's dev score, full_seen that on what chooses.
+    """
+    rows = []
+    for chooser, fields in CHOOSERS.items():
+        own = under(study, fields)
+        for method in study.preset.methods:
+            for cell, record in searches(own, method):
+                full = own.record(Cell(cell.task, cell.seed, "finetune", "", "full"))
+                course = own.trajectory(cell)
+                if full is None or course is None:
+                    continue
+                scores = [own.record(Cell(cell.task, cell.seed, "score", method, n)) for n in ("good", "random", "bad")]
+                kept = [np.nan if one is None else one["search_score"] / full["search_score"] for one in scores]
+                shares = [record["shares"][name] for name in ("prunable", "heads", "mlps")]
+                shares = [np.nan if share is None else share for share in shares]
+                key = (method, cell.task, shown_title(cell.task, record["partial"]), cell.seed, chooser)
+                rows.append((*key, *kept, *shares, full["score"], float(course["score"][0])))
+    return pd.DataFrame(rows, columns=list(CHOSEN))
+
+
+def full_with_and_without(study: Study) -> pd.Series:
+    """What holding examples out costs: dev score without them minus that with them, in points, by task and seed."""
+    values, less = {}, under(study, HELD)
+    for task in study.preset.tasks:
+        for seed in study.preset.seeds:
+            cell = Cell(task, seed, "finetune", "", "full")
+            pair = [one.record(cell) for one in (less, study)]
+            if None not in pair:
+                values[task, seed] = 100 * (pair[0]["score"] - pair[1]["score"])
+    return _indexed(values)
+
+
+def seen_effects(found: pd.DataFrame) -> dict[tuple, Effect]:
+    """Seen minus unseen, in points of the full score, over tasks: keys (method,); Holm's correction over them."""
+    found = found.set_index(["task", "seed"])
+    rows = {m: found[found["method"] == m] for m in dict.fromkeys(found["method"])}
+    return corrected({(m,): effect(100 * (own["seen"] - own["unseen"])) for m, own in rows.items()})
+
+
+def chooser_effects(found: pd.DataFrame, columns: tuple[str, ...]) -> dict[tuple, Effect]:
+    """Chosen on dev minus chosen held out, in points, paired by task and seed: keys (method, column)."""
+    found, pairs = found.set_index(["task", "seed"]), {}
+    for method in dict.fromkeys(found["method"]):
+        own = found[found["method"] == method]
+        dev, held = (own[own["chooser"] == name] for name in CHOOSERS)
+        pairs |= {(method, c): effect((100 * (dev[c] - held[c])).astype(float)) for c in columns}
+    return corrected(pairs)
+
+
+def lottery(found: pd.DataFrame) -> dict[tuple, Effect]:
+    """Good above random and bad, pruned, in points of the full score: keys (method, chooser, "random" or "bad")."""
+    found, pairs = found.set_index(["task", "seed"]), {}
+    for (method, chooser), own in found.groupby(["method", "chooser"], sort=False):
+        pairs |= {(method, chooser, c): effect(100 * (own["good"] - own[c])) for c in ("random", "bad")}
+    return corrected(pairs)
+
+
+def overlaps(study: Study, changes: Mapping[str, dict]) -> pd.DataFrame:
+    """Jaccard index of the s-pruned masks of two choosers for one task and seed: columns `overlap.BETWEEN`.
+
+    `changes` names two sets of preset fields, such as `CHOOSERS`.
+    """
+    first, second = (component_survival(under(study, fields), "structured") for fields in changes.values())
+    return jaccard_between(first, second)
+
+
+def hans_scores(study: Study) -> pd.DataFrame:
+    """Accuracy on HANS of every MNLI network scored there: columns `HANS`, one row a seed and network.
+
+    entailment and non_entailment are accuracies on the examples of that label, the heuristics' names those on the
+    examples about them; a model that trusts word overlap has 1 and 0.
+    """
+    rows = []
+    asked = study.preset.hans is not None and HANS_TASK in study.preset.tasks  # without, no model need be at hand
+    for cell in study.cells(["hans", "hans_retrain"]) if asked else ():
+        if not cell.stage.startswith("hans"):
+            continue
+        record, found, course = study.record(cell), study.predictions(cell), study.trajectory(cell)
+        if record is None or found is None or course is None or record["degenerate"]:
+            continue
+        right, labels = found["predictions"] == found["labels"], found["labels"]
+        parts = [right[labels == label] for label in (0, 1)]
+        parts += [right[course["heuristic"] == number] for number in range(len(HEURISTICS))]
+        means = [float(part.mean()) if len(part) else np.nan for part in parts]
+        how = "full" if cell.subnetwork == "full" else "retrained" if cell.stage == "hans_retrain" else "pruned"
+        rows.append((cell.seed, cell.method, cell.subnetwork, how, record["score"], *means))
+    return pd.DataFrame(rows, columns=list(HANS))
+
+
+def _indexed(values: dict[tuple, float]) -> pd.Series:
+    index = pd.MultiIndex.from_tuples(values or [("", 0)], names=["task", "seed"])
+    return pd.Series(list(values.values()) or [np.nan], index=index, dtype=float)

@@ -1,0 +1,149 @@
+"""The status page: what was computed where, when, with what, and what each chapter still lacks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from lottery_utils.errors import UserError
+from lottery_utils.experiment.earlier import earlier_addresses
+from lottery_utils.experiment.progress import span
+from lottery_utils.experiment.store import Store
+from lottery_utils.presets import PRESETS
+from lottery_utils.show.compute import needs
+from lottery_utils.show.glue import listed
+from lottery_utils.show.sentences import earlier_clause
+from lottery_utils.show.stored import here_or_above
+from lottery_utils.show.style import METHOD_NAMES
+from lottery_utils.show.tables import GAP, dressed
+
+from .footprint import by_stage, cost_texts, costs
+
+if TYPE_CHECKING:
+    from pandas.io.formats.style import Styler
+
+
+def stores(results_dir: str | Path, records: str = "records") -> list[Path]:
+    """The folder of this run's results, then those that came with the repository, looked for here and above."""
+    return [Path(results_dir), *sorted(path for path in here_or_above(records).glob("*") if path.is_dir())]
+
+
+def stored(folders: Iterable[Path]) -> pd.DataFrame:
+    """`footprint.costs` of all records in `folders`, with `earlier`, and `store`: preset, and folder if shared.
+
+    A folder is a store or, as some that came with the repository, holds one for each preset.
+    """
+    places = [(folder.name, place) for folder in folders for place in (folder, *(folder / name for name in PRESETS))]
+    records = {place: list(Store(place).records()) for _, place in places}
+    earlier = earlier_addresses(record for own in records.values() for record in own)
+    parts = [_costs(records[place], earlier).assign(store=name) for name, place in places]
+    rows = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+    several = rows.groupby("preset")["store"].transform("nunique") > 1
+    return rows.assign(store=rows["preset"].where(~several, rows["preset"] + " (" + rows["store"] + ")"))
+
+
+def _costs(records: list[dict], earlier: set[str]) -> pd.DataFrame:
+    """`costs`, with whether a record is of an earlier version of the rules."""
+    return costs(records).assign(earlier=[record["address"] in earlier for record in records])
+
+
+def status_sentence(rows: pd.DataFrame) -> str:
+    """How many cells are stored, of which presets, from when to when, on what."""
+    if rows.empty:
+        return "Nothing is stored yet."
+    counts = [f"{count:,} of preset {name}" for name, count in Counter(rows["preset"]).items()]
+    when = days(rows)
+    when = f"from {when}" if " to " in when else f"on {when}"
+    devices = listed(sorted(set(rows["device"])))
+    said = f"{len(rows):,} cells are stored, {listed(counts)}. They were computed {when}, on {devices}."
+    earlier = earlier_clause(int(rows["earlier"].sum()), len(rows))
+    return " ".join([said, *(f"{clause[0].upper()}{clause[1:]}." for clause in earlier)])
+
+
+def stage_status(rows: pd.DataFrame) -> Styler:
+    """A row a store, stage and method: cells, time, energy, day and commit of the latest."""
+    keys = ["store", "stage", "method"]
+    shown = []
+    for row in by_stage(rows, keys).itertuples():
+        own = rows[(rows[keys] == [getattr(row, key) for key in keys]).all(axis=1)]
+        texts = cost_texts(row)
+        shown.append(
+            {
+                "preset": row.store,
+                "stage": row.stage,
+                "pruning": METHOD_NAMES.get(row.method, ""),
+                "cells": row.cells,
+                **{name: texts[name] for name in ("time", "measured", "energy", "CO2")},
+                "latest": own["ended"].max()[:10],
+                "commit": commits(own, 1).split(",")[0],
+            }
+        )
+    columns = ["preset", "stage", "pruning", "cells", "time", "measured", "energy", "CO2", "latest", "commit"]
+    caption = (
+        "What is stored, by stage: all records of each store, those of other settings among them. Energy and CO2 are "
+        "those of the cells measured; day and commit are those of the latest cell."
+    )
+    return dressed(pd.DataFrame(shown, columns=columns), caption, "status-stages")
+
+
+def place_status(rows: pd.DataFrame) -> Styler:
+    """A row a store, device and set of versions: Python, this package and those that can move a result."""
+    shown = []
+    versions = rows["versions"].map(lambda found: ", ".join(f"{name} {version}" for name, version in found.items()))
+    keys = ["store", "device", "with"]
+    for key, own in rows.assign(**{"with": versions}).groupby(keys, sort=False):
+        store, device, text = key
+        shown.append(
+            {
+                "preset": store,
+                "device": device,
+                "cells": len(own),
+                "computed": days(own),
+                "commits": commits(own, 6),
+                "versions": text,
+            }
+        )
+    frame = pd.DataFrame(shown, columns=["preset", "device", "cells", "computed", "commits", "versions"])
+    return dressed(frame, "Where the records were computed, and with which versions.", "status-places", wrapped=True)
+
+
+def days(rows: pd.DataFrame) -> str:
+    """First and last day (UTC), or the one."""
+    return " to ".join(dict.fromkeys((rows["started"].min()[:10], rows["ended"].max()[:10])))
+
+
+def commits(rows: pd.DataFrame, most: int = 3) -> str:
+    """The commits that records were computed at, the latest `most` of them; "changed" when files differed from it."""
+    found = rows.sort_values("ended").drop_duplicates("commit", keep="last")[["commit", "dirty"]]
+    names = [f"{c[:7]}{' changed' if dirty else ''}" for c, dirty in found.itertuples(index=False) if c]
+    more = f", {len(names) - most} earlier" if len(names) > most else ""
+    return ", ".join(names[: -most - 1 : -1]) + more or GAP
+
+
+def chapter_status(parameters: dict, folder: str = "notebooks") -> Styler:
+    """A row a chapter: the cells it needs under `parameters`, how many are stored, what they took, what failed."""
+    shown = [_chapter(path, parameters) for path in sorted(here_or_above(folder).glob("*.ipynb"))]
+    frame = pd.DataFrame(shown, columns=["chapter", "cells", "stored", "failed", "time", "last computed"])
+    caption = "What each chapter needs of this run. Cells that several need are counted in each."
+    return dressed(frame, caption, "status-chapters")
+
+
+def _chapter(path: Path, parameters: dict) -> dict:
+    row = {"chapter": path.stem, "cells": GAP, "stored": GAP, "failed": GAP, "time": GAP, "last computed": GAP}
+    try:
+        asked = {(study.address(cell)): (study, cell) for study, cells in needs(path, parameters) for cell in cells}
+    except UserError as error:
+        return {**row, "last computed": str(error)}
+    if not asked:
+        return {**row, "cells": "none", "last computed": "shows what is stored"}
+    records = [record for study, cell in asked.values() if (record := study.record(cell)) is not None]
+    failed = sum(study.state(cell) == "failed" for study, cell in asked.values()) if len(records) < len(asked) else 0
+    row |= {"cells": len(asked), "stored": len(records), "failed": failed or "none"}
+    if records:
+        last = max(record["ended"] for record in records)[:16].replace("T", " ")
+        row |= {"time": span(sum(record["seconds"] for record in records)), "last computed": f"{last} UTC"}
+    return row

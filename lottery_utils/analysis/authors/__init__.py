@@ -1,1 +1,0 @@
-"""The authors' release as tables: read from a plain clone of their repository, no pickle ever opened."""

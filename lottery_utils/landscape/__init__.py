@@ -1,1 +1,0 @@
-"""The loss around trained weights: filter-normalised slices, sharpness, straight paths between models."""

@@ -1,1 +1,0 @@
-"""Linguistic probes: what a linear reader finds in the hidden states of a network's layers, with control tasks."""

@@ -1,1 +1,0 @@
-"""How results are shown: figures, tables, the execution of the chapters, the book."""

@@ -1,0 +1,78 @@
+"""Effects as a table and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from .stats import Effect
+from .tables import GAP, dressed
+
+if TYPE_CHECKING:
+    from pandas.io.formats.style import Styler
+
+BRIEF = ("95 % interval", "tasks above 0")  # the columns, beside the mean, where each effect is judged alone
+
+
+def effect_table(
+    effects: Mapping[str | tuple[str, ...], Effect],
+    caption: str,
+    name: str,
+    rows: tuple[str, ...] = ("difference",),
+    mean: str = "points",
+    places: int = 1,
+    brief: bool = False,
+) -> Styler:
+    """A row an effect: mean, both intervals, Holm's p, runs, how many tasks and pairs it rests on, and the verdict.
+
+    Keys are a row's labels, `rows` the heads of their columns, `mean` that of the mean. `brief` is for effects that are
+    judged each alone: mean, interval, tasks and verdict.
+    """
+    lines = []
+    for key, effect in effects.items():
+        labels = dict(zip(rows, (key,) if isinstance(key, str) else key, strict=True))
+        numbers = {
+            "95 % interval": interval(effect.low, effect.high, places),
+            "bootstrap": interval(*effect.bootstrap, places),
+            "p (Holm)": _p(effect.corrected),
+            "by run": " / ".join(signed(run, places) for run in effect.runs) or GAP,
+            "tasks above 0": f"{effect.wins} of {effect.tasks}" if effect.tasks else GAP,
+            "pairs": str(effect.pairs) if effect.pairs else GAP,
+        }
+        numbers = {column: text for column, text in numbers.items() if not brief or column in BRIEF}
+        verdict = {"verdict, uncorrected" if brief else "verdict": effect.word}
+        lines.append({**labels, mean: signed(effect.mean, places), **numbers, **verdict})
+    return dressed(pd.DataFrame(lines), caption, name)
+
+
+def told(effect: Effect, unit: str = "points", places: int = 1, pairs: bool = True) -> str:
+    """An effect in words: "+1.2 points (95 % interval -0.3 to +2.7; 8 tasks, 24 pairs of task and seed)"."""
+    if not effect.tasks:
+        return "not run"
+    mean = f"{signed(effect.mean, places)} {unit}".rstrip()
+    if np.isnan(effect.low):
+        return f"{mean} on {effect.tasks} task{'s' if effect.tasks > 1 else ''}, too few for an interval"
+    where = f"{effect.tasks} tasks" + (f", {effect.pairs} pairs of task and seed" if pairs and effect.pairs else "")
+    return f"{mean} (95 % interval {interval(effect.low, effect.high, places)}; {where})"
+
+
+def difference(effects: Mapping[str, Effect], label: str, places: int = 2) -> str:
+    """One of several differences in words, such as "+0.10 (95 % interval +0.02 to +0.18; 8 tasks)"."""
+    return told(effects[label], "", places, pairs=False) if label in effects else "not measured"
+
+
+def signed(value: float, places: int = 1) -> str:
+    """A number with its sign; a gap where there is none."""
+    return GAP if np.isnan(value) else f"{value:+.{places}f}"
+
+
+def interval(low: float, high: float, places: int = 1) -> str:
+    """An interval; a gap where there is none."""
+    return GAP if np.isnan(low) else f"{low:+.{places}f} to {high:+.{places}f}"
+
+
+def _p(p: float) -> str:
+    return GAP if np.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"

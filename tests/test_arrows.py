@@ -1,0 +1,57 @@
+"""Which room may import which: each only those above it, and the package never the pages' own code."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+# from the top; modules that lie in no room count by their own names
+ROOMS = ("errors", "places", "yamlfile", "taskfile", "methods", "presets", "tasks", "models", "training", "pruning")
+ROOMS += ("experiment", "show", "export", "commands", "cli")
+
+
+def imported(path: Path) -> set[str]:
+    """The full names that a module's import statements lead to, wherever they stand in it."""
+    package = [*path.relative_to(ROOT).parent.parts]
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            names |= {f"{base}.{alias.name}" for alias in node.names}
+    return {name for name in names if name.startswith("lottery_")}
+
+
+def room_of(name: str) -> str:
+    return name.split(".")[1]
+
+
+MODULES = sorted((ROOT / "lottery_utils").rglob("*.py"))
+
+
+def test_every_room_has_its_place():
+    tops = {path.relative_to(ROOT / "lottery_utils").parts[0].removesuffix(".py") for path in MODULES}
+    assert tops - {"__init__"} == set(ROOMS)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_a_module_imports_only_from_its_own_room_and_those_above(path):
+    room = path.relative_to(ROOT / "lottery_utils").parts[0].removesuffix(".py")
+    names = imported(path)
+    assert not [name for name in names if name.startswith("lottery_book")]
+    allowed = set(ROOMS[: ROOMS.index(room) + 1]) if room in ROOMS else set(ROOMS)
+    below = {name for name in names if room_of(name) in ROOMS and room_of(name) not in allowed}
+    assert not below
+
+
+def test_notebooks_import_what_is_shown_and_their_chapters_code():
+    for path in sorted((ROOT / "notebooks").glob("*.py")):
+        for name in imported(path):
+            assert name.startswith(("lottery_book.", "lottery_utils.show", "lottery_utils.experiment.study")) or (
+                path.stem == "16_methods" and name == "lottery_utils.pruning.components.component_sums"
+            ), f"{path.name}: {name}"
