@@ -53,6 +53,7 @@ class Preset:
     adam_eps: float = 1e-8
     clip: float = 1.0
     dropout: float | None = None  # None keeps the checkpoint's
+    keep_classifier: bool = False  # a classifier that the checkpoint brings along; else a new one is drawn
     precision: str = "auto"  # the faster of fp32 and bf16, see `training.device.precision_of`
     train_limit: int | None = None  # first n examples; marked partial everywhere
     dev_limit: int | None = None

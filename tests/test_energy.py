@@ -61,6 +61,19 @@ def test_the_country_decides_the_co2_and_not_the_energy():
     assert intensity["POL"] > 3 * intensity["SWE"]
 
 
+def test_the_users_own_settings_of_codecarbon_are_shut_out(tmp_path, monkeypatch):
+    """They would change the numbers by factors that records do not say."""
+    settings = {"pue": "1000", "force_cpu_power": "90000", "force_ram_power": "90000", "country_iso_code": "POL"}
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".codecarbon.config").write_text("[codecarbon]\npue = 1000\nforce_cpu_power = 90000\n")
+    for name, value in settings.items():
+        monkeypatch.setenv(f"CODECARBON_{name.upper()}", value)
+    tracker, missing = energy._tracker(COUNTRY, "", "")
+    assert missing is None and tracker._pue == 1.0 and not tracker._force_cpu_power and not tracker._force_ram_power
+    found = busy(Meter())
+    assert found["energy"]["country"] == COUNTRY and 0 < found["energy_kwh"] < 1e-3
+
+
 def test_nothing_is_written_said_or_sent(tmp_path, monkeypatch, capfd):
     pytest.importorskip("codecarbon")
     monkeypatch.chdir(tmp_path)

@@ -95,6 +95,74 @@ def test_the_card_tells_scores_sizes_and_origin_without_a_path_of_this_machine(s
     assert about["record"]["address"] == record["address"]
 
 
+def test_the_card_says_every_setting_on_the_way_to_the_weights(study, tmp_path):
+    export_cell(study, parse_cell("sst2/1/score/structured/good"), tmp_path / "out")
+    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    settings = next(line for line in card.splitlines() if line.startswith("| settings"))
+    assert "learning_rate=0.005" in settings and "epochs=6" in settings and "the paper's" not in settings
+
+
+def test_the_folder_alone_cuts_texts_where_training_did(study, tmp_path):
+    from transformers import AutoTokenizer
+
+    export_cell(study, parse_cell("sst2/1/finetune/full"), tmp_path / "out")
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out")
+    assert len(tokenizer("fine " * 30, truncation=True)["input_ids"]) == study.preset.max_length == 16
+
+
+def test_a_checkpoint_of_a_decoder_is_computed_as_an_encoder_here_and_in_plain_transformers(tmp_path):
+    """Causal attention would hide from each token those that follow; plain transformers obeys the field."""
+    from transformers import AutoModelForSequenceClassification
+
+    model = small_world.make_model(tmp_path / "model")
+    config = json.loads((model / "config.json").read_text())
+    strange = {"is_decoder": True, "output_attentions": True, "return_dict": False, "pad_token_id": None}
+    (model / "config.json").write_text(json.dumps(config | strange))
+    data = small_world.make_task(tmp_path / "glue").parent
+    overrides = {"model": str(model), "data": str(data), **small_world.SETTINGS}
+    study = open_study("laptop", ["sst2"], [1], overrides, tmp_path / "results")
+    study.run(["finetune"], engine="serial", progress=False)
+    export_cell(study, parse_cell("sst2/1/finetune/full"), tmp_path / "out")
+    loaded = AutoModelForSequenceClassification.from_pretrained(tmp_path / "out").eval()
+    recorded = study.predictions("sst2/1/finetune/full")["predictions"]
+    assert not loaded.config.is_decoder and (predicted(loaded, tmp_path / "out", study) == recorded).all()
+
+
+def test_a_folder_that_predicts_otherwise_than_recorded_is_not_written(study, tmp_path, monkeypatch):
+    def other(part):
+        model = AutoModelForSequenceClassification.from_pretrained(part).eval()
+        with torch.no_grad():
+            model.classifier.bias.add_(torch.tensor([0.0, 3.0]))
+        return model
+
+    from transformers import AutoModelForSequenceClassification
+
+    monkeypatch.setattr("lottery_utils.export.folder._dense_again", other)
+    monkeypatch.setattr("lottery_utils.export.folder.CLOSE", 10.0)
+    with pytest.raises(UserError, match="loaded by plain transformers the model's logits differ from the recorded"):
+        export_cell(study, parse_cell("sst2/1/finetune/full"), tmp_path / "out")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_checkpoints_own_classifier_is_left_out_unless_asked_for(study, tmp_path):
+    from lottery_utils.experiment import bench
+
+    export_cell(study, parse_cell("sst2/1/finetune/full"), tmp_path / "tuned")
+    prints, weights = "tuned", {}
+    for keep in (False, True):
+        overrides = {"model": str(tmp_path / "tuned"), "data": study.preset.data, **small_world.SETTINGS}
+        other = open_study("laptop", ["sst2"], [1, 2], {**overrides, "keep_classifier": keep}, tmp_path / f"r{keep}")
+        first, second = (bench.classifier(other.preset, "sst2", seed, prints) for seed in (1, 2))
+        weights[keep] = first.classifier.weight
+        assert torch.equal(first.classifier.weight, second.classifier.weight) == keep
+        assert torch.equal(first.bert.pooler.dense.weight, second.bert.pooler.dense.weight)
+        other.run(["finetune"], engine="serial", progress=False)
+        how = "kept" if keep else "left out, and a new one drawn"
+        assert other.record("sst2/1/finetune/full")["notes"] == [f"the checkpoint's own classifier was {how}"]
+        bench.forget()
+    assert not torch.equal(weights[False], weights[True])
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_dense_again_equals_compact(family):
     model, rng = tiny_model(family), np.random.default_rng(3)

@@ -26,6 +26,7 @@ def train(
 ) -> None:
     """Fine-tune in place, `longer` times the usual epochs, keep the course of the loss, and evaluate."""
     model.to(work.device)
+    result.notes += [model.checkpoint_note] if model.checkpoint_note else []
     key = (work.cell.task, work.cell.seed)
     with timed(result, "train"):
         log = finetune(

@@ -75,11 +75,12 @@ def _tokenizer(model: str, model_print: str):
     return load_tokenizer(model)
 
 
-def _unseeded(model: str, model_print: str, *shape) -> tuple[nn.Module, list[str]]:
+def _unseeded(preset: Preset, model_print: str, task: Task, init: str) -> tuple[nn.Module, list[str]]:
     """The classifier but for what its seed draws, and the names of that; the last one is kept, and more where small."""
-    key = (model, model_print, *shape)
+    shape = (task.num_labels, task.regression, preset.dropout, init)
+    key = (preset.model, model_print, *shape, preset.keep_classifier)
     if key not in _read:
-        found = read_classifier(model, *shape)
+        found = read_classifier(preset.model, *shape, keep_classifier=preset.keep_classifier)
         while _read and _bytes(found[0], *(kept for kept, _ in _read.values())) > KEEP:
             del _read[next(iter(_read))]
         _read[key] = found
@@ -113,13 +114,13 @@ def examples(preset: Preset, task: str, model_print: str, part: str = "dev") -> 
 def unseeded(preset: Preset, task: str, model_print: str) -> nn.Module:
     """The classifier of a task as it was read, to look at and not to change."""
     kind = find_task(task, preset.data)
-    return _unseeded(preset.model, model_print, kind.num_labels, kind.regression, preset.dropout, "pretrained")[0]
+    return _unseeded(preset, model_print, kind, "pretrained")[0]
 
 
 def classifier(preset: Preset, task: str, seed: int, model_print: str, init: str = "pretrained") -> nn.Module:
     """A fresh copy of the classifier of (task, seed) before any training, on the CPU."""
     kind = find_task(task, preset.data)
-    found, lacking = _unseeded(preset.model, model_print, kind.num_labels, kind.regression, preset.dropout, init)
+    found, lacking = _unseeded(preset, model_print, kind, init)
     return draw(copy.deepcopy(found), lacking, seed)
 
 

@@ -8,11 +8,13 @@ printed or sent.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import math
 import os
 import time
+from collections.abc import Iterator
 from types import TracebackType
 
 from ..errors import UserError
@@ -145,19 +147,20 @@ def _tracker(country: str, region: str, gpu: str):
         return None, "codecarbon is not installed"
     try:
         logging.getLogger("codecarbon").setLevel(QUIET)
-        tracker = OfflineEmissionsTracker(
-            country_iso_code=country,
-            region=region or None,
-            tracking_mode="process",
-            force_mode_cpu_load=True,
-            gpu_ids=[gpu] if gpu else [],
-            output_methods=[],
-            emissions_endpoint="",  # a user's own configuration of codecarbon must not send anything
-            electricitymaps_api_token="",
-            allow_multiple_runs=True,
-            measure_power_secs=1e6,
-            log_level="critical",
-        )
+        with _own_settings_only():
+            tracker = OfflineEmissionsTracker(
+                country_iso_code=country,
+                region=region or None,
+                tracking_mode="process",
+                force_mode_cpu_load=True,
+                gpu_ids=[gpu] if gpu else [],
+                output_methods=[],
+                emissions_endpoint="",
+                electricitymaps_api_token="",
+                allow_multiple_runs=True,
+                measure_power_secs=1e6,
+                log_level="critical",
+            )
         tracker._scheduler_monitor_power.interval = SECONDS_BETWEEN_SAMPLES
         logging.getLogger("codecarbon").setLevel(QUIET)
         tracker.start_task()
@@ -165,6 +168,22 @@ def _tracker(country: str, region: str, gpu: str):
         return tracker, None
     except Exception as error:
         return None, _reason(error)
+
+
+@contextlib.contextmanager
+def _own_settings_only() -> Iterator[None]:
+    """Within, codecarbon reads no settings of the user's (files, CODECARBON_ variables): records would not say them.
+
+    Raises AttributeError where codecarbon asks for them in another way; nothing is measured then.
+    """
+    from codecarbon import emissions_tracker
+
+    asked = emissions_tracker.get_hierarchical_config
+    emissions_tracker.get_hierarchical_config = dict
+    try:
+        yield
+    finally:
+        emissions_tracker.get_hierarchical_config = asked
 
 
 def _processor(tracker, found) -> dict:

@@ -1,6 +1,6 @@
 """Fingerprints of the model and the data, remembered so that looking at a study reads neither.
 
-A remembered one counts while the files it came from keep name, size and time. Records are shared without
+A remembered one counts while the files it came from keep name, size and times. Records are shared without
 model and data; then the fingerprints in the records stand in, for reading only.
 """
 
@@ -177,7 +177,7 @@ def _own_signature(path: Path) -> str | None:
             return None
         for file in (path, *(file for one in definitions for file in (*one.train, *one.dev))):
             stat = file.stat()
-            digest.update(f"{file}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
+            digest.update(f"{file}\0{stat.st_size}\0{stat.st_mtime_ns}\0{stat.st_ctime_ns}\n".encode())
     except (UserError, OSError):
         return None
     return digest.hexdigest()[:24]
@@ -197,7 +197,7 @@ def _files_signature(folder: Path, depth: int = 2) -> str:
             if path.is_file() and path.suffix != ".pyc":
                 stat = path.stat()
                 name = path.relative_to(folder).as_posix()
-                digest.update(f"{name}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
+                digest.update(f"{name}\0{stat.st_size}\0{stat.st_mtime_ns}\0{stat.st_ctime_ns}\n".encode())
         level = [path for path in entries if path.is_dir()]
     return digest.hexdigest()[:24]
 

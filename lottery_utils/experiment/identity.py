@@ -49,6 +49,7 @@ TRAINING = (
     "adam_eps",
     "clip",
     "dropout",
+    "keep_classifier",
     "precision",
     "held_out",
 )

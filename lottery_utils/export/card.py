@@ -32,7 +32,11 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 model = AutoModelForSequenceClassification.from_pretrained("THIS_FOLDER")
 tokenizer = AutoTokenizer.from_pretrained("THIS_FOLDER")
-```"""
+inputs = tokenizer(texts, truncation=True, padding=True, return_tensors="pt")  # pairs: tokenizer(first, second, ...)
+logits = model(**inputs).logits
+```
+
+The tokenizer cuts texts where training did (`model_max_length`), so the folder alone gives the scores above."""
 COMPACT = """
 The same model without the parts that were pruned, smaller and faster:
 
@@ -95,11 +99,23 @@ def model_card(
             "made again": f"{now()[:10]}: {how}",
             "forms compared": f"largest difference of two logits on a batch: {forms}",
             "versions": ", ".join(f"{key} {value}" for key, value in sorted(record["versions"].items())),
-            "settings": ", ".join(f"{key}={value}" for key, value in sorted(record["inputs"]["settings"].items()))
+            "settings": ", ".join(f"{key}={value}" for key, value in sorted(settings_behind(study, record).items()))
             or "the paper's",
         }
     )
     return "\n".join(lines) + "\n"
+
+
+def settings_behind(study: Study, record: dict) -> dict:
+    """All settings that differ from the paper's and were part of making a record, those of the cells it read included.
+
+    Where cells of several seeds were read they share their settings.
+    """
+    settings = {}
+    for name in record["upstream"]:
+        above = study.record(name)
+        settings |= settings_behind(study, above) if above is not None else {}
+    return settings | record["inputs"]["settings"]
 
 
 def _front(study: Study, record: dict, task: Task) -> list[str]:

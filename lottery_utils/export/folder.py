@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from ..experiment.study import Study
 
 CLOSE = 1e-4  # largest difference of two logits between the forms of one exported model
+# and between the folder and the record, by the precision that the record was made in, of the largest logit
+AS_RECORDED = {"fp32": 1e-3, "bf16": 0.1}
+COMPARED = 256  # examples on which the folder is compared with the record
 COMPACT, ONNX = "compact", "model.onnx"
 
 
@@ -82,7 +85,8 @@ def _write(
     whole = dense(rebuilt.model)
     smaller = whole is not rebuilt.model
     name_labels(whole, task)
-    inputs, tokenizer = sample(study, cell)
+    batches, tokenizer = sample(study, cell, COMPARED)
+    inputs = batches[0]
     with torch.no_grad(), quiet_transformers():
         whole.save_pretrained(part, safe_serialization=True)
         tokenizer.save_pretrained(part)
@@ -94,6 +98,7 @@ def _write(
         want = logits(whole, inputs)
         forms = {"dense": _dense_again(part)} | ({"compact": load_compact(part)} if smaller else {})
         apart = {name: float(np.abs(logits(model, inputs) - want).max()) for name, model in forms.items()}
+        _require_as_recorded(rebuilt, np.concatenate([logits(forms["dense"], batch) for batch in batches]))
         if onnx:
             from .onnx import run_onnx, write_onnx
 
@@ -108,6 +113,18 @@ def _write(
     about = {"cell": cell.as_dict(), "record": rebuilt.record, "same_predictions": [rebuilt.same, rebuilt.examples]}
     (part / "lottery.json").write_text(json.dumps(about, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return smaller, onnx, apart, timed
+
+
+def _require_as_recorded(rebuilt: Rebuilt, found: np.ndarray) -> None:
+    """Raise UserError where plain transformers, from the folder, answers something else than the record says."""
+    recorded = rebuilt.logits[: len(found)]
+    allowed = AS_RECORDED[rebuilt.record.get("precision") or "bf16"] * max(1.0, float(np.abs(recorded).max()))
+    difference = float(np.abs(found - recorded).max()) if len(found) else 0.0
+    if not difference <= allowed + rebuilt.apart:
+        raise UserError(
+            f"{rebuilt.cell.name}: loaded by plain transformers the model's logits differ from the recorded ones by "
+            f"{difference:.2g}, more than {allowed:.1g}; not exported, please report the model's config.json"
+        )
 
 
 def name_labels(model: nn.Module, task) -> None:

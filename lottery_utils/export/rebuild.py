@@ -24,6 +24,7 @@ class Rebuilt:
     """A cell's model (compact where components were pruned), its record, and how its outputs compare with the record.
 
     `same` of `examples` dev predictions are the recorded ones; `apart` is the largest difference of two logits.
+    `logits` (N, C) are the recorded ones.
     """
 
     cell: Cell
@@ -33,6 +34,7 @@ class Rebuilt:
     examples: int
     apart: float
     mask: Mask | None  # of the full model None
+    logits: np.ndarray
 
     @property
     def exact(self) -> bool:
@@ -79,4 +81,5 @@ def rebuild(study: Study, cell: Cell) -> Rebuilt:
     recorded = study.predictions(cell)
     same = int((np.asarray(recorded["predictions"]) == result.predictions).sum())
     apart = float(np.abs(recorded["logits"].astype(np.float64) - result.logits).max())
-    return Rebuilt(cell, result.model.cpu().eval(), record, same, len(result.predictions), apart, mask)
+    model = result.model.cpu().eval()
+    return Rebuilt(cell, model, record, same, len(result.predictions), apart, mask, recorded["logits"])

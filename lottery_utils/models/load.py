@@ -85,6 +85,21 @@ def read_config(model: str, folder):
     except Exception as error:  # unknown model types and ill-typed fields come as several kinds
         raise UserError(f"model {model!r}: its config.json cannot be used ({one_line(error)})") from error
     family_of(config)
+    return _as_classifier(config)
+
+
+def _as_classifier(config):
+    """The configuration without settings that make another function of an encoder, or another form of its answer.
+
+    A decoder's tokens see none that follow; MLPs in chunks are called several times in a layer.
+    """
+    usual = {"is_decoder": False, "add_cross_attention": False, "chunk_size_feed_forward": 0, "return_dict": True}
+    usual |= {"output_attentions": False, "output_hidden_states": False}
+    for field, value in usual.items():
+        if getattr(config, field, value) != value:
+            setattr(config, field, value)
+    if config.pad_token_id is None:
+        config.pad_token_id = 1 if family_of(config).padded_positions else 0
     return config
 
 
@@ -119,26 +134,39 @@ def read_classifier(
     dropout: float | None = None,
     init: str = "pretrained",
     attention: str = "sdpa",
+    keep_classifier: bool = False,
 ) -> tuple[nn.Module, list[str]]:
-    """What `load_classifier` starts from whatever the seed: the classifier, and the parameters still to `draw`."""
+    """What `load_classifier` starts from whatever the seed: the classifier, and the parameters still to `draw`.
+
+    A classifier that the checkpoint brings along is drawn anew unless `keep_classifier`: all seeds would share it, and
+    its labels may be others or in another order. The attribute `checkpoint_note` says which, "" where there is none.
+    """
     if init not in ("pretrained", "random"):
         raise UserError(f"init must be 'pretrained' or 'random', got {init!r}")
     folder = model_dir(model, weights=init == "pretrained")
     config = read_config(model, folder)
     config.num_labels = num_labels
     config.problem_type = "regression" if regression else "single_label_classification"
-    if getattr(config, "chunk_size_feed_forward", 0):  # saves memory, but calls an MLP several times in a layer
-        config.chunk_size_feed_forward = 0
     if dropout is not None:
         for field in family_of(config).dropouts:
             setattr(config, field, dropout)
     with quiet_transformers(), torch.random.fork_rng(devices=[]):
         if init == "random":
             classifier = build_classifier(config, attention)
-            lacking = [name for name, _ in classifier.named_parameters()]
+            lacking, classifier.checkpoint_note = [name for name, _ in classifier.named_parameters()], ""
         else:
             classifier, lacking = _read(model, folder, config, attention)
+            lacking = _without_classifier(classifier, lacking, keep_classifier)
     return classifier.float().eval(), lacking
+
+
+def _without_classifier(classifier: nn.Module, lacking: list[str], keep: bool) -> list[str]:
+    """`lacking` and, unless `keep`, what the checkpoint has outside the encoder; notes it on the model."""
+    base = classifier.base_model_prefix + "."
+    brought = [n for n, _ in classifier.named_parameters() if not n.startswith(base) and n not in lacking]
+    how = "kept" if keep else "left out, and a new one drawn"
+    classifier.checkpoint_note = f"the checkpoint's own classifier was {how}" if brought else ""
+    return lacking if keep else [*lacking, *brought]
 
 
 def build_classifier(config, attention: str = "sdpa") -> nn.Module:

@@ -13,6 +13,7 @@ from ..errors import UserError
 TOKENIZER_FILES = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
     "vocab.txt", "vocab.json", "merges.txt", "spiece.model", "sentencepiece.bpe.model",
+    "bpe.codes", "vocab.bpe", "spm.model", "sentencepiece.model", "tokenizer.model", "source.spm", "target.spm",
 )  # fmt: skip
 KNOWN = {  # public models by fingerprint: where a record's model lay on some machine says little
     "ba25ff2953a386750c47619622ca058294bc32e317704056b53259063c735e63": "sentence-transformers/all-MiniLM-L6-v2",
@@ -155,12 +156,16 @@ def model_fingerprint(model: str) -> str:
     total = hashlib.sha256()
     for path in sorted(files, key=lambda p: p.name):
         stat = path.stat()
-        total.update(f"{path.name}\0{_file_hash(str(path), stat.st_size, stat.st_mtime_ns)}\n".encode())
+        digest = _file_hash(str(path), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+        total.update(f"{path.name}\0{digest}\n".encode())
     return total.hexdigest()
 
 
 @functools.cache
-def _file_hash(path: str, size: int, mtime_ns: int) -> str:
-    """Return a file's sha256; size and time are in the key, so that a changed file is read again."""
+def _file_hash(path: str, size: int, mtime_ns: int, ctime_ns: int) -> str:
+    """Return a file's sha256; size and times are in the key, so that a changed file is read again.
+
+    The time of the last change of its entry is among them: a program can set the other, and some do.
+    """
     with open(path, "rb") as handle:
         return hashlib.file_digest(handle, "sha256").hexdigest()
