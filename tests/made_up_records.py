@@ -8,7 +8,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from lottery_utils.experiment.cells import Cell, upstream
-from lottery_utils.experiment.identity import address, inputs
+from lottery_utils.experiment.identity import PRESENT, Versions, address, inputs
 from lottery_utils.experiment.store import TRAJECTORY, Store
 from lottery_utils.experiment.study import Study, open_study
 from lottery_utils.presets import METHODS
@@ -38,11 +38,12 @@ def make_study(
     leave_out: tuple[str, ...] = (),
     model: str = "nowhere-model",
     fingerprint: str = MODEL,
+    versions: Versions = PRESENT,
 ) -> Study:
     """Store every cell of the study (but those whose name holds a text of `leave_out`) and return the study.
 
     The full model scores 0.8 plus a little by task and seed; `KEPT` says what subnetworks keep of it. The search
-    of `degenerate` tasks is marked as not run.
+    of `degenerate` tasks is marked as not run. `versions` are those of the rules that made the records.
     """
     overrides = {"model": model, "data": "nowhere-data"}
     study = open_study(preset, tasks=list(tasks), seeds=list(seeds), overrides=overrides, results_dir=root)
@@ -50,7 +51,8 @@ def make_study(
     store.prepare()
     for cell in study.cells():
         if not any(part in cell.name for part in leave_out):
-            _write(store, study.preset, cell, layers, heads, cell.task in degenerate, fingerprint)
+            prints = (fingerprint, DATA, versions)
+            _write(store, study.preset, cell, layers, heads, cell.task in degenerate, prints)
     return study
 
 
@@ -60,9 +62,9 @@ def full_score(cell: Cell) -> float:
 
 
 def _write(
-    store: Store, preset, cell: Cell, layers: int, heads: int, degenerate: bool, model: str = MODEL
+    store: Store, preset, cell: Cell, layers: int, heads: int, degenerate: bool, prints: tuple[str, str, Versions]
 ) -> None:
-    task, key = TASKS[cell.task], address(cell, preset, model, DATA)
+    task, key = TASKS[cell.task], address(cell, preset, *prints)
     least = MAJORITY.get(cell.task, 0.5)
     of_subnetwork = cell.stage in ("search", "control", "score", "retrain")
     score = _score(cell, least)
@@ -72,8 +74,8 @@ def _write(
         "cell": cell.as_dict(),
         "name": cell.name,
         "preset": preset.name,
-        "inputs": inputs(cell, preset, model, DATA),
-        "upstream": {c.name: address(c, preset, model, DATA) for c in upstream(cell, preset.seeds)},
+        "inputs": inputs(cell, preset, *prints),
+        "upstream": {c.name: address(c, preset, *prints) for c in upstream(cell, preset.seeds)},
         "source": {"model": preset.model, "data": "nowhere-data", "train_limit": None, "dev_limit": None},
         "metrics": {} if score is None else {name: score for name in task.metrics},
         "score": score,
