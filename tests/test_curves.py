@@ -11,7 +11,7 @@ import pytest
 from lottery_book.method_comparison import difference_figures, figures, text
 from lottery_book.method_comparison.frames import CURVES, FIELDS, breaks, by_method, compared, curves, left_out
 from lottery_book.method_comparison.standings import by_size, standings
-from lottery_utils.experiment.study import open_study
+from lottery_utils.experiment.study import Study, open_study
 from lottery_utils.methods import CURVE_SIZES, METHODS
 from lottery_utils.tasks.glue import TASKS
 
@@ -196,7 +196,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.mark.skipif(not (ROOT / "records" / "methods" / "demo").is_dir(), reason="no records of chapter 16")
 def test_the_committed_records_hold_nested_masks_of_equal_sizes():
-    study = open_study("demo", ["rte"], [42], None, ROOT / "records" / "methods" / "demo")
+    folder = ROOT / "records" / "methods" / "demo"
+    study = Study(open_study("demo", ["rte"], [42], None, folder).preset, folder, stored=True)
     rows = curves(study)
     assert set(rows["name"]) == {name for known in METHODS.values() for name in known}
     assert (rows.groupby(["method", "size"])["share"].agg(np.ptp) < 1e-12).all()
