@@ -57,6 +57,7 @@ class Preset:
     precision: str = "auto"  # the faster of fp32 and bf16, see `training.device.precision_of`
     train_limit: int | None = None  # first n examples; marked partial everywhere
     dev_limit: int | None = None
+    unknown_words: float = 0.2  # share of words that the tokenizer does not know above which a run stops
     limited: tuple[str, ...] = ()  # tasks that the limits are for, and then a fixed draw of examples; (): all tasks
     held_out: float = 0.0  # examples of train kept from training, as a share of dev's number; at most half of train
     # searches
@@ -267,6 +268,8 @@ def _check_range(key: str, value) -> None:
         raise UserError(f"landscape_grid must lie between 3 and 101, got {shown(value)}")
     if key == "probe_sentences" and not 30 <= value <= 20_000:
         raise UserError(f"probe_sentences must lie between 30 and 20000, got {shown(value)}")
+    if key == "unknown_words" and not 0 <= value <= 1:
+        raise UserError(f"unknown_words must lie between 0 and 1, got {shown(value)}")
     if key in ("warmup", "dropout") and not 0 <= value < 1:
         raise UserError(f"{key} must be at least 0 and below 1, got {shown(value)}")
     if key in NOT_NEGATIVE and not 0 <= value < float("inf"):

@@ -238,6 +238,21 @@ def test_a_chapter_that_stops_is_named_in_one_line_and_kept_and_the_others_run(r
     assert nbformat.read(folder / "01_a.ipynb", as_version=4).cells[-1].outputs
 
 
+def test_chapters_run_without_the_users_settings_of_matplotlib_and_ipython(repository, monkeypatch, tmp_path):
+    """usetex stops a figure where LaTeX is missing, and IPython can be told to show no cell's last value."""
+    profile = tmp_path / "ipython" / "profile_default"
+    profile.mkdir(parents=True)
+    (profile / "ipython_kernel_config.py").write_text('c.InteractiveShell.ast_node_interactivity = "none"\n')
+    (tmp_path / "ipython" / "matplotlibrc").write_text("text.usetex: True\nfigure.dpi: 33\n")
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.setenv("MATPLOTLIBRC", str(tmp_path / "ipython" / "matplotlibrc"))
+    code = "import matplotlib\nmatplotlib.rcParams['text.usetex'], matplotlib.rcParams['figure.dpi']"
+    nbformat.write(notebook(code), repository / "notebooks" / "01_a.ipynb")
+    build.build_report(chapters=["01"], progress=False)
+    shown = nbformat.read(repository / "out" / "book" / "chapters" / "01_a.ipynb", as_version=4).cells[-1].outputs
+    assert [output.data["text/plain"] for output in shown] == ["(False, 100.0)"]
+
+
 def test_a_figure_of_which_no_image_came_stops_the_chapter(repository):
     content = notebook("print('drawn')", "print('no figure')")
     content.cells[-2].metadata["mystnb"] = {"figure": {"caption": "C.", "name": "fig-a"}, "image": {"alt": "A"}}
@@ -286,7 +301,7 @@ def test_an_interrupted_report_leaves_no_kernel(repository):
         nbformat.write(notebook(code.replace("{preset}", path.stem)), path)
     # a background job of a shell is born deaf to SIGINT, and so would this one be
     hear = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    code = f"{hear}from lottery_utils.report import build; build.build_report(progress=False, workers=2)"
+    code = f"{hear}from lottery_book.building import build; build.build_report(progress=False, workers=2)"
     report = psutil.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL, start_new_session=True)
     while len(list(repository.glob("*.there"))) < 2:
         with pytest.raises(psutil.TimeoutExpired):

@@ -504,3 +504,19 @@ def test_further_blocks_of_the_page_are_valid(tmp_path):
     assert len(blocks) > 1
     for block in blocks:
         assert read_task_file(Path(describe(tmp_path, block)))
+
+
+def test_words_that_the_tokenizer_does_not_know_stop_a_run_unless_it_is_told_to_go_on(tmp_path):
+    model = small_world.make_model(tmp_path / "model")
+    text = "la maison est belle,high\nfine film,high\nle chat est gris,low\ndull song,low\n" * 8
+    rows_of(tmp_path, text, text)
+    overrides = {**small_world.SETTINGS, "model": str(model), "data": describe(tmp_path, ONE), "epochs": 1}
+    study = open_study("laptop", None, [1], overrides, tmp_path / "results")
+    with pytest.raises(UserError, match=r"67% of its words are unknown to the tokenizer of .*unknown_words=1"):
+        study.run(["finetune"], engine="serial", progress=False)
+    assert not list(study.store.addresses())
+    study = open_study("laptop", None, [1], {**overrides, "unknown_words": 1.0}, tmp_path / "results")
+    study.run(["finetune"], engine="serial", progress=False)
+    record = study.record("moods/1/finetune/full")
+    assert record["unknown_words"] == pytest.approx(8 / 12)
+    assert any("67% of the words are unknown" in note for note in record["data_notes"])

@@ -33,7 +33,7 @@ def test_every_table_is_there_has_a_source_and_goes_into_the_wheel():
     assert sorted(p.stem for p in published.FOLDER.glob("*.csv")) == sorted(published.names())
     assert all(published.SOURCE[name] and len(published.table(name)) for name in published.names())
     packed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
-    assert "published/*.csv" in packed["lottery_utils.analysis"]
+    assert "published/*.csv" in packed["lottery_book"]
     with pytest.raises(UserError, match="unknown published table 'nothing'; tables: results"):
         published.table("nothing")
 
@@ -72,7 +72,7 @@ def test_every_loader_gives_tasks_by_both_names():
 
 
 def test_reading_them_needs_no_torch():
-    code = "import sys; from lottery_utils.analysis import published as p; p.results(); print('torch' in sys.modules)"
+    code = "import sys; from lottery_book import published as p; p.results(); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == "False"
 

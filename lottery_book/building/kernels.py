@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed, wait
@@ -63,7 +64,7 @@ def execute_chapters(
 
     others = set(psutil.Process().children(recursive=True))
     pool, stopped = ThreadPoolExecutor(min(len(notebooks), workers or _cores(), AT_MOST)), []
-    with bar, _environment(STORED_ONLY, "1"), pool:
+    with bar, _own_profile(), _environment(STORED_ONLY, "1"), pool:
         longest_first = sorted(notebooks, key=cells.__getitem__, reverse=True)
         running = {pool.submit(run, path): path for path in longest_first}
         try:
@@ -96,6 +97,16 @@ def _kill_children(others: set, running: Collection[Future]) -> None:
             except psutil.NoSuchProcess:
                 continue
         wait(running, timeout=0.2)
+
+
+@contextmanager
+def _own_profile():
+    """For the block, kernels read no settings of the user's: an empty IPython profile, matplotlib's own defaults."""
+    with tempfile.TemporaryDirectory(prefix="lottery-kernels-") as folder:
+        settings = Path(folder, "matplotlibrc")
+        settings.touch()
+        with _environment("IPYTHONDIR", folder), _environment("MATPLOTLIBRC", str(settings)):
+            yield
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from lottery_utils.presets import GLUE_TASKS, PRESETS, Preset
 
 BEGIN, END = "<!-- presets:begin -->", "<!-- presets:end -->"
 SUFFIXES = (".md", ".ipynb")
-SHOWN = ("demo", "laptop", "paper")
+SHOWN = ("demo", "laptop", "base", "paper")
 
 
 def toc_files(toc: dict) -> list[str]:

@@ -6,10 +6,12 @@ import copy
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+import numpy as np
 from torch import nn
 
 from ..errors import UserError
 from ..models.load import draw, load_tokenizer, read_classifier
+from ..models.source import model_name
 from ..presets import Limits, Preset, limits_of
 from ..tasks.glue import Task
 from ..tasks.hans import hans_task, read_hans
@@ -18,13 +20,17 @@ from ..tasks.registry import find_task
 from ..tasks.selection import halves, set_aside
 from ..training.batches import Encoded, encode, take
 
+WORTH_SAYING = 0.01  # share of unknown words from which records and pages mention it
 KEEP = 2**26  # bytes of classifiers as read that a process keeps; the last one stays whatever its size
 _read: dict[tuple, tuple[nn.Module, list[str]]] = {}
 
 
 @dataclass(frozen=True)
 class Examples:
-    """A task's tokenised examples, and what a record says about its data; `held_out` of train, or None."""
+    """A task's tokenised examples, and what a record says about its data; `held_out` of train, or None.
+
+    `unknown`: the share of tokens, special ones apart, that the tokenizer does not know.
+    """
 
     task: Task
     train: Encoded
@@ -34,6 +40,7 @@ class Examples:
     partial: bool
     fingerprint: str
     held_out: Encoded | None = None
+    unknown: float = 0.0
 
 
 @lru_cache(maxsize=1)
@@ -62,7 +69,20 @@ def _examples(
     tokenizer = _tokenizer(model, model_print)
     train, dev, *rest = (encode(tokenizer, split, length) for split in splits)
     held_out = rest[0] if rest else None
-    return Examples(found.task, train, dev, found.source, found.notes, found.partial, found.fingerprint, held_out)
+    unknown, notes = unknown_share(tokenizer, train, dev), found.notes
+    if unknown >= WORTH_SAYING:
+        notes += (f"{unknown:.0%} of the words are unknown to the tokenizer of {model_name(model)}",)
+    return Examples(found.task, train, dev, found.source, notes, found.partial, found.fingerprint, held_out, unknown)
+
+
+def unknown_share(tokenizer, *splits: Encoded) -> float:
+    """The share of the splits' tokens, special ones apart, for which the tokenizer has no word."""
+    ids = np.concatenate([split.ids for split in splits])
+    if tokenizer.unk_token_id is None:
+        return 0.0
+    unknown = ids == tokenizer.unk_token_id
+    words = unknown | ~np.isin(ids, tokenizer.all_special_ids)
+    return float(unknown.sum() / max(1, words.sum()))
 
 
 @lru_cache(maxsize=1)
@@ -98,6 +118,13 @@ def examples(preset: Preset, task: str, model_print: str, part: str = "dev") -> 
     """
     model = (preset.model, model_print, preset.max_length)
     found = _examples(task, preset.data, limits_of(preset, task), *model, preset.held_out)
+    if found.unknown > preset.unknown_words:
+        name = model_name(preset.model)
+        raise UserError(
+            f"task {task}: {found.unknown:.0%} of its words are unknown to the tokenizer of {name}, "
+            f"expected at most {preset.unknown_words:.0%}; give a model that knows this language, or set "
+            "unknown_words=1 to go on all the same"
+        )
     if part == "dev":
         return found
     if part == "hans":

@@ -196,6 +196,7 @@ def _record(work: Work, job: Job, data: TaskData | bench.Examples, result: Resul
         "partial": data.partial,
         "data_source": provenance.without_folders(data.source),
         "data_notes": list(data.notes),
+        "unknown_words": getattr(data, "unknown", None),
         "data_rows": {"train": len(data.train), "dev": len(data.dev)},
         "notes": list(dict.fromkeys(result.notes)),
     }

@@ -79,7 +79,8 @@ SETTINGS = {
 
 
 def apply_style() -> None:
-    """Set the figures' look for this process; in a notebook also make figures sharp."""
+    """Set the figures' look for this process, whatever the user's settings; in a notebook also make figures sharp."""
+    matplotlib.rcdefaults()
     matplotlib.rcParams.update(SETTINGS)
     try:
         from IPython import get_ipython

@@ -19,7 +19,7 @@ from lottery_utils.pruning.masks import StructuredMask, WeightMask
 FILE = Path(__file__).with_name("rte.safetensors")
 TASK, SEED = "rte", 1337
 ROWS = 32  # of the dev examples' logits
-# With other vector instructions (none, AVX2, AVX-512), and beside records of five days and two rewritings of the training
+# With other vector instructions (none, AVX2, AVX-512), and beside records of five days and two rewritings of training
 # before, a loss of the course of 128 steps moves by up to 5e-6 and a logit by 3e-4; structured masks and scores do not.
 # A change that moves numbers by less than these tolerances is not seen.
 TOLERANCES = {"loss": 5e-5, "logits": 2e-3, "head_importance": 2e-3}
