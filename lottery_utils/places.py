@@ -1,12 +1,15 @@
-"""Functions named by string, ``package.module:function``, and imported when they are called.
+"""Functions and modules by name, imported when they are asked for.
 
-So a table can name a function that lies with its chapter in `lottery_book`, which this package never imports.
+So a table can name a function, ``package.module:function``, that lies with its chapter in `lottery_book`, which this
+package never imports; and a chapter can say ``show.heatmaps`` after ``from lottery_utils import show``.
 """
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Callable
+from types import ModuleType
 
 from .errors import UserError
 
@@ -21,3 +24,15 @@ def function_at(place: str) -> Callable:
             raise
         package = module.partition(".")[0]
         raise UserError(f"{place} cannot be found; install the whole repository, with its package {package}") from None
+
+
+def submodules(package: str) -> Callable[[str], ModuleType]:
+    """A package's `__getattr__` that imports its modules on first use (PEP 562)."""
+
+    def imported(name: str) -> ModuleType:
+        full = f"{package}.{name}"
+        if name.startswith("_") or importlib.util.find_spec(full) is None:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        return importlib.import_module(full)
+
+    return imported

@@ -32,21 +32,18 @@ overrides = None
 results_dir = "results"
 
 # %% tags=["remove-stderr"]
-from lottery_utils.show import frames, scores
-from lottery_utils.experiment.study import open_study
-from lottery_utils.show import bars, courses, sentences, tables
-from lottery_utils.show.compute import compute
-from lottery_utils.show.glue import glue_numbers
-from lottery_utils.show.style import apply_style
+from lottery_utils import compute, open_study, show
 
-apply_style()
+show.apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)
 compute(study, stages=["finetune", "baseline"])
 
 # %% tags=["hide-input"]
 table = study.table(stages=["finetune", "baseline"], subnetworks=["majority", "bag_of_words", "random_init"])
-results = scores.results(table)
-glue_numbers({"run_on_finetuning": sentences.run_on(study), "margins": sentences.margin_sentence(results)})
+results = show.scores.results(table)
+show.glue_numbers(
+    {"run_on_finetuning": show.sentences.run_on(study), "margins": show.sentences.margin_sentence(results)}
+)
 
 # %% [markdown]
 # (tasks-table)=
@@ -57,13 +54,13 @@ glue_numbers({"run_on_finetuning": sentences.run_on(study), "margins": sentences
 # the same answer. The paper's first table lists the same tasks.
 
 # %%
-tables.task_table(study)
+show.tables.task_table(study)
 
 # %% [markdown]
 # ## Training
 
 # %% mystnb={"figure": {"caption": "Training loss of the full models, one line a seed, smoothed over a twentieth of the steps. Cross-entropy; for STS-B squared error.", "name": "fig-loss"}, "image": {"alt": "Training loss against epochs, a panel for each task"}}
-courses.loss_curves(frames.training_loss(study))
+show.courses.loss_curves(show.frames.training_loss(study))
 
 # %% [markdown]
 # ## Scores
@@ -73,13 +70,13 @@ courses.loss_curves(frames.training_loss(study))
 # pre-training is worth.
 
 # %% mystnb={"figure": {"caption": "Dev scores of the baselines and the full model. Bars are means over seeds, dots are seeds, the dashed line is the majority score.", "name": "fig-baselines"}, "image": {"alt": "Bars of majority, bag of words, random initialisation and full model, a panel for each task"}}
-bars.baseline_bars(results)
+show.bars.baseline_bars(results)
 
 # %%
-tables.margin_table(results)
+show.tables.margin_table(results)
 
 # %% tags=["hide-output"]
-tables.seed_table(results, "Every seed's score.", "finetuning-seeds")
+show.tables.seed_table(results, "Every seed's score.", "finetuning-seeds")
 
 # %% [markdown]
 # **What to see.** {glue:text}`margins` Where the full model does not even beat the majority score, there is
@@ -88,4 +85,4 @@ tables.seed_table(results, "Every seed's score.", "finetuning-seeds")
 # ## What this was run on
 
 # %%
-tables.provenance_table(study)
+show.tables.provenance_table(study)

@@ -33,29 +33,24 @@ overrides = None
 results_dir = "results"
 
 # %% tags=["remove-stderr"]
-from lottery_utils.show import frames
-from lottery_utils.experiment.study import open_study
-from lottery_utils.show import courses, heatmaps, sentences, tables
-from lottery_utils.show.compute import compute
-from lottery_utils.show.glue import as_percent, glue_numbers
-from lottery_utils.show.style import apply_style
+from lottery_utils import compute, open_study, show
 
-apply_style()
+show.apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)
 compute(study, stages=["search"], methods=["structured"])
 
 # %% tags=["hide-input"]
-survival = frames.component_survival(study, "structured")
-course = frames.search_course(study, "structured")
+survival = show.frames.component_survival(study, "structured")
+course = show.frames.search_course(study, "structured")
 table = study.table(stages=["search"], methods=["structured"])
-task, missing = frames.example_task(survival), frames.gaps(study, "structured").titles
-glue_numbers(
+task, missing = show.frames.example_task(survival), show.frames.gaps(study, "structured").titles
+show.glue_numbers(
     {
-        "run_on_structured": sentences.run_on(study),
-        "threshold_s": as_percent(study.preset.threshold),
-        "gaps_structured": sentences.gap_sentence(study, "structured"),
-        "sizes_structured": sentences.size_sentence(table, "structured"),
-        "stability": sentences.stability_sentence(survival),
+        "run_on_structured": show.sentences.run_on(study),
+        "threshold_s": show.as_percent(study.preset.threshold),
+        "gaps_structured": show.sentences.gap_sentence(study, "structured"),
+        "sizes_structured": show.sentences.size_sentence(table, "structured"),
+        "stability": show.sentences.stability_sentence(survival),
     }
 )
 
@@ -66,14 +61,14 @@ glue_numbers(
 # the last mask that passed, heads alone in half steps; then MLPs alone. {glue:text}`gaps_structured`
 
 # %% mystnb={"figure": {"caption": "The structured search of one task, a column a seed. Above: the dev score after each step; the dashed line is the target, crosses are masks that fell below it, the diamond is the good subnetwork. Below: heads and MLPs left. Shaded and numbered: the phases (1 heads and MLPs, 2 heads in half steps, 3 MLPs).", "name": "fig-course-s"}, "image": {"alt": "Score and share of heads and MLPs left against search steps, one column for each seed"}}
-courses.structured_course(course, task)
+show.courses.structured_course(course, task)
 
 # %% [markdown]
 # What goes first is what has the least {term}`importance` in the full model. The order changes on the way, since importance is
 # measured anew after each step.
 
 # %% mystnb={"figure": {"caption": "Importance of heads and MLPs in the full model, before anything is pruned; mean over seeds. Heads are normalised within their layer, MLPs are not, so compare heads with heads and MLPs with MLPs.", "name": "fig-importance"}, "image": {"alt": "Maps of importance by layer and head, a panel for each task"}}
-heatmaps.importance_of_tasks(frames.component_importance(study), missing)
+show.heatmaps.importance_of_tasks(show.frames.component_importance(study), missing)
 
 # %% [markdown]
 # ## What survives
@@ -81,16 +76,16 @@ heatmaps.importance_of_tasks(frames.component_importance(study), missing)
 # For one task first, with the numbers; the paper shows QNLI in its first figure.
 
 # %% mystnb={"figure": {"caption": "Survival under s-pruning, one task: the share of seeds whose good subnetwork keeps a head or MLP, with its sample standard deviation. (The paper's figure 1, s-pruning.)", "name": "fig-survival-s"}, "image": {"alt": "Map of the share of seeds that keep each head and MLP, one task"}}
-heatmaps.survival_of_task(survival, task, "structured")
+show.heatmaps.survival_of_task(survival, task, "structured")
 
 # %% mystnb={"figure": {"caption": "Survival under s-pruning, all tasks. (The paper's appendix.)", "name": "fig-survival-s-all"}, "image": {"alt": "Maps of the share of seeds that keep each head and MLP, a panel for each task"}}
-heatmaps.survival_of_tasks(survival, "structured", missing)
+show.heatmaps.survival_of_tasks(survival, "structured", missing)
 
 # %% mystnb={"figure": {"caption": "In how many tasks a head or MLP survives: mean over seeds, and sample standard deviation. (The paper's figure 2.)", "name": "fig-survival-across"}, "image": {"alt": "Map of the number of tasks in which each head and MLP survives"}}
-heatmaps.survival_across_tasks(survival)
+show.heatmaps.survival_across_tasks(survival)
 
 # %%
-tables.size_table(table, "structured")
+show.tables.size_table(table, "structured")
 
 # %% [markdown]
 # **What to see.** {glue:text}`sizes_structured` {glue:text}`stability` Where the two numbers are close, seeds agree no more than
@@ -100,4 +95,4 @@ tables.size_table(table, "structured")
 # ## What this was run on
 
 # %%
-tables.provenance_table(study)
+show.tables.provenance_table(study)

@@ -33,30 +33,25 @@ overrides = None
 results_dir = "results"
 
 # %% tags=["remove-stderr"]
-from lottery_utils.show import frames
-from lottery_utils.experiment.study import open_study
-from lottery_utils.show import courses, heatmaps, sentences, tables
-from lottery_utils.show.compute import compute
-from lottery_utils.show.glue import as_percent, glue_numbers
-from lottery_utils.show.style import apply_style
+from lottery_utils import compute, open_study, show
 
-apply_style()
+show.apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)
 compute(study, stages=["search"], methods=["magnitude"])
 
 # %% tags=["hide-input"]
-survival = frames.component_survival(study, "magnitude")
-course = frames.search_course(study, "magnitude")
+survival = show.frames.component_survival(study, "magnitude")
+course = show.frames.search_course(study, "magnitude")
 table = study.table(stages=["search"], methods=["magnitude"])
-task, missing = frames.example_task(survival), frames.gaps(study, "magnitude").titles
-glue_numbers(
+task, missing = show.frames.example_task(survival), show.frames.gaps(study, "magnitude").titles
+show.glue_numbers(
     {
-        "run_on_magnitude": sentences.run_on(study),
-        "threshold_m": as_percent(study.preset.threshold),
-        "gaps_magnitude": sentences.gap_sentence(study, "magnitude"),
-        "sizes_magnitude": sentences.size_sentence(table, "magnitude"),
-        "spread": sentences.spread_sentence(survival),
-        "step": as_percent(study.preset.magnitude_step),
+        "run_on_magnitude": show.sentences.run_on(study),
+        "threshold_m": show.as_percent(study.preset.threshold),
+        "gaps_magnitude": show.sentences.gap_sentence(study, "magnitude"),
+        "sizes_magnitude": show.sentences.size_sentence(table, "magnitude"),
+        "spread": show.sentences.spread_sentence(survival),
+        "step": show.as_percent(study.preset.magnitude_step),
         "max_steps": study.preset.magnitude_max_steps,
     }
 )
@@ -68,7 +63,7 @@ glue_numbers(
 # {glue:text}`gaps_magnitude`
 
 # %% mystnb={"figure": {"caption": "The magnitude searches: dev score against the share of prunable weights kept, a line a seed. Dashed: the seed's target. Diamonds: good subnetworks. Crosses: the masks that fell below the target.", "name": "fig-course-m"}, "image": {"alt": "Dev score against the share of weights kept, a panel for each task"}}
-courses.magnitude_courses(course)
+show.courses.magnitude_courses(course)
 
 # %% [markdown]
 # ## What survives
@@ -77,13 +72,13 @@ courses.magnitude_courses(course)
 # differ little, so the colours span the range that occurs, not 0 to 1.
 
 # %% mystnb={"figure": {"caption": "Survival under m-pruning, one task: the share of a head's or MLP's weights that the good subnetwork keeps, mean and sample standard deviation over seeds. (The paper's figure 1, m-pruning.)", "name": "fig-survival-m"}, "image": {"alt": "Map of the share of weights kept in each head and MLP, one task"}}
-heatmaps.survival_of_task(survival, task, "magnitude")
+show.heatmaps.survival_of_task(survival, task, "magnitude")
 
 # %% mystnb={"figure": {"caption": "Survival under m-pruning, all tasks, on one scale. (The paper's appendix.)", "name": "fig-survival-m-all"}, "image": {"alt": "Maps of the share of weights kept in each head and MLP, a panel for each task"}}
-heatmaps.survival_of_tasks(survival, "magnitude", missing)
+show.heatmaps.survival_of_tasks(survival, "magnitude", missing)
 
 # %%
-tables.size_table(table, "magnitude")
+show.tables.size_table(table, "magnitude")
 
 # %% [markdown]
 # **What to see.** {glue:text}`sizes_magnitude` {glue:text}`spread` In {numref}`fig-survival-m-all` a map is light as a whole where
@@ -92,4 +87,4 @@ tables.size_table(table, "magnitude")
 # ## What this was run on
 
 # %%
-tables.provenance_table(study)
+show.tables.provenance_table(study)

@@ -37,33 +37,28 @@ overrides = None
 results_dir = "results"
 
 # %% tags=["remove-stderr"]
-from lottery_utils.show import scores
-from lottery_utils.experiment.study import open_study
-from lottery_utils.show import bars, sentences, tables
-from lottery_utils.show.compute import compute
-from lottery_utils.show.glue import glue_numbers
-from lottery_utils.show.style import apply_style
+from lottery_utils import compute, open_study, show
 
-apply_style()
+show.apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)
 compute(study, stages=["finetune", "score", "retrain"])
 
 # %% tags=["hide-input"]
 table = study.table(stages=["finetune", "search", "score", "retrain"], subnetworks=study.preset.subnetworks)
-results = scores.results(table)
+results = show.scores.results(table)
 
 
 def better(method, first, second):
-    return sentences.comparison_sentence(results, method, first, second)
+    return show.sentences.comparison_sentence(results, method, first, second)
 
 
-glue_numbers(
+show.glue_numbers(
     {
-        "run_on_subnetworks": sentences.run_on(study),
-        "kept_s": sentences.kept_sentence(results, "structured"),
-        "kept_m": sentences.kept_sentence(results, "magnitude"),
-        "gaps_s": sentences.gap_sentence(study, "structured"),
-        "gaps_m": sentences.gap_sentence(study, "magnitude"),
+        "run_on_subnetworks": show.sentences.run_on(study),
+        "kept_s": show.sentences.kept_sentence(results, "structured"),
+        "kept_m": show.sentences.kept_sentence(results, "magnitude"),
+        "gaps_s": show.sentences.gap_sentence(study, "structured"),
+        "gaps_m": show.sentences.gap_sentence(study, "magnitude"),
         "s_good_random": better("structured", ("good", "pruned"), ("random", "pruned")),
         "s_random_bad": better("structured", ("random", "pruned"), ("bad", "pruned")),
         "m_good_random": better("magnitude", ("good", "pruned"), ("random", "pruned")),
@@ -81,7 +76,7 @@ glue_numbers(
 # {glue:text}`kept_s` {glue:text}`gaps_s`
 
 # %% mystnb={"figure": {"caption": "S-pruning: dev scores of the full model and of good, random and bad subnetworks, pruned (light) and retrained (full colour). Bars are means over seeds, dots are seeds, the dashed line is the majority score. (The paper's figure 3, s-pruning.)", "name": "fig-bars-s"}, "image": {"alt": "Bars of majority, full model and subnetworks of s-pruning, a panel for each task"}}
-bars.subnetwork_bars(results, table, "structured")
+show.bars.subnetwork_bars(results, table, "structured")
 
 # %% [markdown]
 # ## M-pruning: single weights
@@ -89,16 +84,20 @@ bars.subnetwork_bars(results, table, "structured")
 # {glue:text}`kept_m` {glue:text}`gaps_m`
 
 # %% mystnb={"figure": {"caption": "M-pruning: dev scores of the full model and of good, random and bad subnetworks, pruned (light) and retrained (full colour). Bars are means over seeds, dots are seeds, the dashed line is the majority score. (The paper's figure 3, m-pruning.)", "name": "fig-bars-m"}, "image": {"alt": "Bars of majority, full model and subnetworks of m-pruning, a panel for each task"}}
-bars.subnetwork_bars(results, table, "magnitude")
+show.bars.subnetwork_bars(results, table, "magnitude")
 
 # %% [markdown]
 # ## All numbers
 
 # %%
-tables.results_table(results, "Dev scores, mean ± sample deviation over seeds. The last column is the mean share of the full model's score.", "results")
+show.tables.results_table(
+    results,
+    "Dev scores, mean ± sample deviation over seeds. The last column is the mean share of the full model's score.",
+    "results",
+)
 
 # %% tags=["hide-output"]
-tables.seed_table(results, "Every seed's score.", "subnetwork-seeds")
+show.tables.seed_table(results, "Every seed's score.", "subnetwork-seeds")
 
 # %% [markdown]
 # ## What to see
@@ -122,4 +121,4 @@ tables.seed_table(results, "Every seed's score.", "subnetwork-seeds")
 # ## What this was run on
 
 # %%
-tables.provenance_table(study)
+show.tables.provenance_table(study)

@@ -31,33 +31,29 @@ records_dir = "records/laptop"
 records_overrides = {"precision": "bf16"}
 
 # %% tags=["remove-stderr"]
-from lottery_utils.show import frames, scores
-from lottery_utils.show import bars, courses, heatmaps, sentences, tables
-from lottery_utils.show.glue import glue_numbers
-from lottery_utils.show.stored import stored_study
-from lottery_utils.show.style import apply_style
+from lottery_utils import stored_study, show
 
-apply_style()
+show.apply_style()
 study = stored_study(records_preset, records_dir, records_overrides)
 
 # %% tags=["hide-input"]
 table = study.table()
-results = scores.results(table)
-survival = {method: frames.component_survival(study, method) for method in study.preset.methods}
-course = {method: frames.search_course(study, method) for method in study.preset.methods}
-missing = {method: frames.gaps(study, method).titles for method in study.preset.methods}
-task = frames.example_task(survival["structured"], "mrpc")
-glue_numbers(
+results = show.scores.results(table)
+survival = {method: show.frames.component_survival(study, method) for method in study.preset.methods}
+course = {method: show.frames.search_course(study, method) for method in study.preset.methods}
+missing = {method: show.frames.gaps(study, method).titles for method in study.preset.methods}
+task = show.frames.example_task(survival["structured"], "mrpc")
+show.glue_numbers(
     {
-        "run_on_laptop": sentences.run_on(study),
-        "laptop_margins": sentences.margin_sentence(results),
-        "laptop_gaps_s": sentences.gap_sentence(study, "structured"),
-        "laptop_gaps_m": sentences.gap_sentence(study, "magnitude"),
-        "laptop_sizes_s": sentences.size_sentence(table, "structured"),
-        "laptop_sizes_m": sentences.size_sentence(table, "magnitude"),
-        "laptop_stability": sentences.stability_sentence(survival["structured"]),
-        "laptop_kept_s": sentences.kept_sentence(results, "structured"),
-        "laptop_kept_m": sentences.kept_sentence(results, "magnitude"),
+        "run_on_laptop": show.sentences.run_on(study),
+        "laptop_margins": show.sentences.margin_sentence(results),
+        "laptop_gaps_s": show.sentences.gap_sentence(study, "structured"),
+        "laptop_gaps_m": show.sentences.gap_sentence(study, "magnitude"),
+        "laptop_sizes_s": show.sentences.size_sentence(table, "structured"),
+        "laptop_sizes_m": show.sentences.size_sentence(table, "magnitude"),
+        "laptop_stability": show.sentences.stability_sentence(survival["structured"]),
+        "laptop_kept_s": show.sentences.kept_sentence(results, "structured"),
+        "laptop_kept_m": show.sentences.kept_sentence(results, "magnitude"),
     }
 )
 
@@ -65,10 +61,10 @@ glue_numbers(
 # ## The full model
 
 # %%
-tables.task_table(study)
+show.tables.task_table(study)
 
 # %% mystnb={"figure": {"caption": "Real input: dev scores of the full model and those baselines that were run. Bars are means over seeds, dots are seeds, the dashed line is the majority score.", "name": "fig-laptop-baselines"}, "image": {"alt": "Bars of baselines and full model, a panel for each task"}}
-bars.baseline_bars(results)
+show.bars.baseline_bars(results)
 
 # %% [markdown]
 # {glue:text}`laptop_margins`
@@ -78,19 +74,19 @@ bars.baseline_bars(results)
 # {glue:text}`laptop_sizes_s` {glue:text}`laptop_gaps_s`
 
 # %% mystnb={"figure": {"caption": "Real input: the structured search of one task, a column a seed. Marks as in {numref}`fig-course-s`.", "name": "fig-laptop-course-s"}, "image": {"alt": "Score and share of heads and MLPs left against search steps, one column for each seed"}}
-courses.structured_course(course["structured"], task)
+show.courses.structured_course(course["structured"], task)
 
 # %% mystnb={"figure": {"caption": "Real input: survival of heads and MLPs under s-pruning.", "name": "fig-laptop-survival-s"}, "image": {"alt": "Maps of the share of seeds that keep each head and MLP, a panel for each task"}}
-heatmaps.survival_of_tasks(survival["structured"], "structured", missing["structured"])
+show.heatmaps.survival_of_tasks(survival["structured"], "structured", missing["structured"])
 
 # %%
-tables.size_table(table, "structured")
+show.tables.size_table(table, "structured")
 
 # %% [markdown]
 # {glue:text}`laptop_stability`
 
 # %% mystnb={"figure": {"caption": "Real input, s-pruning: the full model and good, random and bad subnetworks, pruned and retrained.", "name": "fig-laptop-bars-s"}, "image": {"alt": "Bars of majority, full model and subnetworks of s-pruning, a panel for each task"}}
-bars.subnetwork_bars(results, table, "structured")
+show.bars.subnetwork_bars(results, table, "structured")
 
 # %% [markdown]
 # {glue:text}`laptop_kept_s`
@@ -100,16 +96,16 @@ bars.subnetwork_bars(results, table, "structured")
 # {glue:text}`laptop_sizes_m` {glue:text}`laptop_gaps_m`
 
 # %% mystnb={"figure": {"caption": "Real input: the magnitude searches. Marks as in {numref}`fig-course-m`.", "name": "fig-laptop-course-m"}, "image": {"alt": "Dev score against the share of weights kept, a panel for each task"}}
-courses.magnitude_courses(course["magnitude"])
+show.courses.magnitude_courses(course["magnitude"])
 
 # %% mystnb={"figure": {"caption": "Real input: the share of weights of each head and MLP kept by m-pruning, mean over seeds.", "name": "fig-laptop-survival-m"}, "image": {"alt": "Maps of the share of weights kept in each head and MLP, a panel for each task"}}
-heatmaps.survival_of_tasks(survival["magnitude"], "magnitude", missing["magnitude"])
+show.heatmaps.survival_of_tasks(survival["magnitude"], "magnitude", missing["magnitude"])
 
 # %%
-tables.size_table(table, "magnitude")
+show.tables.size_table(table, "magnitude")
 
 # %% mystnb={"figure": {"caption": "Real input, m-pruning: the full model and good, random and bad subnetworks, pruned and retrained.", "name": "fig-laptop-bars-m"}, "image": {"alt": "Bars of majority, full model and subnetworks of m-pruning, a panel for each task"}}
-bars.subnetwork_bars(results, table, "magnitude")
+show.bars.subnetwork_bars(results, table, "magnitude")
 
 # %% [markdown]
 # {glue:text}`laptop_kept_m`
@@ -117,13 +113,13 @@ bars.subnetwork_bars(results, table, "magnitude")
 # ## All numbers
 
 # %%
-tables.results_table(results, "Real input: dev scores, mean ± sample deviation over seeds.", "laptop-results")
+show.tables.results_table(results, "Real input: dev scores, mean ± sample deviation over seeds.", "laptop-results")
 
 # %% tags=["hide-output"]
-tables.seed_table(results, "Real input: every seed's score.", "laptop-seeds")
+show.tables.seed_table(results, "Real input: every seed's score.", "laptop-seeds")
 
 # %% [markdown]
 # ## What this was run on
 
 # %%
-tables.provenance_table(study)
+show.tables.provenance_table(study)

@@ -43,32 +43,29 @@ overrides = None
 results_dir = "results"
 
 # %% tags=["remove-stderr"]
-from lottery_utils.show import frames, scores
-from lottery_utils.experiment.study import open_study
-from lottery_utils.show import sentences, tables
 from lottery_book import super_survivors
-from lottery_utils.show.compute import compute, on_demo
-from lottery_utils.show.glue import glue_numbers
-from lottery_utils.show.style import apply_style
+from lottery_utils import compute, open_study, show
 
-apply_style()
+show.apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)
-chosen = on_demo(study, tasks, ["cola", "sst2", "mrpc", "rte"])
+chosen = show.compute.on_demo(study, tasks, ["cola", "sst2", "mrpc", "rte"])
 compute(study, ["score", "retrain"], ["structured"], ["good", *super_survivors.SUPERS], chosen)
 
 # %% tags=["hide-input"]
-table = study.table(["finetune", "search", "control", "score", "retrain"], ["structured"], ["good", *super_survivors.SUPERS])
+table = study.table(
+    ["finetune", "search", "control", "score", "retrain"], ["structured"], ["good", *super_survivors.SUPERS]
+)
 table = table[table["task"].isin(chosen)]
-results = scores.results(table)
+results = show.scores.results(table)
 
 
 def better(first, second):
-    return sentences.comparison_sentence(results, "structured", first, second)
+    return show.sentences.comparison_sentence(results, "structured", first, second)
 
 
-glue_numbers(
+show.glue_numbers(
     {
-        "run_on_super": sentences.run_on(study),
+        "run_on_super": show.sentences.run_on(study),
         "super_left_out": super_survivors.left_out_sentence(study, chosen, results),
         "super_kept": super_survivors.super_kept_sentence(results),
         "super_published": super_survivors.published_sentence(),
@@ -100,10 +97,10 @@ super_survivors.super_bars(results, table)
 # ## All numbers
 
 # %%
-tables.results_table(results, "Dev scores, mean ± sample deviation over seeds.", "super-results")
+show.tables.results_table(results, "Dev scores, mean ± sample deviation over seeds.", "super-results")
 
 # %% tags=["hide-output"]
-tables.seed_table(results, "Every seed's score.", "super-seeds")
+show.tables.seed_table(results, "Every seed's score.", "super-seeds")
 
 # %% [markdown]
 # ## What to see
@@ -122,4 +119,4 @@ tables.seed_table(results, "Every seed's score.", "super-seeds")
 # ## What this was run on
 
 # %%
-tables.provenance_table(study)
+show.tables.provenance_table(study)

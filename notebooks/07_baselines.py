@@ -45,36 +45,30 @@ overrides = None
 results_dir = "results"
 
 # %% tags=["remove-stderr"]
-from lottery_utils.show import scores
-from lottery_book.bad_vs_baselines import frames
-from lottery_utils.experiment.study import open_study
-from lottery_utils.show import sentences, tables
-from lottery_book.bad_vs_baselines import figures as shown
-from lottery_utils.show.compute import compute, on_demo
-from lottery_utils.show.glue import glue_numbers
-from lottery_utils.show.style import apply_style
+from lottery_book import bad_vs_baselines
+from lottery_utils import compute, open_study, show
 
-apply_style()
+show.apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)
-compute(study, ["finetune", "retrain", "baseline"], None, ["bad", *frames.BASELINES])
-chosen = on_demo(study, tasks, ["cola", "mrpc", "rte"])
+compute(study, ["finetune", "retrain", "baseline"], None, ["bad", *bad_vs_baselines.frames.BASELINES])
+chosen = show.compute.on_demo(study, tasks, ["cola", "mrpc", "rte"])
 compute(study, ["retrain_longer"], None, ["bad"], chosen)
 
 # %% tags=["hide-input"]
-names = ["bad", *frames.BASELINES]
+names = ["bad", *bad_vs_baselines.frames.BASELINES]
 table = study.table(["finetune", "retrain", "retrain_longer", "baseline"], study.preset.methods, names)
-results = scores.results(table)
+results = show.scores.results(table)
 usual = results[results["treatment"] != "retrained longer"]
-frame, best = frames.against(usual)
-glue_numbers(
+frame, best = bad_vs_baselines.frames.against(usual)
+show.glue_numbers(
     {
-        "run_on_versus": sentences.run_on(study),
-        "longer_left_out": shown.left_out_sentence(study, chosen),
-        "bad_leads": shown.lead_sentence(frame),
-        "word_models": shown.word_model_sentence(frame),
-        "times_longer": shown.times(study.preset.longer),
-        "longer_s": shown.longer_sentence(results, "structured"),
-        "longer_m": shown.longer_sentence(results, "magnitude"),
+        "run_on_versus": show.sentences.run_on(study),
+        "longer_left_out": bad_vs_baselines.figures.left_out_sentence(study, chosen),
+        "bad_leads": bad_vs_baselines.figures.lead_sentence(frame),
+        "word_models": bad_vs_baselines.figures.word_model_sentence(frame),
+        "times_longer": bad_vs_baselines.figures.times(study.preset.longer),
+        "longer_s": bad_vs_baselines.figures.longer_sentence(results, "structured"),
+        "longer_m": bad_vs_baselines.figures.longer_sentence(results, "magnitude"),
     }
 )
 
@@ -82,20 +76,20 @@ glue_numbers(
 # ## Against baselines
 
 # %% mystnb={"figure": {"caption": "The better of the two methods' bad subnetworks, retrained, beside baselines that had no pre-training, and the full model. Bars are means over seeds, dots are seeds, the dashed line is the majority score. (The paper's table 2.)", "name": "fig-versus"}, "image": {"alt": "Bars of majority, bag of words, CBoW, BiLSTM, random initialisation, the bad subnetwork and the full model, a panel for each task"}}
-shown.versus_bars(frame, best)
+bad_vs_baselines.figures.versus_bars(frame, best)
 
 # %%
-tables.results_table(frame, "Dev scores, mean ± sample deviation over seeds.", "versus-results")
+show.tables.results_table(frame, "Dev scores, mean ± sample deviation over seeds.", "versus-results")
 
 # %%
-shown.lead_table(frame)
+bad_vs_baselines.figures.lead_table(frame)
 
 # %% [markdown]
 # **What to see.** {glue:text}`bad_leads` {glue:text}`word_models` Which of the two methods is better was chosen on the same dev scores that
 # are shown, here as in the paper, which favours the bad subnetwork a little.
 
 # %%
-shown.published_table()
+bad_vs_baselines.figures.published_table()
 
 # %% [markdown]
 # The authors released no scores of the other baselines.
@@ -106,7 +100,7 @@ shown.published_table()
 # time.
 
 # %% mystnb={"figure": {"caption": "Bad subnetworks retrained as usual (hollow) and for longer (filled), s- and m-pruning, one line a seed; full model (solid) and majority (dashed) for comparison. (The paper's appendix.)", "name": "fig-longer"}, "image": {"alt": "Lines from the usual to the longer-trained score of bad subnetworks, by method, a panel for each task"}}
-shown.longer_lines(results)
+bad_vs_baselines.figures.longer_lines(results)
 
 # %% [markdown]
 # **What to see.** The paper's claim is that longer training does not help. {glue:text}`longer_s` {glue:text}`longer_m`
@@ -114,10 +108,10 @@ shown.longer_lines(results)
 # ## All seeds
 
 # %% tags=["hide-output"]
-tables.seed_table(results, "Every seed's score.", "versus-seeds")
+show.tables.seed_table(results, "Every seed's score.", "versus-seeds")
 
 # %% [markdown]
 # ## What this was run on
 
 # %%
-tables.provenance_table(study)
+show.tables.provenance_table(study)

@@ -36,35 +36,33 @@ overrides = None
 results_dir = "results"
 
 # %% tags=["remove-stderr"]
-from lottery_book.agreement import coefficients, overlap
-from lottery_utils.show import frames
-from lottery_utils.experiment.study import open_study
-from lottery_book.agreement import overlap_figures, stability
-from lottery_utils.show import sentences, tables
-from lottery_utils.show.compute import compute
-from lottery_utils.show.glue import glue_numbers
-from lottery_utils.show.style import apply_style
+from lottery_book import agreement
+from lottery_utils import compute, open_study, show
 
-apply_style()
+show.apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)
 compute(study, stages=["search"], methods=["structured"])
 
 # %% tags=["hide-input"]
-survival = frames.component_survival(study, "structured")
-shared = overlap.task_overlap(survival)
-counts = overlap.super_counts(survival)
-shared_super = overlap.task_overlap(overlap.super_survivors(survival))
-statistics = coefficients.agreement(survival)
-glue_numbers(
+survival = show.frames.component_survival(study, "structured")
+shared = agreement.overlap.task_overlap(survival)
+counts = agreement.overlap.super_counts(survival)
+shared_super = agreement.overlap.task_overlap(agreement.overlap.super_survivors(survival))
+statistics = agreement.coefficients.agreement(survival)
+show.glue_numbers(
     {
-        "run_on_agreement": sentences.run_on(study),
-        "gaps_agreement": sentences.gap_sentence(study, "structured"),
-        "overlap_heads": stability.overlap_sentence(shared, overlap.overlap_test(survival, "head"), "head"),
-        "overlap_mlps": stability.overlap_sentence(shared, overlap.overlap_test(survival, "mlp"), "mlp"),
-        "supers": stability.super_sentence(counts),
-        "seeds_heads": stability.seeds_sentence(statistics, "head"),
-        "seeds_mlps": stability.seeds_sentence(statistics, "mlp"),
-        "cochran": stability.cochran_sentence(statistics),
+        "run_on_agreement": show.sentences.run_on(study),
+        "gaps_agreement": show.sentences.gap_sentence(study, "structured"),
+        "overlap_heads": agreement.stability.overlap_sentence(
+            shared, agreement.overlap.overlap_test(survival, "head"), "head"
+        ),
+        "overlap_mlps": agreement.stability.overlap_sentence(
+            shared, agreement.overlap.overlap_test(survival, "mlp"), "mlp"
+        ),
+        "supers": agreement.stability.super_sentence(counts),
+        "seeds_heads": agreement.stability.seeds_sentence(statistics, "head"),
+        "seeds_mlps": agreement.stability.seeds_sentence(statistics, "mlp"),
+        "cochran": agreement.stability.cochran_sentence(statistics),
     }
 )
 
@@ -75,13 +73,13 @@ glue_numbers(
 # of $N$ components share $n_a n_b / N$. {glue:text}`gaps_agreement`
 
 # %% mystnb={"figure": {"caption": "Heads that survive in both of two tasks: mean \u00b1 sample standard deviation over seeds above the diagonal, what chance would give below it, and on it how many a task keeps. Blue: more than by chance, red: fewer. (The paper's figure of overlaps, heads.)", "name": "fig-overlap-heads"}, "image": {"alt": "Matrix of the number of surviving heads that two tasks share, with the chance level"}}
-overlap_figures.overlap_matrix(shared, "head")
+agreement.overlap_figures.overlap_matrix(shared, "head")
 
 # %% mystnb={"figure": {"caption": "MLPs that survive in both of two tasks, in the same way. (The paper's figure of overlaps, MLPs.)", "name": "fig-overlap-mlps"}, "image": {"alt": "Matrix of the number of surviving MLPs that two tasks share, with the chance level"}}
-overlap_figures.overlap_matrix(shared, "mlp")
+agreement.overlap_figures.overlap_matrix(shared, "mlp")
 
 # %% tags=["hide-output"]
-stability.overlap_table(shared)
+agreement.stability.overlap_table(shared)
 
 # %% [markdown]
 # **What to see.** {glue:text}`overlap_heads` {glue:text}`overlap_mlps` The test permutes a task's components over the whole model,
@@ -93,13 +91,13 @@ stability.overlap_table(shared)
 # Components that survive in every seed of a task are its {term}`super-survivors`. {glue:text}`supers`
 
 # %%
-stability.super_table(counts)
+agreement.stability.super_table(counts)
 
 # %% mystnb={"figure": {"caption": "Super-surviving heads that two tasks share, above the diagonal; what chance would give, below it; on it how many a task has. (The paper's appendix, super-survivor overlaps.)", "name": "fig-overlap-super-heads"}, "image": {"alt": "Matrix of the number of super-surviving heads that two tasks share, with the chance level"}}
-overlap_figures.overlap_matrix(shared_super, "head", "super-surviving")
+agreement.overlap_figures.overlap_matrix(shared_super, "head", "super-surviving")
 
 # %% mystnb={"figure": {"caption": "Super-surviving MLPs that two tasks share, in the same way. (The paper's appendix, super-survivor overlaps.)", "name": "fig-overlap-super-mlps"}, "image": {"alt": "Matrix of the number of super-surviving MLPs that two tasks share, with the chance level"}}
-overlap_figures.overlap_matrix(shared_super, "mlp", "super-surviving")
+agreement.overlap_figures.overlap_matrix(shared_super, "mlp", "super-surviving")
 
 # %% [markdown]
 # ## Do seeds agree?
@@ -108,10 +106,10 @@ overlap_figures.overlap_matrix(shared_super, "mlp", "super-surviving")
 # masks, 0 for masks without a common part.
 
 # %% mystnb={"figure": {"caption": "How alike the masks of two seeds are: the Jaccard index of each pair of seeds, their mean, and what random masks of the same sizes would have. Above each task the p of the permutation test, uncorrected; a dash where there is nothing to test.", "name": "fig-seed-jaccard"}, "image": {"alt": "Jaccard index of pairs of seeds, heads above and MLPs below, a place for each task, with mean, chance level and p"}}
-overlap_figures.seed_jaccards(survival, statistics)
+agreement.overlap_figures.seed_jaccards(survival, statistics)
 
 # %%
-stability.agreement_table(statistics)
+agreement.stability.agreement_table(statistics)
 
 # %% [markdown]
 # **What to see.** That good subnetworks are unstable can mean two things. Seeds do not find the *same* components: then the index is
@@ -123,7 +121,7 @@ stability.agreement_table(statistics)
 # Four made-up cases, five masks of 144 heads each, say it best:
 
 # %%
-stability.examples_table()
+agreement.stability.examples_table()
 
 # %% [markdown]
 # - **Cochran's Q** takes components as blocks and seeds as treatments. Its null hypothesis is that each seed keeps a component with
@@ -147,4 +145,4 @@ stability.examples_table()
 # ## What this was run on
 
 # %%
-tables.provenance_table(study)
+show.tables.provenance_table(study)

@@ -39,37 +39,32 @@ overrides = None
 results_dir = "results"
 
 # %% tags=["remove-stderr"]
-from lottery_book.attention_patterns import survival
-from lottery_book import published
-from lottery_book.attention_patterns import frames as read
-from lottery_utils.experiment.study import open_study
-from lottery_book.attention_patterns import text, figures
-from lottery_utils.show import sentences, tables
-from lottery_utils.show.compute import compute
-from lottery_utils.show.glue import glue_numbers
-from lottery_utils.show.style import apply_style
+from lottery_book import attention_patterns, published
+from lottery_utils import compute, open_study, show
 
-apply_style()
+show.apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)
 compute(study, stages=["attention"], methods=["structured"])
 
 # %% tags=["hide-input"]
-found = read.readings(study)
-confusions = read.confusions(found)
-shares = read.pattern_shares(read.pattern_counts(found))
+found = attention_patterns.frames.readings(study)
+confusions = attention_patterns.frames.confusions(found)
+shares = attention_patterns.frames.pattern_shares(attention_patterns.frames.pattern_counts(found))
 theirs, numbers = published.attention_shares(), published.text_numbers()
-correlations = text.all_correlations(survival.head_shares(study, found))
-r_theirs = text.published_correlations(numbers)
-glue_numbers(
+correlations = attention_patterns.text.all_correlations(attention_patterns.survival.head_shares(study, found))
+r_theirs = attention_patterns.text.published_correlations(numbers)
+show.glue_numbers(
     {
-        "run_on_attention": sentences.run_on(study),
-        "pattern_examples": text.examples_sentence(study, found),
-        "pattern_f1": text.f1_sentence(confusions, numbers),
-        "pattern_blocks": text.false_block_sentence(shares),
-        "pattern_shares": text.share_sentence(shares),
-        "pattern_r_raw": text.correlation_sentence(correlations["raw: good, by head"]),
-        "pattern_r_normed": text.correlation_sentence(correlations["normed: good, by head"]),
-        "pattern_r_within": text.correlation_sentence(correlations["normed: good, by head of a layer"]),
+        "run_on_attention": show.sentences.run_on(study),
+        "pattern_examples": attention_patterns.text.examples_sentence(study, found),
+        "pattern_f1": attention_patterns.text.f1_sentence(confusions, numbers),
+        "pattern_blocks": attention_patterns.text.false_block_sentence(shares),
+        "pattern_shares": attention_patterns.text.share_sentence(shares),
+        "pattern_r_raw": attention_patterns.text.correlation_sentence(correlations["raw: good, by head"]),
+        "pattern_r_normed": attention_patterns.text.correlation_sentence(correlations["normed: good, by head"]),
+        "pattern_r_within": attention_patterns.text.correlation_sentence(
+            correlations["normed: good, by head of a layer"]
+        ),
     }
 )
 
@@ -81,7 +76,7 @@ glue_numbers(
 # {glue:text}`pattern_examples`
 
 # %% mystnb={"figure": {"caption": "The five types: above, maps drawn by rule, from which the classifiers learn; below, maps of fine-tuned models that were so named, drawn at random, not the clearest. A row of a map is the token that looks, a column the one looked at; darker is more. (The paper's attention figure, a.)", "name": "fig-pattern-types"}, "image": {"alt": "Small square maps in five columns, one for each type of attention, drawn by rule and from models"}}
-figures.types(found)
+attention_patterns.figures.types(found)
 
 # %% [markdown]
 # ## How far the classifier can be trusted
@@ -90,7 +85,7 @@ figures.types(found)
 # {glue:text}`pattern_blocks`
 
 # %% mystnb={"figure": {"caption": "Held-out maps drawn by rule, of other sizes than those trained on: like them, and with more noise than any of them. Each row sums to one. What is lost in noise is mostly called heterogeneous.", "name": "fig-pattern-confusion"}, "image": {"alt": "Four confusion matrices of five types, raw and weight-normed, easy and hard"}}
-figures.confusion(confusions)
+attention_patterns.figures.confusion(confusions)
 
 # %% [markdown]
 # ## Which types there are
@@ -99,16 +94,16 @@ figures.confusion(confusions)
 # what was left: a broken model, near chance. Here those heads are also read off inside the whole model, where nothing is broken.
 
 # %% mystnb={"figure": {"caption": "Shares of the types, mean over tasks: measured here (filled) and published (hollow, hatched: BERT-base on GLUE, eight tasks, from the authors' notebook). Different models, texts, labels and weight slices: compare the differences between conditions, not the bars. (The paper's attention figure, b and c.)", "name": "fig-pattern-shares"}, "image": {"alt": "Stacked bars of the five types by condition, ours filled and the published ones hatched"}}
-figures.shares(shares, theirs)
+attention_patterns.figures.shares(shares, theirs)
 
 # %% mystnb={"figure": {"caption": "Shares of the types in each task, fine-tuned weights, mean over seeds.", "name": "fig-pattern-tasks"}, "image": {"alt": "Stacked bars of the five types for each task, in six panels by heads and kind of attention"}}
-figures.shares_by_task(shares)
+attention_patterns.figures.shares_by_task(shares)
 
 # %% mystnb={"figure": {"caption": "The published shares of each task, fine-tuned weights, super-survivors of the cut model. (The paper's attention figure, b and c.)", "name": "fig-pattern-published"}, "image": {"alt": "Hatched stacked bars of the five published types for each of eight tasks, in four panels"}}
-figures.published_by_task(theirs)
+attention_patterns.figures.published_by_task(theirs)
 
 # %% mystnb={"figure": {"caption": "Shares of the types in each task before fine-tuning: the pre-trained weights, same examples. (The paper's appendix.)", "name": "fig-pattern-pretrained"}, "image": {"alt": "Stacked bars of the five types for each task with pre-trained weights, in six panels"}}
-figures.shares_by_task(shares, "pre-trained")
+attention_patterns.figures.shares_by_task(shares, "pre-trained")
 
 # %% [markdown]
 # ## Do heterogeneous heads survive?
@@ -126,10 +121,10 @@ figures.shares_by_task(shares, "pre-trained")
 #   {glue:text}`pattern_r_within`
 
 # %% mystnb={"figure": {"caption": "Correlation of heterogeneous attention with survival. Published values are those of the paper's text, counted by map for super-survivors; one of their notebooks gives a tenth of it for normed attention.", "name": "fig-pattern-survival"}, "image": {"alt": "Correlation coefficients with intervals, a row for each kind of attention, survival and unit"}}
-figures.correlations(correlations, r_theirs)
+attention_patterns.figures.correlations(correlations, r_theirs)
 
 # %%
-text.correlation_table(correlations, r_theirs)
+attention_patterns.text.correlation_table(correlations, r_theirs)
 
 # %% [markdown]
 # **What to see, and what not.** The classifier knows rules, not people's judgement: "heterogeneous" here means that no rule's
@@ -143,4 +138,4 @@ text.correlation_table(correlations, r_theirs)
 # ## What this was run on
 
 # %%
-tables.provenance_table(study)
+show.tables.provenance_table(study)

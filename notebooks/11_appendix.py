@@ -32,28 +32,23 @@ overrides = None
 results_dir = "results"
 
 # %% tags=["remove-stderr"]
-from lottery_utils.show import frames, scores
-from lottery_utils.experiment.study import open_study
 from lottery_book import downloads, footprint
-from lottery_utils.show import heatmaps, sentences, tables
-from lottery_utils.show.compute import compute
-from lottery_utils.show.glue import glue_numbers
-from lottery_utils.show.style import apply_style
+from lottery_utils import compute, open_study, show
 
-apply_style()
+show.apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)
 compute(study, stages=["finetune", "baseline", "search", "score", "retrain"])
 
 # %% tags=["hide-input"]
 records = study.records()
-results = scores.results(study.table())
-survival = {method: frames.component_survival(study, method) for method in ("structured", "magnitude")}
-missing = {method: frames.gaps(study, method).titles for method in survival}
-glue_numbers(
+results = show.scores.results(study.table())
+survival = {method: show.frames.component_survival(study, method) for method in ("structured", "magnitude")}
+missing = {method: show.frames.gaps(study, method).titles for method in survival}
+show.glue_numbers(
     {
-        "run_on_appendix": sentences.run_on(study),
-        "appendix_gaps_s": sentences.gap_sentence(study, "structured"),
-        "appendix_gaps_m": sentences.gap_sentence(study, "magnitude"),
+        "run_on_appendix": show.sentences.run_on(study),
+        "appendix_gaps_s": show.sentences.gap_sentence(study, "structured"),
+        "appendix_gaps_m": show.sentences.gap_sentence(study, "magnitude"),
         "appendix_footprint": footprint.footprint_sentence(records),
     }
 )
@@ -65,7 +60,7 @@ glue_numbers(
 # [](02_structured.ipynb) has the same maps side by side. {glue:text}`appendix_gaps_s`
 
 # %% mystnb={"figure": {"caption": "Survival under s-pruning, task by task: the share of seeds that keep a head or MLP, mean and sample standard deviation. (The paper's appendix.)", "name": "fig-appendix-s"}, "image": {"alt": "Maps of heads and MLPs with the share of seeds that keep each, one below the other, a map for each task"}}
-heatmaps.survival_in_numbers(survival["structured"], "structured", missing["structured"])
+show.heatmaps.survival_in_numbers(survival["structured"], "structured", missing["structured"])
 
 # %% [markdown]
 # ## M-pruning, task by task
@@ -74,7 +69,7 @@ heatmaps.survival_in_numbers(survival["structured"], "structured", missing["stru
 # maps side by side. {glue:text}`appendix_gaps_m`
 
 # %% mystnb={"figure": {"caption": "Survival under m-pruning, task by task: the share of a head's or MLP's weights that is kept, mean and sample standard deviation over seeds. (The paper's appendix.)", "name": "fig-appendix-m"}, "image": {"alt": "Maps of heads and MLPs with the share of weights kept in each, one below the other, a map for each task"}}
-heatmaps.survival_in_numbers(survival["magnitude"], "magnitude", missing["magnitude"])
+show.heatmaps.survival_in_numbers(survival["magnitude"], "magnitude", missing["magnitude"])
 
 # %% [markdown]
 # (appendix-results)=
@@ -83,13 +78,17 @@ heatmaps.survival_in_numbers(survival["magnitude"], "magnitude", missing["magnit
 # Everything stored for this preset: also the conditions that only one chapter asks for. The paper's table has twenty conditions.
 
 # %%
-tables.results_table(results, "Dev scores of every condition, mean ± sample deviation over seeds. The last column is the mean share of the full model's score.", "appendix-results-table")
+show.tables.results_table(
+    results,
+    "Dev scores of every condition, mean ± sample deviation over seeds. The last column is the mean share of the full model's score.",
+    "appendix-results-table",
+)
 
 # %% [markdown]
 # The values behind it, seed by seed; and all of them as a file, which is part of this page.
 
 # %% tags=["hide-output"]
-tables.seed_table(results, "Every seed's score.", "appendix-seeds")
+show.tables.seed_table(results, "Every seed's score.", "appendix-seeds")
 
 # %%
 downloads.csv_link(results, "scores.csv")
@@ -112,4 +111,4 @@ footprint.footprint_table(records, "The footprint of the results above, by stage
 # ## What this was run on
 
 # %%
-tables.provenance_table(study)
+show.tables.provenance_table(study)

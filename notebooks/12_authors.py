@@ -41,58 +41,53 @@ results_dir = "results"
 release_dir = None  # a clone of the authors' repository: recompute its tables instead of reading the package's
 
 # %% tags=["remove-stderr"]
-from lottery_utils.show import frames
-from lottery_book.agreement import overlap
-from lottery_book import published
-from lottery_book.authors import findings as found
-from lottery_book.authors.restate import restated
-from lottery_utils.experiment.study import open_study
-from lottery_book.authors import figures, text, findings_figures
-from lottery_utils.show import sentences
-from lottery_utils.show.compute import compute
-from lottery_utils.show.glue import glue_numbers
-from lottery_utils.show.style import apply_style
+from lottery_book import agreement, authors, published
+from lottery_utils import compute, open_study, show
 
-apply_style()
-exact, released = text.two_protocols(open_study(preset, tasks, seeds, overrides, results_dir))
+show.apply_style()
+exact, released = authors.text.two_protocols(open_study(preset, tasks, seeds, overrides, results_dir))
 for study in (exact, released):
     compute(study, stages=["search"], methods=["structured"])
 
 # %% tags=["hide-input"]
-raw = restated(release_dir) if release_dir else None
+raw = authors.restate.restated(release_dir) if release_dir else None
 results, sizes = published.results(raw), published.subnetwork_sizes(raw)
 across, shared = published.survival_across_tasks(raw), published.task_overlap(raw)
-agreement, masks = published.seed_agreement(raw), published.masks_of_seeds(raw)
+of_seeds, masks = published.seed_agreement(raw), published.masks_of_seeds(raw)
 levels, log = published.magnitude_levels(raw), published.footprint(raw)
-bars, steps, slices = found.plotted_bars(results), found.step_errors(levels), found.slice_errors()
-kept, printed = found.kept_shares(results), found.sizes_printed(sizes)
-sameness, different = found.sizes_and_sameness(agreement, masks), found.different_masks(masks)
-importances = [frames.component_importance(study) for study in (exact, released)]
-survivals = [frames.component_survival(study, "structured") for study in (exact, released)]
+bars, steps, slices = (
+    authors.findings.plotted_bars(results),
+    authors.findings.step_errors(levels),
+    authors.findings.slice_errors(),
+)
+kept, printed = authors.findings.kept_shares(results), authors.findings.sizes_printed(sizes)
+sameness, different = authors.findings.sizes_and_sameness(of_seeds, masks), authors.findings.different_masks(masks)
+importances = [show.frames.component_importance(study) for study in (exact, released)]
+survivals = [show.frames.component_survival(study, "structured") for study in (exact, released)]
 left = {
     "structured": sizes[sizes["family"] == "heads_mlps"].rename(columns={"share_prunable_mean": "share"}),
     "super": sizes[sizes["family"] == "heads_mlps_super"].rename(columns={"share_prunable_mean": "share"}),
     "magnitude": levels,
 }
-titles = {name: text.size_titles(rows) for name, rows in left.items()}
-glue_numbers(
+titles = {name: authors.text.size_titles(rows) for name, rows in left.items()}
+show.glue_numbers(
     {
-        "authors_across": text.across_sentence(across),
-        "authors_overlap": text.overlap_sentence(shared),
-        "authors_heads": text.jaccard_sentence(agreement, "head"),
-        "authors_mlps": text.jaccard_sentence(agreement, "mlp"),
-        "authors_bars": text.plotted_sentence(bars),
-        "authors_steps": text.step_sentence(steps, levels),
-        "authors_importance": text.importance_sentence(
-            found.compare_importances(*importances), overlap.jaccard_between(*survivals)
+        "authors_across": authors.text.across_sentence(across),
+        "authors_overlap": authors.text.overlap_sentence(shared),
+        "authors_heads": authors.text.jaccard_sentence(of_seeds, "head"),
+        "authors_mlps": authors.text.jaccard_sentence(of_seeds, "mlp"),
+        "authors_bars": authors.text.plotted_sentence(bars),
+        "authors_steps": authors.text.step_sentence(steps, levels),
+        "authors_importance": authors.text.importance_sentence(
+            authors.findings.compare_importances(*importances), agreement.overlap.jaccard_between(*survivals)
         ),
-        "run_on_authors": sentences.run_on(released),
-        "authors_slices": text.slice_sentence(slices),
-        "authors_selection": text.selection_sentence(kept),
-        "authors_sizes": text.size_sentence(printed),
-        "authors_cochran": text.cochran_sentence(sameness),
-        "authors_super": text.super_sentence(different),
-        "authors_footprint": text.footprint_sentence(log),
+        "run_on_authors": show.sentences.run_on(released),
+        "authors_slices": authors.text.slice_sentence(slices),
+        "authors_selection": authors.text.selection_sentence(kept),
+        "authors_sizes": authors.text.size_sentence(printed),
+        "authors_cochran": authors.text.cochran_sentence(sameness),
+        "authors_super": authors.text.super_sentence(different),
+        "authors_footprint": authors.text.footprint_sentence(log),
     }
 )
 
@@ -104,10 +99,10 @@ glue_numbers(
 # {glue:text}`authors_across`
 
 # %% mystnb={"figure": {"caption": "The authors' masks: in how many of nine GLUE tasks each head and MLP survives, mean \u00b1 sample deviation over five seeds. (The paper's figure 2.)", "name": "fig-authors-across"}, "image": {"alt": "Map of twelve by twelve heads and twelve MLPs with the number of tasks in which each survives"}}
-figures.across_tasks(across)
+authors.figures.across_tasks(across)
 
 # %% mystnb={"figure": {"caption": "The same for heads pruned alone, MLPs pruned alone, both together, and both with importance and scores on a part of the training data, which is in the release but not in the paper. Light grey: not pruned in this mode. (The paper's appendix on pruning modes.)", "name": "fig-authors-modes"}, "image": {"alt": "Four maps of the number of tasks in which heads and MLPs survive, one for each pruning mode"}}
-figures.pruning_modes(across)
+authors.figures.pruning_modes(across)
 
 # %% [markdown]
 # ### Scores
@@ -116,13 +111,13 @@ figures.pruning_modes(across)
 # what the paper's titles say; see [below](authors-sizes).
 
 # %% mystnb={"figure": {"caption": "The authors' results for s-pruning: dev scores, means over five seeds; lines are sample deviations, the dashed line is the majority score. In the titles, the share of prunable weights left. (The paper's figure 3, s-pruning.)", "name": "fig-authors-bars-s"}, "image": {"alt": "Hollow bars of majority, full model and good, random and bad subnetworks of s-pruning, a panel for each task"}}
-figures.result_bars(results, "structured", ("good", "random", "bad"), titles["structured"])
+authors.figures.result_bars(results, "structured", ("good", "random", "bad"), titles["structured"])
 
 # %% mystnb={"figure": {"caption": "The authors' results for m-pruning, in the same way. (The paper's figure 3, m-pruning.)", "name": "fig-authors-bars-m"}, "image": {"alt": "Hollow bars of majority, full model and good, random and bad subnetworks of m-pruning, a panel for each task"}}
-figures.result_bars(results, "magnitude", ("good", "random", "bad"), titles["magnitude"])
+authors.figures.result_bars(results, "magnitude", ("good", "random", "bad"), titles["magnitude"])
 
 # %% mystnb={"figure": {"caption": "The authors' super-survivors, components that survive in all five seeds, with their random and bad counterparts. (The paper's figure of super-survivors.)", "name": "fig-authors-bars-super"}, "image": {"alt": "Hollow bars of majority, full model and the three super subnetworks, a panel for each task"}}
-figures.result_bars(results, "structured", ("super", "super_random", "super_bad"), titles["super"])
+authors.figures.result_bars(results, "structured", ("super", "super_random", "super_bad"), titles["super"])
 
 # %% [markdown]
 # ### Overlap between tasks
@@ -131,10 +126,10 @@ figures.result_bars(results, "structured", ("super", "super_random", "super_bad"
 # has the chance level too. {glue:text}`authors_overlap`
 
 # %% mystnb={"figure": {"caption": "The authors' masks: heads that survive in both of two tasks, mean \u00b1 sample deviation over seeds, above the diagonal; by chance below it; on it how many a task keeps. The shade is the difference from chance. (The paper's figure of overlaps, heads.)", "name": "fig-authors-overlap-heads"}, "image": {"alt": "Matrix of the number of heads that two tasks share, with the chance level"}}
-figures.overlap_matrix(shared, "heads_mlps", "head")
+authors.figures.overlap_matrix(shared, "heads_mlps", "head")
 
 # %% mystnb={"figure": {"caption": "The same for MLPs. (The paper's figure of overlaps, MLPs.)", "name": "fig-authors-overlap-mlps"}, "image": {"alt": "Matrix of the number of MLPs that two tasks share, with the chance level"}}
-figures.overlap_matrix(shared, "heads_mlps", "mlp")
+authors.figures.overlap_matrix(shared, "heads_mlps", "mlp")
 
 # %% [markdown]
 # ### Agreement between seeds
@@ -148,10 +143,10 @@ figures.overlap_matrix(shared, "heads_mlps", "mlp")
 # chance.
 
 # %% mystnb={"figure": {"caption": "The authors' masks: mean Jaccard index of two seeds (diamonds), by chance (dashes), and the p of the permutation test. WNLI is a gap: nearly everything was pruned.", "name": "fig-authors-jaccard"}, "image": {"alt": "Mean Jaccard index between seeds beside its chance level for each task, heads above and MLPs below"}}
-figures.seed_jaccards(agreement)
+authors.figures.seed_jaccards(of_seeds)
 
 # %% tags=["hide-output"]
-text.statistics_table(agreement)
+authors.text.statistics_table(of_seeds)
 
 # %% [markdown]
 # ## On a second look
@@ -168,7 +163,7 @@ text.statistics_table(agreement)
 # title does not hang on it: bad subnetworks, retrained, still recover much of the score.
 
 # %% mystnb={"figure": {"caption": "Random subnetworks of s-pruning, retrained: as plotted (crosses, equal to the good ones') and as released (circles). Numbers are the difference in points.", "name": "fig-authors-plotted"}, "image": {"alt": "For each task the score as plotted and the released score of retrained random subnetworks"}}
-findings_figures.bars_as_plotted(bars)
+authors.findings_figures.bars_as_plotted(bars)
 
 # %% [markdown]
 # ### Magnitude pruning took steps of five per cent, not ten
@@ -184,7 +179,7 @@ findings_figures.bars_as_plotted(bars)
 # those sizes were not published.
 
 # %% mystnb={"figure": {"caption": "For each step size, how near the stored mean share of each task comes to a mean over five seeds of whole numbers of steps. Grey: as near as stored digits allow.", "name": "fig-authors-steps"}, "image": {"alt": "Distance between stored shares and the nearest possible ones against step size, with one clear minimum at five per cent"}}
-findings_figures.step_fit(steps)
+authors.findings_figures.step_fit(steps)
 
 # %% [markdown]
 # ### Importance adds up gradients that were never set to zero
@@ -202,7 +197,7 @@ findings_figures.step_fit(steps)
 # printed formula, and part of what differs between seeds may come from this.
 
 # %% mystnb={"figure": {"caption": "Heads of one task's full model, ranked by importance: formula as printed (across) and as the released code computes it (up). Shaded: what the first step removes. This run, not the authors'.", "name": "fig-authors-importance"}, "image": {"alt": "Rank of each head under the two protocols, one panel for each seed"}}
-findings_figures.importance_scatter(*importances, exact.preset.tasks[0])
+authors.findings_figures.importance_scatter(*importances, exact.preset.tasks[0])
 
 # %% [markdown]
 # ### Weight-normed attention slices the output projection the wrong way
@@ -217,7 +212,7 @@ findings_figures.importance_scatter(*importances, exact.preset.tasks[0])
 # **Changes.** The weight-normed attention maps, and the shares of patterns and the correlation drawn from them. Raw maps are not touched.
 
 # %% mystnb={"figure": {"caption": "The output projections of the embedded micro-BERT, cut into heads in two ways. Left: distance between the sum of the parts and the layer's output, as a share of its length. Right: correlation of the parts' norms with the correct ones.", "name": "fig-authors-slices"}, "image": {"alt": "Error of column and row slices in each layer, and the correlation of their norms"}}
-findings_figures.slice_bars(slices)
+authors.findings_figures.slice_bars(slices)
 
 # %% [markdown]
 # ### Masks are chosen and scored on one dev set
@@ -232,7 +227,7 @@ findings_figures.slice_bars(slices)
 # are not public; a part of the training data would do for the choice, and the release has masks found that way (`heads_mlps_on_train`).
 
 # %% mystnb={"figure": {"caption": "Scores as shares of the full model's, one dot a task. Good, pruned lies on the threshold by construction. WNLI, where the full model is below the majority score, is left out.", "name": "fig-authors-kept"}, "image": {"alt": "Share of the full model's score kept by good, random and bad subnetworks, pruned and retrained, for both methods"}}
-findings_figures.kept_dots(kept)
+authors.findings_figures.kept_dots(kept)
 
 # %% [markdown]
 # (authors-sizes)=
@@ -246,7 +241,7 @@ findings_figures.kept_dots(kept)
 # **Changes.** Read as shares of what could be pruned, the titles are too small: more of the model is left than they say.
 
 # %% mystnb={"figure": {"caption": "How much the authors' good subnetworks of s-pruning keep, counted in three ways; means over five seeds.", "name": "fig-authors-sizes"}, "image": {"alt": "Three shares for each task: of all weights, of prunable weights, and as printed"}}
-findings_figures.size_dots(printed)
+authors.findings_figures.size_dots(printed)
 
 # %% [markdown]
 # ### Cochran's Q is not a test of agreement
@@ -260,7 +255,7 @@ findings_figures.size_dots(printed)
 # sizes; masks no more alike than chance pass, and masks well above chance fail. Kappa, alpha and Jaccard answer the question that was asked.
 
 # %% mystnb={"figure": {"caption": "The authors' masks: share of pairs of seeds that Cochran's Q does not reject, against how much the sizes of the masks differ (left) and how much more alike they are than chance (right). One mark a task, without WNLI.", "name": "fig-authors-cochran"}, "image": {"alt": "Two scatter plots of the share of pairs not rejected, against spread of sizes and against Jaccard index above chance"}}
-findings_figures.cochran_scatter(sameness)
+authors.findings_figures.cochran_scatter(sameness)
 
 # %% [markdown]
 # ### The bad counterpart of the super-survivors is one mask
@@ -273,7 +268,7 @@ findings_figures.cochran_scatter(sameness)
 # **Changes.** The error bars of *super bad* show training noise only. That one draw was lucky or unlucky cannot be seen.
 
 # %%
-text.different_table(different)
+authors.text.different_table(different)
 
 # %% [markdown]
 # ## What it cost
@@ -284,4 +279,4 @@ text.different_table(different)
 # ## Where the numbers come from
 
 # %% tags=["hide-output"]
-text.sources_table(published.SOURCE)
+authors.text.sources_table(published.SOURCE)

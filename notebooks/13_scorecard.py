@@ -37,19 +37,10 @@ overrides = None
 results_dir = "results"
 
 # %% tags=["remove-stderr"]
-from lottery_book.scorecard.claims import KEEPS
-from lottery_book.scorecard.evidence import evidence_of, published_masks, published_scores
-from lottery_book.scorecard.judge import judge
-from lottery_utils.experiment.study import open_study
-from lottery_book.scorecard import figures
-from lottery_utils.show import sentences, tables
-from lottery_utils.show.compute import compute
-from lottery_utils.show.glue import as_percent, glue_numbers
-from lottery_utils.show.stored import stored_study
-from lottery_utils.show.style import apply_style
-from lottery_utils.show.stats import LEVEL
+from lottery_book import scorecard
+from lottery_utils import compute, open_study, stored_study, show
 
-apply_style()
+show.apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)
 compute(study, stages=["finetune", "score", "retrain"])
 laptop = stored_study("laptop", "records/laptop", {"precision": "bf16"})
@@ -57,23 +48,23 @@ laptop = stored_study("laptop", "records/laptop", {"precision": "bf16"})
 # %% tags=["hide-input"]
 AUTHORS = "the authors' numbers"
 columns = {
-    AUTHORS: judge(published_scores(), published_masks()),
-    preset: judge(evidence_of(study, preset)),
-    "laptop": judge(evidence_of(laptop, "laptop")),
+    AUTHORS: scorecard.judge.judge(scorecard.evidence.published_scores(), scorecard.evidence.published_masks()),
+    preset: scorecard.judge.judge(scorecard.evidence.evidence_of(study, preset)),
+    "laptop": scorecard.judge.judge(scorecard.evidence.evidence_of(laptop, "laptop")),
 }
-glue_numbers(
+show.glue_numbers(
     {
-        "run_on_scorecard": sentences.run_on(study),
-        "run_on_scorecard_laptop": sentences.run_on(laptop),
-        "interval_level": as_percent(LEVEL),
-        "p_level": round(1 - LEVEL, 4),
-        "false_chance": as_percent(1 - LEVEL),
-        "keeps_level": as_percent(KEEPS),
-        "count_authors": figures.count_sentence(columns[AUTHORS]),
-        "count_here": figures.count_sentence(columns[preset]),
-        "count_laptop": figures.count_sentence(columns["laptop"]),
-        "opposite_here": figures.named_sentence(columns[preset], "opposite"),
-        "undecided_authors": figures.named_sentence(columns[AUTHORS], "undecided"),
+        "run_on_scorecard": show.sentences.run_on(study),
+        "run_on_scorecard_laptop": show.sentences.run_on(laptop),
+        "interval_level": show.as_percent(show.stats.LEVEL),
+        "p_level": round(1 - show.stats.LEVEL, 4),
+        "false_chance": show.as_percent(1 - show.stats.LEVEL),
+        "keeps_level": show.as_percent(scorecard.claims.KEEPS),
+        "count_authors": scorecard.figures.count_sentence(columns[AUTHORS]),
+        "count_here": scorecard.figures.count_sentence(columns[preset]),
+        "count_laptop": scorecard.figures.count_sentence(columns["laptop"]),
+        "opposite_here": scorecard.figures.named_sentence(columns[preset], "opposite"),
+        "undecided_authors": scorecard.figures.named_sentence(columns[AUTHORS], "undecided"),
     }
 )
 
@@ -81,7 +72,7 @@ glue_numbers(
 # ## The scorecard
 
 # %% mystnb={"figure": {"caption": "The paper's claims, one a row: mean over tasks and 95 % interval of the statistic that judges it, beside the region (shaded) that supports the claim. Diamonds are the authors' numbers, circles were measured here; filled marks are supported after correction. \u2020 holds by construction: the search stops where it still does.", "name": "fig-scorecard"}, "image": {"alt": "Forest plot of sixteen claims, a column each for the authors' numbers, the demo and the laptop run"}}
-figures.scorecard(columns, published=(AUTHORS,))
+scorecard.figures.scorecard(columns, published=(AUTHORS,))
 
 # %% [markdown]
 # ## What to see
@@ -99,10 +90,10 @@ figures.scorecard(columns, published=(AUTHORS,))
 # Shares are of the full model's score; a difference is one of such shares.
 
 # %%
-figures.scorecard_table(columns)
+scorecard.figures.scorecard_table(columns)
 
 # %%
-figures.remark_table()
+scorecard.figures.remark_table()
 
 # %% [markdown]
 # ## What this does not show
@@ -115,4 +106,4 @@ figures.remark_table()
 # ## What this was run on
 
 # %%
-tables.provenance_table(study)
+show.tables.provenance_table(study)

@@ -31,23 +31,19 @@ overrides = None
 results_dir = "results"
 
 # %% tags=["remove-stderr"]
-from lottery_utils.experiment.study import open_study
-from lottery_utils.show import sentences
-from lottery_utils.show.compute import compute
-from lottery_book.explorer.page import explorer
-from lottery_utils.show.glue import glue_numbers
-from lottery_utils.show.stored import stored_study
+from lottery_book import explorer
+from lottery_utils import compute, open_study, stored_study, show
 
 study = open_study(preset, tasks, seeds, overrides, results_dir)
 compute(study, stages=["search"])
 studies = {preset: study, "laptop (stored)": stored_study("laptop", "records/laptop", {"precision": "bf16"})}
 
 # %% tags=["hide-input"]
-glue_numbers(
+show.glue_numbers(
     {
-        "run_on_explorer": sentences.run_on(study),
-        "explorer_gaps_s": sentences.gap_sentence(study, "structured"),
-        "explorer_gaps_m": sentences.gap_sentence(study, "magnitude"),
+        "run_on_explorer": show.sentences.run_on(study),
+        "explorer_gaps_s": show.sentences.gap_sentence(study, "structured"),
+        "explorer_gaps_m": show.sentences.gap_sentence(study, "magnitude"),
     }
 )
 
@@ -55,7 +51,7 @@ glue_numbers(
 # ## The explorer
 
 # %%
-explorer(studies)
+explorer.page.explorer(studies)
 
 # %% [markdown]
 # ## What to see

@@ -30,10 +30,10 @@ results_dir = "results"
 
 # %% tags=["hide-input"]
 from lottery_book import status
-from lottery_utils.show.glue import glue_numbers
+from lottery_utils import show
 
 rows = status.stored(status.stores(results_dir))
-glue_numbers({"status": status.status_sentence(rows)})
+show.glue_numbers({"status": status.status_sentence(rows)})
 
 # %% [markdown]
 # ## The chapters

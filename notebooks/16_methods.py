@@ -40,35 +40,30 @@ records_dir = "records/methods"
 records_overrides = None
 
 # %% tags=["remove-stderr"]
-from lottery_book.method_comparison import frames
-from lottery_book.method_comparison.standings import standings
-from lottery_book.method_comparison import figures, difference_figures, text
-from lottery_utils.show import sentences, tables
-from lottery_utils.show.glue import glue_numbers
-from lottery_utils.show.stored import cost_of, stored_study
-from lottery_utils.show.style import apply_style
+from lottery_book import method_comparison
+from lottery_utils import stored_study, show
 
-apply_style()
+show.apply_style()
 study = stored_study(records_preset, f"{records_dir}/demo", records_overrides)
 
 # %% tags=["hide-input"]
-frame = frames.curves(study)
-found = standings(frame, study.preset.threshold)
-glue_numbers(
+frame = method_comparison.frames.curves(study)
+found = method_comparison.standings.standings(frame, study.preset.threshold)
+show.glue_numbers(
     {
-        "run_on_methods": sentences.run_on(study),
-        "cost_methods": cost_of(study),
-        "gaps_methods": text.gap_sentence(study),
-        "sizes_methods": text.size_sentence(frame),
-        "seeds_methods": text.seed_sentence(frame),
-        "standing_s": text.standing_sentence(found, "structured"),
-        "standing_m": text.standing_sentence(found, "magnitude"),
-        "chance_s": text.chance_sentence(found, "structured"),
-        "chance_m": text.chance_sentence(found, "magnitude"),
-        "breaks_s": text.break_sentence(found, "structured"),
-        "breaks_m": text.break_sentence(found, "magnitude"),
-        "spread_s": text.spread_sentence(frame, "structured"),
-        "spread_m": text.spread_sentence(frame, "magnitude"),
+        "run_on_methods": show.sentences.run_on(study),
+        "cost_methods": show.stored.cost_of(study),
+        "gaps_methods": method_comparison.text.gap_sentence(study),
+        "sizes_methods": method_comparison.text.size_sentence(frame),
+        "seeds_methods": method_comparison.text.seed_sentence(frame),
+        "standing_s": method_comparison.text.standing_sentence(found, "structured"),
+        "standing_m": method_comparison.text.standing_sentence(found, "magnitude"),
+        "chance_s": method_comparison.text.chance_sentence(found, "structured"),
+        "chance_m": method_comparison.text.chance_sentence(found, "magnitude"),
+        "breaks_s": method_comparison.text.break_sentence(found, "structured"),
+        "breaks_m": method_comparison.text.break_sentence(found, "magnitude"),
+        "spread_s": method_comparison.text.spread_sentence(frame, "structured"),
+        "spread_m": method_comparison.text.spread_sentence(frame, "magnitude"),
     }
 )
 
@@ -76,7 +71,7 @@ glue_numbers(
 # ## The ways
 
 # %%
-text.methods_table()
+method_comparison.text.methods_table()
 
 # %% [markdown]
 # *S-pruning.* Every score is asked anew under each mask, as in the search. `gate` is the paper's {term}`importance`. `taylor` is the
@@ -98,19 +93,19 @@ text.methods_table()
 # ## On average
 
 # %% mystnb={"figure": {"caption": "The lead over the majority score that pruned models keep, without training, against the share of prunable weights left: mean over tasks, seeds averaged within each; bands span the means of each seed alone. 100 is the full model, 0 a constant answer; dotted is half of the lead. All lines of a panel have the same sizes.", "name": "fig-methods-mean"}, "image": {"alt": "Two panels, s-pruning and m-pruning: falling lines of the lead kept against the share of weights left, one for each way to rank"}}
-figures.mean_curves(frame)
+method_comparison.figures.mean_curves(frame)
 
 # %% mystnb={"figure": {"caption": "The same beside the paper's way, which is 0: differences in points of the lead, paired by task and seed. Bands are 95 % intervals over tasks of each size by itself, not corrected for the number of sizes.", "name": "fig-methods-sizes"}, "image": {"alt": "Two panels: the difference of each way to rank from the paper's way against the share of weights left, with bands around 0"}}
-difference_figures.size_differences(frame)
+method_comparison.difference_figures.size_differences(frame)
 
 # %% mystnb={"figure": {"caption": "Over all sizes: lead kept minus that of the paper's way, points of size by which a way breaks later than it at the two marks, and lead kept minus that of a random order. Paired by task and seed; thick lines are 95 % intervals over tasks, thin ones the bootstrap's over tasks and seeds, numbers count tasks; filled where Holm's corrected p over all differences of the kind of pruning is at most 0.05.", "name": "fig-methods-standings"}, "image": {"alt": "Points with intervals, a row for each way to rank but the paper's, panels for lead kept, the two marks and lead above random"}}
-difference_figures.standing_forest(found)
+method_comparison.difference_figures.standing_forest(found)
 
 # %% mystnb={"figure": {"caption": "Where each way to rank breaks: bars from the size at which the score falls under 90 % of the full score to that at which it falls under the midpoint of full and majority score, mean over tasks; dots are tasks, filled for the first mark, hollow for the second; black lines span the means of each seed alone. At 0 it does not fall.", "name": "fig-methods-phases"}, "image": {"alt": "A bar for each way to rank, from the size where it starts to break to where half of the lead is gone, with a dot for each task"}}
-figures.break_phases(frame, study.preset.threshold)
+method_comparison.figures.break_phases(frame, study.preset.threshold)
 
 # %%
-text.standings_table(found)
+method_comparison.text.standings_table(found)
 
 # %% [markdown]
 # **What to see.** S-pruning: {glue:text}`chance_s` {glue:text}`breaks_s` {glue:text}`spread_s`
@@ -125,13 +120,13 @@ text.standings_table(found)
 # {glue:text}`seeds_methods`
 
 # %% mystnb={"figure": {"caption": "S-pruning: dev score against the share of heads and MLPs left, mean over seeds, no training after pruning; bands span the seeds.", "name": "fig-methods-tasks-s"}, "image": {"alt": "Dev score against size, a panel for each task and a line for each score that ranks heads and MLPs"}}
-figures.task_curves(frame, "structured", study.preset.threshold)
+method_comparison.figures.task_curves(frame, "structured", study.preset.threshold)
 
 # %% mystnb={"figure": {"caption": "M-pruning: dev score against the share of prunable weights left, mean over seeds, no training after pruning; bands span the seeds.", "name": "fig-methods-tasks-m"}, "image": {"alt": "Dev score against size, a panel for each task and a line for each way to rank single weights"}}
-figures.task_curves(frame, "magnitude", study.preset.threshold)
+method_comparison.figures.task_curves(frame, "magnitude", study.preset.threshold)
 
 # %% tags=["hide-output"]
-text.curves_table(frame)
+method_comparison.text.curves_table(frame)
 
 # %% [markdown]
 # ## Your own
@@ -178,4 +173,4 @@ text.curves_table(frame)
 # ## What this was run on
 
 # %%
-tables.provenance_table(study)
+show.tables.provenance_table(study)

@@ -46,40 +46,44 @@ records_dir = "records/pretraining"
 records_overrides = None
 
 # %% tags=["remove-stderr"]
-from lottery_book.pretraining.frames import all_scores, coverage, gains, gap_differences, language_leads, within
-from lottery_book.pretraining import figures, tables, text
-from lottery_utils.show.glue import glue_numbers
-from lottery_utils.show.style import apply_style
+from lottery_book import pretraining
+from lottery_utils import show
 
-apply_style()
-studies = figures.pretraining_studies(records_preset, records_dir, records_overrides)
-logs = figures.pretraining_logs()
+show.apply_style()
+studies = pretraining.figures.pretraining_studies(records_preset, records_dir, records_overrides)
+logs = pretraining.figures.pretraining_logs()
 
 # %% tags=["hide-input"]
-scores, searched = all_scores(studies), coverage(studies)
-m_scores, m_searched = all_scores(studies, "magnitude"), coverage(studies, "magnitude")
+scores, searched = pretraining.frames.all_scores(studies), pretraining.frames.coverage(studies)
+m_scores, m_searched = (
+    pretraining.frames.all_scores(studies, "magnitude"),
+    pretraining.frames.coverage(studies, "magnitude"),
+)
 corpora = list(dict.fromkeys(scores["corpus"]))
-gained, led = gains(scores, corpora), language_leads(scores, corpora)
-lottery, larger = within(scores, corpora), gap_differences(scores, corpora)
-m_lottery, m_larger = within(m_scores, corpora), gap_differences(m_scores, corpora)
-glue_numbers(
+gained, led = pretraining.frames.gains(scores, corpora), pretraining.frames.language_leads(scores, corpora)
+lottery, larger = pretraining.frames.within(scores, corpora), pretraining.frames.gap_differences(scores, corpora)
+m_lottery, m_larger = (
+    pretraining.frames.within(m_scores, corpora),
+    pretraining.frames.gap_differences(m_scores, corpora),
+)
+show.glue_numbers(
     {
-        "pretraining_run": text.run_sentence(studies, logs),
-        "pretraining_learned": text.learned_sentence(logs),
-        "pretraining_reach": text.reach_sentence(searched),
-        "pretraining_gaps": text.gap_sentence(searched),
-        "pretraining_narrow": text.narrow_sentence(scores),
-        "pretraining_gains": text.effects_sentence(gained),
-        "pretraining_leads_full": text.effects_sentence(led, "full"),
-        "pretraining_leads_bad": text.effects_sentence(led, "bad"),
-        "pretraining_answer": text.answer_sentence(lottery, corpora),
-        "pretraining_good_bad": text.effects_sentence(lottery, "good above bad"),
-        "pretraining_good_random": text.effects_sentence(lottery, "good above random"),
-        "pretraining_m_answer": text.answer_sentence(m_lottery, corpora),
-        "pretraining_m_good_bad": text.effects_sentence(m_lottery, "good above bad"),
-        "pretraining_m_good_random": text.effects_sentence(m_lottery, "good above random"),
-        "pretraining_m_larger": text.effects_sentence(m_larger, "good above bad"),
-        "pretraining_larger": text.effects_sentence(larger, "good above bad"),
+        "pretraining_run": pretraining.text.run_sentence(studies, logs),
+        "pretraining_learned": pretraining.text.learned_sentence(logs),
+        "pretraining_reach": pretraining.text.reach_sentence(searched),
+        "pretraining_gaps": pretraining.text.gap_sentence(searched),
+        "pretraining_narrow": pretraining.text.narrow_sentence(scores),
+        "pretraining_gains": pretraining.text.effects_sentence(gained),
+        "pretraining_leads_full": pretraining.text.effects_sentence(led, "full"),
+        "pretraining_leads_bad": pretraining.text.effects_sentence(led, "bad"),
+        "pretraining_answer": pretraining.text.answer_sentence(lottery, corpora),
+        "pretraining_good_bad": pretraining.text.effects_sentence(lottery, "good above bad"),
+        "pretraining_good_random": pretraining.text.effects_sentence(lottery, "good above random"),
+        "pretraining_m_answer": pretraining.text.answer_sentence(m_lottery, corpora),
+        "pretraining_m_good_bad": pretraining.text.effects_sentence(m_lottery, "good above bad"),
+        "pretraining_m_good_random": pretraining.text.effects_sentence(m_lottery, "good above random"),
+        "pretraining_m_larger": pretraining.text.effects_sentence(m_larger, "good above bad"),
+        "pretraining_larger": pretraining.text.effects_sentence(larger, "good above bad"),
     }
 )
 
@@ -87,10 +91,10 @@ glue_numbers(
 # ## What the models learned before
 
 # %% mystnb={"figure": {"caption": "Pre-training: loss and accuracy on the masked words of each corpus, against steps. The levels compare with nothing but the corpus itself: shuffled words and noise cannot be guessed as language can.", "name": "fig-pretraining-curves"}, "image": {"alt": "Two panels of lines, loss and accuracy on masked words against pre-training steps, a line a corpus"}}
-figures.learning_curves(logs)
+pretraining.figures.learning_curves(logs)
 
 # %%
-tables.budget_table(logs)
+pretraining.tables.budget_table(logs)
 
 # %% [markdown]
 # {glue:text}`pretraining_learned`
@@ -98,7 +102,7 @@ tables.budget_table(logs)
 # ## What they reach on the tasks
 
 # %% mystnb={"figure": {"caption": "Dev scores by pre-training: the full model, and good, random and bad subnetworks of s-pruning, retrained. Large marks are means over runs and seeds, small ones each of them, the dashed line is the majority score. Where the full model stands alone, it did not beat that line and nothing could be searched; where it beat it at times, the subnetworks' means are over these times only.", "name": "fig-pretraining-scores"}, "image": {"alt": "Scores of full model and retrained good, random and bad subnetworks for five pre-trainings, a panel for each task"}}
-figures.score_panels(scores)
+pretraining.figures.score_panels(scores)
 
 # %% [markdown]
 # {glue:text}`pretraining_gaps`
@@ -106,7 +110,7 @@ figures.score_panels(scores)
 # ## What pre-training buys the full model
 
 # %% mystnb={"figure": {"caption": "How far the fine-tuned full model of each pre-training is above the one without any, in points (100 times the metric). Points are means over tasks, thick lines 95 % intervals over tasks, thin ones the bootstrap's over tasks and seeds, the small number is the number of tasks; filled where p after Holm's correction is at most 0.05.", "name": "fig-pretraining-gains"}, "image": {"alt": "Forest plot, a row for each pre-training, of the full model's lead over no pre-training"}}
-figures.gain_forest(gained)
+pretraining.figures.gain_forest(gained)
 
 # %% [markdown]
 # Against no pre-training: {glue:text}`pretraining_gains`.
@@ -117,7 +121,9 @@ figures.gain_forest(gained)
 # has, which may be fewer.
 
 # %%
-tables.effect_table(gained, "The full model of each pre-training above the one without.", "pretraining-gains")
+pretraining.tables.effect_table(
+    gained, "The full model of each pre-training above the one without.", "pretraining-gains"
+)
 
 # %% [markdown]
 # ## The lottery of each pre-training
@@ -127,7 +133,7 @@ tables.effect_table(gained, "The full model of each pre-training above the one w
 # score. {glue:text}`pretraining_narrow` Where the lead is that small, there was hardly anything to win.
 
 # %% mystnb={"figure": {"caption": "The lottery of each pre-training, in points: retrained good above retrained random, good above bad, and bad retrained above bad merely pruned. Marks as in {numref}`fig-pretraining-gains`.", "name": "fig-pretraining-lottery"}, "image": {"alt": "Forest plot of three differences between subnetworks, a row for each pre-training"}}
-figures.within_forest(lottery)
+pretraining.figures.within_forest(lottery)
 
 # %% [markdown]
 # - Good above bad: {glue:text}`pretraining_good_bad`.
@@ -136,14 +142,18 @@ figures.within_forest(lottery)
 # After Holm's correction for all of them, {glue:text}`pretraining_answer`
 
 # %%
-tables.effect_table(lottery, "The differences between subnetworks within each pre-training.", "pretraining-lottery")
+pretraining.tables.effect_table(
+    lottery, "The differences between subnetworks within each pre-training.", "pretraining-lottery"
+)
 
 # %% [markdown]
 # Is the gap between good and bad larger with the language than with the others, on the tasks and seeds where both have one?
 # {glue:text}`pretraining_larger`.
 
 # %%
-tables.effect_table(larger, "How much larger each gap is with the language than with the pre-training named.", "pretraining-larger")
+pretraining.tables.effect_table(
+    larger, "How much larger each gap is with the language than with the pre-training named.", "pretraining-larger"
+)
 
 # %% [markdown]
 # ## The lottery of single weights
@@ -151,7 +161,7 @@ tables.effect_table(larger, "How much larger each gap is with the language than 
 # The same with m-pruning: the weights that stay are chosen by size over the whole encoder, random and bad ones are as many.
 
 # %% mystnb={"figure": {"caption": "The lottery of each pre-training with m-pruning, in points. Marks as in {numref}`fig-pretraining-gains`.", "name": "fig-pretraining-lottery-m"}, "image": {"alt": "Forest plot of three differences between subnetworks of m-pruning, a row for each pre-training"}}
-figures.within_forest(m_lottery)
+pretraining.figures.within_forest(m_lottery)
 
 # %% [markdown]
 # - Good above bad: {glue:text}`pretraining_m_good_bad`.
@@ -161,16 +171,18 @@ figures.within_forest(m_lottery)
 # language than with the others: {glue:text}`pretraining_m_larger`.
 
 # %%
-tables.effect_table(m_lottery, "The differences between subnetworks of m-pruning within each pre-training.", "pretraining-lottery-m")
+pretraining.tables.effect_table(
+    m_lottery, "The differences between subnetworks of m-pruning within each pre-training.", "pretraining-lottery-m"
+)
 
 # %%
-tables.coverage_table(m_searched, "m-pruning: ", "pretraining-coverage-m")
+pretraining.tables.coverage_table(m_searched, "m-pruning: ", "pretraining-coverage-m")
 
 # %% [markdown]
 # ## How trainable subnetworks are, against the language's
 
 # %% mystnb={"figure": {"caption": "How far the language's models are ahead of those of the other pre-trainings, in points: the full model, and the subnetworks retrained. Marks as in {numref}`fig-pretraining-gains`.", "name": "fig-pretraining-leads"}, "image": {"alt": "Forest plot of the language's lead, a panel each for full model and good, random and bad subnetworks"}}
-figures.lead_forest(led)
+pretraining.figures.lead_forest(led)
 
 # %% [markdown]
 # - The full model, language ahead of: {glue:text}`pretraining_leads_full`.
@@ -183,16 +195,16 @@ figures.lead_forest(led)
 # most pair tasks of the demo reward. That is a guess; nothing here tests it.
 
 # %%
-tables.coverage_table(searched)
+pretraining.tables.coverage_table(searched)
 
 # %%
-tables.effect_table(led, "How far the language's models are ahead of the others'.", "pretraining-leads")
+pretraining.tables.effect_table(led, "How far the language's models are ahead of the others'.", "pretraining-leads")
 
 # %% [markdown]
 # ## All numbers
 
 # %%
-tables.score_table(scores)
+pretraining.tables.score_table(scores)
 
 # %% [markdown]
 # ## What this does not show
@@ -211,4 +223,4 @@ tables.score_table(scores)
 # added, by the commands in [](../run.md).
 
 # %%
-tables.provenance_table(studies)
+pretraining.tables.provenance_table(studies)

@@ -39,47 +39,42 @@ records_dir = "records/landscape"
 records_overrides = {"seeds": [1337, 42]}
 
 # %% tags=["remove-stderr"]
-from lottery_book.loss_surface import frames as read
-from lottery_book.loss_surface.names import SHARP
-from lottery_utils.show import effects, sentences, tables
-from lottery_book.loss_surface import figures, text
-from lottery_utils.show.forest import forest
-from lottery_utils.show.glue import glue_numbers
-from lottery_utils.show.stored import stored_or_run
-from lottery_utils.show.style import apply_style
-from lottery_utils.show.stats import corrected
+from lottery_book import loss_surface
+from lottery_utils import show
 
-apply_style()
+show.apply_style()
 method = "structured"
-study = stored_or_run(records_preset, records_dir, records_overrides, ["landscape", "surface"], [method])
+study = show.stored.stored_or_run(records_preset, records_dir, records_overrides, ["landscape", "surface"], [method])
 
 # %% tags=["hide-input"]
-found, squares = (read.readings(study, stage, method) for stage in ("landscape", "surface"))
-lines, paths = read.lines(found), read.paths(found)
-near, far = (read.sharpness(found, size) for size in SHARP)
-flatness = {size: text.sharpness_differences(table, method) for size, table in (("near", near), ("far", far))}
-walls = text.barrier_means(paths, method)
-between = text.barrier_differences(paths, method)
-glue_numbers(
+found, squares = (loss_surface.frames.readings(study, stage, method) for stage in ("landscape", "surface"))
+lines, paths = loss_surface.frames.lines(found), loss_surface.frames.paths(found)
+near, far = (loss_surface.frames.sharpness(found, size) for size in loss_surface.names.SHARP)
+flatness = {
+    size: loss_surface.text.sharpness_differences(table, method) for size, table in (("near", near), ("far", far))
+}
+walls = loss_surface.text.barrier_means(paths, method)
+between = loss_surface.text.barrier_differences(paths, method)
+show.glue_numbers(
     {
-        "run_on_landscape": sentences.run_on(study),
-        "landscape_examples": text.examples_sentence(found),
-        "landscape_cost": text.cost_sentence(study, ("landscape", "surface"), method),
-        "landscape_flat_near": text.flatness_sentence(flatness["near"], method),
-        "landscape_flat_far": text.flatness_sentence(flatness["far"], method),
-        "landscape_learnt": text.learnt_sentence(near, method, far),
-        "landscape_seeds": text.seeds_sentence(found),
-        "landscape_full": text.full_sentence(flatness["near"]),
-        "landscape_seeds_full": text.barrier_sentence(walls, "full to full, next seed"),
-        "landscape_seeds_good": text.barrier_sentence(walls, "good to good, next seed"),
-        "landscape_seeds_bad": text.barrier_sentence(walls, "bad to bad, next seed"),
-        "landscape_good_bad": text.barrier_sentence(walls, "good to bad"),
-        "landscape_good_random": text.barrier_sentence(walls, "good to random"),
-        "landscape_full_good": text.barrier_sentence(walls, "full to good"),
-        "landscape_full_bad": text.barrier_sentence(walls, "full to bad"),
-        "landscape_nearer": effects.difference(between, text.NEARER),
-        "landscape_apart": effects.difference(between, text.APART),
-        "landscape_bad_seeds": effects.difference(between, text.BAD_SEEDS),
+        "run_on_landscape": show.sentences.run_on(study),
+        "landscape_examples": loss_surface.text.examples_sentence(found),
+        "landscape_cost": loss_surface.text.cost_sentence(study, ("landscape", "surface"), method),
+        "landscape_flat_near": loss_surface.text.flatness_sentence(flatness["near"], method),
+        "landscape_flat_far": loss_surface.text.flatness_sentence(flatness["far"], method),
+        "landscape_learnt": loss_surface.text.learnt_sentence(near, method, far),
+        "landscape_seeds": loss_surface.text.seeds_sentence(found),
+        "landscape_full": loss_surface.text.full_sentence(flatness["near"]),
+        "landscape_seeds_full": loss_surface.text.barrier_sentence(walls, "full to full, next seed"),
+        "landscape_seeds_good": loss_surface.text.barrier_sentence(walls, "good to good, next seed"),
+        "landscape_seeds_bad": loss_surface.text.barrier_sentence(walls, "bad to bad, next seed"),
+        "landscape_good_bad": loss_surface.text.barrier_sentence(walls, "good to bad"),
+        "landscape_good_random": loss_surface.text.barrier_sentence(walls, "good to random"),
+        "landscape_full_good": loss_surface.text.barrier_sentence(walls, "full to good"),
+        "landscape_full_bad": loss_surface.text.barrier_sentence(walls, "full to bad"),
+        "landscape_nearer": show.effects.difference(between, loss_surface.text.NEARER),
+        "landscape_apart": show.effects.difference(between, loss_surface.text.APART),
+        "landscape_bad_seeds": show.effects.difference(between, loss_surface.text.BAD_SEEDS),
     }
 )
 
@@ -90,7 +85,7 @@ glue_numbers(
 # subnetworks {term}`pruned` out of the full model and not trained again, which need not lie in a valley at all.
 
 # %% mystnb={"figure": {"caption": "The loss along random filter-normalised directions, s-pruning, mean over directions and seeds. The dotted line is the loss of knowing nothing; lines end where they leave the panel.", "name": "fig-landscape-slices"}, "image": {"alt": "Lines of the loss against the size of a step, a panel for each task, a line for each network"}}
-figures.slices(lines, method)
+loss_surface.figures.slices(lines, method)
 
 # %% [markdown]
 # ## Squares
@@ -99,7 +94,7 @@ figures.slices(lines, method)
 # drawn at random.
 
 # %% mystnb={"figure": {"caption": "The loss on a square of two random directions around the full model and retrained subnetworks, one seed. Contour lines are at a quarter, a half and the whole of the loss of knowing nothing; the number in the middle is the network's own loss, on half as many examples as in the slices, drawn anew.", "name": "fig-landscape-squares"}, "image": {"alt": "Small square maps of the loss, a row for each network and a column for each task"}}
-figures.surfaces(squares, study.preset.seeds[0])
+loss_surface.figures.surfaces(squares, study.preset.seeds[0])
 
 # %% [markdown]
 # ## Sharpness
@@ -108,13 +103,15 @@ figures.surfaces(squares, study.preset.seeds[0])
 # opposite cancel the slope, so it tells how the loss bends, also where there is no minimum.
 
 # %% mystnb={"figure": {"caption": "Sharpness at steps of a fifth of the weights' size: a dot a task that has every network, mean over seeds; a bar the mean over tasks.", "name": "fig-landscape-sharpness"}, "image": {"alt": "Dots of the rise of the loss for each network, one for each task"}}
-figures.sharpness_dots(near, SHARP[0])
+loss_surface.figures.sharpness_dots(near, loss_surface.names.SHARP[0])
 
 # %%
-text.level_table(near)
+loss_surface.text.level_table(near)
 
 # %% mystnb={"figure": {"caption": "Differences in that sharpness between networks of the same task and seed. A ring a task; the bar is the interval over tasks, and a filled mark holds up to Holm's correction for all rows.", "name": "fig-landscape-differences"}, "image": {"alt": "Differences in sharpness with intervals, a row for each pair of networks"}}
-forest({"": corrected(flatness["near"])}, "difference in sharpness, steps of a fifth", tasks=True)
+show.forest.forest(
+    {"": show.stats.corrected(flatness["near"])}, "difference in sharpness, steps of a fifth", tasks=True
+)
 
 # %% [markdown]
 # Steps of a fifth: {glue:text}`landscape_flat_near`
@@ -133,10 +130,10 @@ forest({"": corrected(flatness["near"])}, "difference in sharpness, steps of a f
 # the pre-trained weights only. {glue:text}`landscape_seeds` Tasks are those that have every path.
 
 # %% mystnb={"figure": {"caption": "The loss on straight paths between networks, s-pruning, subnetworks retrained: a thin line a task, mean over seeds, and the thick one their mean.", "name": "fig-landscape-paths"}, "image": {"alt": "Lines of the loss between two networks, a panel for each pair"}}
-figures.path_lines(paths, method)
+loss_surface.figures.path_lines(paths, method)
 
 # %% mystnb={"figure": {"caption": "Barriers, which cannot be below 0, and in the last rows differences between them, in shares of the loss of knowing nothing. A ring a task, mean over seeds; the bar is the interval over tasks, and a filled mark is a difference that holds up to Holm's correction.", "name": "fig-landscape-barriers"}, "image": {"alt": "Barriers with intervals, a row for each pair of networks"}}
-forest({"": corrected(walls | between)}, "barrier, and differences between barriers", tasks=True)
+show.forest.forest({"": show.stats.corrected(walls | between)}, "barrier, and differences between barriers", tasks=True)
 
 # %% [markdown]
 # - Between seeds, full models: {glue:text}`landscape_seeds_full`.
@@ -148,10 +145,17 @@ forest({"": corrected(walls | between)}, "barrier, and differences between barri
 # - Bad to bad of two seeds less good to good of two seeds, paired: {glue:text}`landscape_bad_seeds`.
 
 # %%
-text.barrier_table(walls)
+loss_surface.text.barrier_table(walls)
 
 # %% tags=["hide-output"]
-effects.effect_table(flatness["near"] | between, "Differences in sharpness and in barriers, with intervals over tasks.", "landscape-numbers", mean="mean", places=3, brief=True)
+show.effects.effect_table(
+    flatness["near"] | between,
+    "Differences in sharpness and in barriers, with intervals over tasks.",
+    "landscape-numbers",
+    mean="mean",
+    places=3,
+    brief=True,
+)
 
 # %% [markdown]
 # ## What to see, and what not
@@ -176,4 +180,4 @@ effects.effect_table(flatness["near"] | between, "Differences in sharpness and i
 # m-pruning. This chapter shows the records of another folder with `records_dir`.
 
 # %%
-tables.provenance_table(study)
+show.tables.provenance_table(study)

@@ -45,61 +45,55 @@ records_dir = "records/probes"
 records_overrides = {"seeds": [1337, 42]}
 
 # %% tags=["remove-stderr"]
-from lottery_book.loss_surface import frames as read
-from lottery_book.probes import frames as probed
-from lottery_utils.show import effects, sentences, tables
-from lottery_book.loss_surface.text import cost_sentence
-from lottery_book.probes import figures, text
-from lottery_utils.show.forest import forest
-from lottery_utils.show.glue import glue_numbers
-from lottery_utils.show.stored import stored_or_run, stored_study
-from lottery_utils.show.style import apply_style
-from lottery_utils.show.stats import corrected
+from lottery_book import loss_surface, probes
+from lottery_utils import stored_study, show
 
-apply_style()
+show.apply_style()
 method = "structured"
-study = stored_or_run(records_preset, records_dir, records_overrides, ["probes"], [method])
+study = show.stored.stored_or_run(records_preset, records_dir, records_overrides, ["probes"], [method])
 on_english = {"precision": "bf16", "probe_text": "english", "probe_retrained": False}
 laptop = stored_study("laptop", "records/probes_english", on_english)
 
 # %% tags=["hide-input"]
-found = read.readings(study, "probes", method)
-accuracies, floors = probed.accuracies(found), probed.floors(found)
-layers = probed.over_layers(accuracies)
+found = loss_surface.frames.readings(study, "probes", method)
+accuracies, floors = probes.frames.accuracies(found), probes.frames.floors(found)
+layers = probes.frames.over_layers(accuracies)
 own = {
-    (how, value): text.probe_differences(layers, method, value, how)
+    (how, value): probes.text.probe_differences(layers, method, value, how)
     for how in ("retrained", "pruned", "masked")
     for value in ("linguistic", "selectivity")
 }
-tuning = text.fine_tuning_differences(layers, method, "linguistic")
-english = read.readings(laptop, "probes", method)
-en_accuracies, en_floors = probed.accuracies(english), probed.floors(english)
-en_layers, en_probes = probed.over_layers(en_accuracies), ("part of speech", "depth", "role")
-en_own = {how: text.probe_differences(en_layers, method, "linguistic", how, en_probes) for how in ("pruned", "masked")}
-hard = text.probe_differences(layers, method, "hard", "retrained", ("number",))
-glue_numbers(
+tuning = probes.text.fine_tuning_differences(layers, method, "linguistic")
+english = loss_surface.frames.readings(laptop, "probes", method)
+en_accuracies, en_floors = probes.frames.accuracies(english), probes.frames.floors(english)
+en_layers, en_probes = probes.frames.over_layers(en_accuracies), ("part of speech", "depth", "role")
+en_own = {
+    how: probes.text.probe_differences(en_layers, method, "linguistic", how, en_probes) for how in ("pruned", "masked")
+}
+hard = probes.text.probe_differences(layers, method, "hard", "retrained", ("number",))
+show.glue_numbers(
     {
-        "run_on_probes": sentences.run_on(study),
-        "probes_cost": cost_sentence(study, ("probes",), method),
-        "probes_words": text.words_sentence(floors),
-        "probes_gaps": text.gap_sentence(found),
-        "probes_context": text.context_sentence(layers, floors, method),
-        "probes_retrained": text.settled_sentence(own["retrained", "linguistic"], "accuracy, retrained"),
-        "probes_selective": text.settled_sentence(own["retrained", "selectivity"], "selectivity, retrained"),
-        "probes_pruned": text.settled_sentence(own["pruned", "linguistic"], "accuracy, pruned"),
-        "probes_pruned_selective": text.settled_sentence(own["pruned", "selectivity"], "selectivity, pruned"),
-        "probes_masked": text.settled_sentence(own["masked", "linguistic"], "accuracy, pre-trained weights"),
-        "probes_hard": text.settled_sentence(hard, "accuracy on hard verbs, retrained"),
-        "probes_hard_level": text.hard_sentence(layers, method),
-        "probes_before": text.pretraining_sentence(layers, method),
-        "probes_tuning": text.settled_sentence(tuning, "accuracy"),
-        "english_run_on": sentences.run_on(laptop),
-        "english_cost": cost_sentence(laptop, ("probes",), method),
-        "english_words": text.words_sentence(en_floors),
-        "english_context": text.context_sentence(en_layers, en_floors, method),
-        "english_before": text.pretraining_sentence(en_layers, method),
-        "english_pruned": text.settled_sentence(en_own["pruned"], "accuracy, pruned"),
-        "english_masked": text.settled_sentence(en_own["masked"], "accuracy, pre-trained weights"),
+        "run_on_probes": show.sentences.run_on(study),
+        "probes_cost": loss_surface.text.cost_sentence(study, ("probes",), method),
+        "probes_words": probes.text.words_sentence(floors),
+        "probes_gaps": probes.text.gap_sentence(found),
+        "probes_context": probes.text.context_sentence(layers, floors, method),
+        "probes_retrained": probes.text.settled_sentence(own["retrained", "linguistic"], "accuracy, retrained"),
+        "probes_selective": probes.text.settled_sentence(own["retrained", "selectivity"], "selectivity, retrained"),
+        "probes_pruned": probes.text.settled_sentence(own["pruned", "linguistic"], "accuracy, pruned"),
+        "probes_pruned_selective": probes.text.settled_sentence(own["pruned", "selectivity"], "selectivity, pruned"),
+        "probes_masked": probes.text.settled_sentence(own["masked", "linguistic"], "accuracy, pre-trained weights"),
+        "probes_hard": probes.text.settled_sentence(hard, "accuracy on hard verbs, retrained"),
+        "probes_hard_level": probes.text.hard_sentence(layers, method),
+        "probes_before": probes.text.pretraining_sentence(layers, method),
+        "probes_tuning": probes.text.settled_sentence(tuning, "accuracy"),
+        "english_run_on": show.sentences.run_on(laptop),
+        "english_cost": loss_surface.text.cost_sentence(laptop, ("probes",), method),
+        "english_words": probes.text.words_sentence(en_floors),
+        "english_context": probes.text.context_sentence(en_layers, en_floors, method),
+        "english_before": probes.text.pretraining_sentence(en_layers, method),
+        "english_pruned": probes.text.settled_sentence(en_own["pruned"], "accuracy, pruned"),
+        "english_masked": probes.text.settled_sentence(en_own["masked"], "accuracy, pre-trained weights"),
     }
 )
 
@@ -107,16 +101,16 @@ glue_numbers(
 # ## Layer by layer
 
 # %% mystnb={"figure": {"caption": "Accuracy of linear probes on test sentences, mean over tasks and seeds. Full lines: the full model, the pre-trained one, one with random weights, and retrained subnetworks; dashed: subnetworks pruned out of the full model. Grey lines: what the most frequent label and each word's own most frequent label reach without any network.", "name": "fig-probes-accuracy"}, "image": {"alt": "Lines of accuracy by layer, a panel for each of four probes, a line for each network"}}
-figures.by_layer(accuracies, method, "linguistic", floors)
+probes.figures.by_layer(accuracies, method, "linguistic", floors)
 
 # %% mystnb={"figure": {"caption": "Selectivity: accuracy less accuracy on the control task, mean over tasks and seeds.", "name": "fig-probes-selectivity"}, "image": {"alt": "Lines of selectivity by layer, a panel for each of four probes, a line for each network"}}
-figures.by_layer(accuracies, method, "selectivity")
+probes.figures.by_layer(accuracies, method, "selectivity")
 
 # %% mystnb={"figure": {"caption": "Accuracy on the control tasks alone: how well words are told apart.", "name": "fig-probes-control"}, "image": {"alt": "Lines of control accuracy by layer, a panel for each of four probes"}}
-figures.by_layer(accuracies, method, "control", floors)
+probes.figures.by_layer(accuracies, method, "control", floors)
 
 # %%
-text.probe_table(layers, floors, method)
+probes.text.probe_table(layers, floors, method)
 
 # %% [markdown]
 # {glue:text}`probes_context` {glue:text}`probes_gaps`
@@ -127,10 +121,14 @@ text.probe_table(layers, floors, method)
 # tasks and not corrected. What holds up to Holm's correction for the number of differences is a filled mark and named first.
 
 # %% mystnb={"figure": {"caption": "Accuracy of probes on retrained subnetworks: differences between good, random and bad ones.", "name": "fig-probes-retrained"}, "image": {"alt": "Differences in accuracy with intervals, a row for each probe and pair of subnetworks"}}
-forest({"": corrected(own["retrained", "linguistic"])}, "difference in accuracy, retrained", tasks=True)
+show.forest.forest(
+    {"": show.stats.corrected(own["retrained", "linguistic"])}, "difference in accuracy, retrained", tasks=True
+)
 
 # %% mystnb={"figure": {"caption": "The same for subnetworks pruned out of the full model, without training.", "name": "fig-probes-pruned"}, "image": {"alt": "Differences in accuracy of pruned subnetworks with intervals, a row for each probe and pair"}}
-forest({"": corrected(own["pruned", "linguistic"])}, "difference in accuracy, pruned", tasks=True)
+show.forest.forest(
+    {"": show.stats.corrected(own["pruned", "linguistic"])}, "difference in accuracy, pruned", tasks=True
+)
 
 # %% [markdown]
 # - Retrained: {glue:text}`probes_retrained`
@@ -144,7 +142,7 @@ forest({"": corrected(own["pruned", "linguistic"])}, "difference in accuracy, pr
 # ## What fine-tuning and pruning take away
 
 # %% mystnb={"figure": {"caption": "The full model against the pre-trained one, and retrained subnetworks against the full model.", "name": "fig-probes-tuning"}, "image": {"alt": "Differences in accuracy with intervals, a row for each probe and pair of networks"}}
-forest({"": corrected(tuning)}, "difference in accuracy", tasks=True)
+show.forest.forest({"": show.stats.corrected(tuning)}, "difference in accuracy", tasks=True)
 
 # %% [markdown]
 # {glue:text}`probes_tuning`
@@ -152,7 +150,14 @@ forest({"": corrected(tuning)}, "difference in accuracy", tasks=True)
 # What pre-training gave, against random weights: {glue:text}`probes_before`
 
 # %% tags=["hide-output"]
-effects.effect_table(own["retrained", "linguistic"] | tuning, "Differences in accuracy in numbers, with intervals over tasks.", "probe-numbers", mean="mean", places=3, brief=True)
+show.effects.effect_table(
+    own["retrained", "linguistic"] | tuning,
+    "Differences in accuracy in numbers, with intervals over tasks.",
+    "probe-numbers",
+    mean="mean",
+    places=3,
+    brief=True,
+)
 
 # %% [markdown]
 # ## Real BERT and English
@@ -163,13 +168,13 @@ effects.effect_table(own["retrained", "linguistic"] | tuning, "Differences in ac
 # to be trained again; so are differences between subnetworks for number, which has too few words.
 
 # %% mystnb={"figure": {"caption": "Real BERT, English sentences: accuracy of linear probes, mean over tasks and seeds. Lines as in the first figure.", "name": "fig-probes-english"}, "image": {"alt": "Lines of accuracy by layer on English sentences, a panel for each of four probes, a line for each network"}}
-figures.by_layer(en_accuracies, method, "linguistic", en_floors)
+probes.figures.by_layer(en_accuracies, method, "linguistic", en_floors)
 
 # %% mystnb={"figure": {"caption": "Real BERT, English sentences: differences between good, random and bad subnetworks pruned out of the full model.", "name": "fig-probes-english-pruned"}, "image": {"alt": "Differences in accuracy of pruned subnetworks of the real BERT with intervals, a row for each probe and pair"}}
-forest({"": corrected(en_own["pruned"])}, "difference in accuracy, pruned", tasks=True)
+show.forest.forest({"": show.stats.corrected(en_own["pruned"])}, "difference in accuracy, pruned", tasks=True)
 
 # %%
-text.probe_table(en_layers, en_floors, method, "probes-english")
+probes.text.probe_table(en_layers, en_floors, method, "probes-english")
 
 # %% [markdown]
 # - {glue:text}`english_context`
@@ -204,7 +209,7 @@ text.probe_table(en_layers, en_floors, method, "probes-english")
 # m-pruning. This chapter shows the records of another folder with `records_dir`.
 
 # %%
-tables.provenance_table(study)
+show.tables.provenance_table(study)
 
 # %%
-tables.provenance_table(laptop)
+show.tables.provenance_table(laptop)

@@ -42,72 +42,89 @@ records_dir = "records/importance"
 records_overrides = None
 
 # %% tags=["remove-stderr"]
-from lottery_book.importance_rules import frames as found
-from lottery_utils.show import sentences, tables
-from lottery_book.importance_rules import figures, text
-from lottery_utils.show.glue import glue_numbers
-from lottery_utils.show.stored import cost_of, stored_study
-from lottery_utils.show.style import apply_style
+from lottery_book import importance_rules
+from lottery_utils import stored_study, show
 
-apply_style()
+show.apply_style()
 studies = {
     "demo": stored_study(records_preset, f"{records_dir}/demo", records_overrides),
     "laptop": stored_study("laptop", f"{records_dir}/laptop", {"precision": "bf16", "tasks": ["cola", "mrpc", "stsb"]}),
 }
 
 # %% tags=["hide-input"]
-model = {name: found.full_model(study) for name, study in studies.items()}
-orders = {name: found.between_orders(study) for name, study in studies.items()}
-seeds = {name: found.between_seeds(study) for name, study in studies.items()}
-rules = {name: found.rule_studies(study) for name, study in studies.items()}
-searched = {name: found.searched(own) for name, own in rules.items()}
-alike = {name: found.alike(own) for name, own in rules.items()}
-seeds_alike = {name: found.seeds_alike(own) for name, own in rules.items()}
-same = {name: found.same_step(own) for name, own in rules.items()}
-kept = {name: found.differences(own, ("weights", "heads", "mlps", *found.SCORES)) for name, own in searched.items()}
-of_seeds = {name: found.seed_effects(own) for name, own in seeds.items()}
+model = {name: importance_rules.frames.full_model(study) for name, study in studies.items()}
+orders = {name: importance_rules.frames.between_orders(study) for name, study in studies.items()}
+seeds = {name: importance_rules.frames.between_seeds(study) for name, study in studies.items()}
+rules = {name: importance_rules.frames.rule_studies(study) for name, study in studies.items()}
+searched = {name: importance_rules.frames.searched(own) for name, own in rules.items()}
+alike = {name: importance_rules.frames.alike(own) for name, own in rules.items()}
+seeds_alike = {name: importance_rules.frames.seeds_alike(own) for name, own in rules.items()}
+same = {name: importance_rules.frames.same_step(own) for name, own in rules.items()}
+kept = {
+    name: importance_rules.frames.differences(own, ("weights", "heads", "mlps", *importance_rules.frames.SCORES))
+    for name, own in searched.items()
+}
+of_seeds = {name: importance_rules.frames.seed_effects(own) for name, own in seeds.items()}
 sizes = {"same size": "score at equal size", "weights": "weights kept", "heads": "heads kept", "mlps": "MLPs kept"}
-scores = {name: name if "retrained" in name else f"{name} pruned" for name in found.SCORES}
-glue_numbers(
+scores = {name: name if "retrained" in name else f"{name} pruned" for name in importance_rules.frames.SCORES}
+show.glue_numbers(
     {
-        "sums_demo_answer": text.answer_sentence(
+        "sums_demo_answer": importance_rules.text.answer_sentence(
             model["demo"], alike["demo"], seeds_alike["demo"], same["demo"], kept["demo"]
         ),
-        "sums_laptop_answer": text.answer_sentence(
+        "sums_laptop_answer": importance_rules.text.answer_sentence(
             model["laptop"], alike["laptop"], seeds_alike["laptop"], same["laptop"], kept["laptop"]
         ),
-        "sums_demo_run": text.run_sentence(searched["demo"], model["demo"]),
-        "sums_laptop_run": text.run_sentence(searched["laptop"], model["laptop"]),
-        "sums_demo_cost": cost_of(studies["demo"]),
-        "sums_laptop_cost": cost_of(studies["laptop"]),
-        "sums_demo_on": sentences.run_on(studies["demo"]),
-        "sums_laptop_on": sentences.run_on(studies["laptop"]),
-        "sums_demo_model": text.model_sentence(model["demo"]),
-        "sums_laptop_model": text.model_sentence(model["laptop"]),
-        "sums_demo_orders": text.order_sentence(orders["demo"]),
-        "sums_laptop_orders": text.order_sentence(orders["laptop"]),
-        "sums_demo_seeds": text.seeds_sentence(seeds["demo"], of_seeds["demo"]),
-        "sums_laptop_seeds": text.seeds_sentence(seeds["laptop"], of_seeds["laptop"]),
-        "sums_demo_alike": text.alike_sentence(alike["demo"], seeds_alike["demo"]),
-        "sums_laptop_alike": text.alike_sentence(alike["laptop"], seeds_alike["laptop"]),
-        "sums_demo_seed_masks": text.seed_masks_sentence(seeds_alike["demo"], found.seed_mask_effects(seeds_alike["demo"])),
-        "sums_laptop_seed_masks": text.seed_masks_sentence(
-            seeds_alike["laptop"], found.seed_mask_effects(seeds_alike["laptop"])
+        "sums_demo_run": importance_rules.text.run_sentence(searched["demo"], model["demo"]),
+        "sums_laptop_run": importance_rules.text.run_sentence(searched["laptop"], model["laptop"]),
+        "sums_demo_cost": show.stored.cost_of(studies["demo"]),
+        "sums_laptop_cost": show.stored.cost_of(studies["laptop"]),
+        "sums_demo_on": show.sentences.run_on(studies["demo"]),
+        "sums_laptop_on": show.sentences.run_on(studies["laptop"]),
+        "sums_demo_model": importance_rules.text.model_sentence(model["demo"]),
+        "sums_laptop_model": importance_rules.text.model_sentence(model["laptop"]),
+        "sums_demo_orders": importance_rules.text.order_sentence(orders["demo"]),
+        "sums_laptop_orders": importance_rules.text.order_sentence(orders["laptop"]),
+        "sums_demo_seeds": importance_rules.text.seeds_sentence(seeds["demo"], of_seeds["demo"]),
+        "sums_laptop_seeds": importance_rules.text.seeds_sentence(seeds["laptop"], of_seeds["laptop"]),
+        "sums_demo_alike": importance_rules.text.alike_sentence(alike["demo"], seeds_alike["demo"]),
+        "sums_laptop_alike": importance_rules.text.alike_sentence(alike["laptop"], seeds_alike["laptop"]),
+        "sums_demo_seed_masks": importance_rules.text.seed_masks_sentence(
+            seeds_alike["demo"], importance_rules.frames.seed_mask_effects(seeds_alike["demo"])
         ),
-        "sums_demo_same": text.effect_sentence(same["demo"], "same size", "Score at equal size"),
-        "sums_demo_weights": text.effect_sentence(kept["demo"], "weights", "Share of prunable weights kept"),
-        "sums_demo_good": text.effect_sentence(kept["demo"], "good", "Score of good subnetworks, pruned"),
-        "sums_demo_bad": text.effect_sentence(kept["demo"], "bad", "Score of bad subnetworks, pruned"),
-        "sums_demo_good_retrained": text.effect_sentence(kept["demo"], "good retrained", "Good subnetworks, retrained"),
-        "sums_demo_bad_retrained": text.effect_sentence(kept["demo"], "bad retrained", "Bad subnetworks, retrained"),
-        "sums_laptop_good": text.effect_sentence(kept["laptop"], "good", "Score of good subnetworks, pruned"),
-        "sums_laptop_bad": text.effect_sentence(kept["laptop"], "bad", "Score of bad subnetworks, pruned"),
-        "sums_laptop_good_retrained": text.effect_sentence(
+        "sums_laptop_seed_masks": importance_rules.text.seed_masks_sentence(
+            seeds_alike["laptop"], importance_rules.frames.seed_mask_effects(seeds_alike["laptop"])
+        ),
+        "sums_demo_same": importance_rules.text.effect_sentence(same["demo"], "same size", "Score at equal size"),
+        "sums_demo_weights": importance_rules.text.effect_sentence(
+            kept["demo"], "weights", "Share of prunable weights kept"
+        ),
+        "sums_demo_good": importance_rules.text.effect_sentence(
+            kept["demo"], "good", "Score of good subnetworks, pruned"
+        ),
+        "sums_demo_bad": importance_rules.text.effect_sentence(kept["demo"], "bad", "Score of bad subnetworks, pruned"),
+        "sums_demo_good_retrained": importance_rules.text.effect_sentence(
+            kept["demo"], "good retrained", "Good subnetworks, retrained"
+        ),
+        "sums_demo_bad_retrained": importance_rules.text.effect_sentence(
+            kept["demo"], "bad retrained", "Bad subnetworks, retrained"
+        ),
+        "sums_laptop_good": importance_rules.text.effect_sentence(
+            kept["laptop"], "good", "Score of good subnetworks, pruned"
+        ),
+        "sums_laptop_bad": importance_rules.text.effect_sentence(
+            kept["laptop"], "bad", "Score of bad subnetworks, pruned"
+        ),
+        "sums_laptop_good_retrained": importance_rules.text.effect_sentence(
             kept["laptop"], "good retrained", "Good subnetworks, retrained"
         ),
-        "sums_laptop_bad_retrained": text.effect_sentence(kept["laptop"], "bad retrained", "Bad subnetworks, retrained"),
-        "sums_laptop_same": text.effect_sentence(same["laptop"], "same size", "Score at equal size"),
-        "sums_laptop_weights": text.effect_sentence(kept["laptop"], "weights", "Share of prunable weights kept"),
+        "sums_laptop_bad_retrained": importance_rules.text.effect_sentence(
+            kept["laptop"], "bad retrained", "Bad subnetworks, retrained"
+        ),
+        "sums_laptop_same": importance_rules.text.effect_sentence(same["laptop"], "same size", "Score at equal size"),
+        "sums_laptop_weights": importance_rules.text.effect_sentence(
+            kept["laptop"], "weights", "Share of prunable weights kept"
+        ),
     }
 )
 
@@ -117,17 +134,17 @@ glue_numbers(
 # One pass over the dev set gives every example's gradients; they are then summed in every way, so that nothing but the sum differs.
 
 # %% mystnb={"figure": {"caption": "How near each sum comes to the exact one: Spearman's rank correlation over the heads of the full model, in six orders of the dev set. One dot a task, mean over seeds and orders; lines are means over tasks. With all examples in one batch the two sums are the same.", "name": "fig-sums-correlation"}, "image": {"alt": "Rank correlation with exact importances against the batch size, two lines, a panel for the demo and one for the real BERT"}}
-figures.batch_lines(model, "correlation", "rank correlation with exact")
+importance_rules.figures.batch_lines(model, "correlation", "rank correlation with exact")
 
 # %% mystnb={"figure": {"caption": "The same for what a search would do: the share of the heads removed in the first step that the exact importances would remove too.", "name": "fig-sums-picks"}, "image": {"alt": "Share of first-step heads in common with the exact importances against the batch size, two lines, two panels"}}
-figures.batch_lines(model, "shared", "first step's heads in common")
+importance_rules.figures.batch_lines(model, "shared", "first step's heads in common")
 
 # %% [markdown]
 # **What to see.** Demo: {glue:text}`sums_demo_model` Real BERT: {glue:text}`sums_laptop_model` A smaller batch mends the batched
 # sum, and does nothing for the running one: its first batches are counted again and again, however small they are.
 
 # %% mystnb={"figure": {"caption": "The same examples in another order: mean rank correlation between two of six orders of the dev set, under one sum. In one batch of all examples there is no order.", "name": "fig-sums-orders"}, "image": {"alt": "Rank correlation between two orders of the same examples against the batch size, two lines, two panels"}}
-figures.batch_lines(orders, "correlation", "rank correlation of two orders")
+importance_rules.figures.batch_lines(orders, "correlation", "rank correlation of two orders")
 
 # %% [markdown]
 # **What to see.** Demo: {glue:text}`sums_demo_orders` Real BERT: {glue:text}`sums_laptop_orders`
@@ -140,10 +157,10 @@ figures.batch_lines(orders, "correlation", "rank correlation of two orders")
 # The same fine-tuned models, searched under each sum.
 
 # %% mystnb={"figure": {"caption": "Which heads stay: Jaccard index of each rule's good subnetworks with the exact ones, for the same fine-tuned model; below, of two seeds that are both searched with exact importances. Bars are means over tasks, dots tasks, black marks the chance level.", "name": "fig-sums-heads"}, "image": {"alt": "Bars of the Jaccard index with the exact masks, a row a rule, two panels, with chance levels"}}
-figures.likeness_bars(alike, seeds_alike, "head")
+importance_rules.figures.likeness_bars(alike, seeds_alike, "head")
 
 # %% mystnb={"figure": {"caption": "The same for MLPs.", "name": "fig-sums-mlps"}, "image": {"alt": "Bars of the Jaccard index of surviving MLPs with the exact masks, a row a rule, two panels, with chance levels"}}
-figures.likeness_bars(alike, seeds_alike, "mlp")
+importance_rules.figures.likeness_bars(alike, seeds_alike, "mlp")
 
 # %% [markdown]
 # **What to see.** Demo: {glue:text}`sums_demo_alike` Real BERT: {glue:text}`sums_laptop_alike`
@@ -155,16 +172,16 @@ figures.likeness_bars(alike, seeds_alike, "mlp")
 # score.
 
 # %% mystnb={"figure": {"caption": "Demo: each rule minus exact, paired by task and seed. At equal size: score over the steps of the first phase that both searches took, in points of the full score; what is kept in points of the prunable weights, the heads and the MLPs. Marks are explained below the figure; numbers count tasks.", "name": "fig-sums-effects"}, "image": {"alt": "Points with intervals, a row a rule, panels for score at equal size, weights, heads and MLPs kept"}}
-figures.rule_forest(same["demo"] | kept["demo"], sizes, "points: rule minus exact")
+importance_rules.figures.rule_forest(same["demo"] | kept["demo"], sizes, "points: rule minus exact")
 
 # %% mystnb={"figure": {"caption": "Demo: scores of good and bad subnetworks, pruned and retrained, each rule minus exact, in points of the full score.", "name": "fig-sums-scores"}, "image": {"alt": "Points with intervals, a row a rule, panels for good and bad subnetworks, pruned and retrained"}}
-figures.rule_forest(kept["demo"], scores, "points: rule minus exact")
+importance_rules.figures.rule_forest(kept["demo"], scores, "points: rule minus exact")
 
 # %% mystnb={"figure": {"caption": "Real BERT: the same as for the demo, sizes and score at equal size. With few tasks intervals are wide.", "name": "fig-sums-effects-laptop"}, "image": {"alt": "Points with intervals for the real BERT, a row a rule, panels for score at equal size, weights, heads and MLPs kept"}}
-figures.rule_forest(same["laptop"] | kept["laptop"], sizes, "points: rule minus exact")
+importance_rules.figures.rule_forest(same["laptop"] | kept["laptop"], sizes, "points: rule minus exact")
 
 # %% mystnb={"figure": {"caption": "Real BERT: scores of good and bad subnetworks, pruned and retrained, each rule minus exact, in points of the full score. Retrained were those of exact and of running 64.", "name": "fig-sums-scores-laptop"}, "image": {"alt": "Points with intervals for the real BERT, a row a rule, panels for good and bad subnetworks, pruned and retrained"}}
-figures.rule_forest(kept["laptop"], scores, "points: rule minus exact")
+importance_rules.figures.rule_forest(kept["laptop"], scores, "points: rule minus exact")
 
 # %% [markdown]
 # **What to see.** Demo: {glue:text}`sums_demo_same` {glue:text}`sums_demo_weights` {glue:text}`sums_demo_good`
@@ -174,10 +191,15 @@ figures.rule_forest(kept["laptop"], scores, "points: rule minus exact")
 # {glue:text}`sums_laptop_bad` {glue:text}`sums_laptop_good_retrained` {glue:text}`sums_laptop_bad_retrained`
 
 # %%
-text.rule_table(searched["demo"], alike["demo"], "Demo: what each rule's search keeps, and scores as shares of the full model's; means over tasks.", "sums-demo")
+importance_rules.text.rule_table(
+    searched["demo"],
+    alike["demo"],
+    "Demo: what each rule's search keeps, and scores as shares of the full model's; means over tasks.",
+    "sums-demo",
+)
 
 # %%
-text.rule_table(searched["laptop"], alike["laptop"], "Real BERT: the same.", "sums-laptop")
+importance_rules.text.rule_table(searched["laptop"], alike["laptop"], "Real BERT: the same.", "sums-laptop")
 
 # %% [markdown]
 # ## What this does not show
@@ -194,7 +216,7 @@ text.rule_table(searched["laptop"], alike["laptop"], "Real BERT: the same.", "su
 # fine-tuned models were made again for a rule, the notes of its records say how far their logits are from the recorded ones.
 
 # %%
-tables.provenance_table(studies["demo"])
+show.tables.provenance_table(studies["demo"])
 
 # %%
-tables.provenance_table(studies["laptop"])
+show.tables.provenance_table(studies["laptop"])

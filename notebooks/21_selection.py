@@ -42,52 +42,53 @@ hans_overrides = None
 hans_results = "results"
 
 # %% tags=["remove-stderr"]
-from lottery_book.selection import frames as found
-from lottery_book.selection import figures, text
-from lottery_utils.show import sentences, tables
-from lottery_utils.show.glue import glue_numbers
-from lottery_utils.show.stored import cost_of, run_hans, stored_study
-from lottery_utils.show.style import apply_style
-from lottery_utils.show.stats import effect
+from lottery_book import selection
+from lottery_utils import stored_study, show
 
-apply_style()
+show.apply_style()
 studies = {
     "demo": stored_study(records_preset, f"{records_dir}/demo", records_overrides),
-    "real BERT": stored_study("laptop", f"{records_dir}/laptop", {"precision": "bf16", "tasks": ["cola", "mrpc", "stsb"]}),
+    "real BERT": stored_study(
+        "laptop", f"{records_dir}/laptop", {"precision": "bf16", "tasks": ["cola", "mrpc", "stsb"]}
+    ),
 }
 
 # %% tags=["hide-input"]
-halves = {name: found.half_scores(study) for name, study in studies.items()}
-seen = {name: found.seen_effects(own) for name, own in halves.items()}
-folds = {name: {"selection": name} for name in found.FOLDS}
-alike = {name: found.overlaps(study, folds) for name, study in studies.items()}
-chosen = {name: found.chosen(study) for name, study in studies.items()}
-choosers = {name: found.chooser_effects(frame, ("good", *found.SIZES)) for name, frame in chosen.items()}
+halves = {name: selection.frames.half_scores(study) for name, study in studies.items()}
+seen = {name: selection.frames.seen_effects(own) for name, own in halves.items()}
+folds = {name: {"selection": name} for name in selection.frames.FOLDS}
+alike = {name: selection.frames.overlaps(study, folds) for name, study in studies.items()}
+chosen = {name: selection.frames.chosen(study) for name, study in studies.items()}
+choosers = {
+    name: selection.frames.chooser_effects(frame, ("good", *selection.frames.SIZES)) for name, frame in chosen.items()
+}
 held = {
-    name: text.held_out_sentences(
+    name: selection.text.held_out_sentences(
         chosen[name],
         choosers[name],
-        found.overlaps(study, found.CHOOSERS),
-        found.lottery(chosen[name]),
-        effect(found.full_with_and_without(study)),
+        selection.frames.overlaps(study, selection.frames.CHOOSERS),
+        selection.frames.lottery(chosen[name]),
+        show.stats.effect(selection.frames.full_with_and_without(study)),
     )
     for name, study in studies.items()
 }
-on_hans = run_hans(hans, hans_preset, hans_overrides, hans_results)
-hans_scores = found.hans_scores(on_hans)
-glue_numbers(
+on_hans = show.stored.run_hans(hans, hans_preset, hans_overrides, hans_results)
+hans_scores = selection.frames.hans_scores(on_hans)
+show.glue_numbers(
     {
-        "selection_run": text.run_sentence(halves, chosen),
-        "selection_demo_cost": cost_of(studies["demo"]),
-        "selection_laptop_cost": cost_of(studies["real BERT"]),
-        "selection_demo_on": sentences.run_on(studies["demo"]),
-        "selection_laptop_on": sentences.run_on(studies["real BERT"]),
-        "selection_answer": text.answer_sentence(seen, choosers),
-        "selection_demo_seen": text.seen_sentence(halves["demo"], seen["demo"]),
-        "selection_laptop_seen": text.seen_sentence(halves["real BERT"], seen["real BERT"]),
-        "selection_demo_alike": text.overlap_sentence(alike["demo"], "the masks that two halves choose"),
-        "selection_laptop_alike": text.overlap_sentence(alike["real BERT"], "the masks that two halves choose"),
-        "selection_hans": text.hans_sentence(hans_scores, on_hans),
+        "selection_run": selection.text.run_sentence(halves, chosen),
+        "selection_demo_cost": show.stored.cost_of(studies["demo"]),
+        "selection_laptop_cost": show.stored.cost_of(studies["real BERT"]),
+        "selection_demo_on": show.sentences.run_on(studies["demo"]),
+        "selection_laptop_on": show.sentences.run_on(studies["real BERT"]),
+        "selection_answer": selection.text.answer_sentence(seen, choosers),
+        "selection_demo_seen": selection.text.seen_sentence(halves["demo"], seen["demo"]),
+        "selection_laptop_seen": selection.text.seen_sentence(halves["real BERT"], seen["real BERT"]),
+        "selection_demo_alike": selection.text.overlap_sentence(alike["demo"], "the masks that two halves choose"),
+        "selection_laptop_alike": selection.text.overlap_sentence(
+            alike["real BERT"], "the masks that two halves choose"
+        ),
+        "selection_hans": selection.text.hans_sentence(hans_scores, on_hans),
         "selection_demo_good": held["demo"]["good"],
         "selection_demo_weights": held["demo"]["weights"],
         "selection_demo_alike_chosen": held["demo"]["alike_chosen"],
@@ -107,10 +108,12 @@ glue_numbers(
 # ## Halves of dev
 
 # %% mystnb={"figure": {"caption": "Scores of good subnetworks, pruned, on the half of dev that chose them and on the other half, as shares of the full model's on the same examples. A line a task, mean over seeds and both ways round; diamonds are means over tasks.", "name": "fig-selection-halves"}, "image": {"alt": "Lines from the score on the examples that chose the mask to the score on others, a panel a study and method, with the level where searches stop"}}
-figures.seen_pairs(halves, {"demo": "demo", "real BERT": "real BERT, real GLUE"}, studies["demo"].preset.threshold)
+selection.figures.seen_pairs(
+    halves, {"demo": "demo", "real BERT": "real BERT, real GLUE"}, studies["demo"].preset.threshold
+)
 
 # %% mystnb={"figure": {"caption": "The score on the examples that chose the mask minus that on the others, paired by task and seed. Numbers count tasks.", "name": "fig-selection-seen"}, "image": {"alt": "Points with intervals, a row a study and method, in points of the full model's score"}}
-figures.seen_forest(seen)
+selection.figures.seen_forest(seen)
 
 # %% [markdown]
 # **What to see.** Demo: {glue:text}`selection_demo_seen` Real BERT: {glue:text}`selection_laptop_seen` The left ends lie above the
@@ -120,22 +123,28 @@ figures.seen_forest(seen)
 # {glue:text}`selection_demo_alike` Real BERT: {glue:text}`selection_laptop_alike`
 
 # %%
-text.halves_table(halves["demo"], "Demo: shares of the full model's score on the half that chose the mask and on the other; means over seeds and halves.", "selection-halves-demo")
+selection.text.halves_table(
+    halves["demo"],
+    "Demo: shares of the full model's score on the half that chose the mask and on the other; means over seeds and halves.",
+    "selection-halves-demo",
+)
 
 # %%
-text.halves_table(halves["real BERT"], "Real BERT: the same.", "selection-halves-laptop")
+selection.text.halves_table(halves["real BERT"], "Real BERT: the same.", "selection-halves-laptop")
 
 # %% [markdown]
 # ## Held out of train
 
 # %% mystnb={"figure": {"caption": "Dev scores of good, random and bad subnetworks, pruned, as shares of the full model's: masks chosen on dev (light) and on held-out examples of train (dark), for the same fine-tuned models. Dots are seeds.", "name": "fig-selection-held-out"}, "image": {"alt": "Groups of six bars, one group a task: good, random and bad subnetworks, each chosen on dev and held out"}}
-figures.chooser_bars(chosen["demo"], "structured", "demo")
+selection.figures.chooser_bars(chosen["demo"], "structured", "demo")
 
 # %% mystnb={"figure": {"caption": "The same for the real BERT on real GLUE data.", "name": "fig-selection-held-out-laptop"}, "image": {"alt": "Groups of six bars, one group a task of the real BERT: good, random and bad subnetworks, each chosen on dev and held out"}}
-figures.chooser_bars(chosen["real BERT"], "structured", "real BERT, real GLUE")
+selection.figures.chooser_bars(chosen["real BERT"], "structured", "real BERT, real GLUE")
 
 # %% mystnb={"figure": {"caption": "Chosen on dev minus chosen held out, paired by task and seed: dev score in points of the full model's, and shares kept in points. Numbers count tasks.", "name": "fig-selection-choosers"}, "image": {"alt": "Points with intervals, a row a study and method, panels for dev score, weights, heads and MLPs kept"}}
-figures.chooser_forest(choosers, {"good": "dev score", "weights": "weights kept", "heads": "heads kept", "mlps": "MLPs kept"})
+selection.figures.chooser_forest(
+    choosers, {"good": "dev score", "weights": "weights kept", "heads": "heads kept", "mlps": "MLPs kept"}
+)
 
 # %% [markdown]
 # **What to see.** Demo: {glue:text}`selection_demo_good` {glue:text}`selection_demo_weights` {glue:text}`selection_demo_alike_chosen`
@@ -149,10 +158,14 @@ figures.chooser_forest(choosers, {"good": "dev score", "weights": "weights kept"
 # What does honesty cost? Demo: {glue:text}`selection_demo_price` Real BERT: {glue:text}`selection_laptop_price`
 
 # %%
-text.chosen_table(chosen["demo"], "Demo: dev scores of pruned subnetworks as shares of the full model's, shares kept, and the full model's score on dev and on what chooses; means over seeds.", "selection-chosen")
+selection.text.chosen_table(
+    chosen["demo"],
+    "Demo: dev scores of pruned subnetworks as shares of the full model's, shares kept, and the full model's score on dev and on what chooses; means over seeds.",
+    "selection-chosen",
+)
 
 # %%
-text.chosen_table(chosen["real BERT"], "Real BERT: the same.", "selection-chosen-laptop")
+selection.text.chosen_table(chosen["real BERT"], "Real BERT: the same.", "selection-chosen-laptop")
 
 # %% [markdown]
 # ## Out of distribution: HANS
@@ -165,7 +178,7 @@ text.chosen_table(chosen["real BERT"], "Real BERT: the same.", "selection-chosen
 # {glue:text}`selection_hans`
 
 # %%
-text.hans_table(hans_scores)
+selection.text.hans_table(hans_scores)
 
 # %% [markdown]
 # ## What this does not show
@@ -181,7 +194,7 @@ text.hans_table(hans_scores)
 # `python scripts/records.py FOLDER QUESTION` makes them anew; its first lines say which questions were asked.
 
 # %%
-tables.provenance_table(studies["demo"])
+show.tables.provenance_table(studies["demo"])
 
 # %%
-tables.provenance_table(studies["real BERT"])
+show.tables.provenance_table(studies["real BERT"])

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import lottery_utils
+
 ROOT = Path(__file__).resolve().parent.parent
 # from the top; modules that lie in no room count by their own names
 ROOMS = ("errors", "places", "yamlfile", "taskfile", "methods", "presets", "tasks", "models", "training", "pruning")
@@ -31,6 +33,7 @@ def room_of(name: str) -> str:
     return name.split(".")[1]
 
 
+FACE = set(lottery_utils.__all__)
 MODULES = sorted((ROOT / "lottery_utils").rglob("*.py"))
 
 
@@ -49,9 +52,16 @@ def test_a_module_imports_only_from_its_own_room_and_those_above(path):
     assert not below
 
 
-def test_notebooks_import_what_is_shown_and_their_chapters_code():
+def test_notebooks_import_the_face_and_their_chapters_code_in_three_lines_at_most():
     for path in sorted((ROOT / "notebooks").glob("*.py")):
-        for name in imported(path):
-            assert name.startswith(("lottery_book.", "lottery_utils.show", "lottery_utils.experiment.study")) or (
-                path.stem == "16_methods" and name == "lottery_utils.pruning.components.component_sums"
-            ), f"{path.name}: {name}"
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        lines = [node for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom))]
+        assert len(lines) <= 3, path.name
+        for node in lines:
+            names = {alias.name for alias in node.names}
+            assert node.module == "lottery_book" or (node.module == "lottery_utils" and names <= FACE), path.name
+
+
+def test_everything_of_the_face_is_there_and_says_what_it_is():
+    for name in FACE - {"__version__"}:
+        assert len((getattr(lottery_utils, name).__doc__ or "").splitlines()[0]) > 20, name

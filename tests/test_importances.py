@@ -270,4 +270,4 @@ def test_chapter_09_on_stored_records(study, tmp_path, monkeypatch):
     overrides = {"model": "nowhere-model", "data": "nowhere-data", "tasks": list(TASKS), "seeds": list(SEEDS)}
     parameters = {"preset": "paper", "overrides": overrides, "results_dir": str(study.store.root)}
     drawn = run("09_agreement", parameters, tmp_path)
-    assert drawn == [*["overlap_figures.overlap_matrix"] * 4, "overlap_figures.seed_jaccards"]
+    assert drawn == [*["agreement.overlap_figures.overlap_matrix"] * 4, "agreement.overlap_figures.seed_jaccards"]

@@ -1,1 +1,5 @@
 """Chapter 16: other ways to rank components and weights, compared at equal size."""
+
+from lottery_utils.places import submodules
+
+__getattr__ = submodules(__name__)

@@ -1,1 +1,12 @@
-"""How results are shown: frames of records, statistics, figures, tables, words."""
+"""How results are shown: frames of records, statistics, figures, tables, words; modules are imported on first use."""
+
+from ..places import function_at, submodules
+
+_FUNCTIONS = {"apply_style": "style", "as_percent": "glue", "glue_numbers": "glue"}  # what every chapter calls
+_modules = submodules(__name__)
+
+
+def __getattr__(name: str):
+    if name in _FUNCTIONS:
+        return function_at(f"{__name__}.{_FUNCTIONS[name]}:{name}")
+    return _modules(name)
