@@ -77,9 +77,9 @@ fuzz: env  ## try INPUTS made-up and damaged inputs of every kind
 
 pretraining: env  ## the weights of chapter 17 anew, in OUT/pretraining
 	for corpus in language shuffled brackets zipf none; do \
-		$(BIN)/python -m lottery_utils.tasks.pretrain --corpus $$corpus --out $(OUT)/pretraining/$$corpus || exit; done
+		$(BIN)/python -m demo_language.pretrain --corpus $$corpus --out $(OUT)/pretraining/$$corpus || exit; done
 	for corpus in language shuffled brackets zipf none; do \
-		$(BIN)/python -m lottery_utils.tasks.pretrain --corpus $$corpus --seed 2 --out $(OUT)/pretraining/$$corpus-2 || exit; done
+		$(BIN)/python -m demo_language.pretrain --corpus $$corpus --seed 2 --out $(OUT)/pretraining/$$corpus-2 || exit; done
 
 bench: env  ## measure what needs no GPU beside its peers and write the benchmark pages, 15 minutes
 	@$(BIN)/python -c 'import accelerate' 2>/dev/null \
@@ -95,7 +95,7 @@ chapters: env  ## as report, and store the executed chapters in book/chapters
 
 clean:  ## remove built pages and caches; results stay
 	rm -rf $(OUT)/book $(OUT)/.executed book/_build build dist .pytest_cache .hypothesis .ruff_cache *.egg-info
-	find lottery_utils tests notebooks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+	find lottery_utils lottery_book demo_language tests notebooks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 distclean: clean  ## clean, and remove the environment too; results stay
 	rm -rf $(VENV)

@@ -28,6 +28,7 @@ POSITIVE += ("landscape_examples", "landscape_directions")
 NOT_NEGATIVE = ("weight_decay", "adam_eps", "clip", "min_steps", "held_out", "importance_order")
 LEAST_LENGTH = 8  # special tokens, and something of each text of a pair
 LARGEST = 2**31 - 1  # of whole numbers; random generators and tensors take no others
+PROBE_SENTENCES = 3_000  # of the grammar, as many as are stored
 SHARES = ("head_step", "magnitude_step", "threshold")
 
 
@@ -266,8 +267,9 @@ def _check_range(key: str, value) -> None:
         raise UserError(f"{key} must lie between 4 and 512, got {shown(value)}")
     if key == "landscape_grid" and not 3 <= value <= 101:
         raise UserError(f"landscape_grid must lie between 3 and 101, got {shown(value)}")
-    if key == "probe_sentences" and not 30 <= value <= 20_000:
-        raise UserError(f"probe_sentences must lie between 30 and 20000, got {shown(value)}")
+    if key == "probe_sentences" and not 30 <= value <= PROBE_SENTENCES:
+        expected = f"must lie between 30 and {PROBE_SENTENCES}"
+        raise UserError(f"probe_sentences {expected}, got {shown(value)}; for more give a CoNLL-U file as probe_text")
     if key == "unknown_words" and not 0 <= value <= 1:
         raise UserError(f"unknown_words must lie between 0 and 1, got {shown(value)}")
     if key in ("warmup", "dropout") and not 0 <= value < 1:

@@ -1,4 +1,4 @@
-"""Which room may import which: each only those above it, and the package never the pages' own code."""
+"""Which room may import which: only those above it; the package not the pages' code, nothing the demo's maker."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ import lottery_utils
 
 ROOT = Path(__file__).resolve().parent.parent
 # from the top; modules that lie in no room count by their own names
-ROOMS = ("errors", "places", "yamlfile", "taskfile", "methods", "presets", "tasks", "models", "training", "pruning")
-ROOMS += ("experiment", "show", "export", "commands", "cli")
+ROOMS = ("errors", "places", "yamlfile", "taskfile", "methods", "presets", "demo", "tasks", "models", "training")
+ROOMS += ("pruning", "experiment", "show", "export", "commands", "cli")
 
 
 def imported(path: Path) -> set[str]:
@@ -26,7 +26,7 @@ def imported(path: Path) -> set[str]:
             above = package[: len(package) - node.level + 1] if node.level else []
             base = ".".join([*above, *([node.module] if node.module else [])])
             names |= {f"{base}.{alias.name}" for alias in node.names}
-    return {name for name in names if name.startswith("lottery_")}
+    return {name for name in names if name.startswith(("lottery_", "demo_language"))}
 
 
 def room_of(name: str) -> str:
@@ -46,10 +46,15 @@ def test_every_room_has_its_place():
 def test_a_module_imports_only_from_its_own_room_and_those_above(path):
     room = path.relative_to(ROOT / "lottery_utils").parts[0].removesuffix(".py")
     names = imported(path)
-    assert not [name for name in names if name.startswith("lottery_book")]
+    assert not [name for name in names if name.startswith(("lottery_book", "demo_language"))]
     allowed = set(ROOMS[: ROOMS.index(room) + 1]) if room in ROOMS else set(ROOMS)
     below = {name for name in names if room_of(name) in ROOMS and room_of(name) not in allowed}
     assert not below
+
+
+def test_the_pages_code_reads_the_demo_and_does_not_make_it():
+    for path in sorted((ROOT / "lottery_book").rglob("*.py")):
+        assert not [name for name in imported(path) if name.startswith("demo_language")], path.name
 
 
 def test_notebooks_import_the_face_and_their_chapters_code_in_three_lines_at_most():

@@ -1,4 +1,4 @@
-"""The demo language and its nine tasks: the same everywhere, no leaks, GLUE's shape, labels true to the grammar."""
+"""The demo language and its nine tasks: stored as drawn, no leaks, GLUE's shape, labels true to the grammar."""
 
 import hashlib
 import json
@@ -8,17 +8,22 @@ import sys
 from collections import Counter
 from random import Random
 
+import pyarrow.parquet as pq
 import pytest
 
-from lottery_utils.errors import UserError
-from lottery_utils.tasks import demo_pairs, demo_single
-from lottery_utils.tasks.corpus import KINDS, texts
-from lottery_utils.tasks.demo import DEMO_SIZES, demo_task, micro_bert_dir
-from lottery_utils.tasks.grammar import grammatical, tags
-from lottery_utils.tasks.language import draw_clause, reserved, say
-from lottery_utils.tasks.lexicon import words
-from lottery_utils.tasks.relations import contradict, elaborate, entails, leave_open, weaken
-from lottery_utils.tasks.vocabulary import SPECIAL, encode, vocabulary
+from demo_language import pair_tasks, single_tasks
+from demo_language.corpus import KINDS, texts
+from demo_language.grammar import grammatical, tags
+from demo_language.language import draw_clause, reserved, say
+from demo_language.lexicon import words
+from demo_language.relations import contradict, elaborate, entails, leave_open, weaken
+from demo_language.tasks import demo_task
+from demo_language.vocabulary import SPECIAL, encode, vocabulary
+from demo_language.write import sentence_table, task_tables
+from lottery_book.probes.sentences import SENTENCES
+from lottery_utils.demo import DEMO_SIZES, demo_task_dir, micro_bert_dir
+from lottery_utils.presets import PROBE_SENTENCES
+from lottery_utils.tasks.glue import TASKS
 
 COLUMNS = {
     "cola": ["sentence", "label"],
@@ -34,7 +39,7 @@ COLUMNS = {
 # the largest share a label may have in train; MRPC and QQP lean as GLUE's do
 LARGEST_SHARE = {"cola": 0.70, "mrpc": 0.70, "qqp": 0.65, "mnli": 0.38}
 DIGEST = (
-    "import json, hashlib; from lottery_utils.tasks.demo import DEMO_SIZES, demo_task; "
+    "import json, hashlib; from demo_language.tasks import DEMO_SIZES, demo_task; "
     "print(hashlib.sha256(json.dumps([demo_task(n) for n in DEMO_SIZES]).encode()).hexdigest())"
 )
 
@@ -49,6 +54,28 @@ def test_tasks_are_the_same_in_every_process():
         env = {**os.environ, "PYTHONHASHSEED": seed}
         out = subprocess.run([sys.executable, "-c", DIGEST], env=env, capture_output=True, text=True, check=True).stdout
         assert out.strip() == here
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
+def test_the_stored_tasks_are_those_that_are_drawn(task):
+    tables = task_tables(task)
+    assert sorted(demo_task_dir(task.name).iterdir()) == sorted(tables)
+    for path, drawn in tables.items():
+        assert pq.read_table(path).equals(drawn, check_metadata=True)
+
+
+def test_the_stored_sentences_are_those_that_are_drawn_and_as_many_as_may_be_asked_for():
+    stored = pq.read_table(SENTENCES)
+    assert stored.slice(0, 600).equals(sentence_table(600), check_metadata=True)
+    assert len(stored) == PROBE_SENTENCES
+
+
+def test_datasets_reads_the_stored_tasks(tmp_path):
+    from datasets import load_dataset
+
+    files = {split: str(demo_task_dir("rte") / f"{split}.parquet") for split in ("train", "validation")}
+    read = load_dataset("parquet", data_files=files, cache_dir=str(tmp_path))
+    assert (dict(read["train"][:]), dict(read["validation"][:])) == demo_task("rte")
 
 
 @pytest.mark.parametrize("name", DEMO_SIZES)
@@ -120,7 +147,7 @@ def test_statements_are_grammatical_and_every_fault_is_seen():
         if clause.verb != "be" and rng.random() < 0.5:
             clause = elaborate(rng, clause)
         assert grammatical(say(clause, rng, 0.4))
-        assert not grammatical(demo_single.spoil(rng, clause, rng.choice(demo_single.FAULTS)))
+        assert not grammatical(single_tasks.spoil(rng, clause, rng.choice(single_tasks.FAULTS)))
     assert not grammatical("the dog chase the cat") and grammatical("the dog chases the cat")
     assert not grammatical("the dogs which the king sees runs") and not grammatical("a old dog ran")
     assert len(tags()) > 300
@@ -136,15 +163,10 @@ def test_inference_labels_agree_with_the_meaning():
 
 
 def test_similarity_falls_with_the_number_of_changes():
-    draws = [demo_pairs.similarity(Random(i)) for i in range(400)]
+    draws = [pair_tasks.similarity(Random(i)) for i in range(400)]
     same = [y for one, two, y in draws if one == two]
     assert same and min(same) > 4.4
     assert 2.0 < sum(y for *_, y in draws) / len(draws) < 4.0
-
-
-def test_unknown_task_is_named():
-    with pytest.raises(UserError, match="unknown demo task 'mrcp'; valid tasks: cola"):
-        demo_task("mrcp")
 
 
 def test_micro_bert_is_complete_and_its_tokenizer_agrees():

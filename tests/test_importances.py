@@ -252,9 +252,6 @@ def run(name: str, parameters: dict, tmp_path: Path) -> list[str]:
 @pytest.mark.parametrize("name", ["08_importance", "09_agreement"])
 def test_chapters_run_alone_on_a_part_of_the_demo(name, tmp_path):
     """From an empty store, offline; one task and one seed leave gaps, not errors."""
-    demo = pytest.importorskip("lottery_utils.tasks.demo")
-    if not (demo.micro_bert_dir() / "model.safetensors").is_file():
-        pytest.skip("the demo's micro-BERT has not been trained here")
     overrides = {"train_limit": 300, "dev_limit": 100, "epochs": 1, "min_steps": 40}
     parameters = {"tasks": ["sst2"], "seeds": [42], "overrides": json.dumps(overrides)}
     shown = run(name, {**parameters, "results_dir": str(tmp_path / "results")}, tmp_path)

@@ -146,9 +146,6 @@ def test_a_wrong_parameter_is_one_line_in_the_notebook(parameters, line, tmp_pat
 @pytest.mark.slow
 def test_embedded_demo_runs_notebook_02_offline(tmp_path):
     """The command of the README, on a part of one task."""
-    demo = pytest.importorskip("lottery_utils.tasks.demo")
-    if not (demo.micro_bert_dir() / "model.safetensors").is_file():
-        pytest.skip("the demo's micro-BERT has not been trained here")
     overrides = {"train_limit": 200, "dev_limit": 100, "epochs": 1, "min_steps": 0}
     parameters = {"tasks": ["sst2"], "seeds": [42], "overrides": overrides, "results_dir": str(tmp_path / "results")}
     out = tmp_path / "out.ipynb"

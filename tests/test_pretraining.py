@@ -16,6 +16,11 @@ from committed import committed
 from made_up_records import full_score, make_study
 from scipy.stats import ttest_1samp
 
+from demo_language import corpora
+from demo_language.corpus import texts
+from demo_language.lexicon import words
+from demo_language.pretrain import pretrain
+from demo_language.pretrain_data import Recipe, batches, mask, recipe
 from lottery_book.pretraining import figures as shown
 from lottery_book.pretraining import frames as analysis
 from lottery_book.pretraining import tables as tables_of
@@ -23,11 +28,6 @@ from lottery_book.pretraining import text
 from lottery_utils.errors import UserError
 from lottery_utils.experiment.cells import full
 from lottery_utils.models.load import load_classifier, load_tokenizer
-from lottery_utils.tasks import corpora
-from lottery_utils.tasks.corpus import texts
-from lottery_utils.tasks.lexicon import words
-from lottery_utils.tasks.pretrain import pretrain
-from lottery_utils.tasks.pretrain_data import Recipe, batches, mask, recipe
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXTS = ("language", "shuffled", "brackets", "zipf")
@@ -141,7 +141,7 @@ def test_the_shipped_model_s_batches_are_what_they_were():
 
 
 def test_pre_training_stores_a_model_that_can_be_fine_tuned(tmp_path, monkeypatch):
-    monkeypatch.setattr("lottery_utils.tasks.pretrain.recipe", lambda corpus, *_: Recipe(corpus, 400, 1, 2, 1))
+    monkeypatch.setattr("demo_language.pretrain.recipe", lambda corpus, *_: Recipe(corpus, 400, 1, 2, 1))
     logs = {c: pretrain(tmp_path / c, 1, 2, 16, 1e-3, 16, corpus=c) for c in ("none", "brackets")}
     assert logs["none"]["step"] == 0 and logs["brackets"]["step"] == 2
     assert logs["brackets"]["texts"] and logs["brackets"]["held_out"]["masked_words_loss"] > 3

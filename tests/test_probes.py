@@ -9,27 +9,27 @@ import pytest
 import torch
 from tiny import tiny_model
 
+from demo_language.annotation import annotate
+from demo_language.language import draw_clause, reserved, say
+from demo_language.relations import elaborate
 from lottery_book.probes import linear, sentences, states
 from lottery_book.probes.conllu import read_conllu, text_print
 from lottery_book.probes.names import PROBES
+from lottery_book.probes.tokens import ROOT
 from lottery_utils.errors import UserError
 from lottery_utils.models.compact import compact
 from lottery_utils.models.load import load_tokenizer
-from lottery_utils.tasks import demo
-from lottery_utils.tasks.annotation import ROOT, annotate
-from lottery_utils.tasks.language import draw_clause, reserved, say
-from lottery_utils.tasks.relations import elaborate
 from lottery_utils.training.batches import Encoded
 
 
 @pytest.fixture(scope="module")
-def drawn():
-    return sentences.draw_sentences(400)
+def stored():
+    return sentences.annotated(None, 400)
 
 
 @pytest.fixture(scope="module")
-def asked(drawn):
-    return sentences.questions([annotate(sentence) for sentence in drawn])
+def asked(stored):
+    return sentences.questions(stored)
 
 
 # annotations
@@ -76,21 +76,13 @@ def test_what_is_no_statement_is_refused(text):
         annotate(text)
 
 
-def test_annotating_changes_no_draw_of_the_tasks():
-    before = demo.demo_task("wnli")[0]["sentence1"][:5]
-    rng = Random(1)
-    state = rng.getstate()
-    annotate("the dog ran")
-    sentences.draw_sentences(5)
-    assert rng.getstate() == state and demo.demo_task.__wrapped__("wnli")[0]["sentence1"][:5] == before
-
-
 # questions
 
 
-def test_probe_sentences_are_reserved_and_test_sentences_are_others(drawn, asked):
-    assert len(set(drawn)) == 400 and all(reserved(sentence) for sentence in drawn)
-    assert drawn[:50] == sentences.draw_sentences(50)
+def test_probe_sentences_are_reserved_and_test_sentences_are_others(stored, asked):
+    texts = {" ".join(token.word for token in tokens) for tokens in stored}
+    assert len(texts) == 400 and all(map(reserved, texts))
+    assert stored[:50] == sentences.annotated(None, 50)
     for probe in PROBES:
         one = asked[probe]
         assert (np.diff(one.test.astype(int)) >= 0).all() and 0.2 < one.test.mean() < 0.5

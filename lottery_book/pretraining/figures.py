@@ -18,9 +18,9 @@ from lottery_utils.show.forest import forest
 from lottery_utils.show.stats import Effect
 from lottery_utils.show.stored import here_or_above
 from lottery_utils.show.style import COLOURS, GRID, METRIC_NAMES, NAMES, WIDTH, empty_figure, legend_below, panels
-from lottery_utils.tasks.corpora import CORPORA
 
 from .frames import BAD, FULL, GOOD, RANDOM, WITHIN, parted
+from .names import CORPORA
 
 if TYPE_CHECKING:
     from lottery_utils.experiment.study import Study

@@ -14,8 +14,9 @@ import pandas as pd
 
 from lottery_utils.show.scores import RESULT, results
 from lottery_utils.show.stats import Effect, corrected, effect
-from lottery_utils.tasks.corpora import CORPORA
 from lottery_utils.tasks.registry import shown_task
+
+from .names import CORPORA
 
 if TYPE_CHECKING:
     from lottery_utils.experiment.study import Study

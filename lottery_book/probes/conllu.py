@@ -6,7 +6,8 @@ import hashlib
 from pathlib import Path
 
 from lottery_utils.errors import UserError
-from lottery_utils.tasks.annotation import ROOT, Token
+
+from .tokens import ROOT, Token
 
 ENGLISH = "english"  # the name of the package's own sentences
 COLUMNS = 10

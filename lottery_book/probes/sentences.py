@@ -1,40 +1,27 @@
 """The sentences that are probed, and their probe labels: linguistic ones, and control labels of word types.
 
-The sentences are statements of the demo language that no pre-training text and no train set holds (`reserved`). Their
-words are English, so other models can be probed with them too; or they come from a file of annotated text.
+The sentences are statements of the demo language that no pre-training text and no train set holds; about half have a
+relative clause, and the grammar says what holds for each word (`demo_language/sentences.py` drew and annotated them).
+Their words are English, so other models can be probed with them too; or they come from a file of annotated text.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from random import Random
+from pathlib import Path
 
 import numpy as np
 
 from lottery_utils.errors import UserError
-from lottery_utils.tasks.annotation import Token, annotate
-from lottery_utils.tasks.language import draw_clause, reserved, say
-from lottery_utils.tasks.relations import elaborate
 from lottery_utils.training.device import derived_seed
 
 from .conllu import read_conllu
 from .names import PROBES
+from .tokens import Token
 
 DEEPEST = 4  # greater depths count as this one
 TEST_SHARE = 1 / 3
-
-
-def draw_sentences(count: int) -> list[str]:
-    """Return `count` different reserved statements, about half of them with a relative clause; always the same."""
-    rng, found = Random("sentences for probes"), {}
-    while len(found) < count:
-        clause = draw_clause(rng, transitive=0.8, copular=0.05, past=0.8, quantified=0.2)
-        if clause.verb != "be" and rng.random() < 0.5:
-            clause = elaborate(rng, clause)
-        sentence = say(clause, rng, 0.2)
-        if reserved(sentence):
-            found.setdefault(sentence)
-    return list(found)
+SENTENCES = Path(__file__).with_name("sentences.parquet")  # a row a sentence
 
 
 @dataclass(frozen=True)
@@ -52,8 +39,13 @@ class Questions:
 
 
 def annotated(text: str | None, count: int) -> list[list[Token]]:
-    """The sentences that are probed: `count` of the grammar's, or all of a CoNLL-U file, see `conllu`."""
-    return [annotate(sentence) for sentence in draw_sentences(count)] if text is None else read_conllu(text)
+    """The sentences that are probed: the grammar's first `count`, or all of a CoNLL-U file, see `conllu`."""
+    if text is not None:
+        return read_conllu(text)
+    from pyarrow.parquet import read_table
+
+    rows = read_table(SENTENCES, use_threads=False)["tokens"].slice(0, count).to_pylist()
+    return [[Token(**token) for token in tokens] for tokens in rows]
 
 
 def questions(parsed: list[list[Token]]) -> dict[str, Questions]:

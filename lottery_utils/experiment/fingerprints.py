@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from .. import __version__
+from .. import __version__, demo
 from ..errors import UserError
 from ..presets import Preset, limits_of
 from ..taskfile import read_task_file, task_file
@@ -185,7 +185,7 @@ def _own_signature(path: Path) -> str | None:
 
 @functools.lru_cache(maxsize=1)
 def _package_signature() -> str:
-    return f"{__version__} " + _files_signature(Path(__file__).parents[1] / "tasks")
+    return f"{__version__} " + _files_signature(Path(demo.__file__).parent)
 
 
 def _files_signature(folder: Path, depth: int = 2) -> str:

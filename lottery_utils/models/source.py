@@ -8,6 +8,7 @@ import json
 import re
 from pathlib import Path
 
+from ..demo import micro_bert_dir
 from ..errors import UserError
 
 TOKENIZER_FILES = (
@@ -35,9 +36,7 @@ def model_dir(model: str, weights: bool = True) -> Path:
     directory must hold safetensors weights; pickled checkpoints are never read. Raises UserError.
     """
     if model == "embedded":
-        from ..tasks.demo import micro_bert_dir
-
-        folder = Path(micro_bert_dir())
+        folder = micro_bert_dir()
     elif Path(model).expanduser().is_dir():
         folder = Path(model).expanduser()
     elif Path(model).exists():

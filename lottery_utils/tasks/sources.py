@@ -1,10 +1,11 @@
-"""Where a task's rows come from: the hub, a folder of parquet or TSV files, or the embedded language."""
+"""Where a task's rows come from: the hub, a folder of parquet or TSV files, or the embedded demo."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ..demo import DEMO_SIZES, demo_task_dir
 from ..errors import UserError
 from .glue import TASKS, Task
 from .parquet import parquet_files, read_parquet
@@ -27,17 +28,9 @@ class Found:
 
 
 def embedded_splits(task: Task) -> Found:
-    """Return the task of the embedded demo language, generated on the spot."""
-    from .demo import DEMO_SIZES, demo_task
-
-    train, dev = demo_task(task.name)
-    name = f"embedded {task.title}-like"
-    return Found(
-        f"embedded demo language, {task.title}-like task",
-        RawSplit(train, f"{name} train", f"{name} train"),
-        RawSplit(dev, f"{name} dev", f"{name} dev"),
-        tuple(DEMO_SIZES[task.name]),
-    )
+    """Return the task of the embedded demo, whose sizes are its own."""
+    source = f"embedded demo language, {task.title}-like task"
+    return replace(_parquet(task, demo_task_dir(task.name), source), source=source, sizes=DEMO_SIZES[task.name])
 
 
 def hub_splits(task: Task) -> Found:

@@ -18,7 +18,7 @@ MASKED = 0.2  # of the words
 class Recipe:
     """What decides the batches and the learning rates beside the seed; the defaults made the demo's micro-BERT.
 
-    `corpus` is "" for the demo language with both objectives, else one of `corpora.CORPORA` with masked words alone.
+    `corpus` is "" for the demo language with both objectives, else one of `CORPORA` with masked words alone.
     """
 
     corpus: str = ""

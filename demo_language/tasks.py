@@ -1,4 +1,4 @@
-"""The embedded demo: nine tasks with GLUE's columns and label ids, made from the demo language, and its micro-BERT.
+"""The nine tasks of the demo, with GLUE's columns and label ids, drawn from the demo language.
 
 No train example is a dev example, and a dev example's first sentence is `reserved`: it is in no train set and in no
 pre-training text (WNLI apart, whose sentence type is never pre-trained on and whose dev set repeats the premises of
@@ -9,46 +9,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from random import Random
 
-from ..errors import UserError
-from . import demo_pairs, demo_single
+from lottery_utils.demo import DEMO_SIZES
+
+from . import pair_tasks, single_tasks
 from .language import reserved
 
-# train and dev examples, ordered by size as GLUE's are
-DEMO_SIZES = {
-    "cola": (1120, 450),
-    "sst2": (1140, 450),
-    "mrpc": (700, 400),
-    "stsb": (1100, 450),
-    "qqp": (1180, 600),
-    "mnli": (1200, 560),
-    "qnli": (1160, 500),
-    "rte": (500, 300),
-    "wnli": (200, 71),
-}
 _TASKS: dict[str, tuple[tuple[str, ...], Callable]] = {
-    "cola": (("sentence",), demo_single.acceptability),
-    "sst2": (("sentence",), demo_single.sentiment),
-    "mrpc": (("sentence1", "sentence2"), demo_pairs.paraphrase),
-    "stsb": (("sentence1", "sentence2"), demo_pairs.similarity),
-    "qqp": (("question1", "question2"), demo_pairs.duplicate_question),
-    "mnli": (("premise", "hypothesis"), demo_pairs.inference),
-    "qnli": (("question", "sentence"), demo_pairs.answers),
-    "rte": (("sentence1", "sentence2"), demo_pairs.recognise_entailment),
-    "wnli": (("sentence1", "sentence2"), demo_pairs.pronouns),
+    "cola": (("sentence",), single_tasks.acceptability),
+    "sst2": (("sentence",), single_tasks.sentiment),
+    "mrpc": (("sentence1", "sentence2"), pair_tasks.paraphrase),
+    "stsb": (("sentence1", "sentence2"), pair_tasks.similarity),
+    "qqp": (("question1", "question2"), pair_tasks.duplicate_question),
+    "mnli": (("premise", "hypothesis"), pair_tasks.inference),
+    "qnli": (("question", "sentence"), pair_tasks.answers),
+    "rte": (("sentence1", "sentence2"), pair_tasks.recognise_entailment),
+    "wnli": (("sentence1", "sentence2"), pair_tasks.pronouns),
 }
 
 
 @cache
 def demo_task(name: str) -> tuple[dict[str, list], dict[str, list]]:
-    """Return (train, dev) of demo task `name` as columns, the same on every machine; do not change them in place.
-
-    Raises UserError for an unknown name.
-    """
-    if name not in _TASKS:
-        raise UserError(f"unknown demo task {name!r}; valid tasks: {', '.join(_TASKS)}")
+    """Return (train, dev) of demo task `name` as columns, the same on every machine; do not change them in place."""
     columns, draw = _TASKS[name]
     train_size, dev_size = DEMO_SIZES[name]
     if name == "wnli":
@@ -72,14 +55,9 @@ def _pronoun_rows(train_size: int, dev_size: int) -> tuple[list[tuple], list[tup
     rng = Random("demo wnli")
     pairs = {}
     while len(pairs) < train_size:
-        train, dev = demo_pairs.pronouns(rng, int(7 * len(pairs) % 16 < 7))
+        train, dev = pair_tasks.pronouns(rng, int(7 * len(pairs) % 16 < 7))
         pairs.setdefault(train[0], (train, dev))
     both = list(pairs.values())
     train, dev = [t for t, _ in both], [d for _, d in both[:dev_size]]
     rng.shuffle(train)
     return train, dev
-
-
-def micro_bert_dir() -> Path:
-    """Return the folder of the embedded micro-BERT: config, weights, tokenizer and pre-training log."""
-    return Path(__file__).parent / "micro_bert"

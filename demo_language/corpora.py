@@ -22,10 +22,11 @@ from functools import lru_cache
 from itertools import accumulate
 from random import Random
 
+from lottery_book.pretraining.names import CORPORA
+
 from .corpus import Text, texts
 from .lexicon import words
 
-CORPORA = ("language", "shuffled", "brackets", "zipf", "none")
 COUNTED = 12_000  # texts that word frequencies are counted on
 
 

@@ -6,36 +6,14 @@ gives the tree. Reading takes no draw, so no sentence of the tasks or of pre-tra
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from lottery_book.probes.tokens import ROOT, Token
 
 from .grammar import tags
 
 _PARTS = {"Taz": "determiner", "nNmMlk": "noun", "j": "adjective", "VveWwx": "verb", "iIsSdDq": "auxiliary",
           "t": "negation", "bp": "preposition", "rR": "relative pronoun", "h": "adverb", ",": "comma"}  # fmt: skip
 PART_OF_SPEECH = {tag: name for letters, name in _PARTS.items() for tag in letters}
-ROOT = -1
 _DETERMINERS, _NOUNS, _PAST = "Taz", "nNmM", "ex"
-
-
-@dataclass(frozen=True)
-class Token:
-    """A word of a statement and what holds for it there.
-
-    `head` is the place of the word it depends on, `ROOT` for the root; `depth` counts the steps to the root, which has
-    0 (a copula's adjective is the root, as in Universal Dependencies). `number` is "singular" or "plural" for the nouns
-    of noun phrases, else "". `role` is "agent" or "patient" for the subject and object of a transitive verb, whichever
-    voice it has, else ""; a noun with a relative clause has its role of the clause around it. `hidden_subject` is the
-    place of the subject of a past-tense verb that has no auxiliary: its form does not show the subject's number; else
-    None.
-    """
-
-    word: str
-    part: str
-    head: int
-    depth: int
-    number: str = ""
-    role: str = ""
-    hidden_subject: int | None = None
 
 
 def annotate(sentence: str) -> list[Token]:

@@ -1,4 +1,4 @@
-"""Pre-train the micro-BERT: ``python -m lottery_utils.tasks.pretrain --out DIR --seed N [--corpus NAME]``.
+"""Pre-train the micro-BERT: ``python -m demo_language.pretrain --out DIR --seed N [--corpus NAME]``.
 
 Two objectives, as BERT's: half of the rows are masked (20 % of the words), the other half are whole pairs with
 the question whether the second text follows (see `corpus` for what the pairs are). All rows of a batch have equal
@@ -25,7 +25,8 @@ from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 from transformers import BertConfig, BertForMaskedLM, BertForPreTraining
 
-from .corpora import CORPORA
+from lottery_book.pretraining.names import CORPORA
+
 from .pretrain_data import Recipe, batches, mask, phase, recipe
 from .vocabulary import PAD, save_tokenizer, vocabulary
 
@@ -165,7 +166,7 @@ def finish(out: Path, model, log: dict, batch_size: int, plan: Recipe) -> dict:
     """
     log = {k: v for k, v in log.items() if k not in ("chunk", "place")}
     log["held_out"] = held_out_accuracy(model, log["seed"], batch_size, plan) if log["step"] else {}
-    log["command"] = f"python -m lottery_utils.tasks.pretrain --out DIR --seed {log['seed']} --steps {log['steps']}"
+    log["command"] = f"python -m demo_language.pretrain --out DIR --seed {log['seed']} --steps {log['steps']}"
     if plan.corpus:
         log["command"] += f" --corpus {plan.corpus}"
         model = masked_words_model(model)
