@@ -58,3 +58,12 @@ def test_what_the_package_imports_is_a_dependency():
     listed = {re.split(r"[<>=!~\[ ;]", line, maxsplit=1)[0].lower().replace("_", "-") for line in listed}
     wanted = {COMES_WITH.get(name, DISTRIBUTION.get(name, name)).lower().replace("_", "-") for name in imported}
     assert wanted <= listed, wanted - listed
+
+
+@pytest.mark.parametrize("package", ["lottery_utils", "lottery_book"])
+def test_every_file_that_is_no_code_goes_into_the_wheel(package):
+    setup = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    packed = {path for name, patterns in setup["package-data"].items() for pattern in patterns
+              for path in (ROOT / name.replace(".", "/")).glob(pattern)}  # fmt: skip
+    there = {path for path in (ROOT / package).rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
+    assert there and there <= packed

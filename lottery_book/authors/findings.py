@@ -61,7 +61,7 @@ def slice_errors(folder: str | Path | None = None, tokens: int = 64) -> pd.DataF
     """
     from safetensors.numpy import load_file
 
-    from lottery_utils.demo import micro_bert_dir
+    from lottery_utils.demo.files import micro_bert_dir
 
     folder = Path(folder) if folder is not None else micro_bert_dir()
     heads = json.loads((folder / "config.json").read_text(encoding="utf-8"))["num_attention_heads"]

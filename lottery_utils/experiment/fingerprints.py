@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from .. import __version__, demo
+from .. import __version__
+from ..demo.files import FOLDER
 from ..errors import UserError
 from ..presets import Preset, limits_of
 from ..taskfile import read_task_file, task_file
@@ -185,7 +186,7 @@ def _own_signature(path: Path) -> str | None:
 
 @functools.lru_cache(maxsize=1)
 def _package_signature() -> str:
-    return f"{__version__} " + _files_signature(Path(demo.__file__).parent)
+    return f"{__version__} " + _files_signature(FOLDER)
 
 
 def _files_signature(folder: Path, depth: int = 2) -> str:

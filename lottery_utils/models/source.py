@@ -8,7 +8,7 @@ import json
 import re
 from pathlib import Path
 
-from ..demo import micro_bert_dir
+from ..demo.files import micro_bert_dir
 from ..errors import UserError
 
 TOKENIZER_FILES = (

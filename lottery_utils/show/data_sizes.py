@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ..demo import DEMO_SIZES
+from ..demo.files import DEMO_SIZES
 from ..tasks.glue import TASKS
 
 ROWS = re.compile(r"\b(train|dev) has (\d+) rows")

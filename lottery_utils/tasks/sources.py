@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..demo import DEMO_SIZES, demo_task_dir
+from ..demo.files import DEMO_SIZES, demo_task_dir
 from ..errors import UserError
 from .glue import TASKS, Task
 from .parquet import parquet_files, read_parquet
