@@ -29,6 +29,7 @@ HELD = {"held_out": 1.0}
 SELECTIONS = [{"selection": "half"}, {"selection": "other_half"}, HELD, {**HELD, "selection": "held_out"}]
 # folder: preset, and the settings under which its records were made, as the scripts and chapters give them
 STUDIES = {
+    "base": ("base", [{}]),
     "laptop": ("laptop", [REAL]),
     "importance/demo": ("demo", SUMS),
     "importance/laptop": ("laptop", [REAL | changes for changes in SUMS]),
@@ -40,9 +41,14 @@ STUDIES = {
     "probes": ("demo", [TWO_SEEDS]),
     "probes_english": ("laptop", [{**REAL, "probe_text": "english", "probe_retrained": False}]),
 }
-# the content of what is not in the repository: the English BERT, and GLUE's data at the pinned revision
-ENGLISH_BERT = "ba25ff2953a386750c47619622ca058294bc32e317704056b53259063c735e63"
+# the content of what is not in the repository: the English models, and GLUE's data at the pinned revision; of the large
+# tasks the draw that the study of MPNet used
+ENGLISH = {
+    "laptop": "ba25ff2953a386750c47619622ca058294bc32e317704056b53259063c735e63",
+    "base": "ae969a9d77241e2a73d66ccdaf0ab25da88a987139d7f67805886e820d47a1f2",
+}
 GLUE = {"cola": "3cf298a9029c4f64", "mrpc": "5b36ad16f9ba8e35", "rte": "a045e537a3b4928e", "stsb": "94f913ec6d3ea3b7"}
+GLUE |= {"sst2": "fe1950284029b8ff", "qnli": "6718ca850e73da3f", "mnli": "b6a626a3099eb6f5", "qqp": "7077c5931536f252"}
 
 
 @lru_cache
@@ -54,8 +60,8 @@ def stored(folder: str) -> list[dict]:
 @lru_cache
 def prints(preset: Preset, task: str) -> tuple[str, str]:
     """Fingerprints of a preset's model and of a task's data, from their content where that is in the repository."""
-    if preset.name == "laptop":
-        return ENGLISH_BERT, GLUE[task]
+    if preset.name in ENGLISH:
+        return ENGLISH[preset.name], GLUE[task]
     return model_print(preset.model), demo_data(task)
 
 

@@ -18,6 +18,7 @@ TOKENIZER_FILES = (
 )  # fmt: skip
 KNOWN = {  # public models by fingerprint: where a record's model lay on some machine says little
     "ba25ff2953a386750c47619622ca058294bc32e317704056b53259063c735e63": "sentence-transformers/all-MiniLM-L6-v2",
+    "ae969a9d77241e2a73d66ccdaf0ab25da88a987139d7f67805886e820d47a1f2": "sentence-transformers/all-mpnet-base-v2",
 }
 SAYS_NOTHING = re.compile(r"(model|weights|checkpoint|final|best|hf|v?\d+)([-_.]?\d+)?|[0-9a-f]{40}", re.IGNORECASE)
 PICKLES = ("pytorch_model*.bin", "*.pt", "*.pth", "*.ckpt")
