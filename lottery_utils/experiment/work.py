@@ -20,8 +20,9 @@ from ..models.source import model_name
 from ..presets import limits_of
 from ..tasks.glue import TASKS
 from ..tasks.load import TaskData
-from ..tasks.metrics import compute_metrics, main_score, majority_score, search_score
+from ..tasks.metrics import main_score, majority_score, search_score
 from ..tasks.registry import describe
+from ..tasks.task_metric import TaskMetric
 from ..training.device import describe_device, precision_of
 from . import bench, provenance, trouble
 from .cells import TRANSFORMERS, Cell, upstream
@@ -151,7 +152,7 @@ def _record(work: Work, job: Job, data: TaskData | bench.Examples, result: Resul
     least = majority_score(task, data.dev.labels)
     metrics, score, searched = {}, None, result.search_score
     if result.predictions is not None:
-        metrics = compute_metrics(task, result.predictions, data.dev.labels)
+        metrics = TaskMetric(task).compute(predictions=result.predictions, references=data.dev.labels)
         score, searched = main_score(task, metrics), search_score(task, metrics)
     numbers = [*metrics.values(), least, *(value for value in (score, searched) if value is not None)]
     floats = {name: value for name, value in result.trajectory.items() if value.dtype.kind == "f"}

@@ -2,8 +2,8 @@
 
 The numbers are those of the GLUE metric of the `evaluate` library, with one documented exception:
 a correlation that is undefined because predictions or labels are constant counts as 0.0, not NaN,
-so that a collapsed subnetwork has a score. `GlueMetric` in ``glue_metric.py`` offers the same
-functions through the interface of `evaluate`, whose import is too slow to pay in every process.
+so that a collapsed subnetwork has a score. Records are scored through `task_metric.TaskMetric`, the
+same functions as a metric of `evaluate`, whose import is too slow for a process that only looks.
 """
 
 from __future__ import annotations
