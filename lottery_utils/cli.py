@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from . import __version__, commands
 from .errors import UserError, one_line
+from .experiment.stage_table import BASELINES, STAGES
 from .presets import GLUE_TASKS, METHODS, PRESETS, SUBNETWORKS
 
 EXAMPLES = """examples:
@@ -62,7 +63,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"lottery {__version__}")
     subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
-    run = subparsers.add_parser("run", help="compute every cell that is not stored yet")
+    text = "compute every cell that is not stored yet"
+    run = subparsers.add_parser("run", help=text, epilog=_stages(), formatter_class=form)
     _add_study(run)
     _add_choice(run)
     run.add_argument("--engine", default="local", help="local (worker processes, the default), serial or ray")
@@ -132,6 +134,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _stages() -> str:
+    """What each stage does, those marked that are computed only when named."""
+    rows = [f"  {name:15} {s.about}{' (when named)' if s.on_request else ''}" for name, s in STAGES.items()]
+    return "\n".join(["stages:", *rows])
+
+
 def _add_study(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", default="demo", help=f"{', '.join(PRESETS)} (default: demo)")
     parser.add_argument("--tasks", nargs="+", metavar="TASK", help=f"of {', '.join(GLUE_TASKS)}, or your own")
@@ -149,11 +157,10 @@ def _add_grid(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_choice(parser: argparse.ArgumentParser) -> None:
-    stages = "of finetune, baseline, search, control, score, retrain, retrain_longer, attention, landscape, surface, "
-    stages += "probes, importance, hans, hans_retrain, curve; and what these need"
+    stages = f"of {', '.join(STAGES)}; and what these need ('lottery run --help' says what each does)"
     parser.add_argument("--stages", nargs="+", metavar="STAGE", help=stages)
     parser.add_argument("--methods", nargs="+", metavar="METHOD", help=f"of {', '.join(METHODS)}")
-    subnetworks = f"of {', '.join(SUBNETWORKS)}; baselines may be named too: majority, bag_of_words, cbow, bilstm, ..."
+    subnetworks = f"of {', '.join(SUBNETWORKS)}; baselines may be named too: {', '.join(BASELINES)}"
     parser.add_argument("--subnetworks", nargs="+", metavar="NAME", help=subnetworks)
 
 

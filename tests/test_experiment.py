@@ -17,16 +17,18 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from lottery_utils.errors import CellFailed, UserError
-from lottery_utils.experiment import actions, bench, identity, provenance, stages, train_stages, work
-from lottery_utils.experiment.cells import STAGES, SUPER, Cell, full, parse_cell, plan, upstream
+from lottery_utils.experiment import actions, bench, identity, provenance, stage, train_stages, work
+from lottery_utils.experiment.cells import NEEDS, Cell, full, parse_cell, plan, upstream
 from lottery_utils.experiment.claims import claim
 from lottery_utils.experiment.engines import Summary
 from lottery_utils.experiment.fingerprints import CACHE
-from lottery_utils.experiment.identity import TRAINING, address, inputs, seed_for
+from lottery_utils.experiment.identity import Versions, address, inputs, seed_for
 from lottery_utils.experiment.job import Job
 from lottery_utils.experiment.schedule import Schedule
+from lottery_utils.experiment.stage_table import CASES, STAGES, SUPER
 from lottery_utils.experiment.store import CHECKPOINT, MASK, PREDICTIONS, RECORD
 from lottery_utils.experiment.study import Study, open_study
+from lottery_utils.places import function_at
 from lottery_utils.presets import METHODS, SUBNETWORKS, Preset, get_preset
 from lottery_utils.training.finetune import TrainLog
 
@@ -109,10 +111,21 @@ PINNED_PAPER = [
 PINNED_OTHER = "mrpc-structured-good-retrain-42-55cc352bb7"
 
 
+def test_every_row_of_the_table_of_stages_names_what_is_there():
+    for row in STAGES.values():
+        assert callable(function_at(row.function))
+        for case in row.cases:
+            assert {*case.upstream} <= {*NEEDS} and {*case.versions} <= {*Versions._fields}
+            assert {*case.settings} <= {field.name for field in dataclasses.fields(Preset)}
+            assert case.examples in ("dev", "choosing", "scoring", "hans")
+
+
 def test_a_new_field_at_its_default_changes_no_address(monkeypatch):
     before = {c: address(c, PAPER, MODEL, DATA) for c in plan(PAPER)}
     wider = dataclasses.make_dataclass("Wider", [("new_knob", float, 0.5)], bases=(Preset,), frozen=True)
-    monkeypatch.setattr(identity, "TRAINING", (*TRAINING, "new_knob"))
+    for kind, case in CASES.items():
+        if "epochs" in case.settings:
+            monkeypatch.setitem(CASES, kind, dataclasses.replace(case, settings=(*case.settings, "new_knob")))
     monkeypatch.setitem(identity.DEFAULTS, "new_knob", 0.5)
     preset = wider(**dataclasses.asdict(PAPER))
     identity.address.cache_clear()
@@ -485,7 +498,7 @@ def test_retraining_starts_from_mask_times_pretrained_and_pruned_weights_stay_ze
     monkeypatch.setattr(actions, "finetune", watched)
     cell = parse_cell("sst2/1/retrain/magnitude/good")
     run = working(finished, cell)
-    result = stages.run(run)
+    result = stage.run(run)
     pretrained = dict(run.classifier().named_parameters())
     for name, mask in seen["mask"].items():
         assert seen["start"][name].equal(pretrained[name])
@@ -494,7 +507,7 @@ def test_retraining_starts_from_mask_times_pretrained_and_pruned_weights_stay_ze
 
     structured = working(finished, parse_cell("sst2/1/retrain/structured/good"))
     mask = structured.mask(GOOD_HERE)
-    stages.run(structured)
+    stage.run(structured)
     kept = mask.heads.sum(1) * 8
     shapes = {n: tuple(p.shape) for n, p in seen["end"].items() if n.endswith("attention.output.dense.weight")}
     assert [shape[1] for shape in shapes.values()] == kept.tolist()
@@ -503,10 +516,10 @@ def test_retraining_starts_from_mask_times_pretrained_and_pruned_weights_stay_ze
 GOOD_HERE = Cell("sst2", 1, "search", "structured", "good")
 
 
-def working(study: Study, cell: Cell) -> stages.Work:
+def working(study: Study, cell: Cell) -> stage.Work:
     """The work of one cell of a study, outside any engine."""
     prints = study._prints
-    return stages.Work(cell, study.preset, prints.model(), prints.data(cell.task), study.store, torch.device("cpu"))
+    return stage.Work(cell, study.preset, prints.model(), prints.data(cell.task), study.store, torch.device("cpu"))
 
 
 def test_a_mask_that_keeps_everything_retrains_to_the_full_model(finished, tmp_path, world):
@@ -519,7 +532,7 @@ def test_a_mask_that_keeps_everything_retrains_to_the_full_model(finished, tmp_p
     whole = WeightMask({name: torch.ones_like(p, dtype=torch.bool) for name, p in matrices.items()})
     for mask in (whole, StructuredMask.full(2, 4)):
         masked = dataclasses.replace(run, cell=parse_cell("sst2/1/retrain/structured/good"))
-        result = stages.Result()
+        result = stage.Result()
         train_stages.train_under(masked, result, mask)
         np.testing.assert_allclose(result.logits, finished.predictions("sst2/1/finetune/full")["logits"], atol=1e-5)
 
@@ -531,7 +544,7 @@ def test_a_mask_that_keeps_everything_is_not_trained_again(finished, tmp_path, m
     monkeypatch.setattr(train_stages, "train", None)
     masked = working(finished, parse_cell("sst2/1/retrain/structured/good"))
     object.__setattr__(masked, "mask", lambda cell: StructuredMask.full(2, 4))
-    result = stages.Result()
+    result = stage.Result()
     train_stages.run_retrain(masked, result)
     np.testing.assert_allclose(result.logits, finished.predictions("sst2/1/finetune/full")["logits"], atol=1e-5)
     course = finished.trajectory("sst2/1/finetune/full")

@@ -14,19 +14,10 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from lottery_utils.errors import CellFailed, UserError
 from lottery_utils.experiment import train_stages
-from lottery_utils.experiment.cells import (
-    BASELINES,
-    STAGES,
-    TRANSFORMERS,
-    USUAL_BASELINES,
-    Cell,
-    mask_source,
-    parse_cell,
-    plan,
-    upstream,
-)
+from lottery_utils.experiment.cells import Cell, mask_source, parse_cell, plan, upstream
 from lottery_utils.experiment.identity import address, inputs
-from lottery_utils.experiment.schedule import COST, expected_costs
+from lottery_utils.experiment.schedule import expected_costs
+from lottery_utils.experiment.stage_table import BASELINES, STAGES, TRANSFORMERS, USUAL_BASELINES
 from lottery_utils.experiment.study import open_study
 from lottery_utils.experiment.tables import status_lines
 from lottery_utils.presets import get_preset
@@ -91,7 +82,7 @@ def test_new_kinds_are_planned_where_they_are_named():
 def test_every_kind_has_a_cost_of_its_own():
     cost = expected_costs([], "paper")
     everything = plan(PAPER, STAGES, None, (*SUPERS, "good", "bad", *BASELINES))
-    assert {cost(cell) for cell in everything} <= set(COST.values())
+    assert all(cost(cell) > 0 for cell in everything)
     assert cost(parse_cell("rte/1/baseline/cbow")) < cost(parse_cell("rte/1/baseline/random_init_pruned"))
     record = {"preset": "paper", "seconds": 7.0, "cell": parse_cell("rte/1/baseline/bilstm").as_dict()}
     seen = expected_costs([record], "paper")

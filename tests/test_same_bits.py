@@ -10,13 +10,13 @@ import sys
 import pytest
 import small_world
 
-from lottery_utils.experiment.cells import STAGES
+from lottery_utils.experiment.stage_table import STAGES
 from lottery_utils.experiment.store import Store
 
 CODE = """
 import json, sys
 from lottery_utils.experiment.study import open_study
-from lottery_utils.experiment.cells import BASELINES, STAGES
+from lottery_utils.experiment.stage_table import BASELINES, STAGES
 settings = json.loads(sys.argv[1])
 study = open_study("laptop", ["sst2"], [1], settings, sys.argv[2])
 names = ["good", "random", "bad", "super", *BASELINES]

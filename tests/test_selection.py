@@ -12,8 +12,9 @@ import small_world
 from lottery_book.selection.frames import hans_scores
 from lottery_utils.errors import UserError
 from lottery_utils.experiment import bench
-from lottery_utils.experiment.cells import STAGES, Cell, full, parse_cell, part_of, plan
+from lottery_utils.experiment.cells import Cell, full, parse_cell, part_of, plan
 from lottery_utils.experiment.identity import address
+from lottery_utils.experiment.stage_table import STAGES
 from lottery_utils.experiment.study import open_study
 from lottery_utils.presets import PRESETS, get_preset
 from lottery_utils.pruning.importance import reduce_gradients, shuffled

@@ -17,8 +17,9 @@ from lottery_utils.errors import UserError
 from lottery_utils.experiment.actions import fine_tuned, set_size, timed
 from lottery_utils.experiment.cells import upstream
 from lottery_utils.experiment.claims import claim
-from lottery_utils.experiment.identity import VERSIONS, numpy_generator_for
+from lottery_utils.experiment.identity import numpy_generator_for
 from lottery_utils.experiment.stage import Result, Work
+from lottery_utils.experiment.stage_table import STAGES
 from lottery_utils.experiment.store import Store
 from lottery_utils.models.compact import compact
 from lottery_utils.presets import Preset
@@ -88,7 +89,7 @@ def classifiers(preset: Preset, store: Store) -> tuple[dict[str, PatternNet], np
             f"{preset.attention_max_tokens}"
         )
     sizes = training_sizes(preset.attention_min_tokens, preset.attention_max_tokens)
-    about = {"rules": VERSIONS["attention"], "steps": STEPS, "sizes": sizes, "torch": torch.__version__}
+    about = {"rules": STAGES["attention"].version, "steps": STEPS, "sizes": sizes, "torch": torch.__version__}
     key = "attention-" + hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
     folder = store.scratch(key)
     found: dict[str, tuple[PatternNet, np.ndarray]] = {}

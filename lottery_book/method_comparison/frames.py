@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from lottery_utils.experiment.cells import CURVE, Cell
+from lottery_utils.experiment.cells import Cell
 from lottery_utils.experiment.reading import Results
+from lottery_utils.experiment.stage_table import CURVE
 from lottery_utils.methods import METHODS
 from lottery_utils.pruning.stopping import stop_rule
 from lottery_utils.show.frames import shown_title

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from lottery_utils.experiment.cells import HANS_TASK, Cell
+from lottery_utils.experiment.cells import Cell
+from lottery_utils.experiment.stage_table import HANS_TASK
 from lottery_utils.show.frames import component_survival, searches, shown_title
 from lottery_utils.show.stats import Effect, corrected, effect
 from lottery_utils.tasks.hans import HEURISTICS

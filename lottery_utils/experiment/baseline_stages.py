@@ -11,8 +11,8 @@ from ..training.baselines import bag_of_words, majority
 from ..training.word_models import word_model_logits
 from . import bench
 from .actions import mask_of, prune, set_size, timed, train
-from .cells import TRANSFORMERS
 from .stage import Result, Work
+from .stage_table import TRANSFORMERS
 
 
 def run_baseline(work: Work, result: Result) -> None:

@@ -12,7 +12,8 @@ from ..methods import CURVE_SIZES, is_own, own_print
 from ..methods import METHODS as OWN_METHODS
 from ..places import function_at
 from ..presets import Preset
-from .cells import TRANSFORMERS, Cell, upstream
+from .cells import Cell, upstream
+from .stage_table import STAGES, SUMS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,37 +37,6 @@ class Versions(NamedTuple):
 
 PRESENT = Versions()
 EARLIER = (Versions(dropout=1, search=1),)  # in which older records were made: shown, and never made again
-TRAINS = ("finetune", "retrain", "retrain_longer", "hans_retrain")
-
-TRAINING = (
-    "max_length",
-    "batch_size",
-    "epochs",
-    "min_steps",
-    "learning_rate",
-    "warmup",
-    "weight_decay",
-    "adam_eps",
-    "clip",
-    "dropout",
-    "keep_classifier",
-    "precision",
-    "held_out",
-)
-SUMS = ("importance_batch", "importance_order")  # how `importance` sums, where it is not "exact"
-SEARCH = {  # `importance` also chooses between the stop rules
-    "structured": ("threshold", "importance", "search", "head_step", "selection", "score", "head_norms", *SUMS),
-    "magnitude": ("threshold", "importance", "magnitude_step", "magnitude_max_steps", "selection", "unstructured"),
-}
-CURVE = {"structured": ("importance", "score", "head_norms", *SUMS), "magnitude": ("unstructured",)}
-ATTENTION = ("attention_examples", "attention_min_tokens", "attention_max_tokens")
-COMPARING = {
-    "landscape": ("landscape_examples", "landscape_directions"),
-    "surface": ("landscape_examples", "landscape_grid"),
-    "probes": ("probe_sentences", "probe_text", "probe_retrained"),
-}
-# of what a stage computes; raise one by hand when its code changes results
-VERSIONS = {"attention": 1, "landscape": 1, "surface": 1, "probes": 2, "importance": 1}
 DEFAULTS = {field.name: field.default for field in fields(Preset)}
 
 
@@ -86,13 +56,13 @@ def address(cell: Cell, preset: Preset, model: str, data: str, versions: Version
 def inputs(cell: Cell, preset: Preset, model: str, data: str, versions: Versions = PRESENT) -> dict:
     """Everything that decides the result of `cell`, as plain JSON types."""
     content: dict = {"protocol": PROTOCOL, "cell": cell.as_dict(), "data": data}
-    if not _model_free(cell):
+    if cell.case.reads_model:
         content["model"] = model
-    if cell.stage in VERSIONS:
-        content["rules"] = VERSIONS[cell.stage]
+    if (rules := STAGES[cell.stage].version) is not None:
+        content["rules"] = rules
     if cell.stage == "curve":
         content["sizes"] = list(CURVE_SIZES)
-    settings = {name: getattr(preset, name) for name in settings_of(cell) if _counts(name, cell, preset)}
+    settings = {name: getattr(preset, name) for name in cell.case.settings if _counts(name, cell, preset)}
     if settings.get("hans"):
         settings["hans"] = hans_print(preset.hans)
     if settings.get("probe_text"):
@@ -111,11 +81,9 @@ def versions_of(cell: Cell, preset: Preset, versions: Versions = PRESENT) -> dic
 
 def _is_touched(version: str, cell: Cell, preset: Preset) -> bool:
     """Whether what a version numbers is part of making this cell, apart from the cells it reads."""
-    if version == "dropout":
-        trains = cell.stage in TRAINS or (cell.stage == "baseline" and cell.subnetwork in TRANSFORMERS)
-        return trains and preset.dropout != 0.0
-    structured = cell.method == "structured"
-    return preset.importance != "released" and (cell.stage == "search" or (cell.stage == "curve" and structured))
+    if version not in cell.case.versions:
+        return False
+    return preset.dropout != 0.0 if version == "dropout" else preset.importance != "released"
 
 
 def _counts(name: str, cell: Cell, preset: Preset) -> bool:
@@ -126,31 +94,6 @@ def _counts(name: str, cell: Cell, preset: Preset) -> bool:
         return preset.probe_text is None
     # m-pruning ranks weights: of `importance` it takes only the authors' stop rule
     return name != "importance" or cell.method == "structured" or preset.importance == "released"
-
-
-def settings_of(cell: Cell) -> tuple[str, ...]:
-    """Names of the preset fields the stage of `cell` reads itself (its upstream reads others)."""
-    if cell.stage == "search":
-        return SEARCH[cell.method]
-    if cell.stage == "hans":
-        return ("hans",)
-    if cell.stage == "hans_retrain":
-        return (*TRAINING, "hans")
-    if cell.stage == "curve":
-        return CURVE[cell.method]
-    if cell.stage == "importance":
-        return ()
-    if cell.stage == "attention":
-        return ATTENTION
-    if cell.stage in COMPARING:
-        return COMPARING[cell.stage]
-    if cell.stage == "control":
-        return ("random_sizes",) if (cell.method, cell.subnetwork) == ("structured", "random") else ()
-    if _model_free(cell):
-        return () if cell.subnetwork == "majority" else ("held_out",)
-    if cell.stage == "score":
-        return ()
-    return (*TRAINING, "longer") if cell.stage == "retrain_longer" else TRAINING
 
 
 @lru_cache(maxsize=8)
@@ -165,10 +108,6 @@ def hans_print(path: str) -> str:
 def probe_text_print(name: str) -> str:
     """Fingerprint of a file of annotated sentences, read once a process; raises UserError when it cannot be used."""
     return function_at("lottery_book.probes.conllu:text_print")(name)
-
-
-def _model_free(cell: Cell) -> bool:
-    return cell.stage == "baseline" and cell.subnetwork not in TRANSFORMERS
 
 
 def canonical(content: dict) -> str:

@@ -11,9 +11,10 @@ from ..pruning.structured import structured_search
 from ..pruning.unstructured import WeightView, weight_scores
 from ..tasks.metrics import majority_score
 from .actions import evaluate, fine_tuned, mask_of, prune, set_size, timed
-from .cells import SUPER, upstream
+from .cells import upstream
 from .identity import generator_for, numpy_generator_for, seed_for
 from .stage import Result, Work
+from .stage_table import SUPER
 
 
 def run_search(work: Work, result: Result) -> None:

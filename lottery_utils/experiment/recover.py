@@ -52,7 +52,7 @@ def _recovered(work: Work, cell: Cell, address: str) -> tuple[Path, list[str]]:
     scratch = work.store.scratch(address)
     path, about = scratch / CHECKPOINT, scratch / "about.json"
     if not path.is_file() or not about.is_file():
-        from .stages import run
+        from .stage import run
 
         result = run(dataclasses.replace(work, cell=cell))
         part = scratch / f"{CHECKPOINT}.{os.getpid()}"
@@ -82,7 +82,7 @@ def mask_again(work: Work, cell: Cell) -> bytes:
     address = work.address(cell)
     path = work.store.scratch(address) / MASK
     if not path.is_file():
-        from .stages import run
+        from .stage import run
 
         part = path.with_name(f"{MASK}.{os.getpid()}")
         run(dataclasses.replace(work, cell=cell)).mask.save(part, {"cell": cell.name})

@@ -8,13 +8,6 @@ from collections.abc import Callable, Iterable
 
 from .cells import Cell, upstream
 
-# Relative cost of a cell where no record of its kind says better.
-COST = {
-    "finetune": 10.0, "search": 6.0, "control": 0.3, "score": 0.6, "retrain": 9.0, "retrain_longer": 18.0,
-    "majority": 0.1, "bag_of_words": 1.0, "cbow": 1.0, "bilstm": 2.0, "random_init": 10.0, "random_init_pruned": 7.0,
-    "attention": 3.0, "importance": 1.0, "hans": 4.0, "hans_retrain": 12.0, "curve": 8.0,
-    "landscape": 20.0, "surface": 15.0, "probes": 8.0,
-}  # fmt: skip
 PAUSE = 2.0  # seconds before a cell that another process holds is looked at again
 
 
@@ -109,7 +102,7 @@ def expected_costs(records: Iterable[dict], preset: str) -> Callable[[Cell], flo
         for key in ((cell.task, *kind), kind):
             if key in seen:
                 return sum(seen[key]) / len(seen[key])
-        return COST[kind[0]]
+        return cell.cost
 
     return cost
 

@@ -1,4 +1,4 @@
-"""What every stage function gets and fills in: the work to do, and the result."""
+"""Running a stage, and what every stage function gets and fills in: the work to do, and the result."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ import torch
 from torch import nn
 
 from ..errors import CellFailed, UserError
+from ..places import function_at
 from ..presets import Preset
 from ..pruning.masks import StructuredMask, WeightMask, mask_from
 from ..training.device import pick_device
 from . import bench
 from .cells import Cell, part_of
+from .stage_table import STAGES
 from .store import MASK, Store
 
 Mask = StructuredMask | WeightMask
@@ -89,3 +91,10 @@ class Work:
         if record is None:
             raise RuntimeError(f"{self.cell.name}: {cell.name} is not stored")
         return record
+
+
+def run(work: Work) -> Result:
+    """Compute the cell's result by its stage's function; raises CellFailed or UserError with a line that says why."""
+    result = Result()
+    function_at(STAGES[work.cell.stage].function)(work, result)
+    return result

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ..tasks.registry import task_of_record
-from .cells import CHANCELESS, STAGES
+from .stage_table import CHANCELESS, STAGES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,7 +57,7 @@ def gap_lines(states: list[dict]) -> list[str]:
     """A line that names tasks and seeds whose search had nothing to search, or none."""
     found: dict[str, list[str]] = {}
     for state in states:
-        if state["degenerate"] and state["stage"] in ("search", "curve"):
+        if state["degenerate"] and STAGES[state["stage"]].searches:
             seeds = found.setdefault(state["task"], [])
             seeds.extend([] if str(state["seed"]) in seeds else [str(state["seed"])])
     named = ", ".join(f"{task} (seed{'s' * (len(seeds) > 1)} {', '.join(seeds)})" for task, seeds in found.items())
@@ -73,7 +73,7 @@ def _column(state: dict) -> str:
 
 
 def _order(state: dict) -> tuple:
-    return (state["method"] != "", state["method"] == "magnitude", STAGES.index(state["stage"]))
+    return (state["method"] != "", state["method"] == "magnitude", list(STAGES).index(state["stage"]))
 
 
 def _summary(cells: list[dict]) -> str:

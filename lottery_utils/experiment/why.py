@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .cells import Cell
-from .identity import DEFAULTS, Versions, settings_of
+from .identity import DEFAULTS, Versions
 from .store import Damaged, Store
 
 
@@ -30,7 +30,7 @@ def why_lines(made: Made) -> list[str]:
     settings = made.inputs.get("settings", {})
     for name, value in _flat(made.inputs).items():
         lines.append(f"  {name} = {value}")
-    for name in settings_of(Cell(**made.inputs["cell"])):
+    for name in Cell(**made.inputs["cell"]).case.settings:
         if name not in settings:
             lines.append(f"  settings.{name} = {DEFAULTS[name]!r}  (the default, not hashed)")
     return lines
@@ -65,7 +65,7 @@ def _differences(one: dict, other: dict, store: Store, indent: str) -> list[str]
 
 
 def _defaults(inputs: dict) -> dict[str, str]:
-    settings = {f"settings.{name}": repr(DEFAULTS[name]) for name in settings_of(Cell(**inputs["cell"]))}
+    settings = {f"settings.{name}": repr(DEFAULTS[name]) for name in Cell(**inputs["cell"]).case.settings}
     return settings | {f"versions.{name}": "1" for name in Versions._fields}
 
 

@@ -25,14 +25,13 @@ from ..tasks.registry import describe
 from ..tasks.task_metric import TaskMetric
 from ..training.device import describe_device, precision_of
 from . import bench, provenance, trouble
-from .cells import TRANSFORMERS, Cell, upstream
+from .cells import Cell, upstream
 from .claims import claim
 from .energy import Meter, gpu_of
 from .fingerprints import label
 from .identity import PROTOCOL, address, inputs
 from .job import Job
-from .stage import Result, Work
-from .stages import run
+from .stage import Result, Work, run
 from .store import CHECKPOINT, LEVELS, MASK, PREDICTIONS, TRAJECTORY, Store
 
 
@@ -132,10 +131,7 @@ def _data(work: Work) -> TaskData | bench.Examples:
     The address promises a certain data set: one that changed since the run began is refused.
     """
     preset = work.preset
-    if work.cell.stage == "baseline" and work.cell.subnetwork not in TRANSFORMERS:
-        found = bench.train_data(preset, work.cell.task)
-    else:
-        found = work.examples()
+    found = work.examples() if work.cell.case.reads_model else bench.train_data(preset, work.cell.task)
     if found.fingerprint != work.data_print:
         raise CellFailed(f"{work.cell.name}: the data changed while the study ran; run it again")
     return found
@@ -205,7 +201,7 @@ def _record(work: Work, job: Job, data: TaskData | bench.Examples, result: Resul
 
 def _precision(work: Work) -> str | None:
     """The precision in which the cell's network was computed; None where there is none."""
-    if work.cell.stage == "baseline" and work.cell.subnetwork not in TRANSFORMERS:
+    if not work.cell.case.reads_model:
         return None
     model = bench.unseeded(work.preset, work.cell.task, work.model_print)
     return precision_of(model, work.preset.precision, work.device)

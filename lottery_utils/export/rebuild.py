@@ -63,8 +63,7 @@ def rebuild(study: Study, cell: Cell) -> Rebuilt:
     Raises UserError when the cell or what it needs is not stored, or its search was degenerate: there is no
     subnetwork then.
     """
-    from ..experiment.stage import Work
-    from ..experiment.stages import run
+    from ..experiment.stage import Work, run
     from ..experiment.work import steady
 
     cell = exportable(cell)

@@ -66,7 +66,7 @@ def run_hans(file: str | None, preset: str, overrides: dict | str | None, result
 
     Raises UserError for bad input and where a cell failed.
     """
-    from ..experiment.cells import HANS_TASK
+    from ..experiment.stage_table import HANS_TASK
     from ..experiment.study import Study, open_study
 
     base = open_study(preset, [HANS_TASK], None, overrides, results_dir)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ..experiment.cells import NO_SEED, SUPER
+from ..experiment.cells import NO_SEED
+from ..experiment.stage_table import SUPER
 from ..tasks.registry import shown_task
 from .bars import place_of
 from .data_sizes import rows_used

@@ -1,0 +1,190 @@
+"""The table of stages: all that is declared about a stage stands in its row here. Imports no torch.
+
+Addresses, plans, dependencies, costs and help texts are read from it. A stage of one chapter names a function there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..presets import METHODS, SUBNETWORKS
+
+BASELINES = ("majority", "bag_of_words", "cbow", "bilstm", "random_init", "random_init_pruned")
+USUAL_BASELINES = ("majority", "bag_of_words", "random_init")  # the others are computed when named
+CHANCELESS = ("majority", "bag_of_words")  # baselines that involve no chance: one for all seeds
+TRANSFORMERS = ("random_init", "random_init_pruned")  # baselines that are the preset's network, untrained
+SUPER = ("super", "super_random", "super_bad")
+MAGNITUDE_SUBNETWORKS = ("good", "random", "random_layer", "bad")  # the others are defined on components only
+HANS_TASK = "mnli"  # whose classes HANS asks for
+CURVE = "nested"  # what a curve is of: subnetworks of every size, each inside the one before
+
+# preset fields that stages read
+TRAINING = (
+    "max_length",
+    "batch_size",
+    "epochs",
+    "min_steps",
+    "learning_rate",
+    "warmup",
+    "weight_decay",
+    "adam_eps",
+    "clip",
+    "dropout",
+    "keep_classifier",
+    "precision",
+    "held_out",
+)
+SUMS = ("importance_batch", "importance_order")  # how `importance` sums, where it is not "exact"
+RANKING = ("score", "head_norms", *SUMS)
+# `importance` also chooses between the stop rules
+STRUCTURED_SEARCH = ("threshold", "importance", "search", "head_step", "selection", *RANKING)
+MAGNITUDE_SEARCH = ("threshold", "importance", "magnitude_step", "magnitude_max_steps", "selection", "unstructured")
+ATTENTION = ("attention_examples", "attention_min_tokens", "attention_max_tokens")
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is particular to some methods and subnetworks of a stage."""
+
+    methods: tuple[str, ...] = ("",)  # "" prunes nothing, as do baselines
+    subnetworks: tuple[str, ...] = ("full",)
+    upstream: tuple[str, ...] = ()  # what its function reads, in this order; see `cells.NEEDS`
+    settings: tuple[str, ...] = ()  # preset fields its function reads; its upstream reads others
+    versions: tuple[str, ...] = ()  # which of `identity.Versions` are part of making it
+    examples: str = "dev"  # those it reads beside train: "dev", "choosing" or "scoring" (see `selection`), or "hans"
+    reads_model: bool = True  # whether the preset's model is part of it
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A row: its function as ``module:function``, one line about it, its relative cost, and its cases."""
+
+    function: str
+    about: str
+    cost: float | Mapping[str, float]  # where no record says better; by subnetwork where these have nothing in common
+    cases: tuple[Case, ...]
+    on_request: bool = False  # computed when named, by a chapter for one
+    always: bool = False  # planned whatever subnetworks are asked for
+    version: int | None = None  # of what it computes: raise it when its code changes results; None: never numbered
+    task: str | None = None  # the only task it is for
+    searches: bool = False  # whether it may find nothing to search: a gap of all that follows
+
+
+HERE, BOOK = __package__, "lottery_book"
+EACH = (METHODS, SUBNETWORKS)  # every method with the subnetworks it defines
+GOOD = (METHODS, ("good",))  # stages that compare networks have the name of the good one
+TRAINS = ("dropout",)
+FULL_MASK = ("full", "mask")
+
+# Case(methods, subnetworks, upstream, settings, versions, examples)
+STAGES = {
+    "finetune": Stage(
+        f"{HERE}.train_stages:run_finetune", "makes the full model", 10.0,
+        (Case(settings=TRAINING, versions=TRAINS),),
+    ),
+    "baseline": Stage(
+        f"{HERE}.baseline_stages:run_baseline", "what needs no pre-training",
+        {"majority": 0.1, "bag_of_words": 1.0, "cbow": 1.0, "bilstm": 2.0, "random_init": 10.0,
+         "random_init_pruned": 7.0},
+        (
+            Case(subnetworks=("majority",), reads_model=False),
+            Case(subnetworks=("bag_of_words", "cbow", "bilstm"), settings=("held_out",), reads_model=False),
+            Case(subnetworks=("random_init",), settings=TRAINING, versions=TRAINS),
+            Case(subnetworks=("random_init_pruned",), upstream=("mask",), settings=TRAINING, versions=TRAINS,
+                 examples="scoring"),
+        ),
+    ),
+    "search": Stage(
+        f"{HERE}.prune_stages:run_search", "finds the good subnetwork of a method", 6.0,
+        (
+            Case(("structured",), ("good",), ("full",), STRUCTURED_SEARCH, ("search",), "choosing"),
+            Case(("magnitude",), ("good",), ("full",), MAGNITUDE_SEARCH, ("search",), "choosing"),
+        ),
+        searches=True,
+    ),
+    "control": Stage(
+        f"{HERE}.prune_stages:run_control", "draws a subnetwork to compare with", 0.3,
+        (
+            Case(("structured",), ("random",), ("search",), ("random_sizes",)),
+            Case(("structured",), ("random_layer", "bad", "inverted"), ("search",)),
+            Case(("structured",), SUPER, ("searches",)),
+            # ranks the fine-tuned weights, where structured controls need the good mask only
+            Case(("magnitude",), ("random", "random_layer", "bad"), ("full", "search")),
+        ),
+    ),
+    "score": Stage(
+        f"{HERE}.prune_stages:run_score", "evaluates fine-tuned weights under a mask", 0.6,
+        (Case(*EACH, FULL_MASK, examples="scoring"),),
+    ),
+    "retrain": Stage(
+        f"{HERE}.train_stages:run_retrain", "fine-tunes the pre-trained weights under a mask", 9.0,
+        (Case(*EACH, ("mask",), TRAINING, TRAINS, "scoring"),),
+    ),
+    "retrain_longer": Stage(
+        f"{HERE}.train_stages:run_retrain_longer", "the same for more epochs", 18.0,
+        (Case(METHODS, ("bad",), ("mask",), (*TRAINING, "longer"), TRAINS, "scoring"),),
+        on_request=True,
+    ),
+    "attention": Stage(
+        f"{BOOK}.attention_patterns.stage:run_attention",
+        "names the patterns of heads, of all and of the super-survivors", 3.0,
+        (Case(("structured",), ("super",), ("full", "searches"), ATTENTION),),
+        on_request=True, always=True, version=1,
+    ),
+    "importance": Stage(
+        f"{BOOK}.importance_rules.stage:run_importance", "sums the full model's importances in several ways", 1.0,
+        (Case(("structured",), upstream=("full",)),),
+        on_request=True, version=1,
+    ),
+    "hans": Stage(
+        f"{HERE}.hans_stages:run_hans", "scores the full model and pruned subnetworks of MNLI on HANS", 4.0,
+        (
+            Case(upstream=("full",), settings=("hans",), examples="hans"),
+            Case(*EACH, FULL_MASK, ("hans",), examples="hans"),
+        ),
+        on_request=True, task=HANS_TASK,
+    ),
+    "hans_retrain": Stage(
+        f"{HERE}.hans_stages:run_hans_retrain", "retrains subnetworks of MNLI and scores them on HANS", 12.0,
+        (Case(*EACH, ("mask",), (*TRAINING, "hans"), TRAINS, "hans"),),
+        on_request=True, task=HANS_TASK,
+    ),
+    "curve": Stage(
+        f"{BOOK}.method_comparison.stage:run_curve", "prunes to ever smaller sizes and scores each", 8.0,
+        (
+            Case(("structured",), (CURVE,), ("full",), ("importance", *RANKING), ("search",)),
+            Case(("magnitude",), (CURVE,), ("full",), ("unstructured",)),
+        ),
+        on_request=True, searches=True,
+    ),
+    "landscape": Stage(
+        f"{BOOK}.loss_surface.stage:run_landscape", "the loss between full, good, random and bad of all seeds", 20.0,
+        (Case(*GOOD, ("networks_of_all_seeds",), ("landscape_examples", "landscape_directions")),),
+        on_request=True, always=True, version=1,
+    ),
+    "surface": Stage(
+        f"{BOOK}.loss_surface.stage:run_surface", "the loss around full, good, random and bad of one seed", 15.0,
+        (Case(*GOOD, ("networks",), ("landscape_examples", "landscape_grid")),),
+        on_request=True, always=True, version=1,
+    ),
+    "probes": Stage(
+        f"{BOOK}.probes.stage:run_probes", "what layers of full, good, random and bad know of grammar", 8.0,
+        (Case(*GOOD, ("networks",), ("probe_sentences", "probe_text", "probe_retrained")),),
+        on_request=True, always=True, version=2,
+    ),
+}  # fmt: skip
+
+
+def subnetworks_of(method: str, names: tuple[str, ...]) -> list[str]:
+    """Those of `names` that `method` defines: magnitude pruning has no components to invert or share."""
+    return [n for n in names if method != "magnitude" or n in (*MAGNITUDE_SUBNETWORKS, CURVE)]
+
+
+CASES = {  # by stage, method and subnetwork
+    (name, method, subnetwork): case
+    for name, stage in STAGES.items()
+    for case in stage.cases
+    for method in case.methods
+    for subnetwork in subnetworks_of(method, case.subnetworks)
+}
