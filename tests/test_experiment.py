@@ -22,7 +22,7 @@ from lottery_utils.experiment.cells import NEEDS, Cell, full, parse_cell, plan, 
 from lottery_utils.experiment.claims import claim
 from lottery_utils.experiment.engines import Summary
 from lottery_utils.experiment.fingerprints import CACHE
-from lottery_utils.experiment.identity import Versions, address, inputs, seed_for
+from lottery_utils.experiment.identity import EARLIER, Versions, address, inputs, seed_for
 from lottery_utils.experiment.job import Job
 from lottery_utils.experiment.schedule import Schedule
 from lottery_utils.experiment.stage_table import CASES, STAGES, SUPER
@@ -96,11 +96,20 @@ def test_addresses_are_pinned():
         "mrpc/42/retrain/structured/good",
     ]
     assert [address(parse_cell(n), PAPER, MODEL, DATA) for n in names] == PINNED_PAPER
+    assert [address(parse_cell(n), PAPER, MODEL, DATA, EARLIER[0]) for n in names] == PINNED_EARLIER
     other = get_preset("paper", {"epochs": 4, "dropout": 0.0})
     assert address(parse_cell(names[-1]), other, MODEL, DATA) == PINNED_OTHER
 
 
 PINNED_PAPER = [
+    "mrpc-full-finetune-42-f805ce23dd",
+    "mrpc-majority-baseline-0-ff384c1f42",
+    "mrpc-structured-good-search-42-1c5e4b479b",
+    "mrpc-magnitude-bad-control-42-bd5ef4ee56",
+    "mrpc-structured-super-control-42-3568103b92",
+    "mrpc-structured-good-retrain-42-c09603be2a",
+]
+PINNED_EARLIER = [
     "mrpc-full-finetune-42-05c0564616",
     "mrpc-majority-baseline-0-ff384c1f42",
     "mrpc-structured-good-search-42-bbfd16ad8d",
@@ -108,7 +117,7 @@ PINNED_PAPER = [
     "mrpc-structured-super-control-42-1a3f939118",
     "mrpc-structured-good-retrain-42-3740c7c5b2",
 ]
-PINNED_OTHER = "mrpc-structured-good-retrain-42-55cc352bb7"
+PINNED_OTHER = "mrpc-structured-good-retrain-42-325858b69f"
 
 
 def test_every_row_of_the_table_of_stages_names_what_is_there():

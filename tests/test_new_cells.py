@@ -15,7 +15,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from lottery_utils.errors import CellFailed, UserError
 from lottery_utils.experiment import train_stages
 from lottery_utils.experiment.cells import Cell, mask_source, parse_cell, plan, upstream
-from lottery_utils.experiment.identity import address, inputs
+from lottery_utils.experiment.identity import EARLIER, address, inputs
 from lottery_utils.experiment.schedule import expected_costs
 from lottery_utils.experiment.stage_table import BASELINES, STAGES, TRANSFORMERS, USUAL_BASELINES
 from lottery_utils.experiment.study import open_study
@@ -28,6 +28,17 @@ from lottery_utils.training.word_models import encode_words, vocabulary, word_mo
 MODEL, DATA = "a" * 64, "b" * 16
 PAPER = get_preset("paper")
 PINNED = {
+    "mrpc/42/baseline/cbow": "mrpc-cbow-baseline-42-8b64e791f8",
+    "mrpc/42/baseline/bilstm": "mrpc-bilstm-baseline-42-e40a428d0b",
+    "mrpc/42/baseline/random_init": "mrpc-random_init-baseline-42-208170e18b",
+    "mrpc/42/baseline/random_init_pruned": "mrpc-random_init_pruned-baseline-42-202454f451",
+    "mrpc/42/retrain_longer/structured/bad": "mrpc-structured-bad-retrain_longer-42-19867bf24c",
+    "mrpc/42/retrain_longer/magnitude/bad": "mrpc-magnitude-bad-retrain_longer-42-b292280d94",
+    "mrpc/42/score/structured/super": "mrpc-structured-super-score-42-bce1928903",
+    "mrpc/42/retrain/structured/super_random": "mrpc-structured-super_random-retrain-42-56ec4a1678",
+    "mrpc/42/retrain/structured/super_bad": "mrpc-structured-super_bad-retrain-42-b593c83449",
+}
+PINNED_EARLIER = {
     "mrpc/42/baseline/cbow": "mrpc-cbow-baseline-42-8b64e791f8",
     "mrpc/42/baseline/bilstm": "mrpc-bilstm-baseline-42-e40a428d0b",
     "mrpc/42/baseline/random_init": "mrpc-random_init-baseline-42-fe8700af8c",
@@ -43,6 +54,7 @@ SUPERS = ("super", "super_random", "super_bad")
 
 def test_addresses_of_new_kinds_are_pinned():
     assert {name: address(parse_cell(name), PAPER, MODEL, DATA) for name in PINNED} == PINNED
+    assert {n: address(parse_cell(n), PAPER, MODEL, DATA, EARLIER[0]) for n in PINNED_EARLIER} == PINNED_EARLIER
 
 
 def test_longer_matters_to_longer_training_only():
