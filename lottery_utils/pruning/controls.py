@@ -103,7 +103,7 @@ def magnitude_control(
 def _drawn(total: int, pruned: int, generator: torch.Generator) -> torch.Tensor:
     """Of `total` places `pruned` are False, uniformly."""
     kept = torch.ones(total, dtype=torch.bool)
-    kept[torch.randperm(total, generator=generator)[:pruned]] = False
+    kept[torch.randperm(total, generator=generator, dtype=torch.int32)[:pruned]] = False  # half of int64's memory
     return kept
 
 
