@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
+from typing import NamedTuple
 
 from ..models.source import model_name, name_of_record
 from ..presets import Preset
@@ -39,25 +41,39 @@ def _own_version() -> str:
     return __version__
 
 
+class Commit(NamedTuple):
+    """The commit of the code, whether tracked files differ from it, and where it is not known, why."""
+
+    head: str | None
+    dirty: bool | None
+    missing: str | None = None
+
+
 @lru_cache(maxsize=1)
-def commit() -> tuple[str | None, bool | None]:
-    """(commit, whether tracked files differ from it) of the package's checkout; (None, None) outside one."""
+def commit() -> Commit:
+    """The commit of the package's checkout; of installed code there is none, whatever repository lies around it."""
     package = Path(__file__).resolve().parents[1]
-    if _git(package, "ls-files", "--error-unmatch", "__init__.py") is None:
-        return None, None  # installed elsewhere; a surrounding repository says nothing about this code
-    head = _git(package, "rev-parse", "HEAD")
-    changed = _git(package, "status", "--porcelain", "--untracked-files=no", "--", ".", "../lottery_book")
-    return head, None if changed is None else bool(changed)
-
-
-def _git(folder: Path, *arguments: str) -> str | None:
     try:
-        done = subprocess.run(
-            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=20, check=False
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return done.stdout.strip() if done.returncode == 0 else None
+        _git(package, "ls-files", "--error-unmatch", "__init__.py")
+        head = _git(package, "rev-parse", "HEAD")
+        changed = _git(package, "status", "--porcelain", "--untracked-files=no", "--", ".", "../lottery_book")
+        return Commit(head, bool(changed))
+    except FileNotFoundError:
+        return Commit(None, None, "git is not installed")
+    except subprocess.TimeoutExpired:
+        return Commit(None, None, "git gave no answer in 20 seconds")
+    except subprocess.CalledProcessError as error:
+        line = (error.stderr.strip().splitlines() or ["no reason given"])[0]
+        return Commit(None, None, f"git says: {without_folders(line)[:200]}")
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    """What git prints about the checkout around `folder`, whoever owns it, and whatever the environment points at."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    call = ["git", "-c", "safe.directory=*", "-C", str(folder), *arguments]
+    environment["LC_ALL"] = "C"
+    done = subprocess.run(call, capture_output=True, text=True, timeout=20, check=True, env=environment)
+    return done.stdout.strip()
 
 
 def command() -> str:
