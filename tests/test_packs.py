@@ -20,7 +20,7 @@ from test_verify import give_weights, rewrite
 
 from lottery_utils.cli import main
 from lottery_utils.errors import CellFailed, UserError
-from lottery_utils.experiment import packing, packs, stages
+from lottery_utils.experiment import packing, packs, stage
 from lottery_utils.experiment import store as stores
 from lottery_utils.experiment.cells import Cell
 from lottery_utils.experiment.packing import pack, unpack
@@ -243,11 +243,11 @@ def test_large_masks_stay_out_and_are_made_again_where_a_cell_needs_them(study, 
 
     record = packed.store.read(key)
     work = Work(search, study.preset, record["inputs"]["model"], record["inputs"]["data"], packed.store, "cpu")
-    monkeypatch.setattr(stages, "run", lambda work: SimpleNamespace(mask=mask))
+    monkeypatch.setattr(stage, "run", lambda work: SimpleNamespace(mask=mask))
     assert work.mask(search) == mask
     shutil.rmtree(packed.store.scratch(key))
     other = WeightMask({"w": torch.arange(4096) % 2 == 0})
-    monkeypatch.setattr(stages, "run", lambda work: SimpleNamespace(mask=other))
+    monkeypatch.setattr(stage, "run", lambda work: SimpleNamespace(mask=other))
     with pytest.raises(CellFailed, match="comes out differently here"):
         mask_again(work, search)
 

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from lottery_utils.experiment import claims
 from lottery_utils.experiment.claims import claim, is_claimed
 from lottery_utils.experiment.store import CHECKPOINT, PREDICTIONS, RECORD, Damaged, Store
 
+ROOT = Path(__file__).resolve().parent.parent
 ADDRESS = "sst2-full-finetune-1-0123456789"
 
 
@@ -260,3 +262,34 @@ def test_many_threads_never_hold_one_claim_together(tmp_path):
     for thread in threads:
         thread.join()
     assert together and set(together) == {1}
+
+
+@pytest.mark.parametrize("mask, mode", [(0o022, 0o644), (0o002, 0o664), (0o077, 0o600)])
+def test_files_are_made_as_the_umask_says(tmp_path, mask, mode):
+    """safetensors makes files for their owner only; a store is read by others."""
+    code = "import os, sys; os.umask(int(sys.argv[2])); from test_store import *; write(Store(sys.argv[1]))"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "s"), str(mask)], env=environment, check=True)
+    files = [path for path in (tmp_path / "s").rglob("*") if path.is_file() and ".claims" not in path.parts]
+    assert len(files) >= 2 and {path.stat().st_mode & 0o777 for path in files} == {mode}
+
+
+@pytest.mark.parametrize("error", [PermissionError(13, "Permission denied"), OSError(5, "Input/output error")])
+@pytest.mark.parametrize("name", [RECORD, PREDICTIONS])
+def test_what_cannot_be_read_is_not_taken_for_damaged(tmp_path, monkeypatch, error, name):
+    """One failed read says nothing about the bytes: the cell stays where it is, and the line says what to do."""
+    store = Store(tmp_path)
+    write(store)
+    real = Path.read_bytes
+
+    def read_bytes(path):
+        if path.name == name:
+            raise error
+        return real(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", read_bytes)
+        why = "no permission" if isinstance(error, PermissionError) else "Input/output error"
+        with pytest.raises(UserError, match=rf"{name} cannot be read \({why}\); nothing was changed"):
+            store.read(ADDRESS, deep=True)
+    assert store.read(ADDRESS, deep=True) is not None and not list(tmp_path.glob("*.damaged-*"))

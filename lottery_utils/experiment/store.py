@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ..errors import UserError, one_line, usable_path
-from .files import dump, flush, is_address, read_small, replace, sha256
+from .files import dump, flush, is_address, read_small, readable, replace, sha256, usual_mode
 from .form import mask_problem, record_problem
 from .identity import PROTOCOL, canonical
 from .packs import RECORD, damaged_pack, pack_of, pack_paths, pack_records, packed_record, read_pack
@@ -109,7 +109,8 @@ class Store:
         """A file of a cell, None where it may be absent and is; raises Damaged for another than the recorded one."""
         address, path = record["address"], self.root / record["address"] / name
         if path.with_name(RECORD).is_file():
-            content = path.read_bytes() if path.is_file() else None
+            with readable(path):
+                content = path.read_bytes() if path.is_file() else None
         else:
             content = read_pack(self.root / pack_of(address))[address].get(name)
         if content is None and not _may_lack(record, name):
@@ -119,10 +120,13 @@ class Store:
         return content
 
     def _text(self, address: str) -> str | None:
-        """The record in a cell's folder, as text; None when there is no folder, or an empty one. Raises Damaged."""
+        """The record in a cell's folder, as text; None when there is no folder, or an empty one.
+
+        Raises Damaged, and UserError for one that cannot be read.
+        """
         folder = self.folder(address)
         path = folder / RECORD
-        try:
+        with readable(path):
             if not os.path.lexists(folder):
                 return None
             if not path.is_file():  # a device or a pipe might never end
@@ -135,9 +139,11 @@ class Store:
                 return None
             if path.stat().st_size > LARGEST:
                 raise Damaged(f"{address}: {RECORD} is larger than {LARGEST} bytes")
-            return path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise Damaged(f"{address}: {RECORD} cannot be read ({type(error).__name__})") from None
+            content = path.read_bytes()
+        try:
+            return content.decode()
+        except UnicodeDecodeError:
+            raise Damaged(f"{address}: {RECORD} is no UTF-8 text") from None
 
     def content(self, address: str, name: str) -> bytes | None:
         """A payload file, after comparing its checksum with the record's; None where the cell came without it.
@@ -162,6 +168,7 @@ class Store:
             digests = {}
             for name, writer in files.items():
                 writer(staging / name)
+                os.chmod(staging / name, usual_mode())  # safetensors makes files for their owner only
                 flush(staging / name)
                 digests[name] = sha256(staging / name)
             record = {**record, "format": FORMAT, "address": address, "files": digests}
