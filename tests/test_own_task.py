@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,7 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 import small_world
 import yaml
+from matplotlib.text import Text
 
+from lottery_utils import show
 from lottery_utils.cli import main
 from lottery_utils.errors import UserError
 from lottery_utils.experiment.study import open_study
@@ -432,6 +435,22 @@ def test_the_same_command_runs_classes_pairs_and_scores(world, results):
     assert record["address"].startswith("pairs-full-finetune-1-")
     again = study.run(subnetworks=["good", "majority", "bag_of_words"], engine="serial", progress=False)
     assert again.ok and again.computed == 0
+
+
+def test_a_corrected_title_reaches_the_pages_of_stored_records_whatever_is_in_it(results, world, tmp_path):
+    """A title is no part of a task's address; dollars in one are no formula."""
+    title = "From US$ 5_a_b to US$ 6"
+    text = (world / "my_task.yaml").read_text(encoding="utf-8").replace("Moods, of mine", f'"{title}"')
+    for file in world.glob("*_*.*"):
+        shutil.copy(file, tmp_path)
+    data = describe(tmp_path, text, "my_task.yaml")
+    study = open_study("laptop", ["moods"], [1], {**settings(world), "data": data}, results)
+    assert set(study.table()["title"]) == {title}
+    show.apply_style()
+    figure = show.bars.baseline_bars(show.scores.results(study.table()))
+    figure.savefig(tmp_path / "figure.png")
+    assert any(title in text.get_text() for text in figure.findobj(Text))
+    assert not any(text.get_parse_math() for text in figure.findobj(Text))
 
 
 def test_records_are_read_without_the_yaml_file(results, world, capsys):

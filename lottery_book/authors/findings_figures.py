@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import LogFormatter, PercentFormatter
 
 from lottery_utils.show.style import COLOURS, GRID, METHOD_NAMES, NAMES, TEXT, WIDTH, empty_figure, legend_below
 
@@ -54,6 +54,7 @@ def step_fit(errors: pd.DataFrame) -> Figure:
     ax.plot(worst.index, worst, "-", color=PAPER, linewidth=1, zorder=1)
     ax.plot(worst.index, worst, "D", **HOLLOW | {"markersize": 6, "color": PAPER}, zorder=3)
     ax.set_yscale("log")
+    ax.yaxis.set_major_formatter(LogFormatter())  # 1e-07: formulas are not parsed here
     ax.set_xticks(worst.index)
     ax.set_xlim(0.4, 20.6)
     ax.set_xlabel("removed in each step, % of what remains")

@@ -55,6 +55,7 @@ IMPORTANCE_MAP = LinearSegmentedColormap.from_list("importance", ("#F6F6F2", "#E
 SETTINGS = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib, so figures are the same everywhere
+    "text.parse_math": False,  # titles of own tasks may hold dollars; no figure here holds formulas
     "font.size": 9,
     "axes.titlesize": 10,
     "axes.titleweight": "bold",

@@ -10,6 +10,7 @@ from .glue import TASKS, Task, get_task
 from .own import own_task
 
 _MET: dict[str, Task] = {}  # own tasks met in this process, for titles and metrics on pages; computing never asks it
+_TITLES: dict[str, str] = {}  # of own tasks, as their YAML file has them now: a corrected title is no other task
 
 
 def find_definition(name: str, path: Path) -> Definition:
@@ -32,9 +33,11 @@ def meet(data: str) -> None:
     if path is None or not path.is_file():
         return
     try:
-        _MET.update({name: own_task(definition) for name, definition in read_task_file(path).items()})
+        tasks = {name: own_task(definition) for name, definition in read_task_file(path).items()}
     except UserError:
         return
+    _MET.update(tasks)
+    _TITLES.update({name: task.title for name, task in tasks.items()})
 
 
 def describe(task: Task) -> dict:
@@ -53,7 +56,8 @@ def task_of_record(record: dict) -> Task:
     lists = (tuple(said[key]) for key in ("columns", "labels", "metrics"))
     scores = tuple(float(value) for value in said.get("scores", ("0", "5")))
     columns, labels, metrics = lists
-    _MET[name] = Task(name, said["title"], columns, labels, metrics, said["main_metric"], None, None, scores=scores)
+    title = _TITLES.get(name, said["title"])
+    _MET[name] = Task(name, title, columns, labels, metrics, said["main_metric"], None, None, scores=scores)
     return _MET[name]
 
 
