@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 def stores(results_dir: str | Path, records: str = "records") -> list[Path]:
     """The folder of this run's results, then those that came with the repository, looked for here and above."""
-    return [Path(results_dir), *sorted(path for path in here_or_above(records).glob("*") if path.is_dir())]
+    return [Path(results_dir).expanduser(), *sorted(path for path in here_or_above(records).glob("*") if path.is_dir())]
 
 
 def stored(folders: Iterable[Path]) -> pd.DataFrame:

@@ -180,3 +180,11 @@ def test_a_run_asked_to_stop_leaves_a_clean_store_and_says_how_to_go_on(world, t
 
 
 MAIN = "from lottery_utils.cli import main; sys.exit(main(sys.argv[1:]))"
+
+
+def test_a_tilde_in_a_place_is_the_home_folder(world, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    study = open_study("laptop", ["sst2"], [1], world, "~/results")
+    study.run(["baseline"], subnetworks=["majority"], engine="serial", progress=False)
+    assert (tmp_path / "results").is_dir() and not (tmp_path / "~").exists()

@@ -54,7 +54,7 @@ def write_tables(imported: Imported, out: str | Path) -> Path:
     Files of these names are replaced only in a folder that an import wrote. Raises UserError else, and when
     `out` cannot be a folder.
     """
-    out = Path(out)
+    out = Path(out).expanduser()
     if out.exists() and not out.is_dir():
         raise UserError(f"{out} is a file; --out must name a folder")
     texts = {f"{name}.csv": table.to_csv(index=False, lineterminator="\n") for name, table in imported.tables.items()}

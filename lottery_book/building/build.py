@@ -50,8 +50,9 @@ def build_report(
     line: bad input, a chapter that stopped (it stays where it was written), a warning in the book's build.
     """
     sources = find_notebooks(notebooks, chapters)
-    usable_folder("--out", Path(out))
-    book = _fresh_book(Path(book_source), Path(out) / "book")
+    out, results_dir = Path(out).expanduser(), Path(results_dir).expanduser()
+    usable_folder("--out", out)
+    book = _fresh_book(Path(book_source), out / "book")
     parameters = {"preset": preset, "results_dir": str(results_dir)}
     for name, value in (("tasks", tasks), ("seeds", seeds)):
         if value is not None:
@@ -63,7 +64,7 @@ def build_report(
         _say(line)
     folder = book / "chapters"
     folder.mkdir(exist_ok=True)
-    kept = Kept(Path(out) / ".executed", parameters, results_dir)
+    kept = Kept(out / ".executed", parameters, results_dir)
     same = [] if update_chapters else [source for source in sources if kept.take(source, folder)]
     if same:
         _say(f"chapters as they were run before, since nothing behind them changed: {', '.join(s.stem for s in same)}")

@@ -47,7 +47,7 @@ class Store:
 
     def __init__(self, root: Path | str):
         usable_path("results directory", str(root))
-        self.root = Path(root)
+        self.root = Path(root).expanduser()
         if self.root.exists() and not self.root.is_dir():
             raise UserError(f"results directory {str(root)!r} is a file; name a directory")
 

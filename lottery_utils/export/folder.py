@@ -56,7 +56,7 @@ def export_cell(study: Study, cell: Cell, folder: str | Path, onnx: bool = False
     `mask.safetensors` is the mask; `model.onnx` the smallest form, if asked for. Each form is loaded again and
     compared before the folder appears. Raises UserError for a cell without a model, or a folder that holds something.
     """
-    folder = Path(folder)
+    folder = Path(folder).expanduser()
     usable_path("folder", str(folder))
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} exists already and is not empty; give a new folder, nothing is overwritten")
