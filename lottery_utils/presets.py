@@ -3,91 +3,115 @@
 from __future__ import annotations
 
 import dataclasses
-import typing
 from dataclasses import dataclass
+from typing import Annotated, Literal, TypeVar, get_args
+
+from annotated_types import Ge, Gt, Le, Lt, MinLen
 
 from .errors import UserError, shown, usable_path
 from .methods import check_method
 from .taskfile import GLUE_TASKS, NAME, read_task_file, task_file
+from .validation import STRICT, Rule, checked
 
+Method = Literal["structured", "magnitude"]
+Subnetwork = Literal["good", "random", "random_layer", "bad", "inverted", "super", "super_random", "super_bad"]
+Search = Literal["joint", "heads", "mlps"]
+METHODS, SUBNETWORKS, SEARCHES = get_args(Method), get_args(Subnetwork), get_args(Search)
 PAPER_SEEDS = (1337, 42, 86, 71, 166)
-METHODS = ("structured", "magnitude")
-SUBNETWORKS = ("good", "random", "random_layer", "bad", "inverted", "super", "super_random", "super_bad")
-CHOICES = {
-    "methods": METHODS,
-    "subnetworks": SUBNETWORKS,
-    "precision": ("auto", "fp32", "bf16"),
-    "importance": ("exact", "batched", "running", "released"),
-    "selection": ("dev", "half", "other_half", "held_out"),
-    "search": ("joint", "heads", "mlps"),
-    "random_sizes": ("equal", "bernoulli"),
-}
-POSITIVE = ("max_length", "batch_size", "epochs", "learning_rate", "magnitude_max_steps", "train_limit", "dev_limit")
-POSITIVE += ("longer", "attention_examples", "importance_batch")
-POSITIVE += ("landscape_examples", "landscape_directions")
-NOT_NEGATIVE = ("weight_decay", "adam_eps", "clip", "min_steps", "held_out", "importance_order")
-LEAST_LENGTH = 8  # special tokens, and something of each text of a pair
+T = TypeVar("T")
 LARGEST = 2**31 - 1  # of whole numbers; random generators and tensors take no others
 PROBE_SENTENCES = 3_000  # of the grammar, as many as are stored
-SHARES = ("head_step", "magnitude_step", "threshold")
+
+
+def _no_double(field: str, values: tuple) -> None:
+    if len(set(values)) != len(values):
+        raise UserError(f"{field} lists a value twice: {shown(values)}")
+
+
+def _says_something(field: str, text: str) -> None:
+    if not text.strip():
+        raise UserError(f"{field} must name something, got an empty string; leave it out for its default")
+
+
+def _few_enough(field: str, count: int) -> None:
+    if not 30 <= count <= PROBE_SENTENCES:
+        expected = f"must lie between 30 and {PROBE_SENTENCES}"
+        raise UserError(f"{field} {expected}, got {shown(count)}; for more give a CoNLL-U file as probe_text")
+
+
+Several = Annotated[tuple[T, ...], MinLen(1), Rule(_no_double)]
+Count = Annotated[int, Gt(0), Le(LARGEST)]
+Whole = Annotated[int, Ge(0), Le(LARGEST)]
+Positive = Annotated[float, Gt(0)]
+NotNegative = Annotated[float, Ge(0)]
+Share = Annotated[float, Gt(0), Lt(1)]
+BelowOne = Annotated[float, Ge(0), Lt(1)]
+Tokens = Annotated[int, Ge(4), Le(512)]
+Place = Annotated[str, Rule(_says_something), Rule(usable_path)]
+Ranking = Annotated[str, Rule(check_method)]
 
 
 @dataclass(frozen=True)
 class Preset:
     """Everything that decides a result; the defaults are the paper's (protocol, sections 1 to 5)."""
 
+    __pydantic_config__ = STRICT
+
     name: str = "paper"
-    model: str = "bert-base-uncased"  # hub id, directory, or "embedded"
-    data: str = "hub"  # "hub", "embedded", a directory of parquet or official TSV files, or a YAML file of own tasks
-    tasks: tuple[str, ...] = GLUE_TASKS
-    seeds: tuple[int, ...] = PAPER_SEEDS
-    methods: tuple[str, ...] = METHODS
-    subnetworks: tuple[str, ...] = ("good", "random", "bad")
+    model: Place = "bert-base-uncased"  # hub id, directory, or "embedded"
+    data: Place = "hub"  # "hub", "embedded", a directory of parquet or official TSV files, or a YAML file of own tasks
+    tasks: Several[str] = GLUE_TASKS
+    seeds: Several[Whole] = PAPER_SEEDS
+    methods: Several[Method] = METHODS
+    subnetworks: Several[Subnetwork] = ("good", "random", "bad")
     # fine-tuning and retraining
-    max_length: int = 128
-    batch_size: int = 32
-    epochs: int = 3
-    min_steps: int = 0  # epochs are added until this many optimiser steps are reached
-    learning_rate: float = 2e-5
-    warmup: float = 0.0  # share of all steps
-    weight_decay: float = 0.0
-    adam_eps: float = 1e-8
-    clip: float = 1.0
-    dropout: float | None = None  # None keeps the checkpoint's
+    max_length: Annotated[int, Ge(8), Le(LARGEST)] = 128  # special tokens, and something of each text of a pair
+    batch_size: Count = 32
+    epochs: Count = 3
+    min_steps: Whole = 0  # epochs are added until this many optimiser steps are reached
+    learning_rate: Positive = 2e-5
+    warmup: BelowOne = 0.0  # share of all steps
+    weight_decay: NotNegative = 0.0
+    adam_eps: NotNegative = 1e-8
+    clip: NotNegative = 1.0
+    dropout: BelowOne | None = None  # None keeps the checkpoint's
     keep_classifier: bool = False  # a classifier that the checkpoint brings along; else a new one is drawn
-    precision: str = "auto"  # the faster of fp32 and bf16, see `training.device.precision_of`
-    train_limit: int | None = None  # first n examples; marked partial everywhere
-    dev_limit: int | None = None
-    unknown_words: float = 0.2  # share of words that the tokenizer does not know above which a run stops
-    limited: tuple[str, ...] = ()  # tasks that the limits are for, and then a fixed draw of examples; (): all tasks
-    held_out: float = 0.0  # examples of train kept from training, as a share of dev's number; at most half of train
+    # "auto" is the faster of fp32 and bf16, see `training.device.precision_of`
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    train_limit: Count | None = None  # first n examples; marked partial everywhere
+    dev_limit: Count | None = None
+    unknown_words: Annotated[float, Ge(0), Le(1)] = 0.2  # share that the tokenizer may not know before a run stops
+    limited: Several[str] = ()  # tasks that the limits are for, and then a fixed draw of examples; (): all tasks
+    held_out: NotNegative = 0.0  # examples kept from training, as a share of dev's number; at most half of train
     # searches
-    threshold: float = 0.9  # share of the full model's dev score a good subnetwork keeps
-    selection: str = "dev"  # examples that choose a subnetwork: dev, one half of it (scored on the other), held out
-    importance: str = "exact"  # "released" is the authors' procedure; "running" and "batched" only sum as scripts do
-    importance_batch: int = 64  # examples a batch of those sums
-    importance_order: int | None = None  # None: the data's order; a number: shuffled by it
-    search: str = "joint"
-    score: str = "gate"  # what ranks heads and MLPs; see `methods`, or FILE.py:FUNCTION
+    threshold: Share = 0.9  # share of the full model's dev score a good subnetwork keeps
+    # examples that choose a subnetwork: dev, one half of it (scored on the other), held out
+    selection: Literal["dev", "half", "other_half", "held_out"] = "dev"
+    # "released" is the authors' procedure; "running" and "batched" only sum as scripts do
+    importance: Literal["exact", "batched", "running", "released"] = "exact"
+    importance_batch: Count = 64  # examples a batch of those sums
+    importance_order: Whole | None = None  # None: the data's order; a number: shuffled by it
+    search: Search = "joint"
+    score: Ranking = "gate"  # what ranks heads and MLPs; see `methods`, or FILE.py:FUNCTION
     head_norms: bool = True  # scores of heads are divided by their layer's norm
-    unstructured: str = "global"  # what ranks single weights
-    head_step: float = 0.1  # share of all heads removed a step
-    magnitude_step: float = 0.1  # share of the remaining weights removed a step
-    magnitude_max_steps: int = 30
-    random_sizes: str = "equal"  # "bernoulli" is the authors' draw, equal in expectation only
+    unstructured: Ranking = "global"  # what ranks single weights
+    head_step: Share = 0.1  # share of all heads removed a step
+    magnitude_step: Share = 0.1  # share of the remaining weights removed a step
+    magnitude_max_steps: Count = 30
+    random_sizes: Literal["equal", "bernoulli"] = "equal"  # "bernoulli" is the authors' draw, equal in expectation only
     # attention patterns
-    attention_examples: int = 100  # dev examples for each task and seed
-    attention_min_tokens: int = 16  # shorter and longer examples are left out
-    attention_max_tokens: int = 128
+    attention_examples: Count = 100  # dev examples for each task and seed
+    attention_min_tokens: Tokens = 16  # shorter and longer examples are left out
+    attention_max_tokens: Tokens = 128
     # loss surface and probes
-    landscape_examples: int = 128  # dev examples on which the loss is measured
-    landscape_directions: int = 3
-    landscape_grid: int = 11  # points along each side of a surface
-    probe_sentences: int = 1500  # of the grammar; a third of them for testing
-    probe_text: str | None = None  # a CoNLL-U file to probe with, "english" for the package's own; None: the grammar
+    landscape_examples: Count = 128  # dev examples on which the loss is measured
+    landscape_directions: Count = 3
+    landscape_grid: Annotated[int, Ge(3), Le(101)] = 11  # points along each side of a surface
+    probe_sentences: Annotated[int, Rule(_few_enough)] = 1500  # of the grammar; a third of them for testing
+    probe_text: Place | None = None  # a CoNLL-U file to probe with, "english" for the package's own; None: the grammar
     probe_retrained: bool = True  # probe retrained subnetworks too, which may have to be trained again
-    longer: int = 2  # times the epochs, where bad subnetworks are fine-tuned for longer
-    hans: str | None = None  # the file heuristics_evaluation_set.txt of HANS, for MNLI
+    longer: Count = 2  # times the epochs, where bad subnetworks are fine-tuned for longer
+    hans: Place | None = None  # the file heuristics_evaluation_set.txt of HANS, for MNLI
 
 
 PRESETS = {
@@ -164,16 +188,14 @@ def get_preset(name: str, overrides: dict | None = None) -> Preset:
     if not isinstance(overrides, dict):
         got = f"{type(overrides).__name__}: {shown(overrides)}"
         raise UserError(f"overrides must be a mapping of field to value, got {got}")
-    fields = typing.get_type_hints(Preset)
-    checked = {}
-    for key, value in overrides.items():
-        if key not in fields or key == "name":
-            valid = ", ".join(f for f in fields if f != "name")
-            raise UserError(f"unknown override {shown(key)}; valid fields: {valid}")
-        checked[key] = _checked(key, value, fields[key])
-    preset = dataclasses.replace(PRESETS[name], **checked)
+    for field in overrides:
+        if field not in Preset.__dataclass_fields__ or field == "name":
+            valid = ", ".join(f for f in Preset.__dataclass_fields__ if f != "name")
+            raise UserError(f"unknown override {shown(field)}; valid fields: {valid}")
+    valid = checked(Preset, overrides) if overrides else Preset()
+    preset = dataclasses.replace(PRESETS[name], **{field: getattr(valid, field) for field in overrides})
     _check_together(preset)
-    return dataclasses.replace(preset, tasks=_checked_tasks(preset, checked.get("tasks")))
+    return dataclasses.replace(preset, tasks=_checked_tasks(preset, preset.tasks if "tasks" in overrides else None))
 
 
 def _check_together(preset: Preset) -> None:
@@ -208,81 +230,3 @@ def _checked_tasks(preset: Preset, asked: tuple[str, ...] | None) -> tuple[str, 
             where = "" if path is None else f" in {path.name}"
             raise UserError(f"tasks: unknown value {shown(task)}; valid{where}: {', '.join(valid)}")
     return preset.tasks
-
-
-def _checked(key: str, value, kind):
-    """Return `value` as type `kind`, or raise UserError naming field, expected and got."""
-    origin = typing.get_origin(kind)
-    if origin is tuple:
-        item = typing.get_args(kind)[0]
-        if not isinstance(value, (list, tuple)) or not value or not all(_is(v, item) for v in value):
-            raise UserError(f"{key} must be a non-empty list of {item.__name__}, got {shown(value)}")
-        value = tuple(value)
-        if len(set(value)) != len(value):
-            raise UserError(f"{key} lists a value twice: {shown(value)}")
-    else:
-        kinds = typing.get_args(kind) or (kind,)
-        match = [k for k in kinds if _is(value, k)]
-        if not match:
-            expected = " or ".join("null" if k is type(None) else k.__name__ for k in kinds)
-            raise UserError(f"{key} must be {expected}, got {shown(value)}")
-        if match[0] is float:
-            value = _as_float(key, value)
-    _check_range(key, value)
-    return value
-
-
-def _as_float(key: str, value) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        raise UserError(f"{key} is too large a number: {shown(value)}") from None
-
-
-def _is(value, kind) -> bool:
-    if kind is float:
-        return isinstance(value, (int, float)) and not isinstance(value, bool) and value == value
-    if kind is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(value, kind)
-
-
-def _check_range(key: str, value) -> None:
-    for item in value if isinstance(value, tuple) else (value,):
-        if key in CHOICES and item not in CHOICES[key]:
-            raise UserError(f"{key}: unknown value {shown(item)}; valid: {', '.join(CHOICES[key])}")
-    if value is None:
-        return
-    if key in ("score", "unstructured"):
-        check_method(key, value)
-    if key in POSITIVE and not 0 < value < float("inf"):
-        raise UserError(f"{key} must be above 0, got {shown(value)}")
-    if key == "max_length" and value < LEAST_LENGTH:
-        raise UserError(f"max_length must be at least {LEAST_LENGTH}, got {shown(value)}; less holds no two texts")
-    if isinstance(value, int) and value > LARGEST:
-        raise UserError(f"{key} must be at most {LARGEST}, got {shown(value)}")
-    if key in SHARES and not 0 < value < 1:
-        raise UserError(f"{key} must lie between 0 and 1, got {shown(value)}")
-    if key in ("attention_min_tokens", "attention_max_tokens") and not 4 <= value <= 512:
-        raise UserError(f"{key} must lie between 4 and 512, got {shown(value)}")
-    if key == "landscape_grid" and not 3 <= value <= 101:
-        raise UserError(f"landscape_grid must lie between 3 and 101, got {shown(value)}")
-    if key == "probe_sentences" and not 30 <= value <= PROBE_SENTENCES:
-        expected = f"must lie between 30 and {PROBE_SENTENCES}"
-        raise UserError(f"probe_sentences {expected}, got {shown(value)}; for more give a CoNLL-U file as probe_text")
-    if key == "unknown_words" and not 0 <= value <= 1:
-        raise UserError(f"unknown_words must lie between 0 and 1, got {shown(value)}")
-    if key in ("warmup", "dropout") and not 0 <= value < 1:
-        raise UserError(f"{key} must be at least 0 and below 1, got {shown(value)}")
-    if key in NOT_NEGATIVE and not 0 <= value < float("inf"):
-        raise UserError(f"{key} must not be negative, got {shown(value)}")
-    if key == "hans" and not value.strip():
-        raise UserError("hans must name the file heuristics_evaluation_set.txt, or be null; got an empty string")
-    if key == "probe_text" and not value.strip():
-        raise UserError("probe_text must name a CoNLL-U file or be 'english' or null; got an empty string")
-    if key in ("model", "data", "hans", "probe_text"):
-        usable_path(key, value)
-    if key in ("model", "data") and not value.strip():
-        raise UserError(f"{key} must name a hub id, a directory or 'embedded', got an empty string")
-    if key == "seeds" and not all(0 <= s < 2**31 for s in value):
-        raise UserError(f"seeds must lie between 0 and 2147483647, got {shown(value)}")

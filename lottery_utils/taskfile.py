@@ -10,34 +10,77 @@ import math
 import os
 import re
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Any
+
+from annotated_types import MaxLen, MinLen
 
 from .errors import UserError, shown, usable_path
+from .validation import STRICT, Converted, Rule, checked
 from .yamlfile import read_mapping
 
 GLUE_TASKS = ("cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli")
 SUFFIXES = (".yaml", ".yml")
 FOLDER_FILES = ("task.yaml", "task.yml")
 FILE_KINDS = (".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".parquet")
-KEYS = ("name", "title", "train", "dev", "hub", "columns", "label", "labels", "metrics", "main_metric", "score_range")
-HUB_KEYS = ("dataset", "config", "revision", "train", "dev", "files")
 CLASS_METRICS, SCORE_METRICS = ("accuracy", "f1", "mcc"), ("pearson", "spearman")
 # a name becomes part of addresses, where hyphens divide the parts, and of folder names
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
-DATASET = re.compile(r"[\w.-]+(/[\w.-]+)?", re.ASCII)
+DATASET = re.compile(r"(?!.*\.\.)[\w.-]+(/[\w.-]+)?", re.ASCII)
+
+
+def _must_be(expected: str, holds: Callable[[Any], object]) -> Rule:
+    """A rule whose line says what was expected."""
+
+    def check(field: str, value) -> None:
+        if not holds(value):
+            raise UserError(f"{field} must be {expected}, got {shown(value)}")
+
+    return Rule(check)
+
+
+def _is_small(value) -> bool:
+    """Whether a value is a whole number that data can hold: YAML knows larger ones, which Python cannot write."""
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
+
+
+def _number_as_text(value):
+    return str(value) if _is_small(value) or isinstance(value, float) else value
+
+
+def _one_as_list(value):
+    return (value,) if isinstance(value, str) else value
+
+
+OneLine = Annotated[str, _must_be("one line of text", lambda text: text.strip() and text.isprintable())]
+Text = Annotated[OneLine, Converted(_number_as_text)]
+Different = _must_be("different texts", lambda texts: len({*texts}) == len(texts))
+Texts = Annotated[tuple[OneLine, ...], MinLen(1), Different, Converted(_one_as_list)]
+Name = Annotated[str, _must_be("1 to 40 small letters, digits and _, a letter first", NAME.fullmatch)]
+Dataset = Annotated[Text, _must_be("a name on the hub such as stanfordnlp/imdb", DATASET.fullmatch)]
+Range = Annotated[tuple[float, float], _must_be("two numbers, the lower first", lambda pair: pair[0] < pair[1])]
+DataFile = Annotated[OneLine, _must_be(f"a file in {', '.join(FILE_KINDS)}", lambda name: _suffix(name) in FILE_KINDS)]
+DataFiles = Annotated[tuple[DataFile, ...], MinLen(1), Different, Converted(_one_as_list)]
+
+
+def _suffix(name: str) -> str:
+    return os.path.splitext(name)[1].lower()
 
 
 @dataclass(frozen=True)
 class Hub:
     """A dataset of the hub; `files` are glob patterns that narrow what is fetched, () means every data file."""
 
-    dataset: str
-    config: str | None
-    revision: str
-    train: str
-    dev: str
-    files: tuple[str, ...]
+    __pydantic_config__ = STRICT
+
+    dataset: Dataset
+    config: Text | None = None
+    revision: Text = "main"
+    train: Text = "train"
+    dev: Text = "validation"
+    files: Texts = ()
 
 
 @dataclass(frozen=True)
@@ -45,20 +88,31 @@ class Definition:
     """One task as described: data files or a hub dataset, and what the labels mean.
 
     `labels` are (value in the data, name shown) pairs, the position is the class id; empty for regression, where
-    `score_range` limits the scores.
+    `score_range` limits the scores. `train` and `dev` are relative to `folder`, the YAML file's.
     """
 
-    name: str
-    title: str
-    columns: tuple[str, ...]
-    label: str
-    labels: tuple[tuple[str, str], ...]
-    metrics: tuple[str, ...]
-    main_metric: str
-    score_range: tuple[float, float]
-    train: tuple[Path, ...] = ()
-    dev: tuple[Path, ...] = ()
+    __pydantic_config__ = STRICT | {"allow_inf_nan": True}  # a range may be open
+
+    name: Name
+    columns: Annotated[Texts, MaxLen(2)]
+    title: Text
+    metrics: Texts
+    main_metric: Text
+    folder: Path
+    label: Text = "label"
+    labels: tuple[tuple[str, str], ...] = ()
+    score_range: Range = (-math.inf, math.inf)
+    train: DataFiles = ()
+    dev: DataFiles = ()
     hub: Hub | None = None
+
+    def files(self, split: str) -> tuple[Path, ...]:
+        """The data files of "train" or "dev"; that they are there is checked when they are read."""
+        # of Path's own, an unknown user is an error
+        return tuple(self.folder / os.path.expanduser(name) for name in getattr(self, split))
+
+
+KEYS = ("name", "title", "train", "dev", "hub", "columns", "label", "labels", "metrics", "main_metric", "score_range")
 
 
 def task_file(data: str) -> Path | None:
@@ -99,49 +153,56 @@ def read_task_file(path: Path) -> dict[str, Definition]:
 def _definition(entry: dict, where: str, folder: Path) -> Definition:
     """Check one task's keys and values."""
     _only(entry, KEYS, where)
-    name = entry.get("name")
-    if not isinstance(name, str) or not NAME.fullmatch(name):
-        rule = "1 to 40 small letters, digits and _, a letter first"
-        raise UserError(f"{where}: name must be {rule}; got {shown(name)}")
-    if name in GLUE_TASKS:
-        raise UserError(f"{where}: name {name!r} is that of a GLUE task; choose another")
-    title = _text(entry, "title", where, name)
-    columns = _texts(entry, "columns", where, None)
-    label = _text(entry, "label", where, "label")
-    if not 1 <= len(columns) <= 2:
-        raise UserError(f"{where}: columns must name one or two text columns, got {len(columns)}")
-    if len({*columns, label}) <= len(columns):
-        names = ", ".join(map(repr, (*columns, label)))
-        raise UserError(f"{where}: columns and label must be different columns, got {names}")
-    if "label" in columns:
-        raise UserError(f"{where}: a text column cannot be called 'label'; rename it in the data")
     labels = _labels(entry, where)
-    metrics, main = _metrics(entry, where, bool(labels))
-    if "f1" in metrics and len(labels) != 2:
-        raise UserError(f"{where}: metric 'f1' is of the second of two labels, got {len(labels)} labels; take another")
-    scores = _range(entry, where, bool(labels))
+    metrics = _one_as_list(entry.get("metrics", ("accuracy",) if labels else SCORE_METRICS))
+    main = metrics[0] if isinstance(metrics, (list, tuple)) and metrics else ""
+    content = {"title": entry.get("name"), "main_metric": main, **entry}
+    content |= {"labels": labels, "metrics": metrics, "folder": folder}
     if ("hub" in entry) == ("train" in entry or "dev" in entry):
         raise UserError(f"{where}: give either train and dev (data files) or hub (a dataset), not both and not neither")
-    same = (name, title, columns, label, labels, metrics, main, scores)
     if "hub" in entry:
-        return Definition(*same, hub=_hub(entry["hub"], f"{where}: hub"))
-    train, dev = (_files(entry, split, where, folder) for split in ("train", "dev"))
-    if both := [path.name for path in train if path in dev]:
-        raise UserError(f"{where}: {both[0]} is both train and dev; a dev set of other examples is needed")
-    return Definition(*same, train=train, dev=dev)
+        content["hub"] = _hub(entry["hub"], f"{where}: hub")
+    task = checked(Definition, content, f"{where}: ")
+    _check_together(task, where)
+    if labels and "score_range" in entry:
+        raise UserError(f"{where}: score_range is for regression; with labels leave it out")
+    return task
 
 
-def _metrics(entry: dict, where: str, classes: bool) -> tuple[tuple[str, ...], str]:
-    """The metrics and which of them is the main one."""
-    kind, known = ("classification", CLASS_METRICS) if classes else ("regression (no labels given)", SCORE_METRICS)
-    metrics = _texts(entry, "metrics", where, ("accuracy",) if classes else SCORE_METRICS)
-    for metric in metrics:
+def _check_together(task: Definition, where: str) -> None:
+    """Raise UserError for values that do not go together."""
+    if task.name in GLUE_TASKS:
+        raise UserError(f"{where}: name {task.name!r} is that of a GLUE task; choose another")
+    if task.label in task.columns:
+        names = ", ".join(map(repr, (*task.columns, task.label)))
+        raise UserError(f"{where}: columns and label must be different columns, got {names}")
+    if "label" in task.columns:
+        raise UserError(f"{where}: a text column cannot be called 'label'; rename it in the data")
+    _check_metrics(task, where)
+    if task.hub is None:
+        _check_files(task, where)
+
+
+def _check_metrics(task: Definition, where: str) -> None:
+    kind, known = ("classification", CLASS_METRICS) if task.labels else ("regression (no labels given)", SCORE_METRICS)
+    for metric in task.metrics:
         if metric not in known:
             raise UserError(f"{where}: metric {shown(metric)} is not one of {kind}: {', '.join(known)}")
-    main = _text(entry, "main_metric", where, metrics[0])
-    if main not in metrics:
-        raise UserError(f"{where}: main_metric {shown(main)} must be one of metrics: {', '.join(metrics)}")
-    return metrics, main
+    if task.main_metric not in task.metrics:
+        main, valid = shown(task.main_metric), ", ".join(task.metrics)
+        raise UserError(f"{where}: main_metric {main} must be one of metrics: {valid}")
+    if "f1" in task.metrics and (count := len(task.labels)) != 2:
+        raise UserError(f"{where}: metric 'f1' is of the second of two labels, got {count} labels; take another")
+
+
+def _check_files(task: Definition, where: str) -> None:
+    for split in ("train", "dev"):
+        if not task.files(split):
+            raise UserError(f"{where}: {split} is missing; give its data files")
+        for path in task.files(split):
+            usable_path(f"{where}: {split}", str(path))
+    if both := [path.name for path in task.files("train") if path in task.files("dev")]:
+        raise UserError(f"{where}: {both[0]} is both train and dev; a dev set of other examples is needed")
 
 
 def _labels(entry: dict, where: str) -> tuple[tuple[str, str], ...]:
@@ -167,87 +228,20 @@ def _labels(entry: dict, where: str) -> tuple[tuple[str, str], ...]:
     return texts
 
 
-def _is_small(value) -> bool:
-    """Whether a value is a whole number that data can hold: YAML knows larger ones, which Python cannot write."""
-    return isinstance(value, int) and abs(value) < 2**63
-
-
-def _is_number(value) -> bool:
-    return (_is_small(value) or isinstance(value, float)) and not isinstance(value, bool)
-
-
-def _range(entry: dict, where: str, classes: bool) -> tuple[float, float]:
-    given = entry.get("score_range", [-math.inf, math.inf])
-    if "score_range" in entry and classes:
-        raise UserError(f"{where}: score_range is for regression; with labels leave it out")
-    numbers = isinstance(given, list) and all(map(_is_number, given))
-    if not numbers or len(given) != 2 or not given[0] < given[1]:
-        raise UserError(f"{where}: score_range must be two numbers, the lower first, got {shown(given)}")
-    return float(given[0]), float(given[1])
-
-
 def _hub(given, where: str) -> Hub:
     if not isinstance(given, dict):
-        raise UserError(f"{where} must be a mapping with the keys {', '.join(HUB_KEYS)}; got {shown(given)}")
-    _only(given, HUB_KEYS, where)
-    dataset = _text(given, "dataset", where, None)
-    if not DATASET.fullmatch(dataset) or ".." in dataset:
-        raise UserError(f"{where}: dataset must be a name on the hub such as stanfordnlp/imdb, got {shown(dataset)}")
-    config = _text(given, "config", where, "") or None
-    revision = _text(given, "revision", where, "main")
-    train, dev = _text(given, "train", where, "train"), _text(given, "dev", where, "validation")
-    if train == dev:
-        raise UserError(f"{where}: train and dev are both split {train!r}; a dev set of other examples is needed")
-    return Hub(dataset, config, revision, train, dev, _texts(given, "files", where, ()))
-
-
-def _files(entry: dict, split: str, where: str, folder: Path) -> tuple[Path, ...]:
-    """The data files of a split, relative to the YAML file; that they are there is checked when they are read."""
-    paths = tuple(_path(folder, name, f"{where}: {split}") for name in _texts(entry, split, where, None))
-    for path in paths:
-        if path.suffix.lower() not in FILE_KINDS:
-            raise UserError(f"{where}: {split} file {path.name!r} must end in {', '.join(FILE_KINDS)}; convert it")
-    return paths
-
-
-def _path(folder: Path, name: str, what: str) -> Path:
-    """A path relative to the YAML file; raises UserError for one no file system takes."""
-    path = folder / os.path.expanduser(name)  # of Path's own, an unknown user is an error
-    usable_path(what, str(path))
-    return path
+        keys = ", ".join(Hub.__dataclass_fields__)
+        raise UserError(f"{where} must be a mapping with the keys {keys}; got {shown(given)}")
+    hub = checked(Hub, given, f"{where}: ")
+    if hub.train == hub.dev:
+        raise UserError(f"{where}: train and dev are both split {hub.train!r}; a dev set of other examples is needed")
+    return hub
 
 
 def _only(entry: dict, valid: tuple[str, ...], where: str) -> None:
     for key in entry:
         if key not in valid:
             raise UserError(f"{where}: unknown key {shown(key)}; valid keys: {', '.join(valid)}")
-
-
-def _text(entry: dict, key: str, where: str, default: str | None) -> str:
-    """The text of `key`; raises UserError where it is missing without a default, empty or something else."""
-    value = entry.get(key, default)
-    if value is default and default is not None:
-        return default
-    if _is_number(value):
-        value = str(value)
-    if not isinstance(value, str) or not value.strip() or not value.isprintable():
-        got = "nothing" if key not in entry else shown(value)
-        raise UserError(f"{where}: {key} must be one line of text, got {got}")
-    return value
-
-
-def _texts(entry: dict, key: str, where: str, default: tuple[str, ...] | None) -> tuple[str, ...]:
-    """The texts of `key`, one or a list of them, none twice."""
-    if key not in entry and default is not None:
-        return default
-    value = entry.get(key)
-    values = value if isinstance(value, list) else [value]
-    if not values or not all(isinstance(v, str) and v.strip() and v.isprintable() for v in values):
-        got = "nothing" if key not in entry else shown(value)
-        raise UserError(f"{where}: {key} must be a text or a list of texts, got {got}")
-    if len(set(values)) < len(values):
-        raise UserError(f"{where}: {key} names the same thing twice: {shown(value)}; keep one")
-    return tuple(values)
 
 
 def definition_digest(definition: Definition) -> str:

@@ -75,7 +75,7 @@ BAD_OPTIONS = {
     "unknown subnetwork": (["run", "--subnetworks", "best"], "super_bad"),
     "empty choice": (["run", "--methods", "magnitude", "--stages", "score", "--subnetworks", "super"], "nothing"),
     "unknown override": (["run", "--set", "epoch=1"], "epochs"),
-    "wrong type": (["run", "--set", "epochs=many"], "epochs must be int"),
+    "wrong type": (["run", "--set", "epochs=many"], "epochs must be a whole number"),
     "out of range": (["run", "--set", "threshold=1.5"], "threshold"),
     "not a number": (["run", "--set", "learning_rate=NaN"], "learning_rate"),
     "no value": (["run", "--set", "epochs"], "KEY=VALUE"),

@@ -69,9 +69,9 @@ def refused(data: str, task: str = "moods") -> str:
         ({"name": "my-task"}, "got 'my-task'"),
         ({"name": None}, "name must be"),
         ({"name": "rte"}, "name 'rte' is that of a GLUE task"),
-        ({"columns": ["a", "b", "c"]}, "one or two text columns, got 3"),
-        ({"columns": ["text", "text"]}, "names the same thing twice"),
-        ({"columns": []}, "columns must be a text or a list"),
+        ({"columns": ["a", "b", "c"]}, "columns must be a list of at most 2"),
+        ({"columns": ["text", "text"]}, "columns must be different texts"),
+        ({"columns": []}, "columns must be a list of at least 1"),
         ({"columns": "mood"}, "must be different columns"),
         ({"labels": ["low"]}, "two values or more"),
         ({"labels": ["low", "low"]}, "'low' twice"),
@@ -84,13 +84,19 @@ def refused(data: str, task: str = "moods") -> str:
         ({"score_range": [0, 1]}, "score_range is for regression"),
         ({"hub": {"dataset": "a/b"}}, "either train and dev (data files) or hub"),
         ({"train": "dev.csv"}, "both train and dev"),
-        ({"train": "train.xlsx"}, "must end in .csv"),
-        ({"train": 7}, "train must be a text or a list of texts, got 7"),
-        ({"title": ["x"]}, "title must be one line of text"),
-        ({"title": 2**70}, "title must be one line of text"),
+        ({"train": "train.xlsx"}, "train must be a file in .csv"),
+        ({"train": 7}, "train must be a list, got 7"),
+        ({"title": ["x"]}, "title must be a text, got ['x']"),
+        ({"title": 2**70}, "title must be a text"),
+        ({"title": " "}, "title must be one line of text, got ' '"),
+        ({"columns": ["text", 3]}, "columns, item 2, must be a text, got 3"),
+        ({"label": True}, "label must be a text, got True"),
         ({"labels": [2**70, 1]}, "labels must be texts or whole numbers"),
         ({"labels": ["low", "hi\ngh"]}, "labels must be one line of text each"),
-        ({"labels": None, "score_range": [0, 10**400]}, "score_range must be two numbers"),
+        ({"labels": None, "score_range": [0, 10**400]}, "score_range, item 2, must be a number"),
+        ({"labels": None, "score_range": [0]}, "score_range, item 2, is missing"),
+        ({"labels": None, "score_range": [1, 0]}, "score_range must be two numbers, the lower first"),
+        ({"labels": None, "score_range": [0, True]}, "score_range, item 2, must be a number, got True"),
         ({"train": "~nobody-at-all/train.csv"}, "does not exist"),
         ({"train": "x" * 300 + ".csv"}, "is no path (File name too long)"),
     ],
@@ -123,7 +129,7 @@ def test_what_is_no_description_is_refused(tmp_path, text, message):
 
 
 def test_missing_parts_of_a_description_are_named(tmp_path):
-    for key, message in (("columns", "columns must be"), ("name", "name must be"), ("train", "train must be")):
+    for key, message in (("columns", "columns is missing"), ("name", "name is missing"), ("train", "train is missing")):
         assert message in refused(describe(tmp_path, {k: v for k, v in ONE.items() if k != key}))
     assert "not both and not neither" in refused(describe(tmp_path, {"name": "a", "columns": "text"}))
     (tmp_path / "latin.yaml").write_bytes(b"name: caf\xe9\n")

@@ -8,15 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from lottery_utils.presets import CHOICES
+from lottery_utils.presets import SEARCHES
 from lottery_utils.show.frames import component_survival
 from lottery_utils.show.glue import as_text, listed
 
 if TYPE_CHECKING:
     from lottery_utils.experiment.study import Study
-
-SEARCHES = CHOICES["search"]
-
 
 def by_search(study: Study) -> dict[str, Study]:
     """`study` under each kind of search, "joint", "heads" and "mlps", in one store.

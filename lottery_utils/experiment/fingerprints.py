@@ -176,7 +176,7 @@ def _own_signature(path: Path) -> str | None:
         definitions = read_task_file(path).values()
         if any(one.hub is not None and len(one.hub.revision) < 40 for one in definitions):
             return None
-        for file in (path, *(file for one in definitions for file in (*one.train, *one.dev))):
+        for file in (path, *(file for one in definitions for split in ("train", "dev") for file in one.files(split))):
             stat = file.stat()
             digest.update(f"{file}\0{stat.st_size}\0{stat.st_mtime_ns}\0{stat.st_ctime_ns}\n".encode())
     except (UserError, OSError):

@@ -3,24 +3,101 @@
 from __future__ import annotations
 
 import json
-import math
 import struct
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Any, Literal
 
+from annotated_types import Ge, Lt
+
+from ..errors import UserError
 from ..taskfile import CLASS_METRICS, GLUE_TASKS, NAME, SCORE_METRICS
+from ..validation import STRICT, Rule, wrong_field
 
-TEXTS = ("preset", "device", "command", "data_source", "started", "ended")
-FLAGS = ("degenerate", "partial")
-SCORES = ("score", "search_score")  # or null
-NUMBERS = {"metrics": False, "shares": True, "counts": True, "stages_seconds": False}  # whether null is allowed
-MEASURED = ("energy_kwh", "co2_kg", "gpu_hours")  # older records lack them
-LISTS = ("data_notes", "notes")
-FIELDS = {"task": str, "seed": int, "stage": str, "method": str, "subnetwork": str}
 HEADER = 100_000_000  # bytes: what safetensors itself allows
 
 
-def record_problem(record: dict, protocol: int) -> str:
-    """What is wrong with the fields of a record, as the end of a sentence; empty when nothing is.
+def _is_task_name(field: str, text: str) -> None:
+    if not NAME.fullmatch(text):
+        raise UserError(f"{field} must be a task's name")
+
+
+def _is_number(field: str, text: str) -> None:
+    try:
+        float(text)
+    except ValueError:
+        raise UserError(f"{field} must be two numbers, each as text") from None
+
+
+Limit = Annotated[str, Rule(_is_number)]
+Number = Annotated[float, Ge(-(2**63)), Lt(2**63)]
+
+
+@dataclass(frozen=True)
+class CellFields:
+    """The fields of a cell."""
+
+    __pydantic_config__ = STRICT
+
+    task: Annotated[str, Rule(_is_task_name)]
+    seed: int
+    stage: str
+    method: str
+    subnetwork: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """The fields of a record, beside those that say which it is; older records lack those with a default."""
+
+    __pydantic_config__ = STRICT
+
+    cell: CellFields
+    preset: str
+    device: str
+    command: str
+    data_source: str
+    started: str
+    ended: str
+    degenerate: bool
+    partial: bool
+    score: Number | None
+    search_score: Number | None
+    majority: Number
+    seconds: Number
+    metrics: dict[str, Number]
+    shares: dict[str, Number | None]
+    counts: dict[str, Number | None]
+    stages_seconds: dict[str, Number]
+    data_notes: list[str]
+    notes: list[str]
+    upstream: dict[str, str]
+    versions: dict[str, str]
+    inputs: dict[str, Any]
+    source: dict[str, Any]
+    energy_kwh: Number | None = None
+    co2_kg: Number | None = None
+    gpu_hours: Number = 0.0
+    commit: str | None = None
+    dirty: bool | None = None
+
+
+@dataclass(frozen=True)
+class TaskFields:
+    """What a record says of a task that is not GLUE's, as `tasks.registry.describe` does."""
+
+    __pydantic_config__ = STRICT
+
+    title: str
+    columns: tuple[str, ...]
+    labels: tuple[str, ...]
+    metrics: tuple[Literal[(*CLASS_METRICS, *SCORE_METRICS)], ...]
+    main_metric: str
+    scores: tuple[Limit, Limit] = ("0", "5")
+
+
+def record_problem(record: dict, text: str, protocol: int) -> str:
+    """What is wrong with the fields of a record, read from `text`, as the end of a sentence; empty when nothing is.
 
     A record of another protocol version is only shown, so only what names it is looked at.
     """
@@ -28,73 +105,36 @@ def record_problem(record: dict, protocol: int) -> str:
         return "does not name its cell"
     if not all(name == Path(name).name not in ("", ".", "..") for name in record["files"]):
         return "lists a file outside its folder"
-    if not _is_int(record.get("protocol")):
+    if type(record.get("protocol")) is not int:
         return "does not say its protocol version"
     if record["protocol"] != protocol:
         return ""
-    for name, right in _checks(record).items():
-        if not right:
-            return f"has a field {name!r} that is missing or of the wrong kind"
-    return ""
+    wrong = wrong_field(Record, text) or _wrong_together(record)
+    return f"has a field {wrong!r} that is missing or of the wrong kind" if wrong else ""
 
 
-def _checks(record: dict) -> dict[str, bool]:
-    get, cell = record.get, record["cell"]
-    known = cell.keys() == FIELDS.keys() and all(type(cell[n]) is kind for n, kind in FIELDS.items())
-    glue = known and cell["task"] in GLUE_TASKS
-    checks = {"cell": known and (glue or NAME.fullmatch(cell["task"]) is not None)}
-    checks["task"] = glue or _is_described(get("task"))
-    checks |= {name: isinstance(get(name), str) for name in TEXTS}
-    checks |= {name: isinstance(get(name), bool) for name in FLAGS}
-    checks |= {name: name in record and (get(name) is None or _is_number(get(name))) for name in SCORES}
-    checks |= {name: _is_number(get(name)) for name in ("majority", "seconds")}
-    for name, empty in NUMBERS.items():
-        values = get(name).values() if isinstance(get(name), dict) else (None,)
-        checks[name] = isinstance(get(name), dict) and all(_is_number(v) or (empty and v is None) for v in values)
-    checks |= {name: isinstance(get(name), list) and all(isinstance(t, str) for t in get(name)) for name in LISTS}
-    checks |= {name: get(name) is None or _is_number(get(name)) for name in MEASURED}
-    measured = get("energy_kwh") is not None
-    checks["co2_kg"] &= measured == (get("co2_kg") is not None)
-    checks["gpu_hours"] &= "gpu_hours" not in record or get("gpu_hours") is not None
-    for name in ("upstream", "versions"):
-        checks[name] = isinstance(get(name), dict) and all(isinstance(v, str) for v in get(name).values())
-    checks |= {"inputs": says_inputs(record), "source": isinstance(get("source"), dict)}
-    checks["commit"] = get("commit") is None or isinstance(get("commit"), str)
-    checks["dirty"] = get("dirty") is None or isinstance(get("dirty"), bool)
-    return checks
+def _wrong_together(record: dict) -> str:
+    """The field that does not agree with the others; empty when all do."""
+    if (record.get("energy_kwh") is None) != (record.get("co2_kg") is None):
+        return "co2_kg"
+    if record["cell"]["task"] not in GLUE_TASKS and not _is_described(record.get("task")):
+        return "task"
+    return "" if says_inputs(record) else "inputs"
 
 
 def says_inputs(record: dict) -> bool:
     """Whether a record says what its address was made of, as `identity.inputs` does."""
-    inputs = record.get("inputs")
-    if not isinstance(inputs, dict) or inputs.get("cell") != record["cell"] or record["cell"].keys() != FIELDS.keys():
+    inputs, fields = record.get("inputs"), CellFields.__dataclass_fields__
+    if not isinstance(inputs, dict) or inputs.get("cell") != record["cell"] or record["cell"].keys() != fields.keys():
         return False
     ups = inputs.get("upstream")
     return isinstance(inputs.get("settings"), dict) and isinstance(ups, list) and all(isinstance(u, str) for u in ups)
 
 
 def _is_described(task) -> bool:
-    """Whether a record says what an own task is, as `tasks.registry.describe` does."""
-    if not isinstance(task, dict) or not isinstance(task.get("title"), str):
+    if not isinstance(task, dict) or wrong_field(TaskFields, json.dumps(task)):
         return False
-    lists = [task.get(name) for name in ("columns", "labels", "metrics")]
-    if not all(isinstance(names, list) and all(isinstance(name, str) for name in names) for names in lists):
-        return False
-    known = set(lists[2]) <= {*CLASS_METRICS, *SCORE_METRICS} and task.get("main_metric") in lists[2]
-    try:
-        return known and len([float(value) for value in task.get("scores", ("0", "5"))]) == 2
-    except (TypeError, ValueError):
-        return False
-
-
-def _is_number(value) -> bool:
-    if isinstance(value, int):
-        return not isinstance(value, bool) and abs(value) < 2**63
-    return isinstance(value, float) and math.isfinite(value)
-
-
-def _is_int(value) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+    return task["main_metric"] in task["metrics"]
 
 
 def mask_problem(content: bytes) -> str:

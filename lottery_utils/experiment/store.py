@@ -320,7 +320,7 @@ def _problem(text: str, address: str) -> str:
         return f"belongs to {record.get('address')!r}"
     if record.get("format") != FORMAT:
         return f"has record format {record.get('format')!r}, expected {FORMAT}"
-    return record_problem(record, PROTOCOL)
+    return record_problem(record, text, PROTOCOL)
 
 
 def _checksum(record: dict) -> str:

@@ -39,8 +39,8 @@ def own_splits(definition: Definition, description: str) -> Found:
     """
     if definition.hub is not None:
         return _hub_splits(definition)
-    train = read_own_files(definition, "train", definition.train)
-    dev = read_own_files(definition, "dev", definition.dev)
+    train = read_own_files(definition, "train", definition.files("train"))
+    dev = read_own_files(definition, "dev", definition.files("dev"))
     return Found(f"{description}: {train.name}, {dev.name}", train, dev, (None, None))
 
 

@@ -1,0 +1,124 @@
+"""Checks of settings and records by pydantic, which is imported when the first is made: the command starts without.
+
+A frozen dataclass says beside each field what it takes: its type, and in `Annotated` bounds of `annotated_types`, rules
+and conversions; its `__pydantic_config__` is `STRICT`, so that "3" is no number and True none either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from .errors import UserError, shown
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter, ValidationError
+
+STRICT = {"strict": True, "allow_inf_nan": False}
+MUST = {
+    "int_type": "be a whole number",
+    "float_type": "be a number",
+    "finite_number": "be a finite number",
+    "string_type": "be a text",
+    "string_unicode": "be a text that UTF-8 can hold",
+    "bool_type": "be true or false",
+    "tuple_type": "be a list",
+    "dict_type": "be a mapping",
+    "too_short": "be a list of at least {min_length}",
+    "too_long": "be a list of at most {max_length}",
+    "greater_than": "be above {gt}",
+    "greater_than_equal": "be at least {ge}",
+    "less_than": "be below {lt}",
+    "less_than_equal": "be at most {le}",
+}
+
+
+class Rule:
+    """A check that no type says: `check` gets the field's name and value, and raises UserError with the whole line."""
+
+    def __init__(self, check: Callable[[str, Any], object]):
+        self.check = check
+
+    def __get_pydantic_core_schema__(self, source, handler):
+        from pydantic import AfterValidator, ValidationInfo
+
+        def apply(value, info: ValidationInfo):
+            self.check(info.field_name, value)
+            return value
+
+        return AfterValidator(apply).__get_pydantic_core_schema__(source, handler)
+
+
+class Converted:
+    """What a field makes of a value before it is checked."""
+
+    def __init__(self, convert: Callable[[Any], object]):
+        self.convert = convert
+
+    def __get_pydantic_core_schema__(self, source, handler):
+        from pydantic import BeforeValidator
+
+        return BeforeValidator(self.convert).__get_pydantic_core_schema__(source, handler)
+
+
+def checked(kind: type, content: Mapping[str, Any], where: str = "") -> Any:
+    """A dataclass of fields `kind` made of `content`; lists count as tuples, and nothing else is converted.
+
+    Raises UserError, one line that starts with `where`, for an unknown or missing field or a value it does not take.
+    """
+    names = kind.__dataclass_fields__
+    for name in content:
+        if name not in names:
+            raise UserError(f"{where}unknown key {shown(name)}; valid keys: {', '.join(names)}")
+    from pydantic import ValidationError
+
+    try:
+        valid = _strict(kind)(**{k: tuple(v) if isinstance(v, list) else v for k, v in content.items()})
+    except ValidationError as error:
+        raise UserError(where + problem(error, kind)) from None
+    return kind(**{name: getattr(valid, name) for name in names})
+
+
+def wrong_field(kind: type, text: str) -> str:
+    """The first field of a JSON object that the dataclass `kind` does not take, or lacks; empty when there is none."""
+    from pydantic import ValidationError
+
+    try:
+        _reader(kind).validate_json(text)
+    except ValidationError as error:
+        return str(error.errors(include_url=False)[0]["loc"][0])
+    return ""
+
+
+@lru_cache
+def _reader(kind: type) -> TypeAdapter:
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(_strict(kind))
+
+
+@lru_cache
+def _strict(kind: type) -> type:
+    """A subclass of `kind` that pydantic checks when one is made."""
+    from pydantic.dataclasses import dataclass
+
+    return dataclass(kind, frozen=True)
+
+
+def problem(error: ValidationError, kind: type) -> str:
+    """The first problem that pydantic found, in our words: the field, what was expected, what was got."""
+    first = error.errors(include_url=False)[0]
+    context = first.get("ctx", {})
+    if isinstance(context.get("error"), UserError):
+        return str(context["error"])
+    field, *item = first["loc"]
+    place = "".join(f", item {place + 1}," for place in item if isinstance(place, int))
+    if first["type"] == "missing":
+        return f"{field}{place} is missing; give it"
+    if first["type"] == "literal_error":
+        return f"{field}: unknown value {shown(first['input'])}; valid: {context['expected']}"
+    must = MUST.get(first["type"], "be valid ({message})").format(**context, message=first["msg"])
+    must += " or null" if not item and kind.__dataclass_fields__[field].default is None else ""
+    got = list(first["input"]) if isinstance(first["input"], tuple) else first["input"]
+    return f"{field}{place} must {must}, got {shown(got)}"

@@ -1,0 +1,69 @@
+"""Wrong settings are one line that names the field, what was expected and what was got; right ones keep their type."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from lottery_utils.errors import UserError
+from lottery_utils.presets import get_preset
+
+WRONG = [
+    ({"epohcs": 3}, "unknown override 'epohcs'; valid fields: model, data, tasks"),
+    ({"name": "mine"}, "unknown override 'name'; valid fields: model"),
+    ({3: 3}, "unknown override 3; valid fields"),
+    ({"epochs": "3"}, "epochs must be a whole number, got '3'"),
+    ({"epochs": True}, "epochs must be a whole number, got True"),
+    ({"epochs": 2.0}, "epochs must be a whole number, got 2.0"),
+    ({"epochs": 0}, "epochs must be above 0, got 0"),
+    ({"epochs": 10**5000}, "epochs must be at most 2147483647, got a number of 16610 bits"),
+    ({"learning_rate": float("nan")}, "learning_rate must be a finite number, got nan"),
+    ({"learning_rate": float("inf")}, "learning_rate must be a finite number, got inf"),
+    ({"learning_rate": 10**400}, "learning_rate must be a number, got 1000"),
+    ({"dropout": "0.1"}, "dropout must be a number or null, got '0.1'"),
+    ({"warmup": 1}, "warmup must be below 1.0, got 1"),
+    ({"head_step": 3}, "head_step must be below 1.0, got 3"),
+    ({"threshold": 0}, "threshold must be above 0.0, got 0"),
+    ({"landscape_grid": 2}, "landscape_grid must be at least 3, got 2"),
+    ({"precision": "fp16"}, "precision: unknown value 'fp16'; valid: 'auto', 'fp32' or 'bf16'"),
+    ({"methods": ["x"]}, "methods: unknown value 'x'; valid: 'structured' or 'magnitude'"),
+    ({"methods": "structured"}, "methods must be a list, got 'structured'"),
+    ({"subnetworks": ["good", "good"]}, "subnetworks lists a value twice"),
+    ({"seeds": []}, "seeds must be a list of at least 1, got []"),
+    ({"seeds": [1, "3"]}, "seeds, item 2, must be a whole number, got '3'"),
+    ({"seeds": [True]}, "seeds, item 1, must be a whole number, got True"),
+    ({"seeds": [2**31]}, "seeds, item 1, must be at most 2147483647"),
+    ({"seeds": {1: 2}}, "seeds must be a list, got {1: 2}"),
+    ({"head_norms": 1}, "head_norms must be true or false, got 1"),
+    ({"model": " "}, "model must name something, got an empty string"),
+    ({"model": None}, "model must be a text, got None"),
+    ({"hans": "a\0"}, "hans 'a\\x00' is no path"),
+    ({"score": "size"}, "score: unknown value 'size'; valid: gate, taylor"),
+    ({"importance_batch": 8}, "importance_batch has no effect on importance exact; set importance to"),
+    ({"importance": "released", "score": "taylor"}, "leave one of them at its default"),
+]
+
+
+@pytest.mark.parametrize(("overrides", "message"), WRONG)
+def test_a_wrong_setting_is_one_line(overrides, message):
+    with pytest.raises(UserError) as caught:
+        get_preset("demo", overrides)
+    assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_whole_numbers_become_floats_and_lists_tuples_and_nothing_else_changes():
+    given = {"learning_rate": 1, "seeds": [2, 1], "dropout": None, "held_out": 0.5, "train_limit": 7}
+    preset = get_preset("laptop", given)
+    values = [getattr(preset, name) for name in given]
+    assert values == [1.0, (2, 1), None, 0.5, 7] and type(values[0]) is float
+    assert get_preset("laptop", {name: getattr(preset, name) for name in given}) == preset
+
+
+def test_the_command_starts_without_pydantic():
+    code = "import sys, lottery_utils.cli; print('pydantic' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": ":".join(sys.path)}
+    )
+    assert done.stdout == "False\n"
