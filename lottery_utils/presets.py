@@ -53,7 +53,10 @@ Ranking = Annotated[str, Rule(check_method)]
 
 @dataclass(frozen=True)
 class Preset:
-    """Everything that decides a result; the defaults are the paper's (protocol, sections 1 to 5)."""
+    """Everything that decides a result; the defaults are the paper's (protocol, sections 1 to 5).
+
+    `get_preset` checks overrides by what stands beside the fields; a preset made directly is believed.
+    """
 
     __pydantic_config__ = STRICT
 
