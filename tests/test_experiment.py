@@ -19,11 +19,11 @@ from safetensors.torch import load_file
 from lottery_utils.errors import CellFailed, UserError
 from lottery_utils.experiment import actions, bench, identity, provenance, stage, train_stages, work
 from lottery_utils.experiment.cells import NEEDS, Cell, full, parse_cell, plan, upstream
-from lottery_utils.experiment.claims import claim
-from lottery_utils.experiment.engines import Summary
 from lottery_utils.experiment.fingerprints import CACHE
 from lottery_utils.experiment.identity import EARLIER, Versions, address, inputs, seed_for
 from lottery_utils.experiment.job import Job
+from lottery_utils.experiment.locks import claim
+from lottery_utils.experiment.pool import Summary
 from lottery_utils.experiment.schedule import Schedule
 from lottery_utils.experiment.stage_table import CASES, STAGES, SUPER
 from lottery_utils.experiment.store import CHECKPOINT, MASK, PREDICTIONS, RECORD

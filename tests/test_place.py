@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import signal
@@ -14,8 +15,6 @@ import small_world
 
 from lottery_utils.cli import main
 from lottery_utils.errors import UserError
-from lottery_utils.experiment import claims
-from lottery_utils.experiment.claims import claim, is_claimed
 from lottery_utils.experiment.store import RECORD, Store
 from lottery_utils.experiment.study import open_study
 from lottery_utils.experiment.verify import verify_store
@@ -108,60 +107,15 @@ def test_a_read_only_store_is_read_and_refused_for_writing(world, small_disk, ca
     assert main(arguments(world, folder, "gc", "--yes")) == 0
 
 
-@pytest.mark.parametrize("now", (0.0, 4e9))
-def test_claims_ask_no_wall_clock(tmp_path, monkeypatch, now):
-    """A clock set back or forward makes no live claim stale, and keeps no dead one."""
-    monkeypatch.setattr(time, "time", lambda: now)
-    with claim(tmp_path, "here") as held:
-        assert held and is_claimed(tmp_path, "here")
-        with claim(tmp_path, "here") as second:
-            assert not second
-    path = tmp_path / ".claims" / "there"
-    path.write_text('{"pid": 1, "born": null, "host": "elsewhere", "token": "t"}')
-    assert is_claimed(tmp_path, "there")
-    ahead = path.stat().st_mtime + 1e6  # touched while the disk's clock was ahead; it has been set back since
-    os.utime(path, (ahead, ahead))
-    assert is_claimed(tmp_path, "there")
-    moment = time.monotonic()
-    monkeypatch.setattr(time, "monotonic", lambda: moment + claims.SILENCE + 1)
-    assert not is_claimed(tmp_path, "there")
+def test_a_disk_without_locks_is_said_once_and_the_run_goes_on(world, tmp_path, monkeypatch, capsys):
+    import fcntl
 
+    def flock(*arguments):
+        raise OSError(errno.ENOLCK, "No locks available")
 
-def test_a_worker_that_is_dead_but_not_waited_for_holds_no_claim(tmp_path):
-    pid = os.fork()
-    if pid == 0:
-        with claim(tmp_path, "cell"):
-            os._exit(0)
-    while not (tmp_path / ".claims" / "cell").exists() or claims._stat(pid)[:1] not in (["Z"], []):
-        time.sleep(0.01)
-    try:
-        assert not is_claimed(tmp_path, "cell")
-    finally:
-        os.waitpid(pid, 0)
-
-
-STOPPED = """
-import sys, threading
-from pathlib import Path
-from lottery_utils.experiment.claims import claim
-
-def stop(self, *_):
-    raise KeyboardInterrupt
-setattr(threading.Thread, sys.argv[2], stop)
-try:
-    with claim(Path(sys.argv[1]), "cell"):
-        print("held", flush=True)
-finally:
-    print(len(list(Path(sys.argv[1], ".claims").iterdir())), "left")
-"""
-
-
-@pytest.mark.parametrize("moment", ("start", "join"))
-def test_a_stop_while_a_claim_is_made_or_released_leaves_none(tmp_path, moment):
-    command = [sys.executable, "-c", STOPPED, str(tmp_path), moment]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment())
-    assert "KeyboardInterrupt" in done.stderr and done.stdout.split()[-2:] == ["1", "left"]
-    assert not list((tmp_path / ".claims").iterdir())
+    monkeypatch.setattr(fcntl, "flock", flock)
+    assert study_in(world, tmp_path).run(["baseline"], subnetworks=["majority"], engine="serial", progress=False).ok
+    assert capsys.readouterr().err.count("no file locks") == 1
 
 
 @pytest.mark.slow

@@ -14,8 +14,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from lottery_utils.errors import UserError
-from lottery_utils.experiment import claims
-from lottery_utils.experiment.claims import claim, is_claimed
+from lottery_utils.experiment import locks
+from lottery_utils.experiment.locks import claim, has_locks, is_claimed
 from lottery_utils.experiment.store import CHECKPOINT, PREDICTIONS, RECORD, Damaged, Store
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -167,15 +167,11 @@ def test_what_is_no_folder_under_a_cells_address_is_damage(tmp_path):
 def test_pipes_and_folders_among_the_notes_hold_nobody_up(tmp_path):
     store = Store(tmp_path)
     store.prepare()
-    note, held = tmp_path / ".failures" / f"{ADDRESS}.json", tmp_path / ".claims" / ADDRESS
+    note = tmp_path / ".failures" / f"{ADDRESS}.json"
     os.mkfifo(note)
     assert store.failure(ADDRESS) is None
-    for make in (os.mkfifo, os.mkdir):
-        make(held)
-        os.utime(held, (0, 0))
-        with claim(tmp_path, ADDRESS) as mine:
-            assert mine
-    assert not list(held.parent.iterdir())
+    os.mkfifo(tmp_path / ".claims" / ADDRESS)
+    assert not is_claimed(tmp_path, ADDRESS)
     note.unlink()
     note.mkdir()
     with pytest.raises(UserError, match="cannot remove"):
@@ -207,41 +203,68 @@ def test_a_claim_is_given_back_when_the_block_fails(tmp_path):
     assert not is_claimed(tmp_path, ADDRESS)
 
 
-def test_a_dead_workers_claim_is_taken_over(tmp_path):
-    code = (
-        "import os, sys; from pathlib import Path; from lottery_utils.experiment.claims import claim\n"
-        f"with claim(Path(sys.argv[1]), '{ADDRESS}') as held:\n    print(held, flush=True); os._exit(9)"
-    )
-    path = os.pathsep.join(p for p in sys.path if p)
-    environment = {**os.environ, "PYTHONPATH": path}
-    done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, env=environment)
-    assert done.stdout.strip() == "True"
-    assert (tmp_path / ".claims" / ADDRESS).exists() and not is_claimed(tmp_path, ADDRESS)
-    with claim(tmp_path, ADDRESS) as held:
-        assert held
+DYING = """
+import os, sys
+from pathlib import Path
+from lottery_utils.experiment.locks import claim
+with claim(Path(sys.argv[1]), sys.argv[2]) as held:
+    print(held, flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_a_killed_workers_claim_is_free_at_once(tmp_path):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    command = [sys.executable, "-c", DYING, str(tmp_path), ADDRESS]
+    with subprocess.Popen(command, env=environment, **pipes) as process:
+        assert process.stdout.readline().strip() == "True"
+        assert is_claimed(tmp_path, ADDRESS)
+        with claim(tmp_path, ADDRESS) as held:
+            assert not held
+        process.kill()
+        process.wait()
+        assert (tmp_path / ".claims" / ADDRESS).exists() and not is_claimed(tmp_path, ADDRESS)
+        with claim(tmp_path, ADDRESS) as held:
+            assert held
     assert not list((tmp_path / ".claims").iterdir())
 
 
-def test_a_claim_whose_process_id_was_given_to_another_process_is_stale(tmp_path):
-    with claim(tmp_path, ADDRESS):
-        path = tmp_path / ".claims" / ADDRESS
-        holder = json.loads(path.read_text())
-        if holder["born"] is None:
-            pytest.skip("this system does not say when a process started")
-        path.write_text(json.dumps({**holder, "born": "1"}))
-        assert not is_claimed(tmp_path, ADDRESS)
+def test_a_claim_can_be_waited_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(locks, "POLL", 0.01)
+    order, taken = [], threading.Event()
+
+    def first():
+        with claim(tmp_path, ADDRESS):
+            taken.set()
+            assert waits.wait(10)
+            order.append("first")
+
+    waits, thread = threading.Event(), threading.Thread(target=first)
+    thread.start()
+    assert taken.wait(10)
+    acquire = locks._acquire
+    monkeypatch.setattr(locks, "_acquire", lambda lock: waits.set() or acquire(lock))
+    with claim(tmp_path, ADDRESS, wait=True) as held:
+        order.append("second")
+    thread.join()
+    assert held and order == ["first", "second"] and not list((tmp_path / ".claims").iterdir())
 
 
-def test_a_claim_from_another_machine_is_stale_only_after_long_silence(tmp_path):
-    path = tmp_path / ".claims" / ADDRESS
-    path.parent.mkdir()
-    path.write_text(json.dumps({"pid": 1, "born": None, "host": "elsewhere", "token": "t"}))
-    with claim(tmp_path, ADDRESS) as held:
-        assert not held
-    long_ago = path.stat().st_mtime - claims.SILENCE - 10
-    os.utime(path, (long_ago, long_ago))
-    with claim(tmp_path, ADDRESS) as held:
-        assert held
+@pytest.mark.parametrize("number", locks.UNSUPPORTED)
+def test_a_disk_without_locks_is_noticed_and_everyone_works(tmp_path, monkeypatch, number):
+    import fcntl
+
+    assert has_locks(tmp_path)
+
+    def flock(*arguments):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    assert not has_locks(tmp_path)
+    with claim(tmp_path, ADDRESS) as first, claim(tmp_path, ADDRESS) as second:
+        assert first and second and not is_claimed(tmp_path, ADDRESS)
+    assert not list((tmp_path / ".claims").iterdir())
 
 
 def test_many_threads_never_hold_one_claim_together(tmp_path):

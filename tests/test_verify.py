@@ -18,9 +18,9 @@ from lottery_utils.cli import main
 from lottery_utils.errors import CellFailed, UserError
 from lottery_utils.experiment import store as stores
 from lottery_utils.experiment.cells import Cell
-from lottery_utils.experiment.claims import claim
 from lottery_utils.experiment.form import mask_problem
 from lottery_utils.experiment.gc import find_garbage, remove
+from lottery_utils.experiment.locks import claim
 from lottery_utils.experiment.stage import Work
 from lottery_utils.experiment.store import CHECKPOINT, MASK, RECORD, Damaged, Store
 from lottery_utils.experiment.verify import BAD, KINDS, verify_store
@@ -93,14 +93,14 @@ def test_everything_else_is_named_by_its_kind(study, capsys):
     (root / f"{lost}.damaged-1").mkdir()
     (root / "holiday.jpg").write_bytes(b"x")
     (root / ".staging" / f"{lost}.1.ab").mkdir(parents=True)
-    (root / ".claims" / lost).write_text("{}")
-    os.utime(root / ".claims" / lost, (0, 0))
+    (root / ".claims" / lost).touch()
     with claim(root, weights):
         found = kinds(store)
     assert half in found["half-written"] and {flipped, full} <= set(found["damaged"])
-    assert found["old protocol"] == [old] and found["failed"] == [lost] and found["stale claim"] == [lost]
+    assert found["old protocol"] == [old] and found["failed"] == [lost]
     assert found["running"] == [weights] and found["foreign"] == ["holiday.jpg"]
-    assert found["set aside"] == [f"{lost}.damaged-1"] and found["leftover"] == [f".staging/{lost}.1.ab"]
+    assert found["set aside"] == [f"{lost}.damaged-1"]
+    assert found["leftover"] == [f".claims/{lost}", f".staging/{lost}.1.ab"]
     assert found["orphan"]  # cells behind the old and the lost one
     assert set(found) <= set(KINDS)
     before = {p: p.stat().st_mtime_ns for p in root.rglob("*")}
@@ -288,9 +288,8 @@ def test_gc_frees_what_killed_writers_and_damage_left(study):
     store, done = study.store, study.address("mrpc/2/finetune/full")
     store.prepare()
     store.fail(done, {"error": "was tried again since"})
-    for name in (".claims/clock.7.ff", f".claims/{key}.stale-ff", f".failures/{key}.json.7.ff"):
+    for name in (f".claims/{key}", f".claims/{key}.weights", f".failures/{key}.json.7.ff"):
         (root / name).touch()
-    os.utime(root / ".claims" / f"{key}.stale-ff", (0, 0))
     assert kinds(store)["leftover"]
     plan = find_garbage(study, study.cells(["search"]))
     found = [g for g in plan.garbage if g.why != "no missing cell needs it"]

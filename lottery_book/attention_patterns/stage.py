@@ -16,8 +16,8 @@ from safetensors.torch import load_file, save_file
 from lottery_utils.errors import UserError
 from lottery_utils.experiment.actions import fine_tuned, set_size, timed
 from lottery_utils.experiment.cells import upstream
-from lottery_utils.experiment.claims import claim
 from lottery_utils.experiment.identity import numpy_generator_for
+from lottery_utils.experiment.locks import claim
 from lottery_utils.experiment.stage import Result, Work
 from lottery_utils.experiment.stage_table import STAGES
 from lottery_utils.experiment.store import Store

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from ..errors import UserError, one_line
 from .cells import Cell, upstream
-from .claims import is_stale
 from .identity import PROTOCOL
+from .locks import FOLDER, is_claimed
 from .reading import Results
 from .store import CHECKPOINT, Damaged, is_address
 
@@ -42,8 +42,7 @@ def find_garbage(study: Results, cells: Iterable[Cell]) -> Plan:
     root = study.store.root
     if not root.is_dir():
         return Plan([], [])
-    claims = [p for p in _entries(root / ".claims") if not p.name.startswith("clock.")]
-    if busy := [p.name for p in claims if is_address(p.name.partition(".")[0]) and not is_stale(p)]:
+    if busy := [path.name for path in _entries(root / FOLDER) if is_claimed(root, path.name)]:
         raise UserError(f"{len(busy)} cells are being computed in {str(root)!r} ({busy[0]}); wait or stop the run")
     cells = list(cells)
     stored = {cell: study.state(cell) == "done" for cell in cells}
@@ -83,9 +82,9 @@ def find_garbage(study: Results, cells: Iterable[Cell]) -> Plan:
 
 
 def _left_notes(study: Results) -> list[Path]:
-    """What killed workers left of claims and of notes of failures, and notes that say nothing any more."""
+    """Claims of killed workers, what they left of notes of failures, and notes that say nothing any more."""
     root, stored = study.store.root, set(study.store.addresses())
-    left = [p for p in _entries(root / ".claims") if p.name.startswith("clock.") or ".stale-" in p.name]
+    left = [path for path in _entries(root / FOLDER) if not is_claimed(root, path.name)]
     for path in _entries(root / ".failures"):
         if path.suffix != ".json" or study.store.failure(path.stem) is None or path.stem in stored:
             left.append(path)

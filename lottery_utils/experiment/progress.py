@@ -3,84 +3,61 @@
 from __future__ import annotations
 
 import sys
-import time
-from contextlib import contextmanager
+from typing import Self
 
 from .cells import Cell
 from .schedule import Schedule
 
 
 class Bar:
-    """A progress bar over estimated seconds of work, with the number of cells and the time to go."""
+    """A progress bar over estimated seconds of work, with the number of cells and the time to go; for one block."""
 
     def __init__(self, schedule: Schedule, done: int, total: int, show: bool):
         from tqdm import tqdm
 
         self.schedule, self.cells, self.total = schedule, done, total
+        self.started = False
         self.bar = tqdm(
-            total=round(sum(schedule.cost.values()), 3),
+            desc=f"{done}/{total} cells",
+            total=sum(schedule.cost.values()),
             disable=not show,
             file=sys.stderr,
             mininterval=0.5 if sys.stderr.isatty() else 15.0,
-            bar_format="{desc} {percentage:3.0f}%|{bar:20}| {elapsed}{postfix}",
-            leave=True,
+            miniters=0,
+            smoothing=0,
+            bar_format="{desc} {percentage:3.0f}%|{bar:20}| {elapsed}, {remaining} to go{postfix}",
         )
-        self.begin: float | None = None  # of the first cell: what comes before it says nothing about the rest
-        self.cell = ""
-        self._describe()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Leave the last state on the screen."""
+        self.bar.set_postfix_str("", refresh=False)
+        self.bar.close()
 
     def start(self, cell: Cell) -> None:
-        """Show that a cell is being computed."""
-        self.begin = self.begin or time.monotonic()
-        self.cell = cell.name
-        self._describe()
+        """Show that a cell is being computed; the clock starts with the first."""
+        if not self.started:
+            self.started = True
+            self.bar.unpause()
+        self.bar.set_postfix_str(cell.name, refresh=False)
 
     def finish(self, cell: Cell) -> None:
         """Advance by a cell's estimated cost, and by that of the cells it blocks when it failed."""
         self.cells += 1
-        ahead = self.bar.n + self.schedule.cost[cell] + self.schedule.lost.get(cell, 0.0)
-        self.bar.n = min(ahead, self.bar.total)  # the sums differ in their last digits
-        self._describe()
-        self.bar.update(0.0)
+        self.bar.set_description_str(f"{self.cells}/{self.total} cells", refresh=False)
+        ahead = self.schedule.cost[cell] + self.schedule.lost.get(cell, 0.0)
+        self.bar.update(min(ahead, self.bar.total - self.bar.n))  # the sums differ in their last digits
 
     def refresh(self) -> None:
         """Let the clock go on."""
         if sys.stderr.isatty():
-            self._describe()
             self.bar.refresh()
 
     def write(self, line: str) -> None:
         """Print a line above the bar."""
         self.bar.write(line, file=sys.stderr)
-
-    def close(self) -> None:
-        """Leave the last state on the screen."""
-        self.cell = ""
-        self._describe()
-        self.bar.close()
-
-    def _describe(self) -> None:
-        self.bar.set_description_str(f"{self.cells}/{self.total} cells", refresh=False)
-        self.bar.set_postfix_str(", ".join(filter(None, (self._to_go(), self.cell))), refresh=False)
-
-    def _to_go(self) -> str:
-        """Time to go, the cells being computed taken for half done; nothing before the first is finished."""
-        if self.begin is None or not self.bar.n:
-            return ""
-        half = sum(self.schedule.cost[cell] for cell in self.schedule.running) / 2
-        done = self.bar.n + half
-        seconds = (time.monotonic() - self.begin) * max(0.0, self.bar.total - done) / done
-        return f"{self.bar.format_interval(seconds)} to go"
-
-
-@contextmanager
-def progress_bar(schedule: Schedule, done: int, total: int, show: bool):
-    """A `Bar` for the block."""
-    bar = Bar(schedule, done, total, show)
-    try:
-        yield bar
-    finally:
-        bar.close()
 
 
 def span(seconds: float) -> str:

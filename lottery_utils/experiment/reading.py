@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from ..presets import METHODS, SUBNETWORKS, Preset
 from ..tasks.registry import meet, task_of_record
 from .cells import Cell, mask_source, parse_cell, plan
-from .claims import is_claimed
 from .earlier import earlier_addresses
 from .fingerprints import Fingerprints
 from .identity import EARLIER, PRESENT, Versions, address, inputs
+from .locks import is_claimed
 from .stage_table import BASELINES, STAGES
 from .store import LEVELS, MASK, PREDICTIONS, TRAJECTORY, Damaged, Store
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,8 +17,8 @@ from safetensors.torch import save_file
 
 from ..errors import CellFailed
 from .cells import Cell
-from .claims import claim
 from .files import replace, sha256
+from .locks import claim
 from .store import CHECKPOINT, MASK, PREDICTIONS
 
 if TYPE_CHECKING:
@@ -35,20 +34,15 @@ def checkpoint_of(work: Work, cell: Cell) -> tuple[Path, list[str]]:
     scratch folder, and the note says how far their predictions are from the recorded ones.
     """
     address = work.address(cell)
-    while True:
-        path = work.store.checkpoint(address)
-        if path is not None:
-            return path, []
-        with claim(work.store.root, f"{address}.weights") as held:
-            if held:
-                return _recovered(work, cell, address)
-        time.sleep(1.0)  # another worker is making them
-
-
-def _recovered(work: Work, cell: Cell, address: str) -> tuple[Path, list[str]]:
     path = work.store.checkpoint(address)
     if path is not None:
         return path, []
+    with claim(work.store.root, f"{address}.weights", wait=True):  # another worker may be making them
+        path = work.store.checkpoint(address)
+        return (path, []) if path is not None else _recovered(work, cell, address)
+
+
+def _recovered(work: Work, cell: Cell, address: str) -> tuple[Path, list[str]]:
     scratch = work.store.scratch(address)
     path, about = scratch / CHECKPOINT, scratch / "about.json"
     if not path.is_file() or not about.is_file():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import time
 from collections.abc import Callable, Iterable
+from graphlib import TopologicalSorter
 
 from .cells import Cell, upstream
 
@@ -19,9 +20,9 @@ class Schedule:
     ):
         self.open = [cell for cell in cells if cell not in done]
         self.cost = {cell: cost(cell) for cell in self.open}
-        self.waits = {cell: {c for c in upstream(cell, seeds) if c in self.cost} for cell in self.open}
+        needs = {cell: [c for c in upstream(cell, seeds) if c in self.cost] for cell in self.open}
         self.users: dict[Cell, list[Cell]] = {cell: [] for cell in self.open}
-        for cell, needed in self.waits.items():
+        for cell, needed in needs.items():
             for other in needed:
                 self.users[other].append(cell)
         self.path = dict(self.cost)  # seconds from a cell's start to the end of the longest chain behind it
@@ -29,62 +30,56 @@ class Schedule:
             self.path[cell] += max((self.path[user] for user in self.users[cell]), default=0.0)
         self.blocked: dict[Cell, Cell] = {}
         self.lost: dict[Cell, float] = {}  # failed cells to the estimated seconds of what each blocked
-        self.running: set[Cell] = set()
+        self._left = set(self.open)
         self._place = {cell: place for place, cell in enumerate(self.open)}
+        self._graph = TopologicalSorter(needs)
+        self._graph.prepare()
         self._ready: list[tuple[float, int, Cell]] = []  # heap: the longest path first, then the plan's order
         self._later: list[tuple[float, int, Cell]] = []  # heap: the time from which a cell may be looked at again
-        for cell, needed in self.waits.items():
-            if not needed:
-                self._push(cell)
 
     def __len__(self) -> int:
         """Cells that are neither finished, failed nor blocked."""
-        return len(self.waits)
+        return len(self._left)
+
+    def __contains__(self, cell: Cell) -> bool:
+        return cell in self._left
 
     def next(self) -> Cell | None:
-        """A cell that can run now, marked as running; None when there is none at the moment."""
+        """A cell that can run now, None when there is none at the moment; the caller runs it."""
+        for cell in self._graph.get_ready():
+            self._push(cell)
         while self._later and self._later[0][0] <= time.monotonic():
             self._push(heapq.heappop(self._later)[2])
         while self._ready:
             cell = heapq.heappop(self._ready)[2]
-            if cell in self.waits and cell not in self.running:  # it may have been settled from outside
-                self.running.add(cell)
+            if cell in self._left:  # it may have failed in an earlier run
                 return cell
         return None
 
     def finish(self, cell: Cell) -> None:
-        """Note that a cell's record is there."""
-        self._close(cell)
-        for user in self.users[cell]:
-            if user in self.waits:
-                self.waits[user].discard(cell)
-                if not self.waits[user]:
-                    self._push(user)
+        """Note that the record of a cell that `next` gave is there."""
+        self._left.remove(cell)
+        self._graph.done(cell)
 
     def fail(self, cell: Cell) -> None:
         """Note that a cell failed; everything that needs it is blocked."""
-        self._close(cell)
+        self._left.remove(cell)
         self.lost[cell] = 0.0
         doomed = list(self.users[cell])
         while doomed:
             user = doomed.pop()
-            if user in self.waits:
-                del self.waits[user]
+            if user in self._left:
+                self._left.remove(user)
                 self.blocked[user] = cell
                 self.lost[cell] += self.cost[user]
                 doomed += self.users[user]
 
     def postpone(self, cell: Cell) -> None:
         """Look at a cell again later: another process is computing it."""
-        self.running.discard(cell)
         heapq.heappush(self._later, (time.monotonic() + PAUSE, self._place[cell], cell))
 
     def _push(self, cell: Cell) -> None:
         heapq.heappush(self._ready, (-self.path[cell], self._place[cell], cell))
-
-    def _close(self, cell: Cell) -> None:
-        self.running.discard(cell)
-        del self.waits[cell]
 
 
 def expected_costs(records: Iterable[dict], preset: str) -> Callable[[Cell], float]:

@@ -21,6 +21,7 @@ from ..errors import UserError, one_line, usable_path
 from .files import dump, flush, is_address, read_small, readable, replace, sha256, usual_mode
 from .form import mask_problem, record_problem
 from .identity import PROTOCOL, canonical
+from .locks import FOLDER
 from .packs import RECORD, damaged_pack, pack_of, pack_paths, pack_records, packed_record, read_pack
 
 FORMAT = 1
@@ -69,7 +70,7 @@ class Store:
 
     def names(self) -> set[str]:
         """Addresses of which there is anything: a folder, a place in a pack, a claim or the note of a failure."""
-        places = (self.root, self.root / ".claims", self.root / ".failures")
+        places = (self.root, self.root / FOLDER, self.root / ".failures")
         listed = [os.listdir(place) if place.is_dir() else [] for place in places]
         return {*listed[0], *listed[1], *(name.removesuffix(".json") for name in listed[2]), *self._packed()}
 
@@ -264,7 +265,7 @@ class Store:
     def prepare(self) -> None:
         """Make the folders; raises UserError when the place cannot be written."""
         try:
-            for name in (".staging", ".claims", ".failures"):
+            for name in (".staging", FOLDER, ".failures"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
             probe = self.root / ".staging" / f"probe.{os.getpid()}.{secrets.token_hex(4)}"
             probe.touch()

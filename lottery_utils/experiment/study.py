@@ -12,14 +12,17 @@ from ..presets import get_preset
 from . import provenance
 from .cells import Cell
 from .energy import place
-from .engines import AGAIN, ENGINES, Summary, run_schedule
 from .fingerprints import Fingerprints
 from .identity import address
 from .job import Job
-from .progress import progress_bar
+from .locks import has_locks
+from .pool import AGAIN, ENGINES, Summary, run_schedule
+from .progress import Bar
 from .reading import Names, Results
 from .schedule import Schedule, expected_costs
 from .store import Damaged
+
+NO_LOCKS = "the disk with {} has no file locks: several runs at once may compute a cell twice, which harms no result"
 
 
 def open_study(
@@ -103,6 +106,8 @@ class Study(Results):
         if len(done) == len(cells):
             return summary
         self.store.prepare()
+        if not has_locks(self.store.root):
+            print(NO_LOCKS.format(self.store.root), file=sys.stderr)
         prints.remember_all()
         records = list(self.store.records())
         schedule = Schedule(cells, self.preset.seeds, done, expected_costs(records, self.preset.name))
@@ -112,7 +117,7 @@ class Study(Results):
         if not len(schedule):
             return summary
         try:
-            with progress_bar(schedule, len(done), len(cells), progress) as bar:
+            with Bar(schedule, len(done), len(cells), progress) as bar:
                 run_schedule(schedule, job, summary, engine, workers, bar, None if known else schedule.open[0].task)
         except KeyboardInterrupt:
             kept = summary.computed + summary.done
@@ -127,7 +132,7 @@ class Study(Results):
             key = self.address(cell)
             if retry:
                 self.store.forget_failure(key)
-            elif cell in schedule.waits and (failure := self.store.failure(key)) is not None:
+            elif cell in schedule and (failure := self.store.failure(key)) is not None:
                 schedule.fail(cell)
                 summary.failed[cell.name] = f"{failure['error']} (earlier; {AGAIN})"
         summary.blocked = {cell.name: by.name for cell, by in schedule.blocked.items()}

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import UserError, one_line
-from .claims import is_stale
 from .earlier import earlier_addresses, version_note
 from .files import sha256
 from .fingerprints import CACHE
 from .identity import PROTOCOL
+from .locks import FOLDER, is_claimed
 from .packs import PACK, read_pack
 from .store import CHECKPOINT, OPTIONAL, RECORD, Damaged, Store, is_address
 
@@ -28,14 +28,13 @@ KINDS = {
     "set aside": "damaged once; look at it or delete it",
     "failed": "'lottery run --retry-failed' tries again",
     "running": "a live worker computes it",
-    "stale claim": "its worker is gone; the next run takes it over",
     "leftover": "a killed writer's; the next run of the cell, or 'lottery gc', removes it",
     "foreign": "not of this project; left alone",
 }
 BAD = ("damaged", "damaged pack", "half-written")
 CELLS = ("done", "earlier version", "old protocol", *BAD)
 NAMED = re.compile(r".+-\d+-[0-9a-f]{10}")  # how the address of a cell ends: its seed and a hash
-OWN = (".staging", ".claims", ".failures", ".scratch")
+OWN = (".staging", FOLDER, ".failures", ".scratch")
 
 
 @dataclass(frozen=True)
@@ -135,14 +134,12 @@ def _notes(store: Store, records: dict[str, dict]) -> list[Finding]:
         else:
             found.append(Finding("leftover", f".failures/{path.name}"))
     live = set()
-    for path in _entries(store.root / ".claims"):
-        if path.name.startswith("clock.") or ".stale-" in path.name:
-            found.append(Finding("leftover", f".claims/{path.name}"))
-        elif is_stale(path):
-            found.append(Finding("stale claim", path.name))
-        else:
+    for path in _entries(store.root / FOLDER):
+        if is_claimed(store.root, path.name):
             live.add(path.name)
             found.append(Finding("running", path.name))
+        else:
+            found.append(Finding("leftover", f"{FOLDER}/{path.name}"))
     for path in _entries(store.root / ".staging"):
         if path.name.partition(".")[0] not in live:
             found.append(Finding("leftover", f".staging/{path.name}"))

@@ -26,11 +26,11 @@ from ..tasks.task_metric import TaskMetric
 from ..training.device import describe_device, precision_of
 from . import bench, provenance, trouble
 from .cells import Cell, upstream
-from .claims import claim
 from .energy import Meter, gpu_of
 from .fingerprints import label
 from .identity import PROTOCOL, address, inputs
 from .job import Job
+from .locks import claim
 from .stage import Result, Work, run
 from .store import CHECKPOINT, LEVELS, MASK, PREDICTIONS, TRAJECTORY, Store
 

@@ -1,7 +1,6 @@
-"""A worker process of the local engine: reads cells from standard input, answers on standard output, as JSON lines.
+"""A worker process of the pool: reads a job, then messages from standard input, and answers each on standard output.
 
-Run as ``python -m lottery_utils.experiment.worker``; a line that is a job holds for those after it. It ends when its
-input ends.
+Run as ``python -m lottery_utils.experiment.worker``; a line of JSON is a message. It ends when its input ends.
 """
 
 from __future__ import annotations
@@ -22,22 +21,23 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)  # whatever a library prints must not mix with the answers
 
-    from .work import compute, steady, try_model
+    from .work import steady
 
     with steady():
         _warm_up()
-        job = None
+        job = Job.from_line(sys.stdin.readline())
         while line := sys.stdin.readline():
-            message = json.loads(line)
-            if "cell" in message:
-                answer = compute(job, Cell(**message["cell"]), message["alone"])
-            elif "check" in message:
-                answer = try_model(job, message["check"])
-            else:
-                job = Job.from_line(line)
-                continue
-            answers.write(json.dumps(answer) + "\n")
+            answers.write(json.dumps(respond(job, json.loads(line))) + "\n")
             answers.flush()
+
+
+def respond(job: Job, message: dict) -> dict:
+    """The answer to a message: of `work.compute` to a cell, of `work.try_model` to a task to check the model with."""
+    from .work import compute, try_model
+
+    if "check" in message:
+        return try_model(job, message["check"])
+    return compute(job, Cell(**message["cell"]), message["alone"])
 
 
 def _warm_up() -> None:

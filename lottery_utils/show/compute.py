@@ -105,7 +105,7 @@ def _noting() -> Iterator[list[tuple[Study, list[Cell]]]]:
 
 def _stored(study: Study, cells: list[Cell]) -> list[str]:
     """How many of `cells` are stored, and the errors of those that failed."""
-    from ..experiment.engines import Summary
+    from ..experiment.pool import Summary
 
     states = {cell: study.state(cell) for cell in cells}
     done = sum(state == "done" for state in states.values())

@@ -1,4 +1,4 @@
-"""What the engines do when a cell runs out of memory, a worker dies, a disk is full; failures are kept and retried."""
+"""What the pool does when a cell runs out of memory, a worker dies, a disk is full; failures are kept and retried."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from safetensors import SafetensorError
 
 from lottery_utils.cli import main
 from lottery_utils.errors import UserError
-from lottery_utils.experiment import actions, crew, trouble, work
+from lottery_utils.experiment import actions, pool, trouble, work
 from lottery_utils.experiment.cells import Cell, full
-from lottery_utils.experiment.claims import claim
-from lottery_utils.experiment.engines import Summary, run_schedule
 from lottery_utils.experiment.job import Job
+from lottery_utils.experiment.locks import claim
+from lottery_utils.experiment.pool import Summary, run_schedule
 from lottery_utils.experiment.schedule import Schedule
 from lottery_utils.experiment.store import Store
 from lottery_utils.experiment.study import open_study
@@ -105,8 +105,8 @@ def cast(monkeypatch, tmp_path, plan: dict, devices=()):
         command = [sys.executable, "-S", "-c", ACTOR, json.dumps(plan), str(log), str(device)]
         return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
-    monkeypatch.setattr(crew, "start_worker", start)
-    monkeypatch.setattr(crew, "gpus", lambda: list(devices))
+    monkeypatch.setattr(pool, "start_worker", start)
+    monkeypatch.setattr(pool, "gpus", lambda: list(devices))
     return log
 
 

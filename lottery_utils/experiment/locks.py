@@ -1,0 +1,74 @@
+"""Claims on cells, so that at most one worker computes each: locks of the kernel, which frees a dead worker's at once.
+
+They save work, not results: of two equal cells the store keeps the first. So where a disk has no locks, work goes on
+without.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from filelock import FileLock
+
+FOLDER = ".claims"
+UNSUPPORTED = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # what a disk without locks says
+POLL = 1.0  # seconds between tries to get a claim that is waited for
+
+
+@contextmanager
+def claim(root: Path, name: str, wait: bool = False) -> Iterator[bool]:
+    """Hold the claim `name` in the store at `root` for the block; yields False when another worker has it.
+
+    With `wait` it is waited for. On a disk without locks everyone gets it, see `has_locks`.
+    """
+    from filelock import FileLock  # not needed to look at a store
+
+    path = root / FOLDER / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(path, blocking=wait, poll_interval=POLL, fallback_to_soft=False)
+    held = _acquire(lock)
+    try:
+        yield held
+    finally:
+        if held:
+            path.unlink(missing_ok=True)  # while it is locked: whoever waits for it sees that its file is gone
+            lock.release()
+
+
+def _acquire(lock: FileLock) -> bool:
+    try:
+        lock.acquire()
+    except TimeoutError:  # filelock's too: another has it
+        return False
+    except OSError as error:
+        if error.errno not in UNSUPPORTED:
+            raise
+    return True
+
+
+def is_claimed(root: Path, name: str) -> bool:
+    """True while a live worker holds a claim; never on a disk without locks."""
+    try:
+        handle = os.open(root / FOLDER / name, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in UNSUPPORTED
+    finally:
+        os.close(handle)
+    return False
+
+
+def has_locks(root: Path) -> bool:
+    """Whether the disk with the store can lock a file; without, two processes may compute the same cell."""
+    with claim(root, f"probe-{os.getpid()}") as held:
+        return not held or is_claimed(root, f"probe-{os.getpid()}")
