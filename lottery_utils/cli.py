@@ -71,6 +71,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--workers", type=int, help="worker processes; default: one a GPU, or one a core without GPUs")
     share = "with --engine ray: the part of a GPU that a cell gets (default: $LOTTERY_GPUS_PER_CELL, else 1)"
     run.add_argument("--gpus-per-cell", metavar="SHARE", help=share)
+    text = "on a GPU, replay each training step as a CUDA graph; changes rounding, and no address"
+    run.add_argument("--cuda-graphs", action="store_true", help=text)
     run.add_argument("--retry-failed", action="store_true", help="try cells again that failed before")
     run.add_argument("--quiet", action="store_true", help="no progress bar")
     _add_grid(run)

@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
     study = _study(options)
     summary = study.run(
         options.stages, options.methods, options.subnetworks, options.engine, options.workers, not options.quiet,
-        options.retry_failed,
+        options.retry_failed, options.cuda_graphs,
     )
     print(summary)
     for error in summary.failed.values():

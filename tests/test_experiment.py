@@ -250,7 +250,7 @@ def test_the_schedule_hands_out_ready_cells_longest_path_first_and_blocks_only_w
 
 def test_a_job_travels_exactly():
     preset = get_preset("demo", {"learning_rate": 0.1 + 0.2, "seeds": [3, 4]})
-    job = Job("results", preset, MODEL, {"mrpc": DATA}, "lottery run")
+    job = Job("results", preset, MODEL, {"mrpc": DATA}, "lottery run", cuda_graphs=True)
     assert Job.from_line(job.to_line()) == job
 
 

@@ -13,6 +13,7 @@ from lottery_utils.models.anatomy import anatomy
 from lottery_utils.models.compact import compact
 from lottery_utils.models.lean import Lean, is_lean
 from lottery_utils.pruning.levels import Levels
+from lottery_utils.training import finetune as finetuning
 from lottery_utils.training import forward
 from lottery_utils.training.batches import collate, pack, packed_batches, train_batches
 from lottery_utils.training.device import derived_seed
@@ -247,7 +248,35 @@ def test_steps_of_fixed_shape_train_as_those_on_packed_examples(family, monkeypa
         mask = Levels(parameters, [sum(p.numel() for p in parameters.values()) // 3]).mask(0).weights
     logs = [finetune(models[0], data, preset, ("mrpc", 1), mask)]
     monkeypatch.setattr("lottery_utils.training.finetune.REPLAYS", {"cpu"})
-    logs.append(finetune(models[1], data, preset, ("mrpc", 1), mask))
+    logs.append(finetune(models[1], data, preset, ("mrpc", 1), mask, cuda_graphs=True))
+    assert logs[1].notes == ["trained by CUDA graphs"] and not logs[0].notes
     assert logs[0].steps == logs[1].steps == 10 and logs[0].losses != logs[1].losses  # another path, other rounding
     np.testing.assert_allclose(logs[0].losses, logs[1].losses, rtol=1e-4)
     alike(models[:1], models[1:])
+
+
+@pytest.mark.parametrize("fault", ("no GPU", "in a step", "not lean"))
+def test_where_graphs_fail_the_plain_loop_trains_from_the_start_and_a_line_says_so(fault, monkeypatch, capsys):
+    finetuning._say_once.cache_clear()
+    data, preset = toy_data(70, 0), toy_preset(epochs=2, learning_rate=1e-3)
+    models = [some_model("bert", cut=True) for _ in range(3)]
+    plain = finetune(models[0], data, preset, ("mrpc", 1))
+    monkeypatch.setattr(finetuning, "REPLAYS", set() if fault == "no GPU" else {"cpu"})
+    step = finetuning.Steps.run
+
+    def run(self, number):
+        step(self, number)
+        if number == 6:
+            raise RuntimeError("a graph\nbroke")
+
+    if fault == "in a step":
+        monkeypatch.setattr(finetuning.Steps, "run", run)
+        monkeypatch.setattr(finetuning, "CHECK_EVERY", 2)
+    if fault == "not lean":
+        monkeypatch.setattr(finetuning, "can_step", lambda lean, data: False)
+    for model in models[1:]:
+        log = finetune(model, data, preset, ("mrpc", 1), cuda_graphs=True)
+        assert log.losses == plain.losses and len(log.notes) == 1 and "trained by the plain loop" in log.notes[0]
+        assert all(torch.equal(p, q) for p, q in zip(models[0].parameters(), model.parameters()))
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and error.startswith("CUDA graphs: RuntimeError: ")

@@ -176,6 +176,16 @@ def test_memory_that_runs_out_in_a_cell_fails_that_cell_alone(world, tmp_path, m
     assert study.run(["finetune"], engine=engine, progress=False, retry_failed=True).ok
 
 
+def test_the_record_says_that_graphs_trained_it_and_its_address_does_not(world, tmp_path, monkeypatch):
+    study = study_in(world, tmp_path / "results")
+    monkeypatch.setattr("lottery_utils.training.finetune.REPLAYS", {"cpu"})
+    asked = study.cells(["finetune"])
+    assert study.run_cells(asked[:1], "serial", progress=False, cuda_graphs=True).ok
+    assert study.run_cells(asked, "serial", progress=False).computed == 1
+    notes = [study.record(cell)["notes"] for cell in asked]
+    assert notes == [["trained by CUDA graphs"], []]
+
+
 CELL = full("mrpc", 1)
 OUT = RuntimeError("[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can't allocate memory: you tried")
 

@@ -32,7 +32,10 @@ def run_hans_retrain(work: Work, result: Result) -> None:
     model = (prune(model, mask) if structured else model).to(work.device)
     key, weights = (work.cell.task, work.cell.seed), None if structured else mask.weights
     with timed(result, "train"):
-        finetune(model, data.train, work.preset, key, weight_mask=weights, name=work.cell.name)
+        log = finetune(
+            model, data.train, work.preset, key, weight_mask=weights, name=work.cell.name, cuda_graphs=work.cuda_graphs
+        )
+    result.notes += log.notes
     _evaluate(work, result, model, data)
 
 

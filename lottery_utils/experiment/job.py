@@ -13,7 +13,8 @@ from .energy import COUNTRY
 class Job:
     """The store's folder, the preset, the fingerprints of the model and of each task's data, the command, the grid.
 
-    `country` and `region` say whose electricity the energy estimate assumes; they change no address.
+    `country` and `region` say whose electricity the energy estimate assumes, `cuda_graphs` whether a GPU trains by
+    replaying graphs; they change no address.
     """
 
     root: str
@@ -23,6 +24,7 @@ class Job:
     command: str = ""
     country: str = COUNTRY
     region: str = ""
+    cuda_graphs: bool = False
 
     def to_line(self) -> str:
         """This job as a line of JSON; floats come back exactly."""

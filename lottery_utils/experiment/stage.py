@@ -54,6 +54,7 @@ class Work:
     data_print: str
     store: Store
     device: torch.device = field(default_factory=pick_device)
+    cuda_graphs: bool = False  # whether a GPU trains by replaying graphs
 
     def address(self, cell: Cell | None = None) -> str:
         """Address of `cell` (of the same task), by default of this one."""

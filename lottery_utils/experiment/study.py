@@ -74,14 +74,17 @@ class Study(Results):
         workers: int | None = None,
         progress: bool = True,
         retry_failed: bool = False,
+        cuda_graphs: bool = False,
     ) -> Summary:
         """Compute every cell asked for that is not stored yet, and return what was done.
 
         A damaged cell is set aside and computed again; one that failed before is left alone, and what needs it,
-        unless `retry_failed`. Interrupted, the run can be started again and goes
-        on where it was. Raises UserError for bad input, before anything is stored where that can be known.
+        unless `retry_failed`. With `cuda_graphs` a GPU trains by replaying graphs, see `training.steps`. Interrupted,
+        the run can be started again and goes on where it was. Raises UserError for bad input, before anything is
+        stored where that can be known.
         """
-        return self.run_cells(self.cells(stages, methods, subnetworks), engine, workers, progress, retry_failed)
+        cells = self.cells(stages, methods, subnetworks)
+        return self.run_cells(cells, engine, workers, progress, retry_failed, cuda_graphs)
 
     def run_cells(
         self,
@@ -90,6 +93,7 @@ class Study(Results):
         workers: int | None = None,
         progress: bool = True,
         retry_failed: bool = False,
+        cuda_graphs: bool = False,
     ) -> Summary:
         """As `run`, for `cells` in dependency order with all they need: of `cells`, or several such lists joined."""
         if engine not in ENGINES:
@@ -112,7 +116,7 @@ class Study(Results):
         records = list(self.store.records())
         schedule = Schedule(cells, self.preset.seeds, done, expected_costs(records, self.preset.name))
         known = any(record["inputs"].get("model") == model for record in records)
-        job = Job(str(self.store.root), self.preset, model, data, provenance.command(), *grid)
+        job = Job(str(self.store.root), self.preset, model, data, provenance.command(), *grid, cuda_graphs)
         self._recall_failures(schedule, summary, retry_failed)
         if not len(schedule):
             return summary

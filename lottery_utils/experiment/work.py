@@ -69,7 +69,8 @@ def compute(job: Job, cell: Cell, alone: bool = False) -> dict:
             if (failure := store.failure(key)) is not None:
                 return {"status": "failed", "seconds": 0.0, "error": failure["error"]}
             store.clear_staging(key)
-            work = Work(cell, job.preset, job.model_print, job.data_prints[cell.task], store)
+            prints = job.model_print, job.data_prints[cell.task]
+            work = Work(cell, job.preset, *prints, store, cuda_graphs=job.cuda_graphs)
             _compute(work, job, key)
     except UserError as error:
         return {"status": "user_error", "seconds": time.perf_counter() - begin, "error": str(error)}

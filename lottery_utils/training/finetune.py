@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import torch
 
-from ..errors import CellFailed
+from ..errors import CellFailed, one_line
 from ..models.anatomy import max_tokens
 from .batches import Encoded, train_batches
 from .device import derived_seed, seeded
@@ -19,16 +21,17 @@ from .forward import Part, Trained, trained_parts
 from .steps import Course, Steps, can_step
 
 CHECK_EVERY = 20  # steps between looks at the losses on a GPU, where each look waits for the device
-REPLAYS = {"cuda"}  # devices on which a step is a graph that is replayed
+REPLAYS = {"cuda"}  # devices on which a step can be a graph that is replayed
 
 
 @dataclass
 class TrainLog:
-    """What a training run did: loss of each optimiser step, epochs, seconds."""
+    """What a training run did: loss of each optimiser step, epochs, seconds, and what a record should say of it."""
 
     losses: list[float] = field(default_factory=list)
     epochs: int = 0
     seconds: float = 0.0
+    notes: list[str] = field(default_factory=list)
 
     @property
     def steps(self) -> int:
@@ -59,12 +62,15 @@ def finetune(
     name: str = "cell",
     progress: Callable[[int, int], None] | None = None,
     longer: int = 1,
+    cuda_graphs: bool = False,
 ) -> TrainLog:
     """Train `model` in place, `longer` times the preset's epochs, and return its log.
 
     `key` (task, seed) alone decides data order and dropout, so a full and a retrained run of one seed
     share them. `weight_mask` maps parameter names to bool tensors: those weights start as mask x weight,
     and as their gradients are masked before clipping and AdamW, pruned ones stay exactly zero.
+    With `cuda_graphs` a GPU replays each step as a graph (see `steps`), which rounds otherwise; where that is not
+    possible the plain loop trains, and the log says why.
     Raises CellFailed, named `name`, at the first loss that is not finite.
     """
     device = model_device(model)
@@ -77,21 +83,48 @@ def finetune(
     batches = [rows for _ in range(epochs) for rows in train_batches(train, preset.batch_size, generator)]
     rates = [preset.learning_rate * learning_rate_share(i, len(batches), preset.warmup) for i in range(len(batches))]
     log, begin = TrainLog(epochs=epochs), time.perf_counter()
+
+    def train_by(loop) -> None:
+        with (
+            seeded(derived_seed("dropout", *key), device),
+            trained_parts(model, train, device, preset.weight_decay, preset.precision) as trained,
+            Flat([part.values for part in trained.parts], trained.low) as flat,
+        ):
+            kept = _kept(model, trained.parts, weight_mask) if weight_mask else None
+            for losses in loop(trained, flat, batches, rates, preset, kept, device):
+                collected(losses, log, name)
+                if progress:
+                    progress(log.steps, len(batches))
+
     model.train()
-    with (
-        seeded(derived_seed("dropout", *key), device),
-        trained_parts(model, train, device, preset.weight_decay, preset.precision) as trained,
-        Flat([part.values for part in trained.parts], trained.low) as flat,
-    ):
-        kept = _kept(model, trained.parts, weight_mask) if weight_mask else None
-        course = _replayed if device.type in REPLAYS and can_step(model, train, trained.lean) else _one_by_one
-        for losses in course(trained, flat, batches, rates, preset, kept, device):
-            collected(losses, log, name)
-            if progress:
-                progress(log.steps, len(batches))
+    if not (cuda_graphs and _by_graphs(model, log, lambda: train_by(_replayed))):
+        train_by(_one_by_one)
     model.eval()
     log.seconds = time.perf_counter() - begin
     return log
+
+
+def _by_graphs(model: torch.nn.Module, log: TrainLog, train: Callable[[], None]) -> bool:
+    """Whether `train` went well; else the model is as it was, and a line says why, once a process."""
+    start = {name: value.clone() for name, value in model.state_dict().items()}
+    try:
+        train()
+    except CellFailed:
+        raise
+    except Exception as error:
+        note = f"CUDA graphs: {type(error).__name__}: {one_line(str(error), 200)}; trained by the plain loop"
+        _say_once(note)
+        log.notes.append(note)
+        log.losses.clear()
+        model.load_state_dict(start)
+        return False
+    log.notes.append("trained by CUDA graphs")
+    return True
+
+
+@functools.cache
+def _say_once(line: str) -> None:
+    print(line, file=sys.stderr)
 
 
 def _one_by_one(trained: Trained, flat: Flat, batches, rates, preset, kept, device) -> Iterator[list[float]]:
@@ -119,7 +152,14 @@ def _one_by_one(trained: Trained, flat: Flat, batches, rates, preset, kept, devi
 
 
 def _replayed(trained: Trained, flat: Flat, batches, rates, preset, kept, device) -> Iterator[list[float]]:
-    """Take the same steps in fixed shapes, see `steps.Steps`; yields losses now and then, after their steps."""
+    """Take the same steps in fixed shapes, see `steps.Steps`; yields losses now and then, after their steps.
+
+    Raises RuntimeError for a device, a model or examples that they are not for.
+    """
+    if device.type not in REPLAYS:
+        raise RuntimeError("there is no GPU")
+    if not can_step(trained.lean, trained.data):
+        raise RuntimeError("the model is not on the lean path, or a text is longer than it takes")
     course = Course(trained.data, batches, rates, max_tokens(trained.lean.model.config), device)
     steps, seen = Steps(trained.lean, trained.data, course, flat, preset, kept), 0
     for number in range(len(batches)):

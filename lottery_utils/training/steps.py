@@ -146,6 +146,6 @@ class Replay:
         graph.replay()
 
 
-def can_step(model: torch.nn.Module, data: Encoded, lean: Lean | None) -> bool:
-    """Whether `Steps` train this model on these examples: the lean path, and no example longer than the model takes."""
-    return lean is not None and bool(len(data)) and int(data.lengths.max()) <= max_tokens(model.config)
+def can_step(lean: Lean | None, data: Encoded) -> bool:
+    """Whether `Steps` train a model on these examples: the lean path, and no example longer than the model takes."""
+    return lean is not None and bool(len(data)) and int(data.lengths.max()) <= max_tokens(lean.model.config)
