@@ -118,6 +118,18 @@ def test_a_disk_without_locks_is_said_once_and_the_run_goes_on(world, tmp_path, 
     assert capsys.readouterr().err.count("no file locks") == 1
 
 
+def test_bf16_on_a_processor_without_it_ends_the_run_in_one_line(world, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("lottery_utils.training.device.has_bf16", lambda device: False)
+    run = arguments({**world, "precision": "bf16"}, tmp_path, "run", "--engine", "serial", "--quiet")
+    for _ in range(2):
+        assert main(run) == 2
+        error = capsys.readouterr().err
+        assert "no bf16 instructions" in error and "set precision=fp32" in error and error.count("\n") == 1
+        assert {f.kind for f in verify_store(Store(tmp_path))} <= {"done"} and not Store(tmp_path).addresses()
+        assert not list((tmp_path / ".failures").iterdir())
+    assert main(arguments({**world, "precision": "bf16"}, tmp_path, "status")) == 0
+
+
 @pytest.mark.slow
 def test_a_run_asked_to_stop_leaves_a_clean_store_and_says_how_to_go_on(world, tmp_path):
     """SIGTERM, as from a scheduler; for Ctrl-C see the tests of the command line."""

@@ -23,7 +23,7 @@ from ..tasks.load import TaskData
 from ..tasks.metrics import main_score, majority_score, search_score
 from ..tasks.registry import describe
 from ..tasks.task_metric import TaskMetric
-from ..training.device import describe_device, precision_of
+from ..training.device import check_precision, describe_device, pick_device, precision_of
 from . import bench, provenance, trouble
 from .cells import Cell, upstream
 from .energy import Meter, gpu_of
@@ -61,6 +61,7 @@ def compute(job: Job, cell: Cell, alone: bool = False) -> dict:
     key = address(cell, job.preset, job.model_print, job.data_prints[cell.task])
     begin = time.perf_counter()
     try:
+        check_precision(job.preset.precision, pick_device())
         with claim(store.root, key) as held:
             if not held:
                 return {"status": "elsewhere", "seconds": 0.0}
@@ -95,6 +96,7 @@ def compute(job: Job, cell: Cell, alone: bool = False) -> dict:
 def try_model(job: Job, task: str) -> dict:
     """Load tokenizer and model once, so that unusable ones are refused before anything is stored."""
     try:
+        check_precision(job.preset.precision, pick_device())
         bench.examples(job.preset, task, job.model_print)
         anatomy(bench.classifier(job.preset, task, job.preset.seeds[0], job.model_print))
     except UserError as error:

@@ -8,6 +8,8 @@ import platform
 
 import torch
 
+from ..errors import UserError
+
 
 def pick_device(index: int | None = None) -> torch.device:
     """Return the GPU with this index (0 by default) when there is one, else the CPU."""
@@ -31,6 +33,15 @@ WIDE = 768  # hidden size from which bfloat16 products pay on a CPU that has the
 def has_bf16(device: torch.device) -> bool:
     """Whether the device multiplies bfloat16 in hardware: a GPU, or a CPU with AVX-512 BF16 or AMX."""
     return device.type == "cuda" or torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
+def check_precision(precision: str, device: torch.device) -> None:
+    """Raises UserError where `precision` asks for bfloat16 and the device has none."""
+    if precision == "bf16" and not has_bf16(device):
+        raise UserError(
+            "precision bf16: this processor has no bf16 instructions (AVX-512 BF16 or AMX), and there is no GPU; "
+            "set precision=fp32, whose records have addresses of their own"
+        )
 
 
 def precision_of(model: torch.nn.Module, precision: str, device: torch.device | None = None) -> str:
