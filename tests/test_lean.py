@@ -9,6 +9,7 @@ import torch
 from tiny import tiny_model
 from toy import toy_data, toy_preset
 
+from lottery_utils.models import lean, packed
 from lottery_utils.models.anatomy import anatomy
 from lottery_utils.models.compact import compact
 from lottery_utils.models.lean import Lean, is_lean
@@ -21,7 +22,7 @@ from lottery_utils.training.evaluate import batch_loss, predict
 from lottery_utils.training.finetune import finetune, learning_rate_share, planned_epochs
 
 CPU = torch.device("cpu")
-LEAN = ("bert", "roberta", "electra", "distilbert")
+LEAN = ("bert", "roberta", "electra", "distilbert", "mpnet")
 
 
 def some_model(family, cut, **sizes):
@@ -54,6 +55,40 @@ def test_logits_and_gradients_are_transformers(family, cut):
         grads = torch.autograd.grad(loss, parameters, materialize_grads=True)
         for one, other in zip(grads, expected):
             torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-3)
+
+
+def gradients(model, data, pad):
+    """Logits in the data's order, and the gradients of all parameters."""
+    batch, order = pack(data, np.arange(len(data)), CPU, pad=pad)
+    logits = Lean(model)(batch)
+    loss = batch_loss(logits, torch.from_numpy(data.labels[order]))
+    grads = torch.autograd.grad(loss, [p for p in model.parameters() if p.numel()], materialize_grads=True)
+    return logits.detach()[np.argsort(order)], grads
+
+
+@pytest.mark.parametrize("cut", [False, True])
+def test_scores_with_a_bias_have_all_gradients_on_the_path_of_a_gpu_too(cut, monkeypatch):
+    """MPNet's position bias: torch's operations one by one, padded or not, against the gradients written out."""
+    model, data = some_model("mpnet", cut), toy_data(23, 0)
+    place = [n for n, p in model.named_parameters() if p.numel()].index("mpnet.encoder.relative_attention_bias.weight")
+    logits, grads = gradients(model, data, False)
+    monkeypatch.setattr(packed, "is_computed", lambda *_: False)
+    monkeypatch.setattr(lean, "is_written_out", lambda *_: False)
+    for pad in (False, True):
+        other_logits, other_grads = gradients(model, data, pad)
+        torch.testing.assert_close(other_logits, logits, atol=1e-5, rtol=1e-4)
+        for one, other in zip(other_grads, grads, strict=True):
+            torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-3)
+        assert other_grads[place].abs().max() > 1e-4
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            half_logits, half_grads = gradients(model, data, pad)
+        pairs = (half_logits.float(), logits), (half_grads[place], grads[place]), map(flat, (half_grads, grads))
+        for one, other in pairs:
+            assert (one - other).norm() < 0.05 * other.norm()
+
+
+def flat(tensors):
+    return torch.cat([x.reshape(-1) for x in tensors])
 
 
 def test_types_reach_the_embeddings():

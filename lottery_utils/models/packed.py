@@ -55,8 +55,10 @@ def attend(
     contexts = []
     for part, group in zip(qkv.split([g.tokens for g in groups]), groups):
         q, k, v = part.view(group.count, group.length, 3, heads, -1).permute(2, 0, 3, 1, 4)
-        added = _added_to_scores(mask, bias, group.length, q)
-        context = F.scaled_dot_product_attention(q, k, v, dropout_p=drop, attn_mask=added)
+        if bias is None:
+            context = F.scaled_dot_product_attention(q, k, v, dropout_p=drop, attn_mask=_keys(mask))
+        else:
+            context = _context(q, k, v, drop, mask, bias[:, : group.length, : group.length])
         contexts.append(context.transpose(1, 2).reshape(group.tokens, -1))
     return torch.cat(contexts)
 
@@ -72,23 +74,27 @@ def attend_first(
     for query, part, group in zip(queries, kv.split([g.tokens for g in groups]), groups):
         k, v = part.view(group.count, group.length, 2, heads, -1).permute(2, 0, 3, 1, 4)
         query = query.view(group.count, heads, 1, -1)
-        scores = query @ k.transpose(-1, -2) * query.shape[-1] ** -0.5
-        if bias is not None:
-            scores = scores + bias[:, :1, : group.length]
-        if mask is not None:
-            scores = scores.masked_fill(~_keys(mask), float("-inf"))
-        shares = F.dropout(scores.softmax(-1), drop) if drop else scores.softmax(-1)
-        contexts.append((shares.to(v.dtype) @ v).view(group.count, -1))
+        added = None if bias is None else bias[:, :1, : group.length]
+        contexts.append(_context(query, k, v, drop, mask, added).view(group.count, -1))
     return torch.cat(contexts)
 
 
-def _keys(mask: torch.Tensor) -> torch.Tensor:
-    return mask[:, None, None, :]
+def _context(q, k, v, drop: float, mask: torch.Tensor | None, bias: torch.Tensor | None) -> torch.Tensor:
+    """Contexts (B, heads, queries, dim) operation by operation, the scores in float32 as in `heads`.
+
+    Of torch's own kernels not all have a gradient for what is added to the scores, or the same bits each time.
+    """
+    with torch.autocast(q.device.type, enabled=False):
+        scores = q.float() @ k.float().transpose(-1, -2) * q.shape[-1] ** -0.5
+        if bias is not None:
+            scores = scores + bias
+        if mask is not None:
+            scores = scores.masked_fill(~_keys(mask), float("-inf"))
+        shares = scores.softmax(-1)
+        shares = F.dropout(shares, drop) if drop else shares
+        return (shares @ v.float()).to(v.dtype)
 
 
-def _added_to_scores(mask, bias, length: int, q: torch.Tensor) -> torch.Tensor | None:
-    """The mask as torch's attention takes it: which keys are seen, or with a bias what is added to the scores."""
-    if bias is None:
-        return None if mask is None else _keys(mask)
-    bias = bias[None, :, :length, :length].to(q.dtype)
-    return bias if mask is None else bias.masked_fill(~_keys(mask), float("-inf"))
+def _keys(mask: torch.Tensor | None) -> torch.Tensor | None:
+    """Which keys are seen, for scores (B, heads, queries, keys)."""
+    return None if mask is None else mask[:, None, None, :]
