@@ -20,9 +20,11 @@ MAJORITY = {"cola": 0.0, "stsb": 0.0}
 KEPT = {  # share of the full score, by method, subnetwork and whether it was retrained
     ("structured", "good"): (0.92, 0.98),
     ("structured", "random"): (0.70, 0.90),
+    ("structured", "random_layer"): (0.75, 0.93),
     ("structured", "bad"): (0.55, 0.80),
     ("magnitude", "good"): (0.91, 1.00),
     ("magnitude", "random"): (0.50, 0.60),
+    ("magnitude", "random_layer"): (0.60, 0.65),
     ("magnitude", "bad"): (0.50, 0.55),
 }
 

@@ -14,6 +14,7 @@ COLOURS = {
     "full": "#222222",
     "good": "#004488",
     "random": "#DDAA33",
+    "random_layer": "#8877BB",
     "bad": "#BB5566",
     "inverted": "#7A8B99",
     "super": "#33997A",
@@ -30,6 +31,7 @@ NAMES = {
     "full": "full model",
     "good": "good",
     "random": "random",
+    "random_layer": "random by layer",
     "bad": "bad",
     "inverted": "inverted",
     "super": "super-survivors",
@@ -46,6 +48,12 @@ METHOD_NAMES = {"structured": "s-pruning", "magnitude": "m-pruning"}
 METRIC_NAMES = {"mcc": "Matthews correlation", "accuracy": "accuracy", "pearson": "Pearson correlation"}
 METRIC_NAMES |= {"f1": "F1", "spearman": "Spearman correlation"}  # main metrics of own tasks only
 PUBLISHED = {"facecolor": "none", "edgecolor": "#6E6E6E", "hatch": "////"}  # bars from the paper, never like ours
+# the three sources of evidence: each has one ground, frame and mark wherever it is shown
+SOURCES = {
+    "published": {"ground": "#F4F4F2", "edge": "#6E6E6E", "linestyle": (0, (5, 3)), "mark": "\u25c7"},  # a diamond
+    "real study": {"ground": "#FFFFFF", "edge": "#222222", "linestyle": "-", "mark": "\u25cf"},  # a disc
+    "this run": {"ground": "#FBF6E9", "edge": "#8C6D1F", "linestyle": (0, (1, 1.5)), "mark": "\u25b7"},  # a triangle
+}
 SEED_SHADES = ("#004488", "#DDAA33", "#BB5566", "#33997A", "#777777", "#88CCEE", "#AA4499", "#117733")
 GRID, TEXT, GAP = "#E4E4E4", "#222222", "#EFEFEF"
 WIDTH = 7.4  # inches; the book's column is about 750 pixels wide
@@ -132,6 +140,14 @@ def outer_labels(figure: Figure, axes: list[Axes], x: str, y: str) -> None:
         if len(ax.get_xticks()):
             ax.set_xlabel(x)
     figure.supylabel(y, fontsize=9)
+
+
+def framed(ax: Axes, source: str, title: str) -> None:
+    """Give a panel the look of its source of evidence, one of `SOURCES`, whose mark begins the title."""
+    look = SOURCES[source]
+    ax.set_facecolor(look["ground"])
+    ax.spines[:].set(visible=True, color=look["edge"], linestyle=look["linestyle"], linewidth=0.9)
+    ax.set_title(f"{look['mark']} {title}", fontsize=8, fontweight="normal")
 
 
 def empty_panel(ax: Axes, title: str) -> None:

@@ -1,0 +1,1 @@
+"""The headline: lead kept by good, random and bad subnetworks, as published, in the real study and in this run."""

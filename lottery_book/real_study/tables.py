@@ -1,0 +1,187 @@
+"""The headline in numbers: what ran, full scores beside the published ones, lead kept by task and in the mean."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from lottery_utils.presets import get_preset
+from lottery_utils.show.data_sizes import rows_used
+from lottery_utils.show.glue import listed
+from lottery_utils.show.leads import SUBNETWORKS, TREATMENTS, Condition, lead_effects
+from lottery_utils.show.scores import choose, summary
+from lottery_utils.show.sentences import run_on
+from lottery_utils.show.stats import Effect
+from lottery_utils.show.stored import cost_of
+from lottery_utils.show.style import METHOD_NAMES, METRIC_NAMES, NAMES
+from lottery_utils.show.tables import GAP, dressed
+from lottery_utils.tasks.registry import shown_task
+
+from .sources import NO_RECORD, PRESET, Source
+
+if TYPE_CHECKING:
+    from pandas.io.formats.style import Styler
+
+CONDITIONS = [(method, name, how) for method in METHOD_NAMES for name in SUBNETWORKS for how in TREATMENTS]
+FILL = "the commands under \u201cRun this chapter\u201d fill the gap"
+HEADS = {"selector": "th.col_heading", "props": "white-space: normal; vertical-align: bottom"}
+
+
+def ran_table(real: Source, printed: Source) -> Styler:
+    """What ran of the real study, a row a task of its preset: examples, seeds, the full model beside the published."""
+    ours, theirs = (_full_scores(source) for source in (real, printed))
+    rows = []
+    for task in get_preset(PRESET).tasks:
+        rows.append(
+            {
+                "task": shown_task(task).title,
+                "metric": METRIC_NAMES[shown_task(task).main_metric],
+                **_examples(real, task),
+                "seeds complete": _seeds(real, task),
+                "majority": majority(real, task, 3),
+                "full model": ours.get(task, GAP),
+                f"published ({printed.model})": theirs[task],
+            }
+        )
+    caption = "The real study, as far as it is stored: examples used, seeds with every subnetwork by both methods, and "
+    caption += "scores of the full model, mean ± sample deviation over seeds, beside the published ones."
+    return dressed(pd.DataFrame(rows), caption, "real-study-ran").set_table_styles([HEADS])
+
+
+def mean_table(sources: Sequence[Source]) -> Styler:
+    """Mean lead kept with its 95 % interval over tasks: a row a condition, a column a source."""
+    columns = {source.name: source.effects() for source in sources}
+    columns |= _on_the_same_tasks(*sources[:2])
+    rows = [
+        {**_named(condition), **{name: _interval(effects.get(condition)) for name, effects in columns.items()}}
+        for condition in CONDITIONS
+    ]
+    caption = "Lead kept in per cent, mean over tasks and 95\u00a0% interval (Student's t over tasks). All rows "
+    caption += f"of a method and column are over the same tasks and seeds: {'; '.join(map(_rests_on, sources))}."
+    return dressed(pd.DataFrame(rows), caption, "real-study-means").set_table_styles([HEADS])
+
+
+def task_table(source: Source, name: str) -> Styler:
+    """Lead kept by task: a row a condition, a column a task of the real study's preset, at the end their mean."""
+    leads = source.leads.set_index(["method", "subnetwork", "treatment", "task"])["lead"]
+    effects = source.effects()
+    tasks = {task: shown_task(task).title for task in get_preset(PRESET).tasks}
+    rows = [
+        {
+            **_named(condition),
+            **{title: _whole(leads.get((*condition, task))) for task, title in tasks.items()},
+            "mean": _whole(effects[condition].mean) if condition in effects else GAP,
+        }
+        for condition in CONDITIONS
+    ]
+    caption = f"{source.name}: lead kept in per cent, of the means over seeds of each task."
+    style = dressed(pd.DataFrame(rows), caption, name)
+    return style.set_properties(subset=["subnetwork"], **{"white-space": "normal"})  # the table then fits its page
+
+
+def kept_phrase(source: Source, method: str, treatment: str = "retrained") -> str:
+    """What each kind of subnetwork keeps in the mean, such as "good 80 %, random 68 %, bad 62 %"."""
+    effects = source.effects()
+    there = {name: effects.get((method, name, treatment)) for name in SUBNETWORKS}
+    return ", ".join(f"{NAMES[name]} {kept(each)}" for name, each in there.items() if each) or NO_RECORD
+
+
+def kept_number(source: Source, method: str, subnetwork: str, treatment: str = "retrained") -> str:
+    """One mean, such as "62 %", or "no record yet"."""
+    return kept(source.effects().get((method, subnetwork, treatment)))
+
+
+def kept(effect: Effect | None) -> str:
+    """A mean lead kept as words."""
+    return NO_RECORD if effect is None else f"{_whole(effect.mean)}\N{NO-BREAK SPACE}%"
+
+
+def majority(source: Source, task: str, places: int = 2) -> str:
+    """The score of a constant answer on a task, a gap where it is not known."""
+    if source.results.empty:
+        return GAP
+    score = choose(source.results, subnetwork="majority").set_index("task")["score"].get(task)
+    return GAP if score is None else f"{score:.{places}f}"
+
+
+def gap_sentence(real: Source) -> str:
+    """Which tasks of the real study have no number yet, by method, and what fills them, or ""."""
+    if real.results.empty:
+        return f"None of its records is here yet; {FILL}."
+    missing: dict[str, list[str]] = {}
+    for method, title in METHOD_NAMES.items():
+        there = set(real.of(method)["task"])
+        names = [shown_task(task).title for task in get_preset(PRESET).tasks if task not in there]
+        missing.setdefault(listed(names, ""), []).append(title)
+    parts = [f"{names} ({listed(methods)})" for names, methods in missing.items() if names]
+    return f"Still missing: {'; '.join(parts)}; {FILL}." if parts else ""
+
+
+def provenance(source: Source) -> str:
+    """What a study was run on, in one line."""
+    return NO_RECORD if source.study is None else f"{run_on(source.study)}; {cost_of(source.study)}"
+
+
+def _named(condition: Condition) -> dict[str, str]:
+    method, subnetwork, treatment = condition
+    return {"pruning": METHOD_NAMES[method], "subnetwork": NAMES[subnetwork], "": treatment}
+
+
+def _full_scores(source: Source) -> dict[str, str]:
+    """The full model's score by task, mean ± deviation."""
+    if source.results.empty:
+        return {}
+    if "std" in source.results:  # means over seeds already
+        rows = choose(source.results, treatment="full").rename(columns={"score": "mean"})
+    else:
+        rows = summary(choose(source.results, treatment="full"))
+    spread = [f" ± {std:.3f}" if std == std else "" for std in rows["std"]]
+    return {task: f"{mean:.3f}{each}" for task, mean, each in zip(rows["task"], rows["mean"], spread, strict=True)}
+
+
+def _examples(real: Source, task: str) -> dict[str, str]:
+    """Examples of train and dev that the full model of a task used."""
+    record = None
+    if real.study is not None and task in real.study.preset.tasks:
+        cells = [cell for cell in real.study.cells(["finetune"]) if cell.task == task]
+        record = next(filter(None, map(real.study.record, cells)), None)
+    used = {} if record is None else rows_used(record)
+    return {split: f"{used[split]:,}" if split in used else GAP for split in ("train", "dev")}
+
+
+def _seeds(real: Source, task: str) -> str:
+    """How many of the preset's seeds are complete for a task, by the method that has fewer."""
+    counts = [real.of(method).set_index("task")["seeds"].groupby("task").max().get(task, 0) for method in METHOD_NAMES]
+    return f"{min(counts)} of {len(get_preset(PRESET).seeds)}"
+
+
+def _rests_on(source: Source) -> str:
+    """What a column of means rests on, by method where they differ."""
+    counts = {METHOD_NAMES[method]: source.evidence(method) or "nothing" for method in METHOD_NAMES}
+    if len(set(counts.values())) == 1:
+        return f"{source.kind} {next(iter(counts.values()))}"
+    return f"{source.kind} {', '.join(f'{method} {count}' for method, count in counts.items())}"
+
+
+def _on_the_same_tasks(printed: Source, real: Source) -> dict[str, dict[Condition, Effect]]:
+    """The published means over the real study's tasks of each method, where it has some and not all; else nothing."""
+    there, keys = real.leads[["method", "task"]].drop_duplicates(), ["method", "task"]
+    same = printed.leads.merge(there, on=keys)
+    if there.empty or len(same) == len(printed.leads):
+        return {}
+    return {f"{printed.kind}, over the tasks of the real study": lead_effects(same)}
+
+
+def _interval(effect: Effect | None) -> str:
+    if effect is None:
+        return GAP
+    mean, low, high = map(_whole, (effect.mean, effect.low, effect.high))
+    return mean if np.isnan(effect.low) else f"{mean} [{low}, {high}]"
+
+
+def _whole(share: float | None) -> str:
+    """A share in whole per cent without the sign, with a real minus; a gap where there is none."""
+    return GAP if share is None or np.isnan(share) else f"{round(100 * share)}".replace("-", "\N{MINUS SIGN}")

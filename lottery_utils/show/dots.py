@@ -1,0 +1,99 @@
+"""Dots of lead kept: a row a kind of subnetwork, a dot a task, the mean over tasks with its interval."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import PercentFormatter
+
+from .leads import SUBNETWORKS
+from .stats import effect
+from .style import COLOURS, GRID, NAMES, TEXT
+
+AXIS = (-0.75, 1.4)  # tasks farther out are triangles at its edge; above 1.1 stand the means as numbers
+OFFSET = {"pruned": -0.2, "retrained": 0.2}  # of a treatment's line from the middle of its row
+HOLLOW, QUIET = "white", "#6E6E6E"
+MEAN_SIZE, TASK_SIZE = 7, 3.6
+
+
+def lead_dots(ax: Axes, leads: pd.DataFrame, absent: Mapping[str, str], empty: str = "gap") -> None:
+    """Draw the lead kept by the subnetworks of one method, from rows of `leads.leads`: pruned hollow, retrained filled.
+
+    A dot is a task, a mark the mean over tasks with its 95 % interval (Student's t), whose number in per cent is at the
+    right.
+    `absent` says why a kind of subnetwork is not there, `empty` why none is; without a word its row says "gap".
+    """
+    places = leads["subnetwork"].map(SUBNETWORKS.index) + leads["treatment"].map(OFFSET)
+    leads = leads.assign(place=places, shown=leads["lead"].clip(*AXIS))
+    for treatment in OFFSET:
+        _draw(ax, leads[leads["treatment"] == treatment], treatment == "pruned")
+    there = set(leads["subnetwork"])
+    for place, name in enumerate(SUBNETWORKS):
+        if there and name not in there:
+            _say(ax, place, absent.get(name, "gap"))
+    if not there:
+        _say(ax, (len(SUBNETWORKS) - 1) / 2, empty)
+    _dress(ax)
+
+
+def legend_of_dots() -> list[Line2D]:
+    """Legend entries of `lead_dots`."""
+    mark = {"marker": "o", "linestyle": "", "color": TEXT}
+    return [
+        Line2D([], [], **mark, markersize=MEAN_SIZE - 1, markerfacecolor=HOLLOW, label="pruned, mean over tasks"),
+        Line2D([], [], **mark, markersize=MEAN_SIZE - 1, label="retrained, mean over tasks"),
+        Line2D([], [], color=TEXT, linewidth=1.6, label="95 % interval"),
+        Line2D([], [], **mark, markersize=TASK_SIZE, alpha=0.5, label="a task"),
+    ]
+
+
+def _draw(ax: Axes, rows: pd.DataFrame, hollow: bool) -> None:
+    """Dots, means and intervals of one treatment."""
+    if rows.empty:
+        return
+    colours = {name: COLOURS[name] for name in rows["subnetwork"]}
+    same = {"data": rows, "y": "place", "hue": "subnetwork", "palette": colours, "orient": "h", "native_scale": True}
+    same |= {"legend": False, "ax": ax}
+    near = rows["lead"] == rows["shown"]
+    dots = {"jitter": False, "linewidth": 0.6, "edgecolor": "face", "alpha": 0.5}
+    sns.stripplot(**same | {"data": rows[near]}, x="shown", size=TASK_SIZE, **dots)
+    sns.stripplot(**same | {"data": rows[~near]}, x="shown", size=TASK_SIZE + 1, marker="<", clip_on=False, **dots)
+    look = {"linestyle": "none", "markersize": MEAN_SIZE, "markeredgewidth": 1.4, "err_kws": {"linewidth": 1.6}}
+    look |= {"markerfacecolor": HOLLOW} if hollow else {}
+    sns.pointplot(**same, x="lead", errorbar=_interval, **look)
+    for place, mean in rows.groupby("place")["lead"].mean().items():
+        _number(ax, mean, place)
+
+
+def _interval(values: pd.Series) -> tuple[float, float]:
+    """The 95 % interval of a mean over tasks, as all pages have it."""
+    found = effect(pd.Series(np.asarray(values)))
+    return found.low, found.high
+
+
+def _number(ax: Axes, mean: float, place: float) -> None:
+    """The mean in per cent, at the right end of its line."""
+    text = f"{100 * mean:.0f}".replace("-", "\N{MINUS SIGN}")
+    ax.text(AXIS[1] - 0.04, place, text, fontsize=8, ha="right", va="center", color=TEXT)
+
+
+def _say(ax: Axes, place: float, text: str) -> None:
+    look = {"ha": "center", "va": "center", "fontsize": 8, "color": QUIET, "style": "italic"}
+    ax.text(0.5, place, text, transform=ax.get_yaxis_transform(), **look)
+
+
+def _dress(ax: Axes) -> None:
+    """Axes, names of the rows and the lines of a constant answer and of the full model."""
+    for share in (0, 1):
+        ax.axvline(share, color="#8A8A8A", linewidth=0.9, zorder=0)
+    ax.xaxis.grid(True, color=GRID, linewidth=0.6)
+    ax.set(xlim=AXIS, ylim=(len(SUBNETWORKS) - 0.5, -0.5), xlabel="", ylabel="")
+    ax.set_xticks([-0.5, 0, 0.5, 1])
+    ax.xaxis.set_major_formatter(PercentFormatter(1, 0, "\N{NO-BREAK SPACE}%"))
+    ax.set_yticks(range(len(SUBNETWORKS)), [NAMES[name].replace(" ", "\n", 1) for name in SUBNETWORKS], fontsize=9)
+    ax.tick_params(axis="y", length=0)

@@ -1,0 +1,52 @@
+"""Lead kept by subnetworks: the scores of all tasks in one unit, with means whose rows are over the same tasks."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from .scores import CONDITION, choose
+from .stats import Effect, effect, lead_kept
+
+SUBNETWORKS = ("good", "random", "random_layer", "bad")
+TREATMENTS = ("pruned", "retrained")
+LEADS = ("task", "title", *CONDITION, "lead", "seeds")
+Condition = tuple[str, str, str]  # method, subnetwork, treatment
+
+
+def leads(results: pd.DataFrame) -> pd.DataFrame:
+    """Lead kept by good, random and bad subnetworks, pruned and retrained: a row a task and condition, columns `LEADS`.
+
+    `results` as from `scores.results`. The seeds of a task are averaged before their lead is taken: of single seeds a
+    small lead of the full model would make any share. All conditions of a method are over the same tasks and seeds,
+    those that have every condition which `results` hold of that method; `seeds` counts them. A task whose full model
+    does not lead is left out.
+    """
+    rows = results[results["subnetwork"].isin(SUBNETWORKS) & results["treatment"].isin(TREATMENTS)]
+    rows = _with_ends(rows, results)
+    whole = [_whole(of_method) for _, of_method in rows.groupby("method", sort=False)]
+    rows = pd.concat(whole) if whole else rows
+    groups = rows.groupby(["task", "title", *CONDITION], sort=False)
+    means = groups[["score", "full", "majority"]].mean()
+    lead = lead_kept(means["score"], means["majority"], means["full"])
+    return means.assign(lead=lead, seeds=groups.size()).dropna().reset_index()[list(LEADS)]
+
+
+def lead_effects(frame: pd.DataFrame) -> dict[Condition, Effect]:
+    """The mean lead kept of each condition of `leads`, with its interval over tasks."""
+    groups = frame.groupby(CONDITION, sort=False)
+    return {condition: effect(rows.set_index("task")["lead"]) for condition, rows in groups}
+
+
+def _with_ends(rows: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
+    """`rows` with the full model's score of their task and seed and the majority score, where both are there."""
+    full = choose(results, treatment="full").set_index(["task", "seed"])["score"]
+    majority = choose(results, subnetwork="majority").groupby("task")["score"].mean()
+    pairs = pd.MultiIndex.from_frame(rows[["task", "seed"]])
+    rows = rows.assign(full=full.reindex(pairs).to_numpy(), majority=rows["task"].map(majority))
+    return rows.dropna(subset=["full", "majority"])
+
+
+def _whole(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of those tasks and seeds that have every condition there is among `rows`."""
+    there = rows.groupby(["task", "seed"])["score"].transform("size")
+    return rows[there == len(rows[CONDITION].drop_duplicates())]
