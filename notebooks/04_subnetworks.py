@@ -19,7 +19,8 @@
 # A {term}`good subnetwork` keeps most of the score because it was searched for that. Is it special? Two others of its size
 # answer: a {term}`random subnetwork`, and a {term}`bad subnetwork` made of what the search pruned. Each is scored
 # twice: {term}`pruned` (the fine-tuned weights under the mask) and {term}`retrained` (the *pre-trained* weights under the mask,
-# fine-tuned again).
+# fine-tuned again). A study may have a third one, {term}`random by layer`, which asks whether only the number of parts in each
+# layer matters.
 #
 # **What the paper says** {cite}`prasanna2020`:
 #
@@ -61,6 +62,8 @@ show.glue_numbers(
         "gaps_m": show.sentences.gap_sentence(study, "magnitude"),
         "s_good_random": better("structured", ("good", "pruned"), ("random", "pruned")),
         "s_random_bad": better("structured", ("random", "pruned"), ("bad", "pruned")),
+        "s_layer": sentences.layer_sentence(results, "structured"),
+        "m_layer": sentences.layer_sentence(results, "magnitude"),
         "m_good_random": better("magnitude", ("good", "pruned"), ("random", "pruned")),
         "m_random_bad": better("magnitude", ("random", "pruned"), ("bad", "pruned")),
         "m_good_random_again": better("magnitude", ("good", "retrained"), ("random", "retrained")),
@@ -73,7 +76,7 @@ show.glue_numbers(
 # %% [markdown]
 # ## S-pruning: heads and MLPs
 #
-# {glue:text}`kept_s` {glue:text}`gaps_s`
+# {glue:text}`kept_s` {glue:text}`gaps_s` {glue:text}`s_layer`
 
 # %% mystnb={"figure": {"caption": "S-pruning: dev scores of the full model and of good, random and bad subnetworks, pruned (light) and retrained (full colour). Bars are means over seeds, dots are seeds, the dashed line is the majority score. (The paper's figure 3, s-pruning.)", "name": "fig-bars-s"}, "image": {"alt": "Bars of majority, full model and subnetworks of s-pruning, a panel for each task"}}
 show.bars.subnetwork_bars(results, table, "structured")
@@ -81,7 +84,7 @@ show.bars.subnetwork_bars(results, table, "structured")
 # %% [markdown]
 # ## M-pruning: single weights
 #
-# {glue:text}`kept_m` {glue:text}`gaps_m`
+# {glue:text}`kept_m` {glue:text}`gaps_m` {glue:text}`m_layer`
 
 # %% mystnb={"figure": {"caption": "M-pruning: dev scores of the full model and of good, random and bad subnetworks, pruned (light) and retrained (full colour). Bars are means over seeds, dots are seeds, the dashed line is the majority score. (The paper's figure 3, m-pruning.)", "name": "fig-bars-m"}, "image": {"alt": "Bars of majority, full model and subnetworks of m-pruning, a panel for each task"}}
 show.bars.subnetwork_bars(results, table, "magnitude")

@@ -136,6 +136,21 @@ def test_each_bar_has_the_height_of_its_own_label(results, study):
             assert container.patches[0].get_height() == pytest.approx(row["mean"].item())
 
 
+def test_random_by_layer_stands_beside_random_where_it_was_run(results, tmp_path):
+    made = make_study(tmp_path, ("cola", "mrpc"), (42,), preset="base")
+    own = scores.results(made.table())
+    ax = bars.subnetwork_bars(own, made.table(), "structured").axes[0]
+    ticks = [label.get_text().replace("\n", " ") for label in ax.get_xticklabels()]
+    assert ticks == ["majority", "full model", "good", "random", "by layer", "bad"]
+    kept = "random by layer ones 75 % pruned and 93 % retrained"
+    assert kept in sentences.kept_sentence(own, "structured")
+    rows = tables.results_table(own, "x", "x").data.set_index("model").loc["random by layer"]
+    assert rows["share of full"].tolist() == ["75 %", "93 %", "60 %", "65 %"]
+    assert "good pruned minus random by layer pruned is +17 points" in sentences.layer_sentence(own, "structured")
+    assert sentences.layer_sentence(results, "structured") == ""
+    assert "by layer" not in sentences.kept_sentence(results, "structured")
+
+
 def test_bars_say_how_much_is_left_and_show_seeds_and_legend(study, results):
     figure = bars.subnetwork_bars(results, study.table(), "magnitude")
     assert figure.axes[0].get_title() == "CoLA: 73 ± 0 % left"

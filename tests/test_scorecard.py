@@ -56,6 +56,18 @@ def test_verdicts_follow_the_regions():
     assert {found[key] for key in ("seeds_differ", "tasks_share", "attention")} == {"not testable"}
 
 
+def test_random_by_layer_is_judged_where_it_was_run():
+    here = made_up()
+    good = here[(here["subnetwork"] == "good") & (here["treatment"] == "pruned")]
+    times = np.where(good["method"] == "structured", 0.8, 1.2)
+    by_layer = good.assign(subnetwork="random_layer", score=good["score"] * times)
+    found = words(Evidence("made up", pd.concat([here, by_layer], ignore_index=True)))
+    assert (found["s_layer"], found["m_layer"]) == ("supported", "opposite")
+    for evidence, why in ((Evidence("without", here), "no such run here"), (published_scores(), "not in the paper")):
+        verdicts = {v.claim.key: v for v in judge(evidence)}
+        assert {(verdicts[key].word, verdicts[key].why) for key in ("s_layer", "m_layer")} == {("not testable", why)}
+
+
 def test_a_mean_clearly_outside_is_the_opposite():
     frame = made_up()
     bad = (frame["subnetwork"] == "bad") & (frame["method"] == "structured") & (frame["treatment"] == "retrained")
@@ -133,7 +145,7 @@ def test_the_picture_and_the_table_hold_every_claim():
     assert labels == [claim.text for claim in CLAIMS]
     html = figures.scorecard_table({"here": column}).to_html()
     assert html.count("supported: ") == sum(v.word == "supported" for v in column)
-    assert "of 16 claims 13 can be tested" in figures.count_sentence(column)
+    assert "of 18 claims 13 can be tested" in figures.count_sentence(column)
 
 
 def test_patterns_and_masks_are_read():

@@ -92,6 +92,7 @@ def _pattern_r(evidence: Evidence) -> pd.Series:
 
 
 S, M = "structured", "magnitude"
+ASKED_HERE = "not in the paper; random by layer has the good one's count of heads (weights) in each layer (matrix)"
 CHOSEN = "the search stops where this still holds on the same dev set, so it holds by construction"
 KEPT, LEAD = "share kept", "difference"
 CLAIMS = (
@@ -144,6 +145,24 @@ CLAIMS = (
         "scores",
         _lead((M, "random", "pruned"), (M, "bad", "pruned")),
         0,
+    ),
+    Claim(
+        "s_layer",
+        "S-pruning: good ones beat random ones by layer, merely pruned (not in the paper)",
+        LEAD,
+        "scores",
+        _lead((S, "good", "pruned"), (S, "random_layer", "pruned")),
+        0,
+        remark=ASKED_HERE,
+    ),
+    Claim(
+        "m_layer",
+        "M-pruning: good ones beat random ones by layer, merely pruned (not in the paper)",
+        LEAD,
+        "scores",
+        _lead((M, "good", "pruned"), (M, "random_layer", "pruned")),
+        0,
+        remark=ASKED_HERE,
     ),
     Claim(
         "s_recovers",

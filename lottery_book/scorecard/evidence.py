@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 ONE_SEED = 1  # stands for the mean over seeds where scores of single seeds are not published
 JOINT = "heads_mlps"  # the family of masks the paper's text is about
 NO_BASELINES = "not in the release"
+NOT_IN_PAPER = "not in the paper"
 SCORES_ONLY = "scores only"
 NO_PATTERNS = "only r is published, {raw} raw and {normed} normed, without what an interval needs"
 
@@ -36,6 +37,7 @@ def published_scores() -> Evidence:
     text = published.text_numbers()
     said = NO_PATTERNS.format(raw=text["heterogeneous_survival_r_raw"], normed=text["heterogeneous_survival_r_normed"])
     absent = {"over_simple": NO_BASELINES, "pretraining": NO_BASELINES}
+    absent |= {"s_layer": NOT_IN_PAPER, "m_layer": NOT_IN_PAPER}
     absent |= {"seeds": SCORES_ONLY, "overlap": SCORES_ONLY, "patterns": said}
     return Evidence("published scores", frame, absent=absent)
 

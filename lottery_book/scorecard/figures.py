@@ -101,7 +101,7 @@ def scorecard_table(columns: dict[str, list[Verdict]]) -> Styler:
     """Claim, what is measured, and for each source the verdict with mean, 95 % interval, corrected p and tasks."""
     rows = []
     for at, claim in enumerate(CLAIMS):
-        row = {"the paper says": claim.text, "supported if": f"{claim.measure} {region(claim)}"}
+        row = {"claim": claim.text, "supported if": f"{claim.measure} {region(claim)}"}
         rows.append({**row, **{title: verdict_text(verdicts[at]) for title, verdicts in columns.items()}})
     caption = (
         "The claims in numbers: verdict, mean over tasks [95 % interval], p for either direction after Holm's "
@@ -113,7 +113,7 @@ def scorecard_table(columns: dict[str, list[Verdict]]) -> Styler:
 
 def remark_table() -> Styler:
     """How claims without a number of their own were read, and what limits the statistic."""
-    rows = [{"the paper says": claim.text, "remark": claim.remark} for claim in CLAIMS if claim.remark]
+    rows = [{"claim": claim.text, "remark": claim.remark} for claim in CLAIMS if claim.remark]
     return dressed(pd.DataFrame(rows), "Remarks on single claims.", "scorecard-remarks", wrapped=True)
 
 

@@ -99,7 +99,7 @@ def draw_bars(ax: Axes, means: pd.DataFrame, seeds: pd.DataFrame, groups: list[s
             spread = np.linspace(-0.22, 0.22, row.count) * width
             ax.scatter(place + spread, own, s=9, color="white", edgecolors=TEXT, linewidths=0.7, zorder=3)
     ax.axhline(0, color="#8A8A8A", linewidth=0.8)
-    ax.set_xticks(range(len(groups)), [tick_label(g) for g in groups])
+    ax.set_xticks(range(len(groups)), [tick_label(g) for g in groups], fontsize=8 if len(groups) < 6 else 7)
     ax.set_xlim(-0.6, len(groups) - 0.4)
     ax.yaxis.grid(True, color=GRID, linewidth=0.6)
     ax.tick_params(axis="x", length=0)
@@ -111,6 +111,8 @@ def draw_bars(ax: Axes, means: pd.DataFrame, seeds: pd.DataFrame, groups: list[s
 
 def tick_label(subnetwork: str) -> str:
     """A short name, on two lines where it has two parts; the legend has the whole one."""
+    if subnetwork == "random_layer":  # it stands beside random
+        return "by\nlayer"
     return NAMES[subnetwork].removesuffix("-survivors").replace(" ", "\n", 1)
 
 

@@ -11,6 +11,7 @@ from ..tasks.glue import TASKS
 from ..tasks.registry import shown_task
 from .frames import Gaps, gaps
 from .glue import as_percent, listed
+from .leads import SUBNETWORKS, TREATMENTS
 from .scores import choose, compare, complete_tasks, mean_kept, sizes, summary
 from .stats import Effect
 from .style import METHOD_NAMES, NAMES
@@ -136,24 +137,23 @@ def margin_sentence(results: pd.DataFrame) -> str:
 
 
 def kept_sentence(results: pd.DataFrame, method: str) -> str:
-    """What good, random and bad subnetworks of a method keep of the full score, pruned and retrained.
+    """What good, random, random by layer and bad subnetworks of a method keep of the full score, pruned and retrained.
 
     Means over the tasks where every seed of all of them is there: the same tasks for all.
     """
     own = choose(results, method)
     if own.empty:
         return f"There is no subnetwork of {METHOD_NAMES[method]} to describe."
-    three = own["subnetwork"].isin(["good", "random", "bad"])
-    results = results.drop(own.index[~three])
+    results = results.drop(own.index[~own["subnetwork"].isin(SUBNETWORKS)])
     tasks = complete_tasks(results, method)
     if not tasks:
         return f"No task has every seed of every subnetwork of {METHOD_NAMES[method]}, so no average is given."
     parts = []
-    for name in ("good", "random", "bad"):
+    for name in SUBNETWORKS:
         kept = {how: mean_kept(results, method, name, how, tasks) for how in ("pruned", "retrained")}
         said = [f"{as_percent(share)} {how}" for how, share in kept.items() if not np.isnan(share)]
         if said:
-            parts.append(f"{name} ones {listed(said)}")
+            parts.append(f"{NAMES[name]} ones {listed(said)}")
     whole = own[own["task"].isin(tasks)].drop_duplicates("task")
     over = f", on average over {len(tasks)} tasks" if len(tasks) > 1 else f" on {whole['title'].iloc[0]}"
     over += _not_all(whole, own.drop_duplicates("task"))
@@ -164,6 +164,15 @@ def comparison_sentence(results: pd.DataFrame, method: str, first: tuple[str, st
     """A verdict on "the first is better than the second", with the numbers behind it."""
     found = compare(results, method, first, second)
     return f"{VERDICTS[found.word]}{_numbers(found, first, second)}."
+
+
+def layer_sentence(results: pd.DataFrame, method: str) -> str:
+    """Whether good subnetworks are above random ones with their count in every layer; "" where none were run."""
+    if choose(results, method, "random_layer").empty:
+        return ""
+    names = {how: (("good", how), ("random_layer", how)) for how in TREATMENTS}
+    said = [f"{how.capitalize()}: {comparison_sentence(results, method, *pair)}" for how, pair in names.items()]
+    return f"Are good ones above random ones with as many in every layer? {' '.join(said)}"
 
 
 def _numbers(found: Effect, first: tuple[str, str], second: tuple[str, str]) -> str:
