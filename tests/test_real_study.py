@@ -180,16 +180,21 @@ def test_the_table_of_what_ran_has_every_task_of_the_preset_and_gaps(three):
 
 def test_the_table_of_means_sets_the_published_ones_over_the_same_tasks_beside(three):
     style = tables.mean_table(three)
-    row = style.data.query("pruning == 's-pruning' and subnetwork == 'bad'").iloc[1]
+    rows = style.data[style.data["pruning"] == "s-pruning"].set_index("subnetwork")
+    row, by_layer = rows.loc["bad"].iloc[1], rows.loc["random by layer"].iloc[1]
+    assert by_layer[[source.name for source in three]].tolist()[::2] == ["not in the paper", "not run"]
     assert row["published: BERT-base"] == "62 [38, 87]"
     same = three[0].of("structured").query("subnetwork == 'bad' and treatment == 'retrained'").set_index("task")["lead"]
-    assert row["published, over the tasks of the real study"].startswith(f"{100 * same[list(TASKS)].mean():.0f} [")
+    assert row["published: BERT-base, on the tasks of the real study"].startswith(
+        f"{100 * same[list(TASKS)].mean():.0f} ["
+    )
     assert "s-pruning 5 tasks, 2 seeds, m-pruning 4 tasks, 1 to 2 seeds" in style.caption
     whole = tables.mean_table([three[0], three[0], three[2]]).data
-    assert "published, over the tasks of the real study" not in whole
+    assert list(whole)[3:] == [source.name for source in (three[0], three[2])]
 
 
 def test_means_of_the_table_by_task_are_those_of_its_cells(three):
+    assert "random by layer" not in set(tables.task_table(three[0], "made-up").data["subnetwork"])
     shown = tables.task_table(three[1], "made-up").data
     for _, row in shown.iterrows():
         cells = [float(row[title].replace("−", "-")) for title in row.index[3:-1] if row[title] != "–"]
@@ -199,8 +204,10 @@ def test_means_of_the_table_by_task_are_those_of_its_cells(three):
 
 def test_phrases_say_numbers_or_that_there_are_none(three, tmp_path):
     without = sources.real_source(tmp_path / "nowhere")
-    assert tables.kept_phrase(three[0], "structured") == "good 80 %, random 68 %, bad 62 %".replace(" %", "\u00a0%")
-    assert tables.kept_phrase(without, "structured") == "no record yet"
+    first, second = tables.kept_phrase(three[0]).replace("\u00a0%", " %").split("; ")
+    assert first == "good 80 %, random 68 %, bad 62 % with s-pruning"
+    assert second == "good 97 %, random 51 %, bad 22 % with m-pruning"
+    assert tables.kept_phrase(without) == "no record yet"
     assert tables.kept_number(without, "structured", "bad") == "no record yet"
     missing = "QNLI, MNLI and QQP (s-pruning); SST-2, QNLI, MNLI and QQP (m-pruning)"
     assert tables.gap_sentence(three[1]).startswith(f"Still missing: {missing}; ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ import pandas as pd
 from lottery_utils.presets import get_preset
 from lottery_utils.show.data_sizes import rows_used
 from lottery_utils.show.glue import listed
-from lottery_utils.show.leads import SUBNETWORKS, TREATMENTS, Condition, lead_effects
+from lottery_utils.show.leads import SUBNETWORKS, TREATMENTS, Condition
 from lottery_utils.show.scores import choose, summary
 from lottery_utils.show.sentences import run_on
 from lottery_utils.show.stats import Effect
@@ -53,10 +54,10 @@ def ran_table(real: Source, printed: Source) -> Styler:
 
 def mean_table(sources: Sequence[Source]) -> Styler:
     """Mean lead kept with its 95 % interval over tasks: a row a condition, a column a source."""
-    columns = {source.name: source.effects() for source in sources}
-    columns |= _on_the_same_tasks(*sources[:2])
+    columns = [*sources, *_on_the_same_tasks(*sources[:2])]
+    intervals = {source.name: _intervals(source) for source in columns}
     rows = [
-        {**_named(condition), **{name: _interval(effects.get(condition)) for name, effects in columns.items()}}
+        {**_named(condition), **{name: texts[condition] for name, texts in intervals.items()}}
         for condition in CONDITIONS
     ]
     caption = "Lead kept in per cent, mean over tasks and 95\u00a0% interval (Student's t over tasks). All rows "
@@ -65,7 +66,10 @@ def mean_table(sources: Sequence[Source]) -> Styler:
 
 
 def task_table(source: Source, name: str) -> Styler:
-    """Lead kept by task: a row a condition, a column a task of the real study's preset, at the end their mean."""
+    """Lead kept by task: a row a condition, a column a task of the real study's preset, at the end their mean.
+
+    Conditions that the source never had are left out.
+    """
     leads = source.leads.set_index(["method", "subnetwork", "treatment", "task"])["lead"]
     effects = source.effects()
     tasks = {task: shown_task(task).title for task in get_preset(PRESET).tasks}
@@ -76,17 +80,21 @@ def task_table(source: Source, name: str) -> Styler:
             "mean": _whole(effects[condition].mean) if condition in effects else GAP,
         }
         for condition in CONDITIONS
+        if condition in effects or condition[1] not in source.absent
     ]
     caption = f"{source.name}: lead kept in per cent, of the means over seeds of each task."
     style = dressed(pd.DataFrame(rows), caption, name)
     return style.set_properties(subset=["subnetwork"], **{"white-space": "normal"})  # the table then fits its page
 
 
-def kept_phrase(source: Source, method: str, treatment: str = "retrained") -> str:
-    """What each kind of subnetwork keeps in the mean, such as "good 80 %, random 68 %, bad 62 %"."""
-    effects = source.effects()
-    there = {name: effects.get((method, name, treatment)) for name in SUBNETWORKS}
-    return ", ".join(f"{NAMES[name]} {kept(each)}" for name, each in there.items() if each) or NO_RECORD
+def kept_phrase(source: Source) -> str:
+    """What retrained subnetworks keep in the mean, such as "good 80 %, random 68 %, bad 62 % with s-pruning"."""
+    effects, parts = source.effects(), []
+    for method, title in METHOD_NAMES.items():
+        there = {name: effects.get((method, name, "retrained")) for name in SUBNETWORKS}
+        said = ", ".join(f"{NAMES[name]} {kept(each)}" for name, each in there.items() if each)
+        parts += [f"{said} with {title}"] if said else []
+    return "; ".join(parts) or NO_RECORD
 
 
 def kept_number(source: Source, method: str, subnetwork: str, treatment: str = "retrained") -> str:
@@ -166,20 +174,22 @@ def _rests_on(source: Source) -> str:
     return f"{source.kind} {', '.join(f'{method} {count}' for method, count in counts.items())}"
 
 
-def _on_the_same_tasks(printed: Source, real: Source) -> dict[str, dict[Condition, Effect]]:
-    """The published means over the real study's tasks of each method, where it has some and not all; else nothing."""
-    there, keys = real.leads[["method", "task"]].drop_duplicates(), ["method", "task"]
-    same = printed.leads.merge(there, on=keys)
+def _on_the_same_tasks(printed: Source, real: Source) -> list[Source]:
+    """The published leads of the real study's tasks of each method, where it has some and not all; else nothing."""
+    there = real.leads[["method", "task"]].drop_duplicates()
+    same = printed.leads.merge(there, on=["method", "task"])
     if there.empty or len(same) == len(printed.leads):
-        return {}
-    return {f"{printed.kind}, over the tasks of the real study": lead_effects(same)}
+        return []
+    return [replace(printed, model=f"{printed.model}, on the tasks of the real study", leads=same)]
 
 
-def _interval(effect: Effect | None) -> str:
-    if effect is None:
-        return GAP
-    mean, low, high = map(_whole, (effect.mean, effect.low, effect.high))
-    return mean if np.isnan(effect.low) else f"{mean} [{low}, {high}]"
+def _intervals(source: Source) -> dict[Condition, str]:
+    """The mean of each condition with its interval, or why it is not there."""
+    texts = {condition: source.absent.get(condition[1], GAP) for condition in CONDITIONS}
+    for condition, effect in source.effects().items():
+        mean, low, high = map(_whole, (effect.mean, effect.low, effect.high))
+        texts[condition] = mean if np.isnan(effect.low) else f"{mean} [{low}, {high}]"
+    return texts
 
 
 def _whole(share: float | None) -> str:
