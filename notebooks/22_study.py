@@ -37,32 +37,33 @@ overrides = None
 results_dir = "results"
 
 # %% tags=["hide-cell", "remove-stderr"] mystnb={"code_prompt_show": "Run this chapter: what it reads", "code_prompt_hide": "Run this chapter: what it reads"}
-from lottery_book.real_study import figure, sources, tables
-from lottery_utils.show.glue import glue_numbers
-from lottery_utils.show.style import apply_style
+from lottery_book import real_study
+from lottery_utils import show
 
-apply_style()
-published, real, run = three = sources.three_sources(sources.opened(preset, tasks, seeds, overrides, results_dir))
-glue_numbers(
+show.apply_style()
+published, real, run = three = real_study.sources.three_sources(
+    real_study.sources.opened(preset, tasks, seeds, overrides, results_dir)
+)
+show.glue_numbers(
     {
-        "printed_good_s": tables.kept_number(published, "structured", "good"),
-        "printed_bad_s": tables.kept_number(published, "structured", "bad"),
-        "printed_good_m": tables.kept_number(published, "magnitude", "good"),
-        "printed_bad_m": tables.kept_number(published, "magnitude", "bad"),
-        "real_kept": tables.kept_phrase(real),
-        "real_gap": tables.gap_sentence(real),
-        "badge_published": tables.kept_number(published, "structured", "bad"),
-        "badge_real": tables.kept_number(real, "structured", "bad"),
-        "badge_run": tables.kept_number(run, "structured", "bad"),
-        "majority_mrpc": tables.majority(published, "mrpc"),
-        "majority_mnli": tables.majority(published, "mnli"),
-        "real_provenance": tables.provenance(real),
-        "run_provenance": tables.provenance(run),
+        "printed_good_s": real_study.tables.kept_number(published, "structured", "good"),
+        "printed_bad_s": real_study.tables.kept_number(published, "structured", "bad"),
+        "printed_good_m": real_study.tables.kept_number(published, "magnitude", "good"),
+        "printed_bad_m": real_study.tables.kept_number(published, "magnitude", "bad"),
+        "real_kept": real_study.tables.kept_phrase(real),
+        "real_gap": real_study.tables.gap_sentence(real),
+        "badge_published": real_study.tables.kept_number(published, "structured", "bad"),
+        "badge_real": real_study.tables.kept_number(real, "structured", "bad"),
+        "badge_run": real_study.tables.kept_number(run, "structured", "bad"),
+        "majority_mrpc": real_study.tables.majority(published, "mrpc"),
+        "majority_mnli": real_study.tables.majority(published, "mnli"),
+        "real_provenance": real_study.tables.provenance(real),
+        "run_provenance": real_study.tables.provenance(run),
     }
 )
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "Lead kept by good, random and bad subnetworks, as published, in the real study and in this run; on the demo that is a made-up language, not GLUE. Numbers at the right are the means in per cent, triangles are tasks beyond the axis. Good ones, merely pruned, were selected on the scores shown.", "name": "fig-headline"}, "image": {"alt": "Dots and means of lead kept by good, random, random by layer and bad subnetworks, pruned and retrained, in three columns: published, real study, this run"}}
-figure.headline(three)
+real_study.figure.headline(three)
 
 # %% [markdown]
 # ## What to see
@@ -105,7 +106,7 @@ kept.round(2).to_frame("lead kept")
 # {glue:text}`real_provenance`
 
 # %%
-tables.ran_table(real, published)
+real_study.tables.ran_table(real, published)
 
 # %% [markdown]
 # The published scores are those of the authors' release {cite}`prasanna2020code`: BERT-base, whole training sets, five seeds. The majority scores there are
@@ -114,19 +115,19 @@ tables.ran_table(real, published)
 # ## Means and intervals
 
 # %%
-tables.mean_table(three)
+real_study.tables.mean_table(three)
 
 # %% [markdown]
 # ## Every task of the real study
 
 # %%
-tables.task_table(real, "real-study-tasks")
+real_study.tables.task_table(real, "real-study-tasks")
 
 # %% [markdown]
 # ## Every task, as published
 
 # %%
-tables.task_table(published, "published-tasks")
+real_study.tables.task_table(published, "published-tasks")
 
 # %% [markdown]
 # ## What this does not show
