@@ -27,7 +27,7 @@ STUDY := --preset $(PRESET) --results $(RESULTS) $(if $(TASKS),--tasks $(TASKS))
 SPEED := $(if $(WORKERS),--workers $(WORKERS))
 
 .DEFAULT_GOAL := help
-.PHONY: help env report run status test test-browser crash-test fuzz bench pretraining book chapters clean distclean
+.PHONY: help env report run status test test-browser crash-test fuzz bench pretraining book chapters sizes clean distclean
 
 help:  ## list the targets and variables
 	@echo "Targets:"
@@ -92,6 +92,12 @@ book: env  ## build the committed book strictly, computing nothing
 
 chapters: env  ## as report, and store the executed chapters in book/chapters
 	$(BIN)/lottery report $(STUDY) $(SPEED) --out $(OUT) --update-chapters
+
+sizes:  ## lines and files of the packages
+	@for folder in lottery_utils lottery_book demo_language; do \
+		printf '%-14s %6d lines in %3d files\n' $$folder "$$(find $$folder -name '*.py' -exec cat {} + | wc -l)" \
+			"$$(find $$folder -name '*.py' | wc -l)"; \
+	done
 
 clean:  ## remove built pages and caches; results stay
 	rm -rf $(OUT)/book $(OUT)/.executed book/_build build dist .pytest_cache .hypothesis .ruff_cache *.egg-info
