@@ -33,6 +33,9 @@ Limit = Annotated[str, Rule(_is_number)]
 Number = Annotated[float, Ge(-(2**63)), Lt(2**63)]
 
 
+MetricName = Literal[(*CLASS_METRICS, *SCORE_METRICS)]
+
+
 @dataclass(frozen=True)
 class CellFields:
     """The fields of a cell."""
@@ -91,7 +94,7 @@ class TaskFields:
     title: str
     columns: tuple[str, ...]
     labels: tuple[str, ...]
-    metrics: tuple[Literal[(*CLASS_METRICS, *SCORE_METRICS)], ...]
+    metrics: tuple[MetricName, ...]
     main_metric: str
     scores: tuple[Limit, Limit] = ("0", "5")
 

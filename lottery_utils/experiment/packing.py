@@ -18,7 +18,7 @@ LARGE_MASK = 50_000  # bytes: a mask of more has a bit a weight and stays out of
 
 
 @dataclass
-class Packed:
+class PackCounts:
     """What `pack` did: cells in the packs now, packs written, packs that were so already, a line a damaged cell."""
 
     cells: int = 0
@@ -27,14 +27,14 @@ class Packed:
     damaged: list[str] = field(default_factory=list)
 
 
-def pack(store: Store, folder: Path) -> Packed:
+def pack(store: Store, folder: Path) -> PackCounts:
     """Put every intact cell of `store` into the packs of `folder`, one a task and seed.
 
     A pack is rewritten, as a whole, where a cell comes to it; cells that it has already stay. Left out are the
     `OPTIONAL` files and masks above `LARGE_MASK`. Raises UserError, before anything is written, for a damaged pack
     and where a pack has another cell at the same address.
     """
-    done, packs = Packed(), {}
+    done, packs = PackCounts(), {}
     for address in store.addresses():
         try:
             packs.setdefault(pack_of(address), {})[address] = _shared_files(store, address)
@@ -107,7 +107,7 @@ def _written(target: Path, address: str, files: dict[str, bytes]) -> bool:
     return True
 
 
-def packed_lines(done: Packed, folder: Path) -> list[str]:
+def packed_lines(done: PackCounts, folder: Path) -> list[str]:
     """What `lottery pack` prints."""
     lines = [f"damaged, left out: {line}" for line in done.damaged]
     lines += [f"written: {name}" for name in done.written]
