@@ -1,8 +1,9 @@
-"""Fine-tuning and search on a GPU: one run, several that share it, and the paper's whole grid projected.
+"""Is a GPU right, and how fast? Cells against the CPU's, one run, several that share it, the paper's grid projected.
 
-BERT-base's shape with random weights, batches of 32, bf16, examples as long as those of CoLA, MNLI and MRPC. The peer
-is HF Trainer in bf16 with batches of like lengths. One command, `python benchmarks/gpu.py`; without CUDA it says so and
-ends. `--device cpu --tiny` tries all of its parts.
+First, in under two minutes, one cell of each kind is compared with the CPU's, and CUDA graphs with the plain loop, see
+`gpu_smoke`; where cells differ it ends there. Then BERT-base's shape with random weights, batches of 32, bf16, examples
+as long as those of CoLA, MNLI and MRPC. The peer is HF Trainer in bf16 with batches of like lengths. One command,
+`python benchmarks/gpu.py`; without CUDA it says so and ends. `--device cpu --tiny` tries all of its parts.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import argparse
 import copy
 import statistics
+import sys
 
 import common
 
@@ -18,6 +20,8 @@ parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
 parser.add_argument("--steps", type=int, default=200, help="steps of a timed training")
 parser.add_argument("--batch", type=int, default=32)
 parser.add_argument("--share", type=int, nargs="+", default=[2, 4, 8], help="runs that share the GPU")
+parser.add_argument("--smoke", action="store_true", help="only compare cells with the CPU's")
+parser.add_argument("--no-graphs", action="store_true", help="steps are taken as they are written")
 parser.add_argument("--side", help=argparse.SUPPRESS)
 HOURS, RUNS, SEEDS, EPOCHS = 6.0, 10, 5, 3  # goal; full, three of each method and three of super-survivors
 MASKS = {"structured": 20, "magnitude": 10}  # looked at in a search: about, in the paper's setting
@@ -119,24 +123,34 @@ def grid(options, setting, parts, per_example: dict[str, float], rate: float) ->
     )  # fmt: skip
 
 
-def main() -> None:
-    """Measure, print, append; or one plain sentence where there is no GPU."""
+def main() -> int:
+    """Compare, measure, print, append, or one plain sentence where there is no GPU; 1 where cells differ."""
     options = common.arguments(__doc__, parser=parser, rounds=3)
     import torch
 
     if options.device == "cuda" and not torch.cuda.is_available():
         print("skipped: there is no CUDA device here, so nothing was measured on a GPU")
-        return
-    if not common.has("accelerate", "HF Trainer"):
-        return
+        return 0
+    graphs = not options.no_graphs
+    if not options.side:
+        import gpu_smoke
+
+        fine, graphs = gpu_smoke.smoke(options, torch.device(options.device), graphs)
+        if not fine or options.smoke:
+            return int(not fine)
+    if common.has("accelerate", "HF Trainer"):
+        measure(options, torch.device(options.device), graphs)
+    return 0
+
+
+def measure(options, device, graphs: bool) -> None:
+    """The comparisons of speed."""
     import gpu_parts as parts
 
     if options.tiny:
         options.steps, options.batch, options.share, options.rounds = 2, 4, [2], 1
-    setting = parts.Setting(
-        torch.device(options.device), "bf16" if options.device == "cuda" else "fp32", options.steps, options.batch,
-        options.tiny,
-    )  # fmt: skip
+    precision = "bf16" if device.type == "cuda" else "fp32"
+    setting = parts.Setting(device, precision, options.steps, options.batch, options.tiny, graphs)
     if options.side:
         parts.one_process(setting, options.side)
         return
@@ -147,4 +161,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -31,13 +31,17 @@ MEASURED = ("cola", "mnli", "mrpc")
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """Where and how much: `steps` of a timed training, batches of `batch`, BERT-base or a tiny one."""
+    """Where and how much: `steps` of a timed training, batches of `batch`, BERT-base or a tiny one.
+
+    `graphs`: whether the package's steps are CUDA graphs.
+    """
 
     device: torch.device
     precision: str
     steps: int
     batch: int
     tiny: bool
+    graphs: bool
 
     @property
     def preset(self):
@@ -75,15 +79,17 @@ def seconds_of(setting: Setting, work) -> float:
     return time.perf_counter() - begin
 
 
-def train_ours(setting: Setting, model, data, cuda_graphs: bool = True) -> float:
-    """Seconds of the package's fine-tuning, by CUDA graphs."""
-    work = functools.partial(finetune, model, data, setting.preset, ("bench", 0), cuda_graphs=cuda_graphs)
+def train_ours(setting: Setting, model, data) -> float:
+    """Seconds of the package's fine-tuning, with `setting.graphs` by CUDA graphs."""
+    work = functools.partial(
+        finetune, model, data, setting.preset, ("bench", 0), cuda_graphs=setting.graphs
+    )
     return seconds_of(setting, work)
 
 
 def train_eagerly(setting: Setting, model, data) -> float:
     """The same without graphs: what Python costs."""
-    return train_ours(setting, model, data, cuda_graphs=False)
+    return train_ours(dataclasses.replace(setting, graphs=False), model, data)
 
 
 def train_peer(setting: Setting, model, data) -> float:
@@ -95,6 +101,7 @@ def train_processes(setting: Setting, task: str, runs: int) -> float:
     """Seconds of as many processes, each with one run, started together once all are warm."""
     command = [sys.executable, str(Path(__file__).with_name("gpu.py")), "--side", task, "--steps", str(setting.steps)]
     command += ["--batch", str(setting.batch), "--device", setting.device.type] + (["--tiny"] if setting.tiny else [])
+    command += [] if setting.graphs else ["--no-graphs"]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     crowd = [subprocess.Popen(command, **pipes) for _ in range(runs)]
     try:

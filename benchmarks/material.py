@@ -36,7 +36,7 @@ def glue() -> str | None:
     if beside.is_dir():
         return str(beside)
     try:
-        load_task("cola", "hub", None, None)
+        load_task("cola", "hub")
     except UserError:
         return None
     return "hub"
@@ -71,7 +71,7 @@ def examples(task: str = "cola") -> tuple[Encoded, Encoded, str]:
     """
     place, data = minilm(), glue()
     if place and data:
-        found, tokenizer = load_task(task, data, None, None), load_tokenizer(place)
+        found, tokenizer = load_task(task, data), load_tokenizer(place)
         return encode(tokenizer, found.train, 128), encode(tokenizer, found.dev, 128), f"{found.task.title}"
     rng = np.random.default_rng(0)
     return random_examples(8551, rng), random_examples(1043, rng), "random tokens, lengths like CoLA's"
