@@ -124,7 +124,7 @@ def _warm(seeds: tuple[int, ...]) -> None:
     """Load what every child needs, once: code, data, model. No training here, so that forks are safe."""
     import torch
 
-    from lottery_utils.experiment import bench, stages, verify, work  # noqa: F401
+    from lottery_utils.experiment import bench, verify, work  # noqa: F401
     from lottery_utils.presets import get_preset
 
     torch.set_num_threads(1)

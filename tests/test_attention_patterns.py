@@ -210,7 +210,7 @@ def test_attention_cells_are_computed_on_request_and_change_no_other_address(stu
 
 
 def test_settings_a_user_can_get_wrong():
-    with pytest.raises(UserError, match="between 4 and 512"):
+    with pytest.raises(UserError, match="attention_min_tokens must be at least 4"):
         open_study("demo", overrides={"attention_min_tokens": 2})
     with pytest.raises(UserError, match="attention_examples must be above 0"):
         open_study("demo", overrides={"attention_examples": 0})

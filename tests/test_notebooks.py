@@ -17,8 +17,7 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 STUDY_PARAMETERS = ["preset", "tasks", "seeds", "overrides", "results_dir"]
 NAMES = [path.stem for path in NOTEBOOKS]
 # a cell that begins with a figure's function
-FIGURE = r"(authors|bars|courses|curves|figure|findings|heatmaps|importances|landscape|overlaps|patterns|pretraining|"
-FIGURE += r"probing|selection|sums)\.|forest\("
+FIGURE = r"(show\.(bars|courses|heatmaps|forest)|[a-z_]+\.([a-z]+_)?figures?)\.[a-z_]+\("
 
 
 def read(path: Path):
@@ -117,13 +116,13 @@ def test_notebook_02_alone_through_papermill(tmp_path):
             for kind in output.get("data", {}):
                 shown.setdefault(kind, []).append(cell.source.split("(")[0])
     assert shown["image/png"] == [
-        "courses.structured_course",
-        "heatmaps.importance_of_tasks",
-        "heatmaps.survival_of_task",
-        "heatmaps.survival_of_tasks",
-        "heatmaps.survival_across_tasks",
+        "show.courses.structured_course",
+        "show.heatmaps.importance_of_tasks",
+        "show.heatmaps.survival_of_task",
+        "show.heatmaps.survival_of_tasks",
+        "show.heatmaps.survival_across_tasks",
     ]
-    assert shown["text/html"] == ["tables.size_table", "tables.provenance_table"]
+    assert shown["text/html"] == ["show.tables.size_table", "show.tables.provenance_table"]
     stored = [p.name.rsplit("-", 2)[0] for p in (tmp_path / "results").iterdir() if p.name[0] != "."]
     assert sorted(stored) == ["sst2-full-finetune", "sst2-structured-good-search"], "only what it needs"
 
@@ -131,7 +130,7 @@ def test_notebook_02_alone_through_papermill(tmp_path):
 @pytest.mark.parametrize(
     "parameters, line",
     [
-        ({"preset": "dem"}, "unknown preset 'dem'; valid presets: paper, laptop, demo"),
+        ({"preset": "dem"}, "unknown preset 'dem'; valid presets: paper, laptop, base, demo"),
         ({"tasks": '["rt"]'}, "tasks: unknown value 'rt'; valid: cola, "),
     ],
 )

@@ -74,7 +74,10 @@ def _execute(notebook: Path, output: Path, parameters: dict, tick: Callable, fol
 
     # nothing of a kernel is needed after its last cell; figures make many objects that live as long as it does
     started = '--IPKernelApp.exec_lines=__import__("gc").set_threshold(50_000)'
-    config = Config({"NotebookClient": {"shutdown_kernel": "immediate", "extra_arguments": [started]}})
+    client = {"shutdown_kernel": "immediate", "extra_arguments": [started]}
+    # outputs that come late, as on a busy machine, are waited for; by default they are left out after 4 seconds
+    client |= {"iopub_timeout": 600, "raise_on_iopub_timeout": True}
+    config = Config({"NotebookClient": client})
     if os.name == "posix":  # sockets as files of this kernel, which only this user can open, instead of TCP ports
         config.KernelManager.update(transport="ipc", ip=f"{folder}/s")
     try:
