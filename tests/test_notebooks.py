@@ -17,7 +17,7 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 STUDY_PARAMETERS = ["preset", "tasks", "seeds", "overrides", "results_dir"]
 NAMES = [path.stem for path in NOTEBOOKS]
 # a cell that begins with a figure's function
-FIGURE = r"(show\.(bars|courses|heatmaps|forest)|[a-z_]+\.([a-z]+_)?figures?)\.[a-z_]+\("
+FIGURE = r"(show\.(bars|courses|heatmaps|forest)|[a-z_]+\.([a-z]+_)?figures?|super_survivors)\.(?!\w+_table)[a-z_]+\("
 
 
 def read(path: Path):
