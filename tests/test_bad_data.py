@@ -209,9 +209,8 @@ def test_missing_shard(rte):
     assert "split train has 1 of 2 shards" in line_of("rte", rte)
 
 
-
 def test_hub_cache_without_the_task(tmp_path, monkeypatch):
-    import huggingface_hub
+    import huggingface_hub.constants
 
     hub = files.write_hub_cache(tmp_path, "rte", *good("rte"))
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(hub))

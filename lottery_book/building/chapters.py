@@ -12,8 +12,12 @@ from pathlib import Path
 
 from lottery_utils.errors import UserError
 
+from . import witness
+
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 INJECTED = "injected-parameters"
+TRIES = 3  # runs of a chapter of which an output was lost
+WITNESS = "shown.jsonl"
 IPYKERNEL_FILE = re.compile(r"/[^\s'\"]*/ipykernel_\d+/(\d+)\.py")
 ADDRESS_IN_MEMORY = re.compile(r"\bat 0x[0-9a-f]{6,}")
 
@@ -45,12 +49,19 @@ def execute_chapter(notebook: Path, output: Path, parameters: dict, tick: Callab
     Of `parameters` it gets those its parameters cell names: a chapter about stored records has others. The
     kernel is this environment's, its working directory this process's; `tick` is called after each code cell.
     Raises UserError, one line with the chapter's name and the error; `output` then holds the notebook as far as
-    it came. A figure that did not arrive is an error too: on the way from a kernel nothing is acknowledged.
+    it came. Where an output was lost on its way from the kernel (`witness`: nothing there is acknowledged, and on
+    a busy machine it happens) the chapter is run again; a figure that did not arrive is an error too.
     """
     import nbformat
 
-    with tempfile.TemporaryDirectory(prefix="lottery-") as folder:
-        _execute(notebook, output, parameters, tick, folder)
+    for _ in range(TRIES):
+        with tempfile.TemporaryDirectory(prefix="lottery-") as folder:
+            _execute(notebook, output, parameters, tick, Path(folder))
+            cells = witness.lost_outputs(nbformat.read(output, as_version=4), Path(folder, WITNESS))
+        if not cells:
+            break
+    else:
+        raise UserError(f"chapter {notebook.stem}: outputs of cells {cells} were lost, {TRIES} times; run it again")
     if lost := figures_without_image(nbformat.read(output, as_version=4)):
         raise UserError(f"chapter {notebook.stem}: no image came of {', '.join(lost)}; run it again")
 
@@ -65,19 +76,17 @@ def figures_without_image(notebook) -> list[str]:
     ]
 
 
-def _execute(notebook: Path, output: Path, parameters: dict, tick: Callable, folder: str) -> None:
-    """One run of `execute_chapter`; the sockets of its kernel are in `folder`."""
+def _execute(notebook: Path, output: Path, parameters: dict, tick: Callable, folder: Path) -> None:
+    """One run of `execute_chapter`; its sockets and what its kernel says it showed are in `folder`."""
     import nbformat
     import papermill
     from nbclient.exceptions import DeadKernelError
     from traitlets.config import Config
 
     # nothing of a kernel is needed after its last cell; figures make many objects that live as long as it does
-    started = '--IPKernelApp.exec_lines=__import__("gc").set_threshold(50_000)'
-    client = {"shutdown_kernel": "immediate", "extra_arguments": [started]}
-    # outputs that come late, as on a busy machine, are waited for; by default they are left out after 4 seconds
-    client |= {"iopub_timeout": 600, "raise_on_iopub_timeout": True}
-    config = Config({"NotebookClient": client})
+    lines = ['__import__("gc").set_threshold(50_000)', witness.startup_line(folder / WITNESS)]
+    started = [f"--IPKernelApp.exec_lines={line}" for line in lines]
+    config = Config({"NotebookClient": {"shutdown_kernel": "immediate", "extra_arguments": started}})
     if os.name == "posix":  # sockets as files of this kernel, which only this user can open, instead of TCP ports
         config.KernelManager.update(transport="ipc", ip=f"{folder}/s")
     try:
