@@ -14,7 +14,9 @@ from .taskfile import GLUE_TASKS, NAME, read_task_file, task_file
 from .validation import STRICT, Rule, checked
 
 Method = Literal["structured", "magnitude"]
-Subnetwork = Literal["good", "random", "random_layer", "bad", "inverted", "super", "super_random", "super_bad"]
+Subnetwork = Literal[
+    "good", "random", "random_layer", "bottom_layers", "bad", "inverted", "super", "super_random", "super_bad"
+]
 Search = Literal["joint", "heads", "mlps"]
 METHODS, SUBNETWORKS, SEARCHES = get_args(Method), get_args(Subnetwork), get_args(Search)
 PAPER_SEEDS = (1337, 42, 86, 71, 166)
@@ -45,6 +47,7 @@ Whole = Annotated[int, Ge(0), Le(LARGEST)]
 Positive = Annotated[float, Gt(0)]
 NotNegative = Annotated[float, Ge(0)]
 Share = Annotated[float, Gt(0), Lt(1)]
+ShareOrAll = Annotated[float, Gt(0), Le(1)]
 BelowOne = Annotated[float, Ge(0), Lt(1)]
 Tokens = Annotated[int, Ge(4), Le(512)]
 Place = Annotated[str, Rule(_says_something), Rule(usable_path)]
@@ -87,7 +90,7 @@ class Preset:
     limited: Several[str] = ()  # tasks that the limits are for, and then a fixed draw of examples; (): all tasks
     held_out: NotNegative = 0.0  # examples kept from training, as a share of dev's number; at most half of train
     # searches
-    threshold: Share = 0.9  # share of the full model's dev score a good subnetwork keeps
+    threshold: ShareOrAll = 0.9  # share of the full model's dev score a good subnetwork keeps
     # examples that choose a subnetwork: dev, one half of it (scored on the other), held out
     selection: Literal["dev", "half", "other_half", "held_out"] = "dev"
     # "released" is the authors' procedure; "running" and "batched" only sum as scripts do

@@ -37,7 +37,7 @@ def test_weight_mask_round_trip(tmp_path_factory, values):
 
 
 @settings(max_examples=100, deadline=None)
-@given(masks, st.integers(0, 2**32), st.sampled_from(["random", "bad"]))
+@given(masks, st.integers(0, 2**32), st.sampled_from(["random", "bottom_layers", "bad"]))
 def test_structured_controls_have_exactly_the_good_size(good, seed, kind):
     control = structured_control(kind, good, np.random.default_rng(seed))
     assert control.size == good.size

@@ -107,7 +107,7 @@ STAGES = {
         f"{HERE}.prune_stages:run_control", "draws a subnetwork to compare with", 0.3,
         (
             Case(("structured",), ("random",), ("search",), ("random_sizes",)),
-            Case(("structured",), ("random_layer", "bad", "inverted"), ("search",)),
+            Case(("structured",), ("random_layer", "bottom_layers", "bad", "inverted"), ("search",)),
             Case(("structured",), SUPER, ("searches",)),
             # ranks the fine-tuned weights, where structured controls need the good mask only
             Case(("magnitude",), ("random", "random_layer", "bad"), ("full", "search")),
@@ -172,6 +172,21 @@ STAGES = {
         f"{BOOK}.probes.stage:run_probes", "what layers of full, good, random and bad know of grammar", 8.0,
         (Case(*GOOD, ("networks",), ("probe_sentences", "probe_text", "probe_retrained")),),
         on_request=True, always=True, version=2,
+    ),
+    "outliers": Stage(
+        f"{BOOK}.later_work.outliers:run_outliers", "scores the full model without a few LayerNorm dimensions", 8.0,
+        (Case(upstream=("full",)),),
+        on_request=True, version=1,
+    ),
+    "origins": Stage(
+        f"{BOOK}.later_work.origins:run_origins", "prunes by pre-trained and by fine-tuned magnitudes", 6.0,
+        (Case(upstream=("full",)),),
+        on_request=True, version=1,
+    ),
+    "one_look": Stage(
+        f"{BOOK}.later_work.one_look:run_one_look", "ranks heads and MLPs once, in several ways", 12.0,
+        (Case(("structured",), upstream=("full", "search")),),
+        on_request=True, version=1,
     ),
 }  # fmt: skip
 

@@ -21,8 +21,9 @@ def structured_control(
 
     random: any components, as many as good keeps (`sizes="bernoulli"`: the authors' draw, so many only in
     expectation). random_layer: in each layer as many heads as good keeps there, and good's MLPs, of which a layer has
-    one: what is random is which heads, not how many in which layer. bad: the pruned components, cut down or, when too
-    few, filled up with good ones, at random.
+    one: what is random is which heads, not how many in which layer. bottom_layers: as many heads and MLPs as good
+    keeps, from the lowest layer up (Sajjad et al. 2020 drop the top ones). bad: the pruned components, cut down or,
+    when too few, filled up with good ones, at random.
     inverted: exactly what good prunes. super: good in all of `seeds` (the good masks of every seed).
     super_bad: of super's size, from components pruned in every seed, filled up at random from those that are
     no super-survivors; super_random: of super's size, from neither of these two (from super_bad's when those
@@ -34,7 +35,7 @@ def structured_control(
         return ~good
     if kind == "random_layer":
         return StructuredMask(np.stack([_random(layer, rng) for layer in good.heads]), good.mlps.copy())
-    pick = {"random": _random, "bad": _bad}[kind]
+    pick = {"random": _random, "bad": _bad, "bottom_layers": _bottom}[kind]
     if kind == "random" and sizes == "bernoulli":
         heads = rng.random(good.heads.shape) < good.heads.mean()
         return StructuredMask(heads, rng.random(len(good.mlps)) < good.mlps.mean())
@@ -55,6 +56,10 @@ def _random(good: np.ndarray, rng: Generator) -> np.ndarray:
 def _bad(good: np.ndarray, rng: Generator) -> np.ndarray:
     size, pruned = int(good.sum()), ~good
     return _fill(_draw(pruned, size, rng), good, size, rng)
+
+
+def _bottom(good: np.ndarray, rng: Generator) -> np.ndarray:
+    return (np.arange(good.size) < good.sum()).reshape(good.shape)
 
 
 def _fill(base: np.ndarray, pool: np.ndarray, size: int, rng: Generator) -> np.ndarray:

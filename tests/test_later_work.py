@@ -1,0 +1,200 @@
+"""What was found since: each experiment against a plain reading of its definition, and as a study end to end."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+import small_world
+import torch
+import torch.nn.functional as F
+from tiny import FAMILIES, tiny_model
+from toy import toy_data
+
+from lottery_book.later_work import one_look, origins, outliers
+from lottery_utils.experiment.study import open_study
+from lottery_utils.models.anatomy import anatomy
+from lottery_utils.pruning.controls import structured_control
+from lottery_utils.pruning.importance import importance
+from lottery_utils.pruning.levels import Levels
+from lottery_utils.pruning.masks import StructuredMask
+from lottery_utils.training.evaluate import predict
+
+CELLS = {"outliers": "sst2/1/outliers/full", "origins": "sst2/1/origins/full"}
+CELLS |= {"one_look": "sst2/1/one_look/structured/full"}
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """A tiny BERT on a tiny task, with the three stages and what they need."""
+    folder = tmp_path_factory.mktemp("since")
+    small_world.make_model(folder / "model")
+    small_world.make_task(folder / "data", "sst2", train=96, dev=40)
+    given = {**small_world.SETTINGS, "model": str(folder / "model"), "data": str(folder / "data")}
+    made = open_study("paper", ["sst2"], [1], given, folder / "results")
+    stages, subnetworks = (*CELLS, "score", "retrain"), ("good", "random", "bottom_layers")
+    assert made.run(stages, subnetworks=subnetworks, engine="serial", progress=False).ok
+    return made
+
+
+# outliers
+
+
+def test_what_is_large_in_the_same_place_of_every_layer_comes_first():
+    model = tiny_model("bert")
+    norms = outliers.output_norms(model)
+    assert len(norms) == 3
+    with torch.no_grad():
+        for norm in norms:
+            norm.weight[5], norm.bias[5] = 9.0, -4.0
+        norms[0].weight[7] = 30.0  # in one layer only
+    sizes = outliers.sizes_of(norms)
+    assert np.argsort(-sizes)[0] == 5 and sizes[7] < sizes[5]
+
+
+def test_disabled_dimensions_say_nothing_to_the_layers_above_and_come_back():
+    model, data = tiny_model("bert"), toy_data(8, 0)
+    before, seen = predict(model, data), []
+    norms = outliers.output_norms(model)
+    handles = [norm.register_forward_hook(lambda module, args, out: seen.append(out[..., [2, 6]])) for norm in norms]
+    with outliers.disabled(norms, np.array([2, 6])):
+        changed = predict(model, data)
+        model(input_ids=torch.tensor([[1, 2, 3]]))
+    for handle in handles:
+        handle.remove()
+    assert seen and all(not part.any() for part in seen)
+    assert not np.allclose(before, changed) and np.array_equal(before, predict(model, data))
+
+
+def test_a_family_without_such_norms_has_none():
+    assert outliers.output_norms(tiny_model("modernbert")) == []
+
+
+def test_outliers_of_a_study(study):
+    record, found = study.record(CELLS["outliers"]), study.trajectory(CELLS["outliers"])
+    full = study.record("sst2/1/finetune/full")
+    assert found["full"][0] == record["search_score"] == full["score"]
+    assert found["count"].tolist() == list(outliers.COUNTS) and found["random"].shape == (5, outliers.DRAWS)
+    layers, hidden = 2, 32
+    assert found["share"][0] == pytest.approx(2 * layers / full["counts"]["parameters_total"])
+    assert found["dims"].tolist() == np.argsort(-found["size"], kind="stable")[:16].tolist()
+    assert found["size"].shape == (hidden,)
+    assert ((found["largest"] >= 0) & (found["largest"] <= 1)).all()
+
+
+# origins
+
+
+@pytest.mark.parametrize("family", ["bert", "modernbert"])
+def test_overlap_counts_what_a_plain_global_threshold_removes(family):
+    first, second = tiny_model(family, seed=1), tiny_model(family, seed=2)
+    views = anatomy(first), anatomy(second)
+    weights = [{n: p.detach().abs() for n, p in view.prunable_parameters().items()} for view in views]
+    total = sum(p.numel() for p in weights[0].values())
+    gone = round(0.3 * total)
+    masks = [Levels(parameters, [gone]).mask(0) for parameters in weights]
+    found = origins.overlap(views[0], *masks)
+    assert found.shape == (3, 6, 4) and found.sum((0, 1)).tolist()[:2] == [gone, gone]
+    flat = [torch.cat([p.flatten() for p in parameters.values()]) for parameters in weights]
+    below = [values < values.sort().values[gone] for values in flat]
+    assert found[..., 2].sum() == (below[0] & below[1]).sum() and found[..., 3].sum() == total
+    own = origins.overlap(views[0], masks[0], masks[0])
+    assert np.array_equal(own[..., 0], own[..., 2]) and np.array_equal(own[..., 0], found[..., 0])
+
+
+def test_origins_of_a_study(study):
+    found, score = study.trajectory(CELLS["origins"]), study.record(CELLS["origins"])["search_score"]
+    total = study.record("sst2/1/finetune/full")["counts"]["weights_total"]
+    assert found["removed"].shape == (4, 2, 6, 4) and found["score"].shape == (2, 4) and found["full"][0] == score
+    for kept, removed in zip(found["kept"], found["removed"], strict=True):
+        assert removed[..., 0].sum() == removed[..., 1].sum() == round((1 - kept) * total)
+        assert (removed[..., 2] <= removed[..., :2].min(-1)).all()
+
+
+# one look
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_gradients_of_gates_are_those_of_the_search(family):
+    model, data = tiny_model(family, num_labels=2), toy_data(12, 0)
+    whole = StructuredMask.full(3, 4)
+    found, parts = importance(model, data, whole, "exact"), one_look.gate_gradients(model, data)
+    scores = one_look.summed(*parts)
+    for own, theirs in zip(scores["exact"], (found.heads, found.mlps), strict=True):
+        np.testing.assert_allclose(own, theirs, rtol=2e-3, atol=1e-6)
+    batched = importance(model, data, whole, "batched", batch=32)
+    np.testing.assert_allclose(np.sqrt(scores["fisher_32"][0]), batched.heads, rtol=2e-3, atol=1e-6)
+    np.testing.assert_allclose(scores["fisher"][1], np.square(parts[1]).mean(0))
+    assert not model.base_model._forward_hooks and (scores["tokens"][0] >= scores["exact"][0] - 1e-9).all()
+
+
+def test_tokens_are_summed_after_their_absolute_values():
+    """By hand for the last layer's MLP of one example: what the loss feels of each token of its output."""
+    model, data = tiny_model("bert", num_labels=2), toy_data(1, 3)
+    ids = torch.tensor(data.ids.astype(np.int64))[None]
+    seen = []
+    handle = anatomy(model).mlp_out(1).register_forward_hook(lambda module, args, out: seen.append(out))
+    loss = F.cross_entropy(model(input_ids=ids).logits, torch.from_numpy(data.labels))
+    handle.remove()
+    by_token = (torch.autograd.grad(loss, seen[0])[0] * seen[0].detach()).sum(-1)[0]
+    *_, mlps = one_look.gate_gradients(model, data)
+    assert mlps[0, 1] == pytest.approx(float(by_token.abs().sum()), rel=1e-3)
+    assert mlps[0, 1] > abs(float(by_token.sum()))
+
+
+def test_a_cut_leaves_the_numbers_asked_for_and_the_highest():
+    heads = np.array([[3.0, 4.0, 0.0, 0.0], [0.3, 0.0, 0.4, 0.1]])
+    mask = one_look.cut(heads, np.array([2.0, 1.0]), 4, 1)
+    assert mask.size == (4, 1) and mask.mlps.tolist() == [True, False]
+    assert mask.heads.tolist() == [[True, True, False, False], [True, False, True, False]], "by layer's norm"
+
+
+def test_sinks_are_shares_of_attention():
+    model, data = tiny_model("bert"), toy_data(6, 0)
+    found = one_look.attention_sinks(model, data)
+    assert found.shape == (2, 3, 4) and ((found >= 0) & (found <= 1)).all()
+    blind = copy.deepcopy(model)
+    with torch.no_grad():
+        for i in range(3):
+            for linear in anatomy(blind).qkv(i)[:2]:
+                linear.weight.zero_(), linear.bias.zero_()
+    shares = 1 / data.lengths
+    assert np.allclose(one_look.attention_sinks(blind, data)[0], shares.mean()), "every token alike"
+
+
+def test_one_look_of_a_study(study):
+    found, good = study.trajectory(CELLS["one_look"]), study.mask("sst2/1/search/structured/good")
+    assert found["good"].tolist() == list(good.size)
+    assert found["same_size"].shape == (4,) and found["alone"].shape == (4, 3) and found["sinks"].shape == (2, 2, 4)
+    course = study.trajectory("sst2/1/search/structured/good")
+    exact = found["exact_heads"] / np.linalg.norm(found["exact_heads"], axis=1, keepdims=True)
+    np.testing.assert_allclose(exact, course["head_importance"][0], rtol=1e-3, atol=1e-5)
+    assert len(set(found) & {f"{name}_mlps" for name in (*one_look.SUMS, *one_look.LOOKS)}) == 7
+
+
+# with training
+
+
+def test_bottom_layers_keep_as_much_as_good_from_the_lowest_layer_up(study):
+    good = StructuredMask(np.eye(3, 4, dtype=bool), np.array([False, True, True]))
+    bottom = structured_control("bottom_layers", good, np.random.default_rng(0))
+    assert bottom.heads.tolist() == [[True, True, True, False], [False] * 4, [False] * 4]
+    assert bottom.mlps.tolist() == [True, True, False]
+    kept = study.record("sst2/1/retrain/structured/bottom_layers")["counts"]
+    assert kept["weights"] == study.record("sst2/1/retrain/structured/good")["counts"]["weights"]
+
+
+def test_a_threshold_of_one_keeps_the_full_score(study):
+    again = open_study("paper", ["sst2"], [1], _overrides(study, threshold=1.0), study.store.root)
+    assert again.run(["search"], ["structured"], engine="serial", progress=False).ok
+    course = again.trajectory("sst2/1/search/structured/good")
+    assert (course["score"][course["passed"]] >= course["score"][0]).all()
+    assert again.mask("sst2/1/search/structured/good").heads.sum() >= study.mask(
+        "sst2/1/search/structured/good"
+    ).heads.sum()
+
+
+def _overrides(study, **more):
+    own = {name: getattr(study.preset, name) for name in small_world.SETTINGS}
+    return own | {"model": study.preset.model, "data": study.preset.data} | more
