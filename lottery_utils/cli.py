@@ -10,6 +10,7 @@ import threading
 from collections.abc import Sequence
 
 from . import __version__, commands
+from .disk import problem_of
 from .errors import UserError, one_line
 from .experiment.stage_table import BASELINES, STAGES
 from .presets import GLUE_TASKS, METHODS, PRESETS, SUBNETWORKS
@@ -44,6 +45,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of a pipe has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception as error:
+        if (problem := problem_of(error)) is None:
+            raise
+        print(f"lottery: error: {one_line(problem)}", file=sys.stderr)
+        return 2
 
 
 def _interrupt(number, frame) -> None:

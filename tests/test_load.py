@@ -275,6 +275,17 @@ def test_a_hub_id_is_taken_from_the_cache_without_network(checkpoints, hub_cache
     assert "'tiny/roberta' is neither a directory here nor to be had from the Hugging Face hub" in message
 
 
+@pytest.mark.parametrize("offline", [False, True])
+def test_a_cached_hub_model_needs_no_proxy(hub_cache, monkeypatch, offline):
+    """The hub's client cannot even be made under a SOCKS proxy without a package of its own."""
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", offline)
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
+    for model in ("tiny/bert", f"tiny/bert@{hub_cache}"):
+        assert len(model_fingerprint(model)) == 64
+
+
 def test_the_fingerprint_follows_the_content(checkpoints, bert):
     original = model_fingerprint(str(checkpoints["bert"]))
     assert model_fingerprint(str(bert)) == original and len(original) == 64

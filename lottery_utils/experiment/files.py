@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import hashlib
 import json
 import os
 import secrets
-from collections.abc import Iterator
 from pathlib import Path
 
-from ..errors import UserError
+from ..disk import readable
 
 
 def is_address(name: str) -> bool:
@@ -43,17 +41,6 @@ def sha256(path: Path) -> str:
     """SHA-256 of a file's bytes, hex; raises UserError for one that cannot be read."""
     with readable(path), open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextlib.contextmanager
-def readable(path: Path) -> Iterator[None]:
-    """Within, a file that cannot be read is a UserError and not damage: nothing is known of its bytes."""
-    try:
-        yield
-    except OSError as error:
-        why = "no permission" if isinstance(error, PermissionError) else error.strerror or type(error).__name__
-        text = f"{error.filename or path} cannot be read ({why}); nothing was changed: make it readable, then try again"
-        raise UserError(text) from None
 
 
 @functools.lru_cache(maxsize=1)

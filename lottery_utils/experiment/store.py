@@ -17,8 +17,9 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from ..disk import readable
 from ..errors import UserError, one_line, usable_path
-from .files import dump, flush, is_address, read_small, readable, replace, sha256, usual_mode
+from .files import dump, flush, is_address, read_small, replace, sha256, usual_mode
 from .form import mask_problem, record_problem
 from .identity import PROTOCOL, canonical
 from .locks import FOLDER

@@ -84,7 +84,15 @@ def read_config(model: str, folder):
             config = AutoConfig.from_pretrained(folder, local_files_only=True)
     except Exception as error:  # unknown model types and ill-typed fields come as several kinds
         raise UserError(f"model {model!r}: its config.json cannot be used ({one_line(error)})") from error
-    family_of(config)
+    try:
+        family_of(config)
+    except UserError as error:
+        raise UserError(f"model {model!r}: {error}; the page on model families says how to add one") from None
+    if getattr(config, "pruned_heads", None):
+        raise UserError(
+            f"model {model!r}: heads of it were pruned by transformers 4 (pruned_heads in config.json), which later "
+            "versions cannot load; give the checkpoint as it was before"
+        )
     return _as_classifier(config)
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import os
 import re
 from pathlib import Path
 
 from ..demo.files import micro_bert_dir
+from ..disk import readable, require_file
 from ..errors import UserError
+from ..hub import snapshot
 
 TOKENIZER_FILES = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
@@ -21,6 +24,7 @@ KNOWN = {  # public models by fingerprint: where a record's model lay on some ma
     "ae969a9d77241e2a73d66ccdaf0ab25da88a987139d7f67805886e820d47a1f2": "sentence-transformers/all-mpnet-base-v2",
 }
 SAYS_NOTHING = re.compile(r"(model|weights|checkpoint|final|best|hf|v?\d+)([-_.]?\d+)?|[0-9a-f]{40}", re.IGNORECASE)
+WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 PICKLES = ("pytorch_model*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
@@ -74,37 +78,33 @@ def name_of_record(record: dict) -> str:
 @functools.cache
 def _hub_dir(model: str) -> Path:
     """Return the local snapshot of a hub id; one look at the hub per process."""
-    from huggingface_hub import snapshot_download
-
     name, _, revision = model.partition("@")
-    wanted = ["config.json", "*.safetensors", "*.safetensors.index.json", *TOKENIZER_FILES]
+    wanted = ["config.json", "*.safetensors", INDEX, *TOKENIZER_FILES]
     try:
-        return Path(snapshot_download(name, revision=revision or None, allow_patterns=wanted, ignore_patterns="*/*"))
-    except Exception as error:  # the hub client raises its own, httpx's and OSError kinds; all mean "not to be had"
+        return snapshot(name, revision or None, wanted, lambda folder: (folder / "config.json").exists())
+    except UserError as error:
         raise UserError(
-            f"model {model!r} is neither a directory here nor to be had from the Hugging Face hub "
-            f"({one_line(error)}); give a directory, a hub id or 'embedded'"
-        ) from error
+            f"model {model!r} is neither a directory here nor to be had from the Hugging Face hub ({error}); give a "
+            "directory, a hub id or 'embedded'"
+        ) from None
 
 
 def _check(model: str, folder: Path, weights: bool) -> None:
     """Raise UserError unless `folder` has a readable config.json and, where asked for, safetensors weights."""
-    config = folder / "config.json"
-    if not config.is_file():
+    files, config = _files_of(folder), folder / "config.json"
+    if config not in files:
         raise UserError(f"model {model!r} is not a model directory: {folder} has no config.json")
+    for path in files:
+        require_file(f"model {model!r}", path)
     try:
         content = json.loads(config.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"model {model!r}: {config} is not readable JSON ({one_line(error)})") from error
     if not isinstance(content, dict) or not isinstance(content.get("model_type"), str):
         raise UserError(f"model {model!r}: {config} names no model_type; expected a transformers configuration")
     _refuse_code(model, content, config)
     if (tokenizer := folder / "tokenizer_config.json").is_file():
         _refuse_code(model, _json(tokenizer), tokenizer)
-    for path in (*folder.glob("*.safetensors"), *folder.glob("*.index.json")):
-        if not path.is_file():  # a pipe might never end
-            what = "a link to nothing" if path.is_symlink() and not path.exists() else "no plain file"
-            raise UserError(f"model {model!r}: {path.name} is {what}; get the checkpoint again")
     _refuse_strange_shards(model, folder)
     if not weights or any(folder.glob("*.safetensors")):
         return
@@ -117,6 +117,13 @@ def _check(model: str, folder: Path, weights: bool) -> None:
     raise UserError(f"model {model!r}: {folder} has no model.safetensors; expected the weights beside config.json")
 
 
+def _files_of(folder: Path) -> list[Path]:
+    """The files that make a model what it is, by name: configuration, tokenizer, weights; raises UserError."""
+    with readable(folder):
+        names = sorted(os.listdir(folder))
+    return [folder / n for n in names if n in ("config.json", *TOKENIZER_FILES) or n.endswith(".safetensors")]
+
+
 def _refuse_code(model: str, content, path: Path) -> None:
     """Raise UserError when a configuration asks for Python code of its own, for which transformers would ask back."""
     if isinstance(content, dict) and "auto_map" in content:
@@ -127,17 +134,21 @@ def _refuse_code(model: str, content, path: Path) -> None:
 
 
 def _refuse_strange_shards(model: str, folder: Path) -> None:
-    """Raise UserError when the list of weight files names anything but safetensors files in the folder itself."""
-    for index in sorted(folder.glob("*.index.json")):
-        content = _json(index)
-        names = content.get("weight_map") if isinstance(content, dict) else None
-        names = set(map(str, names.values())) if isinstance(names, dict) else {""}
-        for name in sorted(names):
-            if name != Path(name).name or not name.endswith(".safetensors"):
-                raise UserError(
-                    f"model {model!r}: {index.name} names the weight file {name!r}; expected safetensors files "
-                    "beside it"
-                )
+    """Raise UserError when the list of weight files, where it is the one used, names others than safetensors beside it.
+
+    Lists of other formats, and any list beside a whole `model.safetensors`, are not read.
+    """
+    index = folder / INDEX
+    if (folder / WEIGHTS).exists() or not index.exists():
+        return
+    content = _json(index)
+    names = content.get("weight_map") if isinstance(content, dict) else None
+    names = set(map(str, names.values())) if isinstance(names, dict) else {""}
+    for name in sorted(names):
+        if name != Path(name).name or not name.endswith(".safetensors"):
+            raise UserError(
+                f"model {model!r}: {index.name} names the weight file {name!r}; expected safetensors files beside it"
+            )
 
 
 def _json(path: Path):
@@ -150,11 +161,8 @@ def _json(path: Path):
 
 def model_fingerprint(model: str) -> str:
     """Return the sha256 (64 hex digits) of a model's config, weights and tokenizer."""
-    folder = model_dir(model)
-    files = {p for name in ("config.json", *TOKENIZER_FILES) if (p := folder / name).is_file()}
-    files |= set(folder.glob("*.safetensors"))
     total = hashlib.sha256()
-    for path in sorted(files, key=lambda p: p.name):
+    for path in _files_of(model_dir(model)):
         stat = path.stat()
         digest = _file_hash(str(path), stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
         total.update(f"{path.name}\0{digest}\n".encode())

@@ -1,0 +1,71 @@
+"""What may not be read or made: the path and the right cause in one line, whichever library met it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from .errors import UserError
+
+CAUSES = {  # the place, and no program or data, is to blame
+    errno.EACCES: "no permission",
+    errno.EPERM: "no permission",
+    errno.ENOSPC: "no space is left there, free some",
+    errno.EDQUOT: "the disk quota is used up, free some",
+    errno.EFBIG: "a file grew larger than this process may write (ulimit -f), raise the limit",
+    errno.EROFS: "the disk is read-only, name another place",
+    errno.EIO: "the disk gave an input/output error, look at it",
+    errno.ESTALE: "the network disk went away, bring it back",
+    errno.EMFILE: "too many open files (ulimit -n), raise the limit",
+    errno.ENFILE: "too many open files on this machine",
+}
+CODE = re.compile(r"os error (\d+)")  # how libraries written in Rust say it
+POINTER = b"version https://git-lfs.github.com/spec/"
+
+
+def chain(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and those behind it."""
+    seen = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def problem_of(error: BaseException) -> str | None:
+    """Path (where it is known) and cause of an error for which a disk is to blame; None for any other error."""
+    for link in chain(error):
+        told = CODE.search(str(link))
+        code = link.errno if isinstance(link, OSError) else int(told[1]) if told else None
+        if code in CAUSES:
+            return f"{link.filename}: {CAUSES[code]}" if getattr(link, "filename", None) else CAUSES[code]
+    return None
+
+
+@contextlib.contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Within, a file that cannot be read is a UserError and not damage: nothing is known of its bytes."""
+    try:
+        yield
+    except OSError as error:
+        why = CAUSES.get(error.errno, error.strerror or type(error).__name__)
+        text = f"{error.filename or path} cannot be read ({why}); nothing was changed: make it readable, then try again"
+        raise UserError(text) from None
+
+
+def require_file(what: str, path: Path) -> None:
+    """Raise UserError, one line that begins with `what`, for no plain file, one that may not be read, an LFS pointer.
+
+    Libraries call the second missing and the third damaged.
+    """
+    with readable(path):
+        if not path.is_file():  # a pipe might never end
+            found = "no plain file" if path.exists() else "a link to nothing"
+            raise UserError(f"{what}: {path.name} is {found}; get the file itself")
+        with open(path, "rb") as file:
+            start = file.read(len(POINTER))
+    if start == POINTER:
+        raise UserError(f"{what}: {path.name} is a Git LFS pointer, not the file itself; fetch it with 'git lfs pull'")
