@@ -61,7 +61,7 @@ def super_sizes(table: pd.DataFrame) -> pd.DataFrame:
     good = good.groupby("task")[["heads", "mlps", "share_prunable"]].agg(["mean", "std"])
     found = []
     for own in supers.itertuples():
-        title = shown_title(own.task, own.partial)
+        title = shown_title(own.task, own.partial, own.demo)
         parts = {"super_heads": int(own.heads), "super_mlps": int(own.mlps), "super_share": own.share_prunable}
         if own.task in good.index:
             row = good.loc[own.task]

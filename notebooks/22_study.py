@@ -37,13 +37,11 @@ overrides = None
 results_dir = "results"
 
 # %% tags=["hide-cell", "remove-stderr"] mystnb={"code_prompt_show": "Run this chapter: what it reads", "code_prompt_hide": "Run this chapter: what it reads"}
-from lottery_book import real_study
-from lottery_utils import show
+from lottery_book import real_study, side_by_side, sources
+from lottery_utils import open_study, show
 
 show.apply_style()
-published, real, run = three = real_study.sources.three_sources(
-    real_study.sources.opened(preset, tasks, seeds, overrides, results_dir)
-)
+published, real, run = three = sources.three_sources(open_study(preset, tasks, seeds, overrides, results_dir))
 show.glue_numbers(
     {
         "printed_good_s": real_study.tables.kept_number(published, "structured", "good"),
@@ -63,7 +61,7 @@ show.glue_numbers(
 )
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "Lead kept by good, random and bad subnetworks, as published, in the real study and in this run; on the demo that is a made-up language, not GLUE. Numbers at the right are the means in per cent, triangles are tasks beyond the axis. Good ones, merely pruned, were selected on the scores shown.", "name": "fig-headline"}, "image": {"alt": "Dots and means of lead kept by good, random, random by layer and bad subnetworks, pruned and retrained, in three columns: published, real study, this run"}}
-real_study.figure.headline(three)
+side_by_side.headline(three)
 
 # %% [markdown]
 # ## What to see

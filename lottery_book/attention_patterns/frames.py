@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from lottery_utils.show.frames import shown_title
+from lottery_utils.show.frames import title_of
 
 from .names import KINDS, NETWORKS, PATTERNS, WEIGHTS
 
@@ -39,7 +39,7 @@ def readings(study: Study) -> list[Reading]:
         if record is None or arrays is None:
             continue
         survivors = None if record["degenerate"] else arrays["super_heads"].astype(bool)
-        found.append(Reading(cell.task, shown_title(cell.task, record["partial"]), cell.seed, arrays, survivors))
+        found.append(Reading(cell.task, title_of(record), cell.seed, arrays, survivors))
     return found
 
 

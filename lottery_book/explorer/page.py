@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lottery_utils.show.frames import final_step, shown_title
+from lottery_utils.show.frames import final_step, title_of
 from lottery_utils.show.style import COLOURS, IMPORTANCE_MAP, METHOD_NAMES, SURVIVAL_MAP
 from lottery_utils.tasks.registry import shown_task
 
@@ -85,7 +85,7 @@ def _study(study: Study) -> dict:
             continue
         record = study.record(cell)
         if record is not None:
-            titles[cell.task] = shown_title(cell.task, record["partial"])
+            titles[cell.task] = title_of(record)
         searches[f"{cell.task}/{cell.method}/{cell.seed}"] = _search(study, cell, record)
     return {
         "tasks": [[task, titles.get(task, shown_task(task).title)] for task in preset.tasks],

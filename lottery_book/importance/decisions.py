@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from lottery_utils.show.frames import final_step, searches, shown_title
+from lottery_utils.show.frames import final_step, searches, title_of
 
 if TYPE_CHECKING:
     from lottery_utils.experiment.study import Study
@@ -43,7 +43,7 @@ def decisions(study: Study) -> pd.DataFrame:
         t = study.trajectory(cell)
         if t is None:
             continue
-        same = {"task": cell.task, "title": shown_title(cell.task, record["partial"]), "seed": cell.seed}
+        same = {"task": cell.task, "title": title_of(record), "seed": cell.seed}
         good = final_step(t)
         for step in range(1, len(t["score"])):
             base = int(np.flatnonzero(t["passed"][:step])[-1])

@@ -17,7 +17,7 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from lottery_utils.experiment.cells import Cell
-from lottery_utils.show.frames import component_survival, searches, shown_title
+from lottery_utils.show.frames import component_survival, searches, title_of
 from lottery_utils.show.stats import Effect, corrected, effect
 
 from ..agreement.coefficients import chance_pair_jaccard, mean_pair_jaccard, votes_of
@@ -63,7 +63,7 @@ def importances(study: Study) -> dict[tuple[str, str, int], dict[str, np.ndarray
             cell = Cell(task, seed, "importance", "structured", "full")
             record, arrays = study.record(cell), study.trajectory(cell)
             if record is not None and arrays is not None:
-                found[task, shown_title(task, record["partial"]), seed] = arrays
+                found[task, title_of(record), seed] = arrays
     return found
 
 
@@ -161,7 +161,7 @@ def searched(studies: Mapping[str, Study]) -> pd.DataFrame:
     for rule, study in studies.items():
         for cell, record in searches(study, "structured"):
             full = study.record(Cell(cell.task, cell.seed, "finetune", "", "full"))
-            row = {"rule": rule, "task": cell.task, "title": shown_title(cell.task, record["partial"])}
+            row = {"rule": rule, "task": cell.task, "title": title_of(record)}
             shares = record["shares"]
             row |= {"seed": cell.seed, "heads": shares["heads"], "mlps": shares["mlps"], "weights": shares["prunable"]}
             for name in SCORES:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from lottery_utils.show.frames import shown_title
+from lottery_utils.show.frames import title_of
 
 from .names import NETWORKS, POINTS, SIZES, SURFACES
 
@@ -49,7 +49,7 @@ def readings(study: Study, stage: str, method: str | None = None) -> list[Compar
     for cell in study.cells([stage], None if method is None else [method]):
         record, arrays = (study.record(cell), study.trajectory(cell)) if cell.stage == stage else (None, None)
         if record is not None and arrays is not None:
-            title = shown_title(cell.task, record["partial"])
+            title = title_of(record)
             found.append(Compared(cell.task, title, cell.seed, cell.method, record["degenerate"], arrays))
     return found
 

@@ -12,7 +12,7 @@ from lottery_utils.experiment.reading import Results
 from lottery_utils.experiment.stage_table import CURVE
 from lottery_utils.methods import METHODS
 from lottery_utils.pruning.stopping import stop_rule
-from lottery_utils.show.frames import shown_title
+from lottery_utils.show.frames import title_of
 from lottery_utils.show.stats import lead_kept
 from lottery_utils.tasks.registry import shown_task
 
@@ -61,7 +61,7 @@ def curves(study: Results) -> pd.DataFrame:
             continue
         full, least = float(t["score"][0]), record["majority"]
         heads, mlps = (t["heads"].sum(axis=(1, 2)), t["mlps"].sum(axis=1)) if "heads" in t else (np.nan, np.nan)
-        same = {"task": cell.task, "title": shown_title(cell.task, record["partial"]), "seed": cell.seed}
+        same = {"task": cell.task, "title": title_of(record), "seed": cell.seed}
         same |= {"method": method, "name": name, "full": full, "majority": least}
         parts = {"size": t["size"], "share": t["share"], "heads": heads, "mlps": mlps, "score": t["score"]}
         frames.append(pd.DataFrame({**same, **parts, "lead": lead_kept(t["score"], least, full)}))

@@ -21,7 +21,7 @@ from lottery_utils.show.style import METHOD_NAMES, METRIC_NAMES, NAMES
 from lottery_utils.show.tables import GAP, dressed
 from lottery_utils.tasks.registry import shown_task
 
-from .sources import NO_RECORD, PRESET, Source
+from ..sources import NO_RECORD, PRESET, Source
 
 if TYPE_CHECKING:
     from pandas.io.formats.style import Styler

@@ -16,7 +16,7 @@ import pandas as pd
 
 from lottery_utils.experiment.cells import Cell
 from lottery_utils.experiment.stage_table import HANS_TASK
-from lottery_utils.show.frames import component_survival, searches, shown_title
+from lottery_utils.show.frames import component_survival, searches, title_of
 from lottery_utils.show.stats import Effect, corrected, effect
 from lottery_utils.tasks.hans import HEURISTICS
 from lottery_utils.tasks.metrics import compute_metrics, search_score
@@ -57,7 +57,7 @@ def half_scores(study: Study) -> pd.DataFrame:
             for cell, record in searches(fold, method):
                 own = _seen(study, fold, cell, record, FOLDS[name])
                 if own is not None:
-                    title = shown_title(cell.task, record["partial"])
+                    title = title_of(record)
                     rows.setdefault((method, cell.task, title, cell.seed), []).append(own)
     whole = [(*key, *np.mean(own, axis=0)) for key, own in rows.items() if len(own) == len(folds)]
     return pd.DataFrame(whole, columns=list(HALVES))
@@ -94,7 +94,7 @@ def chosen(study: Study) -> pd.DataFrame:
                 kept = [np.nan if one is None else one["search_score"] / full["search_score"] for one in scores]
                 shares = [record["shares"][name] for name in ("prunable", "heads", "mlps")]
                 shares = [np.nan if share is None else share for share in shares]
-                key = (method, cell.task, shown_title(cell.task, record["partial"]), cell.seed, chooser)
+                key = (method, cell.task, title_of(record), cell.seed, chooser)
                 rows.append((*key, *kept, *shares, full["score"], float(course["score"][0])))
     return pd.DataFrame(rows, columns=list(CHOSEN))
 

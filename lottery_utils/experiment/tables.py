@@ -17,7 +17,7 @@ COLUMNS = (
     ("task", "title", "seed", "stage", "method", "subnetwork", "metric", "score", "search_score", "majority")
     + ("share_heads", "share_mlps", "share_prunable", "share_all")
     + ("heads", "heads_total", "mlps", "mlps_total", "weights", "weights_total", "parameters", "parameters_total")
-    + ("mcc", "accuracy", "f1", "pearson", "spearman", "degenerate", "partial", "seconds")
+    + ("mcc", "accuracy", "f1", "pearson", "spearman", "degenerate", "partial", "demo", "seconds")
     + ("gpu_hours", "energy_kwh", "co2_kg", "device", "address")
 )
 
@@ -29,11 +29,17 @@ def results_table(records: Iterable[dict]) -> pd.DataFrame:
     return pd.DataFrame([_row(record) for record in records], columns=list(COLUMNS))
 
 
+def is_demo(record: dict) -> bool:
+    """Whether a record's numbers are about the demo's made-up language."""
+    return record["source"]["data"] == "embedded"
+
+
 def _row(record: dict) -> dict:
     task = task_of_record(record)
     named = ("score", "search_score", "majority", "degenerate", "partial", "seconds", "device", "address")
     row = {**record["cell"], "title": task.title, "metric": task.main_metric}
     row |= {name: record[name] for name in named}
+    row["demo"] = is_demo(record)
     row |= {name: record.get(name) for name in ("gpu_hours", "energy_kwh", "co2_kg")}
     row |= {f"share_{name}": value for name, value in record["shares"].items()}
     return row | record["counts"] | record["metrics"]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from ..experiment.tables import is_demo
 from ..tasks.registry import shown_task
 
 if TYPE_CHECKING:
@@ -25,9 +26,14 @@ def searches(study: Study, method: str) -> list[tuple]:
     return [(cell, record) for cell, record in found if record is not None and not record["degenerate"]]
 
 
-def shown_title(task: str, partial: bool) -> str:
-    """A task's title as shown; a result on a part of the official data carries the word."""
-    return shown_task(task).title + (" (partial)" if partial else "")
+def shown_title(task: str, partial: bool, demo: bool = False) -> str:
+    """A task's title as shown: "CoLA-like" on the demo's data, "SST-2 (partial)" on a part of the official data."""
+    return shown_task(task).title + ("-like" if demo else "") + (" (partial)" if partial else "")
+
+
+def title_of(record: dict) -> str:
+    """The title of a record's task, as `shown_title` has it."""
+    return shown_title(record["cell"]["task"], record["partial"], is_demo(record))
 
 
 def final_step(trajectory: dict[str, np.ndarray]) -> int:
@@ -64,7 +70,7 @@ def _components(study: Study, method: str, heads: str, mlps: str, step_of) -> pd
         step = step_of(trajectory)
         head, mlp = trajectory[heads][step].astype(float), trajectory[mlps][step].astype(float)
         layer, column = np.indices(head.shape)
-        same = {"task": cell.task, "title": shown_title(cell.task, record["partial"]), "seed": cell.seed}
+        same = {"task": cell.task, "title": title_of(record), "seed": cell.seed}
         place = {"layer": layer.ravel(), "head": column.ravel().astype(float)}
         parts = {"component": "head", **place, "kept": head.ravel()}
         frames.append(pd.DataFrame({**same, **parts}))
@@ -91,7 +97,7 @@ def search_course(study: Study, method: str) -> pd.DataFrame:
             parts |= {"phase": t["phase"], **shares}
         else:
             parts |= {"phase": 0, "heads": np.nan, "mlps": np.nan, "weights": t["share"]}
-        same = {"task": cell.task, "title": shown_title(cell.task, record["partial"]), "seed": cell.seed}
+        same = {"task": cell.task, "title": title_of(record), "seed": cell.seed}
         frames.append(pd.DataFrame({**same, **parts, "final": steps == final_step(t)}))
     return _joined(frames, COURSE)
 
@@ -104,7 +110,7 @@ def training_loss(study: Study) -> pd.DataFrame:
         if record is None or t is None:
             continue
         steps = np.arange(1, len(t["loss"]) + 1)
-        same = {"task": cell.task, "title": shown_title(cell.task, record["partial"]), "seed": cell.seed}
+        same = {"task": cell.task, "title": title_of(record), "seed": cell.seed}
         epoch = steps * int(t["epochs"][0]) / len(steps)
         frames.append(pd.DataFrame({**same, "step": steps, "epoch": epoch, "loss": t["loss"]}))
     return _joined(frames, LOSS)
@@ -139,7 +145,8 @@ def gaps(study: Study, method: str) -> Gaps:
             continue
         record = study.record(cell)
         if record is None or record["degenerate"]:
-            found[record is None].setdefault(shown_task(cell.task).title, []).append(cell.seed)
+            title = shown_title(cell.task, False, study.preset.data == "embedded") if record is None else title_of(record)
+            found[record is None].setdefault(title, []).append(cell.seed)
     return Gaps(found[True], found[False], len(study.preset.seeds))
 
 

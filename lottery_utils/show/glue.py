@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+
+from ..errors import UserError
 
 
 class _Plain(str):
@@ -21,6 +24,16 @@ def glue_numbers(values: Mapping[str, object]) -> None:
 
     for name, value in values.items():
         glue(name, _Plain(as_text(value)), display=False)
+
+
+def holds(claim: str, value: float, above: float = -math.inf, below: float = math.inf) -> None:
+    """Hold a sentence written by hand to the records: raises UserError unless above < value < below, so NaN fails.
+
+    For claims about published numbers and the records in the repository; a reader's own run may come out otherwise.
+    """
+    if not above < value < below:
+        limits = [f"above {above:g}"] * (above > -math.inf) + [f"below {below:g}"] * (below < math.inf)
+        raise UserError(f"a sentence no longer holds: {claim!r} needs {' and '.join(limits)}, got {value:g}; rewrite it")
 
 
 def as_text(value: object) -> str:

@@ -42,7 +42,7 @@ def results(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _titled(table: pd.DataFrame) -> pd.DataFrame:
-    titles = [shown_title(task, partial) for task, partial in zip(table["task"], table["partial"])]
+    titles = [shown_title(*row) for row in zip(table["task"], table["partial"], table["demo"], strict=True)]
     return table.assign(title=titles)
 
 

@@ -59,6 +59,11 @@ def over_tasks(survival: pd.DataFrame) -> ComponentMap:
 def _map(rows: pd.DataFrame, value: str) -> ComponentMap:
     """Rows with one value for each component and seed, as arrays."""
     table = rows.groupby(PLACE, dropna=False, sort=False)[value].agg(["mean", "std"]).reset_index()
+    return as_map(table, rows["seed"].nunique())
+
+
+def as_map(table: pd.DataFrame, n: int) -> ComponentMap:
+    """A row a component (component, layer, head, mean, std) over `n` seeds, as arrays."""
     layers, heads = int(table["layer"].max()) + 1, int(table["head"].max()) + 1
     arrays = {}
     for stat in ("mean", "std"):
@@ -68,7 +73,7 @@ def _map(rows: pd.DataFrame, value: str) -> ComponentMap:
         of_mlps = table[table["component"] == "mlp"]
         mlp[of_mlps["layer"]] = of_mlps[stat]
         arrays[stat] = (head, mlp)
-    return ComponentMap(*arrays["mean"], *arrays["std"], n=rows["seed"].nunique())
+    return ComponentMap(*arrays["mean"], *arrays["std"], n=n)
 
 
 @dataclass(frozen=True)

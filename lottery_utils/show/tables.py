@@ -12,7 +12,7 @@ from ..experiment.stage_table import SUPER
 from ..tasks.registry import shown_task
 from .bars import place_of
 from .data_sizes import rows_used
-from .frames import shown_title
+from .frames import title_of
 from .glue import listed
 from .scores import CONDITION, SHARES, complete_tasks, margins, sizes, summary, with_kept
 from .sentences import earlier_clause
@@ -49,7 +49,7 @@ def task_table(study: Study) -> Styler:
         used = {} if record is None else rows_used(record)
         rows.append(
             {
-                "task": shown_title(name, record is not None and record["partial"]),
+                "task": task.title if record is None else title_of(record),
                 "labels": _labels(task),
                 "metric": METRIC_NAMES[task.main_metric],
                 **{f"{split} here": f"{used[split]:,}" if split in used else GAP for split in ("train", "dev")},

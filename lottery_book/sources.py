@@ -1,28 +1,41 @@
-"""The three sources that the headline sets side by side: published, the real study, this run."""
+"""The three sources of evidence that the pages set side by side: published, the real study, this run."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from lottery_utils.experiment.study import open_study
+from lottery_utils.experiment.cells import Cell
+
 from lottery_utils.presets import Preset, get_preset
 from lottery_utils.show import scores
+from lottery_utils.show.frames import component_survival, searches
 from lottery_utils.show.leads import LEADS, Condition, lead_effects, leads
 from lottery_utils.show.stats import Effect
 from lottery_utils.show.stored import here_or_above, stored_study
+from lottery_utils.show.style import stamped
+from lottery_utils.show.survival import ComponentMap, as_map, over_seeds, over_tasks, tasks_in_common
+from lottery_utils.tasks.glue import TASKS
 
-from .. import published
+from . import published
 
 if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.figure import Figure
+
     from lottery_utils.experiment.study import Study
+    from lottery_utils.pruning.masks import StructuredMask
 
 PRESET, RECORDS = "base", "records/base"
 MODELS = {"all-mpnet-base-v2": "MPNet-base", "all-MiniLM-L6-v2": "MiniLM", "bert-base-uncased": "BERT-base"}
+DEMO = "demo language, not GLUE"
+PUBLISHED, JOINT = "published", "heads_mlps"  # the kind; the masks that the paper's text is about
 NOT_IN_PAPER, NO_RECORD, NOT_RUN = "not in the paper", "no record yet", "not run"
+STAGES = ("finetune", "baseline", "search", "score", "retrain", "retrain_longer")
 MEANS_ONLY = 1  # stands for the mean over seeds where scores of single seeds are not published
 
 
@@ -48,6 +61,11 @@ class Source:
         return self.leads[self.leads["method"] == method]
 
     @property
+    def is_demo(self) -> bool:
+        """Whether it is about the demo's made-up language, whose tasks are only like GLUE's."""
+        return self.model == DEMO
+
+    @property
     def name(self) -> str:
         """Kind and model, such as "real study: MPNet-base"."""
         return f"{self.kind}: {self.model}"
@@ -56,6 +74,34 @@ class Source:
         """How much the numbers of a method rest on, such as "8 tasks, 2 seeds"; "" where there are none."""
         rows = self.of(method)
         return f"{_counted(rows['task'].nunique(), 'task')}, {self._seeds(rows)}" if len(rows) else ""
+
+    def stamp(self, figure: Figure) -> Figure:
+        """`figure`, which shows this source alone, with a line above it that says so."""
+        return stamped(figure, self.kind, self.name)
+
+    def maps(self, method: str) -> dict[str, ComponentMap]:
+        """What good subnetworks keep of each head and MLP, over the seeds of each task there is (paper, figure 1)."""
+        if self.study is None:
+            return _published_maps(method) if self.kind == PUBLISHED else {}
+        survival = component_survival(self.study, method)
+        return {task: over_seeds(survival, task) for task in dict.fromkeys(survival["task"])}
+
+    def courses(self, method: str) -> dict[tuple[str, int], dict[str, np.ndarray]]:
+        """Every search of a method, step by step as it was stored, by task and seed (see `structured_search`)."""
+        cells = [] if self.study is None else searches(self.study, method)
+        return {(cell.task, cell.seed): self.study.trajectory(cell) for cell, _ in cells}
+
+    def good_mask(self, task: str, seed: int) -> StructuredMask:
+        """The stored mask of the good subnetwork of s-pruning; raises UserError where there is none."""
+        return self.study.mask(Cell(task, seed, "search", "structured", "good"))
+
+    def map_across_tasks(self) -> tuple[ComponentMap, int] | None:
+        """In how many tasks s-pruning keeps each head and MLP, and of how many tasks (paper, figure 2)."""
+        if self.study is None:
+            return _published_across() if self.kind == PUBLISHED else None
+        survival = component_survival(self.study, "structured")
+        tasks = tasks_in_common(survival)
+        return (over_tasks(survival), len(tasks)) if tasks else None
 
     def effects(self) -> dict[Condition, Effect]:
         """The mean lead kept of each condition, with its interval over tasks."""
@@ -75,7 +121,7 @@ def published_source() -> Source:
     """The scores in the authors' release, means over their seeds; the majority scores are theirs too."""
     results = published.results().rename(columns={"mean": "score"}).assign(seed=MEANS_ONLY)
     absent = {"random_layer": NOT_IN_PAPER}
-    return Source("published", "BERT-base", results, leads(results), seeds=published.SEEDS, absent=absent)
+    return Source(PUBLISHED, "BERT-base", results, leads(results), seeds=published.SEEDS, absent=absent)
 
 
 def real_source(records: str | Path = RECORDS) -> Source:
@@ -94,16 +140,33 @@ def run_source(study: Study) -> Source:
     return _of_study("this run", study.preset, study, {"random_layer": NOT_RUN})
 
 
-def opened(preset: str, tasks, seeds, overrides, results_dir: str | Path) -> Study:
-    """The reader's study, see `experiment.study.open_study`; nothing of it is computed."""
-    return open_study(preset, tasks, seeds, overrides, results_dir)
+def common_task(sources: Sequence[Source], method: str, preferred: str = "qnli") -> str:
+    """The task that is shown alone: the paper's where every source has it, else one that most sources have."""
+    counts: dict[str, int] = {preferred: 0}
+    for source in sources:
+        for task in source.maps(method):
+            counts[task] = counts.get(task, 0) + 1
+    return max(counts, key=counts.get)
+
+
+def _published_maps(method: str) -> dict[str, ComponentMap]:
+    cells = published.magnitude_cells()
+    if method == "structured":
+        cells = published.survival_by_task()
+        cells = cells[cells["family"] == JOINT]
+    return {task: as_map(rows, published.SEEDS) for task, rows in cells.groupby("task", sort=False)}
+
+
+def _published_across() -> tuple[ComponentMap, int]:
+    cells = published.survival_across_tasks()
+    return as_map(cells[cells["family"] == JOINT], published.SEEDS), len(TASKS)
 
 
 def _of_study(kind: str, preset: Preset, study: Study | None, absent: dict[str, str] | None = None) -> Source:
     name = MODELS.get(preset.model.rstrip("/").rsplit("/", 1)[-1], preset.model)
-    name = "demo language, not GLUE" if preset.data == "embedded" else name
+    name = DEMO if preset.data == "embedded" else name
     command = f"lottery run --preset {preset.name}"
-    table = None if study is None else study.table(["finetune", "search", "score", "retrain"])
+    table = None if study is None else study.table(STAGES)
     if table is None or table.empty:
         return Source(kind, name, pd.DataFrame(), pd.DataFrame(columns=list(LEADS)), command)
     results = scores.results(table)

@@ -1,0 +1,192 @@
+"""Published, the real study and this run in one figure, on the same axes: lead kept, scores, what survives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from lottery_utils.show.dots import lead_dots, legend_of_dots
+from lottery_utils.show.heatmaps import LAYERS, colour_bar, draw_map
+from lottery_utils.show.leads import SUBNETWORKS, TREATMENTS, Condition
+from lottery_utils.show.scores import CONDITION, summary
+from lottery_utils.show.style import (
+    GRID,
+    METHOD_NAMES,
+    METRIC_NAMES,
+    NAMES,
+    SOURCES,
+    SURVIVAL_MAP,
+    WIDTH,
+    framed,
+    legend_below,
+)
+from lottery_utils.show.survival import ComponentMap
+from lottery_utils.tasks.registry import shown_task
+
+from .sources import NO_RECORD, Source, common_task
+
+ROWS = {"structured": "heads, MLPs", "magnitude": "weights"}
+ENDS = (("", "majority", "baseline"), ("", "full", "full"))
+LEAD_AXIS = "lead kept (0\N{NO-BREAK SPACE}%: a constant answer, 100\N{NO-BREAK SPACE}%: the full model)"
+
+
+def conditions_of(method: str) -> list[Condition]:
+    """A constant answer, the full model, and the subnetworks of a method, pruned and retrained."""
+    return [*ENDS, *((method, name, how) for how in TREATMENTS for name in SUBNETWORKS)]
+
+
+def headline(sources: Sequence[Source], methods: Sequence[str] = tuple(ROWS)) -> Figure:
+    """Lead kept by good, random and bad subnetworks: columns are `sources`, rows `methods` (paper, figure 3)."""
+    figure = Figure(figsize=(WIDTH, 0.7 + 1.95 * len(methods)), layout="constrained")
+    grid = figure.subplots(len(methods), len(sources), sharex=True, sharey=True, squeeze=False)
+    for axes, method in zip(grid, methods, strict=True):
+        for ax, source in zip(axes, sources, strict=True):
+            framed(ax, source.kind, f"{source.name}\n{source.evidence(method)}")
+            lead_dots(ax, source.of(method), source.absent, _missing(source))
+        axes[0].set_ylabel(f"{METHOD_NAMES[method]}: {ROWS[method]}", fontsize=9, fontweight="bold")
+    grid[-1][len(sources) // 2].set_xlabel(LEAD_AXIS, fontsize=9)
+    legend_below(figure, legend_of_dots(), 4)
+    return figure
+
+
+def survival_maps(sources: Sequence[Source], method: str, task: str = "") -> Figure:
+    """What good subnetworks of one task keep of each head and MLP, a panel a source (paper, figure 1).
+
+    Without `task` the paper's QNLI, or while a source does not have it, one that most of them have.
+    """
+    task = task or common_task(sources, method)
+    maps = [source.maps(method).get(task) for source in sources]
+    label = "share of seeds\nthat keep it" if method == "structured" else "share of its weights kept,\nmean over seeds"
+    norm = _norm(method, [each for each in maps if each])
+
+    def titled(source: Source, shown: ComponentMap | None) -> str:
+        title = shown_task(task).title + ("-like" if source.is_demo else "")
+        return f"{title}, {shown.n} seed{'s' if shown.n > 1 else ''}" if shown else title
+
+    return _panels(sources, maps, titled, norm, label)
+
+
+def survival_across_tasks(sources: Sequence[Source]) -> Figure:
+    """In what share of the tasks each head and MLP survives s-pruning, mean over seeds (paper, figure 2)."""
+    counted = [source.map_across_tasks() for source in sources]
+    maps = [each and ComponentMap(*(part / each[1] for part in _parts(each[0])), n=each[0].n) for each in counted]
+
+    def titled(source: Source, shown: ComponentMap | None) -> str:
+        tasks = dict(zip((each.name for each in sources), counted, strict=True))[source.name]
+        return f"{tasks[1]} task{'s' if tasks[1] > 1 else ''}, {shown.n} seed{'s' if shown.n > 1 else ''}" if shown else ""
+
+    return _panels(sources, maps, titled, Normalize(0, 1), "share of tasks\nin which it survives")
+
+
+def scores(sources: Sequence[Source], conditions: Sequence[Condition]) -> Figure:
+    """Dev scores of `conditions`, mean over seeds: a panel a task, a row a condition, a mark a source (paper, figure 3).
+
+    Pruned, retrained and baselines are rows of their own; the demo's tasks are only like those whose panel they share.
+    """
+    frames = [(source, summary(source.results)) for source in sources if len(source.results)]
+    titles = {task: shown_task(task).title for _, means in frames for task in dict.fromkeys(means["task"])}
+    columns = 3
+    rows = max(1, -(-len(titles) // columns))
+    size = (WIDTH, 0.8 + rows * (0.6 + 0.17 * len(conditions)))
+    figure = Figure(figsize=size, layout="constrained")
+    grid = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
+    for ax, (task, title) in zip(grid, titles.items(), strict=False):
+        for source, means in frames:
+            _marks(ax, source, means[means["task"] == task].set_index(CONDITION)["mean"], conditions)
+        metric = next(means.loc[means["task"] == task, "metric"].iloc[0] for _, means in frames if task in set(means["task"]))
+        ax.set_title(f"{title}: {METRIC_NAMES[metric]}", fontsize=8.5)
+        ax.grid(True, color=GRID, linewidth=0.6)
+        ax.tick_params(axis="y", length=0)
+    for ax in grid[len(titles) :]:
+        ax.remove()
+    grid[0].set_yticks(range(len(conditions)), [_named(condition) for condition in conditions], fontsize=7.5)
+    grid[0].set_ylim(len(conditions) - 0.4, -0.6)
+    legend_below(figure, [Line2D([], [], **_mark(source), label=source.name) for source, _ in frames], 3)
+    return figure
+
+
+def _marks(ax: Axes, source: Source, means: pd.Series, conditions: Sequence[Condition]) -> None:
+    """One source's mean scores on a task, those that are there."""
+    places = [place for place, condition in enumerate(conditions) if condition in means.index]
+    ax.plot([means[conditions[place]] for place in places], places, **_mark(source))
+
+
+def _mark(source: Source) -> dict:
+    look = SOURCES[source.kind]
+    return {"marker": look["marker"], "color": look["edge"], "markerfacecolor": look["face"], "linestyle": "", "ms": 5}
+
+
+def _named(condition: Condition) -> str:
+    _, subnetwork, treatment = condition
+    return NAMES[subnetwork] + (f", {treatment}" if treatment not in ("full", "baseline") else "")
+
+
+def all_survival_maps(source: Source, method: str) -> Figure:
+    """The maps of all tasks of one source, stamped with it (paper, appendix)."""
+    maps = source.maps(method)
+    columns = 3
+    rows = max(1, -(-len(maps) // columns))
+    figure = Figure(figsize=(WIDTH, 0.3 + 2.15 * rows), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    norm = _norm(method, maps.values())
+    for ax, (task, shown) in zip(grid, maps.items(), strict=False):
+        draw_map(ax, shown.heads, shown.mlps, norm, SURVIVAL_MAP)
+        ax.set_title(shown_task(task).title + ("-like" if source.is_demo else ""), fontsize=9)
+    for ax in grid[len(maps) :]:
+        ax.remove()
+    if maps:
+        label = "share of seeds that keep it" if method == "structured" else "share of its weights kept, mean over seeds"
+        colour_bar(figure, list(grid[: len(maps)]), norm, SURVIVAL_MAP, label)
+    return source.stamp(figure)
+
+
+def _panels(
+    sources: Sequence[Source],
+    maps: Sequence[ComponentMap | None],
+    titled: Callable[[Source, ComponentMap | None], str],
+    norm: Normalize,
+    label: str,
+) -> Figure:
+    """A map a source, on one scale, each in its source's frame."""
+    figure = Figure(figsize=(WIDTH, 3.0), layout="constrained")
+    axes = figure.subplots(1, len(sources), squeeze=False)[0]
+    for ax, source, shown in zip(axes, sources, maps, strict=True):
+        if shown is None:
+            _empty(ax, source)
+        else:
+            draw_map(ax, shown.heads, shown.mlps, norm, SURVIVAL_MAP)
+        framed(ax, source.kind, f"{source.name}\n{titled(source, shown)}")
+        ax.set_xlabel("head", fontsize=8)
+    axes[0].set_ylabel(LAYERS, fontsize=8)
+    colour_bar(figure, list(axes), norm, SURVIVAL_MAP, label)
+    return figure
+
+
+def _empty(ax: Axes, source: Source) -> None:
+    """A panel without a result, with the reason."""
+    ax.set(xticks=[], yticks=[])
+    look = {"ha": "center", "va": "center", "fontsize": 8, "color": "#6E6E6E", "style": "italic", "wrap": True}
+    ax.text(0.5, 0.5, _missing(source), transform=ax.transAxes, **look)
+
+
+def _missing(source: Source) -> str:
+    return f"{NO_RECORD}\n{source.filled_by}"
+
+
+def _norm(method: str, maps) -> Normalize:
+    """0 to 1 for survival; shares of weights lie close together, so their own range is the scale."""
+    values = [part for each in maps for part in (each.heads.ravel(), each.mlps)]
+    if method == "structured" or not values:
+        return Normalize(0, 1)
+    low, high = np.nanmin(np.concatenate(values)), np.nanmax(np.concatenate(values))
+    return Normalize(low, high if high > low else low + 1e-6)
+
+
+def _parts(shown: ComponentMap) -> tuple[np.ndarray, ...]:
+    return shown.heads, shown.mlps, shown.heads_std, shown.mlps_std

@@ -1,0 +1,136 @@
+"""Chapters 2 and 3: how much good subnetworks keep, and how far the seeds agree on what."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from lottery_utils.show.frames import component_survival
+from lottery_utils.show.style import METHOD_NAMES
+from lottery_utils.show.survival import stability
+from lottery_utils.show.tables import GAP, dressed, percent
+from lottery_utils.tasks.registry import shown_task
+
+from . import published
+from .sources import JOINT, PUBLISHED, Source
+
+if TYPE_CHECKING:
+    from pandas.io.formats.style import Styler
+
+PARTS = {"heads": "heads", "mlps": "MLPs", "prunable": "prunable weights"}
+
+
+@dataclass(frozen=True)
+class HeadsInEverySeed:
+    """How many of a model's `heads` survive in every seed of a task, and how many would by chance: means over tasks."""
+
+    heads: int
+    always: float
+    chance: float
+    seeds: int
+    tasks: int
+
+
+def heads_in_every_seed(source: Source) -> HeadsInEverySeed | None:
+    """Agreement of the seeds of s-pruning; None where a source does not have two seeds of a task.
+
+    `chance`: every seed draws as many heads as it keeps, at random.
+    """
+    if source.kind == PUBLISHED:
+        return _published_heads(set(source.leads["task"]))
+    known = None if source.study is None else stability(component_survival(source.study, "structured"))
+    return known and HeadsInEverySeed(known.heads, known.always, known.chance, known.seeds, known.tasks)
+
+
+def agreement_phrase(source: Source) -> str:
+    """Heads that survive in every seed beside chance: "16 of 48, by chance 9 (3 seeds, 8 tasks)", or why not."""
+    agreement = heads_in_every_seed(source)
+    if agreement is None:
+        return "it takes two seeds, which are not there yet"
+    counts = f"{agreement.always:.0f} of {agreement.heads}, by chance {agreement.chance:.0f}"
+    return f"{counts} ({agreement.seeds} seeds, {agreement.tasks} task{'s' if agreement.tasks > 1 else ''})"
+
+
+def sizes(source: Source, method: str) -> pd.DataFrame:
+    """Shares that good subnetworks keep: task, and for each of `PARTS` mean and `_std` over seeds.
+
+    Tasks whose full model has no lead over a constant answer are left out: there is nothing to keep.
+    """
+    if source.kind == PUBLISHED:
+        return _published_sizes(method, set(source.leads["task"]))
+    from lottery_utils.show.scores import sizes as of_table
+
+    if source.study is None:
+        return pd.DataFrame(columns=["task"])
+    rows = of_table(source.study.table(["search"], [method]))
+    return rows[rows["method"] == method].rename(columns=lambda name: name.removeprefix("share_"))
+
+
+def mean_size(source: Source, method: str, part: str = "prunable") -> str:
+    """The mean over tasks of what good subnetworks keep of a part, in words."""
+    rows = sizes(source, method)
+    return percent(rows[part].mean(), np.nan) if len(rows) else "no record yet"
+
+
+def size_table(sources: Sequence[Source], method: str) -> Styler:
+    """What good subnetworks keep, a row a task, columns by source and part; means over seeds ± sample deviation."""
+    frames = {source.kind: sizes(source, method).set_index("task") for source in sources}
+    parts = PARTS if method == "structured" else {"prunable": PARTS["prunable"]}
+    tasks = dict.fromkeys(task for frame in frames.values() for task in frame.index)
+    rows = [{"task": shown_task(task).title} | _cells(frames, parts, task) for task in tasks]
+    common = [task for task in tasks if all(task in frame.index for frame in frames.values() if len(frame))]
+    rows.append({"task": f"mean over the {len(common)} they share"} | _means(frames, parts, common))
+    caption = f"What good subnetworks of {METHOD_NAMES[method]} keep, mean ± sample deviation over seeds."
+    return dressed(pd.DataFrame(rows), caption, f"sizes-{method}")
+
+
+def _cells(frames: dict[str, pd.DataFrame], parts: dict[str, str], task: str) -> dict[str, str]:
+    return {
+        f"{name}: {title}": percent(frame.at[task, part], frame.at[task, f"{part}_std"]) if task in frame.index else GAP
+        for name, frame in frames.items()
+        for part, title in parts.items()
+    }
+
+
+def _means(frames: dict[str, pd.DataFrame], parts: dict[str, str], tasks: list[str]) -> dict[str, str]:
+    return {
+        f"{name}: {title}": percent(frame.loc[tasks, part].mean(), np.nan) if len(frame) and tasks else GAP
+        for name, frame in frames.items()
+        for part, title in parts.items()
+    }
+
+
+def _published_heads(tasks: set[str]) -> HeadsInEverySeed:
+    shares = _published_masks(tasks)
+    chance = shares.groupby("task")["share"].prod() * shares["total"].iloc[0]
+    survival = published.survival_by_task()
+    of_heads = survival[(survival["family"] == JOINT) & (survival["component"] == "head")]
+    always = of_heads[of_heads["task"].isin(tasks) & (of_heads["mean"] == 1)].groupby("task").size()
+    always = always.reindex(chance.index, fill_value=0)
+    return HeadsInEverySeed(shares["total"].iloc[0], always.mean(), chance.mean(), published.SEEDS, len(tasks))
+
+
+def _published_masks(tasks: set[str], component: str = "head") -> pd.DataFrame:
+    """The good masks of the release: task, seed, total, and the share of heads or MLPs kept."""
+    masks = published.masks_of_seeds()
+    rows = masks[(masks["family"] == JOINT) & (masks["component"] == component) & masks["task"].isin(tasks)]
+    total = 144 if component == "head" else 12  # BERT-base
+    return rows.assign(total=total, share=rows["kept"] / total)
+
+
+def _published_sizes(method: str, tasks: set[str]) -> pd.DataFrame:
+    if method == "magnitude":
+        levels = published.magnitude_levels()
+        by_task = levels[levels["task"].isin(tasks)].groupby("task", sort=False)["share"].agg(["mean", "std"])
+        return by_task.rename(columns={"mean": "prunable", "std": "prunable_std"}).reset_index()
+    shares = {part: _published_masks(tasks, part).groupby("task", sort=False)["share"] for part in ("head", "mlp")}
+    weights = published.subnetwork_sizes()
+    weights = weights[weights["family"] == JOINT].set_index("task")
+    columns = {"heads": shares["head"].mean(), "heads_std": shares["head"].std()}
+    columns |= {"mlps": shares["mlp"].mean(), "mlps_std": shares["mlp"].std()}
+    columns |= {name: weights[f"share_prunable_{stat}"] for name, stat in (("prunable", "mean"), ("prunable_std", "std"))}
+    return pd.DataFrame(columns).reindex(shares["head"].mean().index).rename_axis("task").reset_index()
