@@ -75,7 +75,7 @@ crash-test: env  ## kill a small sweep KILLS times and compare with an undisturb
 fuzz: env  ## try INPUTS made-up and damaged inputs of every kind
 	$(BIN)/python benchmarks/fuzz.py --inputs $(INPUTS)
 
-pretraining: env  ## the weights of chapter 17 anew, in OUT/pretraining
+pretraining: env  ## the weights of chapter 14 anew, in OUT/pretraining
 	for corpus in language shuffled brackets zipf none; do \
 		$(BIN)/python -m demo_language.pretrain --corpus $$corpus --out $(OUT)/pretraining/$$corpus || exit; done
 	for corpus in language shuffled brackets zipf none; do \

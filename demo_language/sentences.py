@@ -1,4 +1,4 @@
-"""The statements that the probes of chapter 19 read, with what the grammar says of each word."""
+"""The statements that the probes of chapter 16 read, with what the grammar says of each word."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -29,10 +29,14 @@ from lottery_utils.show.style import (
 from lottery_utils.show.survival import ComponentMap
 from lottery_utils.tasks.registry import shown_task
 
-from .sources import NO_RECORD, Source, common_task
+from .sources import NO_RECORD, Source, common_task, count
 
 ROWS = {"structured": "heads, MLPs", "magnitude": "weights"}
 ENDS = (("", "majority", "baseline"), ("", "full", "full"))
+SURVIVAL_LABEL = {
+    "structured": "share of seeds\nthat keep it",
+    "magnitude": "share of its weights kept,\nmean over seeds",
+}
 LEAD_AXIS = "lead kept (0\N{NO-BREAK SPACE}%: a constant answer, 100\N{NO-BREAK SPACE}%: the full model)"
 
 
@@ -62,14 +66,10 @@ def survival_maps(sources: Sequence[Source], method: str, task: str = "") -> Fig
     """
     task = task or common_task(sources, method)
     maps = [source.maps(method).get(task) for source in sources]
-    label = "share of seeds\nthat keep it" if method == "structured" else "share of its weights kept,\nmean over seeds"
+    seeds = [f", {count(each.n, 'seed')}" if each else "" for each in maps]
+    titles = [source.title_of(task) + text for source, text in zip(sources, seeds, strict=True)]
     norm = _norm(method, [each for each in maps if each])
-
-    def titled(source: Source, shown: ComponentMap | None) -> str:
-        title = shown_task(task).title + ("-like" if source.is_demo else "")
-        return f"{title}, {shown.n} seed{'s' if shown.n > 1 else ''}" if shown else title
-
-    return _panels(sources, maps, titled, norm, label)
+    return _panels(sources, maps, titles, norm, SURVIVAL_LABEL[method])
 
 
 def survival_across_tasks(sources: Sequence[Source]) -> Figure:
@@ -77,15 +77,12 @@ def survival_across_tasks(sources: Sequence[Source]) -> Figure:
     counted = [source.map_across_tasks() for source in sources]
     maps = [each and ComponentMap(*(part / each[1] for part in _parts(each[0])), n=each[0].n) for each in counted]
 
-    def titled(source: Source, shown: ComponentMap | None) -> str:
-        tasks = dict(zip((each.name for each in sources), counted, strict=True))[source.name]
-        return f"{tasks[1]} task{'s' if tasks[1] > 1 else ''}, {shown.n} seed{'s' if shown.n > 1 else ''}" if shown else ""
-
-    return _panels(sources, maps, titled, Normalize(0, 1), "share of tasks\nin which it survives")
+    titles = [f"{count(each[1], 'task')}, {count(each[0].n, 'seed')}" if each else "" for each in counted]
+    return _panels(sources, maps, titles, Normalize(0, 1), "share of tasks\nin which it survives")
 
 
 def scores(sources: Sequence[Source], conditions: Sequence[Condition]) -> Figure:
-    """Dev scores of `conditions`, mean over seeds: a panel a task, a row a condition, a mark a source (paper, figure 3).
+    """Mean dev scores of `conditions`: a panel for each task, a row a condition, a mark a source (paper, figure 3).
 
     Pruned, retrained and baselines are rows of their own; the demo's tasks are only like those whose panel they share.
     """
@@ -99,8 +96,7 @@ def scores(sources: Sequence[Source], conditions: Sequence[Condition]) -> Figure
     for ax, (task, title) in zip(grid, titles.items(), strict=False):
         for source, means in frames:
             _marks(ax, source, means[means["task"] == task].set_index(CONDITION)["mean"], conditions)
-        metric = next(means.loc[means["task"] == task, "metric"].iloc[0] for _, means in frames if task in set(means["task"]))
-        ax.set_title(f"{title}: {METRIC_NAMES[metric]}", fontsize=8.5)
+        ax.set_title(f"{title}: {METRIC_NAMES[shown_task(task).main_metric]}", fontsize=8.5)
         ax.grid(True, color=GRID, linewidth=0.6)
         ax.tick_params(axis="y", length=0)
     for ax in grid[len(titles) :]:
@@ -137,31 +133,30 @@ def all_survival_maps(source: Source, method: str) -> Figure:
     norm = _norm(method, maps.values())
     for ax, (task, shown) in zip(grid, maps.items(), strict=False):
         draw_map(ax, shown.heads, shown.mlps, norm, SURVIVAL_MAP)
-        ax.set_title(shown_task(task).title + ("-like" if source.is_demo else ""), fontsize=9)
+        ax.set_title(source.title_of(task), fontsize=9)
     for ax in grid[len(maps) :]:
         ax.remove()
     if maps:
-        label = "share of seeds that keep it" if method == "structured" else "share of its weights kept, mean over seeds"
-        colour_bar(figure, list(grid[: len(maps)]), norm, SURVIVAL_MAP, label)
+        colour_bar(figure, list(grid[: len(maps)]), norm, SURVIVAL_MAP, SURVIVAL_LABEL[method])
     return source.stamp(figure)
 
 
 def _panels(
     sources: Sequence[Source],
     maps: Sequence[ComponentMap | None],
-    titled: Callable[[Source, ComponentMap | None], str],
+    titles: Sequence[str],
     norm: Normalize,
     label: str,
 ) -> Figure:
     """A map a source, on one scale, each in its source's frame."""
     figure = Figure(figsize=(WIDTH, 3.0), layout="constrained")
     axes = figure.subplots(1, len(sources), squeeze=False)[0]
-    for ax, source, shown in zip(axes, sources, maps, strict=True):
+    for ax, source, shown, title in zip(axes, sources, maps, titles, strict=True):
         if shown is None:
             _empty(ax, source)
         else:
             draw_map(ax, shown.heads, shown.mlps, norm, SURVIVAL_MAP)
-        framed(ax, source.kind, f"{source.name}\n{titled(source, shown)}")
+        framed(ax, source.kind, f"{source.name}\n{title}")
         ax.set_xlabel("head", fontsize=8)
     axes[0].set_ylabel(LAYERS, fontsize=8)
     colour_bar(figure, list(axes), norm, SURVIVAL_MAP, label)

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from lottery_utils.experiment.cells import Cell
-
 from lottery_utils.presets import Preset, get_preset
 from lottery_utils.show import scores
-from lottery_utils.show.frames import component_survival, searches
+from lottery_utils.show.frames import component_survival, searches, shown_title
 from lottery_utils.show.leads import LEADS, Condition, lead_effects, leads
 from lottery_utils.show.stats import Effect
 from lottery_utils.show.stored import here_or_above, stored_study
@@ -65,6 +64,10 @@ class Source:
         """Whether it is about the demo's made-up language, whose tasks are only like GLUE's."""
         return self.model == DEMO
 
+    def title_of(self, task: str) -> str:
+        """A task's title; on the demo it is only like GLUE's."""
+        return shown_title(task, False, self.is_demo)
+
     @property
     def name(self) -> str:
         """Kind and model, such as "real study: MPNet-base"."""
@@ -73,7 +76,7 @@ class Source:
     def evidence(self, method: str) -> str:
         """How much the numbers of a method rest on, such as "8 tasks, 2 seeds"; "" where there are none."""
         rows = self.of(method)
-        return f"{_counted(rows['task'].nunique(), 'task')}, {self._seeds(rows)}" if len(rows) else ""
+        return f"{count(rows['task'].nunique(), 'task')}, {self._seeds(rows)}" if len(rows) else ""
 
     def stamp(self, figure: Figure) -> Figure:
         """`figure`, which shows this source alone, with a line above it that says so."""
@@ -109,7 +112,7 @@ class Source:
 
     def _seeds(self, rows: pd.DataFrame) -> str:
         least, most = (self.seeds, self.seeds) if self.seeds else (rows["seeds"].min(), rows["seeds"].max())
-        return _counted(most, "seed") if least == most else f"{least} to {most} seeds"
+        return count(most, "seed") if least == most else f"{least} to {most} seeds"
 
 
 def three_sources(run: Study, records: str | Path = RECORDS) -> tuple[Source, Source, Source]:
@@ -173,5 +176,6 @@ def _of_study(kind: str, preset: Preset, study: Study | None, absent: dict[str, 
     return Source(kind, name, results, leads(results), command, absent=absent or {}, study=study)
 
 
-def _counted(number: int, what: str) -> str:
+def count(number: int, what: str) -> str:
+    """Such as "1 seed" or "8 tasks"."""
     return f"{number} {what}{'s' if number != 1 else ''}"

@@ -64,10 +64,11 @@ def sizes(source: Source, method: str) -> pd.DataFrame:
         return _published_sizes(method, set(source.leads["task"]))
     from lottery_utils.show.scores import sizes as of_table
 
+    columns = ["task", *(f"{part}{stat}" for part in PARTS for stat in ("", "_std"))]
     if source.study is None:
-        return pd.DataFrame(columns=["task"])
-    rows = of_table(source.study.table(["search"], [method]))
-    return rows[rows["method"] == method].rename(columns=lambda name: name.removeprefix("share_"))
+        return pd.DataFrame(columns=columns)
+    rows = of_table(source.study.table(["search"], [method])).rename(columns=lambda name: name.removeprefix("share_"))
+    return rows[rows["method"] == method].reindex(columns=columns).astype(dict.fromkeys(columns[1:], float))
 
 
 def mean_size(source: Source, method: str, part: str = "prunable") -> str:
@@ -132,5 +133,5 @@ def _published_sizes(method: str, tasks: set[str]) -> pd.DataFrame:
     weights = weights[weights["family"] == JOINT].set_index("task")
     columns = {"heads": shares["head"].mean(), "heads_std": shares["head"].std()}
     columns |= {"mlps": shares["mlp"].mean(), "mlps_std": shares["mlp"].std()}
-    columns |= {name: weights[f"share_prunable_{stat}"] for name, stat in (("prunable", "mean"), ("prunable_std", "std"))}
+    columns |= {"prunable": weights["share_prunable_mean"], "prunable_std": weights["share_prunable_std"]}
     return pd.DataFrame(columns).reindex(shares["head"].mean().index).rename_axis("task").reset_index()

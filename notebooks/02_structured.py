@@ -19,7 +19,7 @@
 # :::{admonition} How many heads and MLPs can go, and are they the same for every seed?
 # :class: answer
 #
-# More than a third of BERT's heads and a quarter of its MLPs can go while 90 % of the score stays. Which ones depends on the
+# More than a third of BERT's heads and a quarter of its MLPs can go while nine tenths of the score stay. Which ones depends on the
 # fine-tuning seed, but not wholly: of {glue:text}`heads_published` heads, {glue:text}`always_published` survive in all five seeds of a task,
 # where chance would leave {glue:text}`chance_published`.
 #
@@ -161,7 +161,7 @@ survivors.size_table(three, "structured")
 # | command | on two cores | what to expect |
 # |---|---|---|
 # | `papermill notebooks/02_structured.ipynb out.ipynb -p tasks '["rte"]'` | half a minute | this chapter for one task of the demo |
-# | `lottery run --preset demo --tasks rte --set threshold=0.8 --results try` | half a minute | fewer heads and MLPs stay than at 0.9 |
+# | `lottery run --preset demo --tasks rte --set threshold=0.8 --results try` | half a minute | fewer heads and MLPs stay than with the paper's threshold |
 # | `lottery run --preset base --tasks sst2 --seeds 1337 --results results` | hours | the real study's map of SST-2 |
 #
 # **Exercise 1.** The map of one seed is a draw. How many of 12 x 12 heads would two seeds share if each kept half of them blindly?

@@ -1,4 +1,4 @@
-"""Make the records of chapter 16 anew: python scripts/methods.py FOLDER [PRESET [KEY=VALUE ...]].
+"""Make the records of chapter 13 anew: python scripts/methods.py FOLDER [PRESET [KEY=VALUE ...]].
 
 Every curve under every way to rank, seed by seed, in one process. FOLDER is a results folder; fine-tuned models that
 lie there are used. The run can be stopped and started again. Values are JSON or bare text, as with `lottery run --set`.

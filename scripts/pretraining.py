@@ -1,4 +1,4 @@
-"""Make the records of chapter 17 anew: python scripts/pretraining.py FOLDER [SEED ...] [METHOD ...].
+"""Make the records of chapter 14 anew: python scripts/pretraining.py FOLDER [SEED ...] [METHOD ...].
 
 Run it in the repository's folder. Each model of models/pretraining goes the whole path on the nine tasks of the demo,
 of s-pruning, or of the methods named (structured, magnitude). All corpora get one seed before any gets the next, so

@@ -1,9 +1,9 @@
-"""Make the records of chapters 20 and 21 anew: python scripts/records.py FOLDER QUESTION [PRESET [KEY=VALUE ...]].
+"""Make the records of chapters 17 and 18 anew: python scripts/records.py FOLDER QUESTION [PRESET [KEY=VALUE ...]].
 
 FOLDER is a results folder; fine-tuned models that lie there are used. QUESTION is one of the lists below; the run
-can be stopped and started again. Values are JSON or bare text, as with `lottery run --set`. Chapter 20 was made by
+can be stopped and started again. Values are JSON or bare text, as with `lottery run --set`. Chapter 17 was made by
 "sums", "exact", "running", "released", "retrained", "batched", "batches" and "shuffled" (demo and laptop), the demo's
-from "running" on with two seeds; chapter 21 by "halves_s" and "held_out_s" (demo with two seeds, laptop). The laptop's
+from "running" on with two seeds; chapter 18 by "halves_s" and "held_out_s" (demo with two seeds, laptop). The laptop's
 runs had precision=bf16 and 'tasks=["cola","mrpc","stsb"]'. The other questions go on from there.
 """
 

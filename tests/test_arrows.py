@@ -64,6 +64,8 @@ def test_notebooks_import_the_face_and_their_chapters_code_in_three_lines_at_mos
         assert len(lines) <= 3, path.name
         for node in lines:
             names = {alias.name for alias in node.names}
+            if isinstance(node, ast.Import) and names <= {"numpy", "pandas"}:  # of the method, written out
+                continue
             assert node.module == "lottery_book" or (node.module == "lottery_utils" and names <= FACE), path.name
 
 

@@ -279,7 +279,7 @@ def test_notebook_10_alone_on_a_part_of_the_demo(tmp_path):
     parameters = {"tasks": ["sst2"], "seeds": [42], "overrides": json.dumps(overrides)}
     parameters["results_dir"] = str(tmp_path / "r")
     out = tmp_path / "out.ipynb"
-    notebook = root / "notebooks" / "10_attention.ipynb"
+    notebook = root / "notebooks" / "09_attention.ipynb"
     papermill.execute_notebook(str(notebook), str(out), parameters, progress_bar=False, cwd=str(root))
     outputs = [o for cell in nbformat.read(out, 4).cells for o in cell.get("outputs", [])]
     assert not any(o.output_type == "error" for o in outputs)

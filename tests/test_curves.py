@@ -1,4 +1,4 @@
-"""Chapter 16: where curves break, paired standings, words and figures for any outcome."""
+"""Chapter 13: where curves break, paired standings, words and figures for any outcome."""
 
 from __future__ import annotations
 
@@ -194,7 +194,7 @@ def test_tables_have_a_row_for_each_way_and_the_whole_registry():
 ROOT = Path(__file__).resolve().parent.parent
 
 
-@pytest.mark.skipif(not (ROOT / "records" / "methods" / "demo").is_dir(), reason="no records of chapter 16")
+@pytest.mark.skipif(not (ROOT / "records" / "methods" / "demo").is_dir(), reason="no records of chapter 13")
 def test_the_committed_records_hold_nested_masks_of_equal_sizes():
     folder = ROOT / "records" / "methods" / "demo"
     study = Study(open_study("demo", ["rte"], [42], None, folder).preset, folder, stored=True)

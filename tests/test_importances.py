@@ -249,15 +249,15 @@ def run(name: str, parameters: dict, tmp_path: Path) -> list[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["08_importance", "09_agreement"])
+@pytest.mark.parametrize("name", ["07_importance", "08_agreement"])
 def test_chapters_run_alone_on_a_part_of_the_demo(name, tmp_path):
     """From an empty store, offline; one task and one seed leave gaps, not errors."""
     overrides = {"train_limit": 300, "dev_limit": 100, "epochs": 1, "min_steps": 40}
     parameters = {"tasks": ["sst2"], "seeds": [42], "overrides": json.dumps(overrides)}
     shown = run(name, {**parameters, "results_dir": str(tmp_path / "results")}, tmp_path)
-    assert len(shown) == {"08_importance": 9, "09_agreement": 5}[name]
+    assert len(shown) == {"07_importance": 9, "08_agreement": 5}[name]
     stored = sorted(path.name.rsplit("-", 2)[0] for path in (tmp_path / "results").iterdir() if path.name[0] != ".")
-    searches = {"08_importance": 3, "09_agreement": 1}[name]
+    searches = {"07_importance": 3, "08_agreement": 1}[name]
     assert stored == ["sst2-full-finetune", *["sst2-structured-good-search"] * searches], "only what it needs"
 
 
@@ -266,5 +266,5 @@ def test_chapter_09_on_stored_records(study, tmp_path, monkeypatch):
     monkeypatch.setenv("LOTTERY_STORED_ONLY", "1")
     overrides = {"model": "nowhere-model", "data": "nowhere-data", "tasks": list(TASKS), "seeds": list(SEEDS)}
     parameters = {"preset": "paper", "overrides": overrides, "results_dir": str(study.store.root)}
-    drawn = run("09_agreement", parameters, tmp_path)
+    drawn = run("08_agreement", parameters, tmp_path)
     assert drawn == [*["agreement.overlap_figures.overlap_matrix"] * 4, "agreement.overlap_figures.seed_jaccards"]

@@ -329,22 +329,22 @@ def run_chapter(name: str, parameters: dict, monkeypatch) -> list:
     return shown
 
 
-@pytest.mark.parametrize("name", ["18_landscape", "19_probes"])
+@pytest.mark.parametrize("name", ["15_landscape", "16_probes"])
 def test_chapters_show_a_small_studys_records_and_compute_nothing(study, name, monkeypatch):
     settings = {key: value for key, value in vars(study.preset).items() if key in (*SETTINGS, *SMALL, "model", "data")}
     overrides = json.dumps({**settings, "seeds": [1, 2]})
     before = sorted(study.store.root.rglob("*"))
     parameters = {"records_preset": "paper", "records_dir": str(study.store.root), "records_overrides": overrides}
     shown = run_chapter(name, parameters, monkeypatch)
-    assert sum(isinstance(one, Figure) for one in shown) == {"18_landscape": 6, "19_probes": 8}[name]
-    assert sum(isinstance(one, Styler) for one in shown) == {"18_landscape": 4, "19_probes": 5}[name]
+    assert sum(isinstance(one, Figure) for one in shown) == {"15_landscape": 6, "16_probes": 8}[name]
+    assert sum(isinstance(one, Styler) for one in shown) == {"15_landscape": 4, "16_probes": 5}[name]
     assert all(one.to_html() for one in shown if isinstance(one, Styler))
     assert sorted(study.store.root.rglob("*")) == before
 
 
 def test_a_chapter_with_nothing_stored_says_so_and_computes_nothing(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="no records in"):
-        run_chapter("18_landscape", {"records_dir": str(tmp_path / "none")}, monkeypatch)
+        run_chapter("15_landscape", {"records_dir": str(tmp_path / "none")}, monkeypatch)
     assert not (tmp_path / "none").exists()
 
 
@@ -368,7 +368,7 @@ def over_tasks(values: dict[tuple[str, int], float]) -> tuple[float, float, floa
 
 
 def test_the_surfaces_numbers_are_those_of_the_files(monkeypatch):
-    glued = glued_by("18_landscape", monkeypatch)
+    glued = glued_by("15_landscape", monkeypatch)
     cells = raw("landscape", "landscape")
     rise, wall = {}, {}
     for key, arrays in cells.items():
@@ -389,7 +389,7 @@ def test_the_surfaces_numbers_are_those_of_the_files(monkeypatch):
 
 
 def test_the_probes_numbers_are_those_of_the_files(monkeypatch):
-    glued = glued_by("19_probes", monkeypatch)
+    glued = glued_by("16_probes", monkeypatch)
     depth, differences = PROBES.index("depth"), {}
     for key, arrays in raw("probes", "probes").items():
         if "accuracy.bad.retrained" in arrays:

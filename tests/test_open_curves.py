@@ -1,4 +1,4 @@
-"""Chapter 16: what it says is in its records, computed again from the files by other code."""
+"""Chapter 13: what it says is in its records, computed again from the files by other code."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def numbers(files, method, tasks, seeds):
 
 def said(name):
     """What the executed chapter says under a glued name; skipped where it was not glued."""
-    notebook = json.loads((ROOT / "book" / "chapters" / "16_methods.ipynb").read_text())
+    notebook = json.loads((ROOT / "book" / "chapters" / "13_methods.ipynb").read_text())
     for cell in notebook["cells"]:
         for output in cell.get("outputs", []):
             if output.get("metadata", {}).get("scrapbook", {}).get("name") == name:

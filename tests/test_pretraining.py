@@ -294,7 +294,7 @@ def test_notebook_17_shows_the_stored_records_and_computes_nothing(tmp_path):
     before = sorted((ROOT / "records" / "pretraining").rglob("*"))
     out = tmp_path / "out.ipynb"
     papermill.execute_notebook(
-        str(ROOT / "notebooks" / "17_pretraining.ipynb"), str(out), progress_bar=False, cwd=str(ROOT)
+        str(ROOT / "notebooks" / "14_pretraining.ipynb"), str(out), progress_bar=False, cwd=str(ROOT)
     )
     cells = json.loads(out.read_text())["cells"]
     outputs = [output for cell in cells for output in cell.get("outputs", [])]

@@ -157,7 +157,7 @@ def test_the_chapter_runs_alone_on_an_empty_store(tmp_path):
     overrides = {"train_limit": 200, "dev_limit": 100, "epochs": 1, "min_steps": 0}
     parameters = {"tasks": ["sst2"], "seeds": [42], "overrides": overrides, "results_dir": str(tmp_path / "results")}
     out = tmp_path / "out.ipynb"
-    source = str(ROOT / "notebooks" / "12_authors.ipynb")
+    source = str(ROOT / "notebooks" / "11_authors.ipynb")
     papermill.execute_notebook(source, str(out), parameters, progress_bar=False, cwd=str(ROOT))
     outputs = [output for cell in nbformat.read(out, as_version=4).cells for output in cell.get("outputs", [])]
     assert not any(output.output_type == "error" for output in outputs)

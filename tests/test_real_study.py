@@ -10,7 +10,8 @@ import pytest
 from made_up_records import KEPT, MAJORITY, full_score, make_study
 from scipy.stats import ttest_1samp
 
-from lottery_book.real_study import figure, sources, tables
+from lottery_book import side_by_side, sources
+from lottery_book.real_study import tables
 from lottery_utils.errors import UserError
 from lottery_utils.experiment.cells import full
 from lottery_utils.experiment.study import Study
@@ -112,7 +113,7 @@ def test_no_scores_give_no_leads():
 
 
 def test_each_panel_names_its_evidence(three):
-    titles = [ax.get_title().split(" ", 1)[1] for ax in figure.headline(three).axes]
+    titles = [ax.get_title().split(" ", 1)[1] for ax in side_by_side.headline(three).axes]
     assert titles == [
         "published: BERT-base\n8 tasks, 5 seeds",
         "real study: MPNet-base\n5 tasks, 2 seeds",
@@ -124,16 +125,16 @@ def test_each_panel_names_its_evidence(three):
 
 
 def test_what_is_not_there_is_said_in_the_picture(three, tmp_path):
-    grid = figure.headline(three).axes
+    grid = side_by_side.headline(three).axes
     said = [{text.get_text() for text in ax.texts if not text.get_text().lstrip("−").isdigit()} for ax in grid]
     assert said == [{"not in the paper"}, set(), {"not run"}] * 2
     without = sources.real_source(tmp_path / "nowhere")
-    shown = figure.headline([three[0], without]).axes[1].texts
+    shown = side_by_side.headline([three[0], without]).axes[1].texts
     assert [text.get_text() for text in shown] == ["no record yet\nlottery run --preset base"]
 
 
 def test_means_are_drawn_where_they_are_hollow_where_pruned_with_a_dot_a_task(real):
-    ax = figure.headline([real]).axes[0]
+    ax = side_by_side.headline([real]).axes[0]
     marks = {}
     for line in ax.lines:
         for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True):
@@ -150,7 +151,7 @@ def test_means_are_drawn_where_they_are_hollow_where_pruned_with_a_dot_a_task(re
 
 
 def test_tasks_beyond_the_axis_lie_at_its_edge_and_few_tasks_have_no_interval(three):
-    ax = figure.headline(three[:1]).axes[0]
+    ax = side_by_side.headline(three[:1]).axes[0]
     assert sum(len(each.get_offsets()) for each in ax.collections if (each.get_offsets()[:, 0] == AXIS[0]).any()) == 2
     two = three[0].of("structured").query("task in ('cola', 'rte')")
     lead_dots(ax, two, {})

@@ -1,4 +1,4 @@
-"""Chapter 18: the loss around trained weights: filter-normalised slices, sharpness, straight paths between models."""
+"""Chapter 15: the loss around trained weights: filter-normalised slices, sharpness, straight paths between models."""
 
 from lottery_utils.places import submodules
 

@@ -1,4 +1,4 @@
-"""Chapter 16: other ways to rank components and weights, compared at equal size."""
+"""Chapter 13: other ways to rank components and weights, compared at equal size."""
 
 from lottery_utils.places import submodules
 

@@ -1,4 +1,4 @@
-"""Chapter 17: lottery tickets of models pre-trained on language, on other symbols and on nothing."""
+"""Chapter 14: lottery tickets of models pre-trained on language, on other symbols and on nothing."""
 
 from lottery_utils.places import submodules
 

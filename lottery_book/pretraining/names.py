@@ -1,3 +1,3 @@
-"""What the models of chapter 17 were pre-trained on, by the names of their folders."""
+"""What the models of chapter 14 were pre-trained on, by the names of their folders."""
 
 CORPORA = ("language", "shuffled", "brackets", "zipf", "none")

@@ -2,7 +2,8 @@
 
 from ..places import function_at, submodules
 
-_FUNCTIONS = {"apply_style": "style", "as_percent": "glue", "glue_numbers": "glue", "holds": "glue"}  # what every chapter calls
+# what every chapter calls
+_FUNCTIONS = {"apply_style": "style", "as_percent": "glue", "glue_numbers": "glue", "holds": "glue"}
 _modules = submodules(__name__)
 
 

@@ -145,7 +145,7 @@ def gaps(study: Study, method: str) -> Gaps:
             continue
         record = study.record(cell)
         if record is None or record["degenerate"]:
-            title = shown_title(cell.task, False, study.preset.data == "embedded") if record is None else title_of(record)
+            title = shown_title(cell.task, False, study.preset.data == "embedded")
             found[record is None].setdefault(title, []).append(cell.seed)
     return Gaps(found[True], found[False], len(study.preset.seeds))
 

@@ -33,7 +33,8 @@ def holds(claim: str, value: float, above: float = -math.inf, below: float = mat
     """
     if not above < value < below:
         limits = [f"above {above:g}"] * (above > -math.inf) + [f"below {below:g}"] * (below < math.inf)
-        raise UserError(f"a sentence no longer holds: {claim!r} needs {' and '.join(limits)}, got {value:g}; rewrite it")
+        wanted = " and ".join(limits)
+        raise UserError(f"a sentence no longer holds: {claim!r} needs {wanted}, got {value:g}; rewrite it")
 
 
 def as_text(value: object) -> str:

@@ -206,7 +206,7 @@ authors.findings_figures.importance_scatter(*importances, exact.preset.tasks[0])
 # (output, input), head $h$ owns *columns*; the code reshapes it so that each head gets *rows*. The parts of a layer must sum to its
 # output, which is a test: {glue:text}`authors_slices`
 #
-# **Check.** `notebooks/12_authors.ipynb` computes it here, from real weights and random head outputs; in the repository, look in
+# **Check.** `notebooks/11_authors.ipynb` computes it here, from real weights and random head outputs; in the repository, look in
 # `src/` for the reshape of `dense.weight`.
 #
 # **Changes.** The weight-normed attention maps, and the shares of patterns and the correlation drawn from them. Raw maps are not touched.

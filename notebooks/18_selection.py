@@ -171,7 +171,7 @@ selection.text.chosen_table(chosen["real BERT"], "Real BERT: the same.", "select
 # ## Out of distribution: HANS
 #
 # HANS {cite}`mccoy2019` asks whether an MNLI model reads more than word overlap. It has two classes: entailment is MNLI's
-# entailment, non-entailment is neutral or contradiction. With the file at hand, `papermill notebooks/21_selection.ipynb OUT.ipynb -p hans
+# entailment, non-entailment is neutral or contradiction. With the file at hand, `papermill notebooks/18_selection.ipynb OUT.ipynb -p hans
 # heuristics_evaluation_set.txt -p hans_preset paper` scores the full model and every subnetwork of a preset, pruned and retrained, and
 # shows it here; `lottery run --preset paper --tasks mnli --stages hans hans_retrain --set hans=FILE` only computes.
 #

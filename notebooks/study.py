@@ -133,7 +133,7 @@ real_study.tables.task_table(published, "published-tasks")
 # - MPNet-base has BERT-base's grid of layers and heads, but other weights, and its attention adds a bias for positions. Where a
 #   number differs from the published one, the model may be why. Four of its tasks are trained and scored on part of their data.
 # - WNLI is left out: fine-tuned models stay below a constant answer there, so there is no lead to keep.
-# - The good subnetworks were selected on the dev sets on which all are scored ({doc}`21_selection` measures what that gives).
+# - The good subnetworks were selected on the dev sets on which all are scored ({doc}`18_selection` measures what that gives).
 # - Eight tasks see large differences only, and they are no random sample of all tasks. MRPC and RTE have short leads, so their shares swing.
 # - This run stands in the right column. On the demo it shows that the path works on a made-up language and says nothing about GLUE.
 #

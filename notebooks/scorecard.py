@@ -83,7 +83,7 @@ scorecard.figures.scorecard(columns, published=(AUTHORS,))
 #
 # "Nearly the full score" has no number in the paper; it is read as the {glue:text}`keeps_level` that the paper asks of good subnetworks, and a softer claim, that
 # retraining lifts the bad ones at all, is judged beside it. That random subnetworks of s-pruning do as well as good ones when retrained
-# follows the paper's bars, which repeat the good ones; the authors' own table does not carry it ({doc}`12_authors`).
+# follows the paper's bars, which repeat the good ones; the authors' own table does not carry it ({doc}`11_authors`).
 #
 # ## In numbers
 #
@@ -101,7 +101,7 @@ scorecard.figures.remark_table()
 # A t-test over eight tasks sees large effects only, and GLUE's tasks are no random sample of tasks. Scores were selected on the dev
 # sets they are reported on, in the paper and here, which favours good subnetworks. The demo's language and its micro-BERT are small: a claim
 # that fails there may hold for BERT, and the other way round. Claims about simple baselines and random weights need the cells of
-# {doc}`07_baselines`, that about attention those of {doc}`10_attention`.
+# {doc}`06_baselines`, that about attention those of {doc}`09_attention`.
 #
 # ## What this was run on
 

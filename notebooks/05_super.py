@@ -84,7 +84,7 @@ show.glue_numbers(
 super_survivors.size_table(table)
 
 # %% [markdown]
-# How many would survive in every seed by chance is in [](09_agreement).
+# How many would survive in every seed by chance is in [](08_agreement).
 #
 # ## What they score
 
