@@ -43,7 +43,8 @@ def _with_ends(rows: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
     majority = choose(results, subnetwork="majority").groupby("task")["score"].mean()
     pairs = pd.MultiIndex.from_frame(rows[["task", "seed"]])
     rows = rows.assign(full=full.reindex(pairs).to_numpy(), majority=rows["task"].map(majority))
-    return rows.dropna(subset=["full", "majority"])
+    numbers = dict.fromkeys(("score", "full", "majority"), float)  # no row has no type of its own
+    return rows.astype(numbers).dropna(subset=["full", "majority"])
 
 
 def _whole(rows: pd.DataFrame) -> pd.DataFrame:
