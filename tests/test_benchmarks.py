@@ -46,6 +46,15 @@ def test_the_newest_entry_of_each_name_is_shown_and_a_gap_is_a_gap(tmp_path):
     assert "half" in page.buys_page(found)
 
 
+def test_a_time_longer_than_each_of_its_runs_is_called_extrapolated(tmp_path):
+    plain = ENTRY | {"name": "structured-search", "unit": "s", "ours": 1.1, "peer": 40.0}
+    plain["runs"] = {"ours": {"wall": [1.0, 1.1]}, "peer": {"wall": [2.0, 2.5]}}
+    whole = plain | {"name": "magnitude-search-time", "peer": 2.2}
+    text = page.benchmarks_page(page.read(write(tmp_path / "r.json", plain, whole)))
+    assert "| 1.1 | 40 | s, peer extrapolated |" in text and "| 1.1 | 2.2 | s |" in text
+    assert text.count("extrapolated: 2, 2.5 s") == 1
+
+
 def test_pages_of_nothing_say_so(tmp_path):
     found = page.read(tmp_path / "none.json")
     assert found == {} and "Not measured yet." in page.benchmarks_page(found) and page.buys_page(found)
