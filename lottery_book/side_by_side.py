@@ -47,7 +47,7 @@ def conditions_of(method: str) -> list[Condition]:
 
 def headline(sources: Sequence[Source], methods: Sequence[str] = tuple(ROWS)) -> Figure:
     """Lead kept by good, random and bad subnetworks: columns are `sources`, rows `methods` (paper, figure 3)."""
-    figure = Figure(figsize=(WIDTH, 0.7 + 1.95 * len(methods)), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 0.75 + 1.6 * len(methods)), layout="constrained")
     grid = figure.subplots(len(methods), len(sources), sharex=True, sharey=True, squeeze=False)
     for axes, method in zip(grid, methods, strict=True):
         for ax, source in zip(axes, sources, strict=True):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from lottery_utils.experiment.cells import Cell
+from lottery_utils.experiment.identity import numpy_generator_for
 from lottery_utils.presets import Preset, get_preset
 from lottery_utils.show import scores
 from lottery_utils.show.frames import component_survival, searches, shown_title
@@ -97,6 +98,11 @@ class Source:
     def good_mask(self, task: str, seed: int) -> StructuredMask:
         """The stored mask of the good subnetwork of s-pruning; raises UserError where there is none."""
         return self.study.mask(Cell(task, seed, "search", "structured", "good"))
+
+    def control_mask(self, kind: str, task: str, seed: int) -> tuple[StructuredMask, np.random.Generator]:
+        """The stored mask of a control of s-pruning, and a generator in the state in which it was drawn."""
+        cell = Cell(task, seed, "control", "structured", kind)
+        return self.study.mask(cell), numpy_generator_for(self.study.address(cell), "control")
 
     def map_across_tasks(self) -> tuple[ComponentMap, int] | None:
         """In how many tasks s-pruning keeps each head and MLP, and of how many tasks (paper, figure 2)."""

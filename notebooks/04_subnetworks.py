@@ -16,112 +16,170 @@
 # %% [markdown]
 # # Are good subnetworks special?
 #
-# A {term}`good subnetwork` keeps most of the score because it was searched for that. Is it special? Two others of its size
-# answer: a {term}`random subnetwork`, and a {term}`bad subnetwork` made of what the search pruned. Each is scored
-# twice: {term}`pruned` (the fine-tuned weights under the mask) and {term}`retrained` (the *pre-trained* weights under the mask,
-# fine-tuned again). A study may have a third one, {term}`random by layer`, which asks whether only the number of parts in each
-# layer matters.
+# :::{admonition} Does it matter which part of BERT is kept?
+# :class: answer
 #
-# **What the paper says** {cite}`prasanna2020`:
+# Without retraining, very much: good subnetworks of s-pruning keep {glue:text}`published_s_good_pruned` of the lead, random ones of the same size
+# {glue:text}`published_s_random_pruned`, bad ones {glue:text}`published_s_bad_pruned`. Retrained with whole heads and MLPs it matters much less, for the bad ones come
+# back to {glue:text}`published_s_bad`. With single weights it goes on to matter: bad ones keep {glue:text}`published_m_bad` where good ones have
+# {glue:text}`published_m_good`.
 #
-# 1. Pruned, good subnetworks are better than random ones, and random ones better than bad ones.
-# 2. Retrained, m-pruning's good subnetworks are ahead of the others.
-# 3. Retrained, s-pruning's bad subnetworks recover, to a useful score. Hence the title: all tickets are winning.
-#
-# **What this chapter was run on.** {glue:text}`run_on_subnetworks`.
+# Bad, s-pruning, retrained: <span class="evidence"><span class="source published">published</span> {glue:text}`badge_published`</span>
+# <span class="evidence"><span class="source real-study">real study</span> {glue:text}`badge_real`</span>
+# <span class="evidence"><span class="source this-run">this run</span> {glue:text}`badge_run`</span>
+# :::
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-cell"] mystnb={"code_prompt_show": "Run this chapter: parameters", "code_prompt_hide": "Run this chapter: parameters"}
 preset = "demo"
 tasks = None
 seeds = None
 overrides = None
 results_dir = "results"
 
-# %% tags=["remove-stderr"]
+# %% tags=["hide-cell", "remove-stderr"] mystnb={"code_prompt_show": "Run this chapter: what it computes and reads", "code_prompt_hide": "Run this chapter: what it computes and reads"}
+import numpy as np
+
+from lottery_book import real_study, side_by_side, sources
 from lottery_utils import compute, open_study, show
 
+NEEDS = {"stages": ["finetune", "score", "retrain"]}
 show.apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)
-compute(study, stages=["finetune", "score", "retrain"])
-
-# %% tags=["hide-input"]
-table = study.table(stages=["finetune", "search", "score", "retrain"], subnetworks=study.preset.subnetworks)
-results = show.scores.results(table)
-
-
-def better(method, first, second):
-    return show.sentences.comparison_sentence(results, method, first, second)
-
-
+compute(study, **NEEDS)
+published, real, run = three = sources.three_sources(study)
+kept = real_study.tables.kept_number
+means = {condition: effect.mean for condition, effect in published.effects().items()}
+s, m = "structured", "magnitude"
+show.holds("pruned, good beats random", means[s, "good", "pruned"] - means[s, "random", "pruned"], above=0.2)
+show.holds("pruned, random beats bad", means[s, "random", "pruned"] - means[s, "bad", "pruned"], above=0.1)
+show.holds("bad s-subnetworks come back", means[s, "bad", "retrained"] - means[s, "bad", "pruned"], above=0.4)
+show.holds("bad m-subnetworks do not", means[m, "bad", "retrained"], below=means[m, "good", "retrained"] / 2)
 show.glue_numbers(
     {
-        "run_on_subnetworks": show.sentences.run_on(study),
-        "kept_s": show.sentences.kept_sentence(results, "structured"),
-        "kept_m": show.sentences.kept_sentence(results, "magnitude"),
+        "published_s_good_pruned": kept(published, s, "good", "pruned"),
+        "published_s_random_pruned": kept(published, s, "random", "pruned"),
+        "published_s_bad_pruned": kept(published, s, "bad", "pruned"),
+        "published_s_good": kept(published, s, "good"),
+        "published_s_random": kept(published, s, "random"),
+        "published_s_bad": kept(published, s, "bad"),
+        "published_m_good": kept(published, m, "good"),
+        "published_m_bad": kept(published, m, "bad"),
+        "badge_published": kept(published, s, "bad"),
+        "badge_real": kept(real, s, "bad"),
+        "badge_run": kept(run, s, "bad"),
+        "real_layer": kept(real, s, "random_layer"),
+        "real_good": kept(real, s, "good"),
+        "real_gap": real_study.tables.gap_sentence(real),
         "gaps_s": show.sentences.gap_sentence(study, "structured"),
         "gaps_m": show.sentences.gap_sentence(study, "magnitude"),
-        "s_good_random": better("structured", ("good", "pruned"), ("random", "pruned")),
-        "s_random_bad": better("structured", ("random", "pruned"), ("bad", "pruned")),
-        "s_layer": show.sentences.layer_sentence(results, "structured"),
-        "m_layer": show.sentences.layer_sentence(results, "magnitude"),
-        "m_good_random": better("magnitude", ("good", "pruned"), ("random", "pruned")),
-        "m_random_bad": better("magnitude", ("random", "pruned"), ("bad", "pruned")),
-        "m_good_random_again": better("magnitude", ("good", "retrained"), ("random", "retrained")),
-        "m_good_bad_again": better("magnitude", ("good", "retrained"), ("bad", "retrained")),
-        "s_bad_recovers": better("structured", ("bad", "retrained"), ("bad", "pruned")),
-        "s_good_bad_again": better("structured", ("good", "retrained"), ("bad", "retrained")),
+        "provenance_run": show.sentences.run_on(study),
     }
 )
 
-# %% [markdown]
-# ## S-pruning: heads and MLPs
-#
-# {glue:text}`kept_s` {glue:text}`gaps_s` {glue:text}`s_layer`
-
-# %% mystnb={"figure": {"caption": "S-pruning: dev scores of the full model and of good, random and bad subnetworks, pruned (light) and retrained (full colour). Bars are means over seeds, dots are seeds, the dashed line is the majority score. (The paper's figure 3, s-pruning.)", "name": "fig-bars-s"}, "image": {"alt": "Bars of majority, full model and subnetworks of s-pruning, a panel for each task"}}
-show.bars.subnetwork_bars(results, table, "structured")
-
-# %% [markdown]
-# ## M-pruning: single weights
-#
-# {glue:text}`kept_m` {glue:text}`gaps_m` {glue:text}`m_layer`
-
-# %% mystnb={"figure": {"caption": "M-pruning: dev scores of the full model and of good, random and bad subnetworks, pruned (light) and retrained (full colour). Bars are means over seeds, dots are seeds, the dashed line is the majority score. (The paper's figure 3, m-pruning.)", "name": "fig-bars-m"}, "image": {"alt": "Bars of majority, full model and subnetworks of m-pruning, a panel for each task"}}
-show.bars.subnetwork_bars(results, table, "magnitude")
-
-# %% [markdown]
-# ## All numbers
-
-# %%
-show.tables.results_table(
-    results,
-    "Dev scores, mean ± sample deviation over seeds. The last column is the mean share of the full model's score.",
-    "results",
-)
-
-# %% tags=["hide-output"]
-show.tables.seed_table(results, "Every seed's score.", "subnetwork-seeds")
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Lead kept by good, random and bad subnetworks of one size, merely pruned (hollow) and retrained from the pre-trained weights (filled). Numbers at the right are means in per cent, triangles are tasks beyond the axis. Good ones, pruned, were selected on the scores shown. (The paper's figure 3, in one unit.)", "name": "fig-lead-kept"}, "image": {"alt": "Dots and means of lead kept by good, random, random by layer and bad subnetworks in three columns: published, real study, this run"}}
+side_by_side.headline(three)
 
 # %% [markdown]
 # ## What to see
 #
-# The paper's statements, one by one, against this run. Differences are in points of the full model's score, paired by task
-# and seed; a statement counts as shown when the interval over tasks lies above 0. The good subnetwork's own score, pruned, was
-# what the search selected on, so its lead there is partly by construction.
+# **Hollow marks, before retraining.** Good is far ahead, which is what it was searched for. Random ones of the same size lose most of the
+# lead, bad ones all of it: many fall below a constant answer.
 #
-# | the paper says | this run |
-# |---|---|
-# | s-pruning, pruned: good above random | {glue:text}`s_good_random` |
-# | s-pruning, pruned: random above bad | {glue:text}`s_random_bad` |
-# | m-pruning, pruned: good above random | {glue:text}`m_good_random` |
-# | m-pruning, pruned: random above bad | {glue:text}`m_random_bad` |
-# | m-pruning, retrained: good above random | {glue:text}`m_good_random_again` |
-# | m-pruning, retrained: good above bad | {glue:text}`m_good_bad_again` |
-# | s-pruning: bad recovers when retrained | {glue:text}`s_bad_recovers` |
+# **Filled marks, upper row.** This is the paper's title. Give the pre-trained weights of *any* s-subnetwork a new fine-tuning, and most of the
+# lead comes back: {glue:text}`published_s_good` with good ones, {glue:text}`published_s_random` with random ones. The published random scores stand on firmer
+# ground than the paper's bars, which repeat the good ones ([](11_authors.ipynb)).
 #
-# How far does it recover? Set against the good ones, retrained: is good still above bad? {glue:text}`s_good_bad_again`
+# **Filled marks, lower row.** M-pruning is another matter. Its bad subnetworks consist of the smallest weights, and from those BERT does not recover.
 #
-# ## What this was run on
+# **Random by layer** is ours, not the paper's. If it does as well as good, then only the number of heads in each layer matters and not which. In the
+# real study it keeps {glue:text}`real_layer`, good {glue:text}`real_good`. {glue:text}`real_gap`
+#
+# Whether each of these statements is more than chance is decided in one place, the [scorecard](scorecard.ipynb).
+#
+# ## How it is computed
+#
+# A control has exactly the size of the good subnetwork. Here are the three, for the heads of the real study's good masks. Each is drawn with the
+# generator that its address seeds, so it must equal the mask that was scored and retrained.
 
 # %%
-show.tables.provenance_table(study)
+def draw(pool, amount, rng):
+    """`amount` members of `pool`, uniformly at random."""
+    chosen = np.zeros(pool.size, bool)
+    chosen[rng.permutation(np.flatnonzero(pool))[:amount]] = True
+    return chosen.reshape(pool.shape)
+
+
+def random_heads(good, rng):
+    return draw(np.ones_like(good), good.sum(), rng)
+
+
+def random_heads_by_layer(good, rng):
+    return np.stack([draw(np.ones_like(layer), layer.sum(), rng) for layer in good])
+
+
+def bad_heads(good, rng):
+    bad = draw(~good, good.sum(), rng)  # of what was pruned, as many as good keeps
+    return bad | draw(good & ~bad, good.sum() - bad.sum(), rng)  # filled up where too little was pruned
+
+
+for task, seed in real.courses("structured"):
+    good = real.good_mask(task, seed).heads
+    for kind, drawn in {"random": random_heads, "random_layer": random_heads_by_layer, "bad": bad_heads}.items():
+        stored, rng = real.control_mask(kind, task, seed)
+        assert (drawn(good, rng) == stored.heads).all() and stored.heads.sum() == good.sum()
+    print(f"{task}, seed {seed}: three masks of {good.sum()} heads, as stored")
+
+# %% [markdown]
+# Retraining takes the *pre-trained* weights, not the fine-tuned ones, puts the mask on them, draws a new classifier, and fine-tunes with the
+# settings of the full model. What the mask removes stays at zero throughout.
+#
+# From the package here: [`structured_control`, `magnitude_control`](../api/pruning.md) and [`show.leads`](../api/show.md).
+#
+# ## Every score
+#
+# The same in the tasks' own metrics. Sources share an axis, not a data set: on the demo the tasks are only like those whose panel they share.
+# {glue:text}`gaps_s`
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "S-pruning: dev scores, means over seeds, of a constant answer, the full model and subnetworks, pruned and retrained. (The paper's figure 3, s-pruning.)", "name": "fig-bars-s"}, "image": {"alt": "Scores of majority, full model and subnetworks of s-pruning, a panel for each task, a mark for each source"}}
+side_by_side.scores(three, side_by_side.conditions_of("structured"))
+
+# %% [markdown]
+# {glue:text}`gaps_m`
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "M-pruning: the same for single weights. (The paper's figure 3, m-pruning.)", "name": "fig-bars-m"}, "image": {"alt": "Scores of majority, full model and subnetworks of m-pruning, a panel for each task, a mark for each source"}}
+side_by_side.scores(three, side_by_side.conditions_of("magnitude"))
+
+# %% tags=["remove-input"]
+real_study.tables.mean_table(three)
+
+# %% [markdown]
+# ## What this does not show
+#
+# - Good subnetworks were selected on the dev sets that score them here. [](18_selection.ipynb) measures what that is worth.
+# - Retraining starts from pre-trained weights. That bad ones recover may say more about pre-training than about subnetworks;
+#   [](06_baselines.ipynb) sets them beside random weights and simple models.
+# - Two tasks have a lead of a few points only, MRPC and RTE. Their shares swing.
+#
+# ## Try it
+#
+# | command | on two cores | what to expect |
+# |---|---|---|
+# | `papermill notebooks/04_subnetworks.ipynb out.ipynb -p tasks '["rte"]'` | two minutes | this chapter for one task of the demo |
+# | `lottery run --preset demo --tasks rte --subnetworks random_layer --results try` | two minutes | the control that the demo leaves out |
+# | `lottery run --preset base --tasks sst2 --seeds 1337 --stages retrain --results results` | hours | the real study's column for SST-2 |
+#
+# **Exercise 1.** A bad subnetwork keeps more than half of the heads. Why must it then share heads with the good one?
+#
+# :::{dropdown} Answer
+# It is as large as the good one, and what the good one pruned is less than half. The rest is filled up with good heads, at random.
+# :::
+#
+# **Exercise 2.** Somebody reports that bad subnetworks keep three quarters of the *score* on MRPC. What does that say?
+#
+# :::{dropdown} Answer
+# Nothing: a constant answer has more than two thirds of the examples right there. Lead kept subtracts it.
+# :::
+#
+# :::{dropdown} Run this chapter
+# This run: {glue:text}`provenance_run`. All versions and times stand on [](status.ipynb).
+# :::

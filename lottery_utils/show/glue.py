@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from ..errors import UserError
+
+if TYPE_CHECKING:
+    from IPython.display import Markdown
 
 
 class _Plain(str):
@@ -35,6 +40,14 @@ def holds(claim: str, value: float, above: float = -math.inf, below: float = mat
         limits = [f"above {above:g}"] * (above > -math.inf) + [f"below {below:g}"] * (below < math.inf)
         wanted = " and ".join(limits)
         raise UserError(f"a sentence no longer holds: {claim!r} needs {wanted}, got {value:g}; rewrite it")
+
+
+def source(*functions: Callable) -> Markdown:
+    """The package's own lines of `functions`, to be the last line of a cell: so no page retypes what it explains."""
+    from IPython.display import Markdown
+
+    lines = "\n\n".join(inspect.getsource(function) for function in functions)
+    return Markdown(f"```python\n{lines}```")
 
 
 def as_text(value: object) -> str:
