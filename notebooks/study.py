@@ -37,13 +37,21 @@ overrides = None
 results_dir = "results"
 
 # %% tags=["hide-cell", "remove-stderr"] mystnb={"code_prompt_show": "Run this chapter: what it reads", "code_prompt_hide": "Run this chapter: what it reads"}
-from lottery_book import real_study, side_by_side, sources
+from lottery_book import real_study, side_by_side, sources, survivors
 from lottery_utils import open_study, show
 
 show.apply_style()
 published, real, run = three = sources.three_sources(open_study(preset, tasks, seeds, overrides, results_dir))
+agreement = survivors.heads_in_every_seed(published)
+show.glue_figure("headline", side_by_side.headline(three))
 show.glue_numbers(
     {
+        "heads": agreement.heads,
+        "heads_always": f"{agreement.always:.0f}",
+        "heads_by_chance": f"{agreement.chance:.0f}",
+        "real_evidence": real.evidence("structured") or "nothing yet",
+        "real_bad_m": real_study.tables.kept_number(real, "magnitude", "bad"),
+        "run_bad_m": real_study.tables.kept_number(run, "magnitude", "bad"),
         "printed_good_s": real_study.tables.kept_number(published, "structured", "good"),
         "printed_bad_s": real_study.tables.kept_number(published, "structured", "bad"),
         "printed_good_m": real_study.tables.kept_number(published, "magnitude", "good"),

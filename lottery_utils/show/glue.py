@@ -11,6 +11,7 @@ from ..errors import UserError
 
 if TYPE_CHECKING:
     from IPython.display import Markdown
+    from matplotlib.figure import Figure
 
 
 class _Plain(str):
@@ -31,6 +32,13 @@ def glue_numbers(values: Mapping[str, object]) -> None:
         glue(name, _Plain(as_text(value)), display=False)
 
 
+def glue_figure(name: str, figure: Figure) -> None:
+    """Store a figure for {glue:any}`name` on another page; nothing is shown in the cell."""
+    from myst_nb import glue
+
+    glue(name, figure, display=False)
+
+
 def holds(claim: str, value: float, above: float = -math.inf, below: float = math.inf) -> None:
     """Hold a sentence written by hand to the records: raises UserError unless above < value < below, so NaN fails.
 
@@ -45,6 +53,7 @@ def holds(claim: str, value: float, above: float = -math.inf, below: float = mat
 def source(*functions: Callable) -> Markdown:
     """The package's own lines of `functions`, to be the last line of a cell: so no page retypes what it explains."""
     from IPython.display import Markdown
+    from matplotlib.figure import Figure
 
     lines = "\n\n".join(inspect.getsource(function) for function in functions)
     return Markdown(f"```python\n{lines}```")
