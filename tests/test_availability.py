@@ -1,4 +1,4 @@
-"""What makes the companion citable and usable elsewhere: citation, licences, the environment of Binder, the workflow."""
+"""What makes the companion citable and usable elsewhere: citation, licences, Binder's environment, the workflow."""
 
 from __future__ import annotations
 

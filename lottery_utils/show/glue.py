@@ -53,7 +53,6 @@ def holds(claim: str, value: float, above: float = -math.inf, below: float = mat
 def source(*functions: Callable) -> Markdown:
     """The package's own lines of `functions`, to be the last line of a cell: so no page retypes what it explains."""
     from IPython.display import Markdown
-    from matplotlib.figure import Figure
 
     lines = "\n\n".join(inspect.getsource(function) for function in functions)
     return Markdown(f"```python\n{lines}```")
