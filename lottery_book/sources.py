@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from lottery_utils.experiment.cells import Cell
+from lottery_utils.experiment.cells import Cell, full
 from lottery_utils.experiment.identity import numpy_generator_for
 from lottery_utils.presets import Preset, get_preset
 from lottery_utils.show import scores
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from lottery_utils.experiment.study import Study
-    from lottery_utils.pruning.masks import StructuredMask
+    from lottery_utils.pruning.masks import StructuredMask, WeightMask
 
 PRESET, RECORDS = "base", "records/base"
 MODELS = {"all-mpnet-base-v2": "MPNet-base", "all-MiniLM-L6-v2": "MiniLM", "bert-base-uncased": "BERT-base"}
@@ -95,9 +95,16 @@ class Source:
         cells = [] if self.study is None else searches(self.study, method)
         return {(cell.task, cell.seed): self.study.trajectory(cell) for cell, _ in cells}
 
-    def good_mask(self, task: str, seed: int) -> StructuredMask:
-        """The stored mask of the good subnetwork of s-pruning; raises UserError where there is none."""
-        return self.study.mask(Cell(task, seed, "search", "structured", "good"))
+    def good_mask(self, task: str, seed: int, method: str = "structured") -> StructuredMask | WeightMask | None:
+        """The stored mask of a good subnetwork; None where it is not kept."""
+        return self.study.mask(Cell(task, seed, "search", method, "good"))
+
+    def weights(self, task: str, seed: int) -> dict[str, np.ndarray] | None:
+        """The fine-tuned full model's weights by parameter; None where they are not kept, as in a folder of records."""
+        from safetensors.numpy import load_file
+
+        path = self.study.store.checkpoint(self.study.address(full(task, seed)))
+        return None if path is None else load_file(path)
 
     def control_mask(self, kind: str, task: str, seed: int) -> tuple[StructuredMask, np.random.Generator]:
         """The stored mask of a control of s-pruning, and a generator in the state in which it was drawn."""

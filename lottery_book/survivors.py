@@ -55,6 +55,63 @@ def agreement_phrase(source: Source) -> str:
     return f"{counts} ({agreement.seeds} seeds, {agreement.tasks} task{'s' if agreement.tasks > 1 else ''})"
 
 
+@dataclass(frozen=True)
+class WeightShares:
+    """What the components of a task keep of their weights under m-pruning: numbers of each task, averaged over tasks.
+
+    `heads` and `mlps` are means; `components` and `seeds` the standard deviations between the components of a task and
+    between the seeds of a component; `alike` is the mean correlation of two tasks' maps. NaN with one seed, one task.
+    """
+
+    heads: float
+    mlps: float
+    components: float
+    seeds: float
+    alike: float
+    tasks: int
+
+
+def weight_shares(source: Source) -> WeightShares | None:
+    """The numbers of a source's maps of m-pruning; None where there is no map.
+
+    Of the release without WNLI, whose full model does not lead; a study has no search of such a task.
+    """
+    maps = source.maps("magnitude")
+    if source.kind == PUBLISHED:
+        maps = {task: maps[task] for task in dict.fromkeys(source.leads["task"])}
+    if not maps:
+        return None
+    shares = np.array([[*each.heads.ravel(), *each.mlps] for each in maps.values()])
+    of_seeds = np.array([[*each.heads_std.ravel(), *each.mlps_std] for each in maps.values()])
+    pairs = np.corrcoef(shares)[np.triu_indices(len(shares), 1)] if len(shares) > 1 else np.array([np.nan])
+    means = (np.mean([getattr(each, part) for each in maps.values()]) for part in ("heads", "mlps"))
+    return WeightShares(*means, shares.std(axis=1, ddof=1).mean(), of_seeds.mean(), pairs.mean(), len(maps))
+
+
+def weight_share_table(sources: Sequence[Source]) -> Styler:
+    """`weight_shares`, a row a source; deviations in points, hundredths of a component's weights."""
+    rows = []
+    for source in sources:
+        known = weight_shares(source) or WeightShares(*[np.nan] * 5, 0)
+        rows.append(
+            {
+                "source": source.name,
+                "tasks": str(known.tasks),
+                "heads keep": percent(known.heads, np.nan),
+                "MLPs keep": percent(known.mlps, np.nan),
+                "differ between components": _points(known.components),
+                "differ between seeds": _points(known.seeds),
+                "correlation of two tasks": GAP if np.isnan(known.alike) else f"{known.alike:.2f}",
+            }
+        )
+    caption = "What components keep of their weights. Differences are standard deviations, in points of 100."
+    return dressed(pd.DataFrame(rows), caption, "weight-shares", wrapped=True)
+
+
+def _points(share: float) -> str:
+    return GAP if np.isnan(share) else f"{100 * share:.1f}"
+
+
 def sizes(source: Source, method: str) -> pd.DataFrame:
     """Shares that good subnetworks keep: task, and for each of `PARTS` mean and `_std` over seeds.
 

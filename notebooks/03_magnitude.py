@@ -16,75 +16,164 @@
 # %% [markdown]
 # # Which weights survive?
 #
-# {term}`M-pruning <m-pruning>` takes single weights out of the fine-tuned model, those with the smallest absolute value first,
-# over the whole encoder at once, as long as {glue:text}`threshold_m` of the full score remain.
+# :::{admonition} How many single weights can go, and from where?
+# :class: answer
 #
-# **What the paper says.** Good subnetworks exist here too, and the paper shows what share of each head's and MLP's weights
-# they keep {cite}`prasanna2020`. Magnitude pruning is how lottery tickets were first found {cite}`frankle2019`. The released
-# numbers fit smaller steps than the text says; see [](../protocol.md).
+# Half of BERT's weights can go while nine tenths of the score stay. They go from everywhere: heads and MLPs differ by only
+# {glue:text}`components_published` points in the share they keep. And the maps of all tasks are nearly one map, with a correlation of
+# {glue:text}`alike_published`: the task decides how many weights go, hardly which.
 #
-# **What this chapter was run on.** {glue:text}`run_on_magnitude`.
+# Weights kept: <span class="evidence"><span class="source published">published</span> {glue:text}`kept_published`</span>
+# <span class="evidence"><span class="source real-study">real study</span> {glue:text}`kept_real`</span>
+# <span class="evidence"><span class="source this-run">this run</span> {glue:text}`kept_run`</span>
+# :::
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-cell"] mystnb={"code_prompt_show": "Run this chapter: parameters", "code_prompt_hide": "Run this chapter: parameters"}
 preset = "demo"
 tasks = None
 seeds = None
 overrides = None
 results_dir = "results"
 
-# %% tags=["remove-stderr"]
+# %% tags=["hide-cell", "remove-stderr"] mystnb={"code_prompt_show": "Run this chapter: what it computes and reads", "code_prompt_hide": "Run this chapter: what it computes and reads"}
+import numpy as np
+
+from lottery_book import side_by_side, sources, survivors
 from lottery_utils import compute, open_study, show
 
+NEEDS = {"stages": ["search"], "methods": ["magnitude"]}
 show.apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)
-compute(study, stages=["search"], methods=["magnitude"])
-
-# %% tags=["hide-input"]
-survival = show.frames.component_survival(study, "magnitude")
-course = show.frames.search_course(study, "magnitude")
-table = study.table(stages=["search"], methods=["magnitude"])
-task, missing = show.frames.example_task(survival), show.frames.gaps(study, "magnitude").titles
+compute(study, **NEEDS)
+published, real, run = three = sources.three_sources(study)
+shares = survivors.weight_shares(published)
+maps = published.maps("magnitude")
+bottom, top = (np.mean([maps[task].heads[layer].mean() for task in maps]) for layer in (0, -1))
+show.holds("half of the weights can go", survivors.sizes(published, "magnitude")["prunable"].mean(), 0.45, 0.55)
+show.holds("components of a task differ by few points", shares.components, below=0.05)
+show.holds("the maps of all tasks are nearly one map", shares.alike, above=0.95)
+show.holds("BERT's upper layers keep more", top - bottom, above=0.05)
 show.glue_numbers(
     {
-        "run_on_magnitude": show.sentences.run_on(study),
-        "threshold_m": show.as_percent(study.preset.threshold),
-        "gaps_magnitude": show.sentences.gap_sentence(study, "magnitude"),
-        "sizes_magnitude": show.sentences.size_sentence(table, "magnitude"),
-        "spread": show.sentences.spread_sentence(survival),
-        "step": show.as_percent(study.preset.magnitude_step),
-        "max_steps": study.preset.magnitude_max_steps,
+        "components_published": f"{100 * shares.components:.0f}",
+        "alike_published": shares.alike,
+        "kept_published": survivors.mean_size(published, "magnitude"),
+        "kept_real": survivors.mean_size(real, "magnitude"),
+        "kept_run": survivors.mean_size(run, "magnitude"),
+        "bottom": show.as_percent(bottom),
+        "top": show.as_percent(top),
+        "gaps_run": show.sentences.gap_sentence(study, "magnitude"),
+        "provenance_run": show.sentences.run_on(study),
     }
 )
 
-# %% [markdown]
-# ## How the search goes
-#
-# Each step removes {glue:text}`step` of the weights still there; there are at most {glue:text}`max_steps` steps.
-# {glue:text}`gaps_magnitude`
-
-# %% mystnb={"figure": {"caption": "The magnitude searches: dev score against the share of prunable weights kept, a line a seed. Dashed: the seed's target. Diamonds: good subnetworks. Crosses: the masks that fell below the target.", "name": "fig-course-m"}, "image": {"alt": "Dev score against the share of weights kept, a panel for each task"}}
-show.courses.magnitude_courses(course)
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "The share of its weights that each head and MLP of one task keeps under {term}`m-pruning`, mean over seeds. Layer 1 is next to the embeddings. The colours span what occurs, not 0 to 1. (The paper's figure 1, m-pruning.)", "name": "fig-survival-m"}, "image": {"alt": "Maps of the share of weights that each head and MLP of one task keeps: published, real study, this run"}}
+side_by_side.survival_maps(three, "magnitude")
 
 # %% [markdown]
-# ## What survives
+# ## What to see
 #
-# A head's weights are its rows of query, key and value and its columns of the output map; an MLP's are both its maps. Shares
-# differ little, so the colours span the range that occurs, not 0 to 1.
+# No head and no MLP is empty, and none is whole. S-pruning takes a third of the heads away as a whole; m-pruning thins all of them out, so
+# it does not say which components a task needs.
+#
+# What pattern there is comes with the pre-trained model. In BERT, heads of the top layer keep {glue:text}`top` of their weights and heads
+# of the bottom layer {glue:text}`bottom`, with every task. Another model has another pattern, as the panels beside it show.
+# This is to be expected: fine-tuning moves weights a little, and a weight that was small before is mostly small after it.
+#
+# The table has it in numbers. Components of one task differ little, seeds of one component less. The last column compares the maps of any
+# two tasks, component by component: at 1.00 one map is the other, but for its mean.
 
-# %% mystnb={"figure": {"caption": "Survival under m-pruning, one task: the share of a head's or MLP's weights that the good subnetwork keeps, mean and sample standard deviation over seeds. (The paper's figure 1, m-pruning.)", "name": "fig-survival-m"}, "image": {"alt": "Map of the share of weights kept in each head and MLP, one task"}}
-show.heatmaps.survival_of_task(survival, task, "magnitude")
+# %% tags=["remove-input"]
+survivors.weight_share_table(three)
 
-# %% mystnb={"figure": {"caption": "Survival under m-pruning, all tasks, on one scale. (The paper's appendix.)", "name": "fig-survival-m-all"}, "image": {"alt": "Maps of the share of weights kept in each head and MLP, a panel for each task"}}
-show.heatmaps.survival_of_tasks(survival, "magnitude", missing)
+# %% [markdown]
+# ## How it is computed
+#
+# All weights of the encoder are put in one order, by their absolute value; biases count, embeddings and the classifier do not. Each
+# step takes a share of what is left, the smallest first, and scores the rest on the dev set. The search ends when the score falls below the
+# {term}`target`. The weights themselves do not change on the way, so one order serves all steps.
+#
+# Below, the first function finds how many weights stay, from the scores that were stored at each step. The second finds which. They must
+# arrive at the stored sizes of the real study and of this run, and at each mask whose weights this run has kept.
 
 # %%
-show.tables.size_table(table, "magnitude")
+def weights_left(course, step):
+    """How many weights stay: steps take a share of what is left."""
+    left = int(course["kept"][0])
+    for score in course["score"][1:]:
+        if score < course["target"][0]:
+            break
+        left -= round(step * left)
+    return left
+
+
+def without_smallest(weights, amount):
+    """Which weights stay when the `amount` smallest of all parameters go."""
+    sizes = np.abs(np.concatenate([values.ravel() for values in weights]))
+    kept = np.ones(len(sizes), bool)
+    kept[np.argsort(sizes, kind="stable")[:amount]] = False  # of equal ones the first goes
+    return kept
+
+
+masks = 0
+for source in (real, run):
+    courses = source.courses("magnitude")
+    for (task, seed), course in courses.items():
+        left = weights_left(course, source.study.preset.magnitude_step)
+        assert left == course["kept"][course["passed"]][-1]
+        good = source.good_mask(task, seed, "magnitude")
+        weights = source.weights(task, seed)
+        if good and weights:
+            kept = without_smallest([weights[name] for name in good.weights], good.total - left)
+            stored = np.concatenate([mask.numpy().ravel() for mask in good.weights.values()])
+            assert (kept == stored).all()
+            masks += 1
+    print(f"{source.name}: {len(courses)} searches end at the stored size")
+print(f"{masks} masks are the stored ones, weight by weight")
 
 # %% [markdown]
-# **What to see.** {glue:text}`sizes_magnitude` {glue:text}`spread` In {numref}`fig-survival-m-all` a map is light as a whole where
-# the search went far; the differences *within* a map are what m-pruning says about heads and MLPs.
+# From the package here: [`magnitude_search`](../api/pruning.md), and [](../protocol.md) for the rules in words. The paper's text says that
+# a step takes a tenth; the released masks fit half of that.
 #
-# ## What this was run on
+# ## How far the search goes
+#
+# {glue:text}`gaps_run`
 
-# %%
-show.tables.provenance_table(study)
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "The magnitude searches of this run: the score that the search compares, for STS-B the mean of both correlations, against the share of weights kept; one line per seed. Dashed: the seed's target. Diamonds: good subnetworks. Crosses: masks that fell below the target.", "name": "fig-course-m"}, "image": {"alt": "Dev score against the share of weights kept, a panel for each task"}}
+run.stamp(show.courses.magnitude_courses(show.frames.search_course(study, "magnitude")))
+
+# %% tags=["remove-input"]
+survivors.size_table(three, "magnitude")
+
+# %% [markdown]
+# The maps of all tasks are in [](10_appendix.ipynb).
+#
+# ## What this does not show
+#
+# - A component that keeps more weights is not a component that matters more. It has larger weights.
+# - Half of the weights at zero does not halve the time: the matrices keep their shape. [](../pruning_buys.md) measures what pruning buys.
+# - Whether the weights that stay are special is the matter of [](04_subnetworks.ipynb).
+#
+# ## Try it
+#
+# | command | on two cores | what to expect |
+# |---|---|---|
+# | `papermill notebooks/03_magnitude.ipynb out.ipynb -p tasks '["rte"]'` | half a minute | this chapter for one task of the demo |
+# | `lottery run --preset demo --tasks rte --stages search --methods magnitude --set threshold=0.8 --results try` | half a minute | fewer weights stay than with the paper's threshold |
+# | `lottery run --preset base --tasks sst2 --seeds 1337 --stages search --methods magnitude --results results` | hours | the real study's map of SST-2 |
+#
+# **Exercise 1.** With steps of a tenth, how many steps does it take until less than half of the weights are left?
+#
+# :::{dropdown} Answer
+# After seven steps (9/10)^7, a little less than half, is left. With steps of a twentieth it takes 14.
+# :::
+#
+# **Exercise 2.** Suppose that every matrix had to lose the same share of its weights. What would become of the maps, and of the scores?
+#
+# :::{dropdown} Answer
+# The maps would be of one colour. On scores, [](13_methods.ipynb) has ranked weights by their place in their own matrix.
+# :::
+#
+# :::{dropdown} Run this chapter
+# This run: {glue:text}`provenance_run`. All versions and times stand on [](status.ipynb).
+# :::

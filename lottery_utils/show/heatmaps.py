@@ -33,23 +33,6 @@ WEIGHTS = "share of its weights kept"
 NOTHING = "Nothing to show: no search is stored, or the full model does not beat the majority score."
 
 
-def survival_of_task(survival: pd.DataFrame, task: str, method: str) -> Figure:
-    """Which heads and MLPs the good subnetworks of one task keep (paper, figure 1 and its appendix).
-
-    `survival` as from `gather.component_survival`. Each cell holds the mean over seeds and the sample
-    deviation: for s-pruning of 0 and 1 (survives or not), for m-pruning of the share of weights kept.
-    """
-    rows = survival[survival["task"] == task]
-    if rows.empty:
-        return empty_figure(NOTHING)
-    found = over_seeds(survival, task)
-    norm = _norm(method, [found])
-    title = f"{rows['title'].iloc[0]}, {METHOD_NAMES[method]}"
-    seeds = _seeds(found.n)
-    label = f"share of {seeds} that keep it" if method == "structured" else f"{WEIGHTS}, mean over {seeds}"
-    return one_map(found, norm, SURVIVAL_MAP, title, label)
-
-
 def survival_of_tasks(survival: pd.DataFrame, method: str, missing: Iterable[str] = ()) -> Figure:
     """The maps of all tasks on one scale, without numbers (paper, appendix).
 

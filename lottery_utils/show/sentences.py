@@ -101,19 +101,6 @@ def stability_sentence(survival: pd.DataFrame) -> str:
     )
 
 
-def spread_sentence(survival: pd.DataFrame) -> str:
-    """How much the kept shares of weights differ between components of a task, and between seeds of a component."""
-    if survival.empty:
-        return "There is no good subnetwork to describe."
-    means = survival.groupby(["task", "component", "layer", "head"], dropna=False, sort=False)["kept"]
-    within = means.mean().groupby("task").std().mean()
-    text = f"Within a task, the share kept differs between components with a standard deviation of {within:.3f}"
-    between = means.std().mean()
-    if np.isnan(between):
-        return text + "; with one seed, this run cannot say how much it differs between seeds."
-    return text + f"; for one component it differs between seeds with {between:.3f}, on average."
-
-
 def margin_sentence(results: pd.DataFrame) -> str:
     """On how many tasks the full model is above all the baselines there are, and by how much at least."""
     means = summary(results)
