@@ -13,8 +13,9 @@ from lottery_utils.errors import UserError
 from lottery_utils.experiment.earlier import earlier_addresses
 from lottery_utils.experiment.progress import span
 from lottery_utils.experiment.store import Store
+from lottery_utils.experiment.study import open_study
 from lottery_utils.presets import PRESETS
-from lottery_utils.show.compute import needs
+from lottery_utils.show.compute import asked, needs_of
 from lottery_utils.show.glue import listed
 from lottery_utils.show.sentences import earlier_clause
 from lottery_utils.show.stored import here_or_above
@@ -25,6 +26,8 @@ from .footprint import by_stage, cost_texts, costs
 
 if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
+
+    from lottery_utils.experiment.study import Study
 
 
 def stores(results_dir: str | Path, records: str = "records") -> list[Path]:
@@ -126,23 +129,24 @@ def commits(rows: pd.DataFrame, most: int = 3) -> str:
 
 def chapter_status(parameters: dict, folder: str = "notebooks") -> Styler:
     """A row a chapter: the cells it needs under `parameters`, how many are stored, what they took, what failed."""
-    shown = [_chapter(path, parameters) for path in sorted(here_or_above(folder).glob("*.ipynb"))]
+    study = open_study(**parameters)
+    shown = [_chapter(path, study) for path in sorted(here_or_above(folder).glob("*.ipynb"))]
     frame = pd.DataFrame(shown, columns=["chapter", "cells", "stored", "failed", "time", "last computed"])
     caption = "What each chapter needs of this run. Cells that several need are counted in each."
     return dressed(frame, caption, "status-chapters")
 
 
-def _chapter(path: Path, parameters: dict) -> dict:
+def _chapter(path: Path, study: Study) -> dict:
     row = {"chapter": path.stem, "cells": GAP, "stored": GAP, "failed": GAP, "time": GAP, "last computed": GAP}
     try:
-        asked = {(study.address(cell)): (study, cell) for study, cells in needs(path, parameters) for cell in cells}
+        needed = {s.address(cell): (s, cell) for s, cells in asked(study, needs_of(path)) for cell in cells}
     except UserError as error:
         return {**row, "last computed": str(error)}
-    if not asked:
+    if not needed:
         return {**row, "cells": "none", "last computed": "shows what is stored"}
-    records = [record for study, cell in asked.values() if (record := study.record(cell)) is not None]
-    failed = sum(study.state(cell) == "failed" for study, cell in asked.values()) if len(records) < len(asked) else 0
-    row |= {"cells": len(asked), "stored": len(records), "failed": failed or "none"}
+    records = [record for s, cell in needed.values() if (record := s.record(cell)) is not None]
+    failed = sum(s.state(cell) == "failed" for s, cell in needed.values()) if len(records) < len(needed) else 0
+    row |= {"cells": len(needed), "stored": len(records), "failed": failed or "none"}
     if records:
         last = max(record["ended"] for record in records)[:16].replace("T", " ")
         row |= {"time": span(sum(record["seconds"] for record in records)), "last computed": f"{last} UTC"}

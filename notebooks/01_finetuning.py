@@ -30,13 +30,15 @@ tasks = None
 seeds = None
 overrides = None
 results_dir = "results"
+compute_missing = True  # "lottery report" has computed, and says no
 
 # %% tags=["remove-stderr"]
 from lottery_utils import compute, open_study, show
 
 show.apply_style()
+NEEDS = {"stages": ["finetune", "baseline"]}
 study = open_study(preset, tasks, seeds, overrides, results_dir)
-compute(study, stages=["finetune", "baseline"])
+compute(study, NEEDS, compute_missing)
 
 # %% tags=["hide-input"]
 table = study.table(stages=["finetune", "baseline"], subnetworks=["majority", "bag_of_words", "random_init"])

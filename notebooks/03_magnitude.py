@@ -34,6 +34,7 @@ tasks = None
 seeds = None
 overrides = None
 results_dir = "results"
+compute_missing = True  # "lottery report" has computed, and says no
 
 # %% tags=["hide-cell", "remove-stderr"] mystnb={"code_prompt_show": "Run this chapter: what it computes and reads", "code_prompt_hide": "Run this chapter: what it computes and reads"}
 import numpy as np
@@ -44,7 +45,7 @@ from lottery_utils import compute, open_study, show
 NEEDS = {"stages": ["search"], "methods": ["magnitude"]}
 show.apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)
-compute(study, **NEEDS)
+compute(study, NEEDS, compute_missing)
 published, real, run = three = sources.three_sources(study)
 shares = survivors.weight_shares(published)
 maps = published.maps("magnitude")

@@ -35,6 +35,7 @@ tasks = None
 seeds = None
 overrides = None
 results_dir = "results"
+compute_missing = True  # "lottery report" has computed, and says no
 
 # %% tags=["hide-cell", "remove-stderr"] mystnb={"code_prompt_show": "Run this chapter: what it computes and reads", "code_prompt_hide": "Run this chapter: what it computes and reads"}
 import numpy as np
@@ -45,7 +46,7 @@ from lottery_utils import compute, open_study, show
 NEEDS = {"stages": ["finetune", "score", "retrain"]}
 show.apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)
-compute(study, **NEEDS)
+compute(study, NEEDS, compute_missing)
 published, real, run = three = sources.three_sources(study)
 kept = real_study.tables.kept_number
 means = {condition: effect.mean for condition, effect in published.effects().items()}

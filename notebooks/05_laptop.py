@@ -26,15 +26,19 @@
 # **What was run.** {glue:text}`run_on_laptop`.
 
 # %% tags=["parameters"]
-records_preset = "laptop"
-records_dir = "records/laptop"
-records_overrides = {"precision": "bf16"}
+preset = "demo"
+tasks = None
+seeds = None
+overrides = None
+results_dir = "results"
+compute_missing = True  # "lottery report" has computed, and says no
 
 # %% tags=["remove-stderr"]
-from lottery_utils import stored_study, show
+from lottery_utils import compute, open_study, show
 
 show.apply_style()
-study = stored_study(records_preset, records_dir, records_overrides)
+NEEDS = {"preset": "laptop", "overrides": {"precision": "bf16"}, "records": "records/laptop"}
+(study,) = compute(open_study(preset, tasks, seeds, overrides, results_dir), NEEDS, compute_missing)
 
 # %% tags=["hide-input"]
 table = study.table()

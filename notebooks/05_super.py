@@ -41,15 +41,21 @@ tasks = None
 seeds = None
 overrides = None
 results_dir = "results"
+compute_missing = True  # "lottery report" has computed, and says no
 
 # %% tags=["remove-stderr"]
 from lottery_book import super_survivors
 from lottery_utils import compute, open_study, show
 
 show.apply_style()
+NEEDS = {
+    "stages": ["score", "retrain"],
+    "methods": ["structured"],
+    "subnetworks": ["good", "super", "super_random", "super_bad"],
+    "demo_tasks": ["cola", "sst2", "mrpc", "rte"],
+}
 study = open_study(preset, tasks, seeds, overrides, results_dir)
-chosen = show.compute.on_demo(study, tasks, ["cola", "sst2", "mrpc", "rte"])
-compute(study, ["score", "retrain"], ["structured"], ["good", *super_survivors.SUPERS], chosen)
+chosen = compute(study, NEEDS, compute_missing)[0].preset.tasks
 
 # %% tags=["hide-input"]
 table = study.table(

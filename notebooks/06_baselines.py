@@ -43,16 +43,22 @@ tasks = None
 seeds = None
 overrides = None
 results_dir = "results"
+compute_missing = True  # "lottery report" has computed, and says no
 
 # %% tags=["remove-stderr"]
 from lottery_book import bad_vs_baselines
 from lottery_utils import compute, open_study, show
 
 show.apply_style()
+NEEDS = [
+    {
+        "stages": ["finetune", "retrain", "baseline"],
+        "subnetworks": ["bad", "majority", "bag_of_words", "cbow", "bilstm", "random_init", "random_init_pruned"],
+    },
+    {"stages": ["retrain_longer"], "subnetworks": ["bad"], "demo_tasks": ["cola", "mrpc", "rte"]},
+]
 study = open_study(preset, tasks, seeds, overrides, results_dir)
-compute(study, ["finetune", "retrain", "baseline"], None, ["bad", *bad_vs_baselines.frames.BASELINES])
-chosen = show.compute.on_demo(study, tasks, ["cola", "mrpc", "rte"])
-compute(study, ["retrain_longer"], None, ["bad"], chosen)
+chosen = compute(study, NEEDS, compute_missing)[1].preset.tasks
 
 # %% tags=["hide-input"]
 names = ["bad", *bad_vs_baselines.frames.BASELINES]

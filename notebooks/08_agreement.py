@@ -34,14 +34,16 @@ tasks = None
 seeds = None
 overrides = None
 results_dir = "results"
+compute_missing = True  # "lottery report" has computed, and says no
 
 # %% tags=["remove-stderr"]
 from lottery_book import agreement
 from lottery_utils import compute, open_study, show
 
 show.apply_style()
+NEEDS = {"stages": ["search"], "methods": ["structured"]}
 study = open_study(preset, tasks, seeds, overrides, results_dir)
-compute(study, stages=["search"], methods=["structured"])
+compute(study, NEEDS, compute_missing)
 
 # %% tags=["hide-input"]
 survival = show.frames.component_survival(study, "structured")

@@ -37,14 +37,16 @@ tasks = None
 seeds = None
 overrides = None
 results_dir = "results"
+compute_missing = True  # "lottery report" has computed, and says no
 
 # %% tags=["remove-stderr"]
 from lottery_book import attention_patterns, published
 from lottery_utils import compute, open_study, show
 
 show.apply_style()
+NEEDS = {"stages": ["attention"], "methods": ["structured"]}
 study = open_study(preset, tasks, seeds, overrides, results_dir)
-compute(study, stages=["attention"], methods=["structured"])
+compute(study, NEEDS, compute_missing)
 
 # %% tags=["hide-input"]
 found = attention_patterns.frames.readings(study)

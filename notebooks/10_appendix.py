@@ -30,14 +30,16 @@ tasks = None
 seeds = None
 overrides = None
 results_dir = "results"
+compute_missing = True  # "lottery report" has computed, and says no
 
 # %% tags=["remove-stderr"]
 from lottery_book import downloads, footprint
 from lottery_utils import compute, open_study, show
 
 show.apply_style()
+NEEDS = {"stages": ["finetune", "baseline", "search", "score", "retrain"]}
 study = open_study(preset, tasks, seeds, overrides, results_dir)
-compute(study, stages=["finetune", "baseline", "search", "score", "retrain"])
+compute(study, NEEDS, compute_missing)
 
 # %% tags=["hide-input"]
 records = study.records()

@@ -29,14 +29,19 @@ tasks = None
 seeds = None
 overrides = None
 results_dir = "results"
+compute_missing = True  # "lottery report" has computed, and says no
 
 # %% tags=["remove-stderr"]
 from lottery_book import explorer
-from lottery_utils import compute, open_study, stored_study, show
+from lottery_utils import compute, open_study, show
 
+NEEDS = [
+    {"stages": ["search"]},
+    {"preset": "laptop", "overrides": {"precision": "bf16"}, "records": "records/laptop"},
+]
 study = open_study(preset, tasks, seeds, overrides, results_dir)
-compute(study, stages=["search"])
-studies = {preset: study, "laptop (stored)": stored_study("laptop", "records/laptop", {"precision": "bf16"})}
+study, laptop = compute(study, NEEDS, compute_missing)
+studies = {preset: study, "laptop (stored)": laptop}
 
 # %% tags=["hide-input"]
 show.glue_numbers(

@@ -35,16 +35,46 @@
 # comparisons; the intervals are not corrected.
 
 # %% tags=["parameters"]
-records_preset = "demo"
-records_dir = "records/methods"
-records_overrides = None
+preset = "demo"
+tasks = None
+seeds = None
+overrides = None
+results_dir = "results"
+compute_missing = True  # "lottery report" has computed, and says no
 
 # %% tags=["remove-stderr"]
 from lottery_book import method_comparison
-from lottery_utils import stored_study, show
+from lottery_utils import compute, open_study, show
 
 show.apply_style()
-study = stored_study(records_preset, f"{records_dir}/demo", records_overrides)
+NEEDS = [
+    {
+        "stages": ["curve"],
+        "methods": ["structured"],
+        "overrides": [
+            {"importance": "exact"},
+            {"importance": "exact", "score": "gate"},
+            {"importance": "exact", "score": "taylor"},
+            {"importance": "exact", "score": "output"},
+            {"importance": "exact", "score": "entropy"},
+            {"importance": "exact", "score": "random"},
+        ],
+        "records": "records/methods/demo",
+    },
+    {
+        "stages": ["curve"],
+        "methods": ["magnitude"],
+        "overrides": [
+            {},
+            {"unstructured": "global"},
+            {"unstructured": "layer"},
+            {"unstructured": "snip"},
+            {"unstructured": "random"},
+        ],
+        "records": "records/methods/demo",
+    },
+]
+study = compute(open_study(preset, tasks, seeds, overrides, results_dir), NEEDS, compute_missing)[0]
 
 # %% tags=["hide-input"]
 frame = method_comparison.frames.curves(study)

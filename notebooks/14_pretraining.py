@@ -41,16 +41,37 @@
 # **What was run.** {glue:text}`pretraining_run`. The records came with the repository; nothing is computed on this page.
 
 # %% tags=["parameters"]
-records_preset = "demo"
-records_dir = "records/pretraining"
-records_overrides = None
+preset = "demo"
+tasks = None
+seeds = None
+overrides = None
+results_dir = "results"
+compute_missing = True  # "lottery report" has computed, and says no
 
 # %% tags=["remove-stderr"]
 from lottery_book import pretraining
-from lottery_utils import show
+from lottery_utils import compute, open_study, show
 
 show.apply_style()
-studies = pretraining.figures.pretraining_studies(records_preset, records_dir, records_overrides)
+NEEDS = {
+    "preset": "demo",
+    "stages": ["finetune", "search", "control", "score", "retrain"],
+    "overrides": [
+        {"model": "models/pretraining/language"},
+        {"model": "models/pretraining/shuffled"},
+        {"model": "models/pretraining/brackets"},
+        {"model": "models/pretraining/zipf"},
+        {"model": "models/pretraining/none"},
+        {"model": "models/pretraining/language-2"},
+        {"model": "models/pretraining/shuffled-2"},
+        {"model": "models/pretraining/brackets-2"},
+        {"model": "models/pretraining/zipf-2"},
+        {"model": "models/pretraining/none-2"},
+    ],
+    "records": "records/pretraining",
+}
+study = compute(open_study(preset, tasks, seeds, overrides, results_dir), NEEDS, compute_missing)[0]
+studies = pretraining.figures.pretraining_studies("demo", study.store.root)
 logs = pretraining.figures.pretraining_logs()
 
 # %% tags=["hide-input"]

@@ -34,17 +34,21 @@
 # of the best constant answer on the same examples: 1 is as good as knowing nothing, whatever the task.
 
 # %% tags=["parameters"]
-records_preset = "demo"
-records_dir = "records/landscape"
-records_overrides = {"seeds": [1337, 42]}
+preset = "demo"
+tasks = None
+seeds = None
+overrides = None
+results_dir = "results"
+compute_missing = True  # "lottery report" has computed, and says no
 
 # %% tags=["remove-stderr"]
 from lottery_book import loss_surface
-from lottery_utils import show
+from lottery_utils import compute, open_study, show
 
 show.apply_style()
 method = "structured"
-study = show.stored.stored_or_run(records_preset, records_dir, records_overrides, ["landscape", "surface"], [method])
+NEEDS = {"stages": ["landscape", "surface"], "methods": ["structured"], "records": "records/landscape"}
+(study,) = compute(open_study(preset, tasks, seeds, overrides, results_dir), NEEDS, compute_missing)
 
 # %% tags=["hide-input"]
 found, squares = (loss_surface.frames.readings(study, stage, method) for stage in ("landscape", "surface"))
@@ -177,7 +181,7 @@ show.effects.effect_table(
 #
 # They lie in `records/landscape`. To make them anew: `lottery run --stages landscape --methods structured`, then
 # `lottery run --stages surface --methods structured` for the tasks and the seed shown; `--methods magnitude` does the same for
-# m-pruning. This chapter shows the records of another folder with `records_dir`.
+# m-pruning. This chapter shows those of your own study in their place.
 
 # %%
 show.tables.provenance_table(study)

@@ -40,19 +40,28 @@
 # often as the real ones. *Selectivity* is accuracy less accuracy on the control task.
 
 # %% tags=["parameters"]
-records_preset = "demo"
-records_dir = "records/probes"
-records_overrides = {"seeds": [1337, 42]}
+preset = "demo"
+tasks = None
+seeds = None
+overrides = None
+results_dir = "results"
+compute_missing = True  # "lottery report" has computed, and says no
 
 # %% tags=["remove-stderr"]
 from lottery_book import loss_surface, probes
-from lottery_utils import stored_study, show
+from lottery_utils import compute, open_study, show
 
 show.apply_style()
 method = "structured"
-study = show.stored.stored_or_run(records_preset, records_dir, records_overrides, ["probes"], [method])
-on_english = {"precision": "bf16", "probe_text": "english", "probe_retrained": False}
-laptop = stored_study("laptop", "records/probes_english", on_english)
+NEEDS = [
+    {"stages": ["probes"], "methods": ["structured"], "records": "records/probes"},
+    {
+        "preset": "laptop",
+        "overrides": {"precision": "bf16", "probe_text": "english", "probe_retrained": False},
+        "records": "records/probes_english",
+    },
+]
+study, laptop = compute(open_study(preset, tasks, seeds, overrides, results_dir), NEEDS, compute_missing)
 
 # %% tags=["hide-input"]
 found = loss_surface.frames.readings(study, "probes", method)
@@ -206,7 +215,7 @@ probes.text.probe_table(en_layers, en_floors, method, "probes-english")
 #
 # They lie in `records/probes` and `records/probes_english`. To make them anew: `lottery run --stages probes --methods structured`, with
 # `--preset laptop --set precision=bf16 probe_text=english probe_retrained=false` for the second; `--methods magnitude` does the same for
-# m-pruning. This chapter shows the records of another folder with `records_dir`.
+# m-pruning. This chapter shows those of your own study in their place.
 
 # %%
 show.tables.provenance_table(study)

@@ -37,19 +37,47 @@
 # **The answer.** Demo: {glue:text}`sums_demo_answer` Real BERT: {glue:text}`sums_laptop_answer`
 
 # %% tags=["parameters"]
-records_preset = "demo"
-records_dir = "records/importance"
-records_overrides = None
+preset = "demo"
+tasks = None
+seeds = None
+overrides = None
+results_dir = "results"
+compute_missing = True  # "lottery report" has computed, and says no
 
 # %% tags=["remove-stderr"]
 from lottery_book import importance_rules
-from lottery_utils import stored_study, show
+from lottery_utils import compute, open_study, show
 
 show.apply_style()
-studies = {
-    "demo": stored_study(records_preset, f"{records_dir}/demo", records_overrides),
-    "laptop": stored_study("laptop", f"{records_dir}/laptop", {"precision": "bf16", "tasks": ["cola", "mrpc", "stsb"]}),
-}
+NEEDS = [
+    {"stages": ["importance"], "methods": ["structured"], "records": "records/importance/demo"},
+    {
+        "stages": ["score"],
+        "methods": ["structured"],
+        "subnetworks": ["good", "bad"],
+        "overrides": [
+            {"importance": "exact"},
+            {"importance": "running"},
+            {"importance": "released"},
+            {"importance": "batched"},
+            {"importance": "running", "importance_order": 1},
+            {"importance": "running", "importance_batch": 1},
+            {"importance": "running", "importance_batch": 8},
+            {"importance": "running", "importance_batch": 32},
+        ],
+        "records": "records/importance/demo",
+    },
+    {
+        "stages": ["retrain"],
+        "methods": ["structured"],
+        "subnetworks": ["good", "bad"],
+        "overrides": [{"importance": "exact"}, {"importance": "running"}],
+        "records": "records/importance/demo",
+    },
+    {"preset": "laptop", "overrides": {"precision": "bf16"}, "records": "records/importance/laptop"},
+]
+study, *_, laptop = compute(open_study(preset, tasks, seeds, overrides, results_dir), NEEDS, compute_missing)
+studies = {"demo": study, "laptop": laptop}
 
 # %% tags=["hide-input"]
 model = {name: importance_rules.frames.full_model(study) for name, study in studies.items()}
@@ -212,7 +240,7 @@ importance_rules.text.rule_table(searched["laptop"], alike["laptop"], "Real BERT
 #
 # ## The records
 #
-# `python scripts/records.py FOLDER QUESTION` makes them anew; its first lines say which questions were asked. Where the demo's
+# They came with the repository; of your own study this chapter computes what `NEEDS` says. Where the demo's
 # fine-tuned models were made again for a rule, the notes of its records say how far their logits are from the recorded ones.
 
 # %%

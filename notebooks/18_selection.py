@@ -33,25 +33,38 @@
 # **The answer.** {glue:text}`selection_answer`
 
 # %% tags=["parameters"]
-records_preset = "demo"
-records_dir = "records/selection"
-records_overrides = None
-hans = None  # HANS's heuristics_evaluation_set.txt, where you have it
-hans_preset = "paper"
-hans_overrides = None
-hans_results = "results"
+preset = "demo"
+tasks = None
+seeds = None
+overrides = None
+results_dir = "results"
+compute_missing = True  # "lottery report" has computed, and says no
 
 # %% tags=["remove-stderr"]
 from lottery_book import selection
-from lottery_utils import stored_study, show
+from lottery_utils import compute, open_study, show
 
 show.apply_style()
-studies = {
-    "demo": stored_study(records_preset, f"{records_dir}/demo", records_overrides),
-    "real BERT": stored_study(
-        "laptop", f"{records_dir}/laptop", {"precision": "bf16", "tasks": ["cola", "mrpc", "stsb"]}
-    ),
-}
+NEEDS = [
+    {
+        "stages": ["score"],
+        "methods": ["structured"],
+        "subnetworks": ["good"],
+        "overrides": [{}, {"selection": "half"}, {"selection": "other_half"}],
+        "records": "records/selection/demo",
+    },
+    {
+        "stages": ["score"],
+        "methods": ["structured"],
+        "subnetworks": ["good", "random", "bad"],
+        "overrides": [{"held_out": 1.0}, {"held_out": 1.0, "selection": "held_out"}],
+        "records": "records/selection/demo",
+    },
+    {"stages": ["hans", "hans_retrain"]},
+    {"preset": "laptop", "overrides": {"precision": "bf16"}, "records": "records/selection/laptop"},
+]
+study, *_, on_hans, laptop = compute(open_study(preset, tasks, seeds, overrides, results_dir), NEEDS, compute_missing)
+studies = {"demo": study, "real BERT": laptop}
 
 # %% tags=["hide-input"]
 halves = {name: selection.frames.half_scores(study) for name, study in studies.items()}
@@ -72,7 +85,6 @@ held = {
     )
     for name, study in studies.items()
 }
-on_hans = show.stored.run_hans(hans, hans_preset, hans_overrides, hans_results)
 hans_scores = selection.frames.hans_scores(on_hans)
 show.glue_numbers(
     {
@@ -171,8 +183,8 @@ selection.text.chosen_table(chosen["real BERT"], "Real BERT: the same.", "select
 # ## Out of distribution: HANS
 #
 # HANS {cite}`mccoy2019` asks whether an MNLI model reads more than word overlap. It has two classes: entailment is MNLI's
-# entailment, non-entailment is neutral or contradiction. With the file at hand, `papermill notebooks/18_selection.ipynb OUT.ipynb -p hans
-# heuristics_evaluation_set.txt -p hans_preset paper` scores the full model and every subnetwork of a preset, pruned and retrained, and
+# entailment, non-entailment is neutral or contradiction. With the file at hand, `papermill notebooks/18_selection.ipynb OUT.ipynb -p preset paper
+# -p overrides '{"hans": "heuristics_evaluation_set.txt"}'` scores the full model and every subnetwork of a preset, pruned and retrained, and
 # shows it here; `lottery run --preset paper --tasks mnli --stages hans hans_retrain --set hans=FILE` only computes.
 #
 # {glue:text}`selection_hans`
@@ -191,7 +203,7 @@ selection.text.hans_table(hans_scores)
 #
 # ## The records
 #
-# `python scripts/records.py FOLDER QUESTION` makes them anew; its first lines say which questions were asked.
+# They came with the repository; of your own study this chapter computes what `NEEDS` says.
 
 # %%
 show.tables.provenance_table(studies["demo"])

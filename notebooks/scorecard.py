@@ -35,15 +35,19 @@ tasks = None
 seeds = None
 overrides = None
 results_dir = "results"
+compute_missing = True  # "lottery report" has computed, and says no
 
 # %% tags=["remove-stderr"]
 from lottery_book import scorecard
-from lottery_utils import compute, open_study, stored_study, show
+from lottery_utils import compute, open_study, show
 
 show.apply_style()
+NEEDS = [
+    {"stages": ["finetune", "score", "retrain"]},
+    {"preset": "laptop", "overrides": {"precision": "bf16"}, "records": "records/laptop"},
+]
 study = open_study(preset, tasks, seeds, overrides, results_dir)
-compute(study, stages=["finetune", "score", "retrain"])
-laptop = stored_study("laptop", "records/laptop", {"precision": "bf16"})
+study, laptop = compute(study, NEEDS, compute_missing)
 
 # %% tags=["hide-input"]
 AUTHORS = "the authors' numbers"

@@ -35,13 +35,17 @@ tasks = None
 seeds = None
 overrides = None
 results_dir = "results"
+compute_missing = True  # "lottery report" has computed, and says no
 
 # %% tags=["hide-cell", "remove-stderr"] mystnb={"code_prompt_show": "Run this chapter: what it reads", "code_prompt_hide": "Run this chapter: what it reads"}
 from lottery_book import real_study, side_by_side, sources, survivors
-from lottery_utils import open_study, show
+from lottery_utils import compute, open_study, show
 
+NEEDS = {"stages": ["finetune", "search", "score", "retrain"]}
 show.apply_style()
-published, real, run = three = sources.three_sources(open_study(preset, tasks, seeds, overrides, results_dir))
+study = open_study(preset, tasks, seeds, overrides, results_dir)
+compute(study, NEEDS, compute_missing)
+published, real, run = three = sources.three_sources(study)
 agreement = survivors.heads_in_every_seed(published)
 show.glue_figure("headline", side_by_side.headline(three))
 show.glue_numbers(

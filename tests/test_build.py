@@ -21,10 +21,13 @@ ROOT = Path(__file__).resolve().parent.parent
 BOOK = ROOT / "book"
 
 
+PARAMETERS = "\n".join(f"{name} = None" for name in ("preset", "tasks", "seeds", "results_dir", "compute_missing"))
+
+
 def notebook(*sources: str):
     """A notebook with a parameters cell and these code cells."""
     v4 = nbformat.v4
-    cells = [v4.new_markdown_cell("# A chapter"), v4.new_code_cell('preset = "x"\nresults_dir = "y"')]
+    cells = [v4.new_markdown_cell("# A chapter"), v4.new_code_cell(PARAMETERS)]
     cells[1].metadata["tags"] = ["parameters"]
     cells += [v4.new_code_cell(source) for source in sources]
     return v4.new_notebook(cells=cells, metadata={"kernelspec": dict(chapters.KERNEL)})
@@ -318,13 +321,15 @@ def test_what_chapters_need_is_computed_in_one_run_and_they_compute_nothing(repo
     from lottery_utils.experiment.pool import Summary
     from lottery_utils.experiment.study import Study
 
-    opened = "from lottery_utils.experiment.study import open_study\nfrom lottery_utils.show.compute import compute\n"
-    study = 'study = open_study(preset, ["rte"], [42], {}, results_dir)\n'
-    other = 'compute(open_study(preset, ["rte"], [42], {"search": "heads"}, results_dir), ["search"], ["structured"])'
-    first, second = 'compute(study, ["finetune"])', f'compute(study, ["search"])\n{other}'
-    for name, code in (("01_a", first), ("02_b", second)):
+    code = """from lottery_utils import compute, open_study
+NEEDS = {}
+compute(open_study(preset, tasks, seeds, {{}}, results_dir), NEEDS, compute_missing)"""
+    first = {"stages": ["finetune"]}
+    heads = {"stages": ["search"], "methods": ["structured"], "overrides": {"search": "heads"}}
+    second = [{"stages": ["search"]}, heads]
+    for name, needs in (("01_a", first), ("02_b", second)):
         late = 'raise RuntimeError("only a kernel comes here")' if name == "01_a" else "late = 1"
-        nbformat.write(notebook(opened + study + code, late), repository / "notebooks" / f"{name}.ipynb")
+        nbformat.write(notebook(code.format(needs), late), repository / "notebooks" / f"{name}.ipynb")
     runs = []
 
     def run_cells(self, cells, **_):
@@ -333,19 +338,19 @@ def test_what_chapters_need_is_computed_in_one_run_and_they_compute_nothing(repo
 
     monkeypatch.setattr(Study, "run_cells", run_cells)
     with pytest.raises(UserError, match="^chapter 01_a stopped: RuntimeError: only a kernel comes here; see [^;]*$"):
-        build.build_report("demo", results_dir="r", progress=False)
+        build.build_report("demo", ["rte"], [42], results_dir="r", progress=False)
     searches = [f"rte/42/search/{method}/good" for method in ("structured", "magnitude")]
     assert runs == [("joint", ["rte/42/finetune/full", *searches]), ("heads", ["rte/42/finetune/full", searches[0]])]
     assert "demo (search heads): everything is done" in capsys.readouterr().out
     executed = nbformat.read(repository / "out" / "book" / "chapters" / "02_b.ipynb", as_version=4)
-    assert executed.cells[-2].outputs[0].text == "0 of 3 cells are stored\n0 of 2 cells are stored\n"
+    said = "demo: 0 of 3 cells are stored\ndemo (search heads): 0 of 2 cells are stored\n"
+    assert executed.cells[-2].outputs[0].text == said
     assert not (repository / "r").exists()
 
 
 def test_a_chapter_that_asks_for_what_is_unknown_stops_before_anything_runs(repository):
-    code = "from lottery_utils.show.compute import compute\ncompute(nothing, ['finetune'])"
-    nbformat.write(notebook(code), repository / "notebooks" / "02_b.ipynb")
-    with pytest.raises(UserError, match="^chapter 02_b stopped: NameError: name 'nothing' is not defined$"):
+    nbformat.write(notebook("NEEDS = {'stages': ['nothing']}"), repository / "notebooks" / "02_b.ipynb")
+    with pytest.raises(UserError, match="^stages: unknown value 'nothing'; valid: finetune, "):
         build.build_report(progress=False)
     assert not list((repository / "out" / "book" / "chapters").glob("*.ipynb"))
 

@@ -19,6 +19,7 @@ from lottery_book.importance import decisions, modes
 from lottery_book.importance import figures as importances
 from lottery_utils.show import frames as gather
 from lottery_utils.show import heatmaps
+from lottery_utils.show.compute import compute, needs_of
 
 ROOT = Path(__file__).resolve().parent.parent
 TASKS, SEEDS = ("cola", "mrpc", "wnli"), (1337, 42, 86)
@@ -213,8 +214,8 @@ def test_made_up_examples_show_what_each_statistic_sees():
 
 
 def test_modes_share_the_fine_tuned_models_and_nothing_else(study):
-    studies = modes.by_search(study)
-    assert list(studies) == ["joint", "heads", "mlps"]
+    needs = needs_of(ROOT / "notebooks" / "07_importance.ipynb")
+    studies = dict(zip(("own", "joint", "heads", "mlps"), compute(study, needs, missing=False), strict=True))
     for cell, count in (("mrpc/42/finetune/full", 1), ("mrpc/42/search/structured/good", 3)):
         assert len({one.address(cell) for one in studies.values()}) == count
     assert studies["joint"].address("mrpc/42/search/structured/good") == study.address("mrpc/42/search/structured/good")
@@ -261,10 +262,10 @@ def test_chapters_run_alone_on_a_part_of_the_demo(name, tmp_path):
     assert stored == ["sst2-full-finetune", *["sst2-structured-good-search"] * searches], "only what it needs"
 
 
-def test_chapter_09_on_stored_records(study, tmp_path, monkeypatch):
+def test_chapter_09_on_stored_records(study, tmp_path):
     """Every figure from records alone: neither the model nor the data are at hand."""
-    monkeypatch.setenv("LOTTERY_STORED_ONLY", "1")
     overrides = {"model": "nowhere-model", "data": "nowhere-data", "tasks": list(TASKS), "seeds": list(SEEDS)}
     parameters = {"preset": "paper", "overrides": overrides, "results_dir": str(study.store.root)}
+    parameters["compute_missing"] = False
     drawn = run("08_agreement", parameters, tmp_path)
     assert drawn == [*["agreement.overlap_figures.overlap_matrix"] * 4, "agreement.overlap_figures.seed_jaccards"]

@@ -28,7 +28,6 @@ from lottery_book.loss_surface.stage import next_seed
 from lottery_book.probes import frames as probing
 from lottery_book.probes import text as probing_text
 from lottery_book.probes.names import PROBES
-from lottery_utils.errors import UserError
 from lottery_utils.experiment.study import open_study
 from lottery_utils.models.compact import compact
 from lottery_utils.models.dense import dense
@@ -312,9 +311,8 @@ def test_these_cells_come_on_request_and_change_no_other_address(study):
         assert other.address(name.format(stage)) != plain.address(name.format(stage))
 
 
-def run_chapter(name: str, parameters: dict, monkeypatch) -> list:
-    """Run a chapter's code in this process, the way `needs` does, and return what its cells end with."""
-    monkeypatch.setenv("LOTTERY_STORED_ONLY", "1")
+def run_chapter(name: str, parameters: dict) -> list:
+    """Run a chapter's code in this process and return what its cells end with."""
     space, shown = {"__name__": "__main__"}, []
     for cell in nbformat.read(ROOT / "notebooks" / f"{name}.ipynb", as_version=4).cells:
         if cell.cell_type != "code":
@@ -325,27 +323,27 @@ def run_chapter(name: str, parameters: dict, monkeypatch) -> list:
         if is_value:
             shown.append(eval(compile(ast.Expression(last.value), name, "eval"), space))
         if "parameters" in cell.metadata.get("tags", []):
-            space |= parameters
+            space |= {**parameters, "compute_missing": False}
     return shown
 
 
 @pytest.mark.parametrize("name", ["15_landscape", "16_probes"])
-def test_chapters_show_a_small_studys_records_and_compute_nothing(study, name, monkeypatch):
+def test_chapters_show_a_small_studys_records_and_compute_nothing(study, name):
     settings = {key: value for key, value in vars(study.preset).items() if key in (*SETTINGS, *SMALL, "model", "data")}
     overrides = json.dumps({**settings, "seeds": [1, 2]})
     before = sorted(study.store.root.rglob("*"))
-    parameters = {"records_preset": "paper", "records_dir": str(study.store.root), "records_overrides": overrides}
-    shown = run_chapter(name, parameters, monkeypatch)
+    parameters = {"preset": "paper", "tasks": "sst2", "overrides": overrides, "results_dir": str(study.store.root)}
+    shown = run_chapter(name, parameters)
     assert sum(isinstance(one, Figure) for one in shown) == {"15_landscape": 6, "16_probes": 8}[name]
     assert sum(isinstance(one, Styler) for one in shown) == {"15_landscape": 4, "16_probes": 5}[name]
     assert all(one.to_html() for one in shown if isinstance(one, Styler))
     assert sorted(study.store.root.rglob("*")) == before
 
 
-def test_a_chapter_with_nothing_stored_says_so_and_computes_nothing(tmp_path, monkeypatch):
-    with pytest.raises(UserError, match="no records in"):
-        run_chapter("15_landscape", {"records_dir": str(tmp_path / "none")}, monkeypatch)
-    assert not (tmp_path / "none").exists()
+@pytest.mark.parametrize("name", ["13_methods", "15_landscape", "16_probes", "17_importance_bug", "18_selection"])
+def test_a_chapter_of_a_study_with_nothing_stored_shows_gaps_and_computes_nothing(name, tmp_path, capsys):
+    run_chapter(name, {"seeds": [7], "results_dir": str(tmp_path / "none")})
+    assert ": 0 of " in capsys.readouterr().out and not (tmp_path / "none").exists()
 
 
 # what the pages say, computed again from the files of the committed records
@@ -407,5 +405,5 @@ def glued_by(name: str, monkeypatch) -> dict[str, str]:
     found = {}
     monkeypatch.setattr(glue, "glue_numbers", lambda values: found.update(values))
     monkeypatch.chdir(ROOT)
-    run_chapter(name, {}, monkeypatch)
+    run_chapter(name, {})
     return found

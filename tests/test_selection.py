@@ -18,7 +18,7 @@ from lottery_utils.experiment.stage_table import STAGES
 from lottery_utils.experiment.study import open_study
 from lottery_utils.presets import PRESETS, get_preset
 from lottery_utils.pruning.importance import reduce_gradients, shuffled
-from lottery_utils.show.stored import run_hans
+from lottery_utils.show.compute import compute
 from lottery_utils.tasks.hans import read_hans, to_hans
 from lottery_utils.tasks.load import load_task
 from lottery_utils.tasks.selection import halves, held_out_rows, set_aside
@@ -246,11 +246,11 @@ def test_every_subnetwork_of_mnli_is_scored_on_hans(tmp_path):
     assert full["lexical_overlap"] == right[:2].mean() and full["constituent"] == right[2]
     settings = {**small, "methods": ["structured"], "seeds": [42], "hans": None}
     assert study.run(["hans", "hans_retrain"], engine="serial", progress=False).ok
-    on_page = hans_scores(run_hans(str(path), "demo", json.dumps(settings), tmp_path / "results"))
+    on_page = hans_scores(compute(study, {"stages": ["hans", "hans_retrain"]})[0])
     assert set(on_page["subnetwork"]) == {"full", "good", "random", "bad"}
     assert on_page[on_page["subnetwork"] != "random"].reset_index(drop=True).equals(shown)
-    assert hans_scores(run_hans(None, "demo", settings, tmp_path / "none")).empty and not (tmp_path / "none").exists()
-    assert hans_scores(run_hans(None, "paper", {"model": "not/here"}, tmp_path / "none")).empty
+    for without in (settings, {"model": "not/here"}):
+        assert hans_scores(open_study("paper", None, None, without, tmp_path / "none")).empty
     again = open_study("demo", ["mnli"], [42], {**json.loads(json.dumps(small)), "hans": None}, tmp_path / "results")
     assert again.address("mnli/42/hans/full") != study.address("mnli/42/hans/full")
     assert again.address("mnli/42/finetune/full") == study.address("mnli/42/finetune/full")

@@ -166,18 +166,6 @@ def test_tasks_left_out_are_named():
     assert figures.left_out_sentence(study, list(study.preset.tasks)) == ""
 
 
-def test_an_expensive_chapter_runs_few_tasks_on_the_demo_unless_asked():
-    from lottery_utils.show.compute import on_demo
-
-    def study(name, tasks):
-        return types.SimpleNamespace(preset=types.SimpleNamespace(name=name, tasks=tasks))
-
-    few = ["rte"]
-    assert on_demo(study("demo", ("mrpc", "rte")), None, few) == ["rte"]
-    assert on_demo(study("demo", ("mrpc", "rte")), ["mrpc", "rte"], few) == ["mrpc", "rte"]
-    assert on_demo(study("paper", ("mrpc", "rte")), None, few) == ["mrpc", "rte"]
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["05_super", "06_baselines"])
 def test_chapters_run_alone_on_an_empty_store(name, tmp_path):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -17,7 +16,6 @@ from .findings import EXACT
 if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
 
-    from lottery_utils.experiment.study import Study
 
 FAMILY_NAMES = {
     "heads_mlps": "good",
@@ -27,14 +25,6 @@ FAMILY_NAMES = {
     "heads_mlps_super_midling": "super random",
     "heads_mlps_super_bizzaro": "super bad",
 }
-
-
-def two_protocols(study: Study) -> tuple[Study, Study]:
-    """The study with one task (MRPC where it has it), once with importance "exact", once "released"."""
-    tasks = study.preset.tasks
-    one = ("mrpc",) if "mrpc" in tasks else tasks[:1]
-    presets = [dataclasses.replace(study.preset, tasks=one, importance=name) for name in ("exact", "released")]
-    return tuple(type(study)(preset, study.store.root) for preset in presets)
 
 
 def size_titles(sizes: pd.DataFrame) -> dict[str, str]:

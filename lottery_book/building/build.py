@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lottery_utils.errors import UserError, usable_folder
-from lottery_utils.show.compute import compute_together, needs
+from lottery_utils.experiment.study import open_study
+from lottery_utils.show.compute import asked, compute_together, needs_of
 
 from .book_api import write_api
 from .chapters import find_notebooks, strip_chapter
@@ -59,8 +60,9 @@ def build_report(
             parameters[name] = value if isinstance(value, str) else list(value)
     if overrides:
         parameters["overrides"] = overrides
-    asked = [need for source in sources for need in needs(source, parameters)]
-    for line in compute_together(asked, workers, progress):
+    study = open_study(preset, tasks, seeds, overrides, results_dir)
+    needed = [part for source in sources for part in asked(study, needs_of(source))]
+    for line in compute_together(needed, workers, progress):
         _say(line)
     folder = book / "chapters"
     folder.mkdir(exist_ok=True)

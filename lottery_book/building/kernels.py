@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from lottery_utils.errors import UserError
-from lottery_utils.show.compute import STORED_ONLY
 
 from .chapters import count_code_cells, execute_chapter
 
@@ -30,7 +29,7 @@ def execute_chapters(
 ) -> None:
     """Run `notebooks` with `parameters` and write them, executed, into `folder`; as many at a time as there are cores.
 
-    Their kernels compute no cells (`compute.STORED_ONLY`). All are run, even when one stops; `finished` is called
+    They compute no cells, by their parameter `compute_missing`. All are run, even when one stops; `finished` is called
     with those that do not. Raises UserError, one line, that names those that stopped; on KeyboardInterrupt the kernels
     are killed first.
     """
@@ -56,7 +55,7 @@ def execute_chapters(
             bar.update(1)
 
         try:
-            execute_chapter(path, folder / path.name, parameters, tick)
+            execute_chapter(path, folder / path.name, {**parameters, "compute_missing": False}, tick)
         except UserError as error:
             stop = error
         bar.update(left)
@@ -64,7 +63,7 @@ def execute_chapters(
 
     others = set(psutil.Process().children(recursive=True))
     pool, stopped = ThreadPoolExecutor(min(len(notebooks), workers or _cores(), AT_MOST)), []
-    with bar, _own_profile(), _environment(STORED_ONLY, "1"), pool:
+    with bar, _own_profile(), pool:
         longest_first = sorted(notebooks, key=cells.__getitem__, reverse=True)
         running = {pool.submit(run, path): path for path in longest_first}
         try:

@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from lottery_utils.presets import SEARCHES
 from lottery_utils.show.frames import component_survival
 from lottery_utils.show.glue import as_text, listed
 
 if TYPE_CHECKING:
     from lottery_utils.experiment.study import Study
-
-def by_search(study: Study) -> dict[str, Study]:
-    """`study` under each kind of search, "joint", "heads" and "mlps", in one store.
-
-    Only searches and what follows from them have other addresses; the fine-tuned models are shared.
-    """
-    from lottery_utils.experiment.study import Study as AStudy
-
-    return {name: AStudy(replace(study.preset, search=name), study.store.root) for name in SEARCHES}
 
 
 def alone(studies: dict[str, Study]) -> pd.DataFrame:

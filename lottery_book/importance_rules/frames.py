@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 RUNNING = {"importance": "running"}
 RULES: dict[str, dict] = {
-    "exact": {},
+    "exact": {"importance": "exact"},
     "batched 64": {"importance": "batched"},
     "running 1": {**RUNNING, "importance_batch": 1},
     "running 8": {**RUNNING, "importance_batch": 8},

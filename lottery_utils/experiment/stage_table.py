@@ -68,6 +68,7 @@ class Stage:
     always: bool = False  # planned whatever subnetworks are asked for
     version: int | None = None  # of what it computes: raise it when its code changes results; None: never numbered
     task: str | None = None  # the only task it is for
+    given: str | None = None  # a preset field without which it has nothing to read
     searches: bool = False  # whether it may find nothing to search: a gap of all that follows
 
 
@@ -143,12 +144,12 @@ STAGES = {
             Case(upstream=("full",), settings=("hans",), examples="hans"),
             Case(*EACH, FULL_MASK, ("hans",), examples="hans"),
         ),
-        on_request=True, task=HANS_TASK,
+        on_request=True, task=HANS_TASK, given="hans",
     ),
     "hans_retrain": Stage(
         f"{HERE}.hans_stages:run_hans_retrain", "retrains subnetworks of MNLI and scores them on HANS", 12.0,
         (Case(*EACH, ("mask",), (*TRAINING, "hans"), TRAINS, "hans"),),
-        on_request=True, task=HANS_TASK,
+        on_request=True, task=HANS_TASK, given="hans",
     ),
     "curve": Stage(
         f"{BOOK}.method_comparison.stage:run_curve", "prunes to ever smaller sizes and scores each", 8.0,

@@ -1,122 +1,157 @@
-"""What a chapter computes before it shows anything, and what all chapters together need."""
+"""What a chapter needs before it shows anything: the studies it is about, and the cells to be computed for it.
+
+A chapter says so in one literal, `NEEDS`, which `lottery report` reads without running the chapter, so that what all
+chapters need is computed in one run. A need is a dict; all keys may be left out:
+
+- ``stages``, ``methods``, ``subnetworks``: the cells, as of `Study.cells`; without ``stages`` nothing is computed;
+- ``overrides``: changed preset fields, or a list of such dicts: a study for each;
+- ``demo_tasks``: the tasks on the demo, where the reader chose none: for chapters too expensive for all nine;
+- ``records``: the folder of the repository that has it for the preset as it is. Shown from there, and not computed,
+  unless the reader's study has other settings, or seeds and tasks that the preset has not;
+- ``preset``: another preset in place of the reader's study.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import io
-import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import ast
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UserError
+from ..presets import PRESETS, Preset
+from .stored import here_or_above, stored_study
 
 if TYPE_CHECKING:
     from ..experiment.cells import Cell
     from ..experiment.study import Study
 
-STORED_ONLY = "LOTTERY_STORED_ONLY"  # set in the chapters' kernels once everything they need was computed
-_asked: list[tuple[Study, list[Cell]]] | None = None
+    Needs = dict | list[dict]
+    Asked = list[tuple[Study, list[Cell]]]  # studies, each with cells in dependency order: none where records are shown
+
+KEYS = ("stages", "methods", "subnetworks", "overrides", "demo_tasks", "records", "preset")
 
 
-def compute(
-    study: Study,
-    stages: Iterable[str],
-    methods: Iterable[str] | None = None,
-    subnetworks: Iterable[str] | None = None,
-    tasks: Iterable[str] | None = None,
-) -> None:
-    """Compute the cells of `stages` and all they need, unless stored, and print what was done and what failed.
+def compute(study: Study, needs: Needs, missing: bool = True) -> list[Study]:
+    """Compute what a chapter needs unless it is stored, say what was done, and return the studies that it is about.
 
-    `subnetworks` may name baselines; `tasks` narrows the study's. A failed cell does not stop a chapter: it is
-    shown as a gap. With the environment variable LOTTERY_STORED_ONLY set nothing is computed, and what is missing is
-    said. Raises UserError for bad input.
+    `study` is the reader's; of the studies there is one for each need and each of its overrides, in order. A failed
+    cell does not stop a chapter: it is shown as a gap. Without `missing` nothing is computed, and what lacks is said.
+    Raises UserError for bad input.
     """
-    cells = study.cells(stages, methods, subnetworks)
-    if tasks is not None:
-        cells = [cell for cell in cells if cell.task in tasks]  # no cell needs one of another task
-    if _asked is not None:
-        _asked.append((study, cells))
-    elif os.environ.get(STORED_ONLY):
-        print("\n".join(_stored(study, cells)))
-    else:
-        summary = study.run_cells(cells)
-        print(summary)
-        for error in summary.failed.values():
-            print(f"failed: {error}")
+    parts = asked(study, needs)
+    for line in compute_together(parts) if missing else _stored(parts):
+        print(line)
+    return [part for part, _ in parts]
 
 
-def on_demo(study: Study, tasks: Iterable[str] | str | None, few: Iterable[str]) -> list[str]:
-    """The study's tasks an expensive chapter runs on: all that were asked for, or on the demo, unasked, only `few`."""
-    chosen = [task for task in study.preset.tasks if task in few]
-    return chosen if study.preset.name == "demo" and not tasks and chosen else list(study.preset.tasks)
-
-
-def needs(notebook: Path, parameters: dict) -> list[tuple[Study, list[Cell]]]:
-    """What a chapter would compute under `parameters`: studies, each with cells in dependency order.
-
-    The chapter's code is run here as far as its last call of `compute`, which only takes note; so chapters call
-    it early. Raises UserError, one line, when that code stops.
-    """
+def needs_of(notebook: Path) -> list[dict]:
+    """The `NEEDS` of a chapter, none where it has no such line; raises UserError where they cannot be read."""
     import nbformat
 
-    code = [cell for cell in nbformat.read(notebook, as_version=4).cells if cell.cell_type == "code"]
-    last = max((i for i, cell in enumerate(code) if "compute(" in cell.source), default=-1)
-    space: dict = {"__name__": "__main__"}
-    with _noting() as asked, contextlib.redirect_stdout(io.StringIO()):
-        for cell in code[: last + 1]:
-            try:
-                exec(compile(cell.source, notebook.name, "exec"), space)  # the code that the kernel runs next
-            except UserError:
-                raise
-            except Exception as error:
-                text = f"chapter {notebook.stem} stopped: {type(error).__name__}: {error}"
-                raise UserError(" ".join(text.split())) from None
-            if "parameters" in cell.metadata.get("tags", []):
-                space |= {name: value for name, value in parameters.items() if name in space}
-    return asked
+    cells = nbformat.read(notebook, as_version=4).cells
+    code = [cell.source for cell in cells if cell.cell_type == "code" and "NEEDS =" in cell.source]
+    try:
+        lines = [line for source in code for line in ast.parse(source).body if isinstance(line, ast.Assign)]
+        values = [ast.literal_eval(line.value) for line in lines if ast.unparse(line.targets[0]) == "NEEDS"]
+    except (SyntaxError, ValueError):
+        raise UserError(f"chapter {notebook.stem}: NEEDS must be a literal: it is read, and not run") from None
+    return [need for needs in values for need in _listed(needs)]
 
 
-def compute_together(asked: Iterable[tuple[Study, list[Cell]]], workers: int | None, progress: bool) -> list[str]:
-    """Compute what several chapters need, each study's cells in one run; returns lines that say what was done."""
-    joined: dict[tuple, tuple[Study, dict[Cell, None]]] = {}
-    for study, cells in asked:
-        _, union = joined.setdefault((study.preset, str(study.store.root)), (study, {}))
-        union.update(dict.fromkeys(cells))
+def asked(study: Study, needs: Needs) -> Asked:
+    """The studies that `needs` are about, where `study` is the reader's, and the cells to be computed of each."""
+    return [part for need in _listed(needs) for part in _asked(study, need)]
+
+
+def _listed(needs: Needs) -> list[dict]:
+    needs = [needs] if isinstance(needs, dict) else list(needs)
+    for need in needs:
+        if unknown := [key for key in need if key not in KEYS]:
+            raise UserError(f"NEEDS: unknown key {unknown[0]!r}; valid: {', '.join(KEYS)}")
+    return needs
+
+
+def _asked(study: Study, need: dict) -> Iterator[tuple[Study, list[Cell]]]:
+    from ..experiment.study import Study
+
+    overrides = need.get("overrides", {})
+    base = _shown(study, need) or _computed(study, need)
+    for changes in [overrides] if isinstance(overrides, dict) else overrides:
+        part = Study(replace(base.preset, **changes), base.store.root, base.stored)
+        yield part, [] if part.stored else _cells(part, need)
+
+
+def _shown(study: Study, need: dict) -> Study | None:
+    """The study whose records came with the repository, where they are what is asked for and are there."""
+    if "records" not in need or not ("preset" in need or _is_of_preset(study.preset)):
+        return None
+    if "stages" in need and not here_or_above(need["records"]).is_dir():
+        return None
+    return stored_study(need.get("preset", study.preset.name), need["records"])
+
+
+def _is_of_preset(preset: Preset) -> bool:
+    """Whether a study is its preset's, or a part of that; with HANS's file too, which changes no other cells."""
+    whole = PRESETS[preset.name]
+    part = set(preset.tasks) <= set(whole.tasks) and set(preset.seeds) <= set(whole.seeds)
+    return part and replace(preset, tasks=whole.tasks, seeds=whole.seeds, hans=whole.hans) == whole
+
+
+def _computed(study: Study, need: dict) -> Study:
+    """The study that is computed where cells are missing: the reader's, or another preset's beside it."""
+    from ..experiment.study import Study
+
+    preset = PRESETS[need["preset"]] if "preset" in need else study.preset
+    if preset.name == "demo" and preset.tasks == PRESETS["demo"].tasks:
+        preset = replace(preset, tasks=tuple(need.get("demo_tasks", preset.tasks)))
+    return Study(preset, study.store.root)
+
+
+def _cells(study: Study, need: dict) -> list[Cell]:
+    """The cells of a need; stages that the study cannot have are left out."""
+    from ..experiment.stage_table import STAGES
+
+    preset, stages = study.preset, []
+    for name in need.get("stages", ()):
+        stage = STAGES.get(name)  # an unknown one is refused below
+        fits = stage is None or stage.task in (None, *preset.tasks)
+        if fits and not (stage and stage.given and getattr(preset, stage.given) is None):
+            stages.append(name)
+    return study.cells(stages, need.get("methods"), need.get("subnetworks")) if stages else []
+
+
+def compute_together(asked: Asked, workers: int | None = None, progress: bool = True) -> list[str]:
+    """Compute what was asked for, each study's cells in one run; returns lines that say what was done."""
     lines = []
-    for study, union in joined.values():
-        summary = study.run_cells(list(union), workers=workers, progress=progress)
-        lines.append(f"{study.preset.name}{_changes(study, joined)}: {summary}")
+    for study, cells, name in _joined(asked):
+        summary = study.run_cells(cells, workers=workers, progress=progress)
+        lines.append(f"{name}: {summary}")
         lines += [f"failed: {error}" for error in summary.failed.values()]  # the chapters show what is there, and gaps
     return lines
 
 
-@contextmanager
-def _noting() -> Iterator[list[tuple[Study, list[Cell]]]]:
-    """Within, `compute` notes what it is asked for and computes nothing."""
-    global _asked
-    _asked = asked = []
-    try:
-        yield asked
-    finally:
-        _asked = None
+def _stored(asked: Asked) -> list[str]:
+    """How many of the cells are stored, and the errors of those that failed."""
+    lines = []
+    for study, cells, name in _joined(asked):
+        states = {cell: study.state(cell) for cell in cells}
+        lines.append(f"{name}: {sum(state == 'done' for state in states.values())} of {len(cells)} cells are stored")
+        errors = [study.store.failure(study.address(cell)) for cell, state in states.items() if state == "failed"]
+        lines += [f"failed: {error['error']}" for error in errors if error]
+    return lines
 
 
-def _stored(study: Study, cells: list[Cell]) -> list[str]:
-    """How many of `cells` are stored, and the errors of those that failed."""
-    from ..experiment.pool import Summary
-
-    states = {cell: study.state(cell) for cell in cells}
-    done = sum(state == "done" for state in states.values())
-    if done == len(cells):
-        return [str(Summary(len(cells), done=done))]
-    errors = [study.store.failure(study.address(cell)) for cell, state in states.items() if state == "failed"]
-    return [f"{done} of {len(cells)} cells are stored", *(f"failed: {error['error']}" for error in errors if error)]
-
-
-def _changes(study: Study, joined: dict) -> str:
-    """Settings in which a study differs from the first one, such as " (search heads)"."""
-    first = next(iter(joined))[0]
-    own = {name: value for name, value in vars(study.preset).items() if value != getattr(first, name)}
-    return f" ({', '.join(f'{name} {value}' for name, value in own.items())})" if own else ""
+def _joined(asked: Asked) -> Iterator[tuple[Study, list[Cell], str]]:
+    """Each study once, with all its cells and what to call it; those without cells left out."""
+    joined: dict[tuple, tuple[Study, dict[Cell, None]]] = {}
+    for study, cells in asked:
+        if cells:
+            _, union = joined.setdefault((replace(study.preset, tasks=()), study.store.root), (study, {}))
+            union.update(dict.fromkeys(cells))
+    first: dict[str, Preset] = {}
+    for (preset, _), (study, union) in joined.items():
+        usual = vars(first.setdefault(preset.name, preset))
+        changes = [f"{name} {value}" for name, value in vars(preset).items() if value != usual[name]]
+        yield study, list(union), preset.name + (f" ({', '.join(changes)})" if changes else "")
