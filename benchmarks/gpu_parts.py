@@ -18,7 +18,7 @@ from finetune import trainer_of
 
 from lottery_utils.models.load import build_classifier
 from lottery_utils.presets import get_preset
-from lottery_utils.pruning.gated_passes import open_passes
+from lottery_utils.pruning.importance import open_passes
 from lottery_utils.pruning.masks import StructuredMask
 from lottery_utils.training.evaluate import predict
 from lottery_utils.training.finetune import finetune

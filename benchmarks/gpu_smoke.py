@@ -23,8 +23,8 @@ from lottery_utils.experiment.fingerprints import Fingerprints
 from lottery_utils.experiment.stage import Result, Work
 from lottery_utils.experiment.study import Study, open_study
 from lottery_utils.experiment.work import steady
+from lottery_utils.fast import cuda_graphs
 from lottery_utils.models.load import load_classifier, load_tokenizer, quiet_transformers
-from lottery_utils.training import finetune as training
 from lottery_utils.training.evaluate import predict
 from lottery_utils.training.finetune import TrainLog, finetune
 
@@ -164,7 +164,7 @@ def looked_at_again(work: Work, result: Result) -> list[dict]:
 
 def graphs_compared(study: Study, device: torch.device) -> list[dict]:
     """How far a training's losses by CUDA graphs are from the plain loop's; not at all where they cannot be used."""
-    training.REPLAYS.add(device.type)  # on a CPU the steps of fixed shape are taken as they are written
+    cuda_graphs.REPLAYS.add(device.type)  # on a CPU the steps of fixed shape are taken as they are written
     plain, replayed = trained(study, device), trained(study, device, graphs=True)
     used = replayed.notes == ["trained by CUDA graphs"]  # else it fell back, and has said why
     apart = float(np.abs(np.subtract(replayed.losses, plain.losses)).max()) if used else float("inf")

@@ -71,7 +71,7 @@ def of_length(count: int, length: int):
 
 def one_mask(model, data) -> None:
     """What a search does for each mask: its score and the importances under it."""
-    from lottery_utils.pruning.gated_passes import open_passes
+    from lottery_utils.pruning.importance import open_passes
     from lottery_utils.pruning.masks import StructuredMask
 
     with open_passes(model, data) as passes:

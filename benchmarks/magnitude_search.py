@@ -43,17 +43,26 @@ def layers(count: int):
 
 def ours(modules, steps: int) -> list:
     """All masks, packed; the search builds the one it tries from the levels."""
+    import numpy as np
+
     levels = build_levels(modules, steps)
-    return [levels.packed(step) for step in range(1, steps + 1)]
+    survived = levels.survived.items()
+    return [{name: np.packbits(kept_by > step) for name, kept_by in survived} for step in range(1, steps + 1)]
 
 
 def build_levels(modules, steps: int):
     """The package's own way to all masks."""
-    from lottery_utils.pruning.levels import Levels
-    from lottery_utils.pruning.magnitude import pruned_counts
+    from lottery_utils.pruning.levels import nested_masks
 
     parameters = {f"{i}.{name}": p for i, module in enumerate(modules) for name, p in module.named_parameters()}
-    return Levels(parameters, pruned_counts(sum(p.numel() for p in parameters.values()), 0.1, steps))
+    return nested_masks(parameters, counts_of(modules, steps))
+
+
+def counts_of(modules, steps: int) -> list[int]:
+    """Weights gone after each step, as the search takes them."""
+    from lottery_utils.pruning.magnitude import pruned_counts
+
+    return pruned_counts(sum(p.numel() for module in modules for p in module.parameters()), 0.1, steps)
 
 
 def peer(modules, steps: int, each=lambda step: None) -> None:
@@ -74,13 +83,14 @@ def check(modules, steps: int) -> dict:
     originals = {f"{i}.{name}": p.detach().clone() for i, m in enumerate(modules) for name, p in m.named_parameters()}
     everything = torch.cat([p.abs().reshape(-1) for p in originals.values()])
     order = everything.sort(stable=True)
-    found = {"weights": levels.total, "unlike the stable order": 0, "unlike torch": 0, "of these no tie": 0}
+    total, counts = len(everything), counts_of(modules, steps)
+    found = {"weights": total, "unlike the stable order": 0, "unlike torch": 0, "of these no tie": 0}
     spent = [0.0, 0.0]  # wall and CPU seconds of comparing
 
     def compare(step: int) -> None:
         cpu, wall = time.process_time(), time.perf_counter()
-        pruned = levels.counts[step]
-        edge, kept = order.values[pruned - 1], torch.ones(levels.total, dtype=torch.bool)
+        pruned = counts[step]
+        edge, kept = order.values[pruned - 1], torch.ones(total, dtype=torch.bool)
         kept[order.indices[:pruned]] = False
         mine = levels.mask(step).weights
         flat = torch.cat([mask.reshape(-1) for mask in mine.values()])

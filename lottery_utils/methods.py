@@ -38,7 +38,7 @@ METHODS = {  # by preset field; the first of each is the paper's and the default
         Method("taylor", "first-order Taylor, squared and summed over a component's weights", "pruning.scores:taylor"),
         Method("output", "size of what the component adds to each token", "pruning.scores:output"),
         Method("entropy", "heads: how focused their attention is (low entropy stays); MLPs: as output",
-               "pruning.entropy:entropy"),
+               "pruning.scores:entropy"),
         Method("random", "a random order, drawn once", "pruning.scores:random"),
     ),
     "unstructured": _registry(

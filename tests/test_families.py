@@ -1,4 +1,4 @@
-"""Families that the lean path does not compute: every step, by their own forward pass."""
+"""Families that the packed path does not compute: every step, by their own forward pass."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from tiny import PLAIN_FAMILIES, tiny_batch, tiny_config, tiny_model
 
 from lottery_utils.cli import main
 from lottery_utils.experiment.study import open_study
+from lottery_utils.fast.cut_passes import CutPasses
+from lottery_utils.fast.packed_model import PLACES, is_known
 from lottery_utils.models import anatomy as anatomy_module
 from lottery_utils.models.anatomy import FAMILIES, anatomy
 from lottery_utils.models.attention_maps import attention_maps
 from lottery_utils.models.compact import compact, load_compact, save_compact
 from lottery_utils.models.dense import dense
 from lottery_utils.models.gates import Gates
-from lottery_utils.models.lean import is_lean
 from lottery_utils.models.load import load_classifier
-from lottery_utils.pruning.gated_passes import GatedPasses, open_passes
+from lottery_utils.pruning.importance import GatedPasses, open_passes
 from lottery_utils.pruning.masks import StructuredMask, model_sizes
-from lottery_utils.pruning.passes import Passes
 from lottery_utils.training.batches import Encoded
 
 LAYERS, HEADS = 3, 4
@@ -61,7 +61,7 @@ def test_a_checkpoint_that_computes_its_mlps_in_chunks_is_computed_whole(tmp_pat
 @pytest.mark.parametrize("family", PLAIN_FAMILIES)
 def test_each_gate_is_of_one_layer_and_head(family):
     model, batch = tiny_model(family), tiny_batch()
-    assert not is_lean(model) and (anatomy(model).layers, anatomy(model).heads) == (LAYERS, HEADS)
+    assert not is_known(model) and (anatomy(model).layers, anatomy(model).heads) == (LAYERS, HEADS)
     with torch.no_grad():
         whole, found = model(**batch).logits, []
         for i in range(LAYERS):
@@ -140,23 +140,23 @@ def test_attention_maps_of_rotated_queries_and_keys_are_refused():
 
 @pytest.mark.parametrize("heads", ["cut", "gated"])
 @pytest.mark.parametrize("mlps", ["cut", "gated"])
-def test_plain_passes_answer_as_the_lean_ones(heads, mlps):
+def test_plain_passes_answer_as_the_fast_ones(heads, mlps):
     model, data = tiny_model("bert"), examples()
     mask = StructuredMask(SOME[0].numpy(), SOME[1].numpy())
     found = []
-    for passes in (Passes(model, data, heads=heads, mlps=mlps), GatedPasses(model, data, "fp32", heads, mlps)):
+    for passes in (CutPasses(model, data, heads=heads, mlps=mlps), GatedPasses(model, data, "fp32", heads, mlps)):
         with passes:
             one = passes.run(mask)
             found.append((one.logits, *passes.measure(one)))
-    for lean, plain in zip(*found):
-        np.testing.assert_allclose(plain, lean, atol=1e-4)
+    for fast, plain in zip(*found):
+        np.testing.assert_allclose(plain, fast, atol=1e-4)
     assert all(p.requires_grad for p in model.parameters()) and not anatomy(model).mlp_out(0)._forward_hooks
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_gets_passes_that_know_it(family):
     with open_passes(tiny_model(family), examples()) as passes:
-        assert isinstance(passes, Passes if FAMILIES[family].lean else GatedPasses)
+        assert isinstance(passes, CutPasses if family in PLACES else GatedPasses)
         found = passes.run(StructuredMask.full(LAYERS, HEADS))
         assert all(np.isfinite(part).all() for part in (found.logits, *passes.measure(found)))
 

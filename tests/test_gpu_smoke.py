@@ -11,9 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lottery_utils.models import lean, packed
-from lottery_utils.pruning import passes
-from lottery_utils.training import batches, forward
+from lottery_utils.fast import cut_passes, packed, packed_layer, packed_model
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "benchmarks"))
@@ -33,15 +31,15 @@ def study(tmp_path_factory):
 
 def padded(data, rows, device, low=False):
     """A batch as a GPU gets it: one group with a mask, and no tokens of no example."""
-    return batches.pack(data, rows, device, pad=True)
+    return packed.pack(data, rows, device, pad=True)
 
 
 def as_on_a_gpu(monkeypatch, pack) -> None:
     """Batches as `pack` makes them, and torch's operations one by one."""
-    for module in (forward, passes):
+    for module in (packed_model, cut_passes):
         monkeypatch.setattr(module, "pack", pack)
     monkeypatch.setattr(packed, "is_computed", lambda *_: False)
-    monkeypatch.setattr(lean, "is_written_out", lambda *_: False)
+    monkeypatch.setattr(packed_layer, "is_written_out", lambda *_: False)
 
 
 def beyond(rows: list[dict]) -> list[str]:

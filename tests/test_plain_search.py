@@ -6,11 +6,11 @@ import torch
 from tiny import tiny_model
 from toy import replaced, toy_data, trained
 
+from lottery_utils.fast.cut_passes import CutPasses
 from lottery_utils.models.gates import Gates
 from lottery_utils.pruning.importance import normalise_heads
 from lottery_utils.pruning.masks import StructuredMask
-from lottery_utils.pruning.passes import Passes
-from lottery_utils.pruning.structured import PHASES, _amounts, remove_lowest, structured_search
+from lottery_utils.pruning.structured import PHASES, amounts, remove_lowest, structured_search
 from lottery_utils.training.batches import collate
 from lottery_utils.training.evaluate import batch_loss
 
@@ -62,9 +62,9 @@ def plain_search(model, data, released):
             scores = found
         while good.size != (0, 0) and not (phase == 2 and good.size[0] == 0) and not (phase == 3 and good.size[1] == 0):
             taken += 1
-            amounts = _amounts(phase, taken, layers, layers * width, 0.1)
+            heads, mlps = amounts(phase, taken, layers, width, 0.1)
             following = StructuredMask(
-                remove_lowest(good.heads, scores[0], amounts[0]), remove_lowest(good.mlps, scores[1], amounts[1])
+                remove_lowest(good.heads, scores[0], heads), remove_lowest(good.mlps, scores[1], mlps)
             )
             if following == good:
                 continue
@@ -98,9 +98,9 @@ def test_gradients_of_gates_equal_autograds(family, share, removed, monkeypatch)
         mlps[2] = False
         masks.append(StructuredMask(heads, mlps))
     masks.append(StructuredMask(np.zeros((3, 4), bool), np.array([False, True, False])))
-    monkeypatch.setattr("lottery_utils.pruning.passes.CHUNK", 256)
-    size = sum(Passes(model, data)._bytes(batch) for batch, _, _ in Passes(model, data).chunks)
-    with Passes(model, data, heads=removed, mlps=removed, keep=int(share * size)) as passes:
+    monkeypatch.setattr("lottery_utils.fast.cut_passes.TOKENS", 256)
+    size = sum(CutPasses(model, data)._bytes(batch) for batch, _, _ in CutPasses(model, data).chunks)
+    with CutPasses(model, data, heads=removed, mlps=removed, keep=int(share * size)) as passes:
         assert (any(passes.keeps), all(passes.keeps)) == (share > 0, share == 1)
         base = None
         for mask in masks:
@@ -116,6 +116,6 @@ def test_gradients_of_gates_equal_autograds(family, share, removed, monkeypatch)
 
 def test_nothing_left_has_no_gradients():
     model, data = tiny_model(layers=2, num_labels=2), toy_data(9, 0)
-    with Passes(model, data) as passes:
+    with CutPasses(model, data) as passes:
         found = passes.run(~StructuredMask.full(2, 4))
         assert all(np.isnan(part).all() for part in passes.measure(found))

@@ -178,7 +178,7 @@ def test_memory_that_runs_out_in_a_cell_fails_that_cell_alone(world, tmp_path, m
 
 def test_the_record_says_that_graphs_trained_it_and_its_address_does_not(world, tmp_path, monkeypatch):
     study = study_in(world, tmp_path / "results")
-    monkeypatch.setattr("lottery_utils.training.finetune.REPLAYS", {"cpu"})
+    monkeypatch.setattr("lottery_utils.fast.cuda_graphs.REPLAYS", {"cpu"})
     asked = study.cells(["finetune"])
     assert study.run_cells(asked[:1], "serial", progress=False, cuda_graphs=True).ok
     assert study.run_cells(asked, "serial", progress=False).computed == 1

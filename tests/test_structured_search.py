@@ -9,7 +9,7 @@ from lottery_utils.models.compact import compact
 from lottery_utils.pruning.importance import importance, normalise_heads
 from lottery_utils.pruning.masks import StructuredMask
 from lottery_utils.pruning.stopping import stop_rule
-from lottery_utils.pruning.structured import _amounts, open_ranking, remove_lowest, structured_search
+from lottery_utils.pruning.structured import amounts, open_ranking, remove_lowest, structured_search
 from lottery_utils.training.evaluate import predict
 
 
@@ -99,11 +99,11 @@ def test_exact_search_starts_each_phase_from_fresh_scores(setting):
 
 
 def test_mlp_step_is_the_papers_at_twelve_layers_and_scales_below():
-    twelve = [_amounts(1, k, 12, 144, 0.1) for k in range(1, 6)]
+    twelve = [amounts(1, k, 12, 12, 0.1) for k in range(1, 6)]
     assert twelve == [(14, 1)] * 5
-    assert [_amounts(1, k, 6, 48, 0.1)[1] for k in range(1, 7)] == [0, 1, 0, 1, 0, 1]
-    assert [_amounts(1, k, 24, 384, 0.1)[1] for k in range(1, 4)] == [1, 1, 1]
-    assert _amounts(2, 1, 12, 144, 0.1) == (7, 0) and _amounts(3, 1, 12, 144, 0.1) == (0, 1)
+    assert [amounts(1, k, 6, 8, 0.1)[1] for k in range(1, 7)] == [0, 1, 0, 1, 0, 1]
+    assert [amounts(1, k, 24, 16, 0.1)[1] for k in range(1, 4)] == [1, 1, 1]
+    assert amounts(2, 1, 12, 12, 0.1) == (7, 0) and amounts(3, 1, 12, 12, 0.1) == (0, 1)
 
 
 def test_remove_lowest_never_takes_more_than_there_is():

@@ -6,8 +6,7 @@ import numpy as np
 
 from lottery_utils.experiment.actions import fine_tuned, set_size, timed
 from lottery_utils.experiment.stage import Result, Work
-from lottery_utils.pruning.gated_passes import open_passes
-from lottery_utils.pruning.importance import reduce_gradients, shuffled
+from lottery_utils.pruning.importance import open_passes, reduce_gradients, shuffled
 from lottery_utils.pruning.masks import StructuredMask, model_sizes
 
 RULES = ("batched", "running")

@@ -13,12 +13,11 @@ import torch
 
 from lottery_utils.methods import CURVE_SIZES
 from lottery_utils.models.anatomy import anatomy
-from lottery_utils.pruning.levels import Levels
-from lottery_utils.pruning.magnitude import component_shares
+from lottery_utils.pruning.levels import nested_masks
+from lottery_utils.pruning.magnitude import component_shares, under_masks
 from lottery_utils.pruning.masks import StructuredMask, model_sizes
-from lottery_utils.pruning.structured import open_ranking, remove_lowest
+from lottery_utils.pruning.structured import open_ranking, remove_lowest, score_of
 from lottery_utils.pruning.unstructured import WeightView, weight_scores
-from lottery_utils.tasks.metrics import compute_metrics, predictions_from_logits, search_score
 from lottery_utils.training.batches import Encoded
 from lottery_utils.training.evaluate import predict
 
@@ -53,7 +52,7 @@ def structured_curve(
     masks, scores = [StructuredMask.full(sizes.layers, sizes.heads)], []
     with open_ranking(model, dev, preset, seed) as (passes, rank):
         found = passes.run(masks[0])
-        scores.append(_score(task, found.logits, dev))
+        scores.append(score_of(task, found.logits, dev))
         searchable = scores[0] > majority
         for number, (heads, mlps) in enumerate(component_counts(sizes.layers, sizes.heads) if searchable else ()):
             mask = masks[-1]
@@ -64,7 +63,7 @@ def structured_curve(
             )
             masks.append(StructuredMask(*fewer))
             found = passes.run(masks[-1], found)
-            scores.append(_score(task, found.logits, dev))
+            scores.append(score_of(task, found.logits, dev))
             if progress:
                 progress(number + 1, len(CURVE_SIZES))
     arrays = _arrays(scores, [mask.shares(sizes)["prunable"] for mask in masks])
@@ -86,38 +85,26 @@ def magnitude_curve(
 
     Arrays, S sizes: size, share and score (S,), head_share (S, L, H) and mlp_share (S, L) as of a search.
     """
-    view = anatomy(model)
-    parameters = view.prunable_parameters()
-    total = sum(p.numel() for p in parameters.values())
+    body = anatomy(model)
+    total = sum(p.numel() for p in body.prunable_parameters().values())
     counts = [0, *(round((1 - size) * total) for size in CURVE_SIZES)]
-    levels = Levels(weight_scores(preset.unstructured, WeightView(model, train, preset.precision, seed)), counts)
-    originals = {name: p.detach().clone() for name, p in parameters.items()}
+    view = WeightView(model, train, preset.precision, seed)
+    levels = nested_masks(weight_scores(preset.unstructured, view), counts)
     scores, left = [], []
-    try:
+    with under_masks(body) as apply:
         for number in range(len(counts)):
             mask = levels.mask(number)
-            with torch.no_grad():
-                for name, p in parameters.items():
-                    torch.mul(originals[name], mask.weights[name].to(p.device), out=p)
-            scores.append(_score(task, predict(model, dev, preset.precision), dev))
-            left.append(component_shares(view, mask))
+            apply(mask)
+            scores.append(score_of(task, predict(model, dev, preset.precision), dev))
+            left.append(component_shares(body, mask))
             if progress:
                 progress(number, len(CURVE_SIZES))
             if scores[0] <= majority:
                 break
-    finally:
-        with torch.no_grad():
-            for name, p in parameters.items():
-                p.copy_(originals[name])
     searchable = scores[0] > majority
     arrays = _arrays(scores, [1 - counts[i] / total for i in range(len(scores))])
     arrays |= {name: np.stack(parts) for name, parts in zip(("head_share", "mlp_share"), zip(*left))}
     return Curve(arrays, levels.survived if searchable else None, searchable)
-
-
-def _score(task, logits: np.ndarray, dev: Encoded) -> float:
-    metrics = compute_metrics(task, predictions_from_logits(task, logits), dev.labels)
-    return search_score(task, metrics)
 
 
 def _arrays(scores: list[float], shares: list[float]) -> dict[str, np.ndarray]:

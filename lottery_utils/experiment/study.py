@@ -79,7 +79,7 @@ class Study(Results):
         """Compute every cell asked for that is not stored yet, and return what was done.
 
         A damaged cell is set aside and computed again; one that failed before is left alone, and what needs it,
-        unless `retry_failed`. With `cuda_graphs` a GPU trains by replaying graphs, see `training.steps`. Interrupted,
+        unless `retry_failed`. With `cuda_graphs` a GPU trains by replaying graphs, see `fast.cuda_graphs`. Interrupted,
         the run can be started again and goes on where it was. Raises UserError for bad input, before anything is
         stored where that can be known.
         """

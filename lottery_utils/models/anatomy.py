@@ -17,15 +17,10 @@ class Family:
     `qkv` names three projections, or one that stacks the three. `attention_out` is the Linear after the heads'
     concatenation, `mlp_out` the last one of the MLP: the gates of heads and MLPs sit at the input of the first and at
     the output of the second. `attention` is the module that computes the heads (and perhaps also projects them).
-    `activation` lies between the MLP's two, `norms` after the residual connections of attention and MLP; `drops` are
-    the dropouts of the attention probabilities, after the attention's output and after the MLP (empty: none there).
     `dropouts` are the configuration's dropout fields; `padded_positions` says that position numbers start after the
     padding id, so that fewer tokens fit than there are positions. `score_bias`: from the base model, the module whose
     `compute_position_bias` gives what is added to the attention scores of every layer, a bias for each head and
     distance (empty: nothing is).
-
-    A family whose layers are not BERT's (`lean` False) leaves `activation`, `norms` and `drops` out: `models.lean` does
-    not compute it, its own forward pass is called.
     """
 
     encoder: str
@@ -35,12 +30,8 @@ class Family:
     mlp_in: str
     mlp_out: str
     dropouts: tuple[str, ...]
-    activation: str = ""
-    norms: tuple[str, ...] = ()
-    drops: tuple[str, ...] = ()
     padded_positions: bool = False
     score_bias: str = ""
-    lean: bool = True
 
 
 BERT = Family(
@@ -50,9 +41,6 @@ BERT = Family(
     attention_out="attention.output.dense",
     mlp_in="intermediate.dense",
     mlp_out="output.dense",
-    activation="intermediate.intermediate_act_fn",
-    norms=("attention.output.LayerNorm", "output.LayerNorm"),
-    drops=("attention.self.dropout", "attention.output.dropout", "output.dropout"),
     dropouts=("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"),
 )
 DISTILBERT = Family(
@@ -62,9 +50,6 @@ DISTILBERT = Family(
     attention_out="attention.out_lin",
     mlp_in="ffn.lin1",
     mlp_out="ffn.lin2",
-    activation="ffn.activation",
-    norms=("sa_layer_norm", "output_layer_norm"),
-    drops=("attention.dropout", "", "ffn.dropout"),
     dropouts=("dropout", "attention_dropout", "seq_classif_dropout"),
 )
 MPNET = Family(
@@ -74,9 +59,6 @@ MPNET = Family(
     attention_out="attention.attn.o",
     mlp_in="intermediate.dense",
     mlp_out="output.dense",
-    activation="intermediate.intermediate_act_fn",
-    norms=("attention.LayerNorm", "output.LayerNorm"),
-    drops=("attention.attn.dropout", "attention.dropout", "output.dropout"),
     dropouts=("hidden_dropout_prob", "attention_probs_dropout_prob"),
     padded_positions=True,
     score_bias="encoder",
@@ -89,7 +71,6 @@ MODERNBERT = Family(
     mlp_in="mlp.Wi",
     mlp_out="mlp.Wo",
     dropouts=("embedding_dropout", "attention_dropout", "mlp_dropout", "classifier_dropout"),
-    lean=False,
 )
 FAMILIES = {  # by config.model_type
     "bert": BERT,

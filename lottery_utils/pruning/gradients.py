@@ -5,10 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from ..training.batches import Encoded, packed_batches, take
-from ..training.evaluate import batch_loss, model_device
-from ..training.forward import forward_of
-from .passes import CHUNK
+from ..training.batches import Encoded, take
+from ..training.evaluate import batch_loss, forward_of, model_device
+from .importance import TOKENS
 
 
 def loss_gradients(
@@ -25,9 +24,9 @@ def loss_gradients(
     try:
         for p in params:
             p.requires_grad_(True)
-        for rows in packed_batches(data, CHUNK):
+        for rows in list(forward_of(model, data, precision).batches(TOKENS)):
             with torch.enable_grad():
-                logits, rows = forward_of(model, data, device, precision)(rows)
+                logits, rows = forward_of(model, data, precision)(rows)  # anew: it may hold a graph of the weights
                 loss = batch_loss(logits, torch.from_numpy(data.labels[rows]).to(device), "sum") / len(data)
             for whole, part in zip(total, torch.autograd.grad(loss, params, materialize_grads=True)):
                 whole += part

@@ -1,50 +1,35 @@
-"""Importance of heads and MLPs: how much the loss feels their gates (paper section 3.2; protocol section 2)."""
+"""Importance of heads and MLPs: how much the loss feels their gates (paper section 3.2; protocol section 2).
+
+A pass under a mask gives the model's logits and, when asked, d loss(x) / d gate for every example x; `reduce_gradients`
+makes scores of these, and `normalise_heads` makes the scores of heads comparable between layers.
+"""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
 
-from ..training.batches import Encoded
-from .gated_passes import open_passes
+from ..models.gates import Gates
+from ..switch import faster
+from ..training.batches import Encoded, eval_batches
+from ..training.evaluate import PlainForward, batch_loss, in_order, model_device
 from .masks import StructuredMask
 
 RELEASED_BATCH = 64  # the authors' batch size in all stored searches
 EPS = 1e-20
+TOKENS = 2048  # that go through the model together: large products, activations that stay in the cache
 
-
-@dataclass(frozen=True)
-class Importance:
-    """Scores of one pass under one mask: heads float64 (L, H), mlps float64 (L,), and the pass's logits (N, C)."""
-
-    heads: np.ndarray
-    mlps: np.ndarray
-    logits: np.ndarray
-
-
-def importance(
-    model: torch.nn.Module,
-    data: Encoded,
-    mask: StructuredMask,
-    rule: str = "exact",
-    precision: str = "fp32",
-    batch: int = RELEASED_BATCH,
-    order: np.ndarray | None = None,
-) -> Importance:
-    """Importance of every component under `mask`, removed ones too, raw, with the logits of the same pass.
-
-    `rule`, `batch` and `order` as in `reduce_gradients`. The model is left as found.
-    """
-    with open_passes(model, data, precision, heads="gated", mlps="gated", keep=0) as passes:
-        found = passes.run(mask)
-        heads, mlps = (reduce_gradients(g, rule, batch, order) for g in passes.measure(found))
-    return Importance(heads, mlps, found.logits)
+Rule = Literal["exact", "batched", "running", "released"]
+Removed = Literal["cut", "gated"]  # what becomes of what a mask removes: without a gradient, or with its gate's
 
 
 def reduce_gradients(
-    gradients: np.ndarray, rule: str, batch: int = RELEASED_BATCH, order: np.ndarray | None = None
+    gradients: np.ndarray, rule: Rule, batch: int = RELEASED_BATCH, order: np.ndarray | None = None
 ) -> np.ndarray:
     """Scores from the gates' gradients of every example in data order, (N, ...) to (...).
 
@@ -62,14 +47,150 @@ def reduce_gradients(
     return np.abs(means).mean(axis=0) if rule == "batched" else np.abs(np.cumsum(means, axis=0)).sum(axis=0)
 
 
-def shuffled(examples: int, number: int | None) -> np.ndarray | None:
-    """The order `number` of `examples` rows, the same for every model; None, the data's own, for None."""
-    return None if number is None else np.random.default_rng(number).permutation(examples)
-
-
 def normalise_heads(scores: np.ndarray) -> np.ndarray:
     """Divide each layer's head scores (L, H) by the layer's L2 norm over all its heads, removed ones included.
 
     Over living heads only, a layer's last head would always have importance 1 and could never go.
     """
     return scores / (np.sqrt((scores**2).sum(axis=1, keepdims=True)) + EPS)
+
+
+def shuffled(examples: int, number: int | None) -> np.ndarray | None:
+    """The order `number` of `examples` rows, the same for every model; None, the data's own, for None."""
+    return None if number is None else np.random.default_rng(number).permutation(examples)
+
+
+@dataclass
+class Pass:
+    """One mask's logits (N, C), and once measured the gates' gradients, heads (N, L, H) and MLPs (N, L)."""
+
+    mask: StructuredMask
+    logits: np.ndarray
+    gradients: tuple[np.ndarray, np.ndarray] | None = None
+
+
+class Passes(Protocol):
+    """All passes of one search; a context manager, inside which the model's weights are frozen and dropout is off."""
+
+    def run(self, mask: StructuredMask, base: Pass | None = None) -> Pass:
+        """The pass under `mask`; `base`, an earlier one, may save work."""
+
+    def measure(self, under: Pass) -> tuple[np.ndarray, np.ndarray]:
+        """d loss(x) / d gate for every example, heads (N, L, H) and MLPs (N, L), NaN for what is cut."""
+
+
+class GatedPasses:
+    """Passes through the model itself, with gates on it: what a mask removes is multiplied by zero."""
+
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        data: Encoded,
+        precision: str = "fp32",
+        heads: Removed = "cut",
+        mlps: Removed = "cut",
+    ):
+        """`heads` and `mlps`: whether removed ones have gradients too. Raises ValueError for a compact model."""
+        self.forward, self.data, self.device = PlainForward(model, data, precision), data, model_device(model)
+        self.removed = heads, mlps
+        self.freeze, self.gates = frozen(model), Gates(model)
+        self.rows = list(eval_batches(data, TOKENS))
+
+    def __enter__(self) -> GatedPasses:
+        self.freeze.__enter__()
+        return self
+
+    def __exit__(self, *error) -> None:
+        self.gates.remove()
+        self.freeze.__exit__(*error)
+
+    @torch.no_grad()
+    def run(self, mask: StructuredMask, base: Pass | None = None) -> Pass:
+        """The pass under `mask`: logits (N, C) in data order; `base` is not needed."""
+        self.gates.set(mask.heads, mask.mlps)
+        parts = [self.forward(rows)[0].float().cpu().numpy() for rows in self.rows]
+        return Pass(mask, in_order(parts, self.rows))
+
+    def measure(self, under: Pass) -> tuple[np.ndarray, np.ndarray]:
+        """The pass's gradients: d loss(x) / d gate for every example, heads (N, L, H) and MLPs (N, L), NaN if cut."""
+        if under.gradients is None:
+            masks = under.mask.heads, under.mask.mlps
+            batches = zip(*(self._gradients(masks, rows) for rows in self.rows))
+            under.gradients = tuple(in_order(parts, self.rows) for parts in batches)
+            for gradients, kept, removed in zip(under.gradients, masks, self.removed):
+                if removed == "cut":
+                    gradients[:, ~kept] = np.nan
+        return under.gradients
+
+    def _gradients(self, masks: tuple[np.ndarray, np.ndarray], rows: np.ndarray) -> list[np.ndarray]:
+        """Gradients of a batch, (B, L, H) and (B, L), in one pass: each example has gates of its own."""
+        gates = [self._one_each(mask, len(rows)) for mask in masks]
+        self.gates.set(*gates)
+        labels = torch.from_numpy(self.data.labels[rows]).to(self.device)
+        with torch.enable_grad():
+            loss = batch_loss(self.forward(rows)[0], labels, "sum")
+        return [grad.transpose(0, 1).double().cpu().numpy() for grad in torch.autograd.grad(loss, gates)]
+
+    def _one_each(self, mask: np.ndarray, examples: int) -> torch.Tensor:
+        """A gate for each example: (L, ...) to (L, examples, ...)."""
+        gate = torch.from_numpy(mask).float().to(self.device)
+        return gate.unsqueeze(1).repeat(1, examples, *[1] * (gate.dim() - 1)).requires_grad_()
+
+
+@contextlib.contextmanager
+def frozen(model: torch.nn.Module) -> Iterator[None]:
+    """Dropout off and no weight gradients: the backward pass then costs about half."""
+    params, was_training = [p for p in model.parameters() if p.requires_grad], model.training
+    model.eval()
+    for p in params:
+        p.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for p in params:
+            p.requires_grad_(True)
+        model.train(was_training)
+
+
+def open_passes(
+    model: torch.nn.Module,
+    data: Encoded,
+    precision: str = "fp32",
+    heads: Removed = "cut",
+    mlps: Removed = "cut",
+    keep: int | None = None,
+) -> Passes:
+    """Passes of `model` over `data`, a context manager: `GatedPasses`, or as fast as it can be done.
+
+    `keep`: bytes of activations that a fast pass may keep for the next (None: by the memory at hand).
+    """
+    given = model, data, precision, heads, mlps
+    return faster("passes", *given, keep) or GatedPasses(*given)
+
+
+@dataclass(frozen=True)
+class Importance:
+    """Scores of one pass under one mask: heads float64 (L, H), mlps float64 (L,), and the pass's logits (N, C)."""
+
+    heads: np.ndarray
+    mlps: np.ndarray
+    logits: np.ndarray
+
+
+def importance(
+    model: torch.nn.Module,
+    data: Encoded,
+    mask: StructuredMask,
+    rule: Rule = "exact",
+    precision: str = "fp32",
+    batch: int = RELEASED_BATCH,
+    order: np.ndarray | None = None,
+) -> Importance:
+    """Importance of every component under `mask`, removed ones too, raw, with the logits of the same pass.
+
+    `rule`, `batch` and `order` as in `reduce_gradients`. The model is left as found.
+    """
+    with open_passes(model, data, precision, heads="gated", mlps="gated", keep=0) as passes:
+        under = passes.run(mask)
+        heads, mlps = (reduce_gradients(g, rule, batch, order) for g in passes.measure(under))
+    return Importance(heads, mlps, under.logits)

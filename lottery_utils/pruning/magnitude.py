@@ -2,36 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Protocol
 
 import numpy as np
 import torch
 
-from ..models.anatomy import anatomy
-from ..tasks.metrics import compute_metrics, predictions_from_logits, search_score
+from ..models.anatomy import Anatomy, anatomy
+from ..tasks.glue import Task
 from ..training.batches import Encoded
 from ..training.evaluate import predict
 from .components import component_sums
-from .levels import Levels
+from .levels import nested_masks
 from .masks import WeightMask
 from .stopping import stop_rule
-from .structured import Search
+from .structured import Search, score_of
 from .unstructured import WeightView, weight_scores
 
 
-def pruned_counts(total: int, step: float, steps: int) -> list[int]:
-    """Weights removed in all after 0, 1, ... `steps` steps, each of round(`step` x what remains)."""
-    counts = [0]
-    for _ in range(steps):
-        counts.append(counts[-1] + round(step * (total - counts[-1])))
-    return counts
+class MagnitudeSettings(Protocol):
+    """What a magnitude search reads of a preset (`presets.Preset` says what each may be)."""
+
+    threshold: float
+    magnitude_step: float
+    magnitude_max_steps: int
+    unstructured: str
+    importance: str  # of which "released" has the authors' plain stop rule
+    precision: str
 
 
 def magnitude_search(
     model: torch.nn.Module,
     dev: Encoded,
-    task,
-    preset,
+    task: Task,
+    settings: MagnitudeSettings,
     majority: float,
     progress: Callable[[int, int], None] | None = None,
     train: Encoded | None = None,
@@ -39,42 +44,32 @@ def magnitude_search(
 ) -> Search:
     """Search the good magnitude subnetwork: the last mask whose dev score passes, at most `magnitude_max_steps`.
 
-    The model's weights are left as found. `preset.unstructured` names another score to rank weights by; `train` and
+    The model's weights are left as found. `settings.unstructured` names another score to rank weights by; `train` and
     `seed` are for one that looks at training examples or draws. Trajectory arrays, S steps of which the first is the
     full model: kept (S,) weights, share (S,), score (S,), passed (S,), target (1,) and lead (1,) as of a structured
     search, head_share (S, L, H) and mlp_share (S, L), the shares of each component's weights that remain.
     """
-    view = anatomy(model)
-    parameters = view.prunable_parameters()
-    total = sum(p.numel() for p in parameters.values())
-    counts = pruned_counts(total, preset.magnitude_step, preset.magnitude_max_steps)
-    levels = Levels(weight_scores(preset.unstructured, WeightView(model, train, preset.precision, seed)), counts)
-    originals = {name: p.detach().clone() for name, p in parameters.items()}
-    released = preset.importance == "released"
+    body = anatomy(model)
+    total = sum(p.numel() for p in body.prunable_parameters().values())
+    counts = pruned_counts(total, settings.magnitude_step, settings.magnitude_max_steps)
+    view = WeightView(model, train, settings.precision, seed)
+    levels = nested_masks(weight_scores(settings.unstructured, view), counts)
     best, rows, rule = levels.mask(0), [], None
-    try:
+    with under_masks(body) as apply:
         for number, pruned in enumerate(counts):
             mask = levels.mask(number)
-            with torch.no_grad():
-                for name, p in parameters.items():
-                    torch.mul(originals[name], mask.weights[name].to(p.device), out=p)
-            predictions = predictions_from_logits(task, predict(model, dev, preset.precision))
-            metrics = compute_metrics(task, predictions, dev.labels)
-            score = search_score(task, metrics)
-            rule = rule or stop_rule(score, majority, preset.threshold, released)
+            apply(mask)
+            score = score_of(task, predict(model, dev, settings.precision), dev)
+            rule = rule or stop_rule(score, majority, settings.threshold, settings.importance == "released")
             passed = number == 0 or score >= rule.target
-            rows.append((total - pruned, score, passed, *component_shares(view, mask)))
+            rows.append((total - pruned, score, passed, *component_shares(body, mask)))
             if progress:
                 progress(number, len(counts) - 1)
             if not passed or not rule.searchable:
                 break
             best = mask
-    finally:
-        with torch.no_grad():
-            for name, p in parameters.items():
-                p.copy_(originals[name])
     capped = rule.searchable and len(rows) == len(counts) and rows[-1][2]
-    notes = rule.notes + ((f"stopped by the cap of {preset.magnitude_max_steps} steps",) if capped else ())
+    notes = rule.notes + ((f"stopped by the cap of {settings.magnitude_max_steps} steps",) if capped else ())
     kept, score, passed, heads, mlps = zip(*rows)
     trajectory = {
         "kept": np.array(kept, np.int64),
@@ -89,11 +84,38 @@ def magnitude_search(
     return Search(best, trajectory, notes, rule.searchable)
 
 
-def component_shares(view, mask: WeightMask) -> tuple[np.ndarray, np.ndarray]:
+def pruned_counts(total: int, step: float, steps: int) -> list[int]:
+    """Weights removed in all after 0, 1, ... `steps` steps, each of round(`step` x what remains)."""
+    counts = [0]
+    for _ in range(steps):
+        counts.append(counts[-1] + round(step * (total - counts[-1])))
+    return counts
+
+
+@contextmanager
+def under_masks(body: Anatomy) -> Iterator[Callable[[WeightMask], None]]:
+    """A function that puts the model's own weights under a mask; without any at the end."""
+    parameters = body.prunable_parameters()
+    originals = {name: p.detach().clone() for name, p in parameters.items()}
+
+    @torch.no_grad()
+    def apply(mask: WeightMask) -> None:
+        for name, p in parameters.items():
+            torch.mul(originals[name], mask.weights[name].to(p.device), out=p)
+
+    try:
+        yield apply
+    finally:
+        with torch.no_grad():
+            for name, p in parameters.items():
+                p.copy_(originals[name])
+
+
+def component_shares(body: Anatomy, mask: WeightMask) -> tuple[np.ndarray, np.ndarray]:
     """Share of each head's weights (L, H) and each MLP's (L,) that the mask keeps.
 
     A head's weights are its rows of query, key and value (with biases) and its columns of the projection.
     """
-    kept = component_sums(view, mask.weights)
-    sizes = component_sums(view, {name: torch.ones_like(value) for name, value in mask.weights.items()})
+    kept = component_sums(body, mask.weights)
+    sizes = component_sums(body, {name: torch.ones_like(value) for name, value in mask.weights.items()})
     return tuple((part / size).astype(np.float32) for part, size in zip(kept, sizes))

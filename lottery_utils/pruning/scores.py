@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..errors import CellFailed
+from ..errors import CellFailed, UserError
 from ..methods import function_of
 from ..models.anatomy import Anatomy, anatomy
+from ..models.attention_maps import attention_maps
 from ..models.compact import compact
 from ..training.batches import Batch, Encoded, collate, eval_batches
 from ..training.evaluate import model_device
@@ -25,6 +26,7 @@ from .gradients import loss_gradients
 from .importance import importance
 from .masks import StructuredMask
 
+TOKENS = 8192  # of attention maps that are computed together
 Scores = tuple[np.ndarray, np.ndarray]
 
 
@@ -150,6 +152,30 @@ def output(view: View) -> Scores:
         real = batch.inputs.get("attention_mask")
         body.model(**batch.inputs)
     return heads, mlps
+
+
+def entropy(view: View) -> Scores:
+    """1 - H / log T for heads, MLPs as by magnitude of outputs (they attend to nothing).
+
+    H is the entropy of a token's attention over the T tokens of its example, mean over tokens, then over examples: the
+    score is 0 for a head that looks everywhere alike, 1 for one that looks at a single token. Needs no labels. Raises
+    UserError for a model whose attention is not softmax(q k / sqrt(d)).
+    """
+    model, lengths = view.compact(), view.data.lengths
+    heads = np.zeros(view.mask.heads.shape)
+    for length in np.unique(lengths):
+        rows = np.flatnonzero(lengths == length)
+        for begin in range(0, len(rows), max(1, TOKENS // length)):
+            part = rows[begin : begin + max(1, TOKENS // length)]
+            try:
+                layers = attention_maps(model, collate(view.data, part, model_device(model)).inputs)
+            except RuntimeError as error:
+                raise UserError(f"score entropy: {error}; take gate or output") from None
+            for layer in layers:
+                spread = torch.special.entr(layer.probabilities.double()).sum(-1).mean(-1)  # (B, h)
+                focus = 1 - spread / np.log(max(length, 2))
+                heads[layer.layer, layer.heads.numpy()] += focus.sum(0).cpu().numpy() / len(view.data)
+    return heads, output(view)[1]
 
 
 def random(view: View) -> Scores:

@@ -4,61 +4,69 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
 
 from ..errors import CellFailed
+from ..tasks.glue import Task
 from ..tasks.metrics import compute_metrics, predictions_from_logits, search_score
 from ..training.batches import Encoded
-from .gated_passes import open_passes
-from .importance import normalise_heads, reduce_gradients, shuffled
-from .masks import ModelSizes, StructuredMask, model_sizes
-from .passes import Pass, Passes
+from .importance import Pass, Passes, Rule, normalise_heads, open_passes, reduce_gradients, shuffled
+from .masks import StructuredMask, WeightMask, model_sizes
 from .scores import Scorer
 from .stopping import StopRule, stop_rule
 
 Rank = Callable[[Pass], tuple[np.ndarray, np.ndarray]]
+PHASES = {"joint": (1, 2, 3), "heads": (4,), "mlps": (5,)}  # 1: heads and MLPs, 2: heads in half steps, 3: MLPs
+
+
+class SearchSettings(Protocol):
+    """What a structured search reads of a preset (`presets.Preset` says what each may be)."""
+
+    threshold: float
+    search: Literal["joint", "heads", "mlps"]
+    head_step: float
+    importance: Rule
+    importance_batch: int
+    importance_order: int | None
+    score: str
+    head_norms: bool
+    precision: str
 
 
 @dataclass
 class Search:
     """A search's result: the good mask, the whole course as arrays, and what a reader must know."""
 
-    mask: object
+    mask: StructuredMask | WeightMask
     trajectory: dict[str, np.ndarray]
     notes: tuple[str, ...] = ()
     searchable: bool = True
 
 
 @dataclass
-class _Step:
-    """One evaluated mask: its score, and the importances under it (NaN until and unless they are needed)."""
+class Step:
+    """One evaluated mask: score, phase, whether it passed, importances (L, H) and (L,), NaN unless they are needed."""
 
     mask: StructuredMask
     score: float
     phase: int
-    found: Pass | None
+    passed: bool
     heads: np.ndarray
     mlps: np.ndarray
-    passed: bool = True
 
 
-@dataclass
-class _Course:
-    steps: list[_Step] = field(default_factory=list)
-    last_passed: _Step | None = None
-
-
-PHASES = {"joint": (1, 2, 3), "heads": (4,), "mlps": (5,)}  # 1: heads and MLPs, 2: heads in half steps, 3: MLPs
+Look = Callable[[StructuredMask, int], Step]  # from a mask and the phase it is tried in
 
 
 def structured_search(
     model: torch.nn.Module,
     dev: Encoded,
-    task,
-    preset,
+    task: Task,
+    settings: SearchSettings,
     majority: float,
     progress: Callable[[int, int], None] | None = None,
     seed: int = 0,
@@ -69,112 +77,51 @@ def structured_search(
     last passing mask heads alone by half steps, then MLPs alone. `importance="exact"` uses fresh per-example
     scores of the mask it goes on from; "released" the authors' running sums, and at a phase change the scores of the
     mask that failed. "batched" and "running" are "exact" but for how gradients are summed (see `reduce_gradients`).
-    One pass gives both the score of a mask and the importances under it. `preset.score` names another score to rank
+    One pass gives both the score of a mask and the importances under it. `settings.score` names another score to rank
     by, `seed` is for one that draws. Trajectory arrays, S steps of which the first is the full model: heads (S, L, H),
     mlps (S, L), head_importance, mlp_importance, score (S,), phase, passed, target, lead (the share of the full
     model's lead over the majority score that the target asks for). Importances are NaN where none was needed: of
     removed MLPs but for "released", and of a failed mask ("released": of the last phase's).
     """
-    with open_ranking(model, dev, preset, seed) as (passes, rank):
-        return _search(passes, rank, model_sizes(model), dev, task, preset, majority, progress)
+    sizes = model_sizes(model)
+    with open_ranking(model, dev, settings, seed) as (passes, rank):
+        course = Course(passes, rank, dev, task, settings, majority, progress)
+        good = course.look(StructuredMask.full(sizes.layers, sizes.heads), 0)
+        if course.rule.searchable:
+            good = joint_search(course.look, good, settings)
+    return Search(good.mask, course.arrays(), course.rule.notes, course.rule.searchable)
 
 
-@contextmanager
-def open_ranking(model: torch.nn.Module, dev: Encoded, preset, seed: int) -> Iterator[tuple[Passes, Rank]]:
-    """Passes over the dev set, and a function from a pass to the importances that rank what its mask keeps.
+def joint_search(look: Look, full: Step, settings: SearchSettings) -> Step:
+    """The last passing step of all phases, of which each begins where the one before passed last.
 
-    The importances are those of `preset.score`; NaN where none was needed. With `preset.head_norms` heads' are divided
-    by their layer's norm over all its heads: with the gate's gradients of removed ones too, which at gate 0 are not
-    zero; other scores know nothing of removed heads, which count with the score they had last.
+    Ranked by the importances of that mask, or in the authors' scripts by those of the mask that was tried last.
     """
-    order = shuffled(len(dev), preset.importance_order)
-    scorer = None if preset.score == "gate" else Scorer(preset.score, model, dev, preset.precision, seed)
-    # removed heads stay behind gates for the norms; MLPs too for the authors' scripts, which may go back to them
-    heads = "gated" if scorer is None else "cut"
-    mlps = "gated" if preset.importance == "released" else "cut"
-    last: np.ndarray | None = None
-
-    def scored(found: Pass, passes: Passes) -> tuple[np.ndarray, np.ndarray]:
-        nonlocal last
-        if scorer is None:
-            gradients = passes.measure(found)
-            return tuple(reduce_gradients(g, preset.importance, preset.importance_batch, order) for g in gradients)
-        heads, mlps = scorer(found.mask)
-        last = heads if last is None else np.where(found.mask.heads, heads, last)
-        return last, mlps
-
-    with open_passes(model, dev, preset.precision, heads, mlps) as passes:
-
-        def rank(found: Pass) -> tuple[np.ndarray, np.ndarray]:
-            heads, mlps = scored(found, passes)
-            return normalise_heads(heads) if preset.head_norms else heads, mlps
-
-        yield passes, rank
+    good = latest = full
+    for phase in PHASES[settings.search]:
+        good, latest = search_phase(look, good, latest if settings.importance == "released" else good, phase, settings)
+    return good
 
 
-def _search(
-    passes: Passes, rank: Rank, sizes: ModelSizes, dev: Encoded, task, preset, majority: float, progress
-) -> Search:
-    released = preset.importance == "released"
-    course = _Course()
+def search_phase(look: Look, good: Step, ranking: Step, phase: int, settings: SearchSettings) -> tuple[Step, Step]:
+    """Remove the lowest of what `good` keeps, step by step, until a mask fails: the last that passed, the last tried.
 
-    def look(mask: StructuredMask, phase: int) -> _Step:
-        found = passes.run(mask, course.last_passed.found if course.last_passed else None)
-        metrics = compute_metrics(task, predictions_from_logits(task, found.logits), dev.labels)
-        nothing = np.full(mask.heads.shape, np.nan), np.full(mask.mlps.shape, np.nan)
-        step = _Step(mask, search_score(task, metrics), phase, found, *nothing)
-        course.steps.append(step)
-        if progress:
-            progress(len(course.steps), 0)
-        return step
-
-    def measure(step: _Step) -> None:
-        step.heads, step.mlps = rank(step.found)
-
-    scores = look(StructuredMask.full(sizes.layers, sizes.heads), 0)
-    measure(scores)
-    course.last_passed = scores
-    rule = stop_rule(scores.score, majority, preset.threshold, released)
-    for phase in PHASES[preset.search] if rule.searchable else ():
-        current, taken = course.last_passed.mask, 0
-        if not released:
-            scores = course.last_passed  # fresh importances of the mask the phase starts from
-        while True:
-            taken += 1
-            heads, mlps = _amounts(phase, taken, sizes.layers, sizes.layers * sizes.heads, preset.head_step)
-            following = StructuredMask(
-                remove_lowest(current.heads, scores.heads, heads), remove_lowest(current.mlps, scores.mlps, mlps)
-            )
-            if following == current:
-                if _exhausted(current, phase):
-                    break
-                continue  # a step of fewer than 12 layers that removes no MLP
-            step = scores = look(following, phase)
-            step.passed = step.score >= rule.target
-            if step.passed or (released and phase != PHASES[preset.search][-1]):
-                measure(step)
-            if not step.passed:
-                step.found = None
-                break
-            course.last_passed.found = None  # its activations give way to those of the smaller mask
-            current, course.last_passed = following, step
-    return Search(course.last_passed.mask, _arrays(course.steps, rule), rule.notes, rule.searchable)
-
-
-def _amounts(phase: int, taken: int, layers: int, all_heads: int, share: float) -> tuple[int, int]:
-    """Heads and MLPs that step `taken` (from 1) of a phase removes.
-
-    Jointly the paper takes one MLP a step at 12 layers, as do deeper models; shallower ones floor(step x L / 12) in
-    all, so that they do not lose their MLPs before their heads. Alone, MLPs go one by one.
+    The first removal goes by the importances of `ranking`, each further one by those of the mask before.
     """
-    step, pace = max(1, int(share * all_heads)), min(layers, 12)
-    together = taken * pace // 12 - (taken - 1) * pace // 12
-    return {1: (step, together), 2: (max(1, step // 2), 0), 3: (0, 1), 4: (step, 0), 5: (0, 1)}[phase]
-
-
-def _exhausted(mask: StructuredMask, phase: int) -> bool:
-    heads, mlps = mask.size
-    return {1: heads + mlps, 2: heads, 3: mlps, 4: heads, 5: mlps}[phase] == 0
+    number = 0
+    while not _exhausted(good.mask, phase):
+        number += 1
+        heads, mlps = amounts(phase, number, *good.mask.heads.shape, settings.head_step)
+        fewer_heads = remove_lowest(good.mask.heads, ranking.heads, heads)
+        fewer_mlps = remove_lowest(good.mask.mlps, ranking.mlps, mlps)
+        mask = StructuredMask(fewer_heads, fewer_mlps)
+        if mask == good.mask:
+            continue  # a step of fewer than 12 layers that removes no MLP
+        ranking = look(mask, phase)
+        if not ranking.passed:
+            break
+        good = ranking
+    return good, ranking
 
 
 def remove_lowest(kept: np.ndarray, scores: np.ndarray, amount: int) -> np.ndarray:
@@ -191,15 +138,112 @@ def remove_lowest(kept: np.ndarray, scores: np.ndarray, amount: int) -> np.ndarr
     return after.reshape(kept.shape)
 
 
-def _arrays(steps: list[_Step], rule: StopRule) -> dict[str, np.ndarray]:
-    return {
-        "heads": np.stack([s.mask.heads for s in steps]),
-        "mlps": np.stack([s.mask.mlps for s in steps]),
-        "head_importance": np.stack([s.heads for s in steps]).astype(np.float32),
-        "mlp_importance": np.stack([s.mlps for s in steps]).astype(np.float32),
-        "score": np.array([s.score for s in steps]),
-        "phase": np.array([s.phase for s in steps], np.int64),
-        "passed": np.array([s.passed for s in steps], bool),
-        "target": np.array([rule.target if rule.searchable else 0.0]),
-        "lead": np.array([rule.lead]),
-    }
+def amounts(phase: int, number: int, layers: int, heads: int, share: float) -> tuple[int, int]:
+    """Heads and MLPs that step `number` (from 1) of a phase removes, of a model with `heads` in each layer.
+
+    Jointly the paper takes one MLP a step at 12 layers, as do deeper models; shallower ones floor(step x L / 12) in
+    all, so that they do not lose their MLPs before their heads. Alone, MLPs go one by one.
+    """
+    step, pace = max(1, int(share * (layers * heads))), min(layers, 12)
+    together = number * pace // 12 - (number - 1) * pace // 12
+    return {1: (step, together), 2: (max(1, step // 2), 0), 3: (0, 1), 4: (step, 0), 5: (0, 1)}[phase]
+
+
+def _exhausted(mask: StructuredMask, phase: int) -> bool:
+    heads, mlps = mask.size
+    return {1: heads + mlps, 2: heads, 3: mlps, 4: heads, 5: mlps}[phase] == 0
+
+
+@contextmanager
+def open_ranking(
+    model: torch.nn.Module, dev: Encoded, settings: SearchSettings, seed: int
+) -> Iterator[tuple[Passes, Rank]]:
+    """Passes over the dev set, and a function from a pass to the importances that rank what its mask keeps.
+
+    The importances are those of `settings.score`; NaN where none was needed. With `settings.head_norms` heads' are
+    divided by their layer's norm over all its heads: with the gate's gradients of removed ones too, which at gate 0 are
+    not zero; other scores know nothing of removed heads, which count with the score they had last.
+    """
+    order = shuffled(len(dev), settings.importance_order)
+    scorer = None if settings.score == "gate" else Scorer(settings.score, model, dev, settings.precision, seed)
+    # removed heads stay behind gates for the norms; MLPs too for the authors' scripts, which may go back to them
+    heads = "gated" if scorer is None else "cut"
+    mlps = "gated" if settings.importance == "released" else "cut"
+    last: np.ndarray | None = None
+
+    def scored(under: Pass, passes: Passes) -> tuple[np.ndarray, np.ndarray]:
+        nonlocal last
+        if scorer is None:
+            gradients, rule = passes.measure(under), (settings.importance, settings.importance_batch, order)
+            return tuple(reduce_gradients(of_kind, *rule) for of_kind in gradients)
+        heads, mlps = scorer(under.mask)
+        last = heads if last is None else np.where(under.mask.heads, heads, last)
+        return last, mlps
+
+    with open_passes(model, dev, settings.precision, heads, mlps) as passes:
+
+        def rank(under: Pass) -> tuple[np.ndarray, np.ndarray]:
+            heads, mlps = scored(under, passes)
+            return normalise_heads(heads) if settings.head_norms else heads, mlps
+
+        yield passes, rank
+
+
+class Course:
+    """A search as it goes: the masks looked at, and the pass of the last one that passed."""
+
+    def __init__(
+        self,
+        passes: Passes,
+        rank: Rank,
+        dev: Encoded,
+        task: Task,
+        settings: SearchSettings,
+        majority: float,
+        progress: Callable[[int, int], None] | None = None,
+    ):
+        self.passes, self.rank, self.dev, self.task, self.progress = passes, rank, dev, task, progress
+        self.settings, self.majority = settings, majority
+        self.steps: list[Step] = []
+        self.rule: StopRule | None = None
+        self.last_passed: Pass | None = None  # its activations give way to those of the next, smaller mask
+
+    def look(self, mask: StructuredMask, phase: int) -> Step:
+        """The step of a mask; the first one, of the full model, sets the target and passes."""
+        under = self.passes.run(mask, self.last_passed)
+        score = score_of(self.task, under.logits, self.dev)
+        released = self.settings.importance == "released"
+        if self.rule is None:
+            self.rule = stop_rule(score, self.majority, self.settings.threshold, released)
+        step = Step(mask, score, phase, not self.steps or score >= self.rule.target, *_unknown(mask))
+        self.steps.append(step)
+        if self.progress:
+            self.progress(len(self.steps), 0)
+        if step.passed or (released and phase != PHASES[self.settings.search][-1]):
+            step.heads, step.mlps = self.rank(under)
+        if step.passed:
+            self.last_passed = under
+        return step
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The trajectory, see `structured_search`."""
+        return {
+            "heads": np.stack([s.mask.heads for s in self.steps]),
+            "mlps": np.stack([s.mask.mlps for s in self.steps]),
+            "head_importance": np.stack([s.heads for s in self.steps]).astype(np.float32),
+            "mlp_importance": np.stack([s.mlps for s in self.steps]).astype(np.float32),
+            "score": np.array([s.score for s in self.steps]),
+            "phase": np.array([s.phase for s in self.steps], np.int64),
+            "passed": np.array([s.passed for s in self.steps], bool),
+            "target": np.array([self.rule.target if self.rule.searchable else 0.0]),
+            "lead": np.array([self.rule.lead]),
+        }
+
+
+def score_of(task: Task, logits: np.ndarray, dev: Encoded) -> float:
+    """What a search compares: the task's score of logits (N, C)."""
+    return search_score(task, compute_metrics(task, predictions_from_logits(task, logits), dev.labels))
+
+
+def _unknown(mask: StructuredMask) -> tuple[np.ndarray, np.ndarray]:
+    return np.full(mask.heads.shape, np.nan), np.full(mask.mlps.shape, np.nan)

@@ -8,9 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..models.packed import Group, Packed
-
-ROUND = 32  # tokens: oneDNN makes and keeps a kernel for every number of tokens it multiplies in bfloat16
 CHUNK = 50  # batches shuffled together before sorting by length: keeps training order random
 WASTE = 0.1  # share of padding an evaluation batch may hold
 
@@ -95,59 +92,6 @@ def collate(encoded: Encoded, rows: np.ndarray, device: torch.device) -> Batch:
         inputs["attention_mask"] = real.astype(np.int64)
     tensors = {key: torch.from_numpy(value).to(device) for key, value in inputs.items()}
     return Batch(tensors, torch.from_numpy(encoded.labels[rows]).to(device), rows)
-
-
-def pack(
-    encoded: Encoded, rows: np.ndarray, device: torch.device, pad: bool | None = None, low: bool = False
-) -> tuple[Packed, np.ndarray]:
-    """`rows` (B,) end to end, longest first, as a packed batch, and the rows in its order.
-
-    `pad`: one group with a mask instead of a group for each length; None decides by the device. `low`: tokens of no
-    example are added until their number is a multiple of `ROUND`.
-    """
-    rows = rows[np.argsort(-encoded.lengths[rows], kind="stable")]
-    lengths = encoded.lengths[rows]
-    pad = device.type != "cpu" if pad is None else pad
-    padded = np.full_like(lengths, lengths[0]) if pad else lengths
-    ends = np.cumsum(padded)
-    positions = np.arange(ends[-1]) - np.repeat(ends - padded, padded)
-    where = np.repeat(encoded.starts[rows], padded) + positions
-    real = positions < np.repeat(lengths, padded) if pad else None
-    where = np.where(real, where, 0) if pad else where
-
-    def tensor(values: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(values.astype(np.int64, copy=False)).to(device)
-
-    tail = -len(where) % ROUND if low else 0
-
-    def picked(values: np.ndarray, blank: int) -> torch.Tensor:
-        taken = np.where(real, values[where], blank) if pad else values[where]
-        return tensor(np.pad(taken, (0, tail), constant_values=blank) if tail else taken)
-
-    types = picked(encoded.types, 0) if len(encoded.types) else None
-    mask = torch.from_numpy(real.reshape(len(rows), -1)).to(device) if pad and not real.all() else None
-    first, groups = tensor(ends - padded), _groups(padded)
-    positions = tensor(np.pad(positions, (0, tail)))
-    return Packed(picked(encoded.ids, encoded.pad), positions, types, first, groups, mask), rows
-
-
-def _groups(lengths: np.ndarray) -> tuple[Group, ...]:
-    """The runs of equal lengths."""
-    edges = [0, *(np.flatnonzero(np.diff(lengths)) + 1), len(lengths)]
-    tokens = np.concatenate([[0], np.cumsum(lengths)])
-    return tuple(Group(int(tokens[a]), int(a), int(b - a), int(lengths[a])) for a, b in zip(edges, edges[1:]))
-
-
-def packed_batches(encoded: Encoded, tokens: int) -> Iterator[np.ndarray]:
-    """All rows once, longest first, in batches of at most `tokens` tokens (one example at least)."""
-    order = np.argsort(-encoded.lengths, kind="stable")
-    place = np.cumsum(encoded.lengths[order]) - 1
-    begin = 0
-    while begin < len(order):
-        before = place[begin] - encoded.lengths[order[begin]] + 1
-        end = max(begin + 1, int(np.searchsorted(place, before + tokens)))
-        yield order[begin:end]
-        begin = end
 
 
 def train_batches(encoded: Encoded, size: int, generator: torch.Generator) -> list[np.ndarray]:

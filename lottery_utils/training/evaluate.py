@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Protocol
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ..models.lean import is_lean
-from .batches import Encoded, eval_batches, packed_batches
-from .forward import forward_of
+from ..switch import faster
+from .batches import Encoded, collate, eval_batches
+from .device import autocast, precision_of
 
-CHUNK = 4096  # tokens that go through the model together on a CPU
+TOKENS = 8192  # that go through the model together
 
 
 def model_device(model: torch.nn.Module) -> torch.device:
@@ -25,20 +28,51 @@ def batch_loss(logits: torch.Tensor, labels: torch.Tensor, reduction: str = "mea
     return F.cross_entropy(logits.float(), labels, reduction=reduction)
 
 
+class Forward(Protocol):
+    """A model and a split: all rows in batches, and from rows (B,) to logits (B, C) and the rows in their order."""
+
+    def batches(self, tokens: int) -> Iterator[np.ndarray]:
+        """All rows once, in batches of about `tokens` tokens."""
+
+    def __call__(self, rows: np.ndarray) -> tuple[torch.Tensor, np.ndarray]:
+        """Logits with the weights of now, in the mode the model is in."""
+
+
+class PlainForward:
+    """The model is called as it is, hooks included, on padded batches."""
+
+    def __init__(self, model: torch.nn.Module, data: Encoded, precision: str = "fp32"):
+        self.model, self.data, self.device = model, data, model_device(model)
+        self.precision = precision_of(model, precision)
+
+    def batches(self, tokens: int) -> Iterator[np.ndarray]:
+        """All rows once, longest first, with little padding."""
+        return eval_batches(self.data, tokens)
+
+    def __call__(self, rows: np.ndarray) -> tuple[torch.Tensor, np.ndarray]:
+        with autocast(self.device, self.precision):
+            return self.model(**collate(self.data, rows, self.device).inputs).logits, rows
+
+
+def forward_of(model: torch.nn.Module, data: Encoded, precision: str = "fp32") -> Forward:
+    """How `model` computes the examples of `data`: plainly, or as fast as it can be done."""
+    return faster("forward", model, data, precision) or PlainForward(model, data, precision)
+
+
 @torch.inference_mode()
 def predict(model: torch.nn.Module, encoded: Encoded, precision: str = "fp32") -> np.ndarray:
     """Logits of every example, float32 (N, C), dropout off; the model is left in the mode it was in."""
     was_training = model.training
     model.eval()
-    device = model_device(model)
-    forward = forward_of(model, encoded, device, precision)
-    out: np.ndarray | None = None
-    packs = device.type == "cpu" and is_lean(model, encoded)
-    for rows in packed_batches(encoded, CHUNK) if packs else eval_batches(encoded):
+    forward, parts, order = forward_of(model, encoded, precision), [], []
+    for rows in forward.batches(TOKENS):
         logits, rows = forward(rows)
-        logits = logits.float().cpu().numpy()
-        if out is None:
-            out = np.empty((len(encoded), logits.shape[1]), np.float32)
-        out[rows] = logits
+        parts.append(logits.float().cpu().numpy())
+        order.append(rows)
     model.train(was_training)
-    return out
+    return in_order(parts, order)
+
+
+def in_order(parts: list[np.ndarray], rows: list[np.ndarray]) -> np.ndarray:
+    """What batches gave (B, ...), end to end in the order of the data; `rows` (B,) are those of each batch."""
+    return np.concatenate(parts)[np.argsort(np.concatenate(rows))]

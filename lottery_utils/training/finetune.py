@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-import functools
+import contextlib
 import math
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
+import numpy as np
 import torch
 
-from ..errors import CellFailed, one_line
-from ..models.anatomy import max_tokens
+from ..errors import CellFailed
+from ..switch import faster
 from .batches import Encoded, train_batches
 from .device import derived_seed, seeded
-from .evaluate import batch_loss, model_device
-from .flat import Flat, adamw
-from .forward import Part, Trained, trained_parts
-from .steps import Course, Steps, can_step
+from .evaluate import PlainForward, batch_loss, model_device
 
-CHECK_EVERY = 20  # steps between looks at the losses on a GPU, where each look waits for the device
-REPLAYS = {"cuda"}  # devices on which a step can be a graph that is replayed
+Losses = list[float]  # of one step or several
+
+
+class TrainSettings(Protocol):
+    """What training reads of a preset (`presets.Preset` says what each may be)."""
+
+    batch_size: int
+    epochs: int
+    min_steps: int
+    learning_rate: float
+    warmup: float
+    weight_decay: float
+    adam_eps: float
+    clip: float
+    precision: str
 
 
 @dataclass
@@ -38,11 +49,28 @@ class TrainLog:
         """Optimiser steps taken."""
         return len(self.losses)
 
+    def add(self, losses: Losses, name: str) -> None:
+        """Note losses; a non-finite one stops the cell `name`, on a CPU before its step does damage."""
+        for value in losses:
+            if not math.isfinite(value):
+                raise CellFailed(f"{name}: loss is {value} at step {self.steps + 1}; lower learning_rate or set clip")
+            self.losses.append(value)
 
-def planned_epochs(examples: int, preset) -> int:
-    """Epochs for a train set of this size: `preset.epochs`, more where `preset.min_steps` asks for it."""
-    steps = math.ceil(examples / preset.batch_size)
-    return max(preset.epochs, math.ceil(preset.min_steps / steps))
+
+@dataclass(frozen=True)
+class Plan:
+    """The steps of a training: the rows (B,) of each and its learning rate, and which weights may move (None: all)."""
+
+    batches: list[np.ndarray]
+    rates: list[float]
+    settings: TrainSettings
+    weight_mask: dict[str, torch.Tensor] | None = None
+
+
+def planned_epochs(examples: int, settings: TrainSettings) -> int:
+    """Epochs for a train set of this size: `epochs`, more where `min_steps` asks for it."""
+    steps = math.ceil(examples / settings.batch_size)
+    return max(settings.epochs, math.ceil(settings.min_steps / steps))
 
 
 def learning_rate_share(step: int, total: int, warmup: float) -> float:
@@ -53,10 +81,20 @@ def learning_rate_share(step: int, total: int, warmup: float) -> float:
     return max(0.0, (total - step) / max(1.0, total - rise))
 
 
+def planned(
+    train: Encoded, settings: TrainSettings, key: tuple, epochs: int, weight_mask: dict[str, torch.Tensor] | None
+) -> Plan:
+    """All batches of `epochs` in an order that depends on `key` only, and the learning rate of each."""
+    generator = torch.Generator().manual_seed(derived_seed("order", *key))
+    batches = [rows for _ in range(epochs) for rows in train_batches(train, settings.batch_size, generator)]
+    shares = [learning_rate_share(step, len(batches), settings.warmup) for step in range(len(batches))]
+    return Plan(batches, [settings.learning_rate * share for share in shares], settings, weight_mask)
+
+
 def finetune(
     model: torch.nn.Module,
     train: Encoded,
-    preset,
+    settings: TrainSettings,
     key: tuple,
     weight_mask: dict[str, torch.Tensor] | None = None,
     name: str = "cell",
@@ -64,122 +102,60 @@ def finetune(
     longer: int = 1,
     cuda_graphs: bool = False,
 ) -> TrainLog:
-    """Train `model` in place, `longer` times the preset's epochs, and return its log.
+    """Train `model` in place, `longer` times the settings' epochs, and return its log.
 
     `key` (task, seed) alone decides data order and dropout, so a full and a retrained run of one seed
     share them. `weight_mask` maps parameter names to bool tensors: those weights start as mask x weight,
     and as their gradients are masked before clipping and AdamW, pruned ones stay exactly zero.
-    With `cuda_graphs` a GPU replays each step as a graph (see `steps`), which rounds otherwise; where that is not
-    possible the plain loop trains, and the log says why.
+    With `cuda_graphs` a GPU replays each step as a graph (see `fast.cuda_graphs`), which rounds otherwise; where that
+    is not possible the steps are taken one by one, and the log says why.
     Raises CellFailed, named `name`, at the first loss that is not finite.
     """
-    device = model_device(model)
-    if weight_mask:
-        with torch.no_grad():
-            for mask_of, mask in weight_mask.items():
-                model.get_parameter(mask_of).mul_(mask.to(device))
-    epochs = longer * planned_epochs(len(train), preset)
-    generator = torch.Generator().manual_seed(derived_seed("order", *key))
-    batches = [rows for _ in range(epochs) for rows in train_batches(train, preset.batch_size, generator)]
-    rates = [preset.learning_rate * learning_rate_share(i, len(batches), preset.warmup) for i in range(len(batches))]
+    epochs = longer * planned_epochs(len(train), settings)
+    plan, device = planned(train, settings, key, epochs, weight_mask), model_device(model)
+    with torch.no_grad():
+        for parameter, mask in (weight_mask or {}).items():
+            model.get_parameter(parameter).mul_(mask.to(device))
     log, begin = TrainLog(epochs=epochs), time.perf_counter()
 
-    def train_by(loop) -> None:
-        with (
-            seeded(derived_seed("dropout", *key), device),
-            trained_parts(model, train, device, preset.weight_decay, preset.precision) as trained,
-            Flat([part.values for part in trained.parts], trained.low) as flat,
-        ):
-            kept = _kept(model, trained.parts, weight_mask) if weight_mask else None
-            for losses in loop(trained, flat, batches, rates, preset, kept, device):
-                collected(losses, log, name)
+    def train_by(steps: Callable[[torch.nn.Module, Encoded, Plan], Iterator[Losses]]) -> None:
+        with seeded(derived_seed("dropout", *key), device), contextlib.closing(steps(model, train, plan)) as course:
+            for losses in course:
+                log.add(losses, name)
                 if progress:
-                    progress(log.steps, len(batches))
+                    progress(log.steps, len(plan.batches))
 
     model.train()
-    if not (cuda_graphs and _by_graphs(model, log, lambda: train_by(_replayed))):
-        train_by(_one_by_one)
+    if not (cuda_graphs and faster("graphs", model, log, train_by)):
+        train_by(faster("steps", model, train) or plain_steps)
     model.eval()
     log.seconds = time.perf_counter() - begin
     return log
 
 
-def _by_graphs(model: torch.nn.Module, log: TrainLog, train: Callable[[], None]) -> bool:
-    """Whether `train` went well; else the model is as it was, and a line says why, once a process."""
-    start = {name: value.clone() for name, value in model.state_dict().items()}
-    try:
-        train()
-    except CellFailed:
-        raise
-    except Exception as error:
-        note = f"CUDA graphs: {type(error).__name__}: {one_line(str(error), 200)}; trained by the plain loop"
-        _say_once(note)
-        log.notes.append(note)
-        log.losses.clear()
-        model.load_state_dict(start)
-        return False
-    log.notes.append("trained by CUDA graphs")
-    return True
-
-
-@functools.cache
-def _say_once(line: str) -> None:
-    print(line, file=sys.stderr)
-
-
-def _one_by_one(trained: Trained, flat: Flat, batches, rates, preset, kept, device) -> Iterator[list[float]]:
-    """Take each step as it is written; yields its loss before the step does anything, on a GPU several at once."""
-    optimiser = adamw(flat, preset, preset.learning_rate)
-    losses = []
-    for number, (rows, rate) in enumerate(zip(batches, rates), 1):
-        logits, rows = trained.forward(rows)
-        loss = batch_loss(logits, torch.from_numpy(trained.data.labels[rows]).to(device))
-        losses.append(loss.detach())
-        if device.type == "cpu" or number % CHECK_EVERY == 0 or number == len(batches):
-            yield torch.stack(losses).tolist()
-            losses.clear()
-        grad = flat.gradient(loss)
-        if kept is not None:
-            grad.mul_(kept)
-        if preset.clip:
-            share = preset.clip / (grad.norm() + 1e-6)
-            if device.type != "cpu" or share < 1:  # a GPU is not waited for
-                grad.mul_(share.clamp(max=1.0))
+def plain_steps(model: torch.nn.Module, data: Encoded, plan: Plan) -> Iterator[Losses]:
+    """Take each step of a plan, by torch's own AdamW and clipping; yields its loss before the step does anything."""
+    settings, forward = plan.settings, PlainForward(model, data, plan.settings.precision)
+    optimiser = adamw(model, settings)
+    for rows, rate in zip(plan.batches, plan.rates):
+        logits, rows = forward(rows)
+        loss = batch_loss(logits, torch.from_numpy(data.labels[rows]).to(forward.device))
+        yield [loss.item()]
+        loss.backward()
+        for parameter, kept in (plan.weight_mask or {}).items():
+            model.get_parameter(parameter).grad.mul_(kept.to(forward.device))
+        if settings.clip:
+            torch.nn.utils.clip_grad_norm_(model.parameters(), settings.clip)
         for group in optimiser.param_groups:
             group["lr"] = rate
         optimiser.step()
-        flat.refresh()
+        optimiser.zero_grad()
 
 
-def _replayed(trained: Trained, flat: Flat, batches, rates, preset, kept, device) -> Iterator[list[float]]:
-    """Take the same steps in fixed shapes, see `steps.Steps`; yields losses now and then, after their steps.
-
-    Raises RuntimeError for a device, a model or examples that they are not for.
-    """
-    if device.type not in REPLAYS:
-        raise RuntimeError("there is no GPU")
-    if not can_step(trained.lean, trained.data):
-        raise RuntimeError("the model is not on the lean path, or a text is longer than it takes")
-    course = Course(trained.data, batches, rates, max_tokens(trained.lean.model.config), device)
-    steps, seen = Steps(trained.lean, trained.data, course, flat, preset, kept), 0
-    for number in range(len(batches)):
-        steps.run(number)
-        if (number + 1) % CHECK_EVERY == 0 or number + 1 == len(batches):
-            yield steps.losses[seen : number + 1].tolist()
-            seen = number + 1
-
-
-def collected(losses: list[float], log: TrainLog, name: str) -> None:
-    """Add losses to the log; a non-finite one stops the cell, on a CPU before its step does damage."""
-    for value in losses:
-        if not math.isfinite(value):
-            raise CellFailed(f"{name}: loss is {value} at step {log.steps + 1}; lower learning_rate or set clip")
-        log.losses.append(value)
-
-
-def _kept(model: torch.nn.Module, parts: list[Part], weight_mask: dict[str, torch.Tensor]) -> torch.Tensor:
-    """Whether each weight may move (pruned ones may not), in the order of `parts` end to end."""
-    names = {id(p): name for name, p in model.named_parameters()}
-    params = [p for part in parts for p in part.stands_for]
-    masks = [weight_mask.get(names.get(id(p)), torch.ones(p.shape, dtype=torch.bool)) for p in params]
-    return torch.cat([mask.reshape(-1).to(p.device) for mask, p in zip(masks, params)])
+def adamw(model: torch.nn.Module, settings: TrainSettings) -> torch.optim.AdamW:
+    """The optimiser of all parameters; biases and LayerNorms do not decay."""
+    parameters = [p for p in model.parameters() if p.requires_grad and p.numel()]
+    matrices, vectors = ([p for p in parameters if (p.dim() > 1) == wanted] for wanted in (True, False))
+    groups = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
+    decay, epsilon = settings.weight_decay, settings.adam_eps
+    return torch.optim.AdamW(groups, lr=settings.learning_rate, eps=epsilon, weight_decay=decay, fused=True)

@@ -8,19 +8,74 @@ few, so there are few graphs. Without CUDA the same steps run as they are writte
 
 from __future__ import annotations
 
+import functools
+import sys
+from collections.abc import Callable, Iterator
+
 import numpy as np
 import torch
 import torch.nn.functional as F
 
+from ..errors import CellFailed, one_line
 from ..models.anatomy import max_tokens
-from ..models.lean import Lean
-from ..models.packed import Group, Packed
-from .batches import Encoded
-from .device import autocast, precision_of
+from ..training.batches import Encoded
+from ..training.device import autocast, precision_of
+from ..training.finetune import Losses, Plan, TrainLog
 from .flat import Flat, adamw
+from .packed import Group, Packed
+from .packed_model import PackedModel
+from .training import CHECK_EVERY, in_training, steps_of
 
 LENGTHS = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)  # tokens; a batch is padded to the next
+REPLAYS = {"cuda"}  # devices on which a step can be a graph that is replayed
 WARM = 2  # steps of a length that run as they are before it is captured: they fill caches that a graph must not
+
+
+def trained_by_graphs(model: torch.nn.Module, log: TrainLog, train: Callable) -> bool:
+    """Whether `train`, given the steps to take, went well by graphs; else the model is as it was.
+
+    A note in the log says why, and so does a line, once a process. Raises CellFailed as `train` does.
+    """
+    start = {name: value.clone() for name, value in model.state_dict().items()}
+    try:
+        train(replayed_steps)
+    except CellFailed:
+        raise
+    except Exception as error:
+        note = f"CUDA graphs: {type(error).__name__}: {one_line(str(error), 200)}; trained by the plain loop"
+        _say_once(note)
+        log.notes.append(note)
+        log.losses.clear()
+        model.load_state_dict(start)
+        return False
+    log.notes.append("trained by CUDA graphs")
+    return True
+
+
+@functools.cache
+def _say_once(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
+def replayed_steps(model: torch.nn.Module, data: Encoded, plan: Plan) -> Iterator[Losses]:
+    """Take the steps of a plan in fixed shapes; yields losses now and then, after their steps.
+
+    Raises RuntimeError for a device, a model or examples that they are not for.
+    """
+    if next(model.parameters()).device.type not in REPLAYS:
+        raise RuntimeError("there is no GPU")
+    most = max_tokens(model.config)
+    if steps_of(model, data) is None or int(data.lengths.max()) > most:
+        raise RuntimeError("the model is not on the packed path, or a text is longer than it takes")
+    with in_training(model, data, plan) as (trained, flat):
+        view, data = trained.forward.view, trained.forward.data
+        course = Course(data, plan.batches, plan.rates, most, view.device)
+        steps, seen = Steps(view, data, course, flat, plan.settings, trained.kept(model, plan.weight_mask)), 0
+        for number in range(len(plan.batches)):
+            steps.run(number)
+            if (number + 1) % CHECK_EVERY == 0 or number + 1 == len(plan.batches):
+                yield steps.losses[seen : number + 1].tolist()
+                seen = number + 1
 
 
 class Course:
@@ -76,15 +131,15 @@ class Gather:
 class Steps:
     """The steps of one training: `run` takes the next one. `losses` (steps,) fill up on the device."""
 
-    def __init__(self, lean: Lean, data: Encoded, course: Course, flat: Flat, preset, kept: torch.Tensor | None):
-        self.lean, self.course, self.flat, self.preset, self.kept = lean, course, flat, preset, kept
-        self.device, self.precision = course.rows.device, precision_of(lean.model, preset.precision)
+    def __init__(self, view: PackedModel, data: Encoded, course: Course, flat: Flat, settings, kept):
+        self.view, self.course, self.flat, self.settings, self.kept = view, course, flat, settings, kept
+        self.device, self.precision = course.rows.device, precision_of(view.model, settings.precision)
         self.gather = Gather(data, self.device)
         self.at = torch.zeros(1, dtype=torch.int64, device=self.device)
         self.losses = torch.full((len(course.rates),), float("nan"), device=self.device)
         on_gpu = self.device.type == "cuda"
         self.rate = torch.zeros((), device=self.device)
-        self.optimiser = adamw(flat, preset, self.rate, capturable=on_gpu)
+        self.optimiser = adamw(flat, settings, self.rate, capturable=on_gpu)
         self.replay = Replay(self._step, self.device) if on_gpu else self._step
 
     def run(self, number: int) -> None:
@@ -97,14 +152,14 @@ class Steps:
         batch, labels, weights = self.gather(rows, length)
         # a graph must not keep the casts of weights that the next step changes
         with autocast(self.device, self.precision, cache=False):
-            logits = self.lean(batch)
+            logits = self.view(batch)
         loss = weighted_loss(logits, labels, weights)
         grad = self.flat.gradient(loss)
         self.losses.index_copy_(0, self.at, loss.detach()[None])
         if self.kept is not None:
             grad.mul_(self.kept)
-        if self.preset.clip:
-            grad.mul_((self.preset.clip / (grad.norm() + 1e-6)).clamp(max=1.0))
+        if self.settings.clip:
+            grad.mul_((self.settings.clip / (grad.norm() + 1e-6)).clamp(max=1.0))
         self.optimiser.step()
         self.at.add_(1)
 
@@ -144,8 +199,3 @@ class Replay:
             self.step(length)  # is noted down, not done
         self.graphs[length] = graph
         graph.replay()
-
-
-def can_step(lean: Lean | None, data: Encoded) -> bool:
-    """Whether `Steps` train a model on these examples: the lean path, and no example longer than the model takes."""
-    return lean is not None and bool(len(data)) and int(data.lengths.max()) <= max_tokens(lean.model.config)

@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from torch import nn
 from torch.autograd.function import once_differentiable
 
-from .dropped import factors
-from .heads import first_backward, first_forward, heads_backward, heads_forward, is_computed
+from .cpu_attention import first_backward, first_forward, heads_backward, heads_forward, is_computed
+from .cpu_dropout import factors
 
 _aten = torch.ops.aten
 LOW = torch.bfloat16
@@ -215,7 +215,7 @@ def mlp_half(
 
 
 def attention_half(x: torch.Tensor, layer, batch, last: bool, drops: tuple[float, float]) -> torch.Tensor:
-    """norm(x + dropout(self-attention(x))) of a `lean.Layer` with heads, float32.
+    """norm(x + dropout(self-attention(x))) of a `packed_model.Layer` with heads, float32.
 
     (T, hidden) to (T, hidden), or in the last layer to (B, hidden): there only first tokens attend. `drops`: rates of
     the attention's shares and of its output.

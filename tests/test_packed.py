@@ -9,20 +9,20 @@ import torch
 from tiny import tiny_model
 from toy import toy_data, toy_preset
 
-from lottery_utils.models import lean, packed
+from lottery_utils.fast import cuda_graphs, packed, packed_layer
+from lottery_utils.fast import training as fast_training
+from lottery_utils.fast.packed import pack, packed_batches
+from lottery_utils.fast.packed_model import PackedModel, is_known
 from lottery_utils.models.anatomy import anatomy
 from lottery_utils.models.compact import compact
-from lottery_utils.models.lean import Lean, is_lean
-from lottery_utils.pruning.levels import Levels
-from lottery_utils.training import finetune as finetuning
-from lottery_utils.training import forward
-from lottery_utils.training.batches import collate, pack, packed_batches, train_batches
+from lottery_utils.pruning.levels import nested_masks
+from lottery_utils.training.batches import collate, train_batches
 from lottery_utils.training.device import derived_seed
 from lottery_utils.training.evaluate import batch_loss, predict
 from lottery_utils.training.finetune import finetune, learning_rate_share, planned_epochs
 
 CPU = torch.device("cpu")
-LEAN = ("bert", "roberta", "electra", "distilbert", "mpnet")
+PACKED = ("bert", "roberta", "electra", "distilbert", "mpnet")
 
 
 def some_model(family, cut, **sizes):
@@ -37,10 +37,10 @@ def some_model(family, cut, **sizes):
 
 
 @pytest.mark.parametrize("cut", [False, True])
-@pytest.mark.parametrize("family", LEAN)
+@pytest.mark.parametrize("family", PACKED)
 def test_logits_and_gradients_are_transformers(family, cut):
     model, data = some_model(family, cut), toy_data(23, 0)
-    assert is_lean(model)
+    assert is_known(model)
     parameters = [p for p in model.parameters() if p.numel()]
     rows = np.random.default_rng(0).permutation(len(data))
     plain = collate(data, rows, CPU)
@@ -49,7 +49,7 @@ def test_logits_and_gradients_are_transformers(family, cut):
     for pad in (False, True):  # True: the layout of a GPU
         batch, order = pack(data, rows, CPU, pad=pad)
         assert sorted(order) == sorted(rows) and (batch.mask is not None) == pad
-        found = Lean(model)(batch)
+        found = PackedModel(model)(batch)
         torch.testing.assert_close(found, logits[[list(rows).index(r) for r in order]], atol=1e-5, rtol=1e-4)
         loss = batch_loss(found, torch.from_numpy(data.labels[order]))
         grads = torch.autograd.grad(loss, parameters, materialize_grads=True)
@@ -60,7 +60,7 @@ def test_logits_and_gradients_are_transformers(family, cut):
 def gradients(model, data, pad):
     """Logits in the data's order, and the gradients of all parameters."""
     batch, order = pack(data, np.arange(len(data)), CPU, pad=pad)
-    logits = Lean(model)(batch)
+    logits = PackedModel(model)(batch)
     loss = batch_loss(logits, torch.from_numpy(data.labels[order]))
     grads = torch.autograd.grad(loss, [p for p in model.parameters() if p.numel()], materialize_grads=True)
     return logits.detach()[np.argsort(order)], grads
@@ -73,7 +73,7 @@ def test_scores_with_a_bias_have_all_gradients_on_the_path_of_a_gpu_too(cut, mon
     place = [n for n, p in model.named_parameters() if p.numel()].index("mpnet.encoder.relative_attention_bias.weight")
     logits, grads = gradients(model, data, False)
     monkeypatch.setattr(packed, "is_computed", lambda *_: False)
-    monkeypatch.setattr(lean, "is_written_out", lambda *_: False)
+    monkeypatch.setattr(packed_layer, "is_written_out", lambda *_: False)
     for pad in (False, True):
         other_logits, other_grads = gradients(model, data, pad)
         torch.testing.assert_close(other_logits, logits, atol=1e-5, rtol=1e-4)
@@ -99,7 +99,7 @@ def test_types_reach_the_embeddings():
     batch, order = pack(data, rows, CPU)
     with torch.no_grad():
         plain = model(**collate(data, order, CPU).inputs).logits
-        torch.testing.assert_close(Lean(model)(batch), plain, atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(PackedModel(model)(batch), plain, atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("family", ["bert", "roberta"])
@@ -108,7 +108,7 @@ def test_a_padding_token_in_the_text_counts_as_transformers_counts_it(family):
     ids = data.ids.copy()
     ids[data.starts[:-1:2] + 2] = data.pad  # the third token of every other example
     data = dataclasses.replace(data, ids=ids)
-    assert is_lean(model, data) == (family == "bert")
+    assert is_known(model, data) == (family == "bert")
     rows = [torch.from_numpy(ids[a:b].astype(np.int64))[None] for a, b in zip(data.starts, data.starts[1:])]
     with torch.no_grad():
         one_by_one = torch.cat([model(input_ids=row).logits for row in rows])
@@ -125,7 +125,7 @@ def test_packed_batches_hold_every_row_once_and_few_tokens():
 
 def test_attention_dropout_has_the_right_mean_and_gradient():
     """With dropout on attention only, logits differ from call to call, and gradients pass a finite difference."""
-    from lottery_utils.models.packed import Group, attend
+    from lottery_utils.fast.packed import Group, attend
 
     groups = (Group(0, 0, 2, 3), Group(6, 2, 1, 2))
     qkv = torch.randn(8, 3 * 2 * 4, generator=torch.Generator().manual_seed(0))
@@ -153,7 +153,7 @@ def test_attention_dropout_has_the_right_mean_and_gradient():
 @pytest.mark.parametrize("first", [False, True])
 def test_attention_dropout_in_half_precision_is_that_of_float32(first):
     """The draws do not depend on the type: values and gradients differ by rounding, in short and long examples."""
-    from lottery_utils.models.packed import Group, attend, attend_first
+    from lottery_utils.fast.packed import Group, attend, attend_first
 
     groups, generator = (Group(0, 0, 3, 5), Group(15, 3, 2, 20)), torch.Generator().manual_seed(0)
     parts = [torch.randn(5, 24, generator=generator), torch.randn(55, 48, generator=generator)]
@@ -177,9 +177,9 @@ def test_attention_dropout_in_half_precision_is_that_of_float32(first):
 def test_models_with_hooks_or_of_another_kind_are_called_as_they_are():
     model = tiny_model()
     handle = model.register_forward_pre_hook(lambda module, args: None)
-    assert not is_lean(model)
+    assert not is_known(model)
     handle.remove()
-    assert is_lean(model) and not is_lean(model.base_model) and not is_lean(torch.nn.Linear(2, 2))
+    assert is_known(model) and not is_known(model.base_model) and not is_known(torch.nn.Linear(2, 2))
 
 
 def plainly(model, train, preset, key, mask=None):
@@ -220,7 +220,7 @@ def test_finetuning_equals_the_plain_recipe(decay, masked):
     mine, theirs = tiny_model(num_labels=2), tiny_model(num_labels=2)
     parameters = anatomy(mine).prunable_parameters()
     half = sum(p.numel() for p in parameters.values()) // 2
-    mask = Levels(parameters, [half]).mask(0).weights if masked else None
+    mask = nested_masks(parameters, [half]).mask(0).weights if masked else None
     log = finetune(mine, data, preset, ("mrpc", 1), mask)
     losses = plainly(theirs, data, preset, ("mrpc", 1), mask)
     np.testing.assert_allclose(log.losses, losses, rtol=1e-3)
@@ -249,7 +249,7 @@ def test_words_no_example_uses_stay_and_the_others_learn():
     data = type(data)(np.minimum(data.ids, 20), data.types, data.starts, data.labels, data.pad)
     model = tiny_model(num_labels=2)
     before = copy.deepcopy(model.base_model.embeddings.word_embeddings.weight.detach())
-    assert len(np.unique(data.ids)) < forward.WORTH_IT * len(before)
+    assert len(np.unique(data.ids)) < fast_training.WORTH_IT * len(before)
     finetune(model, data, preset, ("mrpc", 1))
     after = model.base_model.embeddings.word_embeddings.weight
     changed = (after != before).any(1).nonzero().flatten().tolist()
@@ -272,7 +272,7 @@ def alike(models, others):
                 torch.testing.assert_close(p, q, atol=2e-4, rtol=1e-3, msg=lambda text, name=name: f"{name}: {text}")
 
 
-@pytest.mark.parametrize("family", LEAN)
+@pytest.mark.parametrize("family", PACKED)
 def test_steps_of_fixed_shape_train_as_those_on_packed_examples(family, monkeypatch):
     """What a GPU replays as graphs, here as written: data on the device, padded lengths, a last batch not full."""
     data, preset = toy_data(70, 0), toy_preset(epochs=2, learning_rate=1e-3)
@@ -280,9 +280,9 @@ def test_steps_of_fixed_shape_train_as_those_on_packed_examples(family, monkeypa
     models, mask = [some_model(family, cut=True) for _ in range(2)], None
     if family == "bert":
         parameters = anatomy(models[0]).prunable_parameters()
-        mask = Levels(parameters, [sum(p.numel() for p in parameters.values()) // 3]).mask(0).weights
+        mask = nested_masks(parameters, [sum(p.numel() for p in parameters.values()) // 3]).mask(0).weights
     logs = [finetune(models[0], data, preset, ("mrpc", 1), mask)]
-    monkeypatch.setattr("lottery_utils.training.finetune.REPLAYS", {"cpu"})
+    monkeypatch.setattr("lottery_utils.fast.cuda_graphs.REPLAYS", {"cpu"})
     logs.append(finetune(models[1], data, preset, ("mrpc", 1), mask, cuda_graphs=True))
     assert logs[1].notes == ["trained by CUDA graphs"] and not logs[0].notes
     assert logs[0].steps == logs[1].steps == 10 and logs[0].losses != logs[1].losses  # another path, other rounding
@@ -290,14 +290,14 @@ def test_steps_of_fixed_shape_train_as_those_on_packed_examples(family, monkeypa
     alike(models[:1], models[1:])
 
 
-@pytest.mark.parametrize("fault", ("no GPU", "in a step", "not lean"))
+@pytest.mark.parametrize("fault", ("no GPU", "in a step", "not known"))
 def test_where_graphs_fail_the_plain_loop_trains_from_the_start_and_a_line_says_so(fault, monkeypatch, capsys):
-    finetuning._say_once.cache_clear()
+    cuda_graphs._say_once.cache_clear()
     data, preset = toy_data(70, 0), toy_preset(epochs=2, learning_rate=1e-3)
     models = [some_model("bert", cut=True) for _ in range(3)]
     plain = finetune(models[0], data, preset, ("mrpc", 1))
-    monkeypatch.setattr(finetuning, "REPLAYS", set() if fault == "no GPU" else {"cpu"})
-    step = finetuning.Steps.run
+    monkeypatch.setattr(cuda_graphs, "REPLAYS", set() if fault == "no GPU" else {"cpu"})
+    step = cuda_graphs.Steps.run
 
     def run(self, number):
         step(self, number)
@@ -305,10 +305,10 @@ def test_where_graphs_fail_the_plain_loop_trains_from_the_start_and_a_line_says_
             raise RuntimeError("a graph\nbroke")
 
     if fault == "in a step":
-        monkeypatch.setattr(finetuning.Steps, "run", run)
-        monkeypatch.setattr(finetuning, "CHECK_EVERY", 2)
-    if fault == "not lean":
-        monkeypatch.setattr(finetuning, "can_step", lambda lean, data: False)
+        monkeypatch.setattr(cuda_graphs.Steps, "run", run)
+        monkeypatch.setattr(cuda_graphs, "CHECK_EVERY", 2)
+    if fault == "not known":
+        monkeypatch.setattr(cuda_graphs, "steps_of", lambda model, data: None)
     for model in models[1:]:
         log = finetune(model, data, preset, ("mrpc", 1), cuda_graphs=True)
         assert log.losses == plain.losses and len(log.notes) == 1 and "trained by the plain loop" in log.notes[0]

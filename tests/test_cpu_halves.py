@@ -5,13 +5,12 @@ import torch
 from tiny import tiny_model
 from toy import toy_data
 
-from lottery_utils.models import heads, lean
-from lottery_utils.models.lean import Lean
-from lottery_utils.models.packed import Group
-from lottery_utils.models.sublayers import is_exact_gelu
-from lottery_utils.training.batches import pack
+from lottery_utils.fast import cpu_attention, packed_layer
+from lottery_utils.fast.cpu_halves import is_exact_gelu
+from lottery_utils.fast.flat import Flat
+from lottery_utils.fast.packed import Group, pack
+from lottery_utils.fast.packed_model import PackedModel
 from lottery_utils.training.evaluate import batch_loss
-from lottery_utils.training.flat import Flat
 
 CPU = torch.device("cpu")
 
@@ -21,7 +20,7 @@ def run(model, data, parameters):
     batch, order = pack(data, torch.arange(len(data)).numpy(), CPU)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        logits = Lean(model)(batch)
+        logits = PackedModel(model)(batch)
     loss = batch_loss(logits, torch.from_numpy(data.labels[order]))
     return logits.detach(), torch.autograd.grad(loss, parameters, materialize_grads=True)
 
@@ -31,13 +30,13 @@ def counted(monkeypatch):
     """How often a half was computed, by its name."""
     calls = {"attention": 0, "mlp": 0}
     for name in calls:
-        half = getattr(lean, f"{name}_half")
+        half = getattr(packed_layer, f"{name}_half")
 
         def count(*args, half=half, name=name):
             calls[name] += 1
             return half(*args)
 
-        monkeypatch.setattr(lean, f"{name}_half", count)
+        monkeypatch.setattr(packed_layer, f"{name}_half", count)
     return calls
 
 
@@ -48,7 +47,7 @@ def test_halves_are_the_operations_one_by_one(family, rate, counted, monkeypatch
     parameters = list(model.parameters())
     logits, grads = run(model, data, parameters)
     assert counted == {"attention": 3, "mlp": 3}
-    monkeypatch.setattr(lean, "is_written_out", lambda *_: False)
+    monkeypatch.setattr(packed_layer, "is_written_out", lambda *_: False)
     expected, expected_grads = run(model, data, parameters)
     assert counted == {"attention": 3, "mlp": 3}
     torch.testing.assert_close(logits, expected, atol=1e-5, rtol=1e-4)
@@ -62,7 +61,7 @@ def test_frozen_weights_let_the_gradient_through(monkeypatch):
     for p in model.parameters():
         p.requires_grad_(p is words)
     logits, (grad,) = run(model, data, [words])
-    monkeypatch.setattr(lean, "is_written_out", lambda *_: False)
+    monkeypatch.setattr(packed_layer, "is_written_out", lambda *_: False)
     expected, (expected_grad,) = run(model, data, [words])
     torch.testing.assert_close(logits, expected, atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(grad, expected_grad, atol=1e-6, rtol=1e-3)
@@ -76,7 +75,7 @@ def test_weights_beside_frozen_ones_have_their_gradients(frozen, monkeypatch):
         p.requires_grad_(frozen not in name)
     moving = [p for p in model.parameters() if p.requires_grad]
     _, grads = run(model, data, moving)
-    monkeypatch.setattr(lean, "is_written_out", lambda *_: False)
+    monkeypatch.setattr(packed_layer, "is_written_out", lambda *_: False)
     for one, other in zip(grads, run(model, data, moving)[1]):
         torch.testing.assert_close(one, other, atol=1e-6, rtol=1e-3)
 
@@ -90,7 +89,7 @@ def test_another_activation_is_called_as_it_is(activation, counted):
     other = type(model)(config).eval()
     batch, order = pack(data, torch.arange(9).numpy(), CPU)
     with torch.no_grad():
-        found = Lean(other)(batch)
+        found = PackedModel(other)(batch)
         one_by_one = [other(torch.from_numpy(data.ids[a:b]).long()[None]).logits for a, b in spans(data, order)]
     assert counted == {"attention": 3, "mlp": 0}
     torch.testing.assert_close(found, torch.cat(one_by_one), atol=1e-5, rtol=1e-4)
@@ -105,7 +104,7 @@ def test_half_precision_is_not_written_out(counted):
     model, data = tiny_model("bert", num_labels=2), toy_data(9, 0)
     batch, _ = pack(data, torch.arange(9).numpy(), CPU)
     with torch.autocast("cpu", torch.bfloat16), torch.no_grad():
-        Lean(model)(batch)
+        PackedModel(model)(batch)
     assert counted == {"attention": 0, "mlp": 0}
 
 
@@ -116,9 +115,9 @@ def test_softmax_and_its_gradient(length):
     wanted = scores.clone().requires_grad_()
     expected = wanted.softmax(-1)
     (slope,) = torch.autograd.grad(expected, wanted, grad)
-    shares = heads._softmax(scores.clone())
+    shares = cpu_attention._softmax(scores.clone())
     torch.testing.assert_close(shares, expected.detach())
-    torch.testing.assert_close(heads._softmax_backward(grad.clone(), shares), slope, atol=1e-6, rtol=1e-5)
+    torch.testing.assert_close(cpu_attention._softmax_backward(grad.clone(), shares), slope, atol=1e-6, rtol=1e-5)
 
 
 def test_first_tokens_attend_as_all_tokens_do():
@@ -126,8 +125,8 @@ def test_first_tokens_attend_as_all_tokens_do():
     first = torch.tensor([0, 18, 36, 41, 46])
     qkv = torch.randn(51, 3 * 2 * 4, generator=torch.Generator().manual_seed(0)).requires_grad_()
     weight = torch.randn(5, 8, generator=torch.Generator().manual_seed(1))
-    whole = heads.Heads.apply(qkv, None, groups, 2, 0.0)[first]
-    some = heads.FirstHeads.apply(qkv[first, :8], qkv[:, 8:], None, groups, 2, 0.0)
+    whole = cpu_attention.Heads.apply(qkv, None, groups, 2, 0.0)[first]
+    some = cpu_attention.FirstHeads.apply(qkv[first, :8], qkv[:, 8:], None, groups, 2, 0.0)
     torch.testing.assert_close(some, whole)
     wanted, found = (torch.autograd.grad((x * weight).sum(), qkv)[0] for x in (whole, some))
     torch.testing.assert_close(found, wanted, atol=1e-6, rtol=1e-5)
@@ -139,11 +138,11 @@ def test_gradients_in_their_places_are_those_made_anew():
     unused = torch.nn.Parameter(torch.ones(3))
     batch, order = pack(data, torch.arange(23).numpy(), CPU)
     labels = torch.from_numpy(data.labels[order])
-    expected = torch.autograd.grad(batch_loss(Lean(model)(batch), labels), parameters)
+    expected = torch.autograd.grad(batch_loss(PackedModel(model)(batch), labels), parameters)
     with Flat([*parameters, unused]) as flat:
         for _ in range(2):  # the second time over what the first one left
             flat.values.grad[-3:] = 7.0
-            found = flat.gradient(batch_loss(Lean(model)(batch), labels))
+            found = flat.gradient(batch_loss(PackedModel(model)(batch), labels))
         assert found is flat.values.grad and (found[-3:] == 0).all()
         assert parameters[-1].gradient_place.data_ptr() >= found.data_ptr()
     torch.testing.assert_close(found[:-3], torch.cat([g.reshape(-1) for g in expected]), atol=1e-7, rtol=1e-5)

@@ -6,17 +6,18 @@ import torch
 from tiny import FAMILIES, tiny_model
 from toy import replaced, toy_data, toy_preset, trained
 
+from lottery_utils.fast import packed
+from lottery_utils.fast.cut_passes import CutPasses
+from lottery_utils.fast.flat import Flat, adamw
+from lottery_utils.fast.packed import pack
+from lottery_utils.fast.packed_model import PackedModel
+from lottery_utils.fast.training import trained_parts
 from lottery_utils.models.compact import compact
-from lottery_utils.models.lean import Lean
 from lottery_utils.pruning.masks import StructuredMask
-from lottery_utils.pruning.passes import Passes
 from lottery_utils.pruning.structured import structured_search
-from lottery_utils.training import batches, device
-from lottery_utils.training.batches import pack
+from lottery_utils.training import device
 from lottery_utils.training.evaluate import batch_loss, predict
 from lottery_utils.training.finetune import finetune
-from lottery_utils.training.flat import Flat, adamw
-from lottery_utils.training.forward import trained_parts
 
 CPU = torch.device("cpu")
 
@@ -30,7 +31,7 @@ def some_mask(layers=3):
 def gradients(model, data, precision):
     """Gradient by parameter name, and the loss."""
     rows, names = np.arange(len(data)), {id(p): name for name, p in model.named_parameters()}
-    with trained_parts(model, data, CPU, 0.0, precision) as run, Flat([p.values for p in run.parts], run.low) as flat:
+    with trained_parts(model, data, 0.0, precision) as run, Flat([p.values for p in run.parts], run.low) as flat:
         logits, order = run.forward(rows)
         loss = batch_loss(logits, torch.from_numpy(data.labels[order]))
         flat.gradient(loss)
@@ -60,11 +61,11 @@ def test_tokens_that_round_a_batch_up_change_nothing(monkeypatch):
     model, data = tiny_model("mpnet", num_labels=2), toy_data(21, 0)
     found = {}
     for step in (1, 64):
-        monkeypatch.setattr(batches, "ROUND", step)
+        monkeypatch.setattr(packed, "ROUND", step)
         batch, order = pack(data, np.arange(21), CPU, low=True)
         assert len(batch.ids) % step == 0
         with torch.no_grad():
-            found[step] = Lean(model, low=True)(batch)
+            found[step] = PackedModel(model, "bf16")(batch)
         found[-step] = gradients(model.train(), data, "bf16")[0]
         model.eval()
     assert torch.equal(found[1], found[64])
@@ -75,7 +76,7 @@ def test_tokens_that_round_a_batch_up_change_nothing(monkeypatch):
 def test_the_trainers_copies_follow_every_step():
     model, data = tiny_model("bert", num_labels=2).train(), toy_data(24, 3)
     preset = toy_preset()
-    with trained_parts(model, data, CPU, 0.0, "bf16") as run, Flat([p.values for p in run.parts], run.low) as flat:
+    with trained_parts(model, data, 0.0, "bf16") as run, Flat([p.values for p in run.parts], run.low) as flat:
         assert run.low == 4 * 3  # stacked query, key and value, projection, and the MLP's two, of three layers
         optimiser = adamw(flat, preset, 1e-2)
         before = [p.low_copy.clone() for p in flat.low]
@@ -103,7 +104,7 @@ def test_gradients_of_gates_are_those_of_float32_but_for_rounding():
     model, data = tiny_model("mpnet", num_labels=2), toy_data(40, 0)
     found = {}
     for precision in ("fp32", "bf16"):
-        with Passes(model, data, precision, heads="gated", mlps="gated") as passes:
+        with CutPasses(model, data, precision, heads="gated", mlps="gated") as passes:
             found[precision] = passes.measure(passes.run(some_mask()))
     for exact, low in zip(found["fp32"], found["bf16"]):
         assert np.isfinite(low).all()

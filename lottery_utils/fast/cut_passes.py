@@ -8,7 +8,6 @@ its mask differs from that of the pass before, whose activations are kept as far
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
 from dataclasses import dataclass, field
@@ -16,16 +15,14 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from ..models.heads import tokens_of
-from ..models.lean import Layer, Seen, block
-from ..models.packed import Packed
-from ..training.batches import Encoded, pack, packed_batches
-from ..training.device import autocast, precision_of
-from ..training.evaluate import batch_loss, model_device
-from ..training.forward import lean_view
-from .masks import StructuredMask
-
-CHUNK = 2048  # tokens that go through the model together: large products, activations that stay in the cache
+from ..pruning.importance import TOKENS, Pass, Removed, frozen
+from ..pruning.masks import StructuredMask
+from ..training.batches import Encoded
+from ..training.evaluate import batch_loss, in_order
+from .cpu_attention import tokens_of
+from .packed import Packed, pack, packed_batches
+from .packed_layer import GateInputs, Layer, block
+from .packed_model import PackedModel, is_known
 
 
 def memory_to_keep(device: torch.device) -> int:
@@ -44,27 +41,27 @@ def memory_to_keep(device: torch.device) -> int:
 
 
 @dataclass
-class Pass:
-    """One mask's logits (N, C); gates' gradients of each example, heads (N, L, H) and MLPs (N, L), NaN where gone."""
-
-    mask: StructuredMask
-    logits: np.ndarray
-    gradients: tuple[np.ndarray, np.ndarray] | None = None
-    chunks: list[_Course | None] = field(default_factory=list)  # kept activations
-    parts: list[tuple[np.ndarray, np.ndarray] | None] = field(default_factory=list)  # gradients of chunks not kept
-
-
-@dataclass
 class _Course:
-    """A chunk's way through the layers: the input of each, what its gates saw, the logits."""
+    """A chunk's way through the layers: the input of each, what its gates multiply, the logits."""
 
     inputs: list[torch.Tensor]
-    seen: list[Seen]
+    gates: list[GateInputs]
     logits: torch.Tensor | None = None
 
 
-class Passes:
-    """All passes of one search; a context manager, inside which the model's weights are frozen and dropout is off.
+Gradients = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass
+class CutPass(Pass):
+    """A pass with what the next one may need: for each chunk its activations, or its gradients where not kept."""
+
+    courses: list[_Course | None] = field(default_factory=list)
+    parts: list[Gradients | None] = field(default_factory=list)
+
+
+class CutPasses:
+    """As `pruning.importance.GatedPasses`, without computing what a mask removes, from the layer where masks differ.
 
     `heads` and `mlps` say what becomes of removed ones: "cut" (not computed, no gradient) or "gated" (computed though
     they add nothing, so that their gates, at 0, have gradients too). `keep`: bytes of activations that a pass may keep
@@ -76,124 +73,119 @@ class Passes:
         model: torch.nn.Module,
         data: Encoded,
         precision: str = "fp32",
-        heads: str = "cut",
-        mlps: str = "cut",
+        heads: Removed = "cut",
+        mlps: Removed = "cut",
         keep: int | None = None,
     ):
         with torch.no_grad():
-            self.lean = lean_view(model, precision)
-        self.data, self.device = data, model_device(model)
-        self.cast = "fp32" if self.device.type == "cpu" else precision_of(model, precision)  # see `forward_of`
-        if not self.lean.view.whole:
+            self.view = PackedModel(model, precision)
+        self.data, self.device = data, self.view.device
+        if not self.view.anatomy.whole:
             raise ValueError("a search needs the whole model, this one is compact")
         self.gated = {"heads": heads == "gated", "mlps": mlps == "gated"}
         self.freeze = frozen(model)
         self.chunks: list[tuple[Packed, np.ndarray, torch.Tensor]] = []
-        for rows in packed_batches(data, CHUNK):
-            batch, rows = pack(data, rows, self.device, low=self.lean.low)
+        for rows in packed_batches(data, TOKENS):
+            batch, rows = pack(data, rows, self.device, low=self.view.low)
             with torch.no_grad():
-                batch = self.lean.with_bias(batch)
+                batch = self.view.with_bias(batch)
             self.chunks.append((batch, rows, torch.from_numpy(data.labels[rows]).to(self.device)))
         held = np.cumsum([self._bytes(batch) for batch, _, _ in self.chunks])
         self.keeps = (held <= (memory_to_keep(self.device) if keep is None else keep)).tolist()
 
-    def __enter__(self) -> Passes:
+    def __enter__(self) -> CutPasses:
         self.freeze.__enter__()
         return self
 
     def __exit__(self, *error) -> None:
         self.freeze.__exit__(*error)
 
-    def run(self, mask: StructuredMask, base: Pass | None = None) -> Pass:
+    def run(self, mask: StructuredMask, base: CutPass | None = None) -> CutPass:
         """The pass under `mask`, from the activations that `base` kept as far as both masks agree.
 
         Of a `base` whose gradients were taken, only those activations are kept: memory is that of one pass.
         """
-        layers = [self._cut(i, mask) for i in range(len(self.lean.layers))]
+        layers = [self._cut(i, mask) for i in range(len(self.view.layers))]
         agree = _agreeing(mask, base.mask) if base is not None else 0
-        found = Pass(mask, None)
+        courses, gradients, logits = [], [], []
         with torch.enable_grad():
-            for number, (batch, rows, labels) in enumerate(self.chunks):
-                old = base.chunks[number] if base is not None else None
+            for number, (batch, _, labels) in enumerate(self.chunks):
+                old = base.courses[number] if base is not None else None
                 course, begin = self._start(batch, old, agree)
                 if old is not None and base.gradients is not None:  # what the masks do not share is needed no more
-                    base.chunks[number] = _Course(old.inputs[: begin + 1], old.seen[:begin])
+                    base.courses[number] = _Course(old.inputs[: begin + 1], old.gates[:begin])
                 self._forward(layers, batch, course, begin)
                 keep = self.keeps[number]
-                found.chunks.append(course if keep else None)
-                found.parts.append(None if keep else self._backward(course, batch, labels, mask, retain=False))
-                logits = course.logits.detach().float().cpu().numpy()
-                if found.logits is None:
-                    found.logits = np.empty((len(self.data), logits.shape[1]), np.float32)
-                found.logits[rows] = logits
-        return found
+                courses.append(course if keep else None)
+                gradients.append(None if keep else self._backward(course, batch, labels, mask, retain=False))
+                logits.append(course.logits.detach().float().cpu().numpy())
+        return CutPass(mask, self._in_order(logits), None, courses, gradients)
 
-    def measure(self, found: Pass) -> tuple[np.ndarray, np.ndarray]:
+    def measure(self, under: CutPass) -> Gradients:
         """The pass's gradients: d loss(x) / d gate for every example, heads (N, L, H) and MLPs (N, L)."""
-        if found.gradients is None:
+        if under.gradients is None:
             parts = [
-                self._backward(course, batch, labels, found.mask, retain=True) if part is None else part
-                for course, part, (batch, _, labels) in zip(found.chunks, found.parts, self.chunks)
+                self._backward(course, batch, labels, under.mask, retain=True) if part is None else part
+                for course, part, (batch, _, labels) in zip(under.courses, under.parts, self.chunks)
             ]
-            found.gradients = self._in_order(parts)
-        return found.gradients
+            heads, mlps = zip(*parts)
+            under.gradients = self._in_order(heads), self._in_order(mlps)
+        return under.gradients
+
+    def _in_order(self, parts: list[np.ndarray]) -> np.ndarray:
+        return in_order(parts, [rows for _, rows, _ in self.chunks])
 
     def _start(self, batch: Packed, base: _Course | None, agree: int) -> tuple[_Course, int]:
         """A chunk's way as far as it is known from `base`, and the layer from which it is not."""
         if base is not None:
-            begin = min(agree, len(base.seen))
-            return _Course(base.inputs[: begin + 1], base.seen[:begin]), begin
-        with torch.no_grad(), autocast(self.device, self.cast):
-            return _Course([self.lean.embed(batch)], []), 0
+            begin = min(agree, len(base.gates))
+            return _Course(base.inputs[: begin + 1], base.gates[:begin]), begin
+        with torch.no_grad(), self.view.autocast():
+            return _Course([self.view.embed(batch)], []), 0
 
     def _forward(self, layers: list[Layer], batch: Packed, course: _Course, begin: int) -> None:
         x = course.inputs[-1]
-        with autocast(self.device, self.cast):
+        with self.view.autocast():
             for i in range(begin, len(layers)):
-                seen = Seen()
-                x = block(layers[i], x, batch, i == len(layers) - 1, seen=seen)
-                course.seen.append(seen)
+                gates = GateInputs()
+                x = block(layers[i], x, batch, i == len(layers) - 1, inputs=gates)
+                course.gates.append(gates)
                 course.inputs.append(x)
-            course.logits = self.lean.head(x)
+            course.logits = self.view.head(x)
 
     def _backward(
         self, course: _Course, batch: Packed, labels: torch.Tensor, mask: StructuredMask, retain: bool
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """A chunk's gradients by example, in the chunk's order."""
+    ) -> Gradients:
+        """A chunk's gradients by example, in the chunk's order, NaN for what is cut."""
         heads = np.full((len(labels), *mask.heads.shape), np.nan)
         mlps = np.full((len(labels), len(mask.mlps)), np.nan)
-        wanted = [(i, "heads", s.context, s.context) for i, s in enumerate(course.seen)]
-        wanted += [(i, "ghosts", s.ghosts, s.attention) for i, s in enumerate(course.seen)]
-        wanted += [(i, "mlps", s.mlp, s.gated_mlp) for i, s in enumerate(course.seen)]
+        wanted = [(i, "heads", g.context, g.context) for i, g in enumerate(course.gates)]
+        wanted += [(i, "removed", g.removed, g.attention) for i, g in enumerate(course.gates)]
+        wanted += [(i, "mlps", g.mlp, g.gated_mlp) for i, g in enumerate(course.gates)]
         wanted = [entry for entry in wanted if entry[3] is not None]
         if not wanted:
             return heads, mlps
         loss = batch_loss(course.logits, labels, "sum")
         grads = torch.autograd.grad(loss, [entry[3] for entry in wanted], retain_graph=retain)
-        dim = self.lean.view.head_dim
+        dim = self.view.anatomy.head_dim
         for (i, kind, output, _), grad in zip(wanted, grads):
             if kind == "heads":
                 heads[:, i, mask.heads[i]] = _by_example(output, grad, dim, batch)
-            elif kind == "ghosts":
+            elif kind == "removed":
                 output, projection = output
-                kind = torch.bfloat16 if self.lean.low else torch.float32
+                kind = torch.bfloat16 if self.view.low else torch.float32
                 grad = grad.to(kind) @ projection.to(kind)
                 heads[:, i, ~mask.heads[i]] = _by_example(output, grad, dim, batch)
             else:
                 mlps[:, i] = _by_example(output, grad, output.shape[1], batch)[:, 0]
         return heads, mlps
 
-    def _in_order(self, parts: list[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-        back = np.argsort(np.concatenate([rows for _, rows, _ in self.chunks]))
-        heads, mlps = zip(*parts)
-        return np.concatenate(heads)[back], np.concatenate(mlps)[back]
-
     def _cut(self, i: int, mask: StructuredMask) -> Layer:
         """Layer `i` without what the mask removes, or with gates on it."""
-        layer, dim = self.lean.layers[i], self.lean.view.head_dim
+        layer, dim = self.view.layers[i], self.view.anatomy.head_dim
         if not mask.heads[i].all():
             removed = _choose(layer, ~mask.heads[i], dim) if self.gated["heads"] else None
-            layer = dataclasses.replace(_choose(layer, mask.heads[i], dim), ghosts=removed)
+            layer = dataclasses.replace(_choose(layer, mask.heads[i], dim), removed=removed)
         if not mask.mlps[i]:
             change = {"mlp_gate": 0.0} if self.gated["mlps"] else {"mlp": False}
             layer = dataclasses.replace(layer, **change)
@@ -203,7 +195,7 @@ class Passes:
         """Bytes of activations that a chunk with its graph holds on to, about."""
         total = 0
         for group in batch.groups:
-            for layer in self.lean.layers:
+            for layer in self.view.layers:
                 hidden, width = layer.out.shape
                 floats = 4 * width + layer.heads * group.length + 4 * hidden + layer.mlp_in.out_features
                 total += 4 * floats * group.tokens
@@ -239,16 +231,8 @@ def _by_example(output: torch.Tensor, grad: torch.Tensor, width: int, batch: Pac
     return values.double().cpu().numpy()
 
 
-@contextlib.contextmanager
-def frozen(model: torch.nn.Module):
-    """Dropout off and no weight gradients: the backward pass then costs about half."""
-    params, was_training = [p for p in model.parameters() if p.requires_grad], model.training
-    model.eval()
-    for p in params:
-        p.requires_grad_(False)
-    try:
-        yield
-    finally:
-        for p in params:
-            p.requires_grad_(True)
-        model.train(was_training)
+def open_passes(
+    model: torch.nn.Module, data: Encoded, precision: str, heads: Removed, mlps: Removed, keep: int | None
+) -> CutPasses | None:
+    """Passes for a model that is known here; None for another."""
+    return CutPasses(model, data, precision, heads, mlps, keep) if is_known(model, data) else None

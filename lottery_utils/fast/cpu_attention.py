@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch.autograd.function import once_differentiable
 
-from .dropped import factors
+from .cpu_dropout import factors
 
 if TYPE_CHECKING:
     from .packed import Group
