@@ -52,10 +52,10 @@ def ours(modules, steps: int) -> list:
 
 def build_levels(modules, steps: int):
     """The package's own way to all masks."""
-    from lottery_utils.pruning.levels import nested_masks
+    from lottery_utils.pruning.levels import Levels
 
     parameters = {f"{i}.{name}": p for i, module in enumerate(modules) for name, p in module.named_parameters()}
-    return nested_masks(parameters, counts_of(modules, steps))
+    return Levels(parameters, counts_of(modules, steps))
 
 
 def counts_of(modules, steps: int) -> list[int]:

@@ -72,27 +72,27 @@ def own_print(name: str) -> str:
 
     Raises UserError when the file cannot be read.
     """
-    found = OWN.fullmatch(name)
-    return f"{found['function']} {hashlib.sha256(_source(found['file'])).hexdigest()[:16]}"
+    place = OWN.fullmatch(name)
+    return f"{place['function']} {hashlib.sha256(_source(place['file'])).hexdigest()[:16]}"
 
 
 def function_of(kind: str, name: str) -> Callable:
     """The function of a method; raises UserError for a file that cannot be imported or lacks the function."""
     check_method(kind, name)
-    own = OWN.fullmatch(name)
-    if own is None:
+    place = OWN.fullmatch(name)
+    if place is None:
         module, _, function = METHODS[kind][name].place.partition(":")
         return getattr(importlib.import_module(f"{__package__}.{module}"), function)
-    _source(own["file"])
-    spec = importlib.util.spec_from_file_location("own_method", usable_path(kind, own["file"]))
+    _source(place["file"])
+    spec = importlib.util.spec_from_file_location("own_method", usable_path(kind, place["file"]))
     module = importlib.util.module_from_spec(spec)
     try:
         spec.loader.exec_module(module)
     except Exception as error:  # whatever the user's file raises
         raise UserError(f"{kind}: {name} cannot be imported ({type(error).__name__}: {error})") from None
-    function = getattr(module, own["function"], None)
+    function = getattr(module, place["function"], None)
     if not callable(function):
-        raise UserError(f"{kind}: {own['file']} has no function {own['function']!r}")
+        raise UserError(f"{kind}: {place['file']} has no function {place['function']!r}")
     return function
 
 

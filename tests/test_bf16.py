@@ -8,10 +8,9 @@ from toy import replaced, toy_data, toy_preset, trained
 
 from lottery_utils.fast import packed
 from lottery_utils.fast.cut_passes import CutPasses
-from lottery_utils.fast.flat import Flat, adamw
 from lottery_utils.fast.packed import pack
 from lottery_utils.fast.packed_model import PackedModel
-from lottery_utils.fast.training import trained_parts
+from lottery_utils.fast.training import Flat, adamw, trained_parts
 from lottery_utils.models.compact import compact
 from lottery_utils.pruning.masks import StructuredMask
 from lottery_utils.pruning.structured import structured_search

@@ -7,9 +7,9 @@ from toy import toy_data
 
 from lottery_utils.fast import cpu_attention, packed_layer
 from lottery_utils.fast.cpu_halves import is_exact_gelu
-from lottery_utils.fast.flat import Flat
 from lottery_utils.fast.packed import Group, pack
 from lottery_utils.fast.packed_model import PackedModel
+from lottery_utils.fast.training import Flat
 from lottery_utils.training.evaluate import batch_loss
 
 CPU = torch.device("cpu")

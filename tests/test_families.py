@@ -21,8 +21,7 @@ from lottery_utils.fast.packed_model import PLACES, is_known
 from lottery_utils.models import anatomy as anatomy_module
 from lottery_utils.models.anatomy import FAMILIES, anatomy
 from lottery_utils.models.attention_maps import attention_maps
-from lottery_utils.models.compact import compact, load_compact, save_compact
-from lottery_utils.models.dense import dense
+from lottery_utils.models.compact import compact, dense, load_compact, save_compact
 from lottery_utils.models.gates import Gates
 from lottery_utils.models.load import load_classifier
 from lottery_utils.pruning.importance import GatedPasses, open_passes

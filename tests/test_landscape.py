@@ -29,8 +29,7 @@ from lottery_book.probes import frames as probing
 from lottery_book.probes import text as probing_text
 from lottery_book.probes.names import PROBES
 from lottery_utils.experiment.study import open_study
-from lottery_utils.models.compact import compact
-from lottery_utils.models.dense import dense
+from lottery_utils.models.compact import compact, dense
 from lottery_utils.pruning.masks import WeightMask
 from lottery_utils.show.stats import effect
 from lottery_utils.training.batches import Encoded, take

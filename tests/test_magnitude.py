@@ -12,7 +12,7 @@ from torch.nn.utils import prune
 from toy import replaced, trained
 
 from lottery_utils.models.anatomy import anatomy
-from lottery_utils.pruning.levels import nested_masks
+from lottery_utils.pruning.levels import Levels
 from lottery_utils.pruning.magnitude import component_shares, magnitude_search, pruned_counts
 from lottery_utils.switch import plain
 from lottery_utils.training.evaluate import predict
@@ -22,7 +22,7 @@ def test_masks_equal_repeated_global_unstructured():
     model = tiny_model(layers=2)
     parameters = anatomy(model).prunable_parameters()
     counts = pruned_counts(sum(p.numel() for p in parameters.values()), 0.1, 5)
-    levels = nested_masks(parameters, counts)
+    levels = Levels(parameters, counts)
     places = [(model.get_submodule(name.rpartition(".")[0]), name.rpartition(".")[2]) for name in parameters]
     for number in range(1, len(counts)):
         prune.global_unstructured(places, pruning_method=prune.L1Unstructured, amount=0.1)
@@ -43,7 +43,7 @@ def test_masks_have_the_exact_size_are_nested_and_cut_ties_in_model_order(first,
         total = len(first) + len(second)
         fewer = data.draw(st.integers(0, total))
         more = data.draw(st.integers(fewer, total))
-        levels = nested_masks(values, [fewer, more], largest_first=largest)
+        levels = Levels(values, [fewer, more], largest_first=largest)
         large, small = levels.mask(0), levels.mask(1)
         assert small.size == total - more and large.size == total - fewer and small <= large
         flat = [abs(v) * (-1 if largest else 1) for v in first + second]
@@ -62,7 +62,7 @@ def test_many_ties_and_levels_equal_a_stable_sort(way):
     counts = pruned_counts(len(flat), 0.1, 30)
     for largest in (False, True):
         with way():
-            levels = nested_masks(values, counts, largest_first=largest)
+            levels = Levels(values, counts, largest_first=largest)
         order = (-flat if largest else flat).sort(stable=True).indices
         for number, pruned in enumerate(counts):
             expected = torch.ones(len(flat), dtype=torch.bool)
@@ -79,7 +79,7 @@ def test_torch_prune_agrees_up_to_the_choice_among_equal_weights():
         layer.weight.copy_(torch.randint(-20, 21, (64, 64), generator=generator) / 8)
     weight = layer.weight.detach().clone()
     pruned = 1500
-    mine = nested_masks({"weight": weight}, [pruned]).mask(0).weights["weight"]
+    mine = Levels({"weight": weight}, [pruned]).mask(0).weights["weight"]
     prune.global_unstructured([(layer, "weight")], pruning_method=prune.L1Unstructured, amount=pruned)
     theirs = layer.weight_mask.bool()
     edge = weight.abs().flatten().sort().values[pruned - 1]
@@ -90,7 +90,7 @@ def test_torch_prune_agrees_up_to_the_choice_among_equal_weights():
 @pytest.mark.parametrize("counts", [[2, 1], [-1], [7]])
 def test_counts_must_rise_within_the_weights(counts):
     with pytest.raises(ValueError, match="counts must rise"):
-        nested_masks({"a": torch.ones(6)}, counts)
+        Levels({"a": torch.ones(6)}, counts)
 
 
 def test_ten_percent_of_the_rest_compounds():

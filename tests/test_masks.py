@@ -11,7 +11,7 @@ from tiny import tiny_model
 from lottery_utils.errors import UserError
 from lottery_utils.models.anatomy import anatomy
 from lottery_utils.pruning.controls import magnitude_control, structured_control
-from lottery_utils.pruning.levels import nested_masks
+from lottery_utils.pruning.levels import Levels
 from lottery_utils.pruning.masks import StructuredMask, WeightMask, load_mask, model_sizes
 
 masks = st.tuples(st.integers(1, 6), st.integers(1, 9)).flatmap(
@@ -75,7 +75,7 @@ def test_inverted_is_exactly_what_good_prunes():
 def test_magnitude_controls(share):
     parameters = anatomy(tiny_model()).prunable_parameters()
     total = sum(p.numel() for p in parameters.values())
-    good = nested_masks(parameters, [int(share * total)]).mask(0)
+    good = Levels(parameters, [int(share * total)]).mask(0)
     random = magnitude_control("random", good, parameters, torch.Generator().manual_seed(1))
     bad = magnitude_control("bad", good, parameters, torch.Generator().manual_seed(1))
     assert random.size == bad.size == good.size and random != good

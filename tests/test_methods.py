@@ -24,7 +24,7 @@ from lottery_utils.presets import Preset, get_preset
 from lottery_utils.pruning import scores, unstructured
 from lottery_utils.pruning.components import component_sums
 from lottery_utils.pruning.importance import importance
-from lottery_utils.pruning.levels import nested_masks
+from lottery_utils.pruning.levels import Levels
 from lottery_utils.pruning.magnitude import magnitude_search
 from lottery_utils.pruning.masks import StructuredMask, WeightMask, model_sizes
 from lottery_utils.pruning.structured import structured_search
@@ -237,7 +237,7 @@ def test_component_sums_count_each_weight_of_a_head_once(family):
 def test_layer_takes_the_same_share_of_each_matrix_its_smallest_as_torch_prune_does(model):
     parameters = anatomy(model).prunable_parameters()
     total = sum(p.numel() for p in parameters.values())
-    levels = nested_masks(weight_scores("layer", WeightView(model)), [round(0.3 * total), round(0.7 * total)])
+    levels = Levels(weight_scores("layer", WeightView(model)), [round(0.3 * total), round(0.7 * total)])
     small, smaller = levels.mask(0), levels.mask(1)
     assert small.size == total - round(0.3 * total) and smaller <= small
     for name, p in parameters.items():

@@ -22,8 +22,8 @@ from lottery_utils.experiment.study import open_study
 from lottery_utils.experiment.tables import status_lines
 from lottery_utils.presets import get_preset
 from lottery_utils.tasks.glue import get_task
-from lottery_utils.training import word_models
-from lottery_utils.training.word_models import encode_words, vocabulary, word_model_logits
+from lottery_utils.training import baselines
+from lottery_utils.training.baselines import encode_words, vocabulary, word_model_logits
 
 MODEL, DATA = "a" * 64, "b" * 16
 PAPER = get_preset("paper")
@@ -156,13 +156,13 @@ def test_words_are_padded_cut_and_never_missing():
     words = vocabulary([("The cat, the dog", "a cat")])
     assert words["cat"] == 2 and words["the"] == 3 and "," in words  # twice each, then in alphabetical order
     ids, lengths = encode_words([("The bird", ""), ("cat " * 500, "a")], words)
-    assert ids.shape == (2, 2, word_models.MAX_LENGTH) and lengths.tolist() == [[2, 1], [word_models.MAX_LENGTH, 1]]
-    assert ids[0, 0, :3].tolist() == [3, word_models.UNKNOWN, word_models.PAD]
-    assert ids[0, 1, 0] == word_models.UNKNOWN
+    assert ids.shape == (2, 2, baselines.MAX_LENGTH) and lengths.tolist() == [[2, 1], [baselines.MAX_LENGTH, 1]]
+    assert ids[0, 0, :3].tolist() == [3, baselines.UNKNOWN, baselines.PAD]
+    assert ids[0, 1, 0] == baselines.UNKNOWN
 
 
 def test_a_bilstm_does_not_see_padding():
-    model = word_models.WordModel("bilstm", 20, 1, 2).eval()
+    model = baselines.WordModel("bilstm", 20, 1, 2).eval()
     short = torch.tensor([[[3, 4, 5]]])
     long = torch.tensor([[[3, 4, 5, 0, 0]], [[3, 4, 5, 6, 7]]])
     with torch.inference_mode():
@@ -173,9 +173,9 @@ def test_a_bilstm_does_not_see_padding():
 
 
 def test_a_bilstm_is_torchs_on_packed_sequences():
-    model = word_models.WordModel("bilstm", 20, 1, 2).eval()
+    model = baselines.WordModel("bilstm", 20, 1, 2).eval()
     ids, lengths = torch.randint(2, 20, (5, 9)), torch.tensor([9, 1, 4, 9, 7])
-    ids[torch.arange(9) >= lengths[:, None]] = word_models.PAD
+    ids[torch.arange(9) >= lengths[:, None]] = baselines.PAD
     both = torch.nn.LSTM(64, 64, bidirectional=True, batch_first=True)
     for suffix, lstm in zip(("", "_reverse"), model.lstms):
         for name, value in lstm.named_parameters():
@@ -189,7 +189,7 @@ def test_a_bilstm_is_torchs_on_packed_sequences():
 def test_a_loss_that_is_not_finite_stops_a_word_model(monkeypatch):
     texts, labels = easy(80)
     nan = torch.tensor(float("nan"), requires_grad=True)
-    monkeypatch.setattr(word_models, "batch_loss", lambda *a: nan)
+    monkeypatch.setattr(baselines, "batch_loss", lambda *a: nan)
     data = data_of("sst2", texts, labels, 20)
     with pytest.raises(CellFailed, match="sst2/1/baseline/cbow: loss is nan at step 1"):
         word_model_logits("cbow", data, ("sst2", 1), torch.device("cpu"), "sst2/1/baseline/cbow")

@@ -15,7 +15,7 @@ from lottery_utils.fast.packed import pack, packed_batches
 from lottery_utils.fast.packed_model import PackedModel, is_known
 from lottery_utils.models.anatomy import anatomy
 from lottery_utils.models.compact import compact
-from lottery_utils.pruning.levels import nested_masks
+from lottery_utils.pruning.levels import Levels
 from lottery_utils.training.batches import collate, train_batches
 from lottery_utils.training.device import derived_seed
 from lottery_utils.training.evaluate import batch_loss, predict
@@ -220,7 +220,7 @@ def test_finetuning_equals_the_plain_recipe(decay, masked):
     mine, theirs = tiny_model(num_labels=2), tiny_model(num_labels=2)
     parameters = anatomy(mine).prunable_parameters()
     half = sum(p.numel() for p in parameters.values()) // 2
-    mask = nested_masks(parameters, [half]).mask(0).weights if masked else None
+    mask = Levels(parameters, [half]).mask(0).weights if masked else None
     log = finetune(mine, data, preset, ("mrpc", 1), mask)
     losses = plainly(theirs, data, preset, ("mrpc", 1), mask)
     np.testing.assert_allclose(log.losses, losses, rtol=1e-3)
@@ -280,7 +280,7 @@ def test_steps_of_fixed_shape_train_as_those_on_packed_examples(family, monkeypa
     models, mask = [some_model(family, cut=True) for _ in range(2)], None
     if family == "bert":
         parameters = anatomy(models[0]).prunable_parameters()
-        mask = nested_masks(parameters, [sum(p.numel() for p in parameters.values()) // 3]).mask(0).weights
+        mask = Levels(parameters, [sum(p.numel() for p in parameters.values()) // 3]).mask(0).weights
     logs = [finetune(models[0], data, preset, ("mrpc", 1), mask)]
     monkeypatch.setattr("lottery_utils.fast.cuda_graphs.REPLAYS", {"cpu"})
     logs.append(finetune(models[1], data, preset, ("mrpc", 1), mask, cuda_graphs=True))

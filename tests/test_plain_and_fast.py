@@ -16,7 +16,7 @@ from lottery_utils import switch
 from lottery_utils.places import function_at
 from lottery_utils.pruning.gradients import loss_gradients
 from lottery_utils.pruning.importance import GatedPasses, importance, open_passes
-from lottery_utils.pruning.levels import global_threshold, nested_masks
+from lottery_utils.pruning.levels import Levels, global_threshold
 from lottery_utils.pruning.magnitude import magnitude_search
 from lottery_utils.pruning.masks import StructuredMask
 from lottery_utils.pruning.structured import structured_search
@@ -87,7 +87,7 @@ def test_a_magnitude_search_takes_the_same_steps(model):
 @pytest.mark.parametrize("largest_first", [False, True])
 def test_every_nested_mask_is_a_global_threshold(largest_first):
     weights = {str(i): torch.randn(n, generator=torch.Generator().manual_seed(i)) for i, n in enumerate((900, 40))}
-    levels = nested_masks(weights, [0, 17, 500, 940], largest_first)
+    levels = Levels(weights, [0, 17, 500, 940], largest_first)
     for number, pruned in enumerate((0, 17, 500, 940)):
         assert levels.mask(number) == global_threshold(weights, pruned, largest_first)
 

@@ -11,7 +11,7 @@ from toy import replaced, toy_data, toy_preset, trained
 
 from lottery_utils.errors import CellFailed
 from lottery_utils.models.anatomy import anatomy
-from lottery_utils.pruning.levels import nested_masks
+from lottery_utils.pruning.levels import Levels
 from lottery_utils.training.batches import collate, eval_batches, train_batches
 from lottery_utils.training.evaluate import predict
 from lottery_utils.training.finetune import finetune, learning_rate_share, planned_epochs
@@ -45,7 +45,7 @@ def test_masked_training_starts_from_mask_times_weights_and_pruned_weights_stay_
     model = tiny_model(dropout=0.1)
     original = copy.deepcopy(dict(model.named_parameters()))
     parameters = anatomy(model).prunable_parameters()
-    mask = nested_masks(parameters, [sum(p.numel() for p in parameters.values()) // 2]).mask(0)
+    mask = Levels(parameters, [sum(p.numel() for p in parameters.values()) // 2]).mask(0)
     starts = {}
 
     def look(module, args, kwargs):

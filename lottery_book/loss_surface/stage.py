@@ -12,7 +12,7 @@ from lottery_utils.experiment.actions import prune, set_size, timed
 from lottery_utils.experiment.cells import Cell, full
 from lottery_utils.experiment.networks import masks_of, networks, trained
 from lottery_utils.experiment.stage import Mask, Result, Work
-from lottery_utils.models.dense import dense
+from lottery_utils.models.compact import dense
 from lottery_utils.pruning.masks import model_sizes
 from lottery_utils.training.batches import Encoded, take
 from lottery_utils.training.device import derived_seed

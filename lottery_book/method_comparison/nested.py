@@ -13,7 +13,7 @@ import torch
 
 from lottery_utils.methods import CURVE_SIZES
 from lottery_utils.models.anatomy import anatomy
-from lottery_utils.pruning.levels import nested_masks
+from lottery_utils.pruning.levels import Levels
 from lottery_utils.pruning.magnitude import component_shares, under_masks
 from lottery_utils.pruning.masks import StructuredMask, model_sizes
 from lottery_utils.pruning.structured import open_ranking, remove_lowest, score_of
@@ -89,7 +89,7 @@ def magnitude_curve(
     total = sum(p.numel() for p in body.prunable_parameters().values())
     counts = [0, *(round((1 - size) * total) for size in CURVE_SIZES)]
     view = WeightView(model, train, preset.precision, seed)
-    levels = nested_masks(weight_scores(preset.unstructured, view), counts)
+    levels = Levels(weight_scores(preset.unstructured, view), counts)
     scores, left = [], []
     with under_masks(body) as apply:
         for number in range(len(counts)):

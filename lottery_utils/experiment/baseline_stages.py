@@ -7,8 +7,7 @@ import numpy as np
 from ..pruning.masks import model_sizes
 from ..tasks.load import TaskData
 from ..tasks.metrics import predictions_from_logits
-from ..training.baselines import bag_of_words, majority
-from ..training.word_models import word_model_logits
+from ..training.baselines import bag_of_words, majority, word_model_logits
 from . import bench
 from .actions import mask_of, prune, set_size, timed, train
 from .stage import Result, Work

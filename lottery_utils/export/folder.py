@@ -17,8 +17,7 @@ from torch import nn
 from ..errors import UserError, usable_folder, usable_path
 from ..experiment.cells import Cell, mask_source
 from ..experiment.store import MASK
-from ..models.compact import load_compact, save_compact
-from ..models.dense import dense
+from ..models.compact import dense, load_compact, save_compact
 from ..models.load import quiet_transformers
 from ..tasks.registry import find_task
 from .card import model_card

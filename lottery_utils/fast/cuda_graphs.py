@@ -21,10 +21,9 @@ from ..models.anatomy import max_tokens
 from ..training.batches import Encoded
 from ..training.device import autocast, precision_of
 from ..training.finetune import Losses, Plan, TrainLog
-from .flat import Flat, adamw
 from .packed import Group, Packed
 from .packed_model import PackedModel
-from .training import CHECK_EVERY, in_training, steps_of
+from .training import CHECK_EVERY, Flat, adamw, in_training, steps_of
 
 LENGTHS = (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)  # tokens; a batch is padded to the next
 REPLAYS = {"cuda"}  # devices on which a step can be a graph that is replayed

@@ -13,8 +13,7 @@ from torch import nn
 
 from ..training.batches import Encoded
 from ..training.evaluate import batch_loss
-from ..training.finetune import Losses, Plan
-from .flat import Flat, adamw
+from ..training.finetune import Losses, Plan, TrainSettings
 from .packed_model import PackedForward, PackedModel, is_known
 
 CHECK_EVERY = 20  # steps between looks at the losses on a GPU, where each look waits for the device
@@ -112,8 +111,8 @@ def trained_parts(model: nn.Module, data: Encoded, weight_decay: float, precisio
             view.words = nn.Parameter(table[rows])
             data = dataclasses.replace(data, ids=np.searchsorted(used, data.ids).astype(np.int32), pad=0)
     replaced = {id(p) for part in stacked for p in part.stands_for} | (set() if rows is None else {id(table)})
-    own = [p for p in model.parameters() if p.numel() and id(p) not in replaced]
-    parts = stacked + [Part(p, (p,)) for p in (own if rows is None else [*own, view.words])]
+    others = [p for p in model.parameters() if p.numel() and id(p) not in replaced]
+    parts = stacked + [Part(p, (p,)) for p in (others if rows is None else [*others, view.words])]
     matrices = _products(view) if view.low else set()
     if view.low or weight_decay:
         parts = _vectors_last(parts, matrices)
@@ -147,3 +146,69 @@ def _stacked(view: PackedModel, i: int) -> list[Part]:
     weight, bias = nn.Parameter(layer.qkv.clone()), nn.Parameter(layer.qkv_bias.clone())
     view.layers[i] = dataclasses.replace(layer, qkv=weight, qkv_bias=bias)
     return [Part(weight, tuple(x.weight for x in linears)), Part(bias, tuple(x.bias for x in linears))]
+
+
+class Flat:
+    """Inside the context `params` are views of `values` (all elements,), so that what moves `values` moves them.
+
+    Each has a `gradient_place`, its view of the gradient's tensor, in which a backward pass may leave its gradient. The
+    first `low` of them have a `low_copy` in bfloat16, which follows at `refresh`.
+    """
+
+    def __init__(self, params: list[nn.Parameter], low: int = 0):
+        self.params, self.low = params, params[:low]
+        self.values = nn.Parameter(torch.cat([p.detach().reshape(-1) for p in params]))
+        self.values.grad = torch.zeros_like(self.values)
+        self.places: list[torch.Tensor] = []
+
+    def __enter__(self) -> Flat:
+        sizes = [p.numel() for p in self.params]
+        for p, part, place in zip(self.params, self.values.detach().split(sizes), self.values.grad.split(sizes)):
+            p.data, p.gradient_place = part.view(p.shape), place.view(p.shape)
+            self.places.append(p.gradient_place)
+        sizes = [p.numel() for p in self.low]
+        self.copy = torch.empty(sum(sizes), dtype=torch.bfloat16, device=self.values.device)
+        for p, part in zip(self.low, self.copy.split(sizes)):
+            p.low_copy = part.view(p.shape)
+        self.refresh()
+        return self
+
+    def refresh(self) -> None:
+        """Bring the copies in bfloat16 up to date, after a step."""
+        if self.low:
+            self.copy.copy_(self.values.detach()[: len(self.copy)])
+
+    def __exit__(self, *error) -> None:
+        for p in self.params:  # storage of their own again: checkpoints must not share memory
+            p.data = p.data.clone()
+            del p.gradient_place
+        for p in self.low:
+            del p.low_copy
+
+    def halves(self) -> list[nn.Parameter]:
+        """`values` in two parameters, matrices and vectors, with views of its gradient; vectors must come last."""
+        matrices = sum(p.numel() for p in self.params if p.dim() > 1)
+        sizes = [matrices, len(self.values) - matrices]
+        parts = [nn.Parameter(part) for part in self.values.detach().split(sizes)]
+        for part, place in zip(parts, self.values.grad.split(sizes)):
+            part.grad = place
+        return parts
+
+    def gradient(self, loss: torch.Tensor) -> torch.Tensor:
+        """The gradient of `loss`, in place for an optimiser of `values`; zero for parameters without one."""
+        grads = torch.autograd.grad(loss, self.params, materialize_grads=True)
+        moved = [(place, grad) for place, grad in zip(self.places, grads) if place.data_ptr() != grad.data_ptr()]
+        if moved:
+            torch._foreach_copy_(*zip(*moved))
+        return self.values.grad
+
+
+def adamw(flat: Flat, settings: TrainSettings, rate, **options) -> torch.optim.AdamW:
+    """The optimiser of all parameters as one, or with weight decay as two: biases and LayerNorms do not decay."""
+    groups = [{"params": [flat.values]}]
+    if settings.weight_decay:
+        decays = settings.weight_decay, 0.0
+        groups = [{"params": [part], "weight_decay": decay} for part, decay in zip(flat.halves(), decays)]
+    return torch.optim.AdamW(
+        groups, lr=rate, eps=settings.adam_eps, weight_decay=settings.weight_decay, fused=True, **options
+    )

@@ -16,6 +16,8 @@ from torch import nn
 
 from .anatomy import Anatomy, anatomy
 
+NAMES = ("query", "key", "value")
+
 
 @dataclass(frozen=True)
 class LayerMaps:
@@ -76,7 +78,7 @@ def _taken(body: Anatomy) -> Iterator[dict[int, dict[str, torch.Tensor]]]:
     handles = []
     for i in range(body.layers):
         projections = body.qkv(i)
-        names = ("query", "key", "value") if len(projections) == 3 else ("stacked",)
+        names = NAMES if len(projections) == 3 else ("stacked",)
         for name, linear in zip(names, projections):
             handles.append(linear.register_forward_hook(_keep_output(taken[i], name)))
         handles.append(body.attention_out(i).register_forward_pre_hook(_keep_input(taken[i], "context")))
@@ -106,15 +108,15 @@ def _layers(body: Anatomy, kept: torch.Tensor, taken: dict[int, dict[str, torch.
         heads = kept[i].nonzero().flatten()
         if not len(heads):
             continue  # nothing is computed in a layer without heads
-        found = taken[i]
-        qkv = found["stacked"].chunk(3, dim=-1) if "stacked" in found else [found[n] for n in ("query", "key", "value")]
+        projected = taken[i]
+        qkv = projected["stacked"].chunk(3, dim=-1) if "stacked" in projected else [projected[n] for n in NAMES]
         size = (-1, body.head_dim)
         query, key, value = (x.float().unflatten(-1, size).transpose(1, 2) for x in qkv)  # (B, h, T, d)
         scores = query @ key.transpose(2, 3) * body.head_dim**-0.5
         bias = body.score_bias(query.shape[2])
         probabilities = torch.softmax(scores if bias is None else scores + bias[heads], dim=-1)
         context = (probabilities @ value).transpose(1, 2).flatten(-2)
-        exact = found["context"].float()
+        exact = projected["context"].float()
         if not torch.allclose(context, exact, atol=1e-3 * float(exact.abs().max()) + 1e-6, rtol=1e-2):
             raise RuntimeError(f"layer {i}: attention is not softmax(q k / sqrt(d)) v, so its maps are not known here")
         weight = body.attention_out(i).weight.float().unflatten(1, size)

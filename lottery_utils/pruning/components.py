@@ -23,8 +23,8 @@ def component_sums(view: Anatomy, values: dict[str, torch.Tensor]) -> tuple[np.n
         total = torch.zeros(len(kept), dtype=torch.float64)
         for module in projections if len(kept) else ():
             for p in module.parameters():
-                own = values[names[id(p)]].view(parts, len(kept), -1)
-                total += own.sum(dim=(0, 2), dtype=torch.float64).cpu()
+                by_head = values[names[id(p)]].view(parts, len(kept), -1)
+                total += by_head.sum(dim=(0, 2), dtype=torch.float64).cpu()
         out = values[names[id(view.attention_out(layer).weight)]]
         total += out.view(len(out), len(kept), view.head_dim).sum(dim=(0, 2), dtype=torch.float64).cpu()
         heads[layer, kept] = total.numpy()

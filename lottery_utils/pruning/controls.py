@@ -12,7 +12,7 @@ from operator import and_
 import numpy as np
 import torch
 
-from .levels import nested_masks
+from .levels import Levels
 from .masks import StructuredMask, WeightMask
 
 Generator = np.random.Generator
@@ -143,7 +143,7 @@ def magnitude_control(
         return ~good
     pruned = good.total - good.size
     if kind == "bad":
-        return nested_masks(scores, [pruned], largest_first=True).mask(0)
+        return Levels(scores, [pruned], largest_first=True).mask(0)
     if kind == "random_layer":
         return WeightMask({name: _drawn_like(value, generator) for name, value in good.weights.items()})
     kept = _drawn(good.total, pruned, generator)

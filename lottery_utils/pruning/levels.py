@@ -6,8 +6,6 @@ encoder. Equal weights go in model order; torch.nn.utils.prune leaves the choice
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 
@@ -36,29 +34,24 @@ def survivals(weights: dict[str, torch.Tensor], counts: list[int], largest_first
     return survived
 
 
-@dataclass(frozen=True)
 class Levels:
-    """The masks after some numbers of weights are gone: for each weight how many of them keep it, and its shape."""
-
-    survived: dict[str, np.ndarray]
-    shapes: dict[str, torch.Size]
-
-    def mask(self, level: int) -> WeightMask:
-        """The mask number `level`."""
-        return WeightMask(
-            {name: torch.from_numpy(s > level).view(self.shapes[name]) for name, s in self.survived.items()}
-        )
-
-
-def nested_masks(weights: dict[str, torch.Tensor], counts: list[int], largest_first: bool = False) -> Levels:
     """The masks after `counts` weights are gone, which must not fall; with `largest_first` the largest |w| go first.
 
-    `weights`: name to tensor, in model order. Raises ValueError for counts out of range or falling.
+    `weights`: name to tensor, in model order. `survived`: for each weight the number of masks that keep it. Raises
+    ValueError for counts out of range or falling.
     """
-    total = sum(w.numel() for w in weights.values())
-    if sorted(counts) != list(counts) or (counts and not 0 <= counts[0] <= counts[-1] <= total):
-        raise ValueError(f"counts must rise within 0 and {total}, got {counts}")
-    if len(counts) > 255:
-        raise ValueError(f"at most 255 masks at once, got {len(counts)}")
-    given = weights, list(counts), largest_first
-    return Levels(faster("survivals", *given) or survivals(*given), {name: w.shape for name, w in weights.items()})
+
+    def __init__(self, weights: dict[str, torch.Tensor], counts: list[int], largest_first: bool = False):
+        total = sum(w.numel() for w in weights.values())
+        if sorted(counts) != list(counts) or (counts and not 0 <= counts[0] <= counts[-1] <= total):
+            raise ValueError(f"counts must rise within 0 and {total}, got {counts}")
+        if len(counts) > 255:
+            raise ValueError(f"at most 255 masks at once, got {len(counts)}")
+        given = weights, list(counts), largest_first
+        self.survived = faster("survivals", *given) or survivals(*given)
+        self.shapes = {name: w.shape for name, w in weights.items()}
+
+    def mask(self, level: int) -> WeightMask:
+        """The mask after `counts[level]` weights are gone."""
+        kept = {name: torch.from_numpy(survived > level) for name, survived in self.survived.items()}
+        return WeightMask({name: part.view(self.shapes[name]) for name, part in kept.items()})

@@ -14,7 +14,7 @@ from ..tasks.glue import Task
 from ..training.batches import Encoded
 from ..training.evaluate import predict
 from .components import component_sums
-from .levels import nested_masks
+from .levels import Levels
 from .masks import WeightMask
 from .stopping import stop_rule
 from .structured import Search, score_of
@@ -53,7 +53,7 @@ def magnitude_search(
     total = sum(p.numel() for p in body.prunable_parameters().values())
     counts = pruned_counts(total, settings.magnitude_step, settings.magnitude_max_steps)
     view = WeightView(model, train, settings.precision, seed)
-    levels = nested_masks(weight_scores(settings.unstructured, view), counts)
+    levels = Levels(weight_scores(settings.unstructured, view), counts)
     best, rows, rule = levels.mask(0), [], None
     with under_masks(body) as apply:
         for number, pruned in enumerate(counts):

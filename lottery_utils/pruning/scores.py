@@ -76,10 +76,10 @@ class Scorer:
     def __call__(self, mask: StructuredMask) -> Scores:
         """Importances (L, H) and (L,) under `mask`; raises CellFailed where the function gives something else."""
         model, data, precision, seed = self.given
-        found = self.function(View(model, mask, data, precision, seed))
-        if not isinstance(found, tuple) or len(found) != 2:
-            raise CellFailed(f"score {self.name}: expected two arrays, heads and MLPs, got {type(found).__name__}")
-        return tuple(self._checked(part, kept) for part, kept in zip(found, (mask.heads, mask.mlps)))
+        scores = self.function(View(model, mask, data, precision, seed))
+        if not isinstance(scores, tuple) or len(scores) != 2:
+            raise CellFailed(f"score {self.name}: expected two arrays, heads and MLPs, got {type(scores).__name__}")
+        return tuple(self._checked(of_kind, kept) for of_kind, kept in zip(scores, (mask.heads, mask.mlps)))
 
     def _checked(self, scores, kept: np.ndarray) -> np.ndarray:
         scores = np.asarray(scores, np.float64)
@@ -92,8 +92,8 @@ class Scorer:
 
 def gate(view: View) -> Scores:
     """The paper's importance, E_x |dL(x)/d gate|; a search takes it from the pass that also gives the mask's score."""
-    found = importance(view.model, view.data, view.mask, "exact", view.precision)
-    return found.heads, found.mlps
+    under = importance(view.model, view.data, view.mask, "exact", view.precision)
+    return under.heads, under.mlps
 
 
 def taylor(view: View) -> Scores:
