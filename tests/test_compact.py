@@ -15,6 +15,7 @@ from lottery_utils.errors import UserError
 from lottery_utils.models.anatomy import anatomy
 from lottery_utils.models.compact import NoHeads, compact, load_compact, save_compact
 from lottery_utils.models.gates import Gates
+from lottery_utils.pruning.masks import model_sizes
 
 LAYERS, HEADS = 3, 4
 HEAD_MASKS = st.lists(st.booleans(), min_size=LAYERS * HEADS, max_size=LAYERS * HEADS)
@@ -96,7 +97,8 @@ def counted(parameters):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_parameters_left_agree_with_the_sizes_of_components(family):
     model = tiny_model(family)
-    per_head, per_mlp, total = anatomy(model).structured_parameters()
+    sizes = model_sizes(model)
+    per_head, per_mlp, total = sizes.per_head, sizes.per_mlp, sizes.prunable
     assert counted(anatomy(model).prunable_parameters().values()) == total
     for heads, mlps in (SOME, NONE):
         small = compact(model, heads, mlps)
@@ -146,7 +148,7 @@ def test_compact_refuses_what_it_cannot_do():
     with pytest.raises(ValueError, match="whole model"):
         Gates(small)
     with pytest.raises(ValueError, match="whole model"):
-        anatomy(small).structured_parameters()
+        model_sizes(small)
     with pytest.raises(ValueError, match=r"made by compact\(\)"):
         save_compact(model, "anywhere")
 

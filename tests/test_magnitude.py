@@ -14,6 +14,7 @@ from toy import replaced, trained
 from lottery_utils.models.anatomy import anatomy
 from lottery_utils.pruning.levels import Levels
 from lottery_utils.pruning.magnitude import component_shares, magnitude_search, pruned_counts
+from lottery_utils.pruning.masks import model_sizes
 from lottery_utils.switch import plain
 from lottery_utils.training.evaluate import predict
 
@@ -127,9 +128,8 @@ def test_cap_is_noted(found):
 
 def test_component_shares_add_up_to_the_masks_size(found):
     model, *_, search = found
-    view = anatomy(model)
-    heads, mlps = component_shares(view, search.mask)
-    per_head, per_mlp, prunable = view.structured_parameters()
+    heads, mlps = component_shares(anatomy(model), search.mask)
+    sizes = model_sizes(model)
     weights = search.mask.weights
     bias = sum(int(weights[n].sum()) for n in weights if n.endswith("attention.output.dense.bias"))
-    assert heads.sum() * per_head + mlps.sum() * per_mlp + bias == pytest.approx(search.mask.size, rel=1e-5)
+    assert heads.sum() * sizes.per_head + mlps.sum() * sizes.per_mlp + bias == pytest.approx(search.mask.size, rel=1e-5)

@@ -12,6 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from lottery_utils.errors import UserError
 from lottery_utils.models.anatomy import anatomy
 from lottery_utils.models.gates import Gates
+from lottery_utils.pruning.masks import model_sizes
 
 LAYERS, HEADS = 3, 4
 
@@ -182,7 +183,8 @@ def test_anatomy_knows_sizes_and_prunable_parameters(family):
     assert len(prunable) == 3 * 6 * 2  # weight and bias of q, k, v, attention output, MLP in and out
     assert not [name for name in prunable if "norm" in name.lower() or "embed" in name or "classifier" in name]
     assert list(prunable) == [name for name, _ in model.named_parameters() if name in prunable]
-    per_head, per_mlp, total = body.structured_parameters()
+    sizes = model_sizes(model)
+    per_head, per_mlp, total = sizes.per_head, sizes.per_mlp, sizes.prunable
     assert per_head == 3 * 8 * (32 + 1) + 8 * 32
     assert per_mlp == 48 * 32 + 48 + 32 * 48 + 32
     assert total == 3 * (4 * per_head + 32 + per_mlp) == sum(p.numel() for p in prunable.values())

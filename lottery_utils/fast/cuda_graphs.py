@@ -84,20 +84,14 @@ class Course:
     """
 
     def __init__(self, data: Encoded, batches: list, rates: list[float], most: int, device: torch.device):
-        table = order_table(batches)
+        table = np.full((len(batches), max(map(len, batches))), -1, np.int64)
+        for place, rows in zip(table, batches):
+            place[: len(rows)] = rows
         longest = np.where(table < 0, 0, data.lengths[table]).max(1)
         allowed = np.array(sorted({min(length, most) for length in LENGTHS} | {most}))
         self.lengths = allowed[np.searchsorted(allowed, longest)].tolist()
         self.rows = torch.from_numpy(table).to(device)
         self.rates = torch.tensor(rates, dtype=torch.float32, device=device)
-
-
-def order_table(batches: list) -> np.ndarray:
-    """Rows (steps, B) of batches (B,); -1 where a batch is smaller."""
-    table = np.full((len(batches), max(map(len, batches))), -1, np.int64)
-    for place, rows in zip(table, batches):
-        place[: len(rows)] = rows
-    return table
 
 
 class Gather:

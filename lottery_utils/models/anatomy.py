@@ -158,19 +158,6 @@ class Anatomy:
         }
         return {name: p for name, p in self.model.named_parameters() if id(p) in prunable}
 
-    def structured_parameters(self) -> tuple[int, int, int]:
-        """Return (parameters of one head, of one MLP, all prunable ones) of the whole model.
-
-        The attention output's bias belongs to no head: it stays when all heads of a layer are gone.
-        """
-        if not self.whole:
-            raise ValueError("the sizes of heads and MLPs are read from the whole model, this one is compact")
-        prunable = sum(p.numel() for p in self.prunable_parameters().values())
-        per_head = sum(p.numel() for linear in self.qkv(0) for p in linear.parameters()) // self.heads
-        per_head += self.attention_out(0).weight.numel() // self.heads
-        per_mlp = sum(p.numel() for linear in (self.mlp_in(0), self.mlp_out(0)) for p in linear.parameters())
-        return per_head, per_mlp, prunable
-
 
 def anatomy(model: nn.Module) -> Anatomy:
     """Return the anatomy of a transformers model (base model or with a head).

@@ -7,7 +7,7 @@ model whose attention is not softmax(q k / sqrt(d)) is refused instead of measur
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -76,31 +76,23 @@ def _taken(body: Anatomy) -> Iterator[dict[int, dict[str, torch.Tensor]]]:
     """While open, the outputs of each layer's projections and the input of its output projection are kept."""
     taken: dict[int, dict[str, torch.Tensor]] = {i: {} for i in range(body.layers)}
     handles = []
+
+    def keeping(i: int, name: str) -> Callable:
+        def keep(module, args, output=None) -> None:
+            taken[i][name] = args[0] if output is None else output
+
+        return keep
+
     for i in range(body.layers):
         projections = body.qkv(i)
-        names = NAMES if len(projections) == 3 else ("stacked",)
-        for name, linear in zip(names, projections):
-            handles.append(linear.register_forward_hook(_keep_output(taken[i], name)))
-        handles.append(body.attention_out(i).register_forward_pre_hook(_keep_input(taken[i], "context")))
+        for name, linear in zip(NAMES if len(projections) == 3 else ("stacked",), projections):
+            handles.append(linear.register_forward_hook(keeping(i, name)))
+        handles.append(body.attention_out(i).register_forward_pre_hook(keeping(i, "context")))
     try:
         yield taken
     finally:
         for handle in handles:
             handle.remove()
-
-
-def _keep_output(place: dict, name: str):
-    def keep(module, args, output):
-        place[name] = output
-
-    return keep
-
-
-def _keep_input(place: dict, name: str):
-    def keep(module, args):
-        place[name] = args[0]
-
-    return keep
 
 
 def _layers(body: Anatomy, kept: torch.Tensor, taken: dict[int, dict[str, torch.Tensor]]) -> Iterator[LayerMaps]:

@@ -111,28 +111,12 @@ def _as_classifier(config):
     return config
 
 
-def load_classifier(
-    model: str,
-    num_labels: int,
-    regression: bool = False,
-    seed: int = 42,
-    dropout: float | None = None,
-    init: str = "pretrained",
-    attention: str = "sdpa",
-) -> nn.Module:
-    """Return `model` as a classifier in float32 on the CPU, in eval mode.
+def load_classifier(model: str, num_labels: int, seed: int = 42, **how) -> nn.Module:
+    """Return `model` as a classifier in float32 on the CPU, in eval mode; `how` as `read_classifier` takes it.
 
-    Parameters that the checkpoint lacks (the classifier, perhaps a pooler) are drawn from `seed`: weights from
-    N(0, initializer_range), biases 0, LayerNorms 1. Each draw depends on the seed and the parameter's name only, so
-    full, retrained and randomly initialised runs of one seed share them (protocol, section 1); the global random state
-    is left alone. `init="random"` draws all parameters. `dropout` replaces all of the configuration's rates, None
-    keeps them. `attention` is "sdpa", or "eager" for attention maps.
-
-    Raises UserError for a missing directory, one that holds no model, pickled or damaged weights, an unknown family,
-    and a checkpoint that does not fit its configuration.
+    Parameters that the checkpoint lacks (the classifier, perhaps a pooler) are drawn from `seed`, see `draw`.
     """
-    classifier, lacking = read_classifier(model, num_labels, regression, dropout, init, attention)
-    return draw(classifier, lacking, seed)
+    return draw(*read_classifier(model, num_labels, **how), seed)
 
 
 def read_classifier(
@@ -144,10 +128,12 @@ def read_classifier(
     attention: str = "sdpa",
     keep_classifier: bool = False,
 ) -> tuple[nn.Module, list[str]]:
-    """What `load_classifier` starts from whatever the seed: the classifier, and the parameters still to `draw`.
+    """A classifier as it is whatever the seed, and the names of the parameters still to `draw`.
 
-    A classifier that the checkpoint brings along is drawn anew unless `keep_classifier`: all seeds would share it, and
-    its labels may be others or in another order. The attribute `checkpoint_note` says which, "" where there is none.
+    `init="random"` leaves all of them to be drawn. `dropout` replaces all of the configuration's rates, None keeps
+    them. `attention` is "sdpa", or "eager" for attention maps. A classifier that the checkpoint brings along is drawn
+    anew unless `keep_classifier`: all seeds would share it, and its labels may be others or in another order. The
+    attribute `checkpoint_note` says which, "" where there is none. Raises UserError for what cannot be loaded.
     """
     if init not in ("pretrained", "random"):
         raise UserError(f"init must be 'pretrained' or 'random', got {init!r}")
@@ -230,7 +216,11 @@ def _read(model: str, folder, config, attention: str) -> tuple[nn.Module, list[s
 
 @torch.no_grad()
 def draw(classifier: nn.Module, names: list[str], seed: int) -> nn.Module:
-    """Fill the named parameters: LayerNorm weights 1, biases 0, others N(0, initializer_range); padding rows 0."""
+    """Fill the named parameters: LayerNorm weights 1, biases 0, others N(0, initializer_range); padding rows 0.
+
+    Each draw depends on the seed and the parameter's name only, so full, retrained and randomly initialised runs of one
+    seed share them (protocol, section 1); the global random state is left alone.
+    """
     std = getattr(classifier.config, "initializer_range", None) or 0.02
     for name in names:
         path, _, kind = name.rpartition(".")

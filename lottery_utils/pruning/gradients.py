@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 
-from ..training.batches import Encoded, take
+from ..training.batches import Encoded
 from ..training.evaluate import batch_loss, forward_of, model_device
 from .importance import TOKENS
 
@@ -35,8 +34,3 @@ def loss_gradients(
             p.requires_grad_(before)
         model.train(was_training)
     return dict(zip(parameters, total))
-
-
-def draw(data: Encoded, count: int, rng: np.random.Generator) -> Encoded:
-    """`count` examples of `data` drawn without replacement, in their order; all of them where there are no more."""
-    return take(data, np.sort(rng.permutation(len(data))[:count]))

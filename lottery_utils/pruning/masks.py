@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save_file
 
 from ..errors import UserError, shown
+from ..models.anatomy import anatomy
 
 
 @dataclass(frozen=True)
@@ -184,11 +185,16 @@ def _unpack(bits: np.ndarray, shape: list[int], name: str) -> np.ndarray:
 
 
 def model_sizes(model: torch.nn.Module) -> ModelSizes:
-    """Parameter counts of a full (not compact) model, read off its modules."""
-    from ..models.anatomy import anatomy
+    """Parameter counts, read off the modules of a full model; raises ValueError for a compact one.
 
-    view = anatomy(model)
-    per_head, per_mlp, prunable = view.structured_parameters()
-    return ModelSizes(
-        view.layers, view.heads, per_head, per_mlp, prunable, sum(p.numel() for p in model.parameters())
-    )
+    The attention output's bias belongs to no head: it stays when all heads of a layer are gone.
+    """
+    body = anatomy(model)
+    if not body.whole:
+        raise ValueError("the sizes of heads and MLPs are read from the whole model, this one is compact")
+    per_head = sum(p.numel() for linear in body.qkv(0) for p in linear.parameters()) // body.heads
+    per_head += body.attention_out(0).weight.numel() // body.heads
+    per_mlp = sum(p.numel() for linear in (body.mlp_in(0), body.mlp_out(0)) for p in linear.parameters())
+    prunable = sum(p.numel() for p in body.prunable_parameters().values())
+    total = sum(p.numel() for p in model.parameters())
+    return ModelSizes(body.layers, body.heads, per_head, per_mlp, prunable, total)

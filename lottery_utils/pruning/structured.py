@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import numpy as np
@@ -189,24 +189,20 @@ def open_ranking(
         yield passes, rank
 
 
+@dataclass
 class Course:
     """A search as it goes: the masks looked at, and the pass of the last one that passed."""
 
-    def __init__(
-        self,
-        passes: Passes,
-        rank: Rank,
-        dev: Encoded,
-        task: Task,
-        settings: SearchSettings,
-        majority: float,
-        progress: Callable[[int, int], None] | None = None,
-    ):
-        self.passes, self.rank, self.dev, self.task, self.progress = passes, rank, dev, task, progress
-        self.settings, self.majority = settings, majority
-        self.steps: list[Step] = []
-        self.rule: StopRule | None = None
-        self.last_passed: Pass | None = None  # its activations give way to those of the next, smaller mask
+    passes: Passes
+    rank: Rank
+    dev: Encoded
+    task: Task
+    settings: SearchSettings
+    majority: float
+    progress: Callable[[int, int], None] | None = None
+    steps: list[Step] = field(default_factory=list)
+    rule: StopRule | None = None
+    last_passed: Pass | None = None  # its activations give way to those of the next, smaller mask
 
     def look(self, mask: StructuredMask, phase: int) -> Step:
         """The step of a mask; the first one, of the full model, sets the target and passes."""
@@ -215,7 +211,8 @@ class Course:
         released = self.settings.importance == "released"
         if self.rule is None:
             self.rule = stop_rule(score, self.majority, self.settings.threshold, released)
-        step = Step(mask, score, phase, not self.steps or score >= self.rule.target, *_unknown(mask))
+        unknown = np.full(mask.heads.shape, np.nan), np.full(mask.mlps.shape, np.nan)
+        step = Step(mask, score, phase, not self.steps or score >= self.rule.target, *unknown)
         self.steps.append(step)
         if self.progress:
             self.progress(len(self.steps), 0)
@@ -243,7 +240,3 @@ class Course:
 def score_of(task: Task, logits: np.ndarray, dev: Encoded) -> float:
     """What a search compares: the task's score of logits (N, C)."""
     return search_score(task, compute_metrics(task, predictions_from_logits(task, logits), dev.labels))
-
-
-def _unknown(mask: StructuredMask) -> tuple[np.ndarray, np.ndarray]:
-    return np.full(mask.heads.shape, np.nan), np.full(mask.mlps.shape, np.nan)

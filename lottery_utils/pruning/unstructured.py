@@ -14,8 +14,8 @@ import torch
 from ..errors import CellFailed
 from ..methods import function_of
 from ..models.anatomy import anatomy
-from ..training.batches import Encoded
-from .gradients import draw, loss_gradients
+from ..training.batches import Encoded, take
+from .gradients import loss_gradients
 
 EXAMPLES = 512  # training examples that a method may look at
 
@@ -44,7 +44,7 @@ class WeightView:
         """`EXAMPLES` training examples, drawn at random; all where there are fewer."""
         if self.train is None:
             raise ValueError("this method looks at training examples, and was given none")
-        return draw(self.train, EXAMPLES, self.rng())
+        return take(self.train, np.sort(self.rng().permutation(len(self.train))[:EXAMPLES]))
 
 
 def weight_scores(name: str, view: WeightView) -> WeightScores:
