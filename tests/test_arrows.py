@@ -11,8 +11,8 @@ import lottery_utils
 
 ROOT = Path(__file__).resolve().parent.parent
 # from the top; modules that lie in no room count by their own names
-ROOMS = ("errors", "disk", "hub", "places", "switch", "validation", "yamlfile", "taskfile", "methods", "presets", "demo")
-ROOMS += ("tasks", "models", "training", "pruning", "fast", "experiment", "show", "export", "commands", "cli")
+ROOMS = ("errors", "disk", "hub", "places", "switch", "validation", "yamlfile", "taskfile", "methods", "presets")
+ROOMS += ("demo", "tasks", "models", "training", "pruning", "fast", "experiment", "show", "export", "commands", "cli")
 
 
 def imported(path: Path) -> set[str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[2] / "lottery_utils"
 # in the order in which they may import
-ROOMS = ("", "demo", "tasks", "models", "training", "pruning", "experiment", "show", "export")
+ROOMS = ("", "demo", "tasks", "models", "training", "pruning", "fast", "experiment", "show", "export")
 CODE = re.compile(r"(``[^`]+``|`[^`]+`)")
 SPECIAL = re.compile(r"[\\*$<>\[\]{}]|(?<!\w)_|_(?!\w)")
 HEAD = "---\nmyst:\n  linkify_fuzzy_links: false\n---\n\n"
