@@ -22,7 +22,7 @@ from lottery_utils.pruning.masks import StructuredMask
 from lottery_utils.pruning.structured import structured_search
 from lottery_utils.switch import plain
 from lottery_utils.training.evaluate import PlainForward, forward_of, predict
-from lottery_utils.training.finetune import finetune, plain_steps
+from lottery_utils.training.finetune import finetune
 
 
 @pytest.fixture(scope="module")
@@ -95,14 +95,19 @@ def test_every_nested_mask_is_a_global_threshold(largest_first):
 @pytest.mark.parametrize("family", [*FAMILIES, *PLAIN_FAMILIES])
 def test_where_the_switch_is_off_and_for_other_families_nothing_fast_is_asked(family):
     small, data = tiny_model(family, num_labels=2), toy_data(9, 0)
-    known = family in FAMILIES
-    assert isinstance(forward_of(small, data), PlainForward) != known
-    assert isinstance(open_passes(small, data), GatedPasses) != known
-    assert (switch.faster("steps", small, data) or plain_steps) is plain_steps or known
+
+    def asked() -> list[bool]:
+        """Whether forward passes, passes under masks and training are the plain ones."""
+        with open_passes(small, data) as passes:
+            is_plain = isinstance(passes, GatedPasses)
+        forward = forward_of(small, data)
+        return [is_plain, isinstance(forward, PlainForward), switch.faster("steps", small, data) is None]
+
+    expected = [family in PLAIN_FAMILIES] * 3
+    assert asked() == expected
     with plain():
-        assert isinstance(forward_of(small, data), PlainForward) and isinstance(open_passes(small, data), GatedPasses)
-        assert switch.faster("steps", small, data) is None
-    assert isinstance(forward_of(small, data), PlainForward) != known, "on again after the block"
+        assert asked() == [True] * 3
+    assert asked() == expected, "on again after the block"
 
 
 def test_the_switch_names_functions_and_one_variable_turns_it_off():
