@@ -10,7 +10,8 @@ from tiny import tiny_model
 
 from lottery_utils.errors import UserError
 from lottery_utils.models.anatomy import anatomy
-from lottery_utils.pruning.controls import magnitude_control, structured_control
+from lottery_utils.presets import SUBNETWORKS
+from lottery_utils.pruning.controls import STRUCTURED, SUPER, magnitude_control, structured_control
 from lottery_utils.pruning.levels import Levels
 from lottery_utils.pruning.masks import StructuredMask, WeightMask, load_mask, model_sizes
 
@@ -63,6 +64,10 @@ def test_super_survivors_and_their_controls(one, other, seed):
         for name in ("heads", "mlps"):
             kept, top = getattr(control, name), getattr(best, name)
             assert (kept & top).sum() == max(0, 2 * top.sum() - top.size)
+
+
+def test_every_subnetwork_of_a_preset_is_good_or_a_control():
+    assert {"good", *STRUCTURED, *SUPER} == set(SUBNETWORKS)
 
 
 def test_inverted_is_exactly_what_good_prunes():
