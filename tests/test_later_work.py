@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +15,9 @@ import torch.nn.functional as F
 from tiny import FAMILIES, tiny_model
 from toy import toy_data
 
-from lottery_book.later_work import one_look, origins, outliers
+from lottery_book import sources
+from lottery_book.later_work import figures, frames, one_look, origins, outliers, works
+from lottery_utils.experiment.cells import Cell
 from lottery_utils.experiment.study import open_study
 from lottery_utils.models.anatomy import anatomy
 from lottery_utils.pruning.controls import structured_control
@@ -21,6 +26,7 @@ from lottery_utils.pruning.levels import Levels
 from lottery_utils.pruning.masks import StructuredMask
 from lottery_utils.training.evaluate import predict
 
+ROOT = Path(__file__).resolve().parent.parent
 CELLS = {"outliers": "sst2/1/outliers/full", "origins": "sst2/1/origins/full"}
 CELLS |= {"one_look": "sst2/1/one_look/structured/full"}
 
@@ -190,11 +196,115 @@ def test_a_threshold_of_one_keeps_the_full_score(study):
     assert again.run(["search"], ["structured"], engine="serial", progress=False).ok
     course = again.trajectory("sst2/1/search/structured/good")
     assert (course["score"][course["passed"]] >= course["score"][0]).all()
-    assert again.mask("sst2/1/search/structured/good").heads.sum() >= study.mask(
-        "sst2/1/search/structured/good"
-    ).heads.sum()
+    assert (
+        again.mask("sst2/1/search/structured/good").heads.sum()
+        >= study.mask("sst2/1/search/structured/good").heads.sum()
+    )
 
 
 def _overrides(study, **more):
     own = {name: getattr(study.preset, name) for name in small_world.SETTINGS}
     return own | {"model": study.preset.model, "data": study.preset.data} | more
+
+
+# the chapter's numbers
+
+
+@pytest.fixture(scope="module")
+def source(study):
+    return sources.run_source(study)
+
+
+def test_points_are_hundredths_of_the_mean_lead_over_seeds(study):
+    """Two seeds of one task with unlike leads: both shares are of the mean lead."""
+    other = dataclasses.replace(study.preset, seeds=(1, 2))
+    two = _Renamed(other, study)
+    rows = [
+        (Cell("sst2", seed, "score", "structured", "good"), "way", "", score) for seed, score in ((1, 0.7), (2, 0.6))
+    ]
+    frame = frames.tidy(two, rows)
+    assert frame["points"].tolist() == pytest.approx([100 * 0.2 / 0.3, 100 * 0.1 / 0.3])
+    lost = frames.tidy(_Renamed(other, study, full=(0.4, 0.5)), rows)
+    assert lost["points"].isna().all(), "a full model that does not lead leaves nothing to keep"
+
+
+class _Renamed:
+    """A study whose full models score as told, majority 0.5."""
+
+    def __init__(self, preset, study, full=(0.9, 0.7)):
+        self.preset, self.full = preset, dict(zip(preset.seeds, full, strict=True))
+
+    def record(self, cell):
+        return {"partial": False, "score": self.full[cell.seed], "majority": 0.5}
+
+
+def test_effects_of_a_study_are_the_differences_of_its_records(study):
+    found = frames.sections(study)
+    full = study.record("sst2/1/finetune/full")
+    lead = full["score"] - full["majority"]
+
+    def score(name):
+        return study.record(f"sst2/1/{name}")["score"]
+
+    pair = found["f"]["bottom_layers", "random", "s-pruning, retrained"]
+    expected = score("retrain/structured/bottom_layers") - score("retrain/structured/random")
+    assert pair.mean == pytest.approx(100 * expected / lead) and pair.word == "not testable", "one task decides nothing"
+    arrays = study.trajectory(CELLS["one_look"])
+    expected = arrays["same_size"][one_look.SUMS.index("fisher")] - score("score/structured/good")
+    assert found["e"]["fisher", frames.SEARCH, ""].mean == pytest.approx(100 * expected / lead)
+    arrays = study.trajectory(CELLS["outliers"])
+    expected = arrays["largest"][1] - arrays["random"][1].mean()
+    assert found["b"][frames.LARGEST, frames.RANDOM, 2].mean == pytest.approx(100 * expected / lead)
+    arrays = study.trajectory(CELLS["origins"])
+    kept = float(arrays["kept"][1])
+    assert found["c"]["pre-trained", "fine-tuned", kept].mean == pytest.approx(
+        100 * (arrays["score"][1, 1] - arrays["score"][0, 1]) / lead
+    )
+    assert not found["a"] and not found["g"], "random by layer and light tickets were not run"
+
+
+def test_overlap_beside_chance(study):
+    frame, removed = frames.overlaps(study), study.trajectory(CELLS["origins"])["removed"]
+    assert len(frame) == 4 * 2 * 6 and set(frame["kind"]) == set(origins.KINDS)
+    first, second, both, total = map(int, removed[2, 1, 4])  # half of all kept, second layer, MLP in
+    row = frame[(frame["layer"] == 1) & (frame["kind"] == "MLP in")].iloc[2]
+    assert row["kept"] == 0.5 and row["jaccard"] == pytest.approx(both / (first + second - both))
+    assert row["chance"] == pytest.approx(1 / (total / first + total / second - 1))
+    assert frame["jaccard"].mean() > frame["chance"].mean(), "fine-tuned weights remember where they came from"
+
+
+def test_first_removed_and_sinks(study):
+    first, effects = frames.first_removed(study), frames.sink_effects(study)
+    assert len(first) == 6 and first["shared"].between(0, 1).all() and (first["chance"] == 1 / 8).all()
+    arrays, good = study.trajectory(CELLS["one_look"]), study.mask("sst2/1/search/structured/good")
+    cls = arrays["sinks"][0]
+    expected = cls[~good.heads].mean() - cls[good.heads].mean()
+    assert effects[frames.SEARCH, "[CLS]"].mean == pytest.approx(100 * expected)
+
+
+def test_nothing_stored_is_gaps_and_no_error(source):
+    nothing = dataclasses.replace(source, kind="real study", study=None)
+    both = (nothing, source)
+    found = {each.kind: frames.sections(each.study) for each in both}
+    assert not any(found["real study"].values())
+    for letter in found["this run"]:
+        assert figures.section(both, found, letter).axes is not None
+        works.section_table(both, found, letter, "at").to_html()
+    for figure in (figures.headline(both, found), figures.sinks(both), figures.overlap_maps(both, 0.7)):
+        assert "no record yet" in {text.get_text() for ax in figure.axes for text in ax.texts} or figure.axes
+    html = works.works_table(both, found).to_html()
+    assert "https://arxiv.org/abs/2105.12002" in html and works.lead_without(nothing, 2) == figures.NO_RECORD
+    picture = figures.curves(both, frames.removed_scores, "share", ("good", "random", "bad"))
+    assert len(picture.axes[1].lines) == 4, "largest, random dimensions, good, random"
+
+
+def test_every_later_work_is_in_the_references_with_its_year_and_address():
+    table = works.works()
+    assert len(table) >= 12 and table["key"].is_unique
+    bib = (ROOT / "book" / "references.bib").read_text(encoding="utf-8")
+    for work in table.itertuples():
+        entry = bib.split(f"{{{work.key},", 1)[1].split("\n@")[0]
+        assert re.search(r"year = \{(\d+)\}", entry)[1] in work.year and work.link.startswith("https://")
+        surname = work.work.split()[0].removesuffix(",")
+        assert f"author = {{{surname}" in entry
+        assert work.number and work.checked in ("abstract", "from memory") and work.section in ("", *"abcdefg")

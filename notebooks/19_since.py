@@ -1,0 +1,268 @@
+# ---
+# jupyter:
+#   jupytext:
+#     formats: ipynb,py:percent
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # What was found since
+#
+# :::{admonition} The paper is of 2020. Does it still hold, after six years of later work?
+# :class: answer
+#
+# **Published**: its main finding does. That most heads can go was found again, on far larger models too; that it matters little *which*,
+# at least once more for BERT. But not everything is redundant: disabling {glue:text}`n_kovaleva2021` breaks BERT.
+#
+# **Real study**, {glue:text}`real_evidence`: without the two largest LayerNorm dimensions the model keeps {glue:text}`two_real` of its lead.
+# Fewer than three tasks decide nothing.
+#
+# Two dimensions off, lead kept: <span class="evidence"><span class="source published">published</span> broken, {glue:text}`n_kovaleva2021`</span>
+# <span class="evidence"><span class="source real-study">real study</span> {glue:text}`two_real`</span>
+# <span class="evidence"><span class="source this-run">this run</span> {glue:text}`two_run`</span>
+# :::
+
+# %% mystnb={"code_prompt_hide": "Run this chapter: parameters", "code_prompt_show": "Run this chapter: parameters"} tags=["parameters", "hide-cell"]
+preset = "demo"
+tasks = None
+seeds = None
+overrides = None
+results_dir = "results"
+
+# %% mystnb={"code_prompt_hide": "Run this chapter: what it computes and reads", "code_prompt_show": "Run this chapter: what it computes and reads"} tags=["hide-cell", "remove-stderr"]
+import numpy as np
+
+from lottery_book import later_work, sources
+from lottery_utils import compute, open_study, show
+
+NEEDS = {"stages": ["outliers", "origins", "one_look"], "methods": ["structured"]}
+show.apply_style()
+study = open_study(preset, tasks, seeds, overrides, results_dir)
+compute(study, **NEEDS)
+real, run = both = sources.real_source(), sources.run_source(study)
+found = {source.kind: later_work.frames.sections(source.study) for source in both}
+number = later_work.works.numbers()
+show.glue_numbers(
+    {
+        "n_kovaleva2021": number["kovaleva2021"],
+        "n_liang2021": number["liang2021"],
+        "n_sajjad2020": number["sajjad2020"],
+        "n_kwon2022": number["kwon2022"],
+        "n_gordon2020": number["gordon2020"],
+        "n_chen2020": number["chen2020"],
+        "n_bansal2023": number["bansal2023"],
+        "n_sandoval2025": number["sandoval2025"],
+        "real_evidence": later_work.works.evidence(real),
+        "two_real": later_work.works.lead_without(real, 2),
+        "two_run": later_work.works.lead_without(run, 2),
+        "passes_real": later_work.works.passes_phrase(real),
+        "passes_run": later_work.works.passes_phrase(run),
+        "provenance_real": later_work.works.provenance(real),
+        "provenance_run": later_work.works.provenance(run),
+    }
+)
+
+# %% mystnb={"figure": {"caption": "What later works lead one to ask, one difference each, in hundredths of the full model's lead over a constant answer. A ring is a task, a dot with its line the mean over tasks and its interval; without a line there are fewer than three tasks. On the demo that is a made-up language, not GLUE.", "name": "fig-since"}, "image": {"alt": "Seven differences with their intervals over tasks, a panel for the real study and one for this run"}} tags=["remove-input"]
+later_work.figures.headline(both, found)
+
+# %% [markdown]
+# ## The later works
+#
+# Fourteen works that bear on the paper's claims. Their numbers are those of their abstracts; all were looked up. Where one could be tried on
+# the models at hand, the last columns say what came out.
+
+# %% tags=["remove-input"]
+later_work.works.works_table(both, found)
+
+# %% [markdown]
+# ## How it is computed
+#
+# Nothing is trained for sections b to e. The fine-tuned full models are scored again, each time without something: a few dimensions, some
+# weights, some heads. Every difference is paired by task and seed; tasks are the sample, and p is corrected within a section (Holm).
+#
+# The importance of a head is a sum over examples and tokens, and works differ in where they take absolute values or squares. Here are the
+# four sums of section e, on made-up gradients of gates, held to the package's:
+
+# %%
+by_token = np.random.default_rng(0).normal(size=(96, 20, 12, 12))  # examples, tokens, layers, heads
+by_example = by_token.sum(axis=1)  # the gradient of a head's gate
+sums = {
+    "exact": np.abs(by_example).mean(axis=0),  # this paper's
+    "fisher": np.square(by_example).mean(axis=0),
+    "fisher_32": np.square(by_example.reshape(3, 32, 12, 12).mean(axis=1)).mean(axis=0),  # batches of 32
+    "tokens": np.abs(by_token).sum(axis=1).mean(axis=0),
+}
+mlps = by_example[..., 0]  # not looked at here
+package = later_work.one_look.summed(by_example, mlps, np.abs(by_token).sum(axis=1), mlps)
+assert all(np.allclose(sums[name], package[name][0]) for name in sums)
+
+# %% [markdown]
+# From the package here: [`pruning.importance`](../api/pruning.md) for the sums of other chapters, and the stages `outliers`, `origins` and
+# `one_look` of this one.
+#
+# ## a. Are the counts by layer all that matters?
+#
+# Of networks pruned at initialisation, {cite:t}`su2020` and {cite:t}`frankle2021` found that the pruned weights can be drawn anew
+# within each layer at no cost. Of networks pruned *after* training, Frankle et al. found the opposite. {cite:t}`budhraja2020` pruned BERT's
+# heads at random, to little effect. So: does good still beat random, once both have as many heads in every layer?
+
+# %% mystnb={"figure": {"caption": "Good against random by layer, and random by layer against random, for each method, pruned and retrained.", "name": "fig-since-layers"}, "image": {"alt": "Differences between good, random by layer and random subnetworks, two panels"}} tags=["remove-input"]
+later_work.figures.section(both, found, "a")
+
+# %% tags=["remove-input"]
+later_work.works.section_table(both, found, "a", "condition")
+
+# %% [markdown]
+# If good lies above random by layer after retraining, the choice within a layer matters. If it does not, the paper's search finds a shape
+# and not a subnetwork. What this does not show: of a layer's MLP there is one, so random by layer keeps the good one's MLPs.
+#
+# ## b. Two numbers against half the heads
+#
+# {cite:t}`kovaleva2021`, two of this paper's authors among them, set a few LayerNorm dimensions to zero in every layer: those whose scaling
+# factor and bias stand out. Here the dimensions that stand out most are disabled, and beside them as many others, drawn at random.
+
+# %% mystnb={"figure": {"caption": "Lead kept against the share of all weights removed. Lines: the largest dimensions disabled in every layer (1, 2, 4, 8 and 16 of them), and random ones. Marks: pruned subnetworks of s-pruning, one a task.", "name": "fig-since-outliers"}, "image": {"alt": "Lead kept against the share of weights removed on a logarithmic axis, two panels"}} tags=["remove-input"]
+later_work.figures.curves(both, later_work.frames.removed_scores, "share of all weights removed", ("good", "random", "bad"))
+
+# %% tags=["remove-input"]
+later_work.works.section_table(both, found, "b", "dimensions")
+
+# %% [markdown]
+# The published finding is about BERT-base and its relatives. Whether a model has such dimensions is a matter of its pre-training; in MPNet and
+# in the demo's small model they need not stand out as far. What this does not show: whether the model could do without them after training.
+#
+# ## c. Whose magnitudes?
+#
+# {cite:t}`gordon2020` pruned by the magnitudes of the *pre-trained* weights and lost nothing at {glue:text}`n_gordon2020`; fine-tuning
+# first did not help. {cite:t}`chen2020` found their tickets in the pre-trained weights as well. If fine-tuning hardly moves the weights, both
+# magnitudes name the same ones. How far do they?
+
+# %% mystnb={"figure": {"caption": "The weights removed by the pre-trained and by the fine-tuned magnitudes, with seven tenths of all kept: Jaccard index by layer and kind of matrix, mean over tasks and seeds. Layer 1 is next to the embeddings.", "name": "fig-since-overlap"}, "image": {"alt": "Two heat maps of the overlap of removed weights, layers by kinds of matrices"}} tags=["remove-input"]
+later_work.figures.overlap_maps(both, 0.7)
+
+# %%
+for source in both:
+    for cell, arrays in later_work.frames.arrays(source.study, "origins"):
+        tuned, pretrained, shared, total = arrays["removed"].sum(axis=(1, 2)).T  # a number for each size
+        jaccard = shared / (tuned + pretrained - shared)
+        chance = tuned * pretrained / total
+        chance = chance / (tuned + pretrained - chance)
+        told = [f"{kept:.0%} kept: {j:.2f} (chance {c:.2f})" for kept, j, c in zip(arrays["kept"], jaccard, chance, strict=True)]
+        print(f"{source.kind}, {cell.task}, seed {cell.seed}: {', '.join(told)}")
+        break  # one model of each source
+
+# %% tags=["remove-input"]
+later_work.works.section_table(both, found, "c", "share kept")
+
+# %% [markdown]
+# The fine-tuned weights are scored under both masks, without training. What this does not show: Gordon et al. fine-tuned *after* pruning,
+# which forgives more.
+#
+# ## d. Inactive heads
+#
+# {cite:t}`sandoval2025` ask of large decoders which heads do nothing: {glue:text}`n_sandoval2025`. Norms of outputs find such heads,
+# attention weights alone miss some. Here heads alone are removed, all at once, by output norm, by attention entropy and by this paper's
+# importance; each is divided by its layer's norm first, as in the paper.
+
+# %% mystnb={"figure": {"caption": "Lead kept with a quarter, a half and three quarters of the heads removed at once, mean over tasks; all MLPs stay.", "name": "fig-since-inactive"}, "image": {"alt": "Lead kept against the share of heads removed, a line a ranking, two panels"}} tags=["remove-input"]
+later_work.figures.curves(both, later_work.frames.alone_scores, "share of heads removed")
+
+# %% tags=["remove-input"]
+later_work.works.section_table(both, found, "d", "heads removed")
+
+# %% tags=["remove-input"]
+later_work.works.first_table(both)
+
+# %% [markdown]
+# Do pruned heads look at \[CLS\] and \[SEP\], where heads are said to rest? The next figure compares the heads that go with those that
+# stay.
+
+# %% mystnb={"figure": {"caption": "Attention given to the first token and to separators by the heads that a ranking removes (a quarter of them; the full search: those the good subnetwork lacks), minus the same of the heads that it keeps.", "name": "fig-since-sinks"}, "image": {"alt": "Differences in attention to CLS and SEP between removed and kept heads, two panels"}} tags=["remove-input"]
+later_work.figures.sinks(both)
+
+# %% [markdown]
+# What this does not show: inactive for one task is not inactive for all, and an entropy says nothing of what is looked at.
+#
+# ## e. Is one look enough?
+#
+# The search measures the importances anew after each step: on average {glue:text}`passes_real` forward passes over the dev set in the real
+# study, {glue:text}`passes_run` in this run. {cite:t}`kwon2022` rank once, by Fisher information, and report {glue:text}`n_kwon2022`; they also
+# rearrange and tune the masks, which is not done here. All rankings below are cut to the good subnetwork's numbers of heads and MLPs.
+
+# %% mystnb={"figure": {"caption": "Ranked once in the full model, minus the subnetwork of the full search, at the same size, without training.", "name": "fig-since-once"}, "image": {"alt": "Differences between one-look rankings and the full search, two panels"}} tags=["remove-input"]
+later_work.figures.section(both, found, "e")
+
+# %% tags=["remove-input"]
+later_work.works.section_table(both, found, "e")
+
+# %% [markdown]
+# The comparison is not a fair one: the search chose its mask by the very scores shown ({doc}`18_selection` measures what that gives), a
+# single look never saw them. So only a small difference says much. MLPs are ranked among MLPs here, as in the paper.
+#
+# ## f. What if the top layers go?
+#
+# {cite:t}`sajjad2020` leave off the top layers: {glue:text}`n_sajjad2020`. {term}`Bottom layers <bottom layers>` keep as many heads and
+# MLPs as the good subnetwork, from the lowest layer up.
+
+# %% mystnb={"figure": {"caption": "Bottom layers against good, random and bad subnetworks of the same size, pruned and retrained.", "name": "fig-since-bottom"}, "image": {"alt": "Differences between bottom layers and other subnetworks, two panels"}} tags=["remove-input"]
+later_work.figures.section(both, found, "f")
+
+# %% [markdown]
+# This needs training and is computed on request; until then the panels say so.
+#
+# ## g. Are light tickets better than the full model?
+#
+# {cite:t}`liang2021` prune lightly, retrain, and gain: {glue:text}`n_liang2021`. The paper stops its search at nine tenths of the full score,
+# where good subnetworks lose. With a threshold near one the search stops early, and the ticket is light.
+
+# %% mystnb={"figure": {"caption": "Good subnetworks found with a higher threshold, retrained, minus the full model.", "name": "fig-since-light"}, "image": {"alt": "Differences between light tickets and the full model, two panels"}} tags=["remove-input"]
+later_work.figures.section(both, found, "g")
+
+# %% [markdown]
+# Liang et al. choose the size on the dev set as well, and average over tasks that differ in spread. A gain of a point is within what seeds
+# alone do on small tasks.
+#
+# ## What of the paper stands in 2026
+#
+# **Stands.** Much of a fine-tuned model can go at little cost. It was found again for BERT ({cite:t}`xia2022`, {cite:t}`kurtic2022`) and, without
+# any fine-tuning, for a model six hundred times as large, where {glue:text}`n_bansal2023` can go {cite}`bansal2023`. That the choice of heads
+# matters little once the rest is trained again was found in the same year, independently {cite}`budhraja2020`. And m-pruning does find tickets
+# that win, {glue:text}`n_chen2020` {cite}`chen2020`.
+#
+# **Stands with a limit.** "All tickets are winning" is about subnetworks of half the model's size, started from pre-trained weights. Works that
+# go to a tenth of the size prune during training and rank by more than magnitude or a gradient {cite}`xia2022,kurtic2022`. The good
+# subnetwork need not be the best: lighter ones may pass the full model {cite}`liang2021`. Importance by steps is one way to rank among
+# several, and not a cheap one {cite}`kwon2022`.
+#
+# **Does not stand**, as a picture: a model that is redundant through and through. A handful of LayerNorm dimensions is not
+# {cite}`kovaleva2021`. Nor are two subnetworks alike because they score alike: on examples unlike the training set they part
+# {cite}`bhaskar2024`.
+#
+# **Nobody knows**, as far as we could find, why pre-trained weights train so well under almost any mask; whether bad subnetworks of large
+# decoders can be retrained as BERT's can; and which of this page's small differences would survive many tasks and seeds. The last can be
+# computed here.
+#
+# ::::{dropdown} Run this chapter
+# Sections b to e score stored models again, minutes a model. Sections a, f and g train.
+#
+# ```
+# lottery run --preset base --stages outliers origins one_look
+# lottery run --preset base --stages score retrain --methods structured --subnetworks good random random_layer bottom_layers bad
+# lottery run --preset base --stages retrain --methods structured --subnetworks good --set threshold=0.98
+# lottery run --preset base --stages retrain --methods structured --subnetworks good --set threshold=1.0
+# ```
+#
+# With `--preset demo` they fill the right panels.
+#
+# Real study: {glue:text}`provenance_real`
+#
+# This run: {glue:text}`provenance_run`
+# ::::
