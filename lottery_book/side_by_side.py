@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -27,9 +28,13 @@ from lottery_utils.show.style import (
     legend_below,
 )
 from lottery_utils.show.survival import ComponentMap
+from lottery_utils.show.tables import GAP, dressed
 from lottery_utils.tasks.registry import shown_task
 
 from .sources import NO_RECORD, Source, common_task, count
+
+if TYPE_CHECKING:
+    from pandas.io.formats.style import Styler
 
 ROWS = {"structured": "heads, MLPs", "magnitude": "weights"}
 ENDS = (("", "majority", "baseline"), ("", "full", "full"))
@@ -81,13 +86,15 @@ def survival_across_tasks(sources: Sequence[Source]) -> Figure:
     return _panels(sources, maps, titles, Normalize(0, 1), "share of tasks\nin which it survives")
 
 
-def scores(sources: Sequence[Source], conditions: Sequence[Condition]) -> Figure:
+def scores(sources: Sequence[Source], conditions: Sequence[Condition], tasks: Container[str] | None = None) -> Figure:
     """Mean dev scores of `conditions`: a panel for each task, a row a condition, a mark a source (paper, figure 3).
 
     Pruned, retrained and baselines are rows of their own; the demo's tasks are only like those whose panel they share.
+    `tasks` are those to show, by default all there are.
     """
     frames = [(source, summary(source.results)) for source in sources if len(source.results)]
-    titles = {task: shown_task(task).title for _, means in frames for task in dict.fromkeys(means["task"])}
+    names = dict.fromkeys(task for _, means in frames for task in means["task"] if tasks is None or task in tasks)
+    titles = {task: shown_task(task).title for task in names}
     columns = 3
     rows = max(1, -(-len(titles) // columns))
     size = (WIDTH, 0.8 + rows * (0.6 + 0.17 * len(conditions)))
@@ -101,7 +108,9 @@ def scores(sources: Sequence[Source], conditions: Sequence[Condition]) -> Figure
         ax.tick_params(axis="y", length=0)
     for ax in grid[len(titles) :]:
         ax.remove()
-    grid[0].set_yticks(range(len(conditions)), [_named(condition) for condition in conditions], fontsize=7.5)
+    with_method = len({method for method, _, _ in conditions if method}) > 1
+    labels = [named(condition, with_method) for condition in conditions]
+    grid[0].set_yticks(range(len(conditions)), labels, fontsize=7.5)
     grid[0].set_ylim(len(conditions) - 0.4, -0.6)
     legend_below(figure, [Line2D([], [], **_mark(source), label=source.name) for source, _ in frames], 3)
     return figure
@@ -118,9 +127,31 @@ def _mark(source: Source) -> dict:
     return {"marker": look["marker"], "color": look["edge"], "markerfacecolor": look["face"], "linestyle": "", "ms": 5}
 
 
-def _named(condition: Condition) -> str:
-    _, subnetwork, treatment = condition
-    return NAMES[subnetwork] + (f", {treatment}" if treatment not in ("full", "baseline") else "")
+def named(condition: Condition, with_method: bool = False) -> str:
+    """Such as "good, retrained"; with its method where conditions of both stand side by side."""
+    method, subnetwork, treatment = condition
+    parts = [METHOD_NAMES[method]] if with_method and method else []
+    parts += [treatment] if treatment not in ("full", "baseline") else []
+    return ", ".join([NAMES[subnetwork], *parts])
+
+
+def score_table(source: Source, conditions: Sequence[Condition]) -> Styler:
+    """Mean dev scores of one source: a row a task, a column for each of `conditions` that the source has."""
+    means = summary(source.results) if len(source.results) else pd.DataFrame(columns=["task", *CONDITION, "mean"])
+    by_task = means.set_index(["task", *CONDITION])["mean"]
+    there = [condition for condition in conditions if condition in set(by_task.index.droplevel("task"))]
+    with_method = len({method for method, _, _ in conditions if method}) > 1
+    rows = [
+        {"task": source.title_of(task)}
+        | {named(each, with_method): _number(by_task.get((task, *each), np.nan)) for each in there}
+        for task in dict.fromkeys(means["task"])
+    ]
+    caption = f"{source.name}: dev scores in the tasks' metrics, means over seeds."
+    return dressed(pd.DataFrame(rows, columns=None if rows else ["task"]), caption, f"scores-{source.kind}")
+
+
+def _number(value: float) -> str:
+    return GAP if np.isnan(value) else f"{value:.3f}"
 
 
 def all_survival_maps(source: Source, method: str) -> Figure:

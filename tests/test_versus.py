@@ -1,8 +1,9 @@
-"""Chapters 06 and 07: the better bad subnetwork, leads, longer training, super-survivors; words for any outcome."""
+"""Chapters 05 and 06: bad subnetworks and simple models by lead kept, longer training; super-survivors."""
 
 from __future__ import annotations
 
 import types
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,9 @@ import pandas as pd
 import pytest
 import small_world
 
-from lottery_book import super_survivors
-from lottery_book.bad_vs_baselines import figures
-from lottery_book.bad_vs_baselines.frames import against, best_bad, leads
+from lottery_book import side_by_side, sources, super_survivors
+from lottery_book.bad_vs_baselines import figures, frames
 from lottery_utils.show.scores import RESULT
-from lottery_utils.show.style import METHOD_NAMES
 from lottery_utils.tasks.glue import TASKS
 
 FULL, LEAST = 0.9, 0.5
@@ -41,72 +40,61 @@ def results(tasks=("rte", "mrpc", "qqp"), seeds=(1, 2), longer: float | None = 0
     return pd.DataFrame(rows, columns=RESULT)
 
 
-def test_the_better_method_is_chosen_for_each_task():
-    rows, best = best_bad(results())
-    assert best["rte"] == "structured" and best["mrpc"] == "magnitude"
-    assert set(rows["treatment"]) == {"retrained"} and set(rows["method"]) == {""}
-    assert rows[rows["task"] == "mrpc"]["score"].mean() == pytest.approx(0.8)
+def lead(score: float) -> float:
+    return (score - LEAST) / (FULL - LEAST)
 
 
-def test_leads_are_differences_of_means():
-    frame, _ = against(results())
-    wide = leads(frame)
-    assert list(wide.columns) == ["majority", "bag_of_words", "cbow"]
-    assert wide.loc[("rte", "RTE"), "bag_of_words"] == pytest.approx(0.05)
-    assert wide.loc[("mrpc", "MRPC"), "cbow"] == pytest.approx(0.2)
-    said = figures.lead_sentence(frame)
-    assert "on 2 of 3 tasks; not on QQP (bag of words leads by 0.150)" in said
-    assert figures.word_model_sentence(frame) == "CBoW is above majority on 3 of 3 tasks."
+def test_leads_are_those_of_means_over_seeds_on_the_tasks_that_have_every_condition():
+    whole = frames.leads(results()).set_index(["task", "method", "subnetwork"])["lead"]
+    assert whole["rte", "structured", "bad"] == pytest.approx(lead(0.7)) and whole["mrpc", "", "cbow"] == lead(0.6)
+    assert set(whole.index.get_level_values("subnetwork")) == {"bag_of_words", "cbow", "bad"}
+    part = results()
+    part = part[(part["task"] != "qqp") | (part["subnetwork"] != "cbow")]
+    assert set(frames.leads(part)["task"]) == {"rte", "mrpc"}
+    hopeless = results()
+    hopeless.loc[(hopeless["task"] == "rte") & (hopeless["subnetwork"] == "full"), "score"] = LEAST
+    assert set(frames.leads(hopeless)["task"]) == {"mrpc", "qqp"}
+    assert frames.leads(results().iloc[:0]).empty
 
 
-def test_words_for_one_task_and_for_nothing():
-    frame, _ = against(results(("rte",)))
-    assert (
-        figures.lead_sentence(frame)
-        == "On RTE the bad subnetwork is above every baseline (majority, bag of words and CBoW)."
-    )
-    level = results(("rte", "qqp"))
-    level.loc[level["subnetwork"].isin(["bag_of_words", "cbow"]), "score"] = 0.1
-    assert "not on QQP (level with majority)" in figures.lead_sentence(against(level)[0])
-    empty = results().iloc[:0]
-    frame, best = against(empty)
-    assert best == {} and figures.lead_sentence(frame).startswith("There is no")
-    assert figures.longer_sentence(empty, "structured") == "s-pruning: not run."
-    assert figures.word_model_sentence(frame).startswith("Neither")
-    for figure in (
-        figures.versus_bars(frame, best),
-        figures.longer_lines(empty),
-        super_survivors.super_bars(empty, pd.DataFrame()),
-    ):
-        assert "Nothing to show" in figure.axes[0].texts[0].get_text()
-    assert "leads" in figures.lead_table(frame).to_html()
+def test_bad_ones_are_counted_where_they_beat_a_constant_answer():
+    assert frames.above_majority(results()) == (2, 3) and frames.above_majority(results().iloc[:0]) == (0, 0)
+    over = frames.over(results(), "cbow")
+    assert over.mean == pytest.approx(100 * np.mean([lead(s) - lead(0.6) for s, _ in BAD.values()])) and over.tasks == 3
+    assert frames.over(results(), "bilstm").tasks == 0
 
 
-def test_longer_training_is_told_with_its_interval():
-    assert (
-        figures.longer_sentence(results(("rte",)), "structured")
-        == "s-pruning: +2.2 points of the full score, mean over 1 task."
-    )
-    assert figures.longer_sentence(results(), "magnitude").endswith("longer training helps.")
-    assert figures.longer_sentence(results(longer=-0.1), "magnitude").endswith("longer training hurts.")
-    assert figures.longer_sentence(results(longer=None), "magnitude") == "m-pruning: not run."
-    assert figures.times(2) == "twice" and figures.times(7) == "7 times"
+def test_longer_training_is_counted_in_points_of_lead():
+    gained = frames.longer_effect(results(longer=0.02), "magnitude")
+    assert gained.mean == pytest.approx(100 * 0.02 / (FULL - LEAST)) and (gained.tasks, gained.pairs) == (3, 6)
+    assert gained.word == "above" and frames.longer_effect(results(longer=None), "magnitude").tasks == 0
 
 
-def test_every_bar_and_line_is_drawn_once():
-    frame, best = against(results())
-    figure = figures.versus_bars(frame, best)
-    third = f"QQP: bad by {METHOD_NAMES[best['qqp']]}"
-    assert [ax.get_title() for ax in figure.axes] == ["RTE: bad by s-pruning", "MRPC: bad by m-pruning", third]
-    widths = [bar.get_width() for bar in figure.axes[0].patches]
-    assert widths == pytest.approx([LEAST, 0.65, 0.6, 0.7, FULL])
+def test_every_row_and_line_is_drawn_once():
+    mine = sources.Source("this run", "made up", results(), pd.DataFrame())
+    published, ours = figures.compared([sources.published_source(), mine]).axes
+    said = [text.get_text() for text in published.texts]
+    assert said.count(figures.NOT_RELEASED) == 4 and said.count(sources.NOT_IN_PAPER) == 1 and "62" in said
+    assert [text.get_text() for text in ours.texts].count(sources.NOT_RUN) == 3
     lines = figures.longer_lines(results()).axes
     assert len(lines) == 3 and all(sum(line.get_alpha() == 0.8 for line in ax.lines) == 4 for ax in lines)
+    assert "Nothing to show" in figures.longer_lines(results().iloc[:0]).axes[0].texts[0].get_text()
 
 
-def test_published_bad_subnetworks_are_the_releases():
-    html = figures.published_table().to_html()
-    assert 'class="dataframe published"' in html and "0.845" in html and "better method" in html
+def test_a_table_of_scores_has_the_conditions_that_are_there():
+    shown = side_by_side.score_table(sources.published_source(), frames.COMPARED).data.set_index("task")
+    assert list(shown.columns) == ["bad, s-pruning, retrained", "bad, m-pruning, retrained"]
+    assert shown.loc["MRPC", "bad, s-pruning, retrained"] == "0.677" and len(shown) == 9
+    nothing = replace(sources.published_source(), results=pd.DataFrame())
+    assert side_by_side.score_table(nothing, frames.COMPARED).data.empty
+
+
+def test_the_published_numbers_of_the_answer():
+    results = sources.published_source().results
+    assert frames.above_majority(results) == (7, 8)
+    kept = frames.leads(results).groupby("method")["lead"].mean()
+    assert kept["structured"] == pytest.approx(0.62, abs=0.005) and kept["magnitude"] == pytest.approx(0.22, abs=0.005)
+    assert frames.good_over_bad() > 3 and frames.spread_of_bad("mrpc") == pytest.approx(0.1419, abs=1e-4)
 
 
 # super-survivors
@@ -116,7 +104,7 @@ def table(tasks=("rte", "mrpc")) -> pd.DataFrame:
     """Searches of two seeds and super-survivors, as `Study.table` has them."""
     rows = []
     for task in tasks:
-        same = {"task": task, "partial": False, "degenerate": False, "method": "structured"}
+        same = {"task": task, "partial": False, "demo": False, "degenerate": False, "method": "structured"}
         for seed, heads in ((1, 20), (2, 24)):
             search = {"stage": "search", "subnetwork": "good", "heads": heads, "mlps": 4, "share_prunable": heads / 48}
             control = {"stage": "control", "subnetwork": "super", "heads": 11, "mlps": 1, "share_prunable": 0.2}
@@ -163,7 +151,6 @@ def test_tasks_left_out_are_named():
     said = super_survivors.left_out_sentence(study, ["rte", "mrpc", "wnli"], super_results())
     assert said == "To save time it leaves out QQP; name tasks to run them. Gaps: WNLI."
     assert super_survivors.left_out_sentence(study, ["rte", "mrpc"], super_results()).count("Gaps") == 0
-    assert figures.left_out_sentence(study, list(study.preset.tasks)) == ""
 
 
 @pytest.mark.slow
@@ -188,6 +175,6 @@ def test_chapters_run_alone_on_an_empty_store(name, tmp_path):
     papermill.execute_notebook(str(notebook), str(out), parameters, progress_bar=False, cwd=str(root))
     outputs = [o for cell in nbformat.read(out, 4).cells for o in cell.get("outputs", [])]
     assert not any(o.output_type == "error" for o in outputs)
-    assert sum("image/png" in o.get("data", {}) for o in outputs) == {"05_super": 1, "06_baselines": 2}[name]
+    assert sum("image/png" in o.get("data", {}) for o in outputs) == {"05_super": 1, "06_baselines": 3}[name]
     stages = {p.name.split("-")[-3] for p in (tmp_path / "results").iterdir() if p.name[0] != "."}
     assert ("retrain_longer" in stages) == (name == "06_baselines") and "attention" not in stages

@@ -1,17 +1,19 @@
-"""Bad subnetworks against baselines (paper, table 2), and what longer fine-tuning does to them (paper, appendix)."""
+"""Bad subnetworks against simple models (paper, table 2), and what longer fine-tuning does to them (appendix)."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import PercentFormatter
 
-from lottery_utils.show.glue import listed
-from lottery_utils.show.scores import choose, compare, summary
+from lottery_utils.show.dots import AXIS
+from lottery_utils.show.leads import Condition
+from lottery_utils.show.scores import CONDITION, choose
+from lottery_utils.show.stats import effect
 from lottery_utils.show.style import (
     COLOURS,
     GRID,
@@ -19,65 +21,62 @@ from lottery_utils.show.style import (
     METRIC_NAMES,
     NAMES,
     TEXT,
+    WIDTH,
     empty_figure,
+    framed,
     legend_below,
     panels,
 )
-from lottery_utils.show.tables import GAP, dressed
-from lottery_utils.tasks.registry import shown_task
 
-from .. import published
-from .frames import BASELINES, best_bad_published, leads
+from ..side_by_side import LEAD_AXIS, named
+from ..sources import NO_RECORD, NOT_IN_PAPER, NOT_RUN, PUBLISHED, Source, count
+from .frames import COMPARED, leads
 
-if TYPE_CHECKING:
-    from pandas.io.formats.style import Styler
-
-    from lottery_utils.experiment.study import Study
-
-ORDER = (*BASELINES, "bad", "full")
 MAJORITY = {"color": "#8A8A8A", "linewidth": 0.9, "linestyle": (0, (4, 3))}
+NOT_RELEASED = "printed, not released"
 
 
-def versus_bars(frame: pd.DataFrame, best: dict[str, str]) -> Figure:
-    """Baselines, the better bad subnetwork retrained, and the full model, a panel a task (paper, table 2).
-
-    `frame` and `best` as from `versus.against`; each title names the method whose bad subnetwork is shown.
-    """
-    if frame.empty or not (frame["treatment"] == "full").any():
-        return empty_figure("Nothing to show: no full model is stored.")
-    frame = frame[frame["task"].isin(frame.loc[frame["treatment"] == "full", "task"])]
-    named = zip(frame["task"], frame["title"], strict=True)
-    titles = {task: f"{title}: bad by {METHOD_NAMES[best[task]]}" for task, title in named if task in best}
-    names = [name for name in ORDER if name in set(frame["subnetwork"])]
-    tasks = list(dict.fromkeys(frame["task"]))
-    figure, axes = panels(len(tasks), height=1.9)
-    for ax, task in zip(axes, tasks, strict=True):
-        own = frame[frame["task"] == task]
-        for place, name in enumerate(names):
-            scores = own.loc[own["subnetwork"] == name, "score"]
-            if scores.empty:
-                ax.text(0.01, place, "gap", va="center", fontsize=7.5, color="#6E6E6E")
-                continue
-            ax.barh(place, scores.mean(), 0.74, color=COLOURS[name], zorder=2)
-            if len(scores) > 1:
-                spread = np.linspace(-0.2, 0.2, len(scores)) + place
-                ax.scatter(scores, spread, s=9, color="white", edgecolors=TEXT, linewidths=0.7, zorder=3)
-        ax.axvline(own.loc[own["subnetwork"] == "majority", "score"].mean(), **MAJORITY)
-        ax.axvline(0, color="#8A8A8A", linewidth=0.8)
-        ax.set_ylim(len(names) - 0.5, -0.5)
-        ax.set_yticks(range(len(names)), [NAMES[name] for name in names] if _is_first(ax) else [])
-        ax.set_xlim(min(0.0, frame["score"].min() - 0.02), 1.03)
-        ax.set_title(titles.get(task, own["title"].iloc[0]), fontsize=9)
-        ax.set_xlabel(METRIC_NAMES[own["metric"].iloc[0]], fontsize=8)
+def compared(sources: Sequence[Source]) -> Figure:
+    """Lead kept by simple models without pre-training and by bad subnetworks, retrained: a panel a source."""
+    figure = Figure(figsize=(WIDTH, 3.2), layout="constrained")
+    axes = figure.subplots(1, len(sources), sharex=True, sharey=True, squeeze=False)[0]
+    for ax, source in zip(axes, sources, strict=True):
+        rows = leads(source.results) if len(source.results) else pd.DataFrame(columns=["task", *CONDITION, "lead"])
+        framed(ax, source.kind, f"{source.name}\n{count(rows['task'].nunique(), 'task')}")
+        for place, condition in enumerate(COMPARED):
+            own = rows[rows[CONDITION].apply(tuple, axis=1) == condition]["lead"]
+            _row(ax, place, own, condition) if len(own) else _say(ax, place, _why_not(source, condition))
+        for share in (0, 1):
+            ax.axvline(share, color="#8A8A8A", linewidth=0.9, zorder=0)
         ax.xaxis.grid(True, color=GRID, linewidth=0.6)
         ax.tick_params(axis="y", length=0)
-    dot = Line2D([], [], marker="o", linestyle="", ms=4, markerfacecolor="white", color=TEXT, label="one seed")
-    legend_below(figure, [dot, Line2D([], [], **MAJORITY, label="majority")])
+    labels = [named(condition, with_method=True).removesuffix(", retrained") for condition in COMPARED]
+    axes[0].set_yticks(range(len(COMPARED)), labels, fontsize=7.5)
+    axes[0].set(xlim=AXIS, ylim=(len(COMPARED) - 0.5, -0.5), xticks=[-0.5, 0, 0.5, 1])
+    axes[0].xaxis.set_major_formatter(PercentFormatter(1, 0, "\N{NO-BREAK SPACE}%"))
+    axes[len(sources) // 2].set_xlabel(LEAD_AXIS, fontsize=9)
     return figure
 
 
-def _is_first(ax: Axes) -> bool:
-    return ax.get_subplotspec().is_first_col()
+def _row(ax: Axes, place: int, values: pd.Series, condition: Condition) -> None:
+    """One dot per task, the mean over tasks with its 95 % interval, and the mean in per cent at the right."""
+    colour, mean = COLOURS[condition[1]], effect(values.reset_index(drop=True))
+    ax.plot(values.clip(*AXIS), [place] * len(values), "o", color=colour, markersize=3.6, alpha=0.5)
+    ax.plot([mean.low, mean.high], [place, place], color=colour, linewidth=1.6)
+    ax.plot(mean.mean, place, "o", color=colour, markersize=7)
+    text = f"{100 * mean.mean:.0f}".replace("-", "\N{MINUS SIGN}")
+    ax.text(AXIS[1] - 0.04, place, text, fontsize=8, ha="right", va="center", color=TEXT)
+
+
+def _say(ax: Axes, place: int, text: str) -> None:
+    look = {"ha": "center", "va": "center", "fontsize": 8, "color": "#6E6E6E", "style": "italic"}
+    ax.text(0.5, place, text, transform=ax.get_yaxis_transform(), **look)
+
+
+def _why_not(source: Source, condition: Condition) -> str:
+    if source.kind == PUBLISHED:
+        return NOT_IN_PAPER if condition[1] == "bag_of_words" else NOT_RELEASED
+    return NOT_RUN if source.kind == "this run" else NO_RECORD
 
 
 def longer_lines(results: pd.DataFrame) -> Figure:
@@ -87,127 +86,36 @@ def longer_lines(results: pd.DataFrame) -> Figure:
     if not tasks:
         return empty_figure("Nothing to show: no bad subnetwork was fine-tuned for longer.")
     methods = [name for name in METHOD_NAMES if (longer["method"] == name).any()]
-    figure, axes = panels(len(tasks), height=2.2)
+    figure, axes = panels(len(tasks), height=2.0)
     for ax, task in zip(axes, tasks, strict=True):
-        own = results[results["task"] == task]
-        for name, look in (("full", {"color": TEXT, "linewidth": 0.9}), ("majority", MAJORITY)):
-            ax.axhline(own.loc[own["subnetwork"] == name, "score"].mean(), **look)
-        for at, method in enumerate(methods):
-            pairs = _pairs(own, method)
-            for before, after in pairs:
-                ax.plot([3 * at, 3 * at + 1.2], [before, after], color=COLOURS["bad"], linewidth=1.1, alpha=0.8)
-                ax.plot(3 * at, before, "o", ms=4, color="white", markeredgecolor=COLOURS["bad"], zorder=3)
-                ax.plot(3 * at + 1.2, after, "o", ms=4, color=COLOURS["bad"], zorder=3)
-        ax.set_xticks([3 * at + 0.6 for at in range(len(methods))], [METHOD_NAMES[m] for m in methods])
-        ax.set_xlim(-0.6, 3 * len(methods) - 1.2)
-        low, high = min(0.0, own["score"].min()), max(own["score"].max(), 0.5)
-        ax.set_ylim(low - 0.03, high + 0.05)
-        ax.set_title(own["title"].iloc[0])
-        ax.set_ylabel(METRIC_NAMES[own["metric"].iloc[0]], fontsize=8)
-        ax.yaxis.grid(True, color=GRID, linewidth=0.6)
-        ax.tick_params(axis="x", length=0)
+        _longer_panel(ax, results[results["task"] == task], methods)
     dot = {"marker": "o", "markersize": 4, "color": COLOURS["bad"]}
     handles = [
-        Line2D([], [], **dot, markerfacecolor="white", linestyle="", label="bad, retrained"),
-        Line2D([], [], **dot, linestyle="", label="bad, retrained longer"),
-        Line2D([], [], color=COLOURS["bad"], linewidth=1.1, label="one seed"),
-        Line2D([], [], color=TEXT, linewidth=0.9, label="full model"),
-        Line2D([], [], **MAJORITY, label="majority"),
+        Line2D([], [], **dot, markerfacecolor="white", linestyle="", label="retrained"),
+        Line2D([], [], **dot, linestyle="", label="retrained longer"),
+        Line2D([], [], color=TEXT, linewidth=0.9, label=NAMES["full"]),
+        Line2D([], [], **MAJORITY, label=NAMES["majority"]),
     ]
-    legend_below(figure, handles)
+    legend_below(figure, handles, 4)
     return figure
 
 
-def _pairs(own: pd.DataFrame, method: str) -> list[tuple[float, float]]:
-    """(usual, longer) scores of one task and method for the seeds that have both."""
-    treatments = ("retrained", "retrained longer")
-    usual, longer = (choose(own, method, "bad", treatment).set_index("seed")["score"] for treatment in treatments)
-    return [(usual[seed], longer[seed]) for seed in longer.index if seed in usual.index]
-
-
-def published_table() -> Styler:
-    """Majority, the better bad subnetwork retrained and the full model in the authors' released numbers."""
-    found = published.results()
-    bad, best = best_bad_published(found)
-    rows = []
-    for name, part in (("majority", found[found["subnetwork"] == "majority"]), ("bad", bad), ("full", None)):
-        part = found[found["subnetwork"] == "full"] if part is None else part
-        cells = {r.title: f"{r.mean:.3f}" + (f" ± {r.std:.3f}" if r.std == r.std else "") for r in part.itertuples()}
-        rows.append({"": NAMES[name] + (", retrained" if name == "bad" else ""), **cells})
-    titles = found.drop_duplicates("task").set_index("task")["title"]
-    rows.append({"": "better method", **{titles[task]: METHOD_NAMES[method] for task, method in best.items()}})
-    caption = "Published: the same three conditions in the authors' release, mean ± sample deviation over five seeds."
-    frame = pd.DataFrame(rows, columns=["", *titles])
-    return dressed(frame, caption, "versus-published").set_table_attributes('class="dataframe published"')
-
-
-def lead_table(frame: pd.DataFrame) -> Styler:
-    """How far the better bad subnetwork, retrained, is above each baseline, in units of the metric."""
-    wide = leads(frame)
-    shown = pd.DataFrame({"task": [title for _, title in wide.index]}) if len(wide) else pd.DataFrame({"task": []})
-    for name in wide.columns:
-        shown[f"above {NAMES[name]}"] = [GAP if np.isnan(v) else f"{v:+.3f}" for v in wide[name]]
-    return dressed(shown, "Bad subnetworks, the better of two, retrained: how far above each baseline.", "leads")
-
-
-def lead_sentence(frame: pd.DataFrame) -> str:
-    """On how many tasks the better bad subnetwork is above all baselines, and the best of them where it is not."""
-    wide = leads(frame)
-    wide = wide.dropna(how="all") if len(wide) else wide
-    if wide.empty:
-        return "There is no retrained bad subnetwork to compare yet."
-    worst = wide.min(axis=1)
-    names = listed([NAMES[name] for name in wide.columns])
-    if len(wide) == 1:
-        place = "above" if worst.iloc[0] > 0 else "not above"
-        return f"On {wide.index[0][1]} the bad subnetwork is {place} every baseline ({names})."
-    text = f"Bad subnetworks are above every baseline ({names}) on {(worst > 0).sum()} of {len(wide)} tasks"
-    lost = wide[worst <= 0]
-    if len(lost):
-        by = [f"{title} ({_ahead(row)})" for (_, title), row in lost.iterrows()]
-        text += f"; not on {listed(by)}"
-    return text + "."
-
-
-def _ahead(row: pd.Series) -> str:
-    """Which baseline leads, and by how much."""
-    name, lead = NAMES[row.idxmin()], -row.min()
-    return f"{name} leads by {lead:.3f}" if lead >= 0.0005 else f"level with {name}"
-
-
-def word_model_sentence(frame: pd.DataFrame) -> str:
-    """How CBoW and BiLSTM do against majority and bag of words, means over tasks."""
-    means = summary(frame).pivot(index="task", columns="subnetwork", values="mean")
-    said = []
-    for name in ("cbow", "bilstm"):
-        if name in means:
-            rows = means[["majority", name]].dropna()
-            above = (rows[name] > rows["majority"]).sum()
-            said.append(f"{NAMES[name]} is above majority on {above} of {len(rows)} tasks")
-    return f"{listed(said)}." if said else "Neither CBoW nor BiLSTM was run."
-
-
-def longer_sentence(results: pd.DataFrame, method: str) -> str:
-    """What longer fine-tuning changes, in points of the full model's score, with the interval over tasks."""
-    found = compare(results, method, ("bad", "retrained longer"), ("bad", "retrained"))
-    name = METHOD_NAMES[method]
-    if not found.tasks:
-        return f"{name}: not run."
-    text = f"{name}: {100 * found.mean:+.1f} points of the full score, mean over {found.tasks} task"
-    text += "s" * (found.tasks > 1)
-    if np.isnan(found.low):
-        return text + "."
-    words = {"above": "longer training helps", "below": "longer training hurts", "undecided": "no clear effect"}
-    return f"{text} (95 % interval {100 * found.low:+.1f} to {100 * found.high:+.1f}), {words[found.word]}."
-
-
-def left_out_sentence(study: Study, tasks: list[str]) -> str:
-    """Tasks on which bad subnetworks are not fine-tuned for longer, to save time."""
-    left = [shown_task(name).title for name in study.preset.tasks if name not in tasks]
-    return f"To save time, longer fine-tuning leaves out {listed(left)}; name tasks to run them." if left else ""
-
-
-def times(factor: int) -> str:
-    """A factor in words: twice, three times."""
-    words = {1: "once", 2: "twice", 3: "three times", 4: "four times"}
-    return words.get(factor, f"{factor} times")
+def _longer_panel(ax: Axes, rows: pd.DataFrame, methods: Sequence[str]) -> None:
+    """One task: the usual score at the left of each method's place, the longer-trained one at its right."""
+    for name, look in (("full", {"color": TEXT, "linewidth": 0.9}), ("majority", MAJORITY)):
+        ax.axhline(rows.loc[rows["subnetwork"] == name, "score"].mean(), **look)
+    for place, method in enumerate(methods):
+        usual, longer = (
+            choose(rows, method, "bad", how).set_index("seed")["score"] for how in ("retrained", "retrained longer")
+        )
+        for seed in longer.index.intersection(usual.index):
+            ends = [3 * place, 3 * place + 1.2]
+            ax.plot(ends, [usual[seed], longer[seed]], color=COLOURS["bad"], linewidth=1.1, alpha=0.8)
+            ax.plot(ends[0], usual[seed], "o", ms=4, color="white", markeredgecolor=COLOURS["bad"], zorder=3)
+            ax.plot(ends[1], longer[seed], "o", ms=4, color=COLOURS["bad"], zorder=3)
+    ax.set_xticks([3 * place + 0.6 for place in range(len(methods))], [METHOD_NAMES[name] for name in methods])
+    ax.set(xlim=(-0.6, 3 * len(methods) - 1.2), ylim=(min(0.0, rows["score"].min()) - 0.03, 1.05))
+    ax.set_title(rows["title"].iloc[0])
+    ax.set_ylabel(METRIC_NAMES[rows["metric"].iloc[0]], fontsize=8)
+    ax.yaxis.grid(True, color=GRID, linewidth=0.6)
+    ax.tick_params(axis="x", length=0)

@@ -1,53 +1,67 @@
-"""Bad subnetworks against baselines: the better of the two methods for each task, as the paper's table 2 has it."""
+"""Bad subnetworks and simple models in one unit, the lead kept; and what longer fine-tuning adds to it."""
 
 from __future__ import annotations
 
 import pandas as pd
 
-from lottery_utils.show.scores import choose, summary
+from lottery_utils.show.leads import Condition
+from lottery_utils.show.scores import CONDITION, choose, summary
+from lottery_utils.show.stats import Effect, effect, lead_kept
 
-BASELINES = ("majority", "bag_of_words", "cbow", "bilstm", "random_init", "random_init_pruned")
+from .. import published
+
+BASELINES = ("bag_of_words", "cbow", "bilstm", "random_init", "random_init_pruned")
+BAD: tuple[Condition, ...] = (("structured", "bad", "retrained"), ("magnitude", "bad", "retrained"))
+COMPARED: tuple[Condition, ...] = (*(("", name, "baseline") for name in BASELINES), *BAD)
 
 
-def best_bad(results: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Rows of the retrained bad subnetworks of each task's better method, and that method by task.
+def leads(results: pd.DataFrame) -> pd.DataFrame:
+    """Lead kept of the conditions `COMPARED`: a row a task and condition, `task`, `method` ... `treatment`, `lead`.
 
-    `results` as from `scores.results`; the better method has the higher mean over seeds. The rows' method is ""
-    so that tasks with different methods stay one condition.
+    `results` as from `scores.results`; seeds are averaged first. All conditions are over the same tasks: those whose
+    full model leads and that have each condition there is.
     """
-    rows = choose(results, subnetwork="bad", treatment="retrained")
-    return _best(rows, rows.groupby(["task", "method"], sort=False)["score"].mean())
+    means = summary(results)
+    ends = means[means["subnetwork"].isin(["majority", "full"])]
+    ends = ends.pivot(index="task", columns="subnetwork", values="mean").reindex(columns=["majority", "full"])
+    rows = means[means[CONDITION].apply(tuple, axis=1).isin(COMPARED)].join(ends, on="task")
+    rows = rows.assign(lead=lead_kept(rows["mean"], rows["majority"], rows["full"])).dropna(subset=["lead"])
+    there = rows.groupby("task")["lead"].transform("size")
+    return rows[there == len(rows[CONDITION].drop_duplicates())][["task", *CONDITION, "lead"]]
 
 
-def best_bad_published(published: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
-    """The same of `published.results`, whose rows are means over seeds already."""
-    rows = choose(published, subnetwork="bad", treatment="retrained")
-    return _best(rows, rows.set_index(["task", "method"])["mean"])
+def above_majority(results: pd.DataFrame) -> tuple[int, int]:
+    """On how many tasks bad subnetworks of s-pruning, retrained, beat the majority score, and of how many tasks."""
+    rows = leads(results[results["subnetwork"].isin(["majority", "full"]) | (results["method"] == "structured")])
+    return int((rows["lead"] > 0).sum()), len(rows)
 
 
-def _best(rows: pd.DataFrame, means: pd.Series) -> tuple[pd.DataFrame, dict[str, str]]:
-    best = {task: own.idxmax()[1] for task, own in means.groupby("task", sort=False)}
-    kept = rows[rows["method"] == rows["task"].map(best)]
-    return kept.assign(method=""), best
+def over(results: pd.DataFrame, baseline: str) -> Effect:
+    """How far bad subnetworks of s-pruning, retrained, are above a baseline, in points of lead; the sample is tasks."""
+    wide = leads(results).pivot(index="task", columns=["method", "subnetwork"], values="lead")
+    pair = ("structured", "bad"), ("", baseline)
+    return effect(100 * (wide[pair[0]] - wide[pair[1]])) if {*pair} <= {*wide} else Effect()
 
 
-def against(results: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
-    """`results` cut to baselines, the best bad subnetwork and the full model of each task; the method by task."""
-    bad, best = best_bad(results)
-    others = results[results["subnetwork"].isin((*BASELINES, "full"))]
-    frame = pd.concat([others, bad], ignore_index=True)
-    place = {task: i for i, task in enumerate(results["task"].drop_duplicates())}
-    return frame.sort_values("task", key=lambda c: c.map(place), kind="stable", ignore_index=True), best
+def longer_effect(results: pd.DataFrame, method: str) -> Effect:
+    """What longer fine-tuning adds to the lead kept by bad subnetworks of a method, in points; paired by task, seed."""
+    usual, longer = (
+        choose(results, method, "bad", how).set_index(["task", "seed"])["score"]
+        for how in ("retrained", "retrained longer")
+    )
+    ends = {name: choose(results, subnetwork=name).groupby("task")["score"].mean() for name in ("majority", "full")}
+    lead = (ends["full"] - ends["majority"]).where(lambda width: width > 0)
+    gained = (longer - usual).dropna()
+    return effect(100 * gained / lead.reindex(gained.index.get_level_values("task")).to_numpy())
 
 
-def leads(frame: pd.DataFrame) -> pd.DataFrame:
-    """How far bad subnetworks are above each baseline: one row a task, a column a baseline, in units of the metric.
+def spread_of_bad(task: str) -> float:
+    """Published sample deviation over seeds of a task's bad subnetwork of s-pruning, retrained."""
+    rows = choose(published.results(), *BAD[0])
+    return float(rows.set_index("task")["std"][task])
 
-    `frame` as from `against`; means over seeds; a baseline that is not there has no column.
-    """
-    wide = summary(frame).pivot(index=["task", "title"], columns="subnetwork", values="mean")
-    if "bad" not in wide:
-        return pd.DataFrame()
-    wide = wide.reindex(frame.drop_duplicates("task").set_index(["task", "title"]).index)
-    there = [name for name in BASELINES if name in wide]
-    return wide[there].rsub(wide["bad"], axis=0)
+
+def good_over_bad() -> float:
+    """Published ratio of the mean |w| of good and of bad m-subnetworks, mean over seeds and tasks but WNLI."""
+    levels = published.magnitude_levels()
+    return float(levels[levels["task"] != "wnli"].groupby("task")["good_over_bad"].mean().mean())
