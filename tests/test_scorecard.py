@@ -1,169 +1,220 @@
 """The scorecard: regions, corrections and gaps, on scores made up so that the verdicts are known."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from lottery_book import scorecard, sources
 from lottery_book.agreement.overlap import OverlapTest
-from lottery_book.scorecard import figures
-from lottery_book.scorecard.claims import CLAIMS, Evidence
-from lottery_book.scorecard.evidence import published_masks, published_scores
-from lottery_book.scorecard.judge import decided, judge, t_test
+from lottery_book.scorecard import figures, page
+from lottery_book.scorecard.claims import CLAIMS, CLOSE, NEARLY
+from lottery_book.scorecard.judge import AGAINST, CONSTRUCTION, NOTHING, OPEN, SUPPORTED, decided, judge, t_test
+from lottery_book.sources import Source
+from lottery_utils.show.leads import LEADS, leads
 
 TASKS = ("cola", "sst2", "mrpc", "stsb", "qnli", "rte")
-CONDITIONS = {  # share of the full score, by condition
+CONDITIONS = {  # lead kept, by condition
     ("structured", "good", "pruned"): 0.93,
     ("structured", "random", "pruned"): 0.6,
-    ("structured", "bad", "pruned"): 0.4,
+    ("structured", "bad", "pruned"): 0.3,
     ("structured", "good", "retrained"): 0.98,
     ("structured", "random", "retrained"): 0.97,
-    ("structured", "bad", "retrained"): 0.95,
+    ("structured", "bad", "retrained"): 0.93,
+    ("structured", "bad", "retrained longer"): 0.94,
+    ("structured", "super", "pruned"): 0.6,
+    ("structured", "super_random", "pruned"): 0.2,
+    ("structured", "super", "retrained"): 0.7,
+    ("structured", "super_random", "retrained"): 0.9,
     ("magnitude", "good", "pruned"): 0.94,
     ("magnitude", "random", "pruned"): 0.3,
     ("magnitude", "bad", "pruned"): 0.31,
     ("magnitude", "good", "retrained"): 1.0,
+    ("magnitude", "random", "retrained"): 0.6,
     ("magnitude", "bad", "retrained"): 0.35,
-    ("", "majority", "baseline"): 0.2,
+    ("magnitude", "bad", "retrained longer"): 0.85,
+    ("", "bag_of_words", "baseline"): 0.3,
     ("", "cbow", "baseline"): 0.5,
     ("", "bilstm", "baseline"): 0.55,
-    ("", "random_init_pruned", "baseline"): 0.3,
+    ("", "random_init_pruned", "baseline"): 0.2,
 }
+MAJORITY, FULL = 0.5, 0.9
 
 
-def made_up(tasks=TASKS, seeds=(1, 2), noise=0.004):
+def scores(tasks=TASKS, seeds=(1, 2), noise=0.004):
     rng = np.random.default_rng(0)
     rows = []
     for task in tasks:
+        task_of = {"task": task, "title": task, "metric": "accuracy"}
+        constant = {"method": "", "subnetwork": "majority", "treatment": "baseline", "score": MAJORITY}
+        rows.append({**task_of, "seed": 0, **constant})
         for seed in seeds:
-            same = {"task": task, "title": task, "metric": "accuracy", "seed": seed}
-            rows.append({**same, "method": "", "subnetwork": "full", "treatment": "full", "score": 0.8})
-            for (method, name, how), share in CONDITIONS.items():
-                score = 0.8 * (share + noise * rng.standard_normal())
+            same = {**task_of, "seed": seed}
+            rows.append({**same, "method": "", "subnetwork": "full", "treatment": "full", "score": FULL})
+            for (method, name, how), lead in CONDITIONS.items():
+                score = MAJORITY + (FULL - MAJORITY) * (lead + noise * rng.standard_normal())
                 rows.append({**same, "method": method, "subnetwork": name, "treatment": how, "score": score})
     return pd.DataFrame(rows)
 
 
-def words(evidence):
-    return {v.claim.key: v.word for v in judge(evidence)}
+def source(results, kind="this run"):
+    return Source(kind, "made up", results, leads(results), "lottery run")
+
+
+def words(results):
+    return {key: verdict.word for key, verdict in judge(source(results)).items()}
 
 
 def test_verdicts_follow_the_regions():
-    found = words(Evidence("made up", made_up()))
-    supported = {"s_keeps", "m_keeps", "s_random", "s_bad", "m_random", "s_recovers", "s_nearly", "s_same", "m_not"}
-    supported |= {"s_over_m", "over_simple", "pretraining"}
-    assert {key for key, word in found.items() if word == "supported"} == supported
-    assert found["m_bad"] != "supported"
-    assert {found[key] for key in ("seeds_differ", "tasks_share", "attention")} == {"not testable"}
+    judged = words(scores())
+    by_word = {word: {key for key, each in judged.items() if each == word} for word in set(judged.values())}
+    assert by_word[SUPPORTED] == {
+        *("s_random", "m_random", "s_bad", "s_full", "m_full", "s_same", "s_recovers"),
+        *("s_bad_over_majority", "m_bad_over_majority", "s_nearly", "m_not", "s_over_m", "over_simple", "pretraining"),
+        *("s_longer", "super_pruned"),
+    }
+    assert by_word[AGAINST] - {"m_bad"} == {"m_longer", "super_retrained"}
+    assert by_word[CONSTRUCTION] == {"s_keeps", "m_keeps"}
+    by_layer = {claim.key for claim in CLAIMS if "layer" in claim.key}
+    assert by_word[NOTHING] == {"seeds_differ", "tasks_share", "attention"} | by_layer
 
 
 def test_random_by_layer_is_judged_where_it_was_run():
-    here = made_up()
-    good = here[(here["subnetwork"] == "good") & (here["treatment"] == "pruned")]
-    times = np.where(good["method"] == "structured", 0.8, 1.2)
-    by_layer = good.assign(subnetwork="random_layer", score=good["score"] * times)
-    found = words(Evidence("made up", pd.concat([here, by_layer], ignore_index=True)))
-    assert (found["s_layer"], found["m_layer"]) == ("supported", "opposite")
-    for evidence, why in ((Evidence("without", here), "no such run here"), (published_scores(), "not in the paper")):
-        verdicts = {v.claim.key: v for v in judge(evidence)}
-        assert {(verdicts[key].word, verdicts[key].why) for key in ("s_layer", "m_layer")} == {("not testable", why)}
+    results = scores()
+    good = results["subnetwork"] == "good"
+    for method, lead in (("structured", 0.75), ("magnitude", 0.97)):
+        rows = results[good & (results["method"] == method)]
+        noise = 0.01 * np.random.default_rng(1).standard_normal(len(rows))
+        rows = rows.assign(subnetwork="random_layer", score=MAJORITY + (FULL - MAJORITY) * (lead + noise))
+        results = pd.concat([results, rows], ignore_index=True)
+    judged = words(results)
+    assert (judged["s_layer"], judged["s_layer_random"], judged["s_layer_retrained"]) == (SUPPORTED, SUPPORTED, AGAINST)
+    assert (judged["m_layer"], judged["m_layer_random"], judged["m_layer_retrained"]) == (AGAINST, SUPPORTED, SUPPORTED)
 
 
-def test_a_mean_clearly_outside_is_the_opposite():
-    frame = made_up()
-    bad = (frame["subnetwork"] == "bad") & (frame["method"] == "structured") & (frame["treatment"] == "retrained")
-    frame.loc[bad, "score"] *= 0.5
-    found = words(Evidence("made up", frame))
-    assert found["s_nearly"] == "opposite" and found["over_simple"] == "opposite"
+def test_a_gap_says_why_and_is_no_verdict():
+    published, run = judge(sources.published_source()), judge(source(scores()))
+    assert published["s_layer"].chip == "not in the paper" and published["s_longer"].chip == "not published"
+    assert run["s_layer"].chip == "not run"
+    empty = Source("real study", "none", pd.DataFrame(), pd.DataFrame(columns=list(LEADS)), "lottery run")
+    assert {verdict.chip for verdict in judge(empty).values()} == {"no record yet"}
 
 
-def test_noise_leaves_a_claim_undecided_and_two_tasks_test_nothing():
-    assert words(Evidence("noisy", made_up(noise=1.0)))["s_bad"] == "undecided"
-    few = judge(Evidence("few", made_up(TASKS[:2])))
-    assert {v.word for v in few} == {"not testable"}
-    by_key = {v.claim.key: v for v in few}
-    assert by_key["s_keeps"].effect.mean == pytest.approx(0.93, abs=0.02) and "tasks" in by_key["s_keeps"].why
+def test_noise_leaves_a_claim_open_and_two_tasks_decide_nothing():
+    assert words(scores(noise=1.0))["s_bad"] == OPEN
+    few = judge(source(scores(TASKS[:2])))
+    assert {verdict.word for verdict in few.values()} == {OPEN, CONSTRUCTION, NOTHING}
+    assert few["s_nearly"].effect.mean == pytest.approx(0.93, abs=0.02)
+    assert few["s_nearly"].why == "2 tasks so far; nothing can be decided below 3"
+    assert few["s_nearly"].chip == "cannot tell: +93 points on 2 tasks, too few for an interval"
 
 
-def test_the_interval_is_students_over_tasks_of_seed_means():
-    frame = made_up(noise=0.1)
-    verdict = next(v for v in judge(Evidence("x", frame)) if v.claim.key == "s_random")
+def test_the_interval_is_students_over_tasks_of_leads_of_seed_means():
+    results = scores(noise=0.1)
     by_task = []
-    for task in TASKS:  # a plain loop: pair by seed, average, then over tasks
-        pairs = []
-        for seed in (1, 2):
-            own = frame[(frame["task"] == task) & (frame["seed"] == seed)].set_index(
-                ["method", "subnetwork", "treatment"]
-            )
-            full = own.loc[("", "full", "full"), "score"]
-            good = own.loc[("structured", "good", "pruned"), "score"]
-            pairs.append((good - own.loc[("structured", "random", "pruned"), "score"]) / full)
-        by_task.append(np.mean(pairs))
+    for task in TASKS:  # a plain loop: average the seeds, take the lead, subtract
+        rows = results[results["task"] == task].set_index(["method", "subnetwork", "treatment"])["score"]
+        good, random = (rows["structured", name, "pruned"].mean() for name in ("good", "random"))
+        by_task.append((good - random) / (FULL - MAJORITY))
     from scipy.stats import ttest_1samp
 
     ends = ttest_1samp(by_task, 0).confidence_interval(0.95)
-    found = verdict.effect
-    assert (found.mean, found.low, found.high) == pytest.approx((np.mean(by_task), ends.low, ends.high))
+    effect = judge(source(results))["s_random"].effect
+    assert (effect.mean, effect.low, effect.high) == pytest.approx((np.mean(by_task), ends.low, ends.high))
+
+
+def test_longer_training_is_compared_over_the_seeds_that_have_both():
+    results = scores(noise=0)
+    longer = results["treatment"] == "retrained longer"
+    second = results["seed"] == 2
+    usual = (results["treatment"] == "retrained") & (results["subnetwork"] == "bad")
+    results.loc[usual & second, "score"] -= 0.2  # a seed without its longer training must not count
+    by_task = judge(source(results[~(longer & second)]))["s_longer"].effect
+    assert by_task.mean == pytest.approx(0.94 - 0.93)
 
 
 @pytest.mark.parametrize("true", [0, 8])
 def test_the_chance_of_any_false_verdict_is_five_per_cent(true):
-    """2,000 scorecards of 8 tasks and 3 seeds: `true` claims clearly hold, the others lie on the edge of their region.
+    """800 scorecards of 8 tasks and 3 seeds: `true` claims clearly hold, the others lie on the edge of their region.
 
     On the edge neither a claim nor its opposite is true. Corrected for support and for the opposite apart, as they once
     were, about 9.5 % would have a false verdict.
     """
     rng, false = np.random.default_rng(14), 0
-    claims = [claim for claim in CLAIMS if np.isinf(claim.high)]
-    for _ in range(2_000):
+    claims = [claim for claim in CLAIMS if np.isfinite(claim.low) and np.isinf(claim.high)][:16]
+    for _ in range(800):
         noise = rng.normal(0, 0.1, (len(claims), 8)) + rng.normal(0, 0.2, (len(claims), 8, 3)).mean(axis=2)
         means = [claim.low + (at < true) for at, claim in enumerate(claims)]
-        verdicts = [t_test(*row, "made up") for row in zip(claims, map(pd.Series, noise + np.c_[means]))]
-        words = [verdict.word for verdict in decided(verdicts)]
-        false += any(word != "undecided" for word in words[true:]) or "opposite" in words[:true]
-    assert 0.03 < false / 2_000 < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 2_000)
+        verdicts = [t_test(*row) for row in zip(claims, map(pd.Series, noise + np.c_[means]))]
+        words = [verdict.word for verdict in decided(verdicts).values()]
+        false += any(word != OPEN for word in words[true:]) or AGAINST in words[:true]
+    assert 0.03 < false / 800 < 0.05 + 3 * np.sqrt(0.05 * 0.95 / 800)
 
 
-def test_published_sources_test_different_claims_and_say_why_not():
-    scores, masks = judge(published_scores()), judge(published_masks())
-    assert not {v.claim.key for v in scores if v.word != "not testable"} & {
-        v.claim.key for v in masks if v.word != "not testable"
-    }
-    assert all(v.why for v in scores + masks if v.word == "not testable")
-    assert {v.effect.tasks for v in scores if v.word != "not testable"} == {8}, "WNLI is below the majority score"
-    column = judge(published_scores(), published_masks())
-    assert {v.claim.key: v.word for v in column}["seeds_differ"] == "supported"
-    assert [v.claim for v in column] == list(CLAIMS)
-    alone = {v.claim.key: v.effect.corrected for v in scores + masks if v.word != "not testable"}
-    together = {v.claim.key: v.effect.corrected for v in column if v.word != "not testable"}
-    assert all(together[key] >= p for key, p in alone.items()) and together != alone
+def test_published_claims_are_corrected_together_over_eight_tasks():
+    published = sources.published_source()
+    judged = judge(published)
+    tested = {key: verdict for key, verdict in judged.items() if verdict.tested}
+    assert {verdict.effect.tasks for verdict in tested.values()} == {8}, "WNLI is below the majority score"
+    assert {"seeds_differ", "tasks_share", "s_bad_over_majority", "super_retrained"} <= set(tested)
+    least = min(verdict.effect.p for verdict in tested.values())
+    assert min(verdict.effect.corrected for verdict in tested.values()) == pytest.approx(least * len(tested))
+    bad = published.effects()["structured", "bad", "retrained"]
+    assert (judged["s_nearly"].effect.mean, judged["s_nearly"].effect.low) == pytest.approx((bad.mean, bad.low))
 
 
-def test_the_picture_and_the_table_hold_every_claim():
-    column = judge(Evidence("made up", made_up()))
-    figure = figures.scorecard({"here": column, "published": column}, published=("published",))
-    labels = [text.get_text().replace("\n", " ").removesuffix(" †") for text in figure.axes[0].get_yticklabels()]
-    assert labels == [claim.text for claim in CLAIMS]
-    html = figures.scorecard_table({"here": column}).to_html()
-    assert html.count("supported: ") == sum(v.word == "supported" for v in column)
-    assert "of 18 claims 13 can be tested" in figures.count_sentence(column)
+def test_ten_points_of_lead_are_about_five_of_the_score():
+    wide = sources.published_source().results.pivot_table(index="task", columns="subnetwork", values="score")
+    share = (wide["majority"] / wide["full"])[wide["full"] > wide["majority"]].mean()
+    assert CLOSE * (1 - share) == pytest.approx(0.05, abs=0.005)
+    assert 1 - (1 - NEARLY) * (1 - share) == pytest.approx(0.9, abs=0.01)
 
 
-def test_patterns_and_masks_are_read():
-    agree = pd.DataFrame(
-        {
-            "task": TASKS,
-            "component": "head",
-            "mean_pair_jaccard": [0.5, 0.52, 0.51, 0.53, 0.5, 0.49],
-            "chance_pair_jaccard": 0.45,
-        }
-    )
+def test_chapters_cite_the_scorecards_verdicts():
+    verdicts = scorecard.verdicts([sources.published_source(), source(scores())])
+    assert verdicts.chip("s_nearly", "this run").startswith("supported: +93 points (95 % interval +")
+    assert verdicts.word("s_bad_over_majority", "published") == SUPPORTED
+    assert verdicts.of("published") is verdicts.of("published"), "a source is judged once"
+    assert verdicts.of("this run")["s_bad"].effect.corrected == judge(source(scores()))["s_bad"].effect.corrected
+
+
+def test_the_page_holds_every_claim_in_words_marks_links_and_picture():
+    verdicts = scorecard.verdicts([sources.published_source(), source(scores())])
+    html = page.chip_table(verdicts).data
+    judged = [verdict for each in verdicts.sources for verdict in verdicts.of(each.kind).values()]
+    for word, mark in page.MARKS.items():
+        assert html.count(f">{mark} {word}</a>") == sum(verdict.word == word for verdict in judged)
+    assert html.count('<tr><th scope="row"') == len(CLAIMS) and 'href="study.html#fig-headline"' in html
+    labels = [text.get_text() for ax in figures.forest(verdicts).axes for text in ax.get_yticklabels()]
+    assert set(labels) >= {claim.text for claim in CLAIMS}
+    table = page.number_table(verdicts).to_html()
+    assert table.count("supported: ") == sum(verdict.word == SUPPORTED for verdict in judged)
+    assert "p &lt; 0.001 for it" in table and "0.000" not in table
+    tested = sum(verdict.tested for verdict in verdicts.of("this run").values())
+    assert page.tally(verdicts, "this run").startswith(f"16 of {tested} supported")
+
+
+def test_the_p_of_a_region_is_that_of_the_side_on_which_the_mean_lies():
+    results = scores(noise=0.02)
+    random = (results["subnetwork"] == "random") & (results["treatment"] == "retrained")
+    results.loc[random & (results["method"] == "structured"), "score"] -= 0.3 * (FULL - MAJORITY)
+    verdict = judge(source(results))["s_same"]
+    assert verdict.word == AGAINST and page.p_that_matters(verdict).endswith("against it")
+    untested = replace(verdict, effect=replace(verdict.effect, p=np.nan, corrected=np.nan))
+    assert page.p_that_matters(untested) == ""
+
+
+def test_masks_and_patterns_are_judged():
+    claims = {claim.key: claim for claim in CLAIMS}
     shared = OverlapTest(0.001, 25.0, 999, 1.0, 20.0, 19.0, 21.0, len(TASKS))
-    patterns = pd.DataFrame({"task": TASKS, "r": [0.01, -0.02, 0.03, 0.0, 0.02, -0.01]})
-    found = words(Evidence("masks", None, agree, shared, patterns))
-    assert found["seeds_differ"] == found["tasks_share"] == found["attention"] == "supported"
-    assert found["s_keeps"] == "not testable"
-    verdict = next(v for v in judge(Evidence("masks", overlap=shared)) if v.claim.key == "tasks_share")
-    assert (verdict.effect.mean, verdict.effect.low, verdict.effect.high) == pytest.approx((0.25, 0.2, 0.3))
-    assert (verdict.effect.p, verdict.effect.corrected, verdict.effect.tasks) == (0.002, 0.002, len(TASKS))
-    two = Evidence("two tasks", overlap=OverlapTest(0.001, 25.0, 999, 1.0, 20.0, 19.0, 21.0, 2))
-    assert words(two)["tasks_share"] == "not testable"
+    r = pd.Series([0.01, -0.02, 0.03, 0.0, 0.02, -0.01], TASKS)
+    measures = {"tasks_share": shared, "attention": r}
+    chosen = [replace(claims[key], measure=lambda _, known=known: known) for key, known in measures.items()]
+    judged = judge(source(scores()), chosen)
+    assert judged["tasks_share"].word == judged["attention"].word == SUPPORTED
+    effect = judged["tasks_share"].effect
+    assert (effect.mean, effect.low, effect.high) == pytest.approx((0.25, 0.2, 0.3))
+    assert (effect.p, effect.corrected, effect.tasks) == (0.002, 0.002, len(TASKS))
+    two = replace(claims["tasks_share"], measure=lambda _: replace(shared, tasks=2))
+    assert judge(source(scores()), [two])["tasks_share"].word == OPEN

@@ -1,5 +1,9 @@
-"""Chapter 13: the paper's claims, each judged on every source."""
+"""The scorecard: the paper's claims, each judged once on each source of evidence; chapters cite the verdicts."""
 
-from lottery_utils.places import submodules
+from lottery_utils.places import function_at, submodules
 
-__getattr__ = submodules(__name__)
+_modules = submodules(__name__)
+
+
+def __getattr__(name: str):
+    return function_at(f"{__name__}.judge:verdicts") if name == "verdicts" else _modules(name)

@@ -1,254 +1,192 @@
-"""The paper's claims, each as one statistic a task with a region that supports it: the scorecard's rules.
-
-`judge` sets them against evidence.
-"""
+"""The paper's claims as a table: what is measured, the region that supports each, and the figure that shows it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
-from lottery_utils.show.scores import choose, with_kept
+from .measures import Measure, heterogeneity, lead, over, over_simple, seed_agreement, shared_heads
 
-from ..agreement.overlap import OverlapTest
-
-CLOSE = 0.05  # differences within 5 points of the full score count as "the same"
-KEEPS = 0.9  # the paper's own mark for a good subnetwork
+CLOSE = 0.1  # of the lead: a constant answer has about half of the full score, so these are 5 points of the score
+NEARLY = 0.8  # of the lead: for the same reason about the 90 % of the score that the paper asks of good subnetworks
 HALF = 0.5  # agreement below it is nearer to chance (0) than to identical masks (1)
 SMALL_R = 0.1  # a correlation within it explains less than 1 % of the variance
-SIMPLE = ("majority", "bag_of_words", "cbow", "bilstm")
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """One source the claims are judged on: scores, masks and patterns, whichever it has.
-
-    `results` as from `scores.results`; `agreement` as from `agreement.agreement`; `overlap` as from
-    `overlap.overlap_test`, of heads; `patterns` (task, r): correlation of a head's heterogeneous maps with its
-    survival. `absent` says for a `Claim.kind` or a claim's key why something is not there.
-    """
-
-    name: str
-    results: pd.DataFrame | None = None
-    agreement: pd.DataFrame | None = None
-    overlap: OverlapTest | None = None
-    patterns: pd.DataFrame | None = None
-    absent: dict[str, str] = field(default_factory=dict)
+PRUNED, RETRAINED, PARTS, ASKED = "Merely pruned", "Retrained", "What survives", "Not in the paper"
+INF = np.inf
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement of the paper, the statistic that judges it and the region that supports it.
+    """A statement, the measure that judges it and the region of its mean, from `low` to `high`, that supports it.
 
-    The statistic is a Series by task, whose mean is judged by a t-test over tasks, or a permutation test of its own.
+    `group` is the heading it stands under; s and m in `text` are s-pruning and m-pruning. A region without bounds is
+    that of a claim which holds by construction and is not tested.
     """
 
     key: str
+    group: str
     text: str
-    measure: str
-    kind: str  # "scores", "seeds" or "overlap" (of masks) or "patterns": what evidence it needs
-    statistic: Callable[[Evidence], pd.Series | OverlapTest]
-    low: float = -np.inf
-    high: float = np.inf
-    remark: str = ""
+    measure: Measure
+    low: float = -INF
+    high: float = INF
+
+    @property
+    def by_construction(self) -> bool:
+        """Whether there is nothing to test."""
+        return np.isinf(self.low) and np.isinf(self.high)
+
+    @property
+    def is_lead(self) -> bool:
+        """Whether its unit is points of lead kept, rather than a plain number."""
+        return self.key not in PLAIN
+
+    @property
+    def remark(self) -> str:
+        """How the claim was read, or what limits its measure; "" where that needs no word."""
+        return REMARKS.get(self.key, "")
+
+    @property
+    def figure(self) -> str:
+        """The figure that shows it, as chapter and label: "study#fig-headline"."""
+        return FIGURES.get(self.key, "study#fig-headline")
 
 
-def kept(evidence: Evidence, method: str, subnetwork: str, treatment: str) -> pd.Series:
-    """Share of the full model's score a condition keeps, by (task, seed)."""
-    return choose(with_kept(evidence.results), method, subnetwork, treatment).set_index(["task", "seed"])["kept"]
-
-
-def _keeps(*condition: str):
-    return lambda evidence: kept(evidence, *condition).groupby("task").mean()
-
-
-def _lead(first: tuple[str, str, str], second: tuple[str, str, str]):
-    """First minus second in shares of the full score, paired by task and seed, mean over a task's seeds."""
-    return lambda evidence: (kept(evidence, *first) - kept(evidence, *second)).dropna().groupby("task").mean()
-
-
-def _over_simple(evidence: Evidence) -> pd.Series:
-    """Bad s-subnetworks, retrained, minus the best simple baseline of the task, in shares of the full score."""
-    frame = with_kept(evidence.results)
-    simple = frame[frame["subnetwork"].isin(SIMPLE)]
-    if not {"cbow", "bilstm"} <= set(simple["subnetwork"]):
-        return pd.Series(dtype=float)
-    best = simple.groupby(["task", "subnetwork"])["kept"].mean().groupby("task").max()
-    return (_keeps("structured", "bad", "retrained")(evidence) - best).dropna()
-
-
-def _seed_agreement(evidence: Evidence) -> pd.Series:
-    """(Jaccard - chance) / (1 - chance) of the seeds' head masks: 0 is chance, 1 identical masks."""
-    rows = evidence.agreement[evidence.agreement["component"] == "head"].set_index("task")
-    chance = rows["chance_pair_jaccard"].astype(float)
-    return (rows["mean_pair_jaccard"].astype(float) - chance) / (1 - chance).where(chance < 1)
-
-
-def _pattern_r(evidence: Evidence) -> pd.Series:
-    return evidence.patterns.set_index("task")["r"]
-
-
-S, M = "structured", "magnitude"
-ASKED_HERE = "not in the paper; random by layer has the good one's count of heads (weights) in each layer (matrix)"
-CHOSEN = "the search stops where this still holds on the same dev set, so it holds by construction"
-KEPT, LEAD = "share kept", "difference"
 CLAIMS = (
+    Claim("s_keeps", PRUNED, "s: good ones keep 90 % of the score", lead("s good pruned")),
+    Claim("m_keeps", PRUNED, "m: good ones keep 90 % of the score", lead("m good pruned")),
+    Claim("s_random", PRUNED, "s: good ones beat random ones", over("s good pruned", "s random pruned"), 0),
+    Claim("m_random", PRUNED, "m: good ones beat random ones", over("m good pruned", "m random pruned"), 0),
+    Claim("s_bad", PRUNED, "s: random ones beat bad ones", over("s random pruned", "s bad pruned"), 0),
+    Claim("m_bad", PRUNED, "m: random ones beat bad ones", over("m random pruned", "m bad pruned"), 0),
+    Claim("s_full", RETRAINED, "s: good ones reach the full score", lead("s good retrained"), 1 - CLOSE),
+    Claim("m_full", RETRAINED, "m: good ones reach the full score", lead("m good retrained"), 1 - CLOSE),
     Claim(
-        "s_keeps",
-        "S-pruning: good subnetworks keep 90 % of the score",
-        KEPT,
-        "scores",
-        _keeps(S, "good", "pruned"),
-        KEEPS,
-        remark=CHOSEN,
+        "s_same",
+        RETRAINED,
+        "s: random ones do as well as good ones",
+        over("s good retrained", "s random retrained"),
+        -CLOSE,
+        CLOSE,
     ),
+    Claim("s_recovers", RETRAINED, "s: it lifts the bad ones", over("s bad retrained", "s bad pruned"), 0),
+    Claim("s_bad_over_majority", RETRAINED, "s: bad ones beat a constant answer", lead("s bad retrained"), 0),
+    Claim("m_bad_over_majority", RETRAINED, "m: bad ones beat a constant answer", lead("m bad retrained"), 0),
+    Claim("s_nearly", RETRAINED, "s: bad ones reach nearly the full score", lead("s bad retrained"), NEARLY),
+    Claim("m_not", RETRAINED, "m: bad ones stay behind good ones", over("m good retrained", "m bad retrained"), 0),
+    Claim("s_over_m", RETRAINED, "bad ones of s beat those of m", over("s bad retrained", "m bad retrained"), 0),
+    Claim("over_simple", RETRAINED, "s: bad ones beat the best simple model", over_simple, 0),
     Claim(
-        "m_keeps",
-        "M-pruning: good subnetworks keep 90 % of the score",
-        KEPT,
-        "scores",
-        _keeps(M, "good", "pruned"),
-        KEEPS,
-        remark=CHOSEN,
-    ),
-    Claim(
-        "s_random",
-        "S-pruning: random ones are worse when merely pruned",
-        LEAD,
-        "scores",
-        _lead((S, "good", "pruned"), (S, "random", "pruned")),
+        "pretraining",
+        RETRAINED,
+        "s: bad ones beat random weights, pruned",
+        over("s bad retrained", "no random_init_pruned baseline"),
         0,
     ),
     Claim(
-        "s_bad",
-        "S-pruning: bad ones are worse still",
-        LEAD,
-        "scores",
-        _lead((S, "random", "pruned"), (S, "bad", "pruned")),
+        "s_longer",
+        RETRAINED,
+        "s: longer training does not help bad ones",
+        over("s bad retrained longer", "s bad retrained"),
+        high=CLOSE,
+    ),
+    Claim(
+        "m_longer",
+        RETRAINED,
+        "m: longer training does not help bad ones",
+        over("m bad retrained longer", "m bad retrained"),
+        high=CLOSE,
+    ),
+    Claim(
+        "super_pruned",
+        PARTS,
+        "super-survivors beat random ones, pruned",
+        over("s super pruned", "s super_random pruned"),
         0,
     ),
     Claim(
-        "m_random",
-        "M-pruning: random ones are worse when merely pruned",
-        LEAD,
-        "scores",
-        _lead((M, "good", "pruned"), (M, "random", "pruned")),
+        "super_retrained",
+        PARTS,
+        "super-survivors beat random ones, retrained",
+        over("s super retrained", "s super_random retrained"),
         0,
     ),
-    Claim(
-        "m_bad",
-        "M-pruning: bad ones are worse still",
-        LEAD,
-        "scores",
-        _lead((M, "random", "pruned"), (M, "bad", "pruned")),
-        0,
-    ),
+    Claim("seeds_differ", PARTS, "good heads differ between seeds", seed_agreement, high=HALF),
+    Claim("tasks_share", PARTS, "tasks share more good heads than chance", shared_heads, 0),
+    Claim("attention", PARTS, "heterogeneous attention does not explain it", heterogeneity, -SMALL_R, SMALL_R),
     Claim(
         "s_layer",
-        "S-pruning: good ones beat random ones by layer, merely pruned (not in the paper)",
-        LEAD,
-        "scores",
-        _lead((S, "good", "pruned"), (S, "random_layer", "pruned")),
+        ASKED,
+        "s: good ones beat random by layer, pruned",
+        over("s good pruned", "s random_layer pruned"),
         0,
-        remark=ASKED_HERE,
     ),
     Claim(
         "m_layer",
-        "M-pruning: good ones beat random ones by layer, merely pruned (not in the paper)",
-        LEAD,
-        "scores",
-        _lead((M, "good", "pruned"), (M, "random_layer", "pruned")),
-        0,
-        remark=ASKED_HERE,
-    ),
-    Claim(
-        "s_recovers",
-        "S-pruning: retraining lifts the bad ones",
-        LEAD,
-        "scores",
-        _lead((S, "bad", "retrained"), (S, "bad", "pruned")),
+        ASKED,
+        "m: good ones beat random by layer, pruned",
+        over("m good pruned", "m random_layer pruned"),
         0,
     ),
     Claim(
-        "s_nearly",
-        "S-pruning: retrained, bad ones reach nearly the full score",
-        KEPT,
-        "scores",
-        _keeps(S, "bad", "retrained"),
-        KEEPS,
-        remark='"nearly" is read as the 90 % the paper asks of good ones',
-    ),
-    Claim(
-        "s_same",
-        "S-pruning: retrained, random ones do as well as good ones",
-        LEAD,
-        "scores",
-        _lead((S, "good", "retrained"), (S, "random", "retrained")),
-        -CLOSE,
-        CLOSE,
-        '"as well" is read as within 5 points; in the paper\'s figure the random bars repeat the good ones',
-    ),
-    Claim(
-        "m_not",
-        "M-pruning: retrained, bad ones stay behind good ones",
-        LEAD,
-        "scores",
-        _lead((M, "good", "retrained"), (M, "bad", "retrained")),
+        "s_layer_random",
+        ASKED,
+        "s: random by layer beats random, pruned",
+        over("s random_layer pruned", "s random pruned"),
         0,
     ),
     Claim(
-        "s_over_m",
-        "Retrained, bad ones of s-pruning do better than those of m-pruning",
-        LEAD,
-        "scores",
-        _lead((S, "bad", "retrained"), (M, "bad", "retrained")),
+        "m_layer_random",
+        ASKED,
+        "m: random by layer beats random, pruned",
+        over("m random_layer pruned", "m random pruned"),
         0,
     ),
     Claim(
-        "over_simple",
-        "Retrained, bad ones of s-pruning beat simple models (majority, bag of words, CBoW, BiLSTM)",
-        LEAD,
-        "scores",
-        _over_simple,
+        "s_layer_retrained",
+        ASKED,
+        "s: random by layer beats random, retrained",
+        over("s random_layer retrained", "s random retrained"),
         0,
     ),
     Claim(
-        "pretraining",
-        "Pre-trained weights matter: bad ones, retrained, beat random weights under a random mask",
-        LEAD,
-        "scores",
-        _lead((S, "bad", "retrained"), ("", "random_init_pruned", "baseline")),
+        "m_layer_retrained",
+        ASKED,
+        "m: random by layer beats random, retrained",
+        over("m random_layer retrained", "m random retrained"),
         0,
-    ),
-    Claim(
-        "seeds_differ",
-        "Good subnetworks differ between seeds (heads)",
-        "agreement (0 chance, 1 identical)",
-        "seeds",
-        _seed_agreement,
-        high=HALF,
-    ),
-    Claim(
-        "tasks_share",
-        "Tasks share more heads than chance",
-        "shared heads over chance, minus 1",
-        "overlap",
-        lambda evidence: evidence.overlap,
-        0,
-        remark="pairs of tasks have tasks in common, so a permutation test judges it and not a t-test over tasks; the "
-        "interval is the number less the middle 95 % of what chance adds",
-    ),
-    Claim(
-        "attention",
-        "Survival is not explained by heterogeneous attention",
-        "correlation",
-        "patterns",
-        _pattern_r,
-        -SMALL_R,
-        SMALL_R,
-        "patterns are named by a classifier trained on rules, and r moves with the rules",
     ),
 )
+
+PLAIN = ("seeds_differ", "tasks_share", "attention")
+BARS = "the paper draws these bars without a claim; the question is whether a task needs what survives in every seed"
+BY_LAYER = "random by layer has the good one's count of heads (weights) in each layer (matrix)"
+LONGER = '"does not help" is read as a gain below 10 points'
+REMARKS = {
+    "s_keeps": "the search stops where it still holds, on the same dev set",
+    "m_keeps": "the search stops where it still holds, on the same dev set",
+    "s_full": '"reaches" is read as above 90 points',
+    "m_full": '"reaches" is read as above 90 points',
+    "s_same": '"as well" is read as within 10 points; in the paper\'s figure the random bars repeat the good ones',
+    "s_nearly": '"nearly" is read as above 80 points',
+    "over_simple": "the best of majority, bag of words, CBoW and BiLSTM on each task",
+    "s_longer": LONGER,
+    "m_longer": LONGER,
+    "super_pruned": BARS,
+    "super_retrained": BARS,
+    "seeds_differ": "agreement is 0 at chance and 1 for identical masks; below 0.5 it is nearer to chance",
+    "tasks_share": "heads shared over what chance shares, minus 1; judged by permutation, as pairs of tasks overlap",
+    "attention": "a correlation within 0.1 explains less than 1 % of the variance; only r itself is published",
+    **dict.fromkeys((claim.key for claim in CLAIMS if claim.group == ASKED), BY_LAYER),
+}
+FIGURES = {
+    "over_simple": "06_baselines#fig-versus",
+    "pretraining": "06_baselines#fig-versus",
+    "s_longer": "06_baselines#fig-longer",
+    "m_longer": "06_baselines#fig-longer",
+    "super_pruned": "05_super#fig-super",
+    "super_retrained": "05_super#fig-super",
+    "seeds_differ": "08_agreement#fig-seed-jaccard",
+    "tasks_share": "08_agreement#fig-overlap-heads",
+    "attention": "09_attention#fig-pattern-survival",
+}

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from lottery_utils.show.stats import LEAST, UNTESTED, Effect, corrected, effect
+from lottery_utils.show.effects import told
+from lottery_utils.show.stats import LEAST, Effect, corrected, effect
 
 from ..agreement.overlap import OverlapTest
-from .claims import CLAIMS, Claim, Evidence
+from ..sources import NO_RECORD, NOT_IN_PAPER, NOT_RUN, PUBLISHED, Source, count
+from .claims import ASKED, CLAIMS, Claim
 
-NEVER = "no such run here"
-FEW = f"fewer than {LEAST} tasks"
+SUPPORTED, AGAINST, OPEN, CONSTRUCTION, NOTHING = "supported", "against", "cannot tell", "by construction", "no number"
+DECIDED = {"inside": SUPPORTED, "outside": AGAINST}  # of an effect, and of the claim it judges
 ALIKE = "the same number on every task"
-WORDS = {"inside": "supported", "outside": "opposite"}  # of an effect, and of the claim it judges
+MISSING = {PUBLISHED: "not published", "real study": NO_RECORD, "this run": NOT_RUN}
 
 
 @dataclass(frozen=True)
@@ -26,64 +29,116 @@ class Verdict:
     """
 
     claim: Claim
-    source: str
     effect: Effect = Effect()
     why: str = ""
 
     @property
     def word(self) -> str:
-        """"supported" or "opposite" where the effect is decided, else "undecided"; or "not testable"."""
-        return WORDS.get(self.effect.word, self.effect.word)
+        """One of `SUPPORTED`, `AGAINST`, `OPEN`, `CONSTRUCTION`, or `NOTHING` where there is no number to judge."""
+        if not self.effect.tasks:
+            return NOTHING
+        return CONSTRUCTION if self.claim.by_construction else DECIDED.get(self.effect.word, OPEN)
+
+    @property
+    def tested(self) -> bool:
+        """Whether it was tested, so that it counts for the correction."""
+        return not np.isnan(self.effect.corrected)
+
+    @property
+    def chip(self) -> str:
+        """Verdict and number: "supported: +62 points (95 % interval +37 to +87; 8 tasks)", or why there is none."""
+        return self.why if self.word == NOTHING else f"{self.word}: {self.number}"
+
+    @property
+    def number(self) -> str:
+        """What was measured, such as "+62 points (95 % interval +37 to +87; 8 tasks)"; "" without a number."""
+        if self.word == NOTHING:
+            return ""
+        if not self.claim.is_lead:
+            return told(self.effect, "", 2, pairs=False)
+        scaled = {name: 100 * getattr(self.effect, name) for name in ("mean", "low", "high")}
+        return told(replace(self.effect, **scaled), "points", 0, pairs=False)
 
 
-def judge(*sources: Evidence) -> list[Verdict]:
-    """All claims in the order of `CLAIMS`, each on the first of `sources` that can test it, corrected together."""
-    rows = [[_measured(claim, evidence) for evidence in sources] for claim in CLAIMS]
-    return decided([next((verdict for verdict in row if verdict.word != UNTESTED), row[0]) for row in rows])
+class Verdicts:
+    """One verdict a claim and source, the same wherever it is cited; a source is judged when it is first asked for."""
+
+    def __init__(self, sources: Iterable[Source]):
+        self.sources = tuple(sources)
+        self._judged: dict[str, dict[str, Verdict]] = {}
+
+    def of(self, kind: str) -> dict[str, Verdict]:
+        """All verdicts of a source ("published", "real study", "this run") by a claim's key, in the claims' order."""
+        if kind not in self._judged:
+            self._judged[kind] = judge(next(source for source in self.sources if source.kind == kind))
+        return self._judged[kind]
+
+    def word(self, key: str, kind: str) -> str:
+        """The verdict on a claim alone, such as "supported"."""
+        return self.of(kind)[key].word
+
+    def chip(self, key: str, kind: str) -> str:
+        """The verdict with its number, to be glued: "supported: +62 points (95 % interval +37 to +87; 8 tasks)"."""
+        return self.of(kind)[key].chip
 
 
-def decided(verdicts: list[Verdict]) -> list[Verdict]:
-    """`verdicts` with p corrected over all claims that can be tested.
+def verdicts(sources: Sequence[Source]) -> Verdicts:
+    """The scorecard's verdicts on `sources`, as from `sources.three_sources`, for any chapter to cite."""
+    return Verdicts(sources)
+
+
+def judge(source: Source, claims: Sequence[Claim] = CLAIMS) -> dict[str, Verdict]:
+    """All claims on one source by key, p corrected over those of them that it can test."""
+    return decided([_measured(claim, source) for claim in claims])
+
+
+def decided(verdicts: Sequence[Verdict]) -> dict[str, Verdict]:
+    """`verdicts` by key of their claims, with p corrected over all that can be tested.
 
     As p is two-sided, the chance that any claim or any opposite is falsely accepted is at most 5 %.
     """
-    effects = corrected({at: verdict.effect for at, verdict in enumerate(verdicts)})
-    return [replace(verdict, effect=effects[at]) for at, verdict in enumerate(verdicts)]
+    effects = corrected({verdict.claim.key: verdict.effect for verdict in verdicts})
+    return {verdict.claim.key: replace(verdict, effect=effects[verdict.claim.key]) for verdict in verdicts}
 
 
-def t_test(claim: Claim, values: pd.Series, source: str) -> Verdict:
+def t_test(claim: Claim, values: pd.Series) -> Verdict:
     """A t-test of the mean of `values`, one a task, against the region of `claim`; p is not yet corrected.
 
-    Without spread or with fewer than three tasks it is "not testable".
+    Without spread, with fewer than three tasks, or where the claim holds by construction, there is no p.
     """
+    if claim.by_construction:
+        return Verdict(claim, _untested(effect(values)), claim.remark)
     judged = effect(values, (claim.low, claim.high))
     why = _too_few(judged.tasks) or (ALIKE if np.ptp(values.to_numpy()) == 0 else "")
-    return Verdict(claim, source, replace(judged, p=np.nan, corrected=np.nan) if why else judged, why)
+    return Verdict(claim, _untested(judged) if why else judged, why)
 
 
-def _measured(claim: Claim, evidence: Evidence) -> Verdict:
-    """What `evidence` says of a claim, not yet corrected for the others."""
-    needed = {"scores": evidence.results, "seeds": evidence.agreement, "overlap": evidence.overlap}
-    needed = (needed | {"patterns": evidence.patterns})[claim.kind]
-    why = evidence.absent.get(claim.key) or evidence.absent.get(claim.kind, "")
-    if why or needed is None:
-        return Verdict(claim, evidence.name, why=why or NEVER)
-    if isinstance(needed, OverlapTest):
-        return _permuted(claim, claim.statistic(evidence), evidence.name)
-    values = pd.Series(dtype=float) if needed.empty else claim.statistic(evidence).dropna()
-    return t_test(claim, values, evidence.name)
+def _measured(claim: Claim, source: Source) -> Verdict:
+    """What `source` says of a claim, not yet corrected for the others."""
+    measured = claim.measure(source)
+    if isinstance(measured, OverlapTest):
+        if measured.tasks:
+            return _permuted(claim, measured)
+    elif len(values := measured.dropna()):
+        return t_test(claim, values)
+    not_asked = source.kind == PUBLISHED and claim.group == ASKED
+    return Verdict(claim, why=NOT_IN_PAPER if not_asked else MISSING[source.kind])
 
 
-def _permuted(claim: Claim, test: OverlapTest, source: str) -> Verdict:
+def _permuted(claim: Claim, test: OverlapTest) -> Verdict:
     mean, low, high = test.excess
     why = _too_few(test.tasks) or ("" if np.isfinite(mean) else ALIKE)
     if why:
-        return Verdict(claim, source, Effect(mean, tasks=test.tasks), why)
+        return Verdict(claim, Effect(mean, tasks=test.tasks), why)
     p = min(1.0, 2 * min(test.p, test.p_fewer))
     side = "inside" if test.p < test.p_fewer else "outside"
-    return Verdict(claim, source, Effect(mean, low, high, p, p, side, tasks=test.tasks))
+    return Verdict(claim, Effect(mean, low, high, p, p, side, tasks=test.tasks))
+
+
+def _untested(judged: Effect) -> Effect:
+    return replace(judged, p=np.nan, corrected=np.nan)
 
 
 def _too_few(tasks: int) -> str:
     """Why nothing can be tested with so few tasks; "" where it can."""
-    return "" if tasks >= LEAST else FEW if tasks else NEVER
+    return "" if tasks >= LEAST else f"{count(tasks, 'task')} so far; nothing can be decided below {LEAST}"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from .scores import CONDITION, choose
@@ -24,17 +26,35 @@ def leads(results: pd.DataFrame) -> pd.DataFrame:
     rows = results[results["subnetwork"].isin(SUBNETWORKS) & results["treatment"].isin(TREATMENTS)]
     rows = _with_ends(rows, results)
     whole = [_whole(of_method) for _, of_method in rows.groupby("method", sort=False)]
-    rows = pd.concat(whole) if whole else rows
-    groups = rows.groupby(["task", "title", *CONDITION], sort=False)
-    means = groups[["score", "full", "majority"]].mean()
-    lead = lead_kept(means["score"], means["majority"], means["full"])
-    return means.assign(lead=lead, seeds=groups.size()).dropna().reset_index()[list(LEADS)]
+    return _mean_leads(pd.concat(whole) if whole else rows)
+
+
+def leads_of(results: pd.DataFrame, conditions: Sequence[Condition]) -> pd.DataFrame:
+    """Lead kept by any `conditions`: a row a task, a column a condition, over the tasks and seeds that have them all.
+
+    For what `leads` does not have: super-survivors, longer training, baselines with seeds. A task without one of
+    `conditions` has no row.
+    """
+    columns = pd.MultiIndex.from_tuples(conditions, names=CONDITION)
+    if results.empty:
+        return pd.DataFrame(columns=columns)
+    rows = results[pd.MultiIndex.from_frame(results[CONDITION]).isin(columns)]
+    frame = _mean_leads(_whole(_with_ends(rows, results)))
+    return frame.pivot(index="task", columns=CONDITION, values="lead").reindex(columns=columns).dropna()
 
 
 def lead_effects(frame: pd.DataFrame) -> dict[Condition, Effect]:
     """The mean lead kept of each condition of `leads`, with its interval over tasks."""
     groups = frame.groupby(CONDITION, sort=False)
     return {condition: effect(rows.set_index("task")["lead"]) for condition, rows in groups}
+
+
+def _mean_leads(rows: pd.DataFrame) -> pd.DataFrame:
+    """Columns `LEADS` of rows with full and majority score: a task's seeds are averaged before its lead is taken."""
+    groups = rows.groupby(["task", "title", *CONDITION], sort=False)
+    means = groups[["score", "full", "majority"]].mean()
+    lead = lead_kept(means["score"], means["majority"], means["full"])
+    return means.assign(lead=lead, seeds=groups.size()).dropna().reset_index()[list(LEADS)]
 
 
 def _with_ends(rows: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,141 @@
+"""The scorecard as a table of chips, a column a source, and the same in numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from html import escape
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from lottery_utils.show.effects import signed
+from lottery_utils.show.stats import LEAST
+from lottery_utils.show.tables import GAP, dressed
+
+from ..sources import NO_RECORD, Source, count
+from .claims import CLAIMS, Claim
+from .judge import AGAINST, CONSTRUCTION, NOTHING, OPEN, SUPPORTED, Verdict, Verdicts
+
+if TYPE_CHECKING:
+    from IPython.display import HTML
+    from pandas.io.formats.style import Styler
+
+MARKS = {SUPPORTED: "\N{CHECK MARK}", AGAINST: "\N{MULTIPLICATION X}", OPEN: "?", CONSTRUCTION: "="}
+
+
+def chip_table(verdicts: Verdicts) -> HTML:
+    """Claims as rows, a column a source: a chip with verdict and mean that leads to the claim's figure.
+
+    The whole number is the chip's title, which is read out and shown where the pointer rests.
+    """
+    from IPython.display import HTML
+
+    heads = "".join(f"<th>{_head(source)}</th>" for source in verdicts.sources)
+    rows = [
+        _group(name, len(verdicts.sources)) + "".join(_row(claim, verdicts) for claim in claims)
+        for name, claims in groupby(CLAIMS, lambda claim: claim.group)
+    ]
+    head = f"<thead><tr><th>claim</th>{heads}</tr></thead>"
+    return HTML(f'<table class="scorecard">{head}<tbody>{"".join(rows)}</tbody></table>')
+
+
+def _head(source: Source) -> str:
+    rests_on = evidence(source)
+    kind = f'<span class="source {source.kind.replace(" ", "-")}">{source.kind}</span>'
+    return f"{kind}<small>{escape(source.model)}<br>{escape(rests_on)}</small>"
+
+
+def evidence(source: Source) -> str:
+    """How many tasks and seeds a source has, and that nothing can be decided where these are too few."""
+    tasks = source.leads["task"].nunique()
+    if not tasks:
+        return NO_RECORD
+    if tasks < LEAST:
+        return f"{count(tasks, 'task')} so far; nothing can be decided below {LEAST}"
+    return source.evidence("structured") or source.evidence("magnitude")
+
+
+def _group(name: str, columns: int) -> str:
+    return f'<tr class="group"><th colspan="{columns + 1}" scope="rowgroup">{escape(name)}</th></tr>'
+
+
+def _row(claim: Claim, verdicts: Verdicts) -> str:
+    cells = "".join(f"<td>{_chip(verdicts.of(source.kind)[claim.key])}</td>" for source in verdicts.sources)
+    return f'<tr><th scope="row" title="{escape(judged_by(claim))}">{escape(claim.text)}</th>{cells}</tr>'
+
+
+def _chip(verdict: Verdict) -> str:
+    if verdict.word == NOTHING:
+        return f'<span class="nothing">{escape(verdict.why)}</span>'
+    page, label = verdict.claim.figure.split("#")
+    look = f'class="chip {verdict.word.replace(" ", "-")}" href="{page}.html#{label}"'
+    mean = f"{100 * verdict.effect.mean:+.0f}" if verdict.claim.is_lead else f"{verdict.effect.mean:+.2f}"
+    mean = mean.replace("-", "\N{MINUS SIGN}")
+    chip = f'<a {look} title="{escape(in_full(verdict))}">{MARKS[verdict.word]} {verdict.word}</a>'
+    return f"{chip} <small>{mean}</small>"
+
+
+def in_full(verdict: Verdict) -> str:
+    """Number, the p that matters and how many tasks lie above 0, such as "+62 points (...); p = 0.007 for it; ..."."""
+    effect = verdict.effect
+    parts = [verdict.number, p_that_matters(verdict)]
+    if effect.wins:
+        parts.append(f"above 0 on {effect.wins} of {count(effect.tasks, 'task')}")
+    return "; ".join(filter(None, (*parts, verdict.why)))
+
+
+def p_that_matters(verdict: Verdict) -> str:
+    """The corrected p of the side on which the mean lies: "p < 0.001 for it" or "p = 0.209 against it"; "" untested."""
+    if not verdict.tested:
+        return ""
+    p = verdict.effect.corrected
+    side = "for" if verdict.effect.side == "inside" else "against"
+    return f"{'p < 0.001' if p < 0.001 else f'p = {p:.3f}'} {side} it"
+
+
+def judged_by(claim: Claim) -> str:
+    """What supports a claim, and how it was read."""
+    region = "not tested" if claim.by_construction else f"supported {region_of(claim)}"
+    return "; ".join(filter(None, (region, claim.remark)))
+
+
+def region_of(claim: Claim) -> str:
+    """The region that supports a claim, such as "above +80 points"."""
+    low, high = (_edge(edge, claim) for edge in (claim.low, claim.high))
+    if np.isinf(claim.high):
+        return f"above {low}"
+    return f"below {high}" if np.isinf(claim.low) else f"from {low} to {high}"
+
+
+def _edge(edge: float, claim: Claim) -> str:
+    if edge == 0 or np.isinf(edge):
+        return "0"
+    text = f"{100 * edge:+.0f} points" if claim.is_lead else signed(edge)
+    return text.replace("-", "\N{MINUS SIGN}")
+
+
+def number_table(verdicts: Verdicts) -> Styler:
+    """Every claim with the region that supports it and, by source, verdict, number, p and tasks."""
+    rows = []
+    for claim in CLAIMS:
+        cells = {source.kind: _cell(verdicts.of(source.kind)[claim.key]) for source in verdicts.sources}
+        rows.append({"claim": f"{claim.group}: {claim.text}", "judged by": judged_by(claim), **cells})
+    caption = "Mean over tasks, 95\u00a0% interval, p of the side on which the mean lies, after Holm's correction over "
+    caption += "all claims that the source can test, and how many tasks are above 0."
+    return dressed(pd.DataFrame(rows), caption, "scorecard", wrapped=True)
+
+
+def _cell(verdict: Verdict) -> str:
+    return verdict.why or GAP if verdict.word == NOTHING else f"{verdict.word}: {in_full(verdict)}"
+
+
+def tally(verdicts: Verdicts, kind: str, among: Iterable[str] | None = None) -> str:
+    """How a source fares in words: "7 of 17 tested claims supported, 0 against", or that none can be tested."""
+    judged = [verdict for key, verdict in verdicts.of(kind).items() if among is None or key in set(among)]
+    tested = [verdict for verdict in judged if verdict.tested]
+    if not tested:
+        return "none can be tested yet"
+    words = [verdict.word for verdict in tested]
+    return f"{words.count(SUPPORTED)} of {len(tested)} supported, {words.count(AGAINST)} against"
