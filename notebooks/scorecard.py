@@ -68,7 +68,6 @@ show.glue_numbers(
         "bad_published": verdicts.chip("s_bad_over_majority", "published"),
         "bad_real": verdicts.chip("s_bad_over_majority", "real study"),
         "bad_run": verdicts.chip("s_bad_over_majority", "this run"),
-        "tested_published": len(words),
         "p_level": round(1 - show.stats.LEVEL, 4),
         "false_chance": show.as_percent(1 - show.stats.LEVEL),
         "provenance_run": show.sentences.run_on(study),
