@@ -36,6 +36,7 @@ tasks = None
 seeds = None
 overrides = None
 results_dir = "results"
+compute_missing = True  # "lottery report" has computed, and says no
 
 # %% mystnb={"code_prompt_hide": "Run this chapter: what it computes and reads", "code_prompt_show": "Run this chapter: what it computes and reads"} tags=["hide-cell", "remove-stderr"]
 import numpy as np
@@ -46,7 +47,7 @@ from lottery_utils import compute, open_study, show
 NEEDS = {"stages": ["outliers", "origins", "one_look"], "methods": ["structured"]}
 show.apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)
-compute(study, **NEEDS)
+compute(study, NEEDS, compute_missing)
 real, run = both = sources.real_source(), sources.run_source(study)
 found = {source.kind: later_work.frames.sections(source.study) for source in both}
 number = later_work.works.numbers()

@@ -18,6 +18,7 @@ from lottery_utils.tasks.metrics import compute_metrics, main_score, predictions
 from lottery_utils.training.evaluate import predict
 
 COUNTS = (1, 2, 4, 8, 16)  # dimensions disabled together
+PLACES = ("output.LayerNorm", "output_layer_norm")  # of that LayerNorm in a layer of BERT's kin, and of DistilBERT
 DRAWS = 3  # of random dimensions
 
 
@@ -67,7 +68,8 @@ def run_outliers(work: Work, result: Result) -> None:
 def output_norms(model: nn.Module) -> list[nn.LayerNorm]:
     """Each layer's last LayerNorm, whose output is the layer's; [] for a family without."""
     body = anatomy(model)
-    return [body.layer(i).get_submodule(body.family.norms[-1]) for i in range(body.layers)] if body.family.norms else []
+    modules = [dict(body.layer(i).named_modules()) for i in range(body.layers)]
+    return [layer[place] for layer in modules for place in PLACES if place in layer]
 
 
 def sizes_of(norms: list[nn.LayerNorm]) -> np.ndarray:
