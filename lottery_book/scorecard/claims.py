@@ -69,7 +69,7 @@ CLAIMS = (
         -CLOSE,
         CLOSE,
     ),
-    Claim("s_recovers", RETRAINED, "s: it lifts the bad ones", over("s bad retrained", "s bad pruned"), 0),
+    Claim("s_recovers", RETRAINED, "s: retraining lifts the bad ones", over("s bad retrained", "s bad pruned"), 0),
     Claim("s_bad_over_majority", RETRAINED, "s: bad ones beat a constant answer", lead("s bad retrained"), 0),
     Claim("m_bad_over_majority", RETRAINED, "m: bad ones beat a constant answer", lead("m bad retrained"), 0),
     Claim("s_nearly", RETRAINED, "s: bad ones reach nearly the full score", lead("s bad retrained"), NEARLY),

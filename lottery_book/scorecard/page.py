@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from html import escape
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -15,7 +14,7 @@ from lottery_utils.show.stats import LEAST
 from lottery_utils.show.tables import GAP, dressed
 
 from ..sources import NO_RECORD, Source, count
-from .claims import CLAIMS, Claim
+from .claims import ASKED, CLAIMS, Claim
 from .judge import AGAINST, CONSTRUCTION, NOTHING, OPEN, SUPPORTED, Verdict, Verdicts
 
 if TYPE_CHECKING:
@@ -73,8 +72,8 @@ def _chip(verdict: Verdict) -> str:
     look = f'class="chip {verdict.word.replace(" ", "-")}" href="{page}.html#{label}"'
     mean = f"{100 * verdict.effect.mean:+.0f}" if verdict.claim.is_lead else f"{verdict.effect.mean:+.2f}"
     mean = mean.replace("-", "\N{MINUS SIGN}")
-    chip = f'<a {look} title="{escape(in_full(verdict))}">{MARKS[verdict.word]} {verdict.word}</a>'
-    return f"{chip} <small>{mean}</small>"
+    says = f'{MARKS[verdict.word]}<span class="word"> {verdict.word}</span>'
+    return f'<a {look} title="{escape(in_full(verdict))}">{says}</a> <small>{mean}</small>'
 
 
 def in_full(verdict: Verdict) -> str:
@@ -131,11 +130,8 @@ def _cell(verdict: Verdict) -> str:
     return verdict.why or GAP if verdict.word == NOTHING else f"{verdict.word}: {in_full(verdict)}"
 
 
-def tally(verdicts: Verdicts, kind: str, among: Iterable[str] | None = None) -> str:
-    """How a source fares in words: "7 of 17 tested claims supported, 0 against", or that none can be tested."""
-    judged = [verdict for key, verdict in verdicts.of(kind).items() if among is None or key in set(among)]
-    tested = [verdict for verdict in judged if verdict.tested]
-    if not tested:
-        return "none can be tested yet"
-    words = [verdict.word for verdict in tested]
-    return f"{words.count(SUPPORTED)} of {len(tested)} supported, {words.count(AGAINST)} against"
+def tally(verdicts: Verdicts, kind: str) -> str:
+    """How many of the paper's claims that a source can test it supports: "6 of 17", or that it can test none."""
+    judged = [verdict for verdict in verdicts.of(kind).values() if verdict.tested and verdict.claim.group != ASKED]
+    supported = sum(verdict.word == SUPPORTED for verdict in judged)
+    return f"{supported} of {len(judged)} tested" if judged else "none can be tested yet"
