@@ -1,190 +1,164 @@
-"""The explorer: a search step by step in the browser, with data, script and style inside the page.
+"""The charts as HTML: a form, places that Vega draws into, and the data; charts.js does the rest in the built book.
 
-Nothing is fetched, so the page works from a file. Choices and steps are in explorer.js, the drawing is in
-explorer_draw.js, its look in explorer.css.
+Without scripts, on paper and in an editor of notebooks the still picture beside them is what is seen.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
-from importlib.resources import files
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from lottery_utils.show.frames import final_step, title_of
-from lottery_utils.show.style import COLOURS, IMPORTANCE_MAP, METHOD_NAMES, SURVIVAL_MAP
+from lottery_utils.show.style import METHOD_NAMES
 from lottery_utils.tasks.registry import shown_task
+
+from ..real_study.sources import Source
+from . import maps, specs
 
 if TYPE_CHECKING:
     from IPython.display import HTML
 
-    from lottery_utils.experiment.cells import Cell
-    from lottery_utils.experiment.study import Study
+HINT = "Point at a head or an MLP, or go there with the arrow keys, to read its values."
+NOTE = "In the built book, where scripts run, these maps answer to pointer and keys."
+PANELS = ("left map", "right map")
+KEYS = {
+    "importance": "importance, from none to the step's largest",
+    "kept": "share of seeds or of weights, 0 to 100 %",
+    "next": "goes at the next step",
+    "out": "\N{MIDDLE DOT} removed, \N{MULTIPLICATION SIGN} at this step",
+}
+CURVE_KEYS = {
+    "good": "good subnetwork",
+    "failed": "below the target",
+    "first": "left map: score; heads or weights left",
+    "second": "right map",
+    "mlps": "MLPs left",
+    "phases": "1, 2, 3: heads and MLPs together, heads alone, MLPs alone",
+}
+Options = Iterable[tuple[str, str]]
 
-PARTS = 1000  # shares and importances are stored in thousandths, each as two digits to the base 36
-DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
-NOT_STORED = "This search is not stored: it was not run, or it failed."
-CAPTION = (
-    "One search, step by step. A filled cell is a head or an MLP still there, coloured by its importance at this step "
-    "(s-pruning) or by the share of its weights kept (m-pruning); a dashed cell is gone. The curve is the dev score; "
-    "a subnetwork below the dashed target is not kept."
-)
-FALLBACK = (
-    "This drawing needs JavaScript, which is switched off. The chapters on s-pruning and m-pruning show the same "
-    "searches as still figures."
-)
 
+def explorer(sources: Sequence[Source], figure: str = "", methods: Sequence[str] = tuple(METHOD_NAMES)) -> HTML:
+    """Searches step by step: any seed of any source beside another, or beside the share over a source's seeds.
 
-def explorer(studies: Mapping[str, Study]) -> HTML:
-    """The explorer of all searches of `studies` (name shown to study), to be displayed in a notebook.
-
-    The HTML holds everything; it needs no network and shows `FALLBACK` where scripts are off.
+    `sources` as from `real_study.sources.three_sources`, or more. `figure` is the name of the still picture on the page,
+    whose place the chart takes on the screen. The page's address then holds the choices, and opens them again.
     """
+    data = maps.all_maps(sources, methods)
+    options = [
+        (choice, f"{source.name}, {text}") for at, source in enumerate(sources) for choice, text in _seeds(at, source)
+    ]
+    searches = [choice for choice, _ in options if not choice.endswith(maps.ALL)]
+    starts = [next((choice for choice in searches if _tasks_with(data, [choice])), options[-1][0]), options[0][0]]
+    fields = [_select(f"panel{at}", PANELS[at], options, start) for at, start in enumerate(starts)]
+    steps = (
+        '<div class="lc-steps lc-searching"><button type="button" class="lc-play">\N{BLACK RIGHT-POINTING TRIANGLE} play'
+        '</button><input type="range" name="step" min="0" max="0" value="0" aria-label="step of the search">'
+        '<button type="button" class="lc-good">\N{BLACK DIAMOND} good subnetwork</button></div>'
+    )
+    views = _map(0) + _map(1) + _view("scores", "lc-searching", "scores") + _view("left", "lc-searching", "left")
+    task = _first_task(data, starts)
+    body = _form(sources, methods, task, fields, steps) + _shown(views, {**KEYS, **CURVE_KEYS})
+    return _html("explorer", figure, body, data, sources)
+
+
+def survival_chart(sources: Sequence[Source], methods: Sequence[str] = ("structured",), figure: str = "") -> HTML:
+    """Where searches ended, a map a source: the share of seeds that keep a head or an MLP, or one seed's subnetwork.
+
+    Pointing at a component gives its name and what every source on the same grid says of it; `sources`, `figure` as for
+    `explorer`. With two `methods` the reader chooses. Two seeds are compared by naming a source twice.
+    """
+    data = maps.all_maps(sources, methods, steps=False)
+    groups = [_seeds(at, source) for at, source in enumerate(sources)]
+    starts = [group[0][0] for group in groups]
+    fields = [
+        _select(f"panel{at}", source.name, group, starts[at])
+        for at, (source, group) in enumerate(zip(sources, groups, strict=True))
+    ]
+    step = '<input type="hidden" name="step" value="0">'
+    views = "".join(_map(at) for at in range(len(sources)))
+    keys = {name: KEYS[name] for name in ("kept", "importance")}
+    body = _form(sources, methods, _first_task(data, starts), fields, step) + _shown(views, keys)
+    return _html(f"survival-{'-'.join(methods)}", figure, body, data, sources)
+
+
+def _html(name: str, figure: str, body: str, data: Mapping[str, dict], sources: Sequence[Source]) -> HTML:
     from IPython.display import HTML
 
-    return HTML(explorer_html(studies))
-
-
-def explorer_html(studies: Mapping[str, Study]) -> str:
-    """The explorer as HTML: style, place, data and script, in this order."""
-    data = json.dumps(explorer_data(studies), separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-    data = data.replace("<", "\\u003c")  # nothing in a name may end the script element
-    colours = "; ".join(f"--lx-{name}: {colour}" for name, colour in _colours().items())
-    return "\n".join(
-        (
-            f"<style>\n{_asset('explorer.css')}</style>",
-            f'<figure class="lottery-explorer" style="{colours}" aria-label="Explorer of the searches">',
-            f'<div class="lx-place"><noscript><p>{escape(FALLBACK)}</p></noscript></div>',
-            f"<figcaption>{escape(CAPTION)}</figcaption>",
-            f'<script type="application/json">{data}</script>',
-            "</figure>",
-            f"<script>\n(function () {{\n{_asset('explorer_draw.js')}\n{_asset('explorer.js')}}})();\n</script>",
-        )
+    published = [at for at, source in enumerate(sources) if source.kind == "published"]
+    content = {
+        "specs": specs.specifications(),
+        "colours": specs.COLOURS,
+        "maps": data,
+        "missing": maps.nothing([], maps.NOTHING),
+        "names": maps.component_names(data),
+        "published": f"{published[0] if published else 'none'}/{maps.ALL}",
+        "hint": HINT,
+    }
+    text = json.dumps(content, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")  # ends no script element
+    return HTML(
+        f'<div class="lottery-chart" id="chart-{name}" data-figure="{escape(figure)}">\n'
+        f'<p class="lc-note">{escape(NOTE)}</p>\n{body}\n<script type="application/json">{text}</script>\n</div>'
     )
 
 
-def explorer_data(studies: Mapping[str, Study]) -> dict:
-    """Everything the explorer draws: a list of studies, each with its tasks, methods, seeds and searches.
-
-    `searches` maps "task/method/seed" to a search (`_structured`, `_magnitude`) or, where there is nothing to
-    draw, to {"gap": the reason}.
-    """
-    return {
-        "methods": METHOD_NAMES,
-        "studies": [{"name": name, **_study(study)} for name, study in studies.items()],
-    }
+def _form(sources: Sequence[Source], methods: Sequence[str], task: str, fields: list[str], steps: str) -> str:
+    """The choices: task, method, what each map shows, and the step."""
+    tasks = dict.fromkeys(task for source in sources for task in maps.tasks_of(source))
+    method = _select("method", "method", [(name, METHOD_NAMES[name]) for name in methods], methods[0])
+    if len(methods) == 1:
+        method = f'<input type="hidden" name="method" value="{methods[0]}">'
+    task = _select("task", "task", [(name, shown_task(name).title) for name in tasks], task)
+    return f'<form class="lc-choices" aria-label="What the maps show">{"".join([task, method, *fields, steps])}</form>'
 
 
-def _study(study: Study) -> dict:
-    preset, searches, titles = study.preset, {}, {}
-    for cell in study.cells(["search"]):
-        if cell.stage != "search":
-            continue
-        record = study.record(cell)
-        if record is not None:
-            titles[cell.task] = title_of(record)
-        searches[f"{cell.task}/{cell.method}/{cell.seed}"] = _search(study, cell, record)
-    return {
-        "tasks": [[task, titles.get(task, shown_task(task).title)] for task in preset.tasks],
-        "methods": list(preset.methods),
-        "seeds": list(preset.seeds),
-        "threshold": preset.threshold,
-        "searches": searches,
-    }
+def _shown(views: str, keys: Mapping[str, str]) -> str:
+    items = "".join(
+        f'<li><span class="lc-key lc-key-{name}" aria-hidden="true"></span>{escape(text)}</li>'
+        for name, text in keys.items()
+    )
+    return (
+        f'<p class="lc-said" aria-live="polite"></p><div class="lc-views">{views}</div>'
+        f'<p class="lc-readout" aria-live="polite">{escape(HINT)}</p><ul class="lc-legend">{items}</ul>'
+    )
 
 
-def _search(study: Study, cell: Cell, record: dict | None) -> dict:
-    if record is None:
-        return {"gap": NOT_STORED}
-    if record["degenerate"]:
-        return {"gap": "; ".join(record["notes"]) or "the search is degenerate"}
-    course = study.trajectory(cell)
-    if course is None:
-        return {"gap": "The record of this search came without its steps."}
-    found = {
-        "score": _numbers(course["score"], 4),
-        "target": round(float(course["target"][0]), 4),
-        "passed": _bits(course["passed"]),
-        "good": final_step(course),
-        "note": "; ".join(record["notes"]),
-    }
-    return found | (_structured(course) if cell.method == "structured" else _magnitude(course))
+def _map(at: int) -> str:
+    label = f"Map {at + 1}; arrow keys go from cell to cell"
+    return _view(f"panel{at}", "lc-map", "map", f' tabindex="0" role="group" aria-label="{label}"')
 
 
-def _structured(course: Mapping[str, np.ndarray]) -> dict:
-    """Masks as bits, a text a step; importances of the components still there, in thousandths of the step's largest.
-
-    heads are in the order layer by layer; `head_top` and `mlp_top` are each step's largest importance.
-    """
-    heads, mlps = course["heads"], course["mlps"]
-    head_values, head_top = _relative(course["head_importance"], heads)
-    mlp_values, mlp_top = _relative(course["mlp_importance"], mlps)
-    return {
-        "layers": heads.shape[1],
-        "width": heads.shape[2],
-        "phase": course["phase"].tolist(),
-        "heads": [_bits(step) for step in heads],
-        "mlps": [_bits(step) for step in mlps],
-        "head_values": head_values,
-        "head_top": head_top,
-        "mlp_values": mlp_values,
-        "mlp_top": mlp_top,
-    }
+def _view(name: str, style: str, spec: str, more: str = "") -> str:
+    return f'<div class="lc-view {style}" data-name="{name}" data-spec="{spec}"{more}></div>'
 
 
-def _magnitude(course: Mapping[str, np.ndarray]) -> dict:
-    """Shares of weights kept, in thousandths: of all prunable weights, of each head and of each MLP."""
-    heads, mlps = course["head_share"], course["mlp_share"]
-    return {
-        "layers": heads.shape[1],
-        "width": heads.shape[2],
-        "share": _parts(course["share"]),
-        "head_values": [_parts(step) for step in heads],
-        "mlp_values": [_parts(step) for step in mlps],
-    }
+def _seeds(at: int, source: Source) -> list[tuple[str, str]]:
+    """What a map can show of a source: choice and text."""
+    single = [(f"{at}/{seed}", f"seed {seed}") for seed in maps.seeds_of(source)]
+    return [(f"{at}/{maps.ALL}", "all seeds"), *single]
 
 
-def _relative(values: np.ndarray, kept: np.ndarray) -> tuple[list[str], list[float]]:
-    """For each step the values of what is kept, in thousandths of their largest, and that largest (0 if none).
-
-    A mask that failed has no importances: its values are the empty text.
-    """
-    parts, tops = [], []
-    for step, there in zip(values, kept, strict=True):
-        own = step[there].astype(float)
-        if np.isnan(own).any():
-            own = own[:0]
-        top = float(own.max(initial=0.0))
-        parts.append(_parts(own / top if top > 0 else own))
-        tops.append(float(f"{top:.4g}"))
-    return parts, tops
+def _select(name: str, label: str, options: Options, chosen: str) -> str:
+    return f'<label><span>{escape(label)}</span><select name="{name}">{_options(options, chosen)}</select></label>'
 
 
-def _parts(values: np.ndarray) -> str:
-    parts = np.rint(PARTS * np.asarray(values, dtype=float)).astype(int).ravel().tolist()
-    return "".join(DIGITS[part // 36] + DIGITS[part % 36] for part in parts)
+def _options(options: Options, chosen: str) -> str:
+    return "".join(
+        f'<option value="{escape(value)}"{" selected" if value == chosen else ""}>{escape(text)}</option>'
+        for value, text in options
+    )
 
 
-def _numbers(values: np.ndarray, decimals: int) -> list[float]:
-    return [round(float(value), decimals) for value in values]
+def _tasks_with(data: Mapping[str, dict], choices: Sequence[str]) -> list[str]:
+    """Tasks that have a map for at least one of `choices`, those with most first."""
+    counts: dict[str, int] = {}
+    for name, found in data.items():
+        at, task, _, seed = name.split("/")
+        counts[task] = counts.get(task, 0) + (found["kind"] != "gap" and f"{at}/{seed}" in choices)
+    return sorted((task for task, count in counts.items() if count), key=lambda task: -counts[task])
 
 
-def _bits(flags: np.ndarray) -> str:
-    return "".join("1" if flag else "0" for flag in np.ravel(flags))
-
-
-def _colours() -> dict[str, str]:
-    """The palette of the figures under the names that explorer.css uses."""
-    from matplotlib.colors import to_hex
-
-    named = {name: COLOURS[name] for name in ("full", "good", "random", "bad")}
-    for name, ramp in (("importance", IMPORTANCE_MAP), ("kept", SURVIVAL_MAP)):
-        named |= {f"{name}-{at}": to_hex(ramp(share)) for at, share in (("low", 0.0), ("mid", 0.5), ("high", 1.0))}
-    return named
-
-
-def _asset(name: str) -> str:
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+def _first_task(data: Mapping[str, dict], choices: Sequence[str]) -> str:
+    """The task that the page opens with: the first of those that fill most maps."""
+    return next(iter(_tasks_with(data, choices)), next(iter(data), "//").split("/")[1])
