@@ -8,7 +8,7 @@
 #       format_version: '1.3'
 #       jupytext_version: 1.19.6
 #   kernelspec:
-#     display_name: Python 3
+#     display_name: Python 3 (ipykernel)
 #     language: python
 #     name: python3
 # ---
@@ -17,13 +17,18 @@
 # (explorer)=
 # # Watch a search
 #
-# The paper shows where its searches ended {cite}`prasanna2020`. This page shows the way there. Choose a run, a task, a method
-# and a seed, and move the slider: heads and MLPs go one step at a time, the least important first, until the score
-# falls below the {term}`target`. The run `laptop` comes from the records in the repository, the other from this chapter's results.
+# :::{admonition} Which heads go first, and does another seed take the same way?
+# :class: answer
 #
-# **What this chapter was run on.** {glue:text}`run_on_explorer`.
+# The least important ones go first, until a tenth of the score is lost. Another fine-tuning seed takes another way: good subnetworks of
+# two seeds share about half of the heads that either of them keeps. Two blind draws of their sizes would share two fifths.
+#
+# Heads shared by two seeds (Jaccard): <span class="evidence"><span class="source published">published</span> {glue:text}`badge_published`</span>
+# <span class="evidence"><span class="source real-study">real study</span> {glue:text}`badge_real`</span>
+# <span class="evidence"><span class="source this-run">this run</span> {glue:text}`badge_run`</span>
+# :::
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-cell"] mystnb={"code_prompt_show": "Run this chapter: parameters", "code_prompt_hide": "Run this chapter: parameters"}
 preset = "demo"
 tasks = None
 seeds = None
@@ -31,42 +36,113 @@ overrides = None
 results_dir = "results"
 compute_missing = True  # "lottery report" has computed, and says no
 
-# %% tags=["remove-stderr"]
-from lottery_book import explorer
+# %% tags=["hide-cell", "remove-stderr"] mystnb={"code_prompt_show": "Run this chapter: what it computes and reads", "code_prompt_hide": "Run this chapter: what it computes and reads"}
+import numpy as np
+
+from lottery_book import agreement, explorer, side_by_side, sources
 from lottery_utils import compute, open_study, show
 
 NEEDS = [
     {"stages": ["search"]},
     {"preset": "laptop", "overrides": {"precision": "bf16"}, "records": "records/laptop"},
 ]
+show.apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)
 study, laptop = compute(study, NEEDS, compute_missing)
-studies = {preset: study, "laptop (stored)": laptop}
-
-# %% tags=["hide-input"]
+three = sources.three_sources(study)
+minilm = explorer.maps.real_source(laptop)
+overlaps = {source.kind: explorer.jaccard.heads_of_two_seeds(source) for source in three}
+show.holds("two seeds share half of the heads", overlaps["published"].jaccard, 0.45, 0.55)
+show.holds("by chance two fifths", overlaps["published"].chance, 0.35, 0.45)
 show.glue_numbers(
     {
-        "run_on_explorer": show.sentences.run_on(study),
-        "explorer_gaps_s": show.sentences.gap_sentence(study, "structured"),
-        "explorer_gaps_m": show.sentences.gap_sentence(study, "magnitude"),
+        "badge_published": f"{overlaps['published'].jaccard:.2f}",
+        "badge_real": explorer.jaccard.number(overlaps["real study"]),
+        "badge_run": explorer.jaccard.number(overlaps["this run"]),
+        "overlap_published": explorer.jaccard.phrase(overlaps["published"]),
+        "overlap_real": explorer.jaccard.phrase(overlaps["real study"]),
+        "overlap_run": explorer.jaccard.phrase(overlaps["this run"]),
+        "gaps_s": show.sentences.gap_sentence(study, "structured"),
+        "gaps_m": show.sentences.gap_sentence(study, "magnitude"),
+        "provenance_run": show.sentences.run_on(study),
     }
 )
 
-# %% [markdown]
-# ## The explorer
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Searches step by step. On the screen: choose a task, a method and what each of the two maps shows, and move the slider. In print: where the s-pruning searches of one task end.", "name": "fig-explorer"}, "image": {"alt": "Maps of the share of seeds that keep each head and MLP of one task: published, real study, this run"}}
+side_by_side.survival_maps(three, "structured")
 
-# %%
-explorer.page.explorer(studies)
+# %% tags=["remove-input"]
+explorer.page.explorer([*three, minilm], "fig-explorer")
 
 # %% [markdown]
+# The address of this page holds what the maps show: copy it to pass a view on. Three to begin with:
+#
+# - <a href="#fig-explorer-chart?task=sst2&amp;method=structured&amp;panel0=1/1337&amp;panel1=0/all&amp;step=0">the real study's search of
+#   SST-2 from its first step</a>, beside the share of the paper's five seeds that keep a head;
+# - <a href="#fig-explorer-chart?task=mrpc&amp;method=structured&amp;panel0=3/1337&amp;panel1=3/42">two seeds of MRPC</a>, MiniLM;
+# - <a href="#fig-explorer-chart?task=cola&amp;method=magnitude&amp;panel0=2/1337&amp;panel1=0/all">m-pruning of CoLA in this run</a>, beside
+#   the published shares of weights.
+#
 # ## What to see
 #
-# - **S-pruning.** A framed cell goes at the next step, a crossed one went at this step. When a step falls below the target, the search
-#   goes back to the last subnetwork that passed and tries a finer step: heads alone, then MLPs alone. The diamond is
-#   where it ends, the {term}`good subnetwork`. Importances are measured anew at every step: what was cheap to lose at first need not
-#   stay so. Figure 1 of the paper is the mean of such last pictures; ours is in [](02_structured.ipynb).
-# - **M-pruning.** No component goes as a whole; the number in a cell is the share of its weights that are left. See
+# - **S-pruning.** A framed cell goes at the next step, a crossed one went at this step. When a step falls below the {term}`target`, the
+#   search goes back to the last subnetwork that passed and tries a finer step: heads alone, then MLPs alone. The diamond is where it ends,
+#   the {term}`good subnetwork`. Importances are measured anew at every step: what was cheap to lose at first need not stay so.
+# - **M-pruning.** No component goes as a whole; the number in a cell is the per cent of its weights that are left. See
 #   [](03_magnitude.ipynb).
-# - **Seeds.** Keep the task and change the seed: the same heads need not go.
+# - **Seeds.** Put another seed of the same task into the right map. The line above the maps says how many heads both end with.
+#   Published: {glue:text}`overlap_published`. Real study: {glue:text}`overlap_real`. This run: {glue:text}`overlap_run`.
+# - **Published.** The release has the masks where its searches ended, not the steps. So its map has no slider; it shows in what share of
+#   five seeds a component survives, and stands beside every map of a model with BERT's grid when you point at a head.
 #
-# S-pruning: {glue:text}`explorer_gaps_s` M-pruning: {glue:text}`explorer_gaps_m` A task with a gap says so in the list, and its page says why.
+# ## How it is computed
+#
+# The search itself stands in [](02_structured.ipynb), in full. Two seeds are compared like this; chance is what the second would share
+# with the first if it placed as many heads blindly:
+
+# %%
+survival = show.frames.component_survival(study, "structured")
+heads = survival[survival["component"] == "head"]
+
+for task, rows in heads.groupby("task", sort=False):
+    kept = rows.pivot(index="seed", columns=["layer", "head"], values="kept").to_numpy() == 1
+    if len(kept) < 2:
+        continue
+    first, second = kept[:2]
+    jaccard = (first & second).sum() / (first | second).sum()
+
+    blind = np.random.default_rng(0).permuted(np.tile(second, (10_000, 1)), axis=1)
+    by_chance = ((first & blind).sum(axis=1) / (first | blind).sum(axis=1)).mean()
+    print(f"{task}: {first.sum()} and {second.sum()} of {first.size} heads; Jaccard {jaccard:.2f}, by chance {by_chance:.2f}")
+    assert abs(by_chance - agreement.coefficients.chance_pair_jaccard(kept[:2])) < 0.01  # the package's, in closed form
+
+# %% [markdown]
+# [](08_agreement.ipynb) takes agreement apart. The maps are drawn from the stored courses by Vega, which is part of this book: a page asks
+# the network for nothing.
+#
+# ## What this does not show
+#
+# - The demo's language is made up: its tasks are like GLUE's in form only, and its grid of heads is not BERT's.
+# - One search is one draw. What looks like a rule in one map may be gone with the next seed.
+# - A step shows the score on the dev set that the search selects on, see [](18_selection.ipynb).
+# - This run, s-pruning. {glue:text}`gaps_s`
+# - This run, m-pruning. {glue:text}`gaps_m`
+#
+# ## Try it
+#
+# | command | on two cores | what to expect |
+# |---|---|---|
+# | `lottery run --preset demo --tasks rte --set threshold=0.8 --results try` | half a minute | longer searches, smaller subnetworks |
+# | `papermill notebooks/12_explorer.ipynb out.ipynb -p results_dir try -p tasks '["rte"]' -p overrides '{"threshold": 0.8}'` | seconds | this chapter on them |
+#
+# **Exercise.** Find a head that the first step of a search frames and that a search with another seed keeps to its end.
+#
+# :::{dropdown} Answer
+# There are many. A head's importance is measured on a model that has been fine-tuned, and another seed gives another model: what it
+# stores where differs. Put the two seeds side by side at step 0 and compare the colours of the same cell.
+# :::
+#
+# :::{dropdown} Run this chapter
+# The maps of the real study and of MiniLM come from the records in the repository. This run: {glue:text}`provenance_run`. All versions and
+# times stand on [](status.ipynb).
+# :::

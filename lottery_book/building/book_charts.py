@@ -1,6 +1,7 @@
 """A Sphinx extension for the book: pages with interactive charts get Vega, out of vl-convert-python, and our script.
 
-The library is written into the built book, where it is installed from and never fetched by a page; other pages do not load it.
+The library comes from the installed package into the built book; no page fetches it from elsewhere, and pages without
+charts do not load it.
 """
 
 from __future__ import annotations
@@ -10,24 +11,23 @@ from pathlib import Path
 
 LIBRARY, SCRIPT, STYLE = "vega.js", "charts.js", "charts.css"
 MARK = 'class="lottery-chart"'
-
-
-def write_library(folder: Path) -> Path:
-    """Vega, Vega-Lite and Vega-Embed as one script that sets `vegaEmbed`, in `folder`; some 900 kB."""
-    import vl_convert
-
-    path = folder / LIBRARY
-    path.write_text(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"), encoding="utf-8")
-    return path
+SOURCE = Path(__file__).parent.parent / "explorer"
 
 
 def write_assets(folder: Path) -> None:
-    """What pages with charts load, in `folder`; a library that is there already stays."""
+    """What pages with charts load, in `folder`: the library (900 kB, kept where it is there), script, style."""
+    import vl_convert
+
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (SCRIPT, STYLE):
-        shutil.copyfile(Path(__file__).parent.parent / "explorer" / name, folder / name)
     if not (folder / LIBRARY).is_file():
-        write_library(folder)
+        _write_script(folder / LIBRARY, vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
+    _write_script(folder / SCRIPT, (SOURCE / SCRIPT).read_text(encoding="utf-8"))
+    shutil.copyfile(SOURCE / STYLE, folder / STYLE)
+
+
+def _write_script(path: Path, text: str) -> None:
+    """A script whose names stay its own: Sphinx's and Vega's would clash."""
+    path.write_text(f"(() => {{\n{text}\n}})();\n", encoding="utf-8")
 
 
 def _write(app) -> None:

@@ -41,7 +41,7 @@ async function start(root) {
     for (const box of boxes) {
       if (!box.map) box.view.data("searches", curves);
       for (const name of data.colours) box.view.signal(name, getComputedStyle(box).getPropertyValue(`--lc-${name}`));
-      box.view.runAsync();
+      box.view.resize().runAsync();
     }
     const agrees = maps()[0].agrees?.[value("panel1")] ?? "";
     find("said").textContent = [...maps().map((map) => map.said[stepOf(map)]), agrees].join(" ");
@@ -67,8 +67,8 @@ async function start(root) {
   function play(going) {
     clearInterval(timer);
     if (going && slider.value === slider.max) slider.value = 0;
-    const ahead = () => { slider.stepUp(); draw(); play(slider.value !== slider.max); };
-    timer = going ? setInterval(ahead, 800) : null; // milliseconds
+    timer = going ? setInterval(() => { slider.stepUp(); draw(); play(slider.value !== slider.max); }, 800) : null;
+    find("said").ariaLive = going ? "off" : "polite";
     find("play")?.replaceChildren(going ? "❚❚ pause" : "▶ play");
   }
 

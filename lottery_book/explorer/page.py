@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from lottery_utils.show.style import METHOD_NAMES
 from lottery_utils.tasks.registry import shown_task
 
-from ..real_study.sources import Source
+from ..sources import Source
 from . import maps, specs
 
 if TYPE_CHECKING:
@@ -27,8 +27,6 @@ KEYS = {
     "kept": "share of seeds or of weights, 0 to 100 %",
     "next": "goes at the next step",
     "out": "\N{MIDDLE DOT} removed, \N{MULTIPLICATION SIGN} at this step",
-}
-CURVE_KEYS = {
     "good": "good subnetwork",
     "failed": "below the target",
     "first": "left map: score; heads or weights left",
@@ -36,34 +34,34 @@ CURVE_KEYS = {
     "mlps": "MLPs left",
     "phases": "1, 2, 3: heads and MLPs together, heads alone, MLPs alone",
 }
+STEPS = (
+    '<div class="lc-steps lc-searching"><button type="button" class="lc-play">\N{BLACK RIGHT-POINTING TRIANGLE} play'
+    '</button><input type="range" name="step" min="0" max="0" value="0" aria-label="step of the search">'
+    '<button type="button" class="lc-good">\N{BLACK DIAMOND} good subnetwork</button></div>'
+)
+NO_STEPS = '<input type="hidden" name="step" value="0">'
 Options = Iterable[tuple[str, str]]
 
 
-def explorer(sources: Sequence[Source], figure: str = "", methods: Sequence[str] = tuple(METHOD_NAMES)) -> HTML:
+def explorer(sources: Sequence[Source], figure: str, methods: Sequence[str] = tuple(METHOD_NAMES)) -> HTML:
     """Searches step by step: any seed of any source beside another, or beside the share over a source's seeds.
 
-    `sources` as from `real_study.sources.three_sources`, or more. `figure` is the name of the still picture on the page,
-    whose place the chart takes on the screen. The page's address then holds the choices, and opens them again.
+    `sources` as from `sources.three_sources`, or more. `figure` names the still picture on the page, whose place the
+    chart takes on the screen. The page's address then holds the choices, and opens them again.
     """
     data = maps.all_maps(sources, methods)
     options = [
         (choice, f"{source.name}, {text}") for at, source in enumerate(sources) for choice, text in _seeds(at, source)
     ]
-    searches = [choice for choice, _ in options if not choice.endswith(maps.ALL)]
-    starts = [next((choice for choice in searches if _tasks_with(data, [choice])), options[-1][0]), options[0][0]]
+    single = [choice for choice, _ in options if not choice.endswith(maps.ALL) and _tasks_with(data, [choice])]
+    starts = [(single or [options[-1][0]])[0], options[0][0]]
     fields = [_select(f"panel{at}", PANELS[at], options, start) for at, start in enumerate(starts)]
-    steps = (
-        '<div class="lc-steps lc-searching"><button type="button" class="lc-play">\N{BLACK RIGHT-POINTING TRIANGLE} play'
-        '</button><input type="range" name="step" min="0" max="0" value="0" aria-label="step of the search">'
-        '<button type="button" class="lc-good">\N{BLACK DIAMOND} good subnetwork</button></div>'
-    )
-    views = _map(0) + _map(1) + _view("scores", "lc-searching", "scores") + _view("left", "lc-searching", "left")
-    task = _first_task(data, starts)
-    body = _form(sources, methods, task, fields, steps) + _shown(views, {**KEYS, **CURVE_KEYS})
-    return _html("explorer", figure, body, data, sources)
+    form = _form(sources, methods, _first_task(data, starts), [*fields, STEPS])
+    curves = [_view(name, "lc-searching", name) for name in ("scores", "left")]
+    return _html(figure, form + _shown([_map(0), _map(1), *curves], KEYS), data, sources)
 
 
-def survival_chart(sources: Sequence[Source], methods: Sequence[str] = ("structured",), figure: str = "") -> HTML:
+def survival_chart(sources: Sequence[Source], figure: str, methods: Sequence[str] = ("structured",)) -> HTML:
     """Where searches ended, a map a source: the share of seeds that keep a head or an MLP, or one seed's subnetwork.
 
     Pointing at a component gives its name and what every source on the same grid says of it; `sources`, `figure` as for
@@ -72,18 +70,13 @@ def survival_chart(sources: Sequence[Source], methods: Sequence[str] = ("structu
     data = maps.all_maps(sources, methods, steps=False)
     groups = [_seeds(at, source) for at, source in enumerate(sources)]
     starts = [group[0][0] for group in groups]
-    fields = [
-        _select(f"panel{at}", source.name, group, starts[at])
-        for at, (source, group) in enumerate(zip(sources, groups, strict=True))
-    ]
-    step = '<input type="hidden" name="step" value="0">'
-    views = "".join(_map(at) for at in range(len(sources)))
+    fields = [_select(f"panel{at}", sources[at].name, group, starts[at]) for at, group in enumerate(groups)]
+    form = _form(sources, methods, _first_task(data, starts), [*fields, NO_STEPS])
     keys = {name: KEYS[name] for name in ("kept", "importance")}
-    body = _form(sources, methods, _first_task(data, starts), fields, step) + _shown(views, keys)
-    return _html(f"survival-{'-'.join(methods)}", figure, body, data, sources)
+    return _html(figure, form + _shown([_map(at) for at in range(len(sources))], keys), data, sources)
 
 
-def _html(name: str, figure: str, body: str, data: Mapping[str, dict], sources: Sequence[Source]) -> HTML:
+def _html(figure: str, body: str, data: Mapping[str, dict], sources: Sequence[Source]) -> HTML:
     from IPython.display import HTML
 
     published = [at for at, source in enumerate(sources) if source.kind == "published"]
@@ -98,28 +91,28 @@ def _html(name: str, figure: str, body: str, data: Mapping[str, dict], sources: 
     }
     text = json.dumps(content, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")  # ends no script element
     return HTML(
-        f'<div class="lottery-chart" id="chart-{name}" data-figure="{escape(figure)}">\n'
+        f'<div class="lottery-chart" id="{escape(figure)}-chart" data-figure="{escape(figure)}">\n'
         f'<p class="lc-note">{escape(NOTE)}</p>\n{body}\n<script type="application/json">{text}</script>\n</div>'
     )
 
 
-def _form(sources: Sequence[Source], methods: Sequence[str], task: str, fields: list[str], steps: str) -> str:
+def _form(sources: Sequence[Source], methods: Sequence[str], task: str, fields: list[str]) -> str:
     """The choices: task, method, what each map shows, and the step."""
     tasks = dict.fromkeys(task for source in sources for task in maps.tasks_of(source))
     method = _select("method", "method", [(name, METHOD_NAMES[name]) for name in methods], methods[0])
     if len(methods) == 1:
         method = f'<input type="hidden" name="method" value="{methods[0]}">'
     task = _select("task", "task", [(name, shown_task(name).title) for name in tasks], task)
-    return f'<form class="lc-choices" aria-label="What the maps show">{"".join([task, method, *fields, steps])}</form>'
+    return f'<form class="lc-choices" aria-label="What the maps show">{"".join([task, method, *fields])}</form>'
 
 
-def _shown(views: str, keys: Mapping[str, str]) -> str:
+def _shown(views: Sequence[str], keys: Mapping[str, str]) -> str:
     items = "".join(
         f'<li><span class="lc-key lc-key-{name}" aria-hidden="true"></span>{escape(text)}</li>'
         for name, text in keys.items()
     )
     return (
-        f'<p class="lc-said" aria-live="polite"></p><div class="lc-views">{views}</div>'
+        f'<p class="lc-said" aria-live="polite"></p><div class="lc-views">{"".join(views)}</div>'
         f'<p class="lc-readout" aria-live="polite">{escape(HINT)}</p><ul class="lc-legend">{items}</ul>'
     )
 

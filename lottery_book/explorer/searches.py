@@ -87,7 +87,7 @@ def _sentences(course: Mapping[str, np.ndarray], counted: list[str], phase: list
 
 
 def _states(masks: np.ndarray, passed: np.ndarray) -> list[str]:
-    """A letter for each cell at each step. A search goes on from the last mask that passed, not from one that failed."""
+    """A letter a cell, a text a step. A search goes on from the last mask that passed, not from one that failed."""
     states, base = [], np.zeros_like(masks[0])
     for step, mask in enumerate(masks):
         going = mask & ~masks[step + 1] if passed[step] and step + 1 < len(masks) else np.zeros_like(mask)
@@ -113,15 +113,15 @@ def end(search: dict) -> dict:
     good = search["good"]
     kept = {name: search[name] for name in ENDS if name in search}
     single = {name: [search[name][good]] for name in ("steps", "largest") if name in search}
-    return {**kept, **single, "said": [search["said"][good]], "good": 0}
+    return {**kept, **single, "said": [""], "good": 0}
 
 
 def agreement(one: dict, other: dict) -> str:
-    """Heads that the good subnetworks of two s-pruning searches share, and what chance would give; grids are the same."""
+    """Heads that the good subnetworks of two s-pruning searches share, and what chance would give; of one grid."""
     votes = np.stack([_heads_kept(one), _heads_kept(other)])
     both, alone = int(votes.all(axis=0).sum()), [int((mask & ~votes.all(axis=0)).sum()) for mask in votes]
     return (
-        f"Good subnetworks of the two: {both} heads in both, {alone[0]} in the first alone, {alone[1]} in the second alone; "
+        f"Good subnetworks of the two: {both} heads in both, {alone[0]} and {alone[1]} in one of them alone; "
         f"Jaccard {mean_pair_jaccard(votes):.2f}, by chance {chance_pair_jaccard(votes):.2f}."
     )
 

@@ -96,8 +96,8 @@ def test_explorer_of_the_book_moves(opened, theme):
     if not found:
         pytest.skip("this book has no explorer")
     with opened(BOOK / found[0], BOOK, theme=theme) as watched:
-        slider = watched.page.locator(".lottery-explorer input[type=range]")
-        drawing = watched.page.locator(".lx-panels")
+        slider = watched.page.locator(".lottery-chart input[type=range]")
+        drawing = watched.page.locator(".lc-views")
         slider.focus()
         seen = []
         for key in ("Home", "ArrowRight", "ArrowRight", "End"):
