@@ -63,9 +63,9 @@ def require_file(what: str, path: Path) -> None:
     """
     with readable(path):
         if not path.is_file():  # a pipe might never end
-            found = "no plain file" if path.exists() else "a link to nothing"
-            raise UserError(f"{what}: {path.name} is {found}; get the file itself")
+            found = "no plain file" if path.exists() else "a link to nothing" if path.is_symlink() else "not there"
+            raise UserError(f"{what}: {path} is {found}; get the file itself")
         with open(path, "rb") as file:
             start = file.read(len(POINTER))
     if start == POINTER:
-        raise UserError(f"{what}: {path.name} is a Git LFS pointer, not the file itself; fetch it with 'git lfs pull'")
+        raise UserError(f"{what}: {path} is a Git LFS pointer, not the file itself; fetch it with 'git lfs pull'")

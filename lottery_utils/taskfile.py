@@ -104,6 +104,7 @@ class Definition:
     score_range: Range = (-math.inf, math.inf)
     train: DataFiles = ()
     dev: DataFiles = ()
+    dev_share: float = 0.0  # of train, drawn, where there are no files of dev
     hub: Hub | None = None
 
     def files(self, split: str) -> tuple[Path, ...]:
@@ -158,6 +159,10 @@ def _definition(entry: dict, where: str, folder: Path) -> Definition:
     main = metrics[0] if isinstance(metrics, (list, tuple)) and metrics else ""
     content = {"title": entry.get("name"), "main_metric": main, **entry}
     content |= {"labels": labels, "metrics": metrics, "folder": folder}
+    if isinstance(dev := entry.get("dev"), float):
+        if not 0 < dev < 1:
+            raise UserError(f"{where}: dev must be data files, or a share of train above 0 and below 1, got {dev}")
+        content["dev_share"] = content.pop("dev")
     if ("hub" in entry) == ("train" in entry or "dev" in entry):
         raise UserError(f"{where}: give either train and dev (data files) or hub (a dataset), not both and not neither")
     if "hub" in entry:
@@ -197,8 +202,9 @@ def _check_metrics(task: Definition, where: str) -> None:
 
 def _check_files(task: Definition, where: str) -> None:
     for split in ("train", "dev"):
-        if not task.files(split):
-            raise UserError(f"{where}: {split} is missing; give its data files")
+        if not task.files(split) and not (split == "dev" and task.dev_share):
+            hint = "; or dev: 0.2 to draw a fifth of train" if split == "dev" else ""
+            raise UserError(f"{where}: {split} is missing; give its data files{hint}")
         for path in task.files(split):
             usable_path(f"{where}: {split}", str(path))
     if both := [path.name for path in task.files("train") if path in task.files("dev")]:

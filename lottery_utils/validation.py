@@ -121,4 +121,13 @@ def problem(error: ValidationError, kind: type) -> str:
     must = MUST.get(first["type"], "be valid ({message})").format(**context, message=first["msg"])
     must += " or null" if not item and kind.__dataclass_fields__[field].default is None else ""
     got = list(first["input"]) if isinstance(first["input"], tuple) else first["input"]
-    return f"{field}{place} must {must}, got {shown(got)}"
+    return f"{field}{place} must {must}, got {shown(got)}{_hint(first['type'], got)}"
+
+
+def _hint(kind: str, got) -> str:
+    """What to write for a number such as 2e-5, which YAML reads as a text, for it has no dot."""
+    try:
+        mantissa, exponent = f"{float(got):e}".split("e") if kind == "float_type" and isinstance(got, str) else ("", "")
+    except ValueError:
+        return ""
+    return f"; it is a text there: in YAML write {float(mantissa)}e{exponent}, in JSON no quotes" if exponent else ""

@@ -113,7 +113,7 @@ def test_empty_split(rte):
 
 def test_missing_column(rte):
     message = line_of("rte", rewrite(rte, sentence2=None))
-    assert "train.parquet: column 'sentence2' is missing; RTE needs 'sentence1', 'sentence2', 'label'" in message
+    assert "train.parquet: column 'sentence2' is missing; the task needs 'sentence1', 'sentence2', 'label'" in message
     assert "got 'sentence1', 'label'" in message
 
 
@@ -190,13 +190,13 @@ def test_corrupt_parquet(rte):
 
 def test_not_utf8_in_parquet(rte):
     bad = pa.array([b"\xff\xfe text"] * 12, pa.binary()).view(pa.string())
-    assert "train.parquet: expected UTF-8 text" in line_of("rte", rewrite(rte, sentence1=bad))
+    assert "train.parquet: expected texts in UTF-8 and labels" in line_of("rte", rewrite(rte, sentence1=bad))
 
 
 def test_directory_named_like_a_file(rte):
     train_of(rte).unlink()
     train_of(rte).mkdir()
-    assert "expected a parquet file, got a directory" in line_of("rte", rte)
+    assert "train.parquet is no plain file" in line_of("rte", rte)
 
 
 def test_several_candidates(rte):

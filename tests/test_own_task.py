@@ -28,6 +28,7 @@ from lottery_utils.tasks.load import load_task
 from lottery_utils.tasks.metrics import majority_score, search_score
 from lottery_utils.tasks.registry import find_task
 
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLE = ROOT / "examples" / "own_task" / "tasks.yaml"
 ONE = {"name": "moods", "train": "train.csv", "dev": "dev.csv", "columns": "text", "label": "mood"}
@@ -99,6 +100,8 @@ def refused(data: str, task: str = "moods") -> str:
         ({"labels": None, "score_range": [1, 0]}, "score_range must be two numbers, the lower first"),
         ({"labels": None, "score_range": [0, True]}, "score_range, item 2, must be a number, got True"),
         ({"train": "~nobody-at-all/train.csv"}, "does not exist"),
+        ({"dev": None}, "dev is missing; give its data files; or dev: 0.2 to draw a fifth of train"),
+        ({"dev": 1.5}, "dev must be data files, or a share of train above 0 and below 1, got 1.5"),
         ({"train": "x" * 300 + ".csv"}, "is no path (File name too long)"),
     ],
 )
@@ -122,7 +125,10 @@ def test_every_wrong_key_or_value_is_one_clear_line(tmp_path, change, message):
         ("[" * 3000, "no valid YAML"),
         ("name: !!timestamp tomorrow\n", "no valid YAML"),
         ("name: !!bool perhaps\n", "no valid YAML"),
-        (f"tasks: 0x{'F' * 8000}\n", "tasks must be a list of tasks, got a number of 32000 bits"),
+        (f"tasks: 0x{'F' * 8000}\n", "line 1: YAML reads '0xFFFF"),
+        ("name: a\nlabels: [010, low]\n", "line 2: YAML reads '010' as another number; quote it"),
+        ("name: a\nlabels: [low, 1:30]\n", "YAML reads '1:30' as another number; quote it"),
+        ("name: a\nscore_range: [0, 1_0]\n", "YAML reads '1_0' as another number; quote it"),
     ],
 )
 def test_what_is_no_description_is_refused(tmp_path, text, message):
@@ -162,7 +168,8 @@ def test_the_tasks_of_a_study_are_those_of_the_file(tmp_path):
         ("warm,high\n ,low\n", "empty text in 1 of 2 rows, first in line 3"),
         ("warm,high\ncold\n", "line 3 has 1 cells, the header has 2"),
         ("warm,high\ncold, wet,low\n", "line 3 has 3 cells"),
-        ('"warm,high\n', "no valid CSV"),
+        ('warm,high\n"cold,low\nwet,low\n', "line 3: a quoted cell that begins there is not closed as it should be"),
+        ('warm,high\n"cold" day,low\n', "line 3: a quoted cell that begins there"),
         ("", "the file has no rows"),
         ("warm,high\nco\0ld,low\n", "line 3 holds a NUL byte"),
     ],
@@ -189,13 +196,13 @@ def test_wrong_files_are_named(tmp_path):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ('{"text": "a"}', "line 2: 'mood' is missing"),
-        ('{"text": "a", "mood": 1, "mood": 2}', "line 2: 'mood' is there twice"),
+        ('{"text": "a"}', "line 2: column 'mood' is missing"),
+        ('{"text": "a", "mood": 1, "mood": 2}', "line 2: column 'mood' is there 2 times"),
         ("[1, 2]", "line 2 must be a JSON object"),
         ("{", "line 2 is no JSON object"),
         ('{"text": null, "mood": "low"}', "line 2, column 'text' must be text, got None"),
         ('{"text": 5, "mood": "low"}', "line 2, column 'text' must be text, got 5"),
-        ('{"text": "cut \\ud83d", "mood": "low"}', "line 2, column 'text' holds half a character"),
+        ('{"text": "cut \\ud83d", "mood": "low"}', "line 2, column 'text' must hold no half of a character"),
         ('{"text": "a", "mood": NaN}', "line 2 has label nan"),
         ('{"text": "a", "mood": ["low"]}', "line 2 has label ['low']"),
     ],
@@ -206,7 +213,7 @@ def test_wrong_json_lines_are_named(tmp_path, line, message):
     assert message in refused(describe(tmp_path, {**ONE, "train": "train.jsonl"}))
 
 
-@pytest.mark.parametrize("value", ["nan", "inf", "", "six", "1e39", "5.5"])
+@pytest.mark.parametrize("value", ["nan", "inf", "", "six", "1e39", "5.5", "1_0"])
 def test_scores_are_finite_and_within_their_range(tmp_path, value):
     rows_of(tmp_path, f"warm,4\ncold,{value}\n", "a,1\nb,2\n")
     plain = {k: v for k, v in ONE.items() if k != "labels"}
@@ -216,11 +223,62 @@ def test_scores_are_finite_and_within_their_range(tmp_path, value):
     assert "expected a number from 0 to 5" in refused(data)
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("train.csv", "text;mood\nwarm;high\n", "column 'text' is missing.*separate columns by commas"),
+        ("train.tsv", "text,mood\nwarm,high\n", "column 'text' is missing.*separate columns by tabs"),
+        ("train.tsv", '"text"\t"mood"\n"warm"\t"high"\n', "column 'text' is missing.*quotes are characters in TSV"),
+        ("train.csv", POINTER, "train.csv is a Git LFS pointer, not the file itself"),
+        ("train.parquet", POINTER, "train.parquet is a Git LFS pointer, not the file itself"),
+    ],
+)
+def test_what_the_ending_does_not_say_is_told(tmp_path, name, text, message):
+    rows_of(tmp_path)
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    assert re.search(message, refused(describe(tmp_path, {**ONE, "train": name})))
+
+
+def test_quoted_texts_of_a_tsv_file_are_noted(tmp_path):
+    rows_of(tmp_path)
+    (tmp_path / "train.tsv").write_text('text\tmood\n"warm"\thigh\n"cold"\tlow\n', encoding="utf-8")
+    data = load_task("moods", describe(tmp_path, {**ONE, "train": "train.tsv"}))
+    assert data.train.texts[0] == ('"warm"',)
+    assert data.notes == ("train.tsv: 2 of 2 texts stand in double quotes, which TSV keeps",)
+
+
+def test_rows_without_a_gold_label_are_counted(tmp_path):
+    rows = [f"day {n},{'' if n in (3, 50, 99) else ('low', 'high')[n % 2]}\n" for n in range(100)]
+    rows_of(tmp_path, "".join(rows))
+    line = refused(describe(tmp_path, ONE))
+    assert "line 5 has label ''" in line and "3 of 100 rows have no label: label or remove them" in line
+    rows_of(tmp_path, "a,-\nb,-\n")
+    assert "unlabelled test split" in refused(describe(tmp_path, ONE))
+
+
+def test_one_file_without_a_dev_set_is_divided_by_a_fixed_draw(tmp_path):
+    rows_of(tmp_path, "".join(f"day {n},{('low', 'high')[n % 2]}\n" for n in range(50)))
+    data = describe(tmp_path, {**ONE, "dev": 0.2})
+    first, again = load_task("moods", data), load_task("moods", data)
+    assert (len(first.train), len(first.dev)) == (40, 10) and first.fingerprint == again.fingerprint
+    assert {*first.train.texts, *first.dev.texts} == {(f"day {n}",) for n in range(50)} and not first.notes
+    assert first.dev.texts != [(f"day {n}",) for n in range(10)]
+    assert load_task("moods", describe(tmp_path, {**ONE, "dev": 0.3})).fingerprint != first.fingerprint
+
+
+def test_a_limit_that_leaves_one_class_of_sorted_rows_is_refused(tmp_path):
+    rows_of(tmp_path, "".join(f"day {n},{'low' if n < 30 else 'high'}\n" for n in range(60)))
+    data = describe(tmp_path, ONE)
+    with pytest.raises(UserError, match=r"with train_limit=20 every row has label low; shuffle.*limited=\[\"moods\"\]"):
+        load_task("moods", data, Limits(20))
+    assert len(np.unique(load_task("moods", data, Limits(20, drawn=True)).train.labels)) == 2
+
+
 def test_what_json_or_parquet_can_hold_and_text_cannot_is_named(tmp_path):
     rows_of(tmp_path)
     data = describe(tmp_path, {**ONE, "train": "train.jsonl"})
     (tmp_path / "train.jsonl").write_text('{"text": "a \\ud83d b", "mood": "low"}\n')
-    assert "line 1, column 'text' holds half a character" in refused(data)
+    assert "line 1, column 'text' must hold no half of a character" in refused(data)
     (tmp_path / "train.jsonl").write_text('{"text": %s, "mood": "low"}\n' % ('{"a":' * 700 + "1" + "}" * 700))
     assert "column 'text' must be text, got [('a', [" in refused(data)
     scores = {k: v for k, v in ONE.items() if k != "labels"} | {"train": "train.jsonl"}
@@ -228,7 +286,7 @@ def test_what_json_or_parquet_can_hold_and_text_cannot_is_named(tmp_path):
     assert "line 1 has label 9999" in refused(describe(tmp_path, scores))
     days = pa.array([2**31 - 1] * 2, pa.int32()).cast(pa.date32())
     pq.write_table(pa.table({"text": ["a", "b"], "mood": days}), tmp_path / "train.parquet")
-    assert "got one out of range" in refused(describe(tmp_path, {**ONE, "train": "train.parquet"}))
+    assert "got a value that cannot be read" in refused(describe(tmp_path, {**ONE, "train": "train.parquet"}))
 
 
 def test_classes_may_be_fractions_in_any_format(tmp_path):

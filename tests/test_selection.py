@@ -54,6 +54,23 @@ def test_only_exact_does_not_depend_on_the_order():
         assert not np.allclose(moved, plain, rtol=1e-2)
 
 
+@pytest.mark.parametrize(
+    ("train", "dev", "changes", "message"),
+    [
+        (2, 1, {"selection": "half"}, "selection=half halves dev, which has 1 example"),
+        (1, 4, {"held_out": 1}, "held_out=1 leaves none of 1 train examples to train on"),
+    ],
+)
+def test_a_part_that_would_be_empty_is_said_before_anything_is_stored(tmp_path, train, dev, changes, message):
+    model, glue = small_world.make_model(tmp_path / "model"), tmp_path / "glue"
+    small_world.make_task(glue, "sst2", train, dev)
+    overrides = {**small_world.SETTINGS, "model": str(model), "data": str(glue), **changes}
+    study = open_study("laptop", ["sst2"], [1], overrides, tmp_path / "results")
+    with pytest.raises(UserError, match=message):
+        study.run(engine="serial", progress=False)
+    assert not study.store.root.exists()
+
+
 def test_settings_enter_the_addresses_of_what_they_change_only():
     plain = get_preset("demo")
     print_of = {cell: address(cell, plain, "a", "b") for cell in plan(plain, STAGES)}
@@ -212,14 +229,14 @@ def test_hans_is_read_and_three_classes_become_two(tmp_path):
         ([("entailment", "a", "b", "overlap")], None, "line 2 has heuristic 'overlap'"),
         ([("entailment", "a", "", "constituent")], None, "line 2 has an empty sentence"),
         ([], None, "holds no example"),
-        (LINES, ("gold_label", "premise", "sentence2", "heuristic"), "no column 'sentence1'"),
+        (LINES, ("gold_label", "premise", "sentence2", "heuristic"), "column 'sentence1' is missing"),
     ],
 )
 def test_a_wrong_hans_file_is_one_line(tmp_path, lines, columns, error):
     path = write_hans(tmp_path / "hans.txt", lines, *([columns] if columns else []))
     with pytest.raises(UserError, match=error):
         read_hans(path)
-    with pytest.raises(UserError, match="cannot be read"):
+    with pytest.raises(UserError, match="none.txt is not there"):
         read_hans(tmp_path / "none.txt")
 
 

@@ -23,6 +23,7 @@ WRONG = [
     ({"learning_rate": float("inf")}, "learning_rate must be a finite number, got inf"),
     ({"learning_rate": 10**400}, "learning_rate must be a number, got 1000"),
     ({"dropout": "0.1"}, "dropout must be a number or null, got '0.1'"),
+    ({"learning_rate": "2e-5"}, "must be a number, got '2e-5'; it is a text there: in YAML write 2.0e-05"),
     ({"warmup": 1}, "warmup must be below 1.0, got 1"),
     ({"head_step": 3}, "head_step must be below 1.0, got 3"),
     ({"threshold": 0}, "threshold must be above 0.0, got 0"),

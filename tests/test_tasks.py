@@ -11,6 +11,8 @@ from pathlib import Path
 
 import glue_files as files
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -161,6 +163,36 @@ def test_shards_are_joined_in_order(tmp_path, small):
         half = {column: values[6 * shard : 6 * shard + 6] for column, values in train.items()}
         files.write_parquet(tmp_path / "cola" / f"train-0000{shard}-of-00002.parquet", half)
     assert load_task("cola", str(tmp_path)).train.texts == files.values(train, "cola")[0]
+
+
+@pytest.mark.parametrize(
+    "names",
+    (
+        ("train-0000{}-of-00002-a09b74b3ef9c3b5{}.parquet", "validation-00000-of-00001-b5cd3e6f7a8b9c0d.parquet"),
+        ("train/000{}.parquet", "validation/0000.parquet"),
+    ),
+)
+def test_parquet_under_the_hubs_older_names(names, tmp_path, small):
+    train, dev = rows("cola")
+    for shard in (0, 1):
+        half = {column: values[6 * shard : 6 * shard + 6] for column, values in train.items()}
+        files.write_parquet(tmp_path / "cola" / names[0].format(shard, shard), half)
+    files.write_parquet(tmp_path / "cola" / names[1], dev)
+    data = load_task("cola", str(tmp_path))
+    assert data.train.texts == files.values(train, "cola")[0] and len(data.dev) == 5 and not data.partial
+
+
+@pytest.mark.parametrize("kind", ("string_view", "large_string", "dictionary"))
+def test_texts_of_any_string_type_are_the_same_data(kind, tmp_path, small):
+    train, dev = rows("rte")
+    root = files.write_parquet_task(tmp_path, "rte", train, dev)
+    plain, path = load_task("rte", str(root)), root / "rte" / "train.parquet"
+    table = pq.read_table(path)
+    column = table["sentence1"]
+    column = column.dictionary_encode() if kind == "dictionary" else column.cast(getattr(pa, kind)())
+    pq.write_table(table.set_column(0, "sentence1", column), path)
+    assert pq.read_schema(path).field("sentence1").type != pa.string()
+    assert load_task("rte", str(root)).fingerprint == plain.fingerprint
 
 
 @pytest.mark.parametrize("folder", ("SST-2", "sst2", "sst-2", "SST2"))

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..errors import UserError, shown
-from ..presets import get_preset
+from ..presets import get_preset, limits_of
 from . import provenance
 from .cells import Cell
 from .energy import place
@@ -109,6 +109,7 @@ class Study(Results):
         self._prints = prints
         if len(done) == len(cells):
             return summary
+        self._require_parts(data)
         self.store.prepare()
         if not has_locks(self.store.root):
             print(NO_LOCKS.format(self.store.root), file=sys.stderr)
@@ -129,6 +130,15 @@ class Study(Results):
             print(text, file=sys.stderr)
             raise
         return summary
+
+    def _require_parts(self, tasks: Iterable[str]) -> None:
+        """Raise UserError, before anything is stored, where settings would leave a part of some data empty."""
+        from ..tasks.load import load_task
+        from ..tasks.selection import require_parts
+
+        preset = self.preset
+        for task in tasks if preset.held_out or preset.selection != "dev" else ():
+            require_parts(load_task(task, preset.data, limits_of(preset, task)), preset.held_out, preset.selection)
 
     def _recall_failures(self, schedule: Schedule, summary: Summary, retry: bool) -> None:
         """Take cells that failed before, and what needs them, out of the schedule; with `retry` forget that instead."""

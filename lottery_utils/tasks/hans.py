@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import UserError, shown
+from ..errors import UserError
+from .files import read_table, short
 from .glue import Task, get_task
 from .load import Split, fingerprint
-from .rows import short
+from .tsv import cut_short
 
 LABELS = ("entailment", "non-entailment")
 HEURISTICS = ("lexical_overlap", "subsequence", "constituent")
@@ -51,31 +52,18 @@ def read_hans(path: str | Path) -> Hans:
     Raises UserError naming the line for a missing file or column, a cut line, an unknown label or heuristic.
     """
     path = Path(path).expanduser()
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise UserError(f"hans: {path} cannot be read ({reason}); expected heuristics_evaluation_set.txt") from error
-    header = lines[0].split("\t") if lines else []
-    for column in COLUMNS:
-        if header.count(column) != 1:
-            raise UserError(f"hans: {path} has no column {column!r}, got {shown(lines[0][:80] if lines else '')}")
-    places = [header.index(column) for column in COLUMNS]
+    rows = read_table(path, COLUMNS)
+    if rows.cut:
+        raise cut_short(path, rows)
     texts, labels, heuristics = [], [], []
-    for number, line in enumerate(lines[1:], 2):
-        if not line.strip():
-            continue
-        cells = line.split("\t")
-        if len(cells) < len(header):
-            found = f"{len(cells)} of {len(header)} columns"
-            raise UserError(f"hans: {path}: line {number} has {found}; get the file again")
-        label, premise, hypothesis, heuristic = (cells[place].strip() for place in places)
+    for line, *cells in zip(rows.lines, *rows.columns.values()):
+        label, premise, hypothesis, heuristic = map(str.strip, cells)
         for what, value, valid in (("label", label, LABELS), ("heuristic", heuristic, HEURISTICS)):
             if value not in valid:
                 expected = " or ".join(valid)
-                raise UserError(f"hans: {path}: line {number} has {what} {short(value)}, expected {expected}")
+                raise UserError(f"hans: {path}: line {line} has {what} {short(value)}, expected {expected}")
         if not premise or not hypothesis:
-            raise UserError(f"hans: {path}: line {number} has an empty sentence; get the file again")
+            raise UserError(f"hans: {path}: line {line} has an empty sentence; get the file again")
         texts.append((premise, hypothesis))
         labels.append(LABELS.index(label))
         heuristics.append(HEURISTICS.index(heuristic))

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..errors import UserError
 from ..presets import ALL, Limits
 from ..taskfile import definition_digest, task_file
 from .glue import Task, get_task
 from .rows import RawSplit, checked_labels, checked_texts
+
+if TYPE_CHECKING:
+    from .sources import Found
 
 
 @dataclass(frozen=True)
@@ -50,38 +54,30 @@ def load_task(name: str, data: str = "hub", limits: Limits = ALL) -> TaskData:
     folders ``CoLA/``, ``SST-2/`` ... with TSV files, or is one task's folder itself. The limits keep
     the first n rows, or draw n. Raises UserError, one line, for anything missing, damaged or unlabelled.
     """
-    from . import sources
-
     path = task_file(data)
-    if path is not None:
-        return _load_own(name, path, limits)
-    task = get_task(name)
-    if data == "embedded":
-        found = sources.embedded_splits(task)
-    elif data == "hub":
-        found = sources.hub_splits(task)
+    if path is None:
+        task, definition, found = get_task(name), None, _glue_splits(get_task(name), data)
     else:
-        found = sources.folder_splits(task, data)
+        from .own import own_splits
+        from .registry import find_definition, own_task
+
+        definition = find_definition(name, path)
+        task, found = own_task(definition), own_splits(definition, path.name)
     train, train_notes, train_partial = _split(task, "train", found.train, found.sizes[0], limits)
     dev, dev_notes, dev_partial = _split(task, "dev", found.dev, found.sizes[1], limits)
-    notes = (*found.notes, *train_notes, *dev_notes)
-    partial = train_partial or dev_partial
-    return TaskData(task, train, dev, found.source, notes, partial, fingerprint(train, dev))
+    notes, content = (*found.notes, *train_notes, *dev_notes), fingerprint(train, dev)
+    if definition is not None:  # what is described is part of the data
+        notes += tuple(_own_notes(task, train, dev))
+        content = hashlib.sha256(f"{definition_digest(definition)}\n{content}".encode()).hexdigest()[:16]
+    return TaskData(task, train, dev, found.source, notes, train_partial or dev_partial, content)
 
 
-def _load_own(name: str, path: Path, limits: Limits) -> TaskData:
-    """An own task; its fingerprint covers the description too, and it is partial only under a limit."""
-    from .own import own_splits, own_task
-    from .registry import find_definition
+def _glue_splits(task: Task, data: str) -> Found:
+    from . import sources
 
-    definition = find_definition(name, path)
-    task, found = own_task(definition), own_splits(definition, path.name)
-    train, train_notes, train_partial = _split(task, "train", found.train, None, limits)
-    dev, dev_notes, dev_partial = _split(task, "dev", found.dev, None, limits)
-    notes = (*found.notes, *train_notes, *dev_notes, *_own_notes(task, train, dev))
-    digest = f"{definition_digest(definition)}\n{fingerprint(train, dev)}"
-    own = hashlib.sha256(digest.encode()).hexdigest()[:16]
-    return TaskData(task, train, dev, found.source, notes, train_partial or dev_partial, own)
+    if data == "embedded":
+        return sources.embedded_splits(task)
+    return sources.hub_splits(task) if data == "hub" else sources.folder_splits(task, data)
 
 
 def _own_notes(task: Task, train: Split, dev: Split) -> list[str]:
@@ -110,9 +106,7 @@ def fingerprint(*splits: Split) -> str:
     return digest.hexdigest()[:16]
 
 
-def _split(
-    task: Task, role: str, raw: RawSplit, official: int | None, limits: Limits
-) -> tuple[Split, list[str], bool]:
+def _split(task: Task, role: str, raw: RawSplit, official: int | None, limits: Limits) -> tuple[Split, list[str], bool]:
     """Check `raw`, apply the limit of `role`; return the split, its notes and whether it is partial."""
     texts, empty = checked_texts(task, raw)
     labels, notes = checked_labels(task, raw), list(raw.notes)
@@ -129,6 +123,12 @@ def _split(
     if limit is None or limit >= rows:
         return split, notes, partial
     chosen = drawn_rows(f"{role} limit", task.name, rows, limit) if limits.drawn else np.arange(limit)
+    if 1 < limit and not task.regression and np.ptp(labels[chosen]) == 0 and np.ptp(labels) > 0:
+        only = task.label_names[labels[0]]
+        raise UserError(
+            f"{raw.where}: with {role}_limit={limit} every row has label {only}; shuffle the rows, raise the limit, or "
+            f'have as many drawn: limited=["{task.name}"]'
+        )
     notes.append(f"partial: {role} limited to {'a draw of' if limits.drawn else 'the first'} {limit} of {rows} rows")
     return rows_of(split, chosen), notes, True
 

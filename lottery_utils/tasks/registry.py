@@ -7,10 +7,25 @@ from pathlib import Path
 from ..errors import UserError, shown
 from ..taskfile import Definition, read_task_file, task_file
 from .glue import TASKS, Task, get_task
-from .own import own_task
 
 _MET: dict[str, Task] = {}  # own tasks met in this process, for titles and metrics on pages; computing never asks it
 _TITLES: dict[str, str] = {}  # of own tasks, as their YAML file has them now: a corrected title is no other task
+
+
+def own_task(definition: Definition) -> Task:
+    """The task that a definition describes; without official sizes, so its data are never partial by themselves."""
+    return Task(
+        definition.name,
+        definition.title,
+        definition.columns,
+        tuple(name for _, name in definition.labels),
+        definition.metrics,
+        definition.main_metric,
+        train_size=None,
+        dev_size=None,
+        scores=definition.score_range,
+        label_values=tuple(value for value, _ in definition.labels),
+    )
 
 
 def find_definition(name: str, path: Path) -> Definition:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..errors import UserError
 from .load import Split, TaskData, drawn_rows, generator_of, rows_of
 
 MOST = 0.5  # share of train that may be held out
@@ -31,6 +32,20 @@ def held_out_rows(data: TaskData, share: float) -> tuple[np.ndarray, np.ndarray]
     texts = {train.texts[row] for row in held}
     kept = [row for row, example in enumerate(train.texts) if example not in texts]
     return np.array(kept, np.int64), held
+
+
+def require_parts(data: TaskData, share: float, selection: str) -> None:
+    """Raise UserError where a part of the data that these settings need would hold no example."""
+    if selection in ("half", "other_half") and len(data.dev) < 2:
+        raise UserError(
+            f"task {data.task.name}: selection={selection} halves dev, which has {len(data.dev)} example; give more "
+            "examples, or leave selection out"
+        )
+    if share and not len(held_out_rows(data, share)[0]):
+        raise UserError(
+            f"task {data.task.name}: held_out={share:g} leaves none of {len(data.train)} train examples to train on; "
+            "lower it, or give more train examples"
+        )
 
 
 def set_aside(data: TaskData, share: float) -> tuple[TaskData, Split | None]:
