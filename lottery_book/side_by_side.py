@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -74,16 +74,23 @@ def survival_maps(sources: Sequence[Source], method: str, task: str = "") -> Fig
     seeds = [f", {count(each.n, 'seed')}" if each else "" for each in maps]
     titles = [source.title_of(task) + text for source, text in zip(sources, seeds, strict=True)]
     norm = _norm(method, [each for each in maps if each])
-    return _panels(sources, maps, titles, norm, SURVIVAL_LABEL[method])
+    return _grid([list(zip(sources, maps, titles, strict=True))], norm, SURVIVAL_LABEL[method])
 
 
 def survival_across_tasks(sources: Sequence[Source]) -> Figure:
     """In what share of the tasks each head and MLP survives s-pruning, mean over seeds (paper, figure 2)."""
-    counted = [source.map_across_tasks() for source in sources]
-    maps = [each and ComponentMap(*(part / each[1] for part in _parts(each[0])), n=each[0].n) for each in counted]
+    return maps_across_tasks({"": {source: source.map_across_tasks() for source in sources}})
 
-    titles = [f"{count(each[1], 'task')}, {count(each[0].n, 'seed')}" if each else "" for each in counted]
-    return _panels(sources, maps, titles, Normalize(0, 1), "share of tasks\nin which it survives")
+
+def maps_across_tasks(rows: Mapping[str, Mapping[Source, tuple[ComponentMap, int] | None]]) -> Figure:
+    """The same for several ways to prune, a row each: maps of numbers of tasks, and of how many tasks, by source."""
+    panels = {}
+    for name, counted in rows.items():
+        for source, each in counted.items():
+            told = f"{count(each[1], 'task')}, {count(each[0].n, 'seed')}" if each else ""
+            shown = each and ComponentMap(*(part / each[1] for part in _parts(each[0])), n=each[0].n)
+            panels.setdefault(name, []).append((source, shown, ", ".join(filter(None, (name, told)))))
+    return _grid(list(panels.values()), Normalize(0, 1), "share of tasks\nin which it survives")
 
 
 def scores(sources: Sequence[Source], conditions: Sequence[Condition], tasks: Container[str] | None = None) -> Figure:
@@ -172,33 +179,28 @@ def all_survival_maps(source: Source, method: str) -> Figure:
     return source.stamp(figure)
 
 
-def _panels(
-    sources: Sequence[Source],
-    maps: Sequence[ComponentMap | None],
-    titles: Sequence[str],
-    norm: Normalize,
-    label: str,
-) -> Figure:
-    """A map a source, on one scale, each in its source's frame."""
-    figure = Figure(figsize=(WIDTH, 3.0), layout="constrained")
-    axes = figure.subplots(1, len(sources), squeeze=False)[0]
-    for ax, source, shown, title in zip(axes, sources, maps, titles, strict=True):
-        if shown is None:
-            _empty(ax, source)
-        else:
-            draw_map(ax, shown.heads, shown.mlps, norm, SURVIVAL_MAP)
-        framed(ax, source.kind, f"{source.name}\n{title}")
-        ax.set_xlabel("head", fontsize=8)
-    axes[0].set_ylabel(LAYERS, fontsize=8)
-    colour_bar(figure, list(axes), norm, SURVIVAL_MAP, label)
+def _grid(rows: Sequence[Sequence[tuple[Source, ComponentMap | None, str]]], norm: Normalize, label: str) -> Figure:
+    """Maps on one scale, each in its source's frame under its title: a column a source."""
+    figure = Figure(figsize=(WIDTH, 0.1 + 2.9 * len(rows)), layout="constrained")
+    grid = figure.subplots(len(rows), len(rows[0]), squeeze=False)
+    for axes, panels in zip(grid, rows, strict=True):
+        for ax, (source, shown, title) in zip(axes, panels, strict=True):
+            if shown is None:
+                say_empty(ax, source)
+            else:
+                draw_map(ax, shown.heads, shown.mlps, norm, SURVIVAL_MAP)
+            framed(ax, source.kind, f"{source.name}\n{title}")
+            ax.set_xlabel("head", fontsize=8)
+        axes[0].set_ylabel(LAYERS, fontsize=8)
+    colour_bar(figure, list(grid.ravel()), norm, SURVIVAL_MAP, label)
     return figure
 
 
-def _empty(ax: Axes, source: Source) -> None:
-    """A panel without a result, with the reason."""
+def say_empty(ax: Axes, source: Source, why: str = "") -> None:
+    """A panel without a result: the reason, by default that there is no record, and the command that makes it."""
     ax.set(xticks=[], yticks=[])
     look = {"ha": "center", "va": "center", "fontsize": 8, "color": "#6E6E6E", "style": "italic", "wrap": True}
-    ax.text(0.5, 0.5, _missing(source), transform=ax.transAxes, **look)
+    ax.text(0.5, 0.5, why or _missing(source), transform=ax.transAxes, **look)
 
 
 def _missing(source: Source) -> str:

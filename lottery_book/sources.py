@@ -39,7 +39,7 @@ STAGES = ("finetune", "baseline", "search", "score", "retrain", "retrain_longer"
 MEANS_ONLY = 1  # stands for the mean over seeds where scores of single seeds are not published
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # a source is itself, and may be a key
 class Source:
     """One of the three: `kind` as in `style.SOURCES`, on what it was measured, its scores and why some are not there.
 

@@ -16,17 +16,18 @@
 # %% [markdown]
 # # What makes a component go?
 #
-# {term}`S-pruning <s-pruning>` removes what has the least {term}`importance`. This chapter looks at the importances themselves:
-# how they are distributed, where the first step cuts, how they change while parts of the model disappear, and whether it matters
-# that heads and MLPs are pruned together.
+# :::{admonition} Is there a gap between the heads that go and those that stay?
+# :class: answer
 #
-# **What the paper shows.** A histogram of head importance with the pruning cut, and, in its appendix, which heads and MLPs survive
-# when only heads, only MLPs, or both are pruned {cite}`prasanna2020`.
+# No. Importance falls off without a step, and many heads lie just beside the cut. What a head is worth also changes while others go: the order
+# that a search ends with is not the one it began with. That fits the paper's finding that another seed keeps other heads.
 #
-# **What this chapter was run on.** {glue:text}`run_on_importance`. Importances are those of the protocol
-# {glue:text}`importance_protocol`; see [](../protocol.md).
+# Heads of good subnetworks that the full model's importances would have named: <span class="evidence"><span class="source published">published</span> {glue:text}`badge_published`</span>
+# <span class="evidence"><span class="source real-study">real study</span> {glue:text}`badge_real`</span>
+# <span class="evidence"><span class="source this-run">this run</span> {glue:text}`badge_run`</span>
+# :::
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-cell"] mystnb={"code_prompt_show": "Run this chapter: parameters", "code_prompt_hide": "Run this chapter: parameters"}
 preset = "demo"
 tasks = None
 seeds = None
@@ -34,8 +35,10 @@ overrides = None
 results_dir = "results"
 compute_missing = True  # "lottery report" has computed, and says no
 
-# %% tags=["remove-stderr"]
-from lottery_book import agreement, importance
+# %% tags=["hide-cell", "remove-stderr"] mystnb={"code_prompt_show": "Run this chapter: what it computes and reads", "code_prompt_hide": "Run this chapter: what it computes and reads"}
+import numpy as np
+
+from lottery_book import agreement, importance, sources
 from lottery_utils import compute, open_study, show
 
 show.apply_style()
@@ -46,95 +49,117 @@ NEEDS = {
 }
 study = open_study(preset, tasks, seeds, overrides, results_dir)
 studies = dict(zip(("own", "joint", "heads", "mlps"), compute(study, NEEDS, compute_missing), strict=True))
-
-# %% tags=["hide-input"]
-decided = importance.decisions.decisions(study)
-missing = show.frames.gaps(study, "structured").titles
-drift = importance.decisions.drift(decided)
-together, apart = show.frames.component_survival(studies["joint"], "structured"), importance.modes.alone(studies)
-between = agreement.overlap.jaccard_between(apart, together)
-shared_apart = agreement.overlap.task_overlap(apart)
+published, real, run = three = sources.three_sources(study)
+decided = {source: importance.decisions.decisions(source.study) for source in (real, run)}
+modes = importance.modes.by_source(published, run, studies)
+look = {source: importance.decisions.one_look_phrase(rows) for source, rows in decided.items()}
 show.glue_numbers(
     {
-        "run_on_importance": show.sentences.run_on(study),
-        "importance_protocol": study.preset.importance,
-        "gaps_importance": show.sentences.gap_sentence(study, "structured"),
-        "cut": agreement.stability.cut_sentence(importance.decisions.first_cut(decided, "head")),
-        "order": agreement.stability.order_sentence(
-            importance.decisions.one_look(decided), importance.decisions.seeds_correlation(decided)
-        ),
-        "mode_sizes": importance.modes.sizes_sentence(together, apart),
-        "mode_likeness": importance.modes.likeness_sentence(between),
-        "gaps_heads": show.sentences.gap_sentence(studies["heads"], "structured"),
-        "gaps_mlps": show.sentences.gap_sentence(studies["mlps"], "structured"),
-        "overlap_heads_alone": agreement.stability.overlap_sentence(
-            shared_apart, agreement.overlap.overlap_test(apart, "head"), "head"
-        ),
-        "overlap_mlps_alone": agreement.stability.overlap_sentence(
-            shared_apart, agreement.overlap.overlap_test(apart, "mlp"), "mlp"
-        ),
+        "badge_published": "importances not released",
+        "badge_real": look[real],
+        "badge_run": look[run],
+        "near_real": importance.decisions.near_cut_phrase(decided[real]),
+        "near_run": importance.decisions.near_cut_phrase(decided[run]),
+        "rank_run": importance.decisions.seeds_phrase(decided[run]),
+        "alone_published": agreement.by_source.mean_shared(modes.shared_alone[published]),
+        "together_published": agreement.by_source.mean_shared(agreement.by_source.shared_by_tasks(published)),
+        "alone_run": agreement.by_source.mean_shared(modes.shared_alone[run]),
+        "together_run": agreement.by_source.mean_shared(agreement.by_source.shared_by_tasks(run)),
+        "provenance_run": show.sentences.run_on(study),
     }
 )
 
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Importance of the heads in the full model of one task, normalised within each layer, all its seeds together; the colours say what became of a head. Dashed: where the first step of each seed's search cuts. (The paper's histogram of head importance, whose numbers were not released.)", "name": "fig-importance-cut"}, "image": {"alt": "Histograms of head importance coloured by what became of the heads, with the first cut near the left end: real study, this run"}}
+importance.figures.cuts_by_source(three, decided)
+
 # %% [markdown]
-# ## Where the first step cuts
+# ## What to see
 #
-# Is there a gap between the heads that go and those that stay? Colours show what became of each head later. {glue:text}`gaps_importance`
+# If pruning found the useless heads, there would be a heap at the left, a gap, and the useful ones. There is no gap. In the real study
+# {glue:text}`near_real`, in this run {glue:text}`near_run`. A little noise in the importances would choose others.
+#
+# A head left of the line in one seed and well right of it in another is one that the fine-tuning, not the task, made dispensable. Between the
+# seeds of this run the importances have a rank correlation of {glue:text}`rank_run`.
+#
+# ## How it is computed
+#
+# The {term}`importance` of a head is the expected size of the loss's gradient with respect to its gate. "Expected size" can be read in three ways, and all
+# three are in use: the mean over examples of the absolute value, as the paper prints it (*exact*); the mean over batches of the absolute mean
+# (*batched*); the authors' script adds gradients of the batches up without clearing them (*running*). The package's own lines:
 
-# %% mystnb={"figure": {"caption": "Importance of the heads in the full model, normalised within each layer; the seeds of a task together. Dashed: where the first step of each seed's search cuts. (The paper's histogram of head importance.)", "name": "fig-importance-cut"}, "image": {"alt": "Histograms of head importance, a panel for each task, coloured by what became of the heads, with the first cut near the left end"}}
-importance.figures.head_histograms(decided, missing)
-
-# %% mystnb={"figure": {"caption": "Importance of the MLPs when the first of them goes, as a share of the largest; a line of dots a seed, with its cut. MLPs are compared over all layers without normalisation.", "name": "fig-importance-mlps"}, "image": {"alt": "Importance of each MLP as dots, a row for each seed and a panel for each task, with the first cut"}}
-importance.figures.mlp_strips(decided, missing)
+# %% tags=["remove-input"]
+show.source(importance.rules.reduce_gradients, importance.rules.normalise_heads)
 
 # %% [markdown]
-# **What to see.** {glue:text}`cut` Where many heads lie just right of the line, the cut does not part the useful from the
-# useless: a little noise in the importances would choose others. A head left of the line in one seed and well right of it in another
-# is one that the fine-tuning, not the task, made dispensable.
+# Where two examples pull a gate in opposite directions, the readings part. Three examples, one gate:
+
+# %%
+gradients = np.array([[1.0], [-1.0], [0.5]])
+exact = importance.rules.reduce_gradients(gradients, "exact")
+one_batch = importance.rules.reduce_gradients(gradients, "batched", batch=3)
+running = importance.rules.reduce_gradients(gradients, "running", batch=1)
+assert np.isclose(exact, np.abs(gradients).mean()) and np.isclose(one_batch, abs(gradients.mean()))
+assert np.isclose(running, np.abs(np.cumsum(gradients)).sum())
+print(f"exact {exact.item():.2f}, one batch {one_batch.item():.2f}, running sum {running.item():.2f}")
+
+# %% [markdown]
+# From the package here: [`pruning.importance`](../api/pruning.md). Whether the choice matters is asked in [](17_importance_bug.ipynb).
 #
 # ## How it changes over the search
 #
-# After each step the search measures again. One search, from top to bottom:
+# After each step the search measures again. One search of this run, from top to bottom:
 
-# %% mystnb={"figure": {"caption": "One search, step by step: each dot is a head (left) or an MLP (right) that the step could remove, placed by its importance under the mask the step starts from. Tinted steps fell below the target and were taken back. A layer's heads have the L2 norm 1 among those still there, so values rise as heads go.", "name": "fig-importance-steps"}, "image": {"alt": "Rows of dots, one for each search step, heads left and MLPs right, with the removed ones at the left end of each row"}}
-importance.figures.search_steps(decided, show.frames.example_task(decided))
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "One search of this run, step by step: each dot is a head (left) or an MLP (right) that the step could remove, placed by its importance under the mask the step starts from. Tinted steps fell below the target and were taken back.", "name": "fig-importance-steps"}, "image": {"alt": "Rows of dots, one for each search step, heads left and MLPs right, with the removed ones at the left end of each row"}}
+run.stamp(importance.figures.search_steps(decided[run], show.frames.example_task(decided[run])))
 
-# %% mystnb={"figure": {"caption": "How much of the first order is left: Spearman's rank correlation between the heads' importance at a step and in the full model, over the heads that the step starts from.", "name": "fig-importance-drift"}, "image": {"alt": "Rank correlation with the full model's importances against the search step, a panel for each task and a line for each seed"}}
-importance.figures.drift_lines(drift)
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "How much of the first order is left, in this run: Spearman's rank correlation between the heads' importance at a step and in the full model, over the heads that the step starts from.", "name": "fig-importance-drift"}, "image": {"alt": "Rank correlation with the full model's importances against the search step, a panel for each task and a line for each seed"}}
+run.stamp(importance.figures.drift_lines(importance.decisions.drift(decided[run])))
 
 # %% [markdown]
-# **What to see.** {glue:text}`order` If one look at the full model were enough, the lines of {numref}`fig-importance-drift` would stay
-# at the top. Where they fall, what a head is worth depends on which other heads are still there.
+# If one look at the full model were enough, the lines would stay at the top. Where they fall, what a head is worth depends on which others
+# are still there.
 #
 # ## Heads alone, MLPs alone, both together
 #
-# The same fine-tuned models, searched three times: heads only (every MLP stays), MLPs only (every head stays), and both, as in the
-# rest of this book. Heads only: {glue:text}`gaps_heads` MLPs only: {glue:text}`gaps_mlps`
+# The same fine-tuned models can be searched three times: heads only, MLPs only, and both, as in the rest of this book.
 
-# %% mystnb={"figure": {"caption": "In how many tasks a head or MLP survives when heads are pruned alone (left) and MLPs are pruned alone (right): mean over seeds, and sample standard deviation. (The paper's appendix, pruning modes.)", "name": "fig-modes-alone"}, "image": {"alt": "Map of the number of tasks in which each head survives when only heads are pruned, and each MLP when only MLPs are pruned"}}
-show.heatmaps.survival_across_tasks(apart, "Across tasks, heads and MLPs pruned alone")
-
-# %% mystnb={"figure": {"caption": "The same when heads and MLPs are pruned together. (The paper's appendix, pruning modes.)", "name": "fig-modes-together"}, "image": {"alt": "Map of the number of tasks in which each head and MLP survives when both are pruned together"}}
-show.heatmaps.survival_across_tasks(together, "Across tasks, heads and MLPs pruned together")
-
-# %% mystnb={"figure": {"caption": "Are they the same components? Jaccard index of the masks found alone and together, for the same task and seed; mean and sample standard deviation over seeds, and what two random masks of these sizes would have.", "name": "fig-modes-jaccard"}, "image": {"alt": "Jaccard index between pruning alone and together, for heads and MLPs, a place for each task, with the chance level"}}
-agreement.overlap_figures.mode_jaccards(between)
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "The share of tasks in which a head or MLP survives, mean over seeds: heads and MLPs pruned alone (above) and together (below). (The paper's appendix, pruning modes.)", "name": "fig-modes"}, "image": {"alt": "Maps of the share of tasks in which each head and MLP survives, pruned alone and together: published, this run"}}
+modes.figure()
 
 # %% [markdown]
-# **What to see.** {glue:text}`mode_sizes` {glue:text}`mode_likeness`
-#
-# Do tasks share more of them when each kind is pruned alone? The next chapter asks the same of masks found together.
+# Do tasks share more of their heads when heads are pruned alone? Published, two tasks share {glue:text}`alone_published` heads pruned alone, and
+# {glue:text}`together_published` pruned together. In this run it is {glue:text}`alone_run` against {glue:text}`together_run`.
 
-# %% mystnb={"figure": {"caption": "Heads that two tasks share when only heads are pruned: mean \u00b1 sample standard deviation over seeds; below the diagonal what chance would give. (The paper's appendix, overlaps by pruning mode.)", "name": "fig-overlap-heads-alone"}, "image": {"alt": "Matrix of the number of surviving heads that two tasks share when only heads are pruned, with the chance level"}}
-agreement.overlap_figures.overlap_matrix(shared_apart, "head")
-
-# %% mystnb={"figure": {"caption": "MLPs that two tasks share when only MLPs are pruned: mean \u00b1 sample standard deviation over seeds; below the diagonal what chance would give. (The paper's appendix, overlaps by pruning mode.)", "name": "fig-overlap-mlps-alone"}, "image": {"alt": "Matrix of the number of surviving MLPs that two tasks share when only MLPs are pruned, with the chance level"}}
-agreement.overlap_figures.overlap_matrix(shared_apart, "mlp")
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Heads and MLPs that two tasks share when each kind is pruned alone, beyond what chance would give: blue more, red fewer. (The paper's appendix, overlaps by pruning mode.)", "name": "fig-overlap-alone"}, "image": {"alt": "Matrices of heads and MLPs that two tasks share when each kind is pruned alone: published, this run"}}
+agreement.figures.shared(modes.shared_alone)
 
 # %% [markdown]
-# **What to see.** {glue:text}`overlap_heads_alone` {glue:text}`overlap_mlps_alone`
+# ## What this does not show
 #
-# ## What this was run on
-
-# %%
-show.tables.provenance_table(study)
+# - Importance is a gradient at gate 1. It foretells what happens when a gate moves a little, not when a head goes altogether.
+# - Heads are compared after normalising within layers, MLPs are not normalised. Heads and MLPs cannot be compared with each other.
+# - The real study searches heads and MLPs together only.
+#
+# ## Try it
+#
+# | command | on two cores | what to expect |
+# |---|---|---|
+# | `papermill notebooks/07_importance.ipynb out.ipynb -p tasks '["rte"]'` | two minutes | this chapter for one task of the demo |
+# | `lottery run --preset demo --tasks rte --set importance=batched --results try` | one minute | another way to sum, often other heads |
+# | `lottery run --preset demo --tasks rte --set search=heads --results try` | one minute | every MLP stays |
+#
+# **Exercise 1.** A gate's gradient is +1 on half of the examples and −1 on the other half. What do the three readings say?
+#
+# :::{dropdown} Answer
+# Exact: 1. One batch of all examples: 0, as if the head did nothing. The running sum depends on the order of the examples.
+# :::
+#
+# **Exercise 2.** Why does the norm of a layer run over all of its heads, the removed ones too?
+#
+# :::{dropdown} Answer
+# Over the living ones alone, the last head of a layer would always have importance 1. It could never go, whatever it does.
+# :::
+#
+# :::{dropdown} Run this chapter
+# This run: {glue:text}`provenance_run`. All versions and times stand on [](status.ipynb).
+# :::

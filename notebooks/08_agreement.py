@@ -16,19 +16,18 @@
 # %% [markdown]
 # # Do tasks share components? Do seeds agree?
 #
-# If a {term}`good subnetwork` held what a task needs, two fine-tuning seeds should find the same one, and related tasks should share
-# parts of theirs.
+# :::{admonition} Does another fine-tuning seed find the same heads, and another task?
+# :class: answer
 #
-# **What the paper says.** Good subnetworks are unstable: they differ between fine-tuning seeds of one task. It counts the components
-# that two tasks share, and tests the seeds with Cochran's Q and Fleiss' kappa {cite}`prasanna2020`.
+# Another seed finds more of the same heads than chance would, and still far from the same. Two published masks of a task have a Jaccard index
+# of {glue:text}`jaccard_published`. Different tasks share a little more than by chance: {glue:text}`shared_published` heads.
 #
-# **What is added here.** A count of shared components needs the count that chance would give beside it: two masks that each keep
-# most heads share most heads, whatever they are. So each number below stands next to its chance level, and seeds are compared by a
-# statistic that asks for the *same* components, with a permutation test.
-#
-# **What this chapter was run on.** {glue:text}`run_on_agreement`.
+# Jaccard index of two seeds' heads: <span class="evidence"><span class="source published">published</span> {glue:text}`badge_published`</span>
+# <span class="evidence"><span class="source real-study">real study</span> {glue:text}`badge_real`</span>
+# <span class="evidence"><span class="source this-run">this run</span> {glue:text}`badge_run`</span>
+# :::
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-cell"] mystnb={"code_prompt_show": "Run this chapter: parameters", "code_prompt_hide": "Run this chapter: parameters"}
 preset = "demo"
 tasks = None
 seeds = None
@@ -36,115 +35,149 @@ overrides = None
 results_dir = "results"
 compute_missing = True  # "lottery report" has computed, and says no
 
-# %% tags=["remove-stderr"]
-from lottery_book import agreement
+# %% tags=["hide-cell", "remove-stderr"] mystnb={"code_prompt_show": "Run this chapter: what it computes and reads", "code_prompt_hide": "Run this chapter: what it computes and reads"}
+import numpy as np
+
+from lottery_book import agreement, sources
 from lottery_utils import compute, open_study, show
 
-show.apply_style()
 NEEDS = {"stages": ["search"], "methods": ["structured"]}
+show.apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)
 compute(study, NEEDS, compute_missing)
-
-# %% tags=["hide-input"]
-survival = show.frames.component_survival(study, "structured")
-shared = agreement.overlap.task_overlap(survival)
-counts = agreement.overlap.super_counts(survival)
-shared_super = agreement.overlap.task_overlap(agreement.overlap.super_survivors(survival))
-statistics = agreement.coefficients.agreement(survival)
+published, real, run = three = sources.three_sources(study)
+seeds_of = {source: agreement.by_source.seeds_of(source) for source in three}
+shared = {source: agreement.by_source.shared_by_tasks(source) for source in three}
+supers = {source: agreement.by_source.shared_by_tasks(source, supers=True) for source in three}
+heads = seeds_of[published].query("component == 'head'")
+show.holds("seeds agree more than by chance on every task", (heads["jaccard"] - heads["chance"]).min(), above=0.05)
+show.holds("and far from the same", heads["jaccard"].max(), below=0.65)
+mlps = seeds_of[published].query("component == 'mlp'")
+show.holds("on MLPs hardly more than chance", (mlps["jaccard"] - mlps["chance"]).mean(), above=0, below=0.05)
 show.glue_numbers(
     {
-        "run_on_agreement": show.sentences.run_on(study),
-        "gaps_agreement": show.sentences.gap_sentence(study, "structured"),
-        "overlap_heads": agreement.stability.overlap_sentence(
-            shared, agreement.overlap.overlap_test(survival, "head"), "head"
-        ),
-        "overlap_mlps": agreement.stability.overlap_sentence(
-            shared, agreement.overlap.overlap_test(survival, "mlp"), "mlp"
-        ),
-        "supers": agreement.stability.super_sentence(counts),
-        "seeds_heads": agreement.stability.seeds_sentence(statistics, "head"),
-        "seeds_mlps": agreement.stability.seeds_sentence(statistics, "mlp"),
-        "cochran": agreement.stability.cochran_sentence(statistics),
+        "jaccard_published": agreement.by_source.mean_jaccard(seeds_of[published]),
+        "jaccard_mlps": agreement.by_source.mean_jaccard(seeds_of[published], "mlp"),
+        "shared_published": agreement.by_source.mean_shared(shared[published]),
+        "shared_real": agreement.by_source.mean_shared(shared[real]),
+        "shared_run": agreement.by_source.mean_shared(shared[run]),
+        "supers_published": agreement.by_source.mean_shared(supers[published]),
+        "supers_run": agreement.by_source.mean_shared(supers[run]),
+        "badge_published": agreement.by_source.mean_jaccard(seeds_of[published]),
+        "badge_real": agreement.by_source.mean_jaccard(seeds_of[real]),
+        "badge_run": agreement.by_source.mean_jaccard(seeds_of[run]),
+        "provenance_run": show.sentences.run_on(study),
     }
 )
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "How alike the masks of two seeds of one task are: the mean Jaccard index over pairs of seeds, and what random masks of the same sizes would have.", "name": "fig-seed-jaccard"}, "image": {"alt": "Jaccard index of pairs of seeds beside its chance level, heads above and MLPs below, a place for each task; published, real study, this run"}}
+agreement.figures.likeness(seeds_of)
+
+# %% [markdown]
+# ## What to see
+#
+# The Jaccard index of two masks is the number of components that both keep, divided by the number that at least one keeps. Equal masks have 1.
+#
+# The paper calls good subnetworks unstable, and they are: on no task does the published index reach two thirds. But "unstable" is not "arbitrary".
+# On every task the diamond lies above its dashed line. Seeds know something in common about heads. About MLPs they hardly do: published
+# {glue:text}`jaccard_mlps`.
+#
+# The dashed line is the point of the picture. Two masks that each keep most heads share most heads, whatever they are. A count of shared
+# components without its chance level says next to nothing.
+#
+# ## How it is computed
+#
+# The chance level is what masks of the same sizes would reach if they were drawn blindly. For the five published masks of CoLA, by drawing:
+
+# %%
+def jaccard(a, b):
+    return (a & b).sum() / (a | b).sum()
+
+
+masks = sources.published.masks_of_seeds()
+of_cola = masks.query("family == 'heads_mlps' and task == 'cola' and component == 'head'")
+rng, drawn = np.random.default_rng(0), []
+for _ in range(2_000):
+    blind = [np.isin(np.arange(144), rng.choice(144, size, replace=False)) for size in of_cola["kept"]]
+    drawn.append(np.mean([jaccard(a, b) for i, a in enumerate(blind) for b in blind[:i]]))
+
+exact = heads.query("task == 'cola'")["chance"].item()  # the package's, from the hypergeometric distribution
+assert abs(np.mean(drawn) - exact) < 0.003
+print(f"by chance {np.mean(drawn):.3f} (drawn), {exact:.3f} (exact); the published masks: {heads['jaccard'].iloc[0]:.3f}")
+
+# %% [markdown]
+# The permutation test goes the same way: it moves the components of each seed about at random and asks how often chance reaches what was measured.
+#
+# From the package here: [`agreement.coefficients`](../api/index.md), [`agreement.overlap`](../api/index.md).
+#
+# ## What each statistic can and cannot show
+#
+# The paper judges seeds by Cochran's Q and Fleiss' kappa. Four made-up cases, five masks of 144 heads each, show what these see:
+
+# %% tags=["remove-input"]
+agreement.made_up_masks.examples_table()
+
+# %% [markdown]
+# - **Cochran's Q** compares *how many* components seeds keep, not which. It does not reject *disjoint* masks of one size, and it is 0/0 for
+#   *identical* ones. "Not rejected" is therefore no evidence of agreement. In the authors' **pairs not rejected**, identical masks score worst.
+# - **Fleiss' kappa** compares identities: 1 is full agreement, 0 what raters with one common rate of keeping would reach. It counts agreement on
+#   what is *removed* as well, and takes unequal sizes for disagreement (*nested*).
+# - **The Jaccard index** looks at kept components only. Its chance level grows with the sizes, so it must be read next to that.
+# - **The permutation test** takes sizes as given. A small p says that seeds agree more than by chance, not that they agree well.
+#
+# All sources, by every statistic:
+
+# %% tags=["remove-input"]
+agreement.by_source.seed_table(seeds_of)
 
 # %% [markdown]
 # ## Do tasks share components?
 #
-# For two tasks, the number of components that survive in both, with the same fine-tuning seed. By chance, masks of $n_a$ and $n_b$
-# of $N$ components share $n_a n_b / N$. {glue:text}`gaps_agreement`
+# For two tasks, the components that survive in both, with the same seed. By chance, masks of $n_a$ and $n_b$ of $N$ components share
+# $n_a n_b / N$. Heads, published: {glue:text}`shared_published`. Real study: {glue:text}`shared_real`. This run: {glue:text}`shared_run`.
 
-# %% mystnb={"figure": {"caption": "Heads that survive in both of two tasks: mean \u00b1 sample standard deviation over seeds above the diagonal, what chance would give below it, and on it how many a task keeps. Blue: more than by chance, red: fewer. (The paper's figure of overlaps, heads.)", "name": "fig-overlap-heads"}, "image": {"alt": "Matrix of the number of surviving heads that two tasks share, with the chance level"}}
-agreement.overlap_figures.overlap_matrix(shared, "head")
-
-# %% mystnb={"figure": {"caption": "MLPs that survive in both of two tasks, in the same way. (The paper's figure of overlaps, MLPs.)", "name": "fig-overlap-mlps"}, "image": {"alt": "Matrix of the number of surviving MLPs that two tasks share, with the chance level"}}
-agreement.overlap_figures.overlap_matrix(shared, "mlp")
-
-# %% tags=["hide-output"]
-agreement.stability.overlap_table(shared)
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Heads and MLPs that survive in both of two tasks, beyond what chance would give: blue more, red fewer. Full blue: the smaller mask lies within the larger. (The paper's figures of overlaps.)", "name": "fig-overlap"}, "image": {"alt": "Matrices of surviving heads and MLPs that two tasks share beyond chance: published, real study, this run"}}
+agreement.figures.shared(shared)
 
 # %% [markdown]
-# **What to see.** {glue:text}`overlap_heads` {glue:text}`overlap_mlps` The test permutes a task's components over the whole model,
-# in the same way for all its seeds: what the seeds of a task have in common is no evidence that tasks share. A preference for certain
-# layers that all tasks have in common counts as sharing too.
+# The published excess is small and on nearly all pairs of tasks of one sign. A permutation test over all pairs decides whether it is chance; its
+# verdict stands on the [scorecard](scorecard.ipynb). A taste for certain layers that all tasks have in common counts as sharing too.
 #
 # ### Super-survivors
 #
-# Components that survive in every seed of a task are its {term}`super-survivors`. {glue:text}`supers`
+# Components that survive in every seed of a task are its {term}`super-survivors`. Two tasks share {glue:text}`supers_published` such heads (published),
+# {glue:text}`supers_run` (this run).
 
-# %%
-agreement.stability.super_table(counts)
-
-# %% mystnb={"figure": {"caption": "Super-surviving heads that two tasks share, above the diagonal; what chance would give, below it; on it how many a task has. (The paper's appendix, super-survivor overlaps.)", "name": "fig-overlap-super-heads"}, "image": {"alt": "Matrix of the number of super-surviving heads that two tasks share, with the chance level"}}
-agreement.overlap_figures.overlap_matrix(shared_super, "head", "super-surviving")
-
-# %% mystnb={"figure": {"caption": "Super-surviving MLPs that two tasks share, in the same way. (The paper's appendix, super-survivor overlaps.)", "name": "fig-overlap-super-mlps"}, "image": {"alt": "Matrix of the number of super-surviving MLPs that two tasks share, with the chance level"}}
-agreement.overlap_figures.overlap_matrix(shared_super, "mlp", "super-surviving")
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "The same for super-survivors. (The paper's appendix, super-survivor overlaps.)", "name": "fig-overlap-super"}, "image": {"alt": "Matrices of super-surviving heads and MLPs that two tasks share beyond chance: published, real study, this run"}}
+agreement.figures.shared(supers)
 
 # %% [markdown]
-# ## Do seeds agree?
+# ## What this does not show
 #
-# The Jaccard index of two masks is the number of components that both keep, divided by the number that at least one keeps: 1 for equal
-# masks, 0 for masks without a common part.
-
-# %% mystnb={"figure": {"caption": "How alike the masks of two seeds are: the Jaccard index of each pair of seeds, their mean, and what random masks of the same sizes would have. Above each task the p of the permutation test, uncorrected; a dash where there is nothing to test.", "name": "fig-seed-jaccard"}, "image": {"alt": "Jaccard index of pairs of seeds, heads above and MLPs below, a place for each task, with mean, chance level and p"}}
-agreement.overlap_figures.seed_jaccards(survival, statistics)
-
-# %%
-agreement.stability.agreement_table(statistics)
-
-# %% [markdown]
-# **What to see.** That good subnetworks are unstable can mean two things. Seeds do not find the *same* components: then the index is
-# below 1. Or they agree *no more than by chance*: then it is at its chance level. {glue:text}`seeds_heads`
-# {glue:text}`seeds_mlps` {glue:text}`cochran`
+# - Masks that differ may do the same work. Two heads of one layer can stand in for each other, and identity of heads is all that is compared here.
+# - Seeds differ in the order of the examples and in the classifier's start. Other pre-training runs would differ more.
+# - Components are taken as exchangeable. A common taste for a layer is agreement, in every statistic of this page.
 #
-# ## What each statistic can and cannot show
+# ## Try it
 #
-# Four made-up cases, five masks of 144 heads each, say it best:
-
-# %%
-agreement.stability.examples_table()
-
-# %% [markdown]
-# - **Cochran's Q** takes components as blocks and seeds as treatments. Its null hypothesis is that each seed keeps a component with
-#   the same probability, so what it compares is *how many* components seeds keep. *Disjoint* masks, and *random* ones, of one size are
-#   not rejected; *nested* masks, which agree wherever they can, are; and for *identical* masks, the best agreement there is, Q is
-#   0/0. "Not rejected" is therefore no evidence of agreement. In the **pairs not rejected**, as in the authors' notebook, a pair with
-#   undefined p counts as rejected: identical masks then score worst.
-# - **Fleiss' kappa** and **Krippendorff's alpha** compare identities: 1 is full agreement, 0 what raters with one common rate of
-#   keeping would reach, below 0 less than that. They are almost the same number here; alpha corrects for few components. Both count
-#   agreement on what is *removed* as much as on what is kept, take unequal sizes for disagreement (*nested*), and, when nearly all
-#   components are kept, can be low although masks differ in few components. They come without a test.
-# - **The Jaccard index** looks at kept components only and is easy to read, but has no fixed zero: its chance level grows with the
-#   sizes. It must be read next to that level.
-# - **The permutation test** asks whether the index is higher than for masks of the same sizes placed at random. Sizes are given, so they
-#   are no evidence in either direction. A small p says that seeds agree more than by chance, not that they agree well. With few
-#   components or seeds it cannot become small at all, and components are taken as exchangeable: a common taste for certain layers is
-#   agreement too.
+# | command | on two cores | what to expect |
+# |---|---|---|
+# | `papermill notebooks/08_agreement.ipynb out.ipynb -p tasks '["rte","mrpc"]'` | one minute | this chapter for two tasks of the demo |
+# | `lottery run --preset demo --tasks rte --seeds 1 2 3 4 5 --results try` | three minutes | five seeds of one task, as the paper has |
+# | `papermill notebooks/08_agreement.ipynb out.ipynb -p seeds '[1,2,3,4,5]' -p tasks '["rte"]' -p results_dir try` | half a minute | kappa and Jaccard of these five |
 #
-# All of these are undefined where nothing can vary: with one seed, or when every component, or none, is kept.
+# **Exercise 1.** Make five masks of one size that share no head, and that Cochran's Q does not reject.
 #
-# ## What this was run on
-
-# %%
-show.tables.provenance_table(study)
+# :::{dropdown} Answer
+# The *disjoint* row above: each seed keeps its own fifth of the heads. All seeds keep equally many, which is all that Q looks at.
+# :::
+#
+# **Exercise 2.** Two masks of 144 heads keep 72 each. Which Jaccard index would chance give, roughly?
+#
+# :::{dropdown} Answer
+# They share 36 and keep 108 between them: one third.
+# :::
+#
+# :::{dropdown} Run this chapter
+# This run: {glue:text}`provenance_run`. All versions and times stand on [](status.ipynb).
+# :::

@@ -220,13 +220,9 @@ def test_super_survivors_survive_in_every_seed():
     table = overlap.super_survivors(TWO)
     assert ag.votes_of(table, "a", "head").tolist() == [[True, True, False, False]]
     assert ag.votes_of(table, "b", "mlp").tolist() == [[False, True]]
-    counts = overlap.super_counts(TWO).set_index(["task", "component"])
-    assert counts.loc[("a", "head"), "super_survivors"] == 2
-    assert counts.loc[("a", "head"), "chance"] == pytest.approx(4 * (3 / 4) * (2 / 4))
     shared = overlap.task_overlap(table).set_index(["component", "task_a", "task_b"])
     assert shared.loc[("head", "a", "b"), "mean_shared"] == 1
     assert overlap.super_survivors(TWO[TWO["seed"] == 1]).empty, "one seed has no super-survivors"
-    assert overlap.super_counts(TWO[TWO["seed"] == 1]).empty
 
 
 def test_overlap_test_finds_shared_components_and_not_chance():

@@ -1,9 +1,10 @@
-"""The search as decisions, the figures of importance, overlap and agreement, and their words."""
+"""The search as decisions, importance, overlap and agreement: figures and phrases by source."""
 
 from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -12,14 +13,14 @@ import papermill
 import pytest
 from made_up_records import make_study
 
-from lottery_book.agreement import coefficients as agreement
-from lottery_book.agreement import overlap, stability
-from lottery_book.agreement import overlap_figures as overlaps
+from lottery_book import sources
+from lottery_book.agreement import by_source, made_up_masks
+from lottery_book.agreement import figures as overlaps
+from lottery_book.building.needs import needs_of
 from lottery_book.importance import decisions, modes
 from lottery_book.importance import figures as importances
+from lottery_utils.experiment.study import Study
 from lottery_utils.show import frames as gather
-from lottery_utils.show import heatmaps
-from lottery_utils.show.compute import compute, needs_of
 
 ROOT = Path(__file__).resolve().parent.parent
 TASKS, SEEDS = ("cola", "mrpc", "wnli"), (1337, 42, 86)
@@ -114,11 +115,11 @@ def test_order_of_heads_over_a_search(decided):
 # figures
 
 
-def test_histograms_count_every_head_once_and_show_the_cuts(decided):
-    figure = importances.head_histograms(decided, ["WNLI"])
-    ax = figure.axes[0]
-    assert sum(patch.get_height() for patch in ax.patches) == 3 * 24 and len(ax.lines) == 3
-    assert texts(figure.axes[2]) == ["gap"] and len(figure.legends[0].get_texts()) == 4
+def test_histograms_count_every_head_once_and_show_the_cuts(this_run, decided):
+    figure = importances.cuts_by_source((sources.published_source(), this_run), {this_run: decided})
+    assert texts(figure.axes[0]) == ["not released"]
+    heights = [patch.get_height() for patch in figure.axes[1].patches]
+    assert sum(heights) == 3 * 24 and len(figure.axes[1].lines) == 3 and len(figure.legends[0].get_texts()) == 4
 
 
 def test_search_steps_show_what_each_step_takes(decided):
@@ -130,84 +131,82 @@ def test_search_steps_show_what_each_step_takes(decided):
     assert [t.get_text() for t in heads.get_yticklabels()][:2] == ["1 (phase 1)", "2 (phase 1)"]
 
 
-def test_overlap_matrix_has_counts_above_and_chance_below(survival):
-    table = overlap.task_overlap(survival)
-    shown = texts(overlaps.overlap_matrix(table, "head").axes[0])
+@pytest.fixture(scope="module")
+def this_run(study):
+    return sources.run_source(study)
+
+
+def test_shared_components_are_shown_beyond_chance(this_run):
+    table = by_source.shared_by_tasks(this_run)
+    figure = overlaps.shared({this_run: table})
     rows = table[table["component"] == "head"].set_index(["task_a", "task_b"])
-    pair = rows.loc[("cola", "mrpc")]
-    assert len(shown) == 4
-    assert shown[1] == f"{pair['mean_shared']:.1f}".removesuffix(".0") + f"\n±{pair['std_shared']:.1f}"
-    assert shown[2] == f"{pair['chance_mean']:.1f}".removesuffix(".0")
+    pair, kept = rows.loc[("cola", "mrpc")], min(rows.loc[(t, t), "mean_shared"] for t in ("cola", "mrpc"))
+    shown = figure.axes[0].collections[0].get_array().reshape(2, 2)
+    assert shown[0, 1] == pytest.approx((pair["mean_shared"] - pair["chance_mean"]) / (kept - pair["chance_mean"]))
+    assert shown.mask[0, 0] and shown[0, 1] == shown[1, 0]
 
 
-def test_jaccard_figure_has_a_dot_for_each_pair_of_seeds(survival):
-    table = agreement.agreement(survival, 99)
-    figure = overlaps.seed_jaccards(survival, table)
-    assert sum(len(dots.get_offsets()) for dots in figure.axes[0].collections if len(dots.get_offsets()) == 3) == 6
-    assert [t.get_text() for t in figure.axes[1].get_xticklabels()] == ["CoLA", "MRPC"]
-    assert overlaps.p_text(0.0004) == "<0.001" and overlaps.p_text(0.004) == "0.004" and overlaps.p_text(0.04) == "0.04"
+def test_likeness_has_a_mark_and_its_chance_level_for_each_task(this_run):
+    table = by_source.seeds_of(this_run)
+    ax = overlaps.likeness({this_run: table}).axes[0]
+    heads = table[table["component"] == "head"]
+    marks = [line.get_ydata()[0] for line in ax.lines if line.get_marker() == "D"]
+    assert marks == pytest.approx(heads["jaccard"].tolist())
+    assert [t.get_text() for t in ax.get_xticklabels()] == ["CoLA", "MRPC"]
+
+
+def test_published_agreement_is_that_of_the_tables():
+    published = sources.published_source()
+    heads = by_source.seeds_of(published).query("component == 'head'")
+    assert len(heads) == 8 and "wnli" not in set(heads["task"])
+    raw = sources.published.table("seed_jaccard")
+    of_cola = raw.query("family == 'heads_mlps' and component == 'head' and task == 'CoLA'")
+    assert heads.query("task == 'cola'")["jaccard"].item() == pytest.approx(of_cola["mean_pair_jaccard"].item())
+    shared = by_source.shared_by_tasks(published)
+    test = sources.published.overlap_test("head")
+    pairs = shared[(shared["component"] == "head") & (shared["task_a"] != shared["task_b"])]
+    assert pairs["mean_shared"].mean() == pytest.approx(test.observed) and len(pairs) == 8 * 7
+    assert pairs["chance_mean"].mean() == pytest.approx(test.chance)
 
 
 @pytest.mark.parametrize("tasks, seeds", [((), ()), (("cola",), (42,)), (("cola",), SEEDS), (("cola", "mrpc"), (42,))])
-def test_figures_tables_and_sentences_hold_for_little_and_for_nothing(decided, survival, tasks, seeds, tmp_path):
+def test_figures_tables_and_phrases_hold_for_little_and_for_nothing(study, decided, tasks, seeds, tmp_path):
     some = decided[decided["task"].isin(tasks) & decided["seed"].isin(seeds)].reset_index(drop=True)
-    kept = survival[survival["task"].isin(tasks) & survival["seed"].isin(seeds)].reset_index(drop=True)
-    shared, counts = overlap.task_overlap(kept), overlap.super_counts(kept)
-    table, supers = agreement.agreement(kept, 19), overlap.task_overlap(overlap.super_survivors(kept))
-    between, drift = overlap.jaccard_between(kept, kept), decisions.drift(some)
+    preset = replace(study.preset, tasks=tasks or ("cola",), seeds=seeds or (1,))
+    part = sources.run_source(Study(preset, study.store.root, stored=True))
+    seeds_of, shared = by_source.seeds_of(part), by_source.shared_by_tasks(part)
     figures = [
-        importances.head_histograms(some),
-        importances.mlp_strips(some),
+        importances.cuts_by_source((part,), {part: some}),
         importances.search_steps(some, gather.example_task(some)),
-        importances.drift_lines(drift),
-        heatmaps.survival_across_tasks(kept, "alone"),
-        *(overlaps.overlap_matrix(frame, kind) for frame in (shared, supers) for kind in ("head", "mlp")),
-        overlaps.seed_jaccards(kept, table),
-        overlaps.mode_jaccards(between),
+        importances.drift_lines(decisions.drift(some)),
+        overlaps.likeness({part: seeds_of}),
+        overlaps.shared({part: shared}),
+        overlaps.shared({part: by_source.shared_by_tasks(part, supers=True)}),
     ]
     for number, figure in enumerate(figures):
         figure.savefig(tmp_path / f"{number}.png", dpi=40)
-    for style in (stability.agreement_table(table), stability.super_table(counts), stability.overlap_table(shared)):
-        assert "<caption>" in style.to_html() and "nan" not in style.to_html()
+    html = by_source.seed_table({part: seeds_of}).to_html()
+    assert "<caption>" in html and "nan" not in html
     said = [
-        stability.seeds_sentence(table, "head"),
-        stability.cochran_sentence(table),
-        stability.super_sentence(counts),
-        stability.overlap_sentence(shared, overlap.overlap_test(kept, "head", 19), "head"),
-        stability.cut_sentence(decisions.first_cut(some, "head")),
-        stability.order_sentence(decisions.one_look(some), decisions.seeds_correlation(some)),
-        modes.sizes_sentence(kept, kept),
-        modes.likeness_sentence(between),
+        by_source.mean_jaccard(seeds_of),
+        by_source.mean_shared(shared),
+        decisions.one_look_phrase(some),
+        decisions.near_cut_phrase(some),
+        decisions.seeds_phrase(some),
     ]
-    assert all(text.endswith(".") and "nan" not in text for text in said), said
-    if len(seeds) < 2:
-        assert said[0] == said[1] == stability.NO_SEEDS and "this run has none" in said[2]
-    if len(tasks) < 2:
-        assert "fewer than two tasks" in said[3]
-
-
-# words
-
-
-def test_sentences_follow_the_numbers(survival):
-    table = agreement.agreement(survival, 199)
-    assert "0 of 2 tasks" in stability.seeds_sentence(table, "head"), "made-up masks agree by chance only"
-    assert "in 2 whose seeds keep exactly the same" in stability.cochran_sentence(table), "all seeds keep the same MLPs"
-    said = stability.overlap_sentence(overlap.task_overlap(survival), overlap.overlap_test(survival, "mlp", 199), "mlp")
-    assert said.startswith("Two tasks share 3.0 MLPs on average; chance would give 2.2.") or "MLPs on average" in said
-    assert "Not more than chance can explain" in said, "the seeds' masks are one mask: 1 of 6 places has it by chance"
-    forced = table.assign(permutation_p=0.001)
-    assert "on 2 of 2 tasks, after Holm's correction for 4 tests" in stability.seeds_sentence(forced, "head")
+    assert all("nan" not in text and len(text.split()) <= 25 for text in said), said
+    assert (said[0] == "it takes two seeds") == (len(seeds) < 2)
+    assert (said[1] == "it takes two tasks of one seed") == (len(tasks) < 2)
 
 
 def test_made_up_examples_show_what_each_statistic_sees():
-    found = stability.examples().set_index("name")
+    found = made_up_masks.examples().set_index("name")
     assert math.isnan(found.loc["identical", "cochran_p"]) and found.loc["identical", "share_pairs_not_rejected"] == 0
     assert found.loc["disjoint", "cochran_p"] == 1 and found.loc["disjoint", "mean_pair_jaccard"] == 0
     assert found.loc["random", "cochran_p"] == 1 and abs(found.loc["random", "fleiss_kappa"]) < 0.1
     assert found.loc["nested", "cochran_p"] < 0.001 and found.loc["nested", "permutation_p"] < 0.001
     assert (found["mean_kept"].loc[["identical", "random"]] == 96).all() and found.loc["disjoint", "mean_kept"] == 28
-    assert list(stability.examples_table().data["masks"]) == ["identical", "disjoint", "random", "nested"]
+    assert list(made_up_masks.examples_table().data["masks"]) == ["identical", "disjoint", "random", "nested"]
 
 
 # pruning modes
@@ -219,8 +218,7 @@ def test_modes_share_the_fine_tuned_models_and_nothing_else(study):
     for cell, count in (("mrpc/42/finetune/full", 1), ("mrpc/42/search/structured/good", 3)):
         assert len({one.address(cell) for one in studies.values()}) == count
     assert studies["joint"].address("mrpc/42/search/structured/good") == study.address("mrpc/42/search/structured/good")
-    nothing = modes.alone(studies)
-    assert nothing.empty and "nothing to compare" in modes.sizes_sentence(nothing, nothing)
+    assert modes.alone(studies).empty
 
 
 def test_alone_takes_heads_from_one_search_and_mlps_from_the_other(study, survival, monkeypatch):
@@ -245,7 +243,7 @@ def run(name: str, parameters: dict, tmp_path: Path) -> list[str]:
         for output in cell.get("outputs", []):
             assert output.output_type != "error"
             if "image/png" in output.get("data", {}):
-                shown.append(cell.source.split("(")[0])
+                shown.append(cell.source.splitlines()[-1].split("(")[0])
     return shown
 
 
@@ -256,16 +254,16 @@ def test_chapters_run_alone_on_a_part_of_the_demo(name, tmp_path):
     overrides = {"train_limit": 300, "dev_limit": 100, "epochs": 1, "min_steps": 40}
     parameters = {"tasks": ["sst2"], "seeds": [42], "overrides": json.dumps(overrides)}
     shown = run(name, {**parameters, "results_dir": str(tmp_path / "results")}, tmp_path)
-    assert len(shown) == {"07_importance": 9, "08_agreement": 5}[name]
+    assert len(shown) == {"07_importance": 5, "08_agreement": 3}[name]
     stored = sorted(path.name.rsplit("-", 2)[0] for path in (tmp_path / "results").iterdir() if path.name[0] != ".")
     searches = {"07_importance": 3, "08_agreement": 1}[name]
     assert stored == ["sst2-full-finetune", *["sst2-structured-good-search"] * searches], "only what it needs"
 
 
-def test_chapter_09_on_stored_records(study, tmp_path):
+def test_chapter_08_on_stored_records(study, tmp_path):
     """Every figure from records alone: neither the model nor the data are at hand."""
     overrides = {"model": "nowhere-model", "data": "nowhere-data", "tasks": list(TASKS), "seeds": list(SEEDS)}
     parameters = {"preset": "paper", "overrides": overrides, "results_dir": str(study.store.root)}
     parameters["compute_missing"] = False
     drawn = run("08_agreement", parameters, tmp_path)
-    assert drawn == [*["agreement.overlap_figures.overlap_matrix"] * 4, "agreement.overlap_figures.seed_jaccards"]
+    assert drawn == ["agreement.figures.likeness", "agreement.figures.shared", "agreement.figures.shared"]

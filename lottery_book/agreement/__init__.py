@@ -1,4 +1,4 @@
-"""Chapters 8 and 9: how far seeds and tasks keep the same components."""
+"""Chapters 7 and 8: how far seeds and tasks keep the same components."""
 
 from lottery_utils.places import submodules
 

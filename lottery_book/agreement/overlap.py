@@ -27,7 +27,6 @@ OVERLAP = (
     "std_shared",
     "chance_mean",
 )
-SUPER = ("task", "title", "component", "seeds", "total", "mean_kept", "super_survivors", "chance")
 BETWEEN = ("task", "title", "component", "seeds", "jaccard", "std", "chance")
 PERMUTATIONS = 1999
 
@@ -170,23 +169,6 @@ def super_survivors(survival: pd.DataFrame) -> pd.DataFrame:
     rows = survival[survival["task"].isin(tasks_in_common(survival))]
     keys = ["task", "title", "component", "layer", "head"]
     return rows.groupby(keys, sort=False, dropna=False)["kept"].min().reset_index().assign(seed=NO_SEED)[list(SURVIVAL)]
-
-
-def super_counts(survival: pd.DataFrame) -> pd.DataFrame:
-    """How many super-survivors a task has: columns `SUPER`, one row a task and kind of component.
-
-    chance is how many would survive in every seed if each drew as many as it kept at random: N times the product
-    of n_s / N. mean_kept is the mean size of a single seed's mask.
-    """
-    rows = []
-    there = super_survivors(survival)
-    for task, title in dict(zip(there["task"], there["title"])).items():
-        for component in ("head", "mlp"):
-            votes = votes_of(survival, task, component)
-            chance = votes.shape[1] * votes.mean(axis=1).prod()
-            counts = (votes.sum(axis=1).mean(), int(votes.all(axis=0).sum()), chance)
-            rows.append((task, title, component, *votes.shape, *counts))
-    return pd.DataFrame(rows, columns=list(SUPER))
 
 
 def jaccard_between(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""Chapter 8: the importances behind each decision of a search, and searches of heads or MLPs alone."""
+"""Chapter 7: the importances behind each decision of a search, and searches of heads or MLPs alone."""
 
 from lottery_utils.places import submodules
 

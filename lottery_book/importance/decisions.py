@@ -9,6 +9,9 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from lottery_utils.show.frames import final_step, searches, title_of
+from lottery_utils.show.glue import as_percent
+
+from ..sources import NO_RECORD
 
 if TYPE_CHECKING:
     from lottery_utils.experiment.study import Study
@@ -30,7 +33,7 @@ DECISIONS = (
 DRIFT = ("task", "title", "seed", "step", "left", "correlation")
 
 
-def decisions(study: Study) -> pd.DataFrame:
+def decisions(study: Study | None) -> pd.DataFrame:
     """Every search step with the components it could remove: columns `DECISIONS`, one row a step and component.
 
     A step starts from the last mask that passed, with importances measured under that mask (the protocol
@@ -39,7 +42,7 @@ def decisions(study: Study) -> pd.DataFrame:
     importances are divided by their layer's L2 norm, MLPs' by the largest of the step.
     """
     frames = []
-    for cell, record in searches(study, "structured"):
+    for cell, record in searches(study, "structured") if study else ():
         t = study.trajectory(cell)
         if t is None:
             continue
@@ -120,6 +123,35 @@ def one_look(decided: pd.DataFrame) -> pd.DataFrame:
             top = own.nlargest(kept, "importance")["final"].mean()
             rows.append((task, title, seed, top, kept / len(own)))
     return pd.DataFrame(rows, columns=["task", "title", "seed", "same", "chance"])
+
+
+def one_look_phrase(decided: pd.DataFrame) -> str:
+    """The share of good heads that one look at the full model names, beside chance: "81 %, by chance 47 %"."""
+    look = one_look(decided)
+    if look.empty:
+        return NO_RECORD
+    means = look.groupby("task")[["same", "chance"]].mean().mean()
+    return f"{as_percent(means['same'])}, by chance {as_percent(means['chance'])}"
+
+
+def near_cut_phrase(decided: pd.DataFrame) -> str:
+    """How many of the heads that stay in the first step lie near the cut, in words."""
+    first = first_cut(decided, "head")
+    if first.empty:
+        return NO_RECORD
+    gone, stay = first[first["removed"]], first[~first["removed"]]
+    keys = ["task", "seed"]
+    edge = gone.groupby(keys)["importance"].max().rename("edge")
+    near = stay.merge(edge.reset_index(), on=keys)
+    near = near[near["importance"] < 2 * near["edge"]].groupby(keys).size().reindex(edge.index, fill_value=0).mean()
+    removed = gone.groupby(keys).size().mean()
+    return f"the first step takes {removed:.0f} heads and leaves {near:.0f} that are less than twice as important"
+
+
+def seeds_phrase(decided: pd.DataFrame) -> str:
+    """The rank correlation of two seeds' importances in the full model, mean over tasks."""
+    between = seeds_correlation(decided)["correlation"]
+    return f"{between.mean():.2f}" if between.notna().any() else "it takes two seeds"
 
 
 def seeds_correlation(decided: pd.DataFrame) -> pd.DataFrame:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from lottery_utils.show.frames import example_task
 from lottery_utils.show.heatmaps import NOTHING
 from lottery_utils.show.style import (
     COLOURS,
     GRID,
     WIDTH,
     empty_figure,
-    empty_panel,
+    framed,
     legend_below,
     lighter,
     outer_labels,
@@ -25,6 +27,8 @@ from lottery_utils.show.style import (
     seed_colours,
 )
 
+from ..side_by_side import say_empty
+from ..sources import Source, count
 from .decisions import cuts, first_cut
 
 FATES = {  # what became of a component, from least to most lasting
@@ -38,66 +42,45 @@ MLP_LABEL = "importance (largest MLP = 1)"
 BINS = 20
 
 
-def head_histograms(decided: pd.DataFrame, missing: Iterable[str] = ()) -> Figure:
-    """Importance of the heads in the full model, a panel a task, seeds together, with each seed's first cut.
+def cuts_by_source(sources: Sequence[Source], decided: Mapping[Source, pd.DataFrame]) -> Figure:
+    """Importance of the heads in the full model of one task, a panel a source, with each seed's first cut.
 
-    `decided` as from `decisions.decisions`; colours say what became of the heads. `missing` are titles of tasks
-    without a search: their panels say so. (The paper's histogram of importance.)
+    `decided` as from `decisions.decisions`, of the sources that have importances; colours say what became of the heads.
+    (The paper's histogram of importance.)
     """
-    first, missing = first_cut(decided, "head"), list(missing)
-    if first.empty:
-        return empty_figure(NOTHING)
-    titles, lines = dict(zip(first["task"], first["title"])), _cut_of(first)
-    figure, axes = panels(len(titles) + len(missing), height=1.75)
-    for ax, (task, title) in zip(axes, titles.items()):
-        rows = first[first["task"] == task]
-        edges = np.linspace(0, rows["importance"].max() * 1.0001 or 1.0, BINS + 1)
-        below = np.zeros(BINS)
-        for fate, colour in ((name, FATES[name][1]) for name in FATES):
-            counts = np.histogram(rows.loc[_fate(rows) == fate, "importance"], edges)[0]
-            look = {"align": "edge", "color": colour, "edgecolor": "white", "linewidth": 0.3}
-            ax.bar(edges[:-1], counts, np.diff(edges), below, **look)
-            below += counts
-        for cut in lines.loc[lines["task"] == task, "cut"]:
-            ax.axvline(cut, **{**CUT, "linewidth": 0.8})
-        ax.set_title(f"{title} ({_seeds(rows['seed'].nunique())})")
-        ax.set_xlim(left=0)
-        ax.yaxis.grid(True, color=GRID, linewidth=0.6)
-        ax.yaxis.get_major_locator().set_params(integer=True)
-    for ax, title in zip(axes[len(titles) :], missing):
-        empty_panel(ax, title)
-    outer_labels(figure, axes, "importance", "heads")
+    figure = Figure(figsize=(WIDTH, 2.9), layout="constrained")
+    axes = figure.subplots(1, len(sources), squeeze=False)[0]
+    for ax, source in zip(axes, sources, strict=True):
+        first = first_cut(decided[source], "head") if source in decided else None
+        if first is None:
+            say_empty(ax, source, "not released")
+        elif first.empty:
+            say_empty(ax, source)
+        else:
+            _histogram(ax, first[first["task"] == example_task(first)])
+        about = "" if first is None or first.empty else _about(first[first["task"] == example_task(first)])
+        framed(ax, source.kind, f"{source.name}\n{about}")
+    axes[0].set_ylabel("heads")
+    figure.supxlabel(HEAD_LABEL, fontsize=9)
     legend_below(figure, _fate_legend(), columns=4)
     return figure
 
 
-def mlp_strips(decided: pd.DataFrame, missing: Iterable[str] = ()) -> Figure:
-    """Importance of the MLPs when the first of them goes, a panel a task, a line of dots a seed, with the cut."""
-    first, missing = first_cut(decided, "mlp"), list(missing)
-    if first.empty:
-        return empty_figure("Nothing to show: no search removes an MLP.")
-    titles, lines = dict(zip(first["task"], first["title"])), _cut_of(first)
-    figure, axes = panels(len(titles) + len(missing), height=1.1 + 0.12 * first["seed"].nunique())
-    for ax, (task, title) in zip(axes, titles.items()):
-        rows = first[first["task"] == task]
-        seeds = list(dict.fromkeys(rows["seed"]))
-        for place, seed in enumerate(seeds):
-            own = rows[rows["seed"] == seed]
-            colours = [FATES[fate][1] for fate in _fate(own)]
-            ax.axhline(place, color=GRID, linewidth=0.6, zorder=0)
-            ax.scatter(own["importance"], np.full(len(own), place), c=colours, s=26, edgecolors="white", linewidths=0.5)
-            for cut in lines.loc[(lines["task"] == task) & (lines["seed"] == seed), "cut"]:
-                ax.plot([cut, cut], [place - 0.35, place + 0.35], **CUT)
-        ax.set_yticks(range(len(seeds)), [str(seed) for seed in seeds])
-        ax.set_ylim(len(seeds) - 0.4, -0.6)
-        ax.set_xlim(-0.03, 1.06)
-        ax.set_title(title)
-        ax.tick_params(axis="y", length=0)
-    for ax, title in zip(axes[len(titles) :], missing):
-        empty_panel(ax, title)
-    outer_labels(figure, axes, "importance", "seed")
-    legend_below(figure, _fate_legend(), columns=4)
-    return figure
+def _histogram(ax: Axes, rows: pd.DataFrame) -> None:
+    """One task's importances, stacked by what became of the heads, and the first cuts."""
+    named = rows.assign(fate=_fate(rows).map({name: text for name, (text, _) in FATES.items()}))
+    colours = dict(FATES.values())
+    look = {"palette": colours, "hue_order": list(colours)[::-1], "edgecolor": "white", "linewidth": 0.3, "alpha": 1}
+    sns.histplot(named, x="importance", hue="fate", multiple="stack", bins=BINS, legend=False, ax=ax, **look)
+    for cut in _cut_of(rows)["cut"]:
+        ax.axvline(cut, **{**CUT, "linewidth": 0.8})
+    ax.set(xlim=(0, None), xlabel="", ylabel="")
+    ax.yaxis.grid(True, color=GRID, linewidth=0.6)
+    ax.yaxis.get_major_locator().set_params(integer=True)
+
+
+def _about(rows: pd.DataFrame) -> str:
+    return f"{rows['title'].iloc[0]}, {count(rows['seed'].nunique(), 'seed')}"
 
 
 def search_steps(decided: pd.DataFrame, task: str) -> Figure:
@@ -186,7 +169,3 @@ def _cut_of(first: pd.DataFrame) -> pd.DataFrame:
 def _fate_legend() -> list:
     handles = [Patch(color=colour, label=label) for label, colour in FATES.values()]
     return [*handles, Line2D([], [], **CUT, label="cut, a line a seed")]
-
-
-def _seeds(n: int) -> str:
-    return f"{n} seed" + ("s" if n != 1 else "")

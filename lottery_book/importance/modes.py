@@ -1,17 +1,64 @@
-"""Three ways to search: heads alone, MLPs alone, both together; the same fine-tuned models, three studies."""
+"""Three ways to search, heads alone, MLPs alone, both together: the same fine-tuned models, three studies."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from lottery_utils.show.frames import component_survival
-from lottery_utils.show.glue import as_text, listed
+from lottery_utils.show.survival import ComponentMap, as_map, over_tasks, tasks_in_common
+from lottery_utils.tasks.glue import TASKS
+
+from .. import published
+from ..agreement.by_source import shared_by_tasks
+from ..agreement.overlap import task_overlap
+from ..side_by_side import maps_across_tasks
+from ..sources import Source
 
 if TYPE_CHECKING:
     from lottery_utils.experiment.study import Study
+
+Counted = tuple[ComponentMap, int] | None  # a map of numbers of tasks, and of how many tasks
+
+
+@dataclass(frozen=True)
+class Modes:
+    """Pruned alone and together, by source: maps across tasks, and what two tasks share when pruned alone."""
+
+    alone: dict[Source, Counted]
+    together: dict[Source, Counted]
+    shared_alone: dict[Source, pd.DataFrame]
+
+    def figure(self) -> Figure:
+        """The share of tasks in which each component survives: a column a source, alone above and together below."""
+        return maps_across_tasks({"alone": self.alone, "together": self.together})
+
+
+def by_source(printed: Source, run: Source, studies: Mapping[str, Study]) -> Modes:
+    """Published and this run, whose three searches are `studies`, "joint", "heads" and "mlps"."""
+    apart, together = alone(studies), component_survival(studies["joint"], "structured")
+    shared = pd.concat([shared_by_tasks(printed, family="heads"), shared_by_tasks(printed, family="mlps")])
+    return Modes(
+        {printed: _published_alone(), run: _counted(apart)},
+        {printed: printed.map_across_tasks(), run: _counted(together)},
+        {printed: shared, run: task_overlap(apart)},
+    )
+
+
+def _published_alone() -> Counted:
+    cells = published.survival_across_tasks()
+    rows = cells[cells["family"] == cells["component"] + "s"]  # heads of "heads", MLPs of "mlps"
+    return as_map(rows, published.SEEDS), len(TASKS)
+
+
+def _counted(survival: pd.DataFrame) -> Counted:
+    tasks = tasks_in_common(survival)
+    return (over_tasks(survival), len(tasks)) if tasks else None
 
 
 def alone(studies: dict[str, Study]) -> pd.DataFrame:
@@ -25,34 +72,3 @@ def alone(studies: dict[str, Study]) -> pd.DataFrame:
     rows = pd.concat([heads, mlps], ignore_index=True)
     there = np.array([pair in both for pair in zip(rows["task"], rows["seed"])], bool)
     return rows[there].reset_index(drop=True)
-
-
-def sizes_sentence(together: pd.DataFrame, apart: pd.DataFrame) -> str:
-    """How much survives alone and together, over the tasks and seeds that both have."""
-    keys = ["task", "seed"]
-    parts = []
-    for component, name in (("head", "heads"), ("mlp", "MLPs")):
-        found = []
-        for rows in (apart, together):
-            rows = rows[rows["component"] == component]
-            found.append(rows.groupby(keys, sort=False)["kept"].mean())
-        both = pd.concat(found, axis=1, join="inner").groupby("task").mean().mean()
-        if both.notna().all():
-            shares = [f"{100 * share:.0f} %" for share in both]
-            parts.append(f"{shares[0]} of the {name} survive when pruned alone, {shares[1]} when pruned together")
-    return f"On average over tasks, {listed(parts)}." if parts else "There is nothing to compare."
-
-
-def likeness_sentence(between: pd.DataFrame) -> str:
-    """How alike the masks of two kinds of search are, beside chance; `between` as from `overlap.jaccard_between`."""
-    parts = []
-    for component, name in (("head", "heads"), ("mlp", "MLPs")):
-        rows = between[(between["component"] == component) & between["jaccard"].notna()]
-        if len(rows):
-            found, chance = (as_text(float(rows[c].mean())) for c in ("jaccard", "chance"))
-            above = int((rows["jaccard"] > rows["chance"]).sum())
-            where = f"above chance on {above} of {len(rows)} tasks" if len(rows) > 1 else "on one task"
-            parts.append(f"for {name} it is {found} on average, {chance} by chance ({where})")
-    if not parts:
-        return "There is nothing to compare."
-    return f"The Jaccard index of the masks found alone and together says how alike they are: {listed(parts)}."

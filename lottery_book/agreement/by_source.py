@@ -1,0 +1,107 @@
+"""Chapters 7 and 8: the same statistics for published masks, the real study and this run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from lottery_utils.show.frames import component_survival
+from lottery_utils.show.glue import as_percent
+from lottery_utils.show.tables import GAP, dressed
+
+from .. import published
+from ..sources import JOINT, PUBLISHED, Source
+from .coefficients import AGREEMENT, agreement
+from .figures import KINDS
+from .overlap import OVERLAP, super_survivors, task_overlap
+
+if TYPE_CHECKING:
+    from pandas.io.formats.style import Styler
+
+STATISTICS = {
+    "jaccard": "Jaccard",
+    "chance": "by chance",
+    "permutation_p": "p (permutation)",
+    "fleiss_kappa": "Fleiss' \N{GREEK SMALL LETTER KAPPA}",
+    "cochran_p": "p (Cochran's Q)",
+    "share_pairs_not_rejected": "pairs not rejected",
+}
+JACCARD = {"mean_pair_jaccard": "jaccard", "chance_pair_jaccard": "chance"}
+
+
+def seeds_of(source: Source) -> pd.DataFrame:
+    """How far the seeds of a task agree under s-pruning: task, title, component and `STATISTICS`, one row each.
+
+    No row where a source has one seed, or no lead of a task's full model.
+    """
+    if source.kind == PUBLISHED:
+        rows = published.seed_agreement()
+        rows = rows[(rows["family"] == JOINT) & rows["task"].isin(source.leads["task"])]
+    else:
+        survival = _survival(source)
+        several = not survival.empty and survival["seed"].nunique() > 1
+        rows = agreement(survival) if several else pd.DataFrame(columns=list(AGREEMENT))
+    return rows.rename(columns=JACCARD)[["task", "title", "component", *STATISTICS]].reset_index(drop=True)
+
+
+def shared_by_tasks(source: Source, supers: bool = False, family: str = JOINT) -> pd.DataFrame:
+    """Components that two tasks share: columns `overlap.OVERLAP`; with `supers` of components in every seed's mask.
+
+    `family` chooses among the published masks: "heads_mlps", pruned together, or "heads" and "mlps", pruned alone.
+    """
+    if source.kind == PUBLISHED:
+        rows = published.task_overlap()
+        rows = rows[rows["family"] == family + ("_super" if supers else "")]
+        rows = rows[~rows[["task_a", "task_b"]].isin(["WNLI"]).any(axis=1)]  # four of its five masks are empty
+        rows = rows.assign(title_a=rows["task_a"], title_b=rows["task_b"], seeds=published.SEEDS)
+        return rows[list(OVERLAP)].reset_index(drop=True)
+    survival = _survival(source)
+    if survival.empty:
+        return pd.DataFrame(columns=list(OVERLAP))
+    return task_overlap(super_survivors(survival) if supers else survival)
+
+
+def mean_jaccard(table: pd.DataFrame, component: str = "head") -> str:
+    """The mean Jaccard index over tasks beside its chance level: ".57, by chance .46"; or why there is none."""
+    rows = table[(table["component"] == component) & table["jaccard"].notna()]
+    if rows.empty:
+        return "it takes two seeds"
+    return f"{rows['jaccard'].mean():.2f}, by chance {rows['chance'].mean():.2f}"
+
+
+def mean_shared(table: pd.DataFrame, component: str = "head") -> str:
+    """Components that two tasks share, mean over pairs, beside chance: "51.0, by chance 46.8"."""
+    rows = table[(table["component"] == component) & (table["title_a"] != table["title_b"])]
+    if rows.empty:
+        return "it takes two tasks of one seed"
+    return f"{rows['mean_shared'].mean():.1f}, by chance {rows['chance_mean'].mean():.1f}"
+
+
+def seed_table(tables: Mapping[Source, pd.DataFrame], component: str = "head") -> Styler:
+    """Every statistic of the agreement between seeds, means over the tasks of a source; a column a source."""
+    chosen = {source.name: table[table["component"] == component] for source, table in tables.items()}
+    rows = [{"statistic": "tasks", **{name: len(table) or GAP for name, table in chosen.items()}}]
+    for statistic, label in STATISTICS.items():
+        values = {name: _shown(statistic, table[statistic]) for name, table in chosen.items()}
+        rows.append({"statistic": label, **values})
+    caption = f"How far the seeds of a task agree on {KINDS[component]}: means over tasks; of p values the median."
+    return dressed(pd.DataFrame(rows), caption, f"agreement-{component}")
+
+
+def _shown(name: str, values: pd.Series) -> str:
+    """A mean, of p values the median; a gap where none is defined."""
+    values = values.dropna().astype(float)
+    if values.empty:
+        return GAP
+    if name.endswith("_p"):
+        p = values.median()
+        return "< 0.001" if p < 0.001 else f"{p:.3f}"
+    return as_percent(values.mean()) if name == "share_pairs_not_rejected" else f"{values.mean():.2f}"
+
+
+def _survival(source: Source) -> pd.DataFrame:
+    return pd.DataFrame() if source.study is None else component_survival(source.study, "structured")
+
+
