@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from lottery_utils.pruning.masks import StructuredMask, WeightMask
 
 PRESET, RECORDS = "base", "records/base"
+SMALLER_RECORDS = "records/laptop"
 MODELS = {"all-mpnet-base-v2": "MPNet-base", "all-MiniLM-L6-v2": "MiniLM", "bert-base-uncased": "BERT-base"}
 DEMO = "demo language, not GLUE"
 PUBLISHED, JOINT = "published", "heads_mlps"  # the kind; the masks that the paper's text is about
@@ -149,6 +150,15 @@ def real_source(records: str | Path = RECORDS) -> Source:
         return _of_study("real study", get_preset(PRESET), None)
     study = stored_study(PRESET, records)
     return _of_study("real study", study.preset, study)
+
+
+def smaller_source(records: str | Path = SMALLER_RECORDS) -> Source:
+    """MiniLM, six layers, distilled, on three GLUE tasks: an earlier study, whose records an earlier version made.
+
+    Raises UserError for a folder without its records.
+    """
+    study = stored_study("laptop", records, {"precision": "bf16"})
+    return _of_study("real study", study.preset, study, {"random_layer": NOT_RUN})
 
 
 def run_source(study: Study) -> Source:

@@ -171,7 +171,7 @@ show.effects.effect_table(
 # %% [markdown]
 # ## Real BERT and English
 #
-# The small English BERT of [](05_laptop.ipynb), as fine-tuned there on real GLUE tasks, reads sentences that were written and
+# MiniLM (see [](study.ipynb)), as fine-tuned on real GLUE tasks, reads sentences that were written and
 # annotated for this page, as Universal Dependencies {cite}`nivre2020` would (`lottery_utils/probes/english.conllu`):
 # {glue:text}`english_run_on`; {glue:text}`english_cost`. {glue:text}`english_words` Retrained subnetworks are left out, as they would have
 # to be trained again; so are differences between subnetworks for number, which has too few words.

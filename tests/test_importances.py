@@ -16,11 +16,11 @@ from made_up_records import make_study
 from lottery_book import sources
 from lottery_book.agreement import by_source, made_up_masks
 from lottery_book.agreement import figures as overlaps
-from lottery_book.building.needs import needs_of
 from lottery_book.importance import decisions, modes
 from lottery_book.importance import figures as importances
 from lottery_utils.experiment.study import Study
 from lottery_utils.show import frames as gather
+from lottery_utils.show.compute import compute, needs_of
 
 ROOT = Path(__file__).resolve().parent.parent
 TASKS, SEEDS = ("cola", "mrpc", "wnli"), (1337, 42, 86)

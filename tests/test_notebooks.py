@@ -148,16 +148,3 @@ def test_embedded_demo_runs_notebook_02_offline(tmp_path):
         str(ROOT / "notebooks" / "02_structured.ipynb"), str(out), parameters, progress_bar=False, cwd=str(ROOT)
     )
     assert not any(o.output_type == "error" for cell in read(out).cells for o in cell.get("outputs", []))
-
-
-def test_notebook_05_shows_the_stored_records_and_computes_nothing(tmp_path):
-    """Neither the model nor the data are at hand, and the store is not touched."""
-    before = sorted(path.relative_to(ROOT) for path in (ROOT / "records").rglob("*"))
-    out = tmp_path / "out.ipynb"
-    papermill.execute_notebook(
-        str(ROOT / "notebooks" / "05_laptop.ipynb"), str(out), progress_bar=False, cwd=str(ROOT)
-    )
-    outputs = [output for cell in read(out).cells for output in cell.get("outputs", [])]
-    assert not any(output.output_type == "error" for output in outputs)
-    assert sum("image/png" in output.get("data", {}) for output in outputs) == 7
-    assert sorted(path.relative_to(ROOT) for path in (ROOT / "records").rglob("*")) == before

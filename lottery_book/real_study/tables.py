@@ -109,10 +109,26 @@ def kept(effect: Effect | None) -> str:
 
 def majority(source: Source, task: str, places: int = 2) -> str:
     """The score of a constant answer on a task, a gap where it is not known."""
+    return score(source, task, "majority", places)
+
+
+def score(source: Source, task: str, model: str, places: int = 2) -> str:
+    """The mean score over seeds of "majority" or "full" on a task, a gap where it is not known."""
+    value = _mean(source, task, model)
+    return GAP if np.isnan(value) else f"{value:.{places}f}"
+
+
+def lead_in_points(source: Source, task: str) -> str:
+    """How far the full model lies above a constant answer, such as "3 points"."""
+    points = 100 * (_mean(source, task, "full") - _mean(source, task, "majority"))
+    return GAP if np.isnan(points) else f"{points:.0f} points"
+
+
+def _mean(source: Source, task: str, model: str) -> float:
     if source.results.empty:
-        return GAP
-    score = choose(source.results, subnetwork="majority").set_index("task")["score"].get(task)
-    return GAP if score is None else f"{score:.{places}f}"
+        return np.nan
+    rows = choose(source.results, subnetwork=model)
+    return float(rows.loc[rows["task"] == task, "score"].mean())
 
 
 def gap_sentence(real: Source) -> str:
