@@ -119,7 +119,7 @@ kept.round(2).to_frame("lead kept")
 #
 # {glue:text}`real_provenance`
 
-# %%
+# %% tags=["remove-input"]
 real_study.tables.ran_table(real, published)
 
 # %% [markdown]
@@ -128,7 +128,7 @@ real_study.tables.ran_table(real, published)
 #
 # ## Means and intervals
 
-# %%
+# %% tags=["remove-input"]
 real_study.tables.mean_table(three)
 
 # %% [markdown]
@@ -145,13 +145,13 @@ side_by_side.all_survival_maps(real, "magnitude")
 # %% [markdown]
 # ## Every task of the real study
 
-# %%
+# %% tags=["remove-input"]
 real_study.tables.task_table(real, "real-study-tasks")
 
 # %% [markdown]
 # ## Every task, as published
 
-# %%
+# %% tags=["remove-input"]
 real_study.tables.task_table(published, "published-tasks")
 
 # %% [markdown]

@@ -61,7 +61,7 @@ def cuts_by_source(sources: Sequence[Source], decided: Mapping[Source, pd.DataFr
         about = "" if first is None or first.empty else _about(first[first["task"] == example_task(first)])
         framed(ax, source.kind, f"{source.name}\n{about}")
     axes[0].set_ylabel("heads")
-    figure.supxlabel(HEAD_LABEL, fontsize=9)
+    axes[len(axes) // 2].set_xlabel(HEAD_LABEL, fontsize=9)
     legend_below(figure, _fate_legend(), columns=4)
     return figure
 
