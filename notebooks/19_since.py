@@ -22,8 +22,8 @@
 # **Published**: its main finding does. That most heads can go was found again, on far larger models too; that it matters little *which*,
 # at least once more for BERT. But not everything is redundant: disabling {glue:text}`n_kovaleva2021` breaks BERT.
 #
-# **Real study**, {glue:text}`real_evidence`: without the two largest LayerNorm dimensions the model keeps {glue:text}`two_real` of its lead.
-# Fewer than three tasks decide nothing.
+# **Real study**, {glue:text}`real_evidence`: lead kept without the two largest LayerNorm dimensions: {glue:text}`two_real`. Fewer than three
+# tasks decide nothing.
 #
 # Two dimensions off, lead kept: <span class="evidence"><span class="source published">published</span> broken, {glue:text}`n_kovaleva2021`</span>
 # <span class="evidence"><span class="source real-study">real study</span> {glue:text}`two_real`</span>

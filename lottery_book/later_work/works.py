@@ -42,13 +42,14 @@ def works_table(sources: Sequence[Source], found: Sections) -> Styler:
             for source in sources
         }
         number = work.number if work.checked == "abstract" else f"{work.number} ({work.checked})"
-        row = {"work": f"{work.work} {work.year}", "claim": work.claim, "published": number}
-        rows.append(row | {"on this paper": work.bears_on, "here": work.section or GAP} | measured | {"": work.link})
+        name = f'<a href="{work.link}">{work.work} {work.year}</a>'
+        bears_on = work.bears_on + (f" (section {work.section})" if work.section else "")
+        rows.append({"work": name, "claim": work.claim, "published": number, "on this paper": bears_on} | measured)
     caption = (
-        "Later works, their claims and numbers as their abstracts give them. Here: the section of this page; what was "
+        "Later works, their claims and numbers as their abstracts give them. What was measured is the effect of the "
     )
-    caption += "measured is that section's effect in the first figure, in hundredths of the lead."
-    return dressed(pd.DataFrame(rows), caption, "later-works", wrapped=True).format(hyperlinks="html", subset=[""])
+    caption += "section named, as in the first figure, in hundredths of the lead."
+    return dressed(pd.DataFrame(rows), caption, "later-works", wrapped=True).format(subset=["work"])
 
 
 def section_table(sources: Sequence[Source], found: Sections, letter: str, at: str = "") -> Styler:
