@@ -10,13 +10,12 @@ from lottery_utils.experiment.actions import fine_tuned, set_size, timed
 from lottery_utils.experiment.cells import upstream
 from lottery_utils.experiment.identity import seed_for
 from lottery_utils.experiment.stage import Result, Work
-from lottery_utils.methods import function_of
 from lottery_utils.models.anatomy import anatomy
 from lottery_utils.models.attention_maps import attention_maps
 from lottery_utils.models.compact import compact
 from lottery_utils.pruning.importance import normalise_heads
 from lottery_utils.pruning.masks import StructuredMask, model_sizes
-from lottery_utils.pruning.scores import View
+from lottery_utils.pruning.scores import View, focus, output, random
 from lottery_utils.pruning.structured import remove_lowest
 from lottery_utils.training.batches import Encoded, collate, eval_batches
 from lottery_utils.training.device import autocast, precision_of
@@ -55,7 +54,8 @@ def run_one_look(work: Work, result: Result) -> None:
         scores = summed(*gate_gradients(model, data.dev, precision))
         mask = StructuredMask.full(*scores["exact"][0].shape)
         view = View(model, mask, data.dev, precision, seed_for(work.address(), "score"))
-        scores |= {name: function_of("score", name)(view) for name in LOOKS}
+        scores |= {"output": output(view), "random": random(view)}
+        scores["entropy"] = focus(view), scores["output"][1]
         sinks = attention_sinks(model, data.dev)
 
     def score(name: str, heads: int, mlps: int) -> float:

@@ -155,7 +155,12 @@ def output(view: View) -> Scores:
 
 
 def entropy(view: View) -> Scores:
-    """1 - H / log T for heads, MLPs as by magnitude of outputs (they attend to nothing).
+    """`focus` for heads, MLPs as by magnitude of outputs (they attend to nothing)."""
+    return focus(view), output(view)[1]
+
+
+def focus(view: View) -> np.ndarray:
+    """1 - H / log T of each head, (L, H).
 
     H is the entropy of a token's attention over the T tokens of its example, mean over tokens, then over examples: the
     score is 0 for a head that looks everywhere alike, 1 for one that looks at a single token. Needs no labels. Raises
@@ -173,9 +178,9 @@ def entropy(view: View) -> Scores:
                 raise UserError(f"score entropy: {error}; take gate or output") from None
             for layer in layers:
                 spread = torch.special.entr(layer.probabilities.double()).sum(-1).mean(-1)  # (B, h)
-                focus = 1 - spread / np.log(max(length, 2))
-                heads[layer.layer, layer.heads.numpy()] += focus.sum(0).cpu().numpy() / len(view.data)
-    return heads, output(view)[1]
+                focused = 1 - spread / np.log(max(length, 2))
+                heads[layer.layer, layer.heads.numpy()] += focused.sum(0).cpu().numpy() / len(view.data)
+    return heads
 
 
 def random(view: View) -> Scores:
