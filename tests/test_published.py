@@ -12,8 +12,7 @@ import pandas as pd
 import pytest
 
 from lottery_book import published
-from lottery_book.authors import figures, findings, text
-from lottery_book.authors import findings_figures as pictures
+from lottery_book.authors import figures, findings, numbers
 from lottery_book.authors.restate import restated
 from lottery_utils.errors import UserError
 from lottery_utils.presets import GLUE_TASKS
@@ -133,19 +132,12 @@ def test_importances_are_compared_by_rank_and_by_what_goes_first():
     assert same.iloc[0][["spearman", "lowest", "common"]].tolist() == [1, 2, 2]
     assert turned.iloc[0][["spearman", "lowest", "common"]].tolist() == [-1, 2, 0]
     between = pd.DataFrame(columns=["component", "jaccard", "chance"])
-    assert "both take 2." in text.importance_sentence(same, between)
+    alike = pd.DataFrame({"component": ["head"], "jaccard": [0.5], "chance": [0.25]})
+    said = numbers.of_importance(same, alike)
+    assert said["importance_common"] == "2.0 of 2" and said["importance_jaccard"] == "0.50, by chance 0.25"
     nothing = findings.compare_importances(up.iloc[:0], up)
-    assert "nothing to compare yet" in text.importance_sentence(nothing, between)
-    assert pictures.importance_scatter(up.iloc[:0], up, "rte").axes
-
-
-def test_published_bars_never_look_like_ours():
-    figure = figures.result_bars(published.results(), "structured", ("good", "random", "bad"), {})
-    bars = [bar for ax in figure.axes for bar in ax.patches]
-    assert len(bars) == 9 * 8 and all(bar.get_facecolor()[:3] == (1, 1, 1) for bar in bars)
-    shown = published.results().query("method != 'magnitude' and not subnetwork.str.startswith('super')")
-    heights = sorted(bar.get_height() for bar in bars)
-    np.testing.assert_allclose(heights, sorted(shown["mean"]))
+    assert set(numbers.of_importance(nothing, between).values()) == {numbers.NOT_STORED}
+    assert figures.importance_scatter(up.iloc[:0], up, "rte").axes
 
 
 @pytest.mark.slow
@@ -161,6 +153,6 @@ def test_the_chapter_runs_alone_on_an_empty_store(tmp_path):
     papermill.execute_notebook(source, str(out), parameters, progress_bar=False, cwd=str(ROOT))
     outputs = [output for cell in nbformat.read(out, as_version=4).cells for output in cell.get("outputs", [])]
     assert not any(output.output_type == "error" for output in outputs)
-    assert sum("image/png" in output.get("data", {}) for output in outputs) == 15
+    assert sum("image/png" in output.get("data", {}) for output in outputs) == 7
     stored = [p.name.rsplit("-", 2)[0] for p in (tmp_path / "results").iterdir() if p.name[0] != "."]
     assert sorted(stored) == ["sst2-full-finetune", *["sst2-structured-good-search"] * 2], "both protocols, one task"

@@ -1,182 +1,187 @@
-"""The authors' figures drawn again from their data: hollow or grey, so they never look like this project's runs."""
+"""Pictures of what the authors' release shows on a second look (see `analysis.authors.findings`)."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch, Rectangle
+from matplotlib.ticker import LogFormatter, PercentFormatter
 
-from lottery_utils.show.bars import BAR, place_of
-from lottery_utils.show.heatmaps import LAYERS, colour_bar, draw_map, one_map
-from lottery_utils.show.style import (
-    COLOURS,
-    GAP,
-    GRID,
-    METRIC_NAMES,
-    NAMES,
-    PUBLISHED,
-    TEXT,
-    WIDTH,
-    legend_below,
-    panels,
-)
-from lottery_utils.show.survival import ComponentMap
+from lottery_utils.show.style import COLOURS, GRID, METHOD_NAMES, NAMES, TEXT, WIDTH, empty_figure, legend_below
 
-from ..agreement.overlap_figures import CHANCE, KINDS, p_text
+from ..agreement.figures import KINDS
+from .findings import EXACT
 
 PAPER = "#5A5A5A"
-PAPER_MAP = LinearSegmentedColormap.from_list("paper", ("#F6F6F2", "#B5B1AA", "#3F3D3A"))
-EXCESS_MAP = LinearSegmentedColormap.from_list("paper_excess", ("#E3B9A0", "#F6F6F2", "#9C9A96"))
-HATCH = {"pruned": "", "retrained": "////"}
-MODES = {"heads": "heads alone", "mlps": "MLPs alone", "heads_mlps": "together", "heads_mlps_on_train": "on train data"}
+
+HOLLOW = {"markerfacecolor": "white", "markeredgewidth": 1.6, "linestyle": ""}
+RATIOS = (("good", "pruned"), ("good", "retrained"), ("random", "pruned"), ("random", "retrained"))
+RATIOS += (("bad", "pruned"), ("bad", "retrained"))
 
 
-def component_map(rows: pd.DataFrame) -> ComponentMap:
-    """Rows with component, layer, head, mean and std as arrays; a kind without rows is NaN."""
-    heads, mlps = np.full((2, 12, 12), np.nan), np.full((2, 12), np.nan)
-    for row in rows.itertuples():
-        values = (row.mean, row.std)
-        if row.component == "head":
-            heads[:, row.layer, row.head] = values
-        else:
-            mlps[:, row.layer] = values
-    return ComponentMap(heads[0], mlps[0], heads[1], mlps[1], n=5)
-
-
-def across_tasks(across: pd.DataFrame, family: str = "heads_mlps") -> Figure:
-    """In how many of nine tasks a head or MLP survives: mean and deviation over seeds (the paper's figure 2)."""
-    found = component_map(across[across["family"] == family])
-    title = "The authors' masks across tasks"
-    return one_map(found, Normalize(0, 9), PAPER_MAP, title, "number of nine tasks, mean over 5 seeds")
-
-
-def pruning_modes(across: pd.DataFrame) -> Figure:
-    """The same for heads pruned alone, MLPs alone, both, and both with a search on train data (appendix)."""
-    figure, axes = panels(len(MODES), 2.6, columns=2)
-    for ax, (family, title) in zip(axes, MODES.items()):
-        found = component_map(across[across["family"] == family])
-        draw_map(ax, found.heads, found.mlps, Normalize(0, 9), PAPER_MAP)
-        ax.set_title(title)
-    figure.supxlabel("head", fontsize=9)
-    figure.supylabel(LAYERS, fontsize=9)
-    colour_bar(figure, axes, Normalize(0, 9), PAPER_MAP, "number of nine tasks, mean over 5 seeds")
+def bars_as_plotted(bars: pd.DataFrame) -> Figure:
+    """The bar "random subnetwork (retrained)" as plotted and as in the released results, task by task."""
+    figure = Figure(figsize=(WIDTH, 3.0), layout="constrained")
+    ax, places = figure.subplots(), np.arange(len(bars))
+    ax.vlines(places, bars["random"], bars["plotted"], color="#B5B5B5", linewidth=1.2, zorder=1)
+    looks = {
+        "plotted": {"marker": "X", "markersize": 8, "color": COLOURS["good"]},
+        "random": {"marker": "o", "markersize": 7, "color": COLOURS["random"]},
+    }
+    labels = {"plotted": "as plotted: the good ones' results", "random": "released results of the random ones"}
+    for name, look in looks.items():
+        ax.plot(places, bars[name], **HOLLOW | look, zorder=3)
+    for place, row in zip(places, bars.itertuples()):
+        top = max(row.plotted, row.random) + 0.04
+        ax.text(place, top, f"{100 * row.gap:+.1f}", ha="center", va="bottom", fontsize=8, color=TEXT)
+    ax.set_xticks(places, bars["title"])
+    ax.set_ylim(0, 1.05)
+    ax.set_ylabel("score, retrained")
+    ax.yaxis.grid(True, color=GRID, linewidth=0.6)
+    legend_below(figure, [Line2D([], [], **HOLLOW | look, label=labels[name]) for name, look in looks.items()])
     return figure
 
 
-def result_bars(results: pd.DataFrame, method: str, subnetworks: tuple[str, ...], titles: dict[str, str]) -> Figure:
-    """Scores of majority, full model and subnetworks, a panel a task: means over five seeds, lines the deviations.
-
-    `results` as from `published.results`; `titles` replaces panel titles by task. (The paper's figure 3.)
-    """
-    shown = results["subnetwork"].isin(("majority", "full", *subnetworks))
-    rows = results[results["method"].isin(["", method]) & shown]
-    groups = sorted(set(rows["subnetwork"]), key=place_of)
-    tasks = list(dict.fromkeys(rows["task"]))
-    figure, axes = panels(len(tasks), height=1.95)
-    for ax, task in zip(axes, tasks):
-        own = rows[rows["task"] == task]
-        for row in own.itertuples():
-            place, width = groups.index(row.subnetwork), BAR
-            if row.treatment in HATCH:
-                place, width = place + (BAR / 4 if row.treatment == "retrained" else -BAR / 4), BAR / 2
-            _bar(ax, place, row.mean, width, row.subnetwork, row.treatment)
-            if not np.isnan(row.std):
-                ax.errorbar(place, row.mean, row.std, color=TEXT, linewidth=0.8, capsize=1.5, zorder=3)
-        ax.axhline(own.loc[own["subnetwork"] == "majority", "mean"].iloc[0], color="#8A8A8A", lw=0.8, ls=(0, (4, 3)))
-        ax.axhline(0, color="#8A8A8A", linewidth=0.8)
-        ax.set_ylim(-0.06, 1.02)
-        if not ax.get_subplotspec().is_first_col():
-            ax.set_yticklabels([])
-        ax.set_xticks(range(len(groups)), [_short(group) for group in groups], fontsize=7.5)
-        ax.set_title(titles.get(task, own["title"].iloc[0]), fontsize=9)
-        ax.set_ylabel(METRIC_NAMES[own["metric"].iloc[0]], fontsize=8)
-        ax.yaxis.grid(True, color=GRID, linewidth=0.6)
-        ax.tick_params(axis="x", length=0)
-    conditions = rows.drop_duplicates(["subnetwork", "treatment"])
-    conditions = conditions.assign(at=conditions["subnetwork"].map(place_of)).sort_values("at", kind="stable")
-    legend_below(figure, [_patch(row.subnetwork, row.treatment) for row in conditions.itertuples()])
-    return figure
-
-
-def overlap_matrix(overlap: pd.DataFrame, family: str, component: str) -> Figure:
-    """Components two tasks share above the diagonal, and by chance below it; on it how many a task keeps."""
-    rows = overlap[(overlap["family"] == family) & (overlap["component"] == component)]
-    tasks = list(dict.fromkeys(rows["task_a"]))
-    place = {task: at for at, task in enumerate(tasks)}
-    excess = np.full((len(tasks), len(tasks)), np.nan)
-    for row in rows.itertuples():
-        if place[row.task_a] < place[row.task_b]:
-            excess[place[row.task_a], place[row.task_b]] = row.mean_shared - row.chance_mean
-    most = max(float(np.nanmax(np.abs(excess))), 0.5)
-    norm, edges = Normalize(-most, most), np.arange(len(tasks) + 1)
-    figure = Figure(figsize=(WIDTH, 0.48 * len(tasks) + 1.1), layout="constrained")
+def step_fit(errors: pd.DataFrame) -> Figure:
+    """For each step size, how far the stored mean shares are from any that it can give: each task and the largest."""
+    figure = Figure(figsize=(WIDTH, 3.2), layout="constrained")
     ax = figure.subplots()
-    look = {"norm": norm, "cmap": EXCESS_MAP.with_extremes(bad="white"), "edgecolors": "white", "linewidth": 0.8}
-    ax.pcolormesh(edges, edges, np.ma.masked_invalid(excess), **look)
-    for row in rows.itertuples():
-        x, y = place[row.task_b], place[row.task_a]
-        text = f"{row.mean_shared:.1f}\n±{row.std_shared:.1f}" if x >= y else f"{row.chance_mean:.1f}"
-        words = {"color": "#6E6E6E", "style": "italic"} if x < y else {"color": TEXT}
-        if x == y:
-            ax.add_patch(Rectangle((x, y), 1, 1, facecolor=GAP, edgecolor="white", linewidth=0.8))
-        ax.text(x + 0.5, y + 0.5, text, ha="center", va="center", fontsize=8, linespacing=1.1, **words)
-    ax.set_xticks(edges[:-1] + 0.5, tasks)
-    ax.set_yticks(edges[:-1] + 0.5, tasks)
-    ax.set_ylim(len(tasks), 0)
-    ax.tick_params(length=0)
-    ax.spines[:].set_visible(False)
-    ax.set_title(f"The authors' masks: {KINDS[component]} that two tasks share")
-    ax.set_xlabel("above the diagonal: shared; below, in italics: expected by chance", fontsize=8)
-    colour_bar(figure, [ax], norm, EXCESS_MAP, "shared minus chance")
+    ax.axhspan(1e-9, EXACT, color="#EFEFEF", zorder=0)
+    note = {"fontsize": 8, "color": "#5A5A5A", "ha": "right", "va": "bottom"}
+    ax.text(20.4, 1.3e-9, "within the rounding of the stored numbers", **note)
+    ax.plot(errors["step"], errors["error"], "o", markersize=3.5, color="#9A9A9A", alpha=0.7, zorder=2)
+    worst = errors.groupby("step")["error"].max()
+    ax.plot(worst.index, worst, "-", color=PAPER, linewidth=1, zorder=1)
+    ax.plot(worst.index, worst, "D", **HOLLOW | {"markersize": 6, "color": PAPER}, zorder=3)
+    ax.set_yscale("log")
+    ax.yaxis.set_major_formatter(LogFormatter())  # 1e-07: formulas are not parsed here
+    ax.set_xticks(worst.index)
+    ax.set_xlim(0.4, 20.6)
+    ax.set_xlabel("removed in each step, % of what remains")
+    ax.set_ylabel("distance from the stored share")
+    ax.yaxis.grid(True, color=GRID, linewidth=0.6)
+    handles = [Line2D([], [], marker="o", linestyle="", markersize=4, color="#9A9A9A", label="one task")]
+    handles.append(Line2D([], [], marker="D", color=PAPER, **HOLLOW, label="the task that fits worst"))
+    legend_below(figure, handles)
     return figure
 
 
-def seed_jaccards(agreement: pd.DataFrame) -> Figure:
-    """How alike the five seeds' masks are: mean pairwise Jaccard index, its chance level, the permutation p."""
-    rows = agreement[agreement["family"] == "heads_mlps"]
-    titles = list(dict.fromkeys(rows["title"]))
-    figure = Figure(figsize=(WIDTH, 4.6), layout="constrained")
-    for ax, (kind, name) in zip(figure.subplots(2, 1, sharex=True), KINDS.items()):
-        for place, title in enumerate(titles):
-            row = rows[(rows["title"] == title) & (rows["component"] == kind)].iloc[0]
-            if np.isnan(row["permutation_p"]):
-                ax.text(place, 0.5, "gap", ha="center", va="center", fontsize=8, color="#6E6E6E", rotation=90)
-                continue
-            ax.plot([place - 0.3, place + 0.3], [row["chance_pair_jaccard"]] * 2, **CHANCE, zorder=2)
-            ax.plot(place, row["mean_pair_jaccard"], "D", markersize=7, mfc="white", mec=PAPER, mew=1.6, zorder=3)
-            ax.text(place, 1.06, p_text(row["permutation_p"]), ha="center", va="bottom", fontsize=8)
-        ax.text(-0.62, 1.06, "p", ha="right", va="bottom", fontsize=8, style="italic")
-        ax.set_ylim(0, 1.05)
-        ax.set_xlim(-0.6, len(titles) - 0.4)
-        ax.set_ylabel(f"{name}: Jaccard index")
+def importance_scatter(exact: pd.DataFrame, released: pd.DataFrame, task: str) -> Figure:
+    """Each head's rank under the printed formula and the released code, a panel a seed; the first to go are shaded."""
+    keys = ["seed", "layer", "head"]
+    own = [frame[(frame["task"] == task) & (frame["component"] == "head")] for frame in (exact, released)]
+    both = own[0].merge(own[1], "inner", keys)
+    seeds = list(dict.fromkeys(both["seed"]))
+    if not seeds:
+        return empty_figure("Nothing to show: the two searches are not stored for the same task and seed.")
+    figure = Figure(figsize=(min(WIDTH, 1.0 + 2.6 * len(seeds)), 2.9), layout="constrained")
+    axes = figure.subplots(1, len(seeds), squeeze=False, sharey=True)[0]
+    for ax, seed in zip(axes, seeds):
+        ranks = both[both["seed"] == seed][["kept_x", "kept_y"]].rank()
+        lowest = max(1, int(0.1 * len(ranks)))
+        ax.axvspan(0, lowest + 0.5, color="#EFEFEF", zorder=0)
+        ax.axhspan(0, lowest + 0.5, color="#EFEFEF", zorder=0)
+        ax.plot([0, len(ranks)], [0, len(ranks)], color="#B5B5B5", linewidth=0.8, zorder=1)
+        ax.plot(ranks["kept_x"], ranks["kept_y"], "o", markersize=4, color=COLOURS["good"], alpha=0.75, zorder=2)
+        ax.set_title(f"seed {seed}", fontsize=9)
+        ax.set_aspect("equal")
+        ax.set_xlim(0, len(ranks) + 1)
+        ax.set_ylim(0, len(ranks) + 1)
+        ax.set_xlabel("rank, formula")
+    axes[0].set_ylabel("rank, released code")
+    return figure
+
+
+def slice_bars(errors: pd.DataFrame) -> Figure:
+    """How far a layer's parts are from summing to its output, for column and for row slices; and their norms."""
+    figure = Figure(figsize=(WIDTH, 3.1), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    looks = {
+        "columns": ("o", COLOURS["super"], "columns (correct)"),
+        "rows": ("X", COLOURS["bad"], "rows (released code)"),
+    }
+    for kind, (marker, colour, _) in looks.items():
+        own = errors[errors["slices"] == kind]
+        for ax, column in ((left, "error"), (right, "correlation")):
+            ax.plot(own["layer"] + 1, own[column], marker=marker, color=colour, linewidth=1, markersize=6)
+    left.set_yscale("symlog", linthresh=1e-15)
+    left.set_ylim(0, 10)
+    left.set_yticks([1e-15, 1e-10, 1e-5, 1])
+    left.set_ylabel("distance of the sum from the output")
+    right.set_ylim(0, 1.06)
+    right.set_ylabel("norms: correlation with correct")
+    for ax in (left, right):
+        ax.set_xlabel("layer")
         ax.yaxis.grid(True, color=GRID, linewidth=0.6)
-        ax.set_xticks(range(len(titles)), titles)
-    mean = {"marker": "D", "linestyle": "", "markersize": 7, "markerfacecolor": "white", "markeredgecolor": PAPER}
-    handles = [Line2D([], [], **mean, markeredgewidth=1.6, label="mean over ten pairs of seeds")]
-    legend_below(figure, [*handles, Line2D([], [], **CHANCE, label="by chance, same sizes")])
+    legend_below(figure, [Line2D([], [], marker=m, color=c, label=text) for m, c, text in looks.values()])
     return figure
 
 
-def _bar(ax, place: float, height: float, width: float, subnetwork: str, treatment: str) -> None:
-    look = PUBLISHED | _look(subnetwork, treatment)
-    ax.bar(place, height, width, linewidth=1.1, zorder=2, **look)
+def kept_dots(kept: pd.DataFrame) -> Figure:
+    """Scores as shares of the full model's, a dot a task (without WNLI), for each condition of the two methods."""
+    figure = Figure(figsize=(WIDTH, 3.3), layout="constrained")
+    for ax, (method, name) in zip(figure.subplots(1, 2, sharey=True), METHOD_NAMES.items()):
+        for place, (subnetwork, treatment) in enumerate(RATIOS):
+            rows = kept[(kept["method"] == method) & (kept["subnetwork"] == subnetwork)]
+            rows = rows[rows["treatment"] == treatment]
+            beside = place + np.linspace(-0.25, 0.25, len(rows))
+            ax.errorbar(beside, rows["kept"], rows["kept_std"], fmt="none", ecolor="#B5B5B5", elinewidth=1, zorder=1)
+            look = HOLLOW | {"marker": "o", "markersize": 5, "markeredgewidth": 1.3, "color": COLOURS[subnetwork]}
+            ax.plot(beside, rows["kept"], **look, zorder=2)
+        ax.axhline(0.9, color=TEXT, linewidth=0.9, linestyle=(0, (4, 3)), zorder=0)
+        ax.set_title(name)
+        ax.set_xticks(range(len(RATIOS)), [f"{NAMES[s]}\n{t}" for s, t in RATIOS], fontsize=7, rotation=30)
+        ax.yaxis.set_major_formatter(PercentFormatter(1))
+        ax.yaxis.grid(True, color=GRID, linewidth=0.6)
+    figure.axes[0].set_ylabel("share of the full model's score")
+    line = Line2D([], [], color=TEXT, linewidth=0.9, linestyle=(0, (4, 3)), label="the search's threshold")
+    dot = Line2D([], [], color=PAPER, marker="o", **HOLLOW, label="one task, mean and deviation over 5 seeds")
+    legend_below(figure, [dot, line])
+    return figure
 
 
-def _look(subnetwork: str, treatment: str) -> dict:
-    """Hollow, the edge in the subnetwork's colour; hatched when pruned or retrained."""
-    colour = "#9A9A9A" if subnetwork == "majority" else COLOURS[subnetwork]
-    return {"facecolor": "white", "edgecolor": colour, "hatch": HATCH.get(treatment, "")}
+def size_dots(sizes: pd.DataFrame) -> Figure:
+    """Three answers to "how much is left": of the prunable weights, of all weights, and as the figures print it."""
+    figure = Figure(figsize=(WIDTH, 2.9), layout="constrained")
+    ax, places = figure.subplots(), np.arange(len(sizes))
+    looks = {
+        "all": ("s", COLOURS["full"], "of all weights"),
+        "prunable": ("o", COLOURS["good"], "of the prunable weights"),
+        "printed": ("X", COLOURS["bad"], "printed: of all weights, minus 0.21"),
+    }
+    ax.vlines(places, sizes["printed"], sizes["all"], color="#C8C8C8", linewidth=1, zorder=1)
+    for column, (marker, colour, _) in looks.items():
+        ax.plot(places, sizes[column], marker=marker, color=colour, **HOLLOW, zorder=2)
+    ax.set_xticks(places, sizes["title"])
+    ax.set_ylim(0, 1)
+    ax.yaxis.set_major_formatter(PercentFormatter(1))
+    ax.set_ylabel("left, s-pruning")
+    ax.yaxis.grid(True, color=GRID, linewidth=0.6)
+    legend_below(figure, [Line2D([], [], marker=m, color=c, **HOLLOW, label=text) for m, c, text in looks.values()])
+    return figure
 
 
-def _patch(subnetwork: str, treatment: str) -> Patch:
-    label = NAMES[subnetwork] + (f", {treatment}" if treatment in HATCH else "")
-    return Patch(**_look(subnetwork, treatment), linewidth=1.1, label=label)
+def cochran_scatter(rows: pd.DataFrame) -> Figure:
+    """Pairs of seeds that Cochran's Q does not reject, against how sizes vary and against how alike the masks are.
 
-
-def _short(subnetwork: str) -> str:
-    return {"super": "super", "super_random": "super\nrandom", "super_bad": "super\nbad"}.get(
-        subnetwork, NAMES[subnetwork].replace(" ", "\n", 1)
-    )
+    `rows` as from `findings.sizes_and_sameness`.
+    """
+    figure = Figure(figsize=(WIDTH, 3.2), layout="constrained")
+    looks = {"head": ("o", COLOURS["good"]), "mlp": ("s", COLOURS["random"])}
+    excess = rows["mean_pair_jaccard"] - rows["chance_pair_jaccard"]
+    rows = rows.assign(excess=excess)
+    for ax, (column, label) in zip(
+        figure.subplots(1, 2, sharey=True),
+        (("spread", "how sizes differ between seeds\n(deviation / mean)"), ("excess", "Jaccard index above chance")),
+    ):
+        for kind, (marker, colour) in looks.items():
+            own = rows[rows["component"] == kind]
+            ax.plot(own[column], own["share_pairs_not_rejected"], marker, markersize=6, color=colour, **HOLLOW)
+        ax.set_xlabel(label)
+        ax.grid(True, color=GRID, linewidth=0.6)
+        ax.set_ylim(0, 1.06)
+    figure.axes[0].set_ylabel("pairs of seeds not rejected")
+    named = {f"{KINDS[kind]}, one task": look for kind, look in looks.items()}
+    legend_below(figure, [Line2D([], [], marker=m, color=c, **HOLLOW, label=text) for text, (m, c) in named.items()])
+    return figure
