@@ -109,4 +109,4 @@ scorecard.page.chip_table(verdicts)
 # }
 # ```
 #
-# `CITATION.cff` in the repository holds the same. This page prints on two sheets: the browser's print command makes the PDF.
+# `CITATION.cff` in the repository holds the same. The browser's print command makes a PDF of this page.

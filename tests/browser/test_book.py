@@ -89,6 +89,26 @@ def test_page(opened, name, theme, width):
         assert watched.outside == [], "requests that leave the book"
 
 
+CUT = """() => [...document.querySelectorAll(".bd-article table")].filter((table) => {
+  for (let up = table.parentElement; up; up = up.parentElement) {
+    if (["auto", "scroll"].includes(getComputedStyle(up).overflowX)) return up.scrollWidth > up.clientWidth + 1;
+  }
+}).map((table) => table.id || table.textContent.trim().slice(0, 40))"""
+
+
+@needs_book
+@pytest.mark.parametrize("name", [page for page in PAGES if not page.startswith("api")])
+def test_no_table_is_cut_off_in_a_wide_window_and_print_opens_what_is_folded(opened, name):
+    with opened(BOOK / name, BOOK, width=1400) as watched:
+        assert watched.page.evaluate(CUT) == []
+        folded = watched.page.locator("details:not([open])")
+        before = folded.count()
+        watched.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        assert folded.count() == 0
+        watched.page.evaluate("dispatchEvent(new Event('afterprint'))")
+        assert folded.count() == before
+
+
 @needs_book
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_explorer_of_the_book_moves(opened, theme):
