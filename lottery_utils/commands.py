@@ -6,7 +6,9 @@ import argparse
 import json
 import os
 import sys
+from pathlib import Path
 
+from .disk import writable
 from .errors import UserError, shown, usable_path
 from .places import function_at
 
@@ -219,18 +221,19 @@ def report(options: argparse.Namespace) -> int:
     """Run the chapters and build the book."""
     _choose_grid(options)
     try:
-        function_at("lottery_book.building.build:build_report")(
-            preset=options.preset,
-            tasks=options.tasks,
-            seeds=options.seeds,
-            overrides=_overrides(options.set),
-            results_dir=options.results,
-            out=options.out,
-            chapters=options.chapters,
-            update_chapters=options.update_chapters,
-            workers=options.workers,
-            progress=not options.quiet,
-        )
+        with writable(Path(options.out)):
+            function_at("lottery_book.building.build:build_report")(
+                preset=options.preset,
+                tasks=options.tasks,
+                seeds=options.seeds,
+                overrides=_overrides(options.set),
+                results_dir=options.results,
+                out=options.out,
+                chapters=options.chapters,
+                update_chapters=options.update_chapters,
+                workers=options.workers,
+                progress=not options.quiet,
+            )
     except KeyboardInterrupt:
         print("stopped: start the same report again; cells and chapters that are done are kept", file=sys.stderr)
         raise
@@ -241,7 +244,6 @@ def export(options: argparse.Namespace) -> int:
     """Write a stored model, and upload it with --push."""
     from .experiment.cells import parse_cell
     from .export.folder import export_cell
-    from .export.text import exported_lines
 
     study = _study(options)
     if options.push is not None:
@@ -249,7 +251,7 @@ def export(options: argparse.Namespace) -> int:
 
         require_login(options.push)
     exported = export_cell(study, parse_cell(options.cell, study.preset.tasks), options.dir, options.onnx)
-    print("\n".join(exported_lines(exported)))
+    print("\n".join(exported.lines()))
     if options.push is not None:
         print(f"uploaded to {push(exported.folder, options.push)}")
     return 0

@@ -56,6 +56,19 @@ def readable(path: Path) -> Iterator[None]:
         raise UserError(text) from None
 
 
+@contextlib.contextmanager
+def writable(path: Path) -> Iterator[None]:
+    """Within, an error for which a disk is to blame is a UserError that says what was being written."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:
+        if (problem := problem_of(error)) is None:
+            raise
+        raise UserError(f"{path} cannot be written ({problem}); then start again") from None
+
+
 def require_file(what: str, path: Path) -> None:
     """Raise UserError, one line that begins with `what`, for no plain file, one that may not be read, an LFS pointer.
 

@@ -27,6 +27,8 @@ def usable_path(what: str, text: str) -> Path:
         text.encode()  # records are UTF-8
         path = Path(text).expanduser()
         os.stat(path)
+    except UnicodeEncodeError:
+        raise UserError(f"{what} {shown(text)} is no path in UTF-8, as records need it; rename the folder") from None
     except (ValueError, RuntimeError) as error:
         raise UserError(f"{what} {shown(text)} is no path ({error})") from None
     except OSError as error:

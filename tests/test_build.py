@@ -376,3 +376,14 @@ def test_nothing_that_is_not_ours_is_replaced(repository):
     assert (repository / "mine" / "book" / "a.txt").read_text() == "mine"
     with pytest.raises(UserError, match="is no book"):
         build.build_report(chapters=["01"], book_source="elsewhere", build=False)
+
+
+def test_links_checked_out_as_text_files_are_followed(tmp_path):
+    """As git does where links are not allowed, on Windows: the file holds the place that the link leads to."""
+    (tmp_path / "book").mkdir()
+    for name, content in (("_config.yml", "title: A\n"), ("_toc.yml", "root: intro\n")):
+        (tmp_path / name).write_text(content)
+        (tmp_path / "book" / name).write_text(f"../{name}")
+    pages.copy_book(tmp_path / "book", tmp_path / "copy")
+    assert (tmp_path / "copy" / "_config.yml").read_text() == "title: A\n"
+    assert pages.read_toc(tmp_path / "copy") == {"root": "intro"}

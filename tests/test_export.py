@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 
 import numpy as np
 import pytest
 import small_world
 import torch
+from safetensors import SafetensorError
 from tiny import FAMILIES, tiny_batch, tiny_model
 
 from lottery_utils import load_compact, open_study
@@ -109,6 +111,22 @@ def test_the_folder_alone_cuts_texts_where_training_did(study, tmp_path):
     assert len(tokenizer("fine " * 30, truncation=True)["input_ids"]) == study.preset.max_length == 16
 
 
+def test_the_tokenizer_has_a_class_that_both_major_versions_of_transformers_know(tmp_path):
+    from transformers import AutoTokenizer
+
+    from lottery_utils.export.folder import _save_tokenizer
+    from lottery_utils.models.load import load_tokenizer
+
+    tokenizer = load_tokenizer("embedded")
+    _save_tokenizer(tokenizer, tmp_path)
+    settings = json.loads((tmp_path / "tokenizer_config.json").read_text())
+    assert settings["tokenizer_class"] == "PreTrainedTokenizerFast" and "local_files_only" not in settings
+    again = AutoTokenizer.from_pretrained(tmp_path)
+    pair = ("the book was very good", "the day")
+    assert again(*pair) == tokenizer(*pair) and again.model_max_length == tokenizer.model_max_length
+    assert set(again(*pair)) == {"input_ids", "token_type_ids", "attention_mask"}
+
+
 def test_a_checkpoint_of_a_decoder_is_computed_as_an_encoder_here_and_in_plain_transformers(tmp_path):
     """Causal attention would hide from each token those that follow; plain transformers obeys the field."""
     from transformers import AutoModelForSequenceClassification
@@ -189,6 +207,20 @@ def test_nothing_is_overwritten_and_a_failure_leaves_nothing(study, tmp_path, mo
     with pytest.raises(ZeroDivisionError):
         export_cell(study, cell, tmp_path / "new")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["full"]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [SafetensorError("I/O error: No space left on device (os error 28)"), OSError(errno.ENOSPC, "No space left")],
+)
+def test_a_full_disk_is_one_line_with_the_folder_and_leaves_nothing(study, tmp_path, monkeypatch, error):
+    def full(*_):
+        raise error
+
+    monkeypatch.setattr("lottery_utils.export.folder._save_tokenizer", full)
+    with pytest.raises(UserError, match=r"out cannot be written \(no space is left there, free some\)"):
+        export_cell(study, parse_cell("sst2/1/finetune/full"), tmp_path / "out")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_place_that_takes_no_folder_is_a_user_error(study, tmp_path):

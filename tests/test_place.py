@@ -154,3 +154,19 @@ def test_a_tilde_in_a_place_is_the_home_folder(world, tmp_path, monkeypatch):
     study = open_study("laptop", ["sst2"], [1], world, "~/results")
     study.run(["baseline"], subnetworks=["majority"], engine="serial", progress=False)
     assert (tmp_path / "results").is_dir() and not (tmp_path / "~").exists()
+
+
+def test_a_notebook_run_in_its_own_folder_has_the_store_of_all(world, tmp_path, monkeypatch):
+    (tmp_path / "lottery_utils").mkdir()
+    (tmp_path / "lottery_utils" / "__init__.py").touch()
+    (tmp_path / "notebooks").mkdir()
+    monkeypatch.chdir(tmp_path / "notebooks")
+    assert study_in(world, "results").store.root == tmp_path / "results"
+    assert study_in(world, tmp_path / "mine").store.root == tmp_path / "mine"
+    (tmp_path / "notebooks" / "results").mkdir()  # one that is there is meant
+    assert str(study_in(world, "results").store.root) == "results"
+
+
+def test_a_place_whose_name_is_no_utf8_is_one_line(world, tmp_path):
+    with pytest.raises(UserError, match="is no path in UTF-8, as records need it; rename the folder"):
+        study_in(world, os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))

@@ -267,3 +267,13 @@ def test_show_says_what_an_address_was_made_of_and_what_differs(world, tmp_path,
     assert "(not stored)" in capsys.readouterr().out
     assert main(command(world, tmp_path, "show", search, "--why", name)) == 0
     assert "cell.stage: 'search'  against  'finetune'" in capsys.readouterr().out
+
+
+def test_a_worker_comes_from_this_installation_though_its_folders_name_holds_a_colon(tmp_path, monkeypatch):
+    room = tmp_path / "a:b" / "lottery_utils" / "experiment"
+    room.mkdir(parents=True)
+    for folder in (room.parent, room):
+        (folder / "__init__.py").touch()
+    (room / "worker.py").write_text("def main():\n    print('from here')\n")
+    monkeypatch.syspath_prepend(str(tmp_path / "a:b"))
+    assert pool.start_worker(None).communicate()[0] == "from here\n"

@@ -298,11 +298,13 @@ class ThisProcess(Worker):
 
 def start_worker(device: str | None) -> subprocess.Popen:
     """Start a worker process that sees one GPU, or none; raises UserError where the system starts no more."""
-    paths = os.pathsep.join(path for path in sys.path if path)
-    environment = {**os.environ, **WORKER, "PYTHONPATH": paths}
+    environment = {**os.environ, **WORKER}
     if device is not None:
         environment[VISIBLE] = device
-    command = [sys.executable, "-P", "-m", "lottery_utils.experiment.worker"]
+    # not by PYTHONPATH, which divides at a colon in a folder's name
+    paths = [path for path in sys.path if path]
+    code = f"import sys; sys.path[:0] = {paths!a}; from lottery_utils.experiment.worker import main; main()"
+    command = [sys.executable, "-P", "-c", code]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "encoding": "utf-8"}
     try:
         return subprocess.Popen(command, env=environment, **pipes)

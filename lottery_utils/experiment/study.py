@@ -46,7 +46,15 @@ def open_study(
             changes = {**changes, name: [value] if isinstance(value, (str, int)) else value}
     if not isinstance(results_dir, (str, Path)) or not str(results_dir).strip():
         raise UserError(f"results_dir must name a directory, got {shown(results_dir)}")
-    return Study(get_preset(preset, changes), results_dir)
+    return Study(get_preset(preset, changes), _beside_notebooks(Path(results_dir)))
+
+
+def _beside_notebooks(folder: Path) -> Path:
+    """`folder`, for a notebook run in its own folder as seen from the one above: all notebooks share one store."""
+    here = Path.cwd()
+    in_repository = here.name == "notebooks" and (here.parent / "lottery_utils" / "__init__.py").is_file()
+    shared = in_repository and not folder.is_absolute() and folder.parts[:1] not in (("..",), ("~",))
+    return here.parent / folder if shared and not folder.exists() else folder
 
 
 def _from_json(name: str, value):

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..disk import writable
 from ..errors import UserError, usable_folder, usable_path
 from ..experiment.cells import Cell, mask_source
 from ..experiment.store import MASK
@@ -46,6 +47,24 @@ class Exported:
     apart: dict[str, float]  # form to largest difference of two logits from the dense model
     latency: list[Latency]
 
+    def lines(self) -> list[str]:
+        """Where what lies, how it compares with the record and between its forms, and how fast it is."""
+        rebuilt, folder = self.rebuilt, self.folder
+        same = f"{rebuilt.same} of {rebuilt.examples} dev predictions as recorded"
+        lines = [f"{rebuilt.cell.name}: " + (f"{same}, every logit too" if rebuilt.exact else same)]
+        lines.append(f"{folder}: dense, AutoModelForSequenceClassification.from_pretrained({str(folder)!r})")
+        if self.compact:
+            lines.append(f"{folder / 'compact'}: compact, lottery_utils.load_compact({str(folder)!r})")
+        if self.onnx:
+            lines.append(f"{folder / 'model.onnx'}: the smallest form for ONNX Runtime")
+        lines.append(f"{folder / 'README.md'}: the model card")
+        forms = ", ".join(f"{form} {apart:.1e}" for form, apart in self.apart.items())
+        lines.append(f"largest difference of two logits, loaded again: {forms}")
+        for t in self.latency:
+            times = f"{t.milliseconds:.2f} ms (fastest {t.fastest:.2f})"
+            lines.append(f"{t.form}: {times} for {t.batch} x {t.tokens} tokens, {t.threads} thread(s)")
+        return lines
+
 
 def export_cell(study: Study, cell: Cell, folder: str | Path, onnx: bool = False) -> Exported:
     """Write the model of `cell` to `folder`, which must not exist or be empty; nothing is left there on failure.
@@ -65,15 +84,16 @@ def export_cell(study: Study, cell: Cell, folder: str | Path, onnx: bool = False
         require_onnx()
     usable_folder("folder", folder.parent)
     rebuilt = rebuild(study, cell)
-    part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-    try:
-        exported = _write(study, rebuilt, part, onnx)
-        part.chmod(0o755)  # mkdtemp makes folders, and safetensors files, for one user only
-        for path in part.rglob("*.safetensors"):
-            path.chmod(0o644)
-        os.replace(part, folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
+    with writable(folder):
+        part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        try:
+            exported = _write(study, rebuilt, part, onnx)
+            part.chmod(0o755)  # mkdtemp makes folders, and safetensors files, for one user only
+            for path in part.rglob("*.safetensors"):
+                path.chmod(0o644)
+            os.replace(part, folder)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
     return Exported(folder, rebuilt, *exported)
 
 
@@ -88,7 +108,7 @@ def _write(
     inputs = batches[0]
     with torch.no_grad(), quiet_transformers():
         whole.save_pretrained(part, safe_serialization=True)
-        tokenizer.save_pretrained(part)
+        _save_tokenizer(tokenizer, part)
         if rebuilt.mask is not None:
             rebuilt.mask.save(part / MASK, {"cell": mask_source(cell).name})
         if smaller:
@@ -112,6 +132,19 @@ def _write(
     about = {"cell": cell.as_dict(), "record": rebuilt.record, "same_predictions": [rebuilt.same, rebuilt.examples]}
     (part / "lottery.json").write_text(json.dumps(about, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return smaller, onnx, apart, timed
+
+
+def _save_tokenizer(tokenizer, part: Path) -> None:
+    """Save a tokenizer so that transformers 4 knows its class too, without what is true of this machine only."""
+    tokenizer.save_pretrained(part)
+    path = part / "tokenizer_config.json"
+    settings = json.loads(path.read_text(encoding="utf-8"))
+    settings = {name: value for name, value in settings.items() if name not in ("is_local", "local_files_only")}
+    if settings.get("tokenizer_class") == "TokenizersBackend":  # transformers 5's name of the same
+        settings["tokenizer_class"] = "PreTrainedTokenizerFast"
+    if isinstance(settings.get("extra_special_tokens"), list):  # there a mapping
+        settings["additional_special_tokens"] = settings.pop("extra_special_tokens")
+    path.write_text(json.dumps(settings, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _require_as_recorded(rebuilt: Rebuilt, found: np.ndarray) -> None:
