@@ -76,7 +76,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--engine", default="local", help="local (worker processes, the default), serial or ray")
     run.add_argument("--workers", type=int, help="worker processes; default: one a GPU, or one a core without GPUs")
     share = "with --engine ray: the part of a GPU that a cell gets (default: $LOTTERY_GPUS_PER_CELL, else 1)"
-    run.add_argument("--gpus-per-cell", metavar="SHARE", help=share)
+    share_of = os.environ.get("LOTTERY_GPUS_PER_CELL", "1")
+    run.add_argument("--gpus-per-cell", type=float, default=share_of, metavar="SHARE", help=share)
     text = "on a GPU, replay each training step as a CUDA graph; changes rounding, and no address"
     run.add_argument("--cuda-graphs", action="store_true", help=text)
     run.add_argument("--retry-failed", action="store_true", help="try cells again that failed before")
@@ -159,9 +160,9 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
 
 def _add_grid(parser: argparse.ArgumentParser) -> None:
     where = "whose electricity counts for CO2: ISO code of three letters (default: $LOTTERY_COUNTRY, else USA)"
-    parser.add_argument("--country", metavar="CODE", help=where)
+    parser.add_argument("--country", default=os.environ.get("LOTTERY_COUNTRY"), metavar="CODE", help=where)
     region = "state or province, USA and CAN only (default: $LOTTERY_REGION)"
-    parser.add_argument("--region", metavar="NAME", help=region)
+    parser.add_argument("--region", default=os.environ.get("LOTTERY_REGION"), metavar="NAME", help=region)
 
 
 def _add_choice(parser: argparse.ArgumentParser) -> None:

@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 
 from .disk import writable
 from .errors import UserError, shown, usable_path
 from .places import function_at
-
-
-def _choose_grid(options: argparse.Namespace) -> None:
-    """Say the grid in the environment, where chapters and their kernels find it too."""
-    for name in ("country", "region"):
-        if getattr(options, name) is not None:
-            os.environ[f"LOTTERY_{name.upper()}"] = getattr(options, name)
 
 
 def _overrides(pairs: list[str]) -> dict:
@@ -48,13 +40,10 @@ def _study(options: argparse.Namespace):
 
 def run(options: argparse.Namespace) -> int:
     """Compute what is missing; 1 where a cell failed."""
-    _choose_grid(options)
-    if options.gpus_per_cell is not None:
-        os.environ["LOTTERY_GPUS_PER_CELL"] = options.gpus_per_cell
     study = _study(options)
     summary = study.run(
         options.stages, options.methods, options.subnetworks, options.engine, options.workers, not options.quiet,
-        options.retry_failed, options.cuda_graphs,
+        options.retry_failed, options.cuda_graphs, options.country, options.region, options.gpus_per_cell,
     )
     print(summary)
     for error in summary.failed.values():
@@ -128,12 +117,12 @@ def unpack(options: argparse.Namespace) -> int:
 
 def gc(options: argparse.Namespace) -> int:
     """Say what could be freed, and free it with --yes."""
-    from .experiment.gc import find_garbage, gc_lines, remove
+    from .experiment.verify import find_garbage, gc_lines, remove
 
     study = _study(options)
     plan = find_garbage(study, study.cells(options.stages, options.methods, options.subnetworks))
     if options.yes:
-        remove(plan.garbage, study.store.root)
+        remove(plan.garbage)
     print("\n".join(gc_lines(plan, study.store.root, options.yes)))
     return 0
 
@@ -219,7 +208,6 @@ def _find(options: argparse.Namespace, wanted: str) -> dict:
 
 def report(options: argparse.Namespace) -> int:
     """Run the chapters and build the book."""
-    _choose_grid(options)
     try:
         with writable(Path(options.out)):
             function_at("lottery_book.building.build:build_report")(
@@ -233,6 +221,8 @@ def report(options: argparse.Namespace) -> int:
                 update_chapters=options.update_chapters,
                 workers=options.workers,
                 progress=not options.quiet,
+                country=options.country,
+                region=options.region,
             )
     except KeyboardInterrupt:
         print("stopped: start the same report again; cells and chapters that are done are kept", file=sys.stderr)

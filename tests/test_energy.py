@@ -11,13 +11,14 @@ import pytest
 import small_world
 import torch
 
+from lottery_utils.cli import main
 from lottery_utils.errors import UserError
 from lottery_utils.experiment import energy
-from lottery_utils.experiment.energy import COUNTRY, Meter, gpu_of, how, place
-from lottery_utils.experiment.job import Job
+from lottery_utils.experiment.energy import COUNTRY, Meter, checked_grid, gpu_of, how
 from lottery_utils.experiment.provenance import summary
 from lottery_utils.experiment.study import open_study
 from lottery_utils.experiment.tables import results_table
+from lottery_utils.experiment.worker import Job
 from lottery_utils.presets import get_preset
 from lottery_utils.show.tables import provenance_table
 
@@ -25,10 +26,8 @@ FIELDS = {"energy_kwh", "co2_kg", "gpu_hours", "energy"}
 
 
 @pytest.fixture(autouse=True)
-def fresh(monkeypatch):
-    """No tracker and no place from another test, nor from the environment."""
-    for name in (energy.COUNTRY_VARIABLE, energy.REGION_VARIABLE):
-        monkeypatch.delenv(name, raising=False)
+def fresh():
+    """No tracker from another test."""
     energy._tracker.cache_clear()
     yield
     energy._tracker.cache_clear()
@@ -96,7 +95,7 @@ def test_without_codecarbon_there_are_nulls_and_a_reason(monkeypatch):
     assert found["energy_kwh"] is found["co2_kg"] is None
     assert found["energy"]["missing"] == "codecarbon is not installed"
     assert how(found) == "not measured: codecarbon is not installed"
-    assert place() == (COUNTRY, "")
+    assert checked_grid(None, None) == (COUNTRY, "")
 
 
 class Broken:
@@ -140,17 +139,20 @@ def test_an_error_inside_passes_through():
             raise KeyError("cell")
 
 
-def test_places_are_checked(monkeypatch):
+def test_places_are_checked():
     pytest.importorskip("codecarbon")
-    monkeypatch.setenv("LOTTERY_COUNTRY", "can")
-    monkeypatch.setenv("LOTTERY_REGION", "Quebec")
-    assert place() == ("CAN", "quebec")
+    assert checked_grid("can", "Quebec") == ("CAN", "quebec")
     for country, region in (("XXX", ""), ("Germany", ""), ("USA", "bavaria"), ("DEU", "bavaria")):
-        monkeypatch.setenv("LOTTERY_COUNTRY", country)
-        monkeypatch.setenv("LOTTERY_REGION", region)
         with pytest.raises(UserError, match="is unknown") as caught:
-            place()
+            checked_grid(country, region)
         assert "\n" not in str(caught.value)
+
+
+def test_the_environment_is_read_by_the_command_line_alone(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("LOTTERY_COUNTRY", "XXX")
+    assert main(["run", "--tasks", "rte", "--stages", "baseline", "--results", str(tmp_path)]) == 2
+    assert "country 'XXX' is unknown" in capsys.readouterr().err
+    assert open_study("demo", ["rte"], results_dir=tmp_path).run(["baseline"], None, ["majority"], "serial").ok
 
 
 def test_a_cpu_needs_no_gpu_and_a_gpu_is_named_by_its_identifier(monkeypatch):
@@ -164,14 +166,14 @@ def test_a_job_carries_the_place():
     assert Job.from_line(job.to_line()) == job
 
 
-def test_records_hold_it_and_old_ones_show_as_not_measured(tmp_path, monkeypatch):
+def test_records_hold_it_and_old_ones_show_as_not_measured(tmp_path):
     pytest.importorskip("codecarbon")
     small_world.make_model(tmp_path / "model")
     small_world.make_task(tmp_path / "glue")
     overrides = {"model": str(tmp_path / "model"), "data": str(tmp_path / "glue"), **small_world.SETTINGS, "epochs": 1}
     study = open_study("laptop", ["sst2"], [1], overrides, tmp_path / "results")
-    monkeypatch.setenv("LOTTERY_COUNTRY", "FRA")
-    assert study.run(["baseline"], subnetworks=["majority", "cbow"], engine="serial", progress=False).ok
+    names = ["majority", "cbow"]
+    assert study.run(["baseline"], subnetworks=names, engine="serial", progress=False, country="FRA").ok
     record = study.record("sst2/1/baseline/cbow")
     assert set(record) >= FIELDS and record["energy_kwh"] > 0 and record["energy"]["country"] == "FRA"
     table = study.table()
@@ -185,10 +187,3 @@ def test_records_hold_it_and_old_ones_show_as_not_measured(tmp_path, monkeypatch
     about = summary(study.preset, old)
     assert about["energy_kwh"] is None and about["energy_how"] == ["not measured"]
     assert results_table(old)["energy_kwh"].isna().all()
-
-
-def test_addresses_do_not_depend_on_the_place(monkeypatch, tmp_path):
-    study = open_study("demo", results_dir=tmp_path)
-    before = study.address("rte/42/finetune/full")
-    monkeypatch.setenv("LOTTERY_COUNTRY", "DEU")
-    assert open_study("demo", results_dir=tmp_path).address("rte/42/finetune/full") == before

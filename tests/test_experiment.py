@@ -17,17 +17,17 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from lottery_utils.errors import CellFailed, UserError
-from lottery_utils.experiment import actions, bench, identity, provenance, stage, train_stages, work
+from lottery_utils.experiment import actions, bench, identity, provenance, stage, stages, work
 from lottery_utils.experiment.cells import NEEDS, Cell, full, parse_cell, plan, upstream
 from lottery_utils.experiment.fingerprints import CACHE
 from lottery_utils.experiment.identity import EARLIER, Versions, address, inputs, seed_for
-from lottery_utils.experiment.job import Job
 from lottery_utils.experiment.locks import claim
 from lottery_utils.experiment.pool import Summary
 from lottery_utils.experiment.schedule import Schedule
 from lottery_utils.experiment.stage_table import CASES, STAGES, SUPER
 from lottery_utils.experiment.store import CHECKPOINT, MASK, PREDICTIONS, RECORD
 from lottery_utils.experiment.study import Study, open_study
+from lottery_utils.experiment.worker import Job
 from lottery_utils.places import function_at
 from lottery_utils.presets import METHODS, SUBNETWORKS, Preset, get_preset
 from lottery_utils.training.finetune import TrainLog
@@ -542,7 +542,7 @@ def test_a_mask_that_keeps_everything_retrains_to_the_full_model(finished, tmp_p
     for mask in (whole, StructuredMask.full(2, 4)):
         masked = dataclasses.replace(run, cell=parse_cell("sst2/1/retrain/structured/good"))
         result = stage.Result()
-        train_stages.train_under(masked, result, mask)
+        stages.train_under(masked, result, mask)
         np.testing.assert_allclose(result.logits, finished.predictions("sst2/1/finetune/full")["logits"], atol=1e-5)
 
 
@@ -550,11 +550,11 @@ def test_a_mask_that_keeps_everything_is_not_trained_again(finished, tmp_path, m
     """After a degenerate search; what is stored is the full model's course, and a note says so."""
     from lottery_utils.pruning.masks import StructuredMask
 
-    monkeypatch.setattr(train_stages, "train", None)
+    monkeypatch.setattr(stages, "train", None)
     masked = working(finished, parse_cell("sst2/1/retrain/structured/good"))
     object.__setattr__(masked, "mask", lambda cell: StructuredMask.full(2, 4))
     result = stage.Result()
-    train_stages.run_retrain(masked, result)
+    stages.run_retrain(masked, result)
     np.testing.assert_allclose(result.logits, finished.predictions("sst2/1/finetune/full")["logits"], atol=1e-5)
     course = finished.trajectory("sst2/1/finetune/full")
     assert all(np.array_equal(result.trajectory[name], course[name]) for name in ("loss", "epochs"))

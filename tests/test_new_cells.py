@@ -13,7 +13,7 @@ import torch
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from lottery_utils.errors import CellFailed, UserError
-from lottery_utils.experiment import train_stages
+from lottery_utils.experiment import stages
 from lottery_utils.experiment.cells import Cell, mask_source, parse_cell, plan, upstream
 from lottery_utils.experiment.identity import EARLIER, address, inputs
 from lottery_utils.experiment.schedule import expected_costs
@@ -253,7 +253,7 @@ def test_pruned_random_weights_have_the_random_controls_mask(study):
 
 def test_pruned_random_weights_are_the_random_weights(study, monkeypatch):
     """Both baselines of a seed begin with the same weights: the pruned one with what its mask leaves of them."""
-    from lottery_utils.experiment import actions, baseline_stages
+    from lottery_utils.experiment import actions
     from lottery_utils.experiment.stage import Result, Work
 
     seen = []
@@ -268,7 +268,7 @@ def test_pruned_random_weights_are_the_random_weights(study, monkeypatch):
         cell = parse_cell(f"sst2/1/baseline/{name}")
         work = Work(cell, study.preset, prints.model(), prints.data("sst2"), study.store, torch.device("cpu"))
         with pytest.raises(CellFailed, match="seen enough"):
-            baseline_stages.run_baseline(work, Result())
+            stages.run_baseline(work, Result())
     whole, pruned = seen
     common = [name for name in pruned if pruned[name].shape == whole[name].shape]
     assert common and all(torch.equal(whole[name], pruned[name]) for name in common)
@@ -289,13 +289,13 @@ def test_the_factor_is_the_presets(study, monkeypatch):
     from lottery_utils.experiment.stage import Result, Work
 
     asked = []
-    monkeypatch.setattr(train_stages, "train", lambda *a, longer=None, **k: asked.append(longer or a[5]))
+    monkeypatch.setattr(stages, "train", lambda *a, longer=None, **k: asked.append(longer or a[5]))
     prints = study._prints
     preset = dataclasses.replace(study.preset, longer=5)
     for stage in ("retrain", "retrain_longer"):
         cell = parse_cell(f"sst2/1/{stage}/structured/bad")
         work = Work(cell, preset, prints.model(), prints.data("sst2"), study.store, torch.device("cpu"))
-        getattr(train_stages, f"run_{stage}")(work, Result())
+        getattr(stages, f"run_{stage}")(work, Result())
     assert asked == [1, 5]
 
 

@@ -16,12 +16,12 @@ from lottery_utils.cli import main
 from lottery_utils.errors import UserError
 from lottery_utils.experiment import actions, pool, trouble, work
 from lottery_utils.experiment.cells import Cell, full
-from lottery_utils.experiment.job import Job
 from lottery_utils.experiment.locks import claim
 from lottery_utils.experiment.pool import Summary, run_schedule
 from lottery_utils.experiment.schedule import Schedule
 from lottery_utils.experiment.store import Store
 from lottery_utils.experiment.study import open_study
+from lottery_utils.experiment.worker import Job
 from lottery_utils.presets import get_preset
 
 

@@ -9,8 +9,8 @@ import time
 import pytest
 import small_world
 
+from lottery_utils.cli import main
 from lottery_utils.errors import UserError
-from lottery_utils.experiment import ray_engine
 from lottery_utils.experiment.store import Store
 from lottery_utils.experiment.study import open_study
 from lottery_utils.experiment.verify import BAD, verify_store
@@ -31,13 +31,12 @@ def test_without_ray_one_line_says_what_to_install(world, tmp_path, monkeypatch)
         open_study("laptop", overrides=world, results_dir=tmp_path).run(engine="ray", progress=False)
 
 
-@pytest.mark.parametrize("text", ("0", "1.5", "half", "nan", "-1"))
-def test_a_share_of_a_gpu_lies_between_0_and_1(monkeypatch, text):
-    monkeypatch.setenv(ray_engine.GPUS_PER_CELL, text)
-    with pytest.raises(UserError, match="above 0"):
-        ray_engine.gpus_per_cell()
-    monkeypatch.setenv(ray_engine.GPUS_PER_CELL, "0.25")
-    assert ray_engine.gpus_per_cell() == 0.25
+@pytest.mark.parametrize("share", ("0", "1.5", "half", "nan", "-1"))
+def test_a_share_of_a_gpu_lies_between_0_and_1(monkeypatch, tmp_path, capsys, share):
+    monkeypatch.setenv("LOTTERY_GPUS_PER_CELL", share)
+    assert main(["run", "--tasks", "rte", "--engine", "ray", "--results", str(tmp_path)]) == 2
+    said = capsys.readouterr().err
+    assert ("invalid float value: 'half'" if share == "half" else "above 0, at most 1") in said
 
 
 @pytest.mark.slow

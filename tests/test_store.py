@@ -164,20 +164,6 @@ def test_what_is_no_folder_under_a_cells_address_is_damage(tmp_path):
     assert write(store)["score"] == 0.5
 
 
-def test_pipes_and_folders_among_the_notes_hold_nobody_up(tmp_path):
-    store = Store(tmp_path)
-    store.prepare()
-    note = tmp_path / ".failures" / f"{ADDRESS}.json"
-    os.mkfifo(note)
-    assert store.failure(ADDRESS) is None
-    os.mkfifo(tmp_path / ".claims" / ADDRESS)
-    assert not is_claimed(tmp_path, ADDRESS)
-    note.unlink()
-    note.mkdir()
-    with pytest.raises(UserError, match="cannot remove"):
-        store.forget_failure(ADDRESS)
-
-
 def test_failures_are_noted_and_forgotten(tmp_path):
     store = Store(tmp_path)
     store.fail(ADDRESS, {"error": "loss is nan"})

@@ -15,15 +15,13 @@ from made_up_records import make_study
 from safetensors.numpy import save_file
 
 from lottery_utils.cli import main
-from lottery_utils.errors import CellFailed, UserError
+from lottery_utils.errors import CellFailed
 from lottery_utils.experiment import store as stores
 from lottery_utils.experiment.cells import Cell
-from lottery_utils.experiment.form import mask_problem
-from lottery_utils.experiment.gc import find_garbage, remove
 from lottery_utils.experiment.locks import claim
 from lottery_utils.experiment.stage import Work
 from lottery_utils.experiment.store import CHECKPOINT, MASK, RECORD, Damaged, Store
-from lottery_utils.experiment.verify import BAD, KINDS, verify_store
+from lottery_utils.experiment.verify import BAD, KINDS, find_garbage, remove, verify_store
 from lottery_utils.pruning.masks import StructuredMask, WeightMask
 
 ARGUMENTS = ["--preset", "paper", "--tasks", "mrpc", "--seeds", "1", "2"]
@@ -177,31 +175,6 @@ def test_names_that_are_no_text_are_spelt_out(study, capsys):
         assert main([command, *ARGUMENTS, "--results", str(root)]) == 0
 
 
-def test_a_record_that_is_a_pipe_or_a_link_to_a_device_is_damaged(study):
-    key = study.address(study.cells(["search"])[0])
-    path = study.store.folder(key) / RECORD
-    path.unlink()
-    os.mkfifo(path)
-    with pytest.raises(Damaged, match="no plain file"):
-        study.store.read(key)
-    path.unlink()
-    path.symlink_to("/dev/zero")
-    with pytest.raises(Damaged, match="no plain file"):
-        study.store.read(key)
-
-
-def test_a_mask_of_an_older_layout_is_damage_that_the_next_run_repairs(study, tmp_path):
-    key = study.address(study.cells(["search"])[0])
-    path = study.store.folder(key) / MASK
-    save_file({"heads": np.zeros(2, np.uint8)}, path, {"kind": "structured", "shapes": "{}"})
-    rewrite(study.store, key, lambda r: r["files"].update({MASK: stores.sha256(path)}))
-    with pytest.raises(Damaged, match="layout of an older version"):
-        study.store.read(key, deep=True)
-    for content in (b"", b"12345678", b"\xff" * 64, b"\x02\0\0\0\0\0\0\0[]", b"\x02\0\0\0\0\0\0\0{}"):
-        path.write_bytes(content)
-        assert mask_problem(path.read_bytes())
-
-
 def test_a_mask_of_the_other_kind_is_not_scored(study, tmp_path):
     masks = {
         "structured": StructuredMask(np.ones((2, 3), bool), np.ones(2, bool)),
@@ -216,12 +189,6 @@ def test_a_mask_of_the_other_kind_is_not_scored(study, tmp_path):
         masks[other].save(tmp_path / MASK)
         with pytest.raises(CellFailed, match=f"expected a {type(masks[method]).__name__}"):
             work.mask(search)
-
-
-def test_a_file_where_the_scratch_folder_should_be_is_named(study):
-    (study.store.root / ".scratch").write_text("")
-    with pytest.raises(UserError, match="move what is in its way"):
-        study.store.scratch("one")
 
 
 # gc
@@ -295,7 +262,7 @@ def test_gc_frees_what_killed_writers_and_damage_left(study):
     found = [g for g in plan.garbage if g.why != "no missing cell needs it"]
     notes = [g for g in found if g.path.parent.name in (".claims", ".failures")]
     assert len(notes) == 4 and sorted(g.size for g in found if g not in notes) == [300, 500]
-    remove(plan.garbage, root)
+    remove(plan.garbage)
     assert "leftover" not in kinds(store)
 
 

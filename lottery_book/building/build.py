@@ -38,6 +38,8 @@ def build_report(
     update_chapters: bool = False,
     workers: int | None = None,
     progress: bool = True,
+    country: str | None = None,
+    region: str | None = None,
 ) -> Path:
     """Compute the study, execute its chapters into a copy of the book under `out`/book, build it, say where it is.
 
@@ -45,7 +47,7 @@ def build_report(
     and compute nothing. A chapter that was run before (`out`/.executed) is not run again where nothing behind it has
     changed, see `reuse`. `chapters` picks some by name or its beginning ("02"); the others then appear as committed,
     if they are. `build=False` stops after the chapters. `update_chapters` runs all anew and stores them, stripped, in
-    `book_source`/chapters.
+    `book_source`/chapters. `country` and `region` say whose electricity is counted.
 
     Returns the path of the first page (of the chapters' folder with `build=False`). Raises UserError, one
     line: bad input, a chapter that stopped (it stays where it was written), a warning in the book's build.
@@ -62,7 +64,7 @@ def build_report(
         parameters["overrides"] = overrides
     study = open_study(preset, tasks, seeds, overrides, results_dir)
     needed = [part for source in sources for part in asked(study, needs_of(source))]
-    for line in compute_together(needed, workers, progress):
+    for line in compute_together(needed, workers=workers, progress=progress, country=country, region=region):
         _say(line)
     folder = book / "chapters"
     folder.mkdir(exist_ok=True)

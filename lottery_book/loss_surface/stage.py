@@ -8,9 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from lottery_utils.experiment.actions import prune, set_size, timed
+from lottery_utils.experiment.actions import masks_of, networks, prune, set_size, timed, trained
 from lottery_utils.experiment.cells import Cell, full
-from lottery_utils.experiment.networks import masks_of, networks, trained
 from lottery_utils.experiment.stage import Mask, Result, Work
 from lottery_utils.models.compact import dense
 from lottery_utils.pruning.masks import model_sizes

@@ -8,8 +8,7 @@ from functools import lru_cache
 import numpy as np
 from torch import nn
 
-from lottery_utils.experiment.actions import prune, set_size, timed
-from lottery_utils.experiment.networks import masks_of, networks
+from lottery_utils.experiment.actions import masks_of, networks, prune, set_size, timed
 from lottery_utils.experiment.stage import Result, Work
 from lottery_utils.models.load import load_tokenizer
 from lottery_utils.pruning.masks import model_sizes

@@ -1,7 +1,9 @@
-"""What several stages do: load fine-tuned weights, prune, train, evaluate, measure sizes and times."""
+"""What several stages do: load trained weights, prune, train, evaluate, measure sizes and times."""
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +18,7 @@ from ..tasks.metrics import predictions_from_logits
 from ..training.evaluate import predict
 from ..training.finetune import finetune
 from . import bench
-from .cells import full, mask_source
+from .cells import COMPARED, Cell, full, mask_source
 from .recover import checkpoint_of
 from .stage import Mask, Result, Work
 
@@ -103,3 +105,38 @@ def timed(result: Result, what: str) -> Iterator[None]:
         yield
     finally:
         result.seconds[what] = result.seconds.get(what, 0.0) + time.perf_counter() - begin
+
+
+def trained(work: Work, result: Result, cell: Cell) -> nn.Module:
+    """The model of a finetune or retrain cell as it was after training, in eval mode on the cell's device.
+
+    Retrained weights are not stored: they are made again where the store's scratch folder does not have them, and a
+    note says so where their logits are not the recorded ones.
+    """
+    path, notes = checkpoint_of(work, cell)
+    model = dataclasses.replace(work, cell=cell).classifier()
+    if cell.stage == "retrain":
+        model = prune(model, work.mask(mask_source(cell)))
+        notes = [note for note in notes if not note.endswith("are the recorded ones")]
+    model.load_state_dict(load_file(path))
+    result.notes += notes
+    return model.to(work.device).eval()
+
+
+def masks_of(work: Work, seed: int) -> dict[str, Mask]:
+    """The masks of the good, random and bad subnetworks of task, method and seed; empty after a degenerate search."""
+    cells = {name: mask_source(Cell(work.cell.task, seed, "score", work.cell.method, name)) for name in COMPARED}
+    if work.record(cells["good"])["degenerate"]:
+        return {}
+    return {name: work.mask(cell) for name, cell in cells.items()}
+
+
+def networks(work: Work, result: Result, masks: dict[str, Mask], retrained: bool = True) -> dict[str, nn.Module]:
+    """The full model of the cell's seed, and each subnetwork as ``good.pruned`` and (if so) ``good.retrained``."""
+    cell = work.cell
+    models = {"full": trained(work, result, full(cell.task, cell.seed))}
+    for name, mask in masks.items():
+        models[f"{name}.pruned"] = prune(copy.deepcopy(models["full"]), mask)
+    for name in masks if retrained else ():
+        models[f"{name}.retrained"] = trained(work, result, Cell(cell.task, cell.seed, "retrain", cell.method, name))
+    return models

@@ -12,7 +12,6 @@ import contextlib
 import functools
 import logging
 import math
-import os
 import time
 from collections.abc import Iterator
 from types import TracebackType
@@ -20,49 +19,33 @@ from types import TracebackType
 from ..errors import UserError
 
 COUNTRY = "USA"  # the grid of the paper's authors; ISO 3166-1 alpha-3
-COUNTRY_VARIABLE, REGION_VARIABLE = "LOTTERY_COUNTRY", "LOTTERY_REGION"
 QUIET = logging.CRITICAL + 10
 SECONDS_BETWEEN_SAMPLES = 60.0  # within a long cell; a sample walks the process table
 NOT_MEASURED = "not measured"
 
 
-def place() -> tuple[str, str]:
+def checked_grid(country: str | None, region: str | None) -> tuple[str, str]:
     """(country, region) whose electricity is counted: ISO code of three letters, and a state or "".
 
-    Taken from the environment (`LOTTERY_COUNTRY`, `LOTTERY_REGION`), else `COUNTRY`. It changes no address.
-    Raises UserError for one codecarbon has no grid mix of.
+    By default `COUNTRY`. It changes no address. Raises UserError for one codecarbon has no grid mix of.
     """
-    country = os.environ.get(COUNTRY_VARIABLE, "").strip().upper() or COUNTRY
-    region = os.environ.get(REGION_VARIABLE, "").strip().lower()
-    if country == COUNTRY and not region:
+    country, region = (country or COUNTRY).strip().upper(), (region or "").strip().lower()
+    if (country, region) == (COUNTRY, ""):
         return country, region
     try:
-        known = _data_source()
+        from codecarbon.input import DataSource
     except ImportError:
         return country, region  # nothing will be measured, and records say why
+    known = DataSource()
     if country not in known.get_global_energy_mix_data():
         raise UserError(f"country {country!r} is unknown; expected an ISO code of three letters, such as USA or DEU")
-    if region:
-        regions = _regions(known, country)
-        if region not in regions:
-            listed = ", ".join(sorted(regions)) or "none for this country"
-            raise UserError(f"region {region!r} of {country} is unknown; regions: {listed}")
+    readers = {"USA": known.get_country_emissions_data, "CAN": known.get_country_energy_mix_data}
+    states = readers[country](country.lower()) if country in readers else ()
+    regions = sorted(name.lower() for name in states if not name.startswith("_"))
+    if region and region not in regions:
+        listed = ", ".join(regions) or "none for this country"
+        raise UserError(f"region {region!r} of {country} is unknown; regions: {listed}")
     return country, region
-
-
-def _data_source():
-    from codecarbon.input import DataSource
-
-    return DataSource()
-
-
-def _regions(known, country: str) -> set[str]:
-    """States and provinces codecarbon tells apart, in small letters."""
-    if country == "USA":
-        names = known.get_country_emissions_data("usa")
-    else:
-        names = known.get_country_energy_mix_data("can") if country == "CAN" else ()
-    return {name.lower() for name in names if not name.startswith("_")}
 
 
 class Meter:
@@ -78,42 +61,38 @@ class Meter:
 
     def __enter__(self) -> Meter:
         self.begin = time.perf_counter()
-        if self.tracker is not None:
-            try:
-                self.tracker.start_task()
-            except Exception as error:  # an estimate must never cost a result
-                self.tracker, self.missing = None, _reason(error)
+        self._ask("start_task")
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.seconds = time.perf_counter() - self.begin
-        if self.tracker is not None:
-            try:
-                self.found = self.tracker.stop_task()
-            except Exception as error:
-                self.missing = _reason(error)
+        self.found = self._ask("stop_task")
+
+    def _ask(self, task: str):
+        """What the tracker says; an error must never cost a result."""
+        try:
+            return getattr(self.tracker, task)() if self.missing is None else None
+        except Exception as error:
+            self.missing = _reason(error)
+            return None
 
     def fields(self) -> dict:
         """energy_kwh, co2_kg (None where not measured), gpu_hours, and `energy`: parts, how measured, or why not."""
-        hours = self.seconds / 3600 if self.gpu else 0.0
-        about = {"country": self.country, "region": self.region, "missing": self.missing}
-        found = self.found
-        if found is not None and not math.isfinite(found.energy_consumed + found.emissions):
-            about["missing"] = "codecarbon gave a number that is not finite"
-        elif found is not None and self.gpu and not found.gpu_energy:
-            about["missing"] = "the GPU's energy counter could not be read"
-        elif found is not None:
+        found, missing = self.found, self.missing
+        if found is None:
+            missing = missing or "codecarbon gave no number"
+        elif not math.isfinite(found.energy_consumed + found.emissions):
+            missing = "codecarbon gave a number that is not finite"
+        elif self.gpu and not found.gpu_energy:
+            missing = "the GPU's energy counter could not be read"
+        about = {"country": self.country, "region": self.region, "missing": missing}
+        numbers = {"energy_kwh": None, "co2_kg": None}
+        if missing is None:
             about |= {"cpu_kwh": found.cpu_energy, "ram_kwh": found.ram_energy, "gpu_kwh": found.gpu_energy}
             about |= {"tracker": f"codecarbon {found.codecarbon_version}", "mode": found.tracking_mode}
             about |= _processor(self.tracker, found)
-            return {
-                "energy_kwh": found.energy_consumed,
-                "co2_kg": found.emissions,
-                "gpu_hours": hours,
-                "energy": about,
-            }
-        about["missing"] = about["missing"] or "codecarbon gave no number"
-        return {"energy_kwh": None, "co2_kg": None, "gpu_hours": hours, "energy": about}
+            numbers = {"energy_kwh": found.energy_consumed, "co2_kg": found.emissions}
+        return {**numbers, "gpu_hours": self.seconds / 3600 if self.gpu else 0.0, "energy": about}
 
 
 def gpu_of(device) -> str:

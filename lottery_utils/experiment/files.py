@@ -30,13 +30,6 @@ def replace(path: Path, text: str) -> None:
     os.replace(part, path)
 
 
-def read_small(path: Path, largest: int = 16_000_000) -> str:
-    """Text of a plain file; raises OSError for a pipe or a device, which might never end, and for a huge one."""
-    if not path.is_file() or path.stat().st_size > largest:
-        raise OSError(f"{path} is no plain small file")
-    return path.read_text(encoding="utf-8")
-
-
 def sha256(path: Path) -> str:
     """SHA-256 of a file's bytes, hex; raises UserError for one that cannot be read."""
     with readable(path), open(path, "rb") as file:

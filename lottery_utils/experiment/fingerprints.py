@@ -18,7 +18,7 @@ from ..demo.files import FOLDER
 from ..errors import UserError
 from ..presets import Preset, limits_of
 from ..taskfile import read_task_file, task_file
-from .files import dump, read_small, replace
+from .files import dump, replace
 from .store import Store
 
 CACHE = ".fingerprints.json"
@@ -38,33 +38,50 @@ class Fingerprints:
     def model(self) -> str:
         """Fingerprint of the pre-trained model; raises UserError when the model cannot be had."""
         if "model" not in self._found:  # asked for each cell: a signature looks at files
-            signature = _model_signature(self.preset.model)
-            self._found["model"] = self._get("model", signature, self._hash_model, _is_local(self.preset.model))
+            self._found["model"] = self._get("model", self._hash_model)
         return self._found["model"]
 
     def data(self, task: str) -> str:
         """Fingerprint of a task's data under the preset's limits; raises UserError for unusable data."""
-        data, limits = self.preset.data, limits_of(self.preset, task)
+        limits = limits_of(self.preset, task)
         key = f"data {task} {(limits.train, limits.dev)}{' drawn' if limits.drawn else ''}"
         if key not in self._found:
-            signature, local = _data_signature(data), _is_local(data)
-            self._found[key] = self._get(key, signature, lambda: self._hash_data(task), local, task)
+            self._found[key] = self._get(key, lambda: self._hash_data(task), task)
         return self._found[key]
 
-    def _get(self, key: str, signature: str | None, compute: Callable[[], str], local: bool, task: str = "") -> str:
-        value = self._remembered(key, signature)
-        if value is None and self.reading and (self.stored or not local):
+    def _get(self, key: str, compute: Callable[[], str], task: str = "") -> str:
+        value = self._remembered(key)
+        if value is None and self.reading and (self.stored or not _is_local(self._source(key))):
             value = self._recorded(task)
-        if value is None:
-            try:
-                value = compute()
-            except UserError:
-                value = self._recorded(task) if self.reading else None
-                if value is None:
-                    raise
-            else:
-                self._remember(key, signature, value)
+        if value is not None:
+            return value
+        try:
+            value = compute()
+        except UserError:
+            value = self._recorded(task) if self.reading else None
+            if value is None:
+                raise
+        else:
+            self._remember(key, value)
         return value
+
+    def _source(self, key: str) -> str:
+        return self.preset.model if key == "model" else self.preset.data
+
+    def _signature(self, key: str) -> str | None:
+        """What changes with the files behind a fingerprint; None where nothing may be believed unread."""
+        source = self._source(key)
+        if source == "embedded":
+            return _package_signature()
+        if key == "model":
+            return _files_signature(Path(source).expanduser()) if _is_local(source) else None
+        if (path := task_file(source)) is not None:
+            return _own_signature(path)
+        if source == "hub":
+            from ..tasks.sources import GLUE_REVISION
+
+            return f"hub {GLUE_REVISION}"  # pinned, so it cannot change
+        return _files_signature(Path(source).expanduser())
 
     def _hash_model(self) -> str:
         from ..models.source import model_fingerprint
@@ -78,31 +95,29 @@ class Fingerprints:
 
     def _key(self, key: str) -> str:
         # hashed, so that a shared results folder names no place on this machine
-        source = self.preset.model if key == "model" else self.preset.data
+        source = self._source(key)
         place = str(Path(source).expanduser().resolve()) if _is_local(source) and source != "embedded" else source
         return hashlib.sha256(f"{key}\0{place}".encode()).hexdigest()[:24]
 
-    def _remembered(self, key: str, signature: str | None) -> str | None:
-        entry = _read_cache(self.store.root).get(self._key(key))
-        usable = isinstance(entry, list) and len(entry) == 2 and isinstance(entry[1], str)
+    def _remembered(self, key: str) -> str | None:
+        signature, entry = self._signature(key), _read_cache(self.store.root).get(self._key(key))
         # a hub model has no signature here: it may have moved on, so only a reader believes what was seen last
-        if not usable or entry[0] != signature or (signature is None and not self.reading):
+        if not entry or entry[0] != signature or (signature is None and not self.reading):
             return None
         return entry[1]
 
-    def _remember(self, key: str, signature: str | None, value: str) -> None:
+    def _remember(self, key: str, value: str) -> None:
         if self.stored or not self.store.root.is_dir():
             return  # nothing is stored yet, and looking stores nothing
         with suppress(OSError):  # a read-only store is still readable
             entries = _read_cache(self.store.root)
-            entries[self._key(key)] = [signature, value]
+            entries[self._key(key)] = [self._signature(key), value]
             replace(self.store.root / CACHE, dump(entries))
 
     def remember_all(self) -> None:
         """Write what was found to the store, once a run has made it."""
         for key, value in self._found.items():
-            source = _model_signature(self.preset.model) if key == "model" else _data_signature(self.preset.data)
-            self._remember(key, source, value)
+            self._remember(key, value)
 
     def _records(self) -> Iterable[dict]:
         """The store's records, read once where none are being made."""
@@ -148,24 +163,6 @@ def _is_local(source: str) -> bool:
     return here or task_file(source) is not None
 
 
-def _model_signature(model: str) -> str | None:
-    if model == "embedded":
-        return _package_signature()
-    return _files_signature(Path(model).expanduser()) if _is_local(model) else None
-
-
-def _data_signature(data: str) -> str | None:
-    if (path := task_file(data)) is not None:
-        return _own_signature(path)
-    if data == "embedded":
-        return _package_signature()
-    if data == "hub":
-        from ..tasks.sources import GLUE_REVISION
-
-        return f"hub {GLUE_REVISION}"  # pinned, so it cannot change
-    return _files_signature(Path(data).expanduser())
-
-
 def _own_signature(path: Path) -> str | None:
     """Digest of the sizes and times of a YAML file and the data files it names.
 
@@ -203,9 +200,8 @@ def _files_signature(folder: Path, depth: int = 2) -> str:
     return digest.hexdigest()[:24]
 
 
-def _read_cache(root: Path) -> dict:
+def _read_cache(root: Path) -> dict[str, list]:
     try:
-        content = json.loads(read_small(root / CACHE))
-    except (OSError, ValueError, RecursionError):
+        return json.loads((root / CACHE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return {}
-    return content if isinstance(content, dict) else {}

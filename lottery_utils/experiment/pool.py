@@ -21,13 +21,12 @@ from typing import TYPE_CHECKING
 
 from ..errors import UserError
 from .cells import Cell
-from .progress import Bar, span
-from .schedule import Schedule
+from .schedule import Bar, Schedule, span
 from .worker import respond
 
 if TYPE_CHECKING:
-    from .job import Job
     from .ray_engine import RayPool
+    from .worker import Job
 
 ENGINES = ("serial", "local", "ray")
 AGAIN = "'lottery run --retry-failed' tries again"
@@ -91,7 +90,6 @@ def run_schedule(
                 for cell, answer, alone in pool.answers():
                     if answer["status"] == "out_of_memory" and not alone:
                         bar.write(f"{cell.name}: out of memory; to be tried again alone on its device")
-                        pool.try_alone(cell)
                     else:
                         _settle(schedule, job, summary, bar, cell, answer)
                 bar.refresh()
@@ -152,16 +150,14 @@ class Pool:
 
     def __init__(self, workers: list[Worker]):
         self.workers = workers
-        self.device_of: dict[Cell, str | None] = {}  # where cells were computed
-        self.again: list[Cell] = []  # ran out of memory, and are still to be tried alone
+        self.again: dict[Cell, str | None] = {}  # cells still to be tried alone, and on which device
 
     def __enter__(self) -> Pool:
         return self
 
     def __exit__(self, kind: type | None, *error: object) -> None:
-        if kind is not None:
-            for worker in self.workers:
-                worker.terminate()
+        for worker in self.workers if kind is not None else ():
+            worker.terminate()
         for worker in self.workers:
             worker.retire()
 
@@ -180,37 +176,34 @@ class Pool:
 
     def _free(self) -> Worker | None:
         """An idle worker of a device on which no cell is tried alone, or waits to be."""
-        taken = {self.device_of[cell] for cell in self.again} | {w.device for w in self.workers if w.alone}
+        taken = {*self.again.values(), *(worker.device for worker in self.workers if worker.alone)}
         return next((w for w in self.workers if w.cell is None and w.device not in taken), None)
 
-    def try_alone(self, cell: Cell) -> None:
-        """Have a cell that ran out of memory computed once more, with nothing else on its device; others go on."""
-        self.again.append(cell)
-
     def answers(self) -> Answers:
-        """Cells as they are settled; waits for one, `PATIENCE` seconds at most."""
-        for cell in list(self.again):
-            self._begin_alone(cell)
+        """Cells as they are settled; waits for one, `PATIENCE` seconds at most.
+
+        A cell that ran out of memory is first tried once more, when all workers of its device are idle and have given
+        back what they hold of its memory; the other devices go on.
+        """
+        for cell, device in list(self.again.items()):
+            crowd = [worker for worker in self.workers if worker.device == device]
+            if all(worker.cell is None for worker in crowd):
+                for worker in crowd:
+                    worker.retire()
+                crowd[0].compute(cell, alone=True)
+                del self.again[cell]
         for worker in _ready([worker for worker in self.workers if worker.cell is not None]):
             cell, alone, answer = worker.cell, worker.alone, worker.answer()
-            self.device_of[cell] = worker.device
+            if answer["status"] == "out_of_memory" and not alone:
+                self.again[cell] = worker.device
             yield cell, answer, alone
-
-    def _begin_alone(self, cell: Cell) -> None:
-        """Start a cell alone if all workers of its device are idle; what they hold of its memory is freed first."""
-        crowd = [worker for worker in self.workers if worker.device == self.device_of[cell]]
-        if all(worker.cell is None for worker in crowd):
-            for worker in crowd:
-                worker.retire()
-            crowd[0].compute(cell, alone=True)
-            self.again.remove(cell)
 
 
 def _ready(busy: list[Worker]) -> list[Worker]:
     """Those of the busy workers that have an answer, or died."""
-    pipes = {worker.process.stdout: worker for worker in busy if worker.process is not None}
-    if len(pipes) < len(busy):
-        return [worker for worker in busy if worker.process is None]
+    if any(worker.process is None for worker in busy):  # the cell was computed in this process
+        return busy
+    pipes = {worker.process.stdout: worker for worker in busy}
     return [pipes[pipe] for pipe in select.select(list(pipes), [], [], PATIENCE)[0]]
 
 

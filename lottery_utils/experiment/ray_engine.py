@@ -12,29 +12,30 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import UserError, shown
+from ..errors import UserError
 from .cells import Cell
 from .pool import PATIENCE, WORKER, Answers
 from .worker import respond
 
 if TYPE_CHECKING:
-    from .job import Job
+    from .worker import Job
 
 RETRIES = 3  # times Ray starts a task again whose node or process died
-GPUS_PER_CELL = "LOTTERY_GPUS_PER_CELL"
 
 
 class RayPool:
     """As `pool.Pool`, on the cluster that RAY_ADDRESS names, else on this machine: a task of Ray's a cell.
 
-    At most `workers` cells at once; by default as many as the cluster has GPUs, shared as LOTTERY_GPUS_PER_CELL
-    says, or cores where it has none. Raises UserError without Ray, or when the cluster cannot be reached.
+    At most `workers` cells at once; by default as many as the cluster has GPUs, shared as `Job.gpus_per_cell` says, or
+    cores where it has none. Raises UserError without Ray, for no share, or when the cluster cannot be reached.
     """
 
     def __init__(self, job: Job, workers: int | None):
+        if not 0 < job.gpus_per_cell <= 1:
+            raise UserError(f"gpus per cell must be a number above 0, at most 1, got {job.gpus_per_cell}")
         self.ray = _import_ray()
         self.line = replace(job, root=str(Path(job.root).resolve())).to_line()  # tasks run in folders of their own
-        self.workers, self.share = workers, gpus_per_cell()
+        self.workers, self.share = workers, job.gpus_per_cell
         self.pending: dict = {}  # Ray's references to (cell, whether it is tried alone)
         self.mine = not self.ray.is_initialized()
         if self.mine:
@@ -63,10 +64,6 @@ class RayPool:
         """Have a cell computed."""
         self.pending[self._task(alone).remote(self.line, {"cell": cell.as_dict(), "alone": alone})] = (cell, alone)
 
-    def try_alone(self, cell: Cell) -> None:
-        """Have a cell that ran out of memory computed once more, alone on a device or a node."""
-        self.start(cell, alone=True)
-
     def answers(self) -> Answers:
         """Cells as they are settled; waits for one, `PATIENCE` seconds at most."""
         if not self.pending:
@@ -74,7 +71,10 @@ class RayPool:
             return
         for reference in self.ray.wait(list(self.pending), timeout=PATIENCE)[0]:
             cell, alone = self.pending.pop(reference)
-            yield cell, self._answer(reference, cell), alone
+            answer = self._answer(reference, cell)
+            if answer["status"] == "out_of_memory" and not alone:
+                self.start(cell, alone=True)
+            yield cell, answer, alone
 
     def _answer(self, reference, cell: Cell) -> dict:
         """What the task says; for one that Ray gave up, what became of it."""
@@ -115,18 +115,6 @@ def _import_ray():
     return ray
 
 
-def gpus_per_cell() -> float:
-    """The share of a GPU that a cell gets, of the environment; raises UserError for no share."""
-    text = os.environ.get(GPUS_PER_CELL, "").strip() or "1"
-    try:
-        share = float(text)
-    except ValueError:
-        share = 0.0
-    if not 0 < share <= 1:
-        raise UserError(f"{GPUS_PER_CELL} must be a number above 0, at most 1, got {shown(text)}")
-    return share
-
-
 def _connect(ray) -> None:
     address = os.environ.get("RAY_ADDRESS")
     try:
@@ -140,8 +128,8 @@ def _on_node(line: str, message: dict) -> dict:
     """Answer a message on the node Ray chose; the answer to a cell has the path of the record's folder."""
     from .cells import Cell
     from .identity import address
-    from .job import Job
     from .work import steady
+    from .worker import Job
 
     job = Job.from_line(line)
     with steady():

@@ -81,11 +81,11 @@ FULL_MASK = ("full", "mask")
 # Case(methods, subnetworks, upstream, settings, versions, examples)
 STAGES = {
     "finetune": Stage(
-        f"{HERE}.train_stages:run_finetune", "makes the full model", 10.0,
+        f"{HERE}.stages:run_finetune", "makes the full model", 10.0,
         (Case(settings=TRAINING, versions=TRAINS),),
     ),
     "baseline": Stage(
-        f"{HERE}.baseline_stages:run_baseline", "what needs no pre-training",
+        f"{HERE}.stages:run_baseline", "what needs no pre-training",
         {"majority": 0.1, "bag_of_words": 1.0, "cbow": 1.0, "bilstm": 2.0, "random_init": 10.0,
          "random_init_pruned": 7.0},
         (
@@ -97,7 +97,7 @@ STAGES = {
         ),
     ),
     "search": Stage(
-        f"{HERE}.prune_stages:run_search", "finds the good subnetwork of a method", 6.0,
+        f"{HERE}.stages:run_search", "finds the good subnetwork of a method", 6.0,
         (
             Case(("structured",), ("good",), ("full",), STRUCTURED_SEARCH, ("search",), "choosing"),
             Case(("magnitude",), ("good",), ("full",), MAGNITUDE_SEARCH, ("search",), "choosing"),
@@ -105,7 +105,7 @@ STAGES = {
         searches=True,
     ),
     "control": Stage(
-        f"{HERE}.prune_stages:run_control", "draws a subnetwork to compare with", 0.3,
+        f"{HERE}.stages:run_control", "draws a subnetwork to compare with", 0.3,
         (
             Case(("structured",), ("random",), ("search",), ("random_sizes",)),
             Case(("structured",), ("random_layer", "bottom_layers", "bad", "inverted"), ("search",)),
@@ -115,15 +115,15 @@ STAGES = {
         ),
     ),
     "score": Stage(
-        f"{HERE}.prune_stages:run_score", "evaluates fine-tuned weights under a mask", 0.6,
+        f"{HERE}.stages:run_score", "evaluates fine-tuned weights under a mask", 0.6,
         (Case(*EACH, FULL_MASK, examples="scoring"),),
     ),
     "retrain": Stage(
-        f"{HERE}.train_stages:run_retrain", "fine-tunes the pre-trained weights under a mask", 9.0,
+        f"{HERE}.stages:run_retrain", "fine-tunes the pre-trained weights under a mask", 9.0,
         (Case(*EACH, ("mask",), TRAINING, TRAINS, "scoring"),),
     ),
     "retrain_longer": Stage(
-        f"{HERE}.train_stages:run_retrain_longer", "the same for more epochs", 18.0,
+        f"{HERE}.stages:run_retrain_longer", "the same for more epochs", 18.0,
         (Case(METHODS, ("bad",), ("mask",), (*TRAINING, "longer"), TRAINS, "scoring"),),
         on_request=True,
     ),
@@ -139,7 +139,7 @@ STAGES = {
         on_request=True, version=1,
     ),
     "hans": Stage(
-        f"{HERE}.hans_stages:run_hans", "scores the full model and pruned subnetworks of MNLI on HANS", 4.0,
+        f"{HERE}.stages:run_hans", "scores the full model and pruned subnetworks of MNLI on HANS", 4.0,
         (
             Case(upstream=("full",), settings=("hans",), examples="hans"),
             Case(*EACH, FULL_MASK, ("hans",), examples="hans"),
@@ -147,7 +147,7 @@ STAGES = {
         on_request=True, task=HANS_TASK, given="hans",
     ),
     "hans_retrain": Stage(
-        f"{HERE}.hans_stages:run_hans_retrain", "retrains subnetworks of MNLI and scores them on HANS", 12.0,
+        f"{HERE}.stages:run_hans_retrain", "retrains subnetworks of MNLI and scores them on HANS", 12.0,
         (Case(*EACH, ("mask",), (*TRAINING, "hans"), TRAINS, "hans"),),
         on_request=True, task=HANS_TASK, given="hans",
     ),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import itertools
 import json
 import os
 import secrets
@@ -19,14 +20,13 @@ from pathlib import Path
 
 from ..disk import readable
 from ..errors import UserError, one_line, usable_path
-from .files import dump, flush, is_address, read_small, replace, sha256, usual_mode
-from .form import mask_problem, record_problem
+from .files import dump, flush, is_address, replace, sha256, usual_mode
+from .form import record_problem
 from .identity import PROTOCOL, canonical
 from .locks import FOLDER
 from .packs import RECORD, damaged_pack, pack_of, pack_paths, pack_records, packed_record, read_pack
 
 FORMAT = 1
-LARGEST = 16_000_000  # bytes of a record; real ones take some 3,000
 USUAL = 30_000  # characters: what has more is looked at each time, so that little is remembered
 MASK = "mask.safetensors"
 TRAJECTORY = "trajectory.safetensors"
@@ -79,8 +79,8 @@ class Store:
         """The record of a cell, None when there is none.
 
         Raises Damaged when the record does not parse, does not match its own checksum or address, lacks a field,
-        or a file is missing; `deep` also compares the checksums of the files and looks at the layout of the mask
-        (not of the `OPTIONAL` ones, which are checked when they are loaded). UserError for a damaged pack.
+        or a file is missing; `deep` also compares the checksums of the files (not of the `OPTIONAL` ones, which are
+        checked when they are loaded). UserError for a damaged pack.
         """
         text = self._text(address)
         packed = None if text is not None else packed_record(self.root, address)
@@ -93,19 +93,13 @@ class Store:
             raise Damaged(f"{address}: {RECORD} {problem}")
         record = json.loads(text)
         if deep:
-            self._look_at_files(record)
+            for name in set(record["files"]) - set(OPTIONAL):
+                self._file(record, name)
         elif packed is None:  # the rest of a pack is read when it is asked for
             for name in record["files"]:
                 if not (self.root / address / name).is_file() and not _may_lack(record, name):
                     raise Damaged(f"{address}: {name} is missing")
         return record
-
-    def _look_at_files(self, record: dict) -> None:
-        """Raises Damaged where a file of a cell is missing, is altered, or is a mask of an older layout."""
-        for name in record["files"]:
-            content = None if name in OPTIONAL else self._file(record, name)
-            if content is not None and name == MASK and (problem := mask_problem(content)):
-                raise Damaged(f"{record['address']}: {name} {problem}")
 
     def _file(self, record: dict, name: str) -> bytes | None:
         """A file of a cell, None where it may be absent and is; raises Damaged for another than the recorded one."""
@@ -129,23 +123,18 @@ class Store:
         folder = self.folder(address)
         path = folder / RECORD
         with readable(path):
-            if not os.path.lexists(folder):
+            if path.is_file():
+                try:
+                    return path.read_text(encoding="utf-8")
+                except UnicodeDecodeError:
+                    raise Damaged(f"{address}: {RECORD} is no UTF-8 text") from None
+            if not folder.exists():
                 return None
-            if not path.is_file():  # a device or a pipe might never end
-                if folder.is_symlink() or os.path.lexists(path):
-                    raise Damaged(f"{address}: {RECORD} is no plain file")
-                if not folder.is_dir():
-                    raise Damaged(f"{address} is no folder")
-                if any(folder.iterdir()):
-                    raise Damaged(f"{address}: half-written, it has no {RECORD}", half=True)
-                return None
-            if path.stat().st_size > LARGEST:
-                raise Damaged(f"{address}: {RECORD} is larger than {LARGEST} bytes")
-            content = path.read_bytes()
-        try:
-            return content.decode()
-        except UnicodeDecodeError:
-            raise Damaged(f"{address}: {RECORD} is no UTF-8 text") from None
+            if not folder.is_dir():
+                raise Damaged(f"{address} is no folder")
+            if any(folder.iterdir()):
+                raise Damaged(f"{address}: half-written, it has no {RECORD}", half=True)
+        return None
 
     def content(self, address: str, name: str) -> bytes | None:
         """A payload file, after comparing its checksum with the record's; None where the cell came without it.
@@ -196,12 +185,10 @@ class Store:
         """Rename a damaged cell to ``<address>.damaged-N`` and return where it now is; UserError for one in a pack."""
         if not os.path.lexists(self.folder(address)):
             raise damaged_pack(self.root / pack_of(address), f"{address} is not as its record says")
-        for number in range(1, 10_000):
-            target = self.root / f"{address}.damaged-{number}"
-            if not target.exists():
-                os.rename(self.folder(address), target)
-                return target
-        raise OSError(f"{address} was set aside too often")
+        names = (self.root / f"{address}.damaged-{number}" for number in itertools.count(1))
+        target = next(path for path in names if not path.exists())
+        os.rename(self.folder(address), target)
+        return target
 
     def checkpoint(self, address: str) -> Path | None:
         """Path of a cell's intact checkpoint; None when it is gone. An altered one is set aside."""
@@ -229,10 +216,7 @@ class Store:
     def scratch(self, address: str) -> Path:
         """A folder for files about `address` that are no result and may be deleted at any time."""
         path = self.root / ".scratch" / address
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(f"cannot make the folder {path}: {error.strerror}; move what is in its way") from None
+        path.mkdir(parents=True, exist_ok=True)
         return path
 
     # failures: what went wrong with a cell that has no record
@@ -244,19 +228,14 @@ class Store:
     def failure(self, address: str) -> dict | None:
         """The noted failure of a cell that is not stored, None when there is none (or no readable one)."""
         try:
-            failure = json.loads(read_small(self._failure(address)))
-        except (OSError, ValueError, RecursionError):
+            failure = json.loads(self._failure(address).read_text(encoding="utf-8"))
+            return failure | {"error": one_line(failure["error"], 1000)}
+        except (OSError, ValueError, KeyError, TypeError):
             return None
-        if not isinstance(failure, dict) or not isinstance(failure.get("error"), str):
-            return None
-        return failure | {"error": one_line(failure["error"], 1000)}
 
     def forget_failure(self, address: str) -> None:
         """Remove the note of a failure, before the cell is tried again."""
-        try:
-            self._failure(address).unlink(missing_ok=True)
-        except OSError as error:
-            raise UserError(f"cannot remove {str(self._failure(address))!r}: {error.strerror}; remove it") from None
+        self._failure(address).unlink(missing_ok=True)
 
     def _failure(self, address: str) -> Path:
         return self.root / ".failures" / f"{address}.json"

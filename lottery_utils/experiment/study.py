@@ -11,16 +11,15 @@ from ..errors import UserError, shown
 from ..presets import get_preset, limits_of
 from . import provenance
 from .cells import Cell
-from .energy import place
+from .energy import checked_grid
 from .fingerprints import Fingerprints
 from .identity import address
-from .job import Job
 from .locks import has_locks
 from .pool import AGAIN, ENGINES, Summary, run_schedule
-from .progress import Bar
 from .reading import Names, Results
-from .schedule import Schedule, expected_costs
+from .schedule import Bar, Schedule, expected_costs
 from .store import Damaged
+from .worker import Job
 
 NO_LOCKS = "the disk with {} has no file locks: several runs at once may compute a cell twice, which harms no result"
 
@@ -73,26 +72,9 @@ def _from_json(name: str, value):
 class Study(Results):
     """The cells of `preset` and their results in `results_dir`: `Results`, and the means to compute them."""
 
-    def run(
-        self,
-        stages: Names = None,
-        methods: Names = None,
-        subnetworks: Names = None,
-        engine: str = "local",
-        workers: int | None = None,
-        progress: bool = True,
-        retry_failed: bool = False,
-        cuda_graphs: bool = False,
-    ) -> Summary:
-        """Compute every cell asked for that is not stored yet, and return what was done.
-
-        A damaged cell is set aside and computed again; one that failed before is left alone, and what needs it,
-        unless `retry_failed`. With `cuda_graphs` a GPU trains by replaying graphs, see `fast.cuda_graphs`. Interrupted,
-        the run can be started again and goes on where it was. Raises UserError for bad input, before anything is
-        stored where that can be known.
-        """
-        cells = self.cells(stages, methods, subnetworks)
-        return self.run_cells(cells, engine, workers, progress, retry_failed, cuda_graphs)
+    def run(self, stages: Names = None, methods: Names = None, subnetworks: Names = None, *how, **options) -> Summary:
+        """Compute every cell asked for that is not stored yet, see `run_cells`, whose options follow."""
+        return self.run_cells(self.cells(stages, methods, subnetworks), *how, **options)
 
     def run_cells(
         self,
@@ -102,13 +84,23 @@ class Study(Results):
         progress: bool = True,
         retry_failed: bool = False,
         cuda_graphs: bool = False,
+        country: str | None = None,
+        region: str | None = None,
+        gpus_per_cell: float = 1.0,
     ) -> Summary:
-        """As `run`, for `cells` in dependency order with all they need: of `cells`, or several such lists joined."""
+        """Compute those of `cells` that are not stored: in dependency order with all they need, or such lists joined.
+
+        A damaged cell is set aside and computed again; one that failed before is left alone, and what needs it,
+        unless `retry_failed`. With `cuda_graphs` a GPU trains by replaying graphs, see `fast.cuda_graphs`; `country` and
+        `region` say whose electricity is counted; `gpus_per_cell` is for engine "ray". Interrupted, the run can be
+        started again and goes on where it was. Raises UserError for bad input, before anything is stored where that
+        can be known.
+        """
         if engine not in ENGINES:
             raise UserError(f"unknown engine {engine!r}; valid engines: {', '.join(ENGINES)}")
         if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
             raise UserError(f"workers must be a whole number above 0, got {workers!r}")
-        grid = place()
+        grid = checked_grid(country, region)
         prints = Fingerprints(self.preset, self.store)
         model = prints.model()
         data = {task: prints.data(task) for task in dict.fromkeys(cell.task for cell in cells)}
@@ -125,7 +117,8 @@ class Study(Results):
         records = list(self.store.records())
         schedule = Schedule(cells, self.preset.seeds, done, expected_costs(records, self.preset.name))
         known = any(record["inputs"].get("model") == model for record in records)
-        job = Job(str(self.store.root), self.preset, model, data, provenance.command(), *grid, cuda_graphs)
+        how = (provenance.command(), *grid, cuda_graphs, gpus_per_cell)
+        job = Job(str(self.store.root), self.preset, model, data, *how)
         self._recall_failures(schedule, summary, retry_failed)
         if not len(schedule):
             return summary

@@ -29,10 +29,11 @@ from .cells import Cell, upstream
 from .energy import Meter, gpu_of
 from .fingerprints import label
 from .identity import PROTOCOL, address, inputs
-from .job import Job
 from .locks import claim
+from .recover import checkpoint_of
 from .stage import Result, Work, run
 from .store import CHECKPOINT, LEVELS, MASK, PREDICTIONS, TRAJECTORY, Store
+from .worker import Job
 
 
 @contextmanager
@@ -104,7 +105,16 @@ def try_model(job: Job, task: str) -> dict:
     return {"status": "done"}
 
 
+def _make_weights_again(work: Work) -> None:
+    """Make trained weights that the cell reads and nobody stored: their time and energy are not the cell's."""
+    for cell in upstream(work.cell, work.preset.seeds):
+        trained = cell.stage == "finetune" or (cell.stage == "retrain" and work.preset.probe_retrained)
+        if trained and not (work.store.folder(work.address(cell)) / CHECKPOINT).exists():
+            checkpoint_of(work, cell)
+
+
 def _compute(work: Work, job: Job, key: str) -> None:
+    _make_weights_again(work)
     meter = Meter(job.country, job.region, gpu_of(work.device))
     started, begin = provenance.now(), time.perf_counter()
     with meter:

@@ -122,11 +122,13 @@ def _cells(study: Study, need: dict) -> list[Cell]:
     return study.cells(stages, need.get("methods"), need.get("subnetworks")) if stages else []
 
 
-def compute_together(asked: Asked, workers: int | None = None, progress: bool = True) -> list[str]:
-    """Compute what was asked for, each study's cells in one run; returns lines that say what was done."""
+def compute_together(asked: Asked, **options) -> list[str]:
+    """Compute what was asked for, each study's cells in one run with `options` of `Study.run_cells`; returns lines
+    that say what was done.
+    """
     lines = []
     for study, cells, name in _joined(asked):
-        summary = study.run_cells(cells, workers=workers, progress=progress)
+        summary = study.run_cells(cells, **options)
         lines.append(f"{name}: {summary}")
         lines += [f"failed: {error}" for error in summary.failed.values()]  # the chapters show what is there, and gaps
     return lines
