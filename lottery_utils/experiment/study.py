@@ -91,7 +91,7 @@ class Study(Results):
         """Compute those of `cells` that are not stored: in dependency order with all they need, or such lists joined.
 
         A damaged cell is set aside and computed again; one that failed before is left alone, and what needs it,
-        unless `retry_failed`. With `cuda_graphs` a GPU trains by replaying graphs, see `fast.cuda_graphs`; `country` and
+        unless `retry_failed`. With `cuda_graphs` a GPU replays graphs to train, see `fast.cuda_graphs`; `country` and
         `region` say whose electricity is counted; `gpus_per_cell` is for engine "ray". Interrupted, the run can be
         started again and goes on where it was. Raises UserError for bad input, before anything is stored where that
         can be known.
