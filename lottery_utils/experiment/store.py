@@ -125,7 +125,7 @@ class Store:
         with readable(path):
             if path.is_file():
                 try:
-                    return path.read_text(encoding="utf-8")
+                    return path.read_bytes().decode()
                 except UnicodeDecodeError:
                     raise Damaged(f"{address}: {RECORD} is no UTF-8 text") from None
             if not folder.exists():
