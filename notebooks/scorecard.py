@@ -139,6 +139,9 @@ print(f"{100 * kept.mean():.0f} points, p = {p:.5f}, corrected {holm:.4f}: {judg
 # %% tags=["remove-input", "hide-output"]
 scorecard.page.number_table(verdicts)
 
+# %% tags=["remove-input", "hide-output"]
+scorecard.page.remark_table()
+
 # %% [markdown]
 # ## What this does not show
 #
@@ -148,7 +151,7 @@ scorecard.page.number_table(verdicts)
 # - Lead kept is a share of what the full model gains. On tasks with a short lead, MRPC and RTE, it swings, and with it the means.
 # - The published scores are means over seeds. What varies between seeds of a task is in no interval here.
 # - The demo's language and its model are small. A claim that fails there may hold for BERT, and the other way round.
-# - MiniLM, a smaller model run on a few tasks of GLUE, had a column here once. It decided no claim, so it is gone.
+# - MiniLM, a smaller model run on three tasks of GLUE, had a column here once. It decided no claim, so it is gone.
 #
 # ## Try it
 #

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from lottery_book.building import book_api, book_gallery, book_type, build
+from lottery_book.scorecard.claims import CLAIMS
 
 ROOT = Path(__file__).resolve().parent.parent
 BOOK = ROOT / "book"
@@ -117,6 +118,12 @@ def test_each_item_of_the_paper_leads_somewhere_and_what_is_missing_is_named():
         missing += [label for label in labels if label not in there]
     if missing:
         warnings.warn(f"the gallery shows gaps, since no chapter has {', '.join(missing)}", stacklevel=1)
+
+
+def test_each_claim_of_the_scorecard_leads_to_a_figure():
+    for claim in CLAIMS:
+        page, label = claim.figure.split("#")
+        assert label in anchors()[f"chapters/{page}"], f"{claim.key}: {page} has no figure {label}"
 
 
 def test_links_below_the_gallery_lead_to_anchors_that_exist():

@@ -1,6 +1,7 @@
 """The scorecard: regions, corrections and gaps, on scores made up so that the verdicts are known."""
 
 from dataclasses import replace
+from html import unescape
 
 import numpy as np
 import pandas as pd
@@ -96,7 +97,7 @@ def test_random_by_layer_is_judged_where_it_was_run():
 def test_a_gap_says_why_and_is_no_verdict():
     published, run = judge(sources.published_source()), judge(source(scores()))
     assert published["s_layer"].chip == "not in the paper" and published["s_longer"].chip == "not published"
-    assert run["s_layer"].chip == "not run"
+    assert run["s_layer"].chip == "not run" and published["attention"].chip == "r = 0.015 alone"
     empty = Source("real study", "none", pd.DataFrame(), pd.DataFrame(columns=list(LEADS)), "lottery run")
     assert {verdict.chip for verdict in judge(empty).values()} == {"no record yet"}
 
@@ -193,6 +194,8 @@ def test_the_page_holds_every_claim_in_words_marks_links_and_picture():
     table = page.number_table(verdicts).to_html()
     assert table.count("supported: ") == sum(verdict.word == SUPPORTED for verdict in judged)
     assert "p &lt; 0.001 for it" in table and "0.000" not in table
+    remarks = unescape(page.remark_table().to_html())
+    assert all(claim.remark in remarks for claim in CLAIMS)
     tested = sum(verdict.tested for verdict in verdicts.of("this run").values())
     assert page.tally(verdicts, "this run") == f"16 of {tested} tested"
 

@@ -176,7 +176,7 @@ REMARKS = {
     "super_retrained": BARS,
     "seeds_differ": "agreement is 0 at chance and 1 for identical masks; below 0.5 it is nearer to chance",
     "tasks_share": "heads shared over what chance shares, minus 1; judged by permutation, as pairs of tasks overlap",
-    "attention": "a correlation within 0.1 explains less than 1 % of the variance; only r itself is published",
+    "attention": "a correlation within 0.1 explains less than 1 % of the variance; published is r without its interval",
     **dict.fromkeys((claim.key for claim in CLAIMS if claim.group == ASKED), BY_LAYER),
 }
 FIGURES = {

@@ -13,10 +13,9 @@ from matplotlib.patches import Patch
 
 from lottery_utils.show.style import COLOURS, GRID, WIDTH, framed, legend_below
 
-from ..sources import Source
+from ..sources import NO_RECORD, Source
 from .claims import CLAIMS, Claim
 from .judge import AGAINST, CONSTRUCTION, NOTHING, OPEN, SUPPORTED, Verdict, Verdicts
-from .page import evidence
 
 LOOKS = {
     SUPPORTED: {"marker": "o", "color": COLOURS["good"]},
@@ -43,7 +42,8 @@ def forest(verdicts: Verdicts) -> Figure:
         axes[0].set_ylim(len(rows) - 0.4, -0.6)
         axes[len(axes) // 2].set_xlabel(unit, fontsize=8)
     for ax, source in zip(grid[0], verdicts.sources, strict=True):
-        framed(ax, source.kind, f"{source.name}\n{evidence(source)}")
+        rests_on = source.evidence("structured") or source.evidence("magnitude") or NO_RECORD
+        framed(ax, source.kind, f"{source.kind}\n{source.model}\n{rests_on}")
     grid[0][0].xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}".replace("-", "\N{MINUS SIGN}"))
     handles = [Line2D([], [], linestyle="", markersize=5, **look, label=word) for word, look in LOOKS.items()]
     legend_below(figure, [Patch(facecolor=REGION, label="supports the claim"), *handles], 5)

@@ -11,6 +11,7 @@ import pandas as pd
 from lottery_utils.show.effects import told
 from lottery_utils.show.stats import LEAST, Effect, corrected, effect
 
+from .. import published
 from ..agreement.overlap import OverlapTest
 from ..sources import NO_RECORD, NOT_IN_PAPER, NOT_RUN, PUBLISHED, Source, count
 from .claims import ASKED, CLAIMS, Claim
@@ -121,8 +122,16 @@ def _measured(claim: Claim, source: Source) -> Verdict:
             return _permuted(claim, measured)
     elif len(values := measured.dropna()):
         return t_test(claim, values)
-    not_asked = source.kind == PUBLISHED and claim.group == ASKED
-    return Verdict(claim, why=NOT_IN_PAPER if not_asked else MISSING[source.kind])
+    return Verdict(claim, why=_missing(claim, source.kind))
+
+
+def _missing(claim: Claim, kind: str) -> str:
+    """Why a source has no number to judge a claim by."""
+    if kind == PUBLISHED and claim.group == ASKED:
+        return NOT_IN_PAPER
+    if kind == PUBLISHED and claim.key == "attention":
+        return f"r = {published.text_numbers()['heterogeneous_survival_r_raw']:.3f} alone"  # without its interval
+    return MISSING[kind]
 
 
 def _permuted(claim: Claim, test: OverlapTest) -> Verdict:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from lottery_utils.show.effects import signed
+from lottery_utils.show.effects import interval, signed
+from lottery_utils.show.glue import listed
 from lottery_utils.show.stats import LEAST
 from lottery_utils.show.tables import GAP, dressed
 
@@ -96,12 +97,13 @@ def p_that_matters(verdict: Verdict) -> str:
 
 def judged_by(claim: Claim) -> str:
     """What supports a claim, and how it was read."""
-    region = "not tested" if claim.by_construction else f"supported {region_of(claim)}"
-    return "; ".join(filter(None, (region, claim.remark)))
+    return "; ".join(filter(None, (region_of(claim), claim.remark)))
 
 
 def region_of(claim: Claim) -> str:
-    """The region that supports a claim, such as "above +80 points"."""
+    """The region that supports a claim, such as "above +80 points", or that it is not tested."""
+    if claim.by_construction:
+        return "not tested"
     low, high = (_edge(edge, claim) for edge in (claim.low, claim.high))
     if np.isinf(claim.high):
         return f"above {low}"
@@ -116,18 +118,31 @@ def _edge(edge: float, claim: Claim) -> str:
 
 
 def number_table(verdicts: Verdicts) -> Styler:
-    """Every claim with the region that supports it and, by source, verdict, number, p and tasks."""
+    """Every claim with the region that supports it and, by source, verdict, mean, interval and p."""
     rows = []
     for claim in CLAIMS:
         cells = {source.kind: _cell(verdicts.of(source.kind)[claim.key]) for source in verdicts.sources}
-        rows.append({"claim": f"{claim.group}: {claim.text}", "judged by": judged_by(claim), **cells})
-    caption = "Mean over tasks, 95\u00a0% interval, p of the side on which the mean lies, after Holm's correction over "
-    caption += "all claims that the source can test, and how many tasks are above 0."
-    return dressed(pd.DataFrame(rows), caption, "scorecard", wrapped=True)
+        rows.append({"claim": claim.text, "": claim.group, "supported if": region_of(claim), **cells})
+    caption = "Verdict, mean over tasks, 95\u00a0% interval, and p of the side on which the mean lies, after Holm's "
+    caption += "correction over all claims that the source can test; points of lead kept where it says so."
+    breaks = {"white-space": "normal", "vertical-align": "top", "text-align": "left"}
+    return dressed(pd.DataFrame(rows), caption, "scorecard").set_properties(**breaks)
 
 
 def _cell(verdict: Verdict) -> str:
-    return verdict.why or GAP if verdict.word == NOTHING else f"{verdict.word}: {in_full(verdict)}"
+    effect, scale, places = verdict.effect, *((100, 0) if verdict.claim.is_lead else (1, 2))
+    if verdict.word == NOTHING:
+        return verdict.why
+    mean, ends = signed(scale * effect.mean, places), interval(scale * effect.low, scale * effect.high, places)
+    p = p_that_matters(verdict)
+    return f"{verdict.word}: {mean}" + (f" ({ends})" if ends != GAP else "") + (f", {p}" if p else "")
+
+
+def remark_table() -> Styler:
+    """How claims without a number of their own were read, and what limits what judges them."""
+    texts = dict.fromkeys(claim.remark for claim in CLAIMS if claim.remark)
+    rows = [{"claim": listed([c.text for c in CLAIMS if c.remark == text]), "read as": text} for text in texts]
+    return dressed(pd.DataFrame(rows), "How single claims were read.", "scorecard-remarks", wrapped=True)
 
 
 def tally(verdicts: Verdicts, kind: str) -> str:
