@@ -187,6 +187,6 @@ FIGURES = {
     "super_pruned": "05_super#fig-super",
     "super_retrained": "05_super#fig-super",
     "seeds_differ": "08_agreement#fig-seed-jaccard",
-    "tasks_share": "08_agreement#fig-overlap-heads",
+    "tasks_share": "08_agreement#fig-overlap",
     "attention": "09_attention#fig-pattern-survival",
 }
