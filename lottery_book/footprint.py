@@ -82,19 +82,14 @@ def cost_texts(row) -> dict[str, str]:
     return texts
 
 
-def footprint_sentence(records: Iterable[dict]) -> str:
-    """Time and energy of all records in one sentence."""
+def total_of(records: Iterable[dict]) -> str:
+    """What all records took, such as "3 h 12 min and 45 Wh", or that there is none."""
     rows = costs(records)
     if rows.empty:
-        return "Nothing is stored yet, so there is no footprint to show."
+        return "nothing yet"
     total = next(by_stage(rows.assign(stage="all", method="")).itertuples())
-    text = f"The {total.cells} cells took {span(total.seconds)} of computing"
-    if not total.measured:
-        return f"{text}; their energy was not measured."
-    found = cost_texts(total)
-    which = "" if found["measured"] == "all" else f"; {found['measured']} of them were measured:"
-    verb = ", an" if not which else " an"
-    return f"{text}{which}{verb} estimated {found['energy']} of electricity and {found['CO2']} of CO2 equivalents."
+    energy = f" and {cost_texts(total)['energy']}" if total.measured else ""
+    return f"{span(total.seconds)} of computing{energy}"
 
 
 def _three(value: float) -> str:

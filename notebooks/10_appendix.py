@@ -16,15 +16,18 @@
 # %% [markdown]
 # # Everything, in numbers
 #
-# The appendix: each task's map of surviving heads and MLPs with its numbers, every score of every condition and seed, and
-# what it all cost.
+# :::{admonition} Which map, which score, at what cost?
+# :class: answer
 #
-# **What the paper says.** Its appendix has the maps of all nine tasks for both kinds of pruning, and a table of scores, mean and
-# deviation over five seeds {cite}`prasanna2020`; it states the energy and CO2 of its experiments.
+# All maps of surviving heads and MLPs, all scores and the cost, of each source. The paper's appendix has the same: maps of nine tasks for both
+# kinds of pruning, and a table of twenty conditions.
 #
-# **What this chapter was run on.** {glue:text}`run_on_appendix`.
+# Computing: <span class="evidence"><span class="source published">published</span> {glue:text}`cost_published`</span>
+# <span class="evidence"><span class="source real-study">real study</span> {glue:text}`cost_real`</span>
+# <span class="evidence"><span class="source this-run">this run</span> {glue:text}`cost_run`</span>
+# :::
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-cell"] mystnb={"code_prompt_show": "Run this chapter: parameters", "code_prompt_hide": "Run this chapter: parameters"}
 preset = "demo"
 tasks = None
 seeds = None
@@ -32,85 +35,89 @@ overrides = None
 results_dir = "results"
 compute_missing = True  # "lottery report" has computed, and says no
 
-# %% tags=["remove-stderr"]
-from lottery_book import downloads, footprint
+# %% tags=["hide-cell", "remove-stderr"] mystnb={"code_prompt_show": "Run this chapter: what it computes and reads", "code_prompt_hide": "Run this chapter: what it computes and reads"}
+from lottery_book import appendix, authors, downloads, footprint, side_by_side, sources
 from lottery_utils import compute, open_study, show
 
-show.apply_style()
 NEEDS = {"stages": ["finetune", "baseline", "search", "score", "retrain"]}
+show.apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)
 compute(study, NEEDS, compute_missing)
-
-# %% tags=["hide-input"]
-records = study.records()
-results = show.scores.results(study.table())
-survival = {method: show.frames.component_survival(study, method) for method in ("structured", "magnitude")}
-missing = {method: show.frames.gaps(study, method).titles for method in survival}
+published, real, run = three = sources.three_sources(study)
+logged = authors.numbers.of_footprint(sources.published.footprint())
 show.glue_numbers(
     {
-        "run_on_appendix": show.sentences.run_on(study),
-        "appendix_gaps_s": show.sentences.gap_sentence(study, "structured"),
-        "appendix_gaps_m": show.sentences.gap_sentence(study, "magnitude"),
-        "appendix_footprint": footprint.footprint_sentence(records),
+        "cost_published": f"{logged['cost_hours']} h in {logged['cost_logs']} logs of searches",
+        "cost_real": footprint.total_of(real.study.records() if real.study else ()),
+        "cost_run": footprint.total_of(study.records()),
+        "provenance_run": show.sentences.run_on(study),
     }
 )
 
 # %% [markdown]
 # ## S-pruning, task by task
 #
-# In each cell the share of seeds whose {term}`good subnetwork` keeps the head or MLP, and below it the sample standard deviation.
-# [](02_structured.ipynb) has the same maps side by side. {glue:text}`appendix_gaps_s`
+# The share of seeds whose {term}`good subnetwork` keeps a head or MLP.
 
-# %% mystnb={"figure": {"caption": "Survival under s-pruning, task by task: the share of seeds that keep a head or MLP, mean and sample standard deviation. (The paper's appendix.)", "name": "fig-appendix-s"}, "image": {"alt": "Maps of heads and MLPs with the share of seeds that keep each, one below the other, a map for each task"}}
-show.heatmaps.survival_in_numbers(survival["structured"], "structured", missing["structured"])
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Survival under s-pruning, published. (The paper's appendix.)", "name": "fig-appendix-s"}, "image": {"alt": "Maps of the share of seeds that keep each head and MLP, a panel for each task, published"}}
+side_by_side.all_survival_maps(published, "structured")
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Survival under s-pruning, real study.", "name": "fig-appendix-s-real"}, "image": {"alt": "Maps of the share of seeds that keep each head and MLP, a panel for each task, real study"}}
+side_by_side.all_survival_maps(real, "structured")
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Survival under s-pruning, this run.", "name": "fig-appendix-s-run"}, "image": {"alt": "Maps of the share of seeds that keep each head and MLP, a panel for each task, this run"}}
+side_by_side.all_survival_maps(run, "structured")
 
 # %% [markdown]
 # ## M-pruning, task by task
 #
-# In each cell the share of the head's or MLP's weights that the {term}`good subnetwork` keeps. [](03_magnitude.ipynb) has the same
-# maps side by side. {glue:text}`appendix_gaps_m`
+# The share of its weights that the good subnetwork keeps of a head or MLP, on a scale of each source's own.
 
-# %% mystnb={"figure": {"caption": "Survival under m-pruning, task by task: the share of a head's or MLP's weights that is kept, mean and sample standard deviation over seeds. (The paper's appendix.)", "name": "fig-appendix-m"}, "image": {"alt": "Maps of heads and MLPs with the share of weights kept in each, one below the other, a map for each task"}}
-show.heatmaps.survival_in_numbers(survival["magnitude"], "magnitude", missing["magnitude"])
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Survival under m-pruning, published. (The paper's appendix.)", "name": "fig-appendix-m"}, "image": {"alt": "Maps of the share of weights kept in each head and MLP, a panel for each task, published"}}
+side_by_side.all_survival_maps(published, "magnitude")
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Survival under m-pruning, real study.", "name": "fig-appendix-m-real"}, "image": {"alt": "Maps of the share of weights kept in each head and MLP, a panel for each task, real study"}}
+side_by_side.all_survival_maps(real, "magnitude")
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Survival under m-pruning, this run.", "name": "fig-appendix-m-run"}, "image": {"alt": "Maps of the share of weights kept in each head and MLP, a panel for each task, this run"}}
+side_by_side.all_survival_maps(run, "magnitude")
 
 # %% [markdown]
 # (appendix-results)=
 # ## All scores
 #
-# Everything stored for this preset: also the conditions that only one chapter asks for. The paper's table has twenty conditions.
+# The paper's table of twenty conditions, and the same of the real study and of this run.
 
-# %%
-show.tables.results_table(
-    results,
-    "Dev scores of every condition, mean ± sample deviation over seeds. The last column is the mean share of the full model's score.",
-    "appendix-results-table",
-)
+# %% tags=["remove-input"]
+appendix.score_table(published, "appendix-published")
+
+# %% tags=["remove-input"]
+appendix.score_table(real, "appendix-real")
+
+# %% tags=["remove-input"]
+appendix.score_table(run, "appendix-run")
 
 # %% [markdown]
-# The values behind it, seed by seed; and all of them as a file, which is part of this page.
+# Every seed's score, as files that are part of this page:
 
-# %% tags=["hide-output"]
-show.tables.seed_table(results, "Every seed's score.", "appendix-seeds")
+# %% tags=["remove-input"]
+downloads.csv_link(appendix.seed_scores(real), "scores_real_study.csv")
 
-# %%
-downloads.csv_link(results, "scores.csv")
+# %% tags=["remove-input"]
+downloads.csv_link(appendix.seed_scores(run), "scores_this_run.csv")
 
 # %% [markdown]
 # (appendix-footprint)=
 # ## What it cost
 #
-# {glue:text}`appendix_footprint` Energy is estimated while a cell runs, by codecarbon {cite}`codecarbon`, from the power of the processor
-# and the share of it that was used; [](../run.md) says how to choose the electricity grid that the CO2 is counted for. The paper's
-# experiments were tracked with another tool, on other hardware, so only the order of magnitude compares.
+# Energy is estimated while a stage runs, by codecarbon {cite}`codecarbon`, from the power of the processor and the share of it that was used.
+# [](../run.md) says how to choose the electricity grid that the CO2 is counted for. The authors' logs are of searches only, on another machine and by
+# another tool ([](11_authors.ipynb)), so only the order of magnitude compares.
 
-# %%
-footprint.footprint_table(records, "The footprint of the results above, by stage.", "appendix-footprint-table")
+# %% tags=["remove-input"]
+footprint.footprint_table(study.records(), "The footprint of this run, by stage.", "appendix-footprint-table")
 
 # %% [markdown]
-# **What to see.** The two sets of maps answer different questions: under s-pruning a cell is a matter of seeds, under m-pruning of
-# weights. In the table, look along a row for how uneven tasks are, and at the deviations before reading a difference as one.
-#
-# ## What this was run on
-
-# %%
-show.tables.provenance_table(study)
+# :::{dropdown} Run this chapter
+# This run: {glue:text}`provenance_run`. All versions and times stand on [](status.ipynb).
+# :::

@@ -1,0 +1,72 @@
+"""Chapter 10: every score of a source, a row a condition, a column a task (paper, appendix)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from lottery_utils.experiment.cells import NO_SEED
+from lottery_utils.show.bars import place_of
+from lottery_utils.show.leads import Condition
+from lottery_utils.show.scores import CONDITION, summary
+from lottery_utils.show.style import METHOD_NAMES, NAMES
+from lottery_utils.show.tables import GAP, dressed
+from lottery_utils.tasks.glue import TASKS
+
+from .sources import Source
+
+if TYPE_CHECKING:
+    from pandas.io.formats.style import Styler
+
+ENDS = {"full": 1.0, "majority": 0.0}  # lead kept by definition
+
+
+def score_table(source: Source, name: str) -> Styler:
+    """Mean dev score over seeds: a row a condition, a column a task; at the end the mean lead kept.
+
+    The lead kept is of good, random and bad subnetworks, over the tasks where every one of them is there, so that rows
+    of a method are means over the same tasks (see `show.leads`).
+    """
+    if source.results.empty:
+        return dressed(pd.DataFrame(columns=["pruning", "model", "", "lead kept"]), _caption(source), name)
+    means = source.results if "std" in source.results else summary(source.results).rename(columns={"mean": "score"})
+    scores = means.pivot_table(index=CONDITION, columns="task", values="score", sort=False)
+    scores = scores[[task for task in TASKS if task in scores]]
+    rows = []
+    for condition, of_tasks in sorted(scores.iterrows(), key=lambda row: _place(row[0])):
+        shown = {source.title_of(task).removesuffix("-like"): _score(value) for task, value in of_tasks.items()}
+        rows.append({**_named(condition), **shown, "lead kept": _lead(source, condition)})
+    return dressed(pd.DataFrame(rows), _caption(source), name)
+
+
+def seed_scores(source: Source) -> pd.DataFrame:
+    """Every seed's score, in the order of the table, as it can be downloaded."""
+    return source.results[source.results["seed"] != NO_SEED] if len(source.results) else source.results
+
+
+def _caption(source: Source) -> str:
+    tasks = ", tasks like those named" if source.is_demo else ""
+    text = f"{source.name}{tasks}: dev scores, means over seeds. Last column: mean lead kept, in per cent, over the "
+    return text + "tasks where every good, random and bad subnetwork of a method is there."
+
+
+def _lead(source: Source, condition: Condition) -> str:
+    effect = source.effects().get(condition)
+    share = ENDS.get(condition[1]) if effect is None else effect.mean
+    return GAP if share is None else f"{100 * share:.0f}"
+
+
+def _named(condition: Condition) -> dict[str, str]:
+    method, subnetwork, treatment = condition
+    treated = "" if treatment in ("full", "baseline") else treatment
+    return {"pruning": METHOD_NAMES.get(method, ""), "model": NAMES[subnetwork], "": treated}
+
+
+def _place(condition: Condition) -> tuple[int, int, str]:
+    method, subnetwork, treatment = condition
+    return ("", *METHOD_NAMES).index(method), place_of(subnetwork), treatment
+
+
+def _score(value: float) -> str:
+    return GAP if pd.isna(value) else f"{value:.3f}".replace("0.", ".", 1) if 0 <= value < 1 else f"{value:.2f}"
