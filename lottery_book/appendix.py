@@ -32,7 +32,7 @@ def score_table(source: Source, name: str) -> Styler:
         return dressed(pd.DataFrame(columns=["pruning", "model", "", "lead kept"]), _caption(source), name)
     means = source.results if "std" in source.results else summary(source.results).rename(columns={"mean": "score"})
     scores = means.pivot_table(index=CONDITION, columns="task", values="score", sort=False)
-    scores = scores[[task for task in TASKS if task in scores]]
+    scores = scores[sorted(scores, key=lambda task: list(TASKS).index(task) if task in TASKS else len(TASKS))]
     rows = []
     for condition, of_tasks in sorted(scores.iterrows(), key=lambda row: _place(row[0])):
         shown = {source.title_of(task).removesuffix("-like"): _score(value) for task, value in of_tasks.items()}

@@ -16,22 +16,19 @@
 # %% [markdown]
 # # What do the survivors attend to?
 #
-# A head's attention on one text is a map: which token looks at which. Kovaleva et al. {cite}`kovaleva2019` sort such maps into
-# five types. Four have a plain shape; the fifth, *heterogeneous*, is the one that might carry something about the language.
-# If pruning keeps heads for what they know, the {term}`super-survivors` should be rich in it.
+# :::{admonition} Do heads survive because of what they look at?
+# :class: answer
 #
-# **What the paper says** {cite}`prasanna2020`. They are not: super-survivors have all types, and heterogeneous attention hardly
-# goes with survival. Maps were sorted by a small convolutional network that had learnt from labels given by people, on raw
-# attention and on weight-normed attention {cite}`kobayashi2020`, where each weight is multiplied by the norm of what the token
-# hands on.
+# Nothing here says so. *Heterogeneous* attention, the type that might carry language, makes up {glue:text}`het_super` of the maps of super-survivors
+# and {glue:text}`het_all` of all heads' (published, raw). In single heads the two hardly go together. And the classifier that names the types
+# finds blocks where none can be, so small differences mean little.
 #
-# **What is different here.** The labels are not public, so the same network learns from maps *drawn by rule*. And of each
-# head's output matrix the right part is taken: its columns. The authors' notebook takes rows, and the parts of its heads do not
-# add up to the layer's output; see [](../protocol.md).
-#
-# **What this chapter was run on.** {glue:text}`run_on_attention`.
+# Correlation of heterogeneous attention and survival: <span class="evidence"><span class="source published">published</span> {glue:text}`badge_published`</span>
+# <span class="evidence"><span class="source real-study">real study</span> {glue:text}`badge_real`</span>
+# <span class="evidence"><span class="source this-run">this run</span> {glue:text}`badge_run`</span>
+# :::
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-cell"] mystnb={"code_prompt_show": "Run this chapter: parameters", "code_prompt_hide": "Run this chapter: parameters"}
 preset = "demo"
 tasks = None
 seeds = None
@@ -39,105 +36,144 @@ overrides = None
 results_dir = "results"
 compute_missing = True  # "lottery report" has computed, and says no
 
-# %% tags=["remove-stderr"]
-from lottery_book import attention_patterns, published
+# %% tags=["hide-cell", "remove-stderr"] mystnb={"code_prompt_show": "Run this chapter: what it computes and reads", "code_prompt_hide": "Run this chapter: what it computes and reads"}
+import numpy as np
+
+from lottery_book import attention_patterns, sources
 from lottery_utils import compute, open_study, show
 
-show.apply_style()
+BY_MAP = "raw: super-survivor, by map"
 NEEDS = {"stages": ["attention"], "methods": ["structured"]}
+show.apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)
 compute(study, NEEDS, compute_missing)
-
-# %% tags=["hide-input"]
-found = attention_patterns.frames.readings(study)
-confusions = attention_patterns.frames.confusions(found)
-shares = attention_patterns.frames.pattern_shares(attention_patterns.frames.pattern_counts(found))
-theirs, numbers = published.attention_shares(), published.text_numbers()
-correlations = attention_patterns.text.all_correlations(attention_patterns.survival.head_shares(study, found))
-r_theirs = attention_patterns.text.published_correlations(numbers)
+published, real, run = three = sources.three_sources(study)
+shares = {source: attention_patterns.by_source.shares_of(source) for source in three}
+readings = attention_patterns.frames.readings(study)
+confusions = attention_patterns.frames.confusions(readings)
+r = attention_patterns.by_source.correlations(run)
+r_real = attention_patterns.by_source.correlations(real) if real.study else {}
+r_published = attention_patterns.by_source.published_correlations()
+numbers = sources.published.text_numbers()
+show.holds("the published correlations are tiny", max(abs(value) for value in r_published.values()), below=0.05)
 show.glue_numbers(
     {
-        "run_on_attention": show.sentences.run_on(study),
-        "pattern_examples": attention_patterns.text.examples_sentence(study, found),
-        "pattern_f1": attention_patterns.text.f1_sentence(confusions, numbers),
-        "pattern_blocks": attention_patterns.text.false_block_sentence(shares),
-        "pattern_shares": attention_patterns.text.share_sentence(shares),
-        "pattern_r_raw": attention_patterns.text.correlation_sentence(correlations["raw: good, by head"]),
-        "pattern_r_normed": attention_patterns.text.correlation_sentence(correlations["normed: good, by head"]),
-        "pattern_r_within": attention_patterns.text.correlation_sentence(
-            correlations["normed: good, by head of a layer"]
-        ),
+        "het_all": attention_patterns.by_source.mean_heterogeneous(shares[published], "all"),
+        "het_super": attention_patterns.by_source.mean_heterogeneous(shares[published], "super, cut"),
+        "het_all_run": attention_patterns.by_source.mean_heterogeneous(shares[run], "all"),
+        "het_super_run": attention_patterns.by_source.mean_heterogeneous(shares[run], "super, cut"),
+        "badge_published": f"{r_published[BY_MAP]:+.3f}",
+        "badge_real": attention_patterns.by_source.told(r_real[BY_MAP]) if real.study else "no record yet",
+        "badge_run": attention_patterns.by_source.told(r[BY_MAP]),
+        "r_raw": attention_patterns.by_source.told(r["raw: good, by head"]),
+        "r_normed": attention_patterns.by_source.told(r["normed: good, by head"]),
+        "r_within": attention_patterns.by_source.told(r["normed: good, by head of a layer"]),
+        "f1_raw": numbers["pattern_f1_raw"],
+        "f1_normed": numbers["pattern_f1_normed"],
+        "blocks_raw": attention_patterns.by_source.false_blocks(shares[run], "raw"),
+        "blocks_normed": attention_patterns.by_source.false_blocks(shares[run], "normed"),
+        "provenance_run": show.sentences.run_on(study),
     }
 )
 
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "How much heterogeneous attention there is: the share of raw attention maps so named, by task, of all heads and of super-survivors when all else is cut. Different models, texts and labels: compare the two marks of a row, not the columns. (The paper's attention figure, b.)", "name": "fig-pattern-shares"}, "image": {"alt": "Dots of the share of heterogeneous maps by task, all heads and super-survivors: published, real study, this run"}}
+attention_patterns.by_source.heterogeneous(shares, "raw")
+
 # %% [markdown]
-# ## Five types
+# ## What to see
 #
-# In the order of the figure: attention to a few tokens that everyone looks at; to oneself or a neighbour; both; evenly within
-# a sentence of a pair; and no such shape. A map that is almost even has no shape either and counts as heterogeneous.
-# {glue:text}`pattern_examples`
-
-# %% mystnb={"figure": {"caption": "The five types: above, maps drawn by rule, from which the classifiers learn; below, maps of fine-tuned models that were so named, drawn at random, not the clearest. A row of a map is the token that looks, a column the one looked at; darker is more. (The paper's attention figure, a.)", "name": "fig-pattern-types"}, "image": {"alt": "Small square maps in five columns, one for each type of attention, drawn by rule and from models"}}
-attention_patterns.figures.types(found)
-
-# %% [markdown]
+# A head's attention on one text is a map: which token looks at which. Kovaleva et al. {cite}`kovaleva2019` sort such maps into five types. Four have a
+# plain shape. The fifth, *heterogeneous*, is the one that might carry something about the language. If pruning keeps heads for what they know,
+# the filled marks should lie right of the hollow ones.
+#
+# In the published numbers they lie a little right on most tasks. In this run super-survivors have {glue:text}`het_super_run`, all heads
+# {glue:text}`het_all_run`. Whether survival and type go together in single heads is judged on the [scorecard](scorecard.ipynb).
+#
 # ## How far the classifier can be trusted
 #
-# {glue:text}`pattern_f1` Maps of a model are not drawn by rule, and how well they are named is not known, but for one check.
-# {glue:text}`pattern_blocks`
-
-# %% mystnb={"figure": {"caption": "Held-out maps drawn by rule, of other sizes than those trained on: like them, and with more noise than any of them. Each row sums to one. What is lost in noise is mostly called heterogeneous.", "name": "fig-pattern-confusion"}, "image": {"alt": "Four confusion matrices of five types, raw and weight-normed, easy and hard"}}
-attention_patterns.figures.confusion(confusions)
-
-# %% [markdown]
-# ## Which types there are
+# The authors sorted maps by a small network that had learnt from labels given by people; its macro F1 was {glue:text}`f1_raw` (raw) and
+# {glue:text}`f1_normed` (normed). These labels are not public, so here the same network learns from maps *drawn by rule*.
 #
-# {glue:text}`pattern_shares` The authors cut the model down to its super-survivors, without training it again, and looked at
-# what was left: a broken model, near chance. Here those heads are also read off inside the whole model, where nothing is broken.
+# There is one check on real maps. A single sentence has nothing to be divided into blocks. Of the maps of single sentences, {glue:text}`blocks_raw` (raw)
+# and {glue:text}`blocks_normed` (normed) are called block all the same. That is how far a share may be off.
 
-# %% mystnb={"figure": {"caption": "Shares of the types, mean over tasks: measured here (filled) and published (hollow, hatched: BERT-base on GLUE, eight tasks, from the authors' notebook). Different models, texts, labels and weight slices: compare the differences between conditions, not the bars. (The paper's attention figure, b and c.)", "name": "fig-pattern-shares"}, "image": {"alt": "Stacked bars of the five types by condition, ours filled and the published ones hatched"}}
-attention_patterns.figures.shares(shares, theirs)
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "The five types: above, maps drawn by rule, from which the classifiers learn; below, maps of fine-tuned models of this run that were so named, drawn at random. A row of a map is the token that looks, a column the one looked at; darker is more. (The paper's attention figure, a.)", "name": "fig-pattern-types"}, "image": {"alt": "Small square maps in five columns, one for each type of attention, drawn by rule and from models"}}
+run.stamp(attention_patterns.figures.types(readings))
 
-# %% mystnb={"figure": {"caption": "Shares of the types in each task, fine-tuned weights, mean over seeds.", "name": "fig-pattern-tasks"}, "image": {"alt": "Stacked bars of the five types for each task, in six panels by heads and kind of attention"}}
-attention_patterns.figures.shares_by_task(shares)
-
-# %% mystnb={"figure": {"caption": "The published shares of each task, fine-tuned weights, super-survivors of the cut model. (The paper's attention figure, b and c.)", "name": "fig-pattern-published"}, "image": {"alt": "Hatched stacked bars of the five published types for each of eight tasks, in four panels"}}
-attention_patterns.figures.published_by_task(theirs)
-
-# %% mystnb={"figure": {"caption": "Shares of the types in each task before fine-tuning: the pre-trained weights, same examples. (The paper's appendix.)", "name": "fig-pattern-pretrained"}, "image": {"alt": "Stacked bars of the five types for each task with pre-trained weights, in six panels"}}
-attention_patterns.figures.shares_by_task(shares, "pre-trained")
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Held-out maps drawn by rule, of other sizes than those trained on: like them, and with more noise than any of them. Each row sums to one.", "name": "fig-pattern-confusion"}, "image": {"alt": "Four confusion matrices of five types, raw and weight-normed, easy and hard"}}
+run.stamp(attention_patterns.figures.confusion(confusions))
 
 # %% [markdown]
+# ## How it is computed
+#
+# Weight-normed attention {cite}`kobayashi2020` multiplies each weight by the norm of what the token hands on through the head's part of $W_O$. The parts
+# of a layer's heads must sum to the layer's output, so a head owns columns; [](11_authors.ipynb) shows that the authors' rows do not.
+#
+# The correlation is of one number per head with another: the share of its maps that are heterogeneous, and whether it survives. By hand, and by the
+# package:
+
+# %%
+per_head = attention_patterns.survival.head_shares(study, readings).query("kind == 'raw'")
+if len(per_head):
+    by_hand = np.corrcoef(per_head["share"], per_head["good"].astype(float))[0, 1]
+    assert np.isclose(by_hand, r["raw: good, by head"].r) or np.isnan(by_hand)
+    print(f"r = {by_hand:+.2f} over {len(per_head):,} observations of {per_head[['layer', 'head']].drop_duplicates().shape[0]} heads")
+
+# %% [markdown]
+# The observations are not independent. The same head of the same pre-trained model stands in every task and seed. So the interval draws tasks, seeds and
+# heads anew, each for itself {cite}`owen2007`. "By map" counts as the authors did: each map is one observation, which makes r small and the number
+# of observations large.
+#
+# From the package here: [`attention_patterns.survival`](../api/index.md).
+#
 # ## Do heterogeneous heads survive?
 #
-# One observation is a head in one task and seed: the share of its maps that are heterogeneous, and whether the good subnetwork
-# keeps it. These are not independent. The same head of the same pre-trained model stands in every task and seed, and all heads of
-# a fine-tuned model share its training. So the interval draws tasks, seeds and heads anew, each for itself
-# {cite}`owen2007`; the thin line is what one would get from taking all observations for independent. "By map" counts as the
-# authors did: each map is one observation, of the type or not, which makes r small and the number of observations large
-# without adding to what is known.
-#
-# - Raw: {glue:text}`pattern_r_raw`
-# - Weight-normed: {glue:text}`pattern_r_normed`
-# - Weight-normed, comparing only heads of one layer, since both survival and attention change from layer to layer:
-#   {glue:text}`pattern_r_within`
+# In this run r is {glue:text}`r_raw` for raw attention and {glue:text}`r_normed` for normed. Compared only within layers, since both survival and
+# attention change from layer to layer, it is {glue:text}`r_within`.
 
-# %% mystnb={"figure": {"caption": "Correlation of heterogeneous attention with survival. Published values are those of the paper's text, counted by map for super-survivors; one of their notebooks gives a tenth of it for normed attention.", "name": "fig-pattern-survival"}, "image": {"alt": "Correlation coefficients with intervals, a row for each kind of attention, survival and unit"}}
-attention_patterns.figures.correlations(correlations, r_theirs)
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Correlation of heterogeneous attention with survival in this run. Published values (diamonds) are those of the paper's text, counted by map for super-survivors; one of the authors' notebooks gives a tenth of it for normed attention.", "name": "fig-pattern-survival"}, "image": {"alt": "Correlation coefficients with intervals, a row for each kind of attention, survival and unit"}}
+run.stamp(attention_patterns.figures.correlations(r, r_published))
 
-# %%
-attention_patterns.text.correlation_table(correlations, r_theirs)
+# %% tags=["remove-input"]
+attention_patterns.by_source.correlation_table(r, r_published)
 
 # %% [markdown]
-# **What to see, and what not.** The classifier knows rules, not people's judgement: "heterogeneous" here means that no rule's
-# shape was found, and the step from there to "carries language" is not measured, here or in the paper. Where the line lies
-# between a faint shape and none is the rules' choice, and other rules give another r: read its sign and size with that in mind.
-# The embedded model is
-# small and its texts are short and made up, so its shares say nothing about BERT; with `preset="paper"` the same
-# code reads BERT. Token types are given as the model was trained; the authors passed none, so both sentences of a pair had the
-# first type.
+# ## Normed, and before fine-tuning
 #
-# ## What this was run on
+# The same shares of weight-normed attention, with fine-tuned and with pre-trained weights. The heads of the lower row were chosen by what fine-tuning did
+# to them, and have the types they had before.
 
-# %%
-show.tables.provenance_table(study)
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "The share of weight-normed maps that are heterogeneous, by task: fine-tuned (above) and pre-trained weights (below). (The paper's attention figure, c, and its appendix.)", "name": "fig-pattern-pretrained"}, "image": {"alt": "Dots of the share of heterogeneous weight-normed maps by task, fine-tuned and pre-trained: published, real study, this run"}}
+attention_patterns.by_source.heterogeneous(shares, "normed", ("fine-tuned", "pre-trained"))
+
+# %% [markdown]
+# ## What this does not show
+#
+# - The classifier knows rules, not people's judgement. "Heterogeneous" means that no rule's shape was found; that it carries language is not measured,
+#   here or in the paper.
+# - Where the line lies between a faint shape and none is the rules' choice, and other rules give another r.
+# - The demo's model is small and its texts are made up, so its shares say nothing about BERT.
+#
+# ## Try it
+#
+# | command | on two cores | what to expect |
+# |---|---|---|
+# | `papermill notebooks/09_attention.ipynb out.ipynb -p tasks '["rte"]'` | two minutes | this chapter for one task of the demo |
+# | `lottery run --preset demo --tasks rte --stages attention --set attention_examples=20 --results try` | one minute | fewer maps, wider intervals |
+# | `lottery run --preset base --tasks rte --seeds 1337 --stages attention --results results` | minutes, after the searches | the real study's maps |
+#
+# **Exercise 1.** Ten thousand maps of 48 heads give r = 0.03 with p < 0.01. Why is that not evidence?
+#
+# :::{dropdown} Answer
+# The maps of one head are nearly copies of each other. There are 48 heads, not ten thousand independent observations.
+# :::
+#
+# **Exercise 2.** How would you test whether heterogeneous attention *matters*, rather than whether it survives?
+#
+# :::{dropdown} Answer
+# Take it away: replace the maps of such heads by even attention, and of as many others, and compare the scores.
+# :::
+#
+# :::{dropdown} Run this chapter
+# This run: {glue:text}`provenance_run`. All versions and times stand on [](status.ipynb).
+# :::

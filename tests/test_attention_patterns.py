@@ -14,7 +14,8 @@ import pytest
 import torch
 from small_world import SETTINGS, make_model, make_task
 
-from lottery_book.attention_patterns import classifier, frames, rules, stage, survival
+from lottery_book import sources
+from lottery_book.attention_patterns import by_source, classifier, frames, rules, stage, survival
 from lottery_book.attention_patterns.names import KINDS, PATTERNS
 from lottery_utils.errors import UserError
 from lottery_utils.experiment.store import Store
@@ -271,8 +272,23 @@ def test_correlation_without_data_or_without_variation_is_a_gap():
 # the chapter
 
 
+def test_shares_and_phrases_by_source(study):
+    printed, run = sources.published_source(), sources.run_source(study)
+    tables = {source: by_source.shares_of(source) for source in (printed, run)}
+    for table in tables.values():
+        sums = table.groupby(["weights", "heads", "kind", "task"])["share"].sum()
+        assert np.allclose(sums, 1, atol=1e-4), "the types of a condition are all its maps"
+    raw = tables[printed].query("weights == 'fine-tuned' and kind == 'raw' and pattern == 'heterogeneous'")
+    for heads in ("all", "super, cut"):
+        mean = raw[raw["heads"] == heads]["share"].mean()
+        assert by_source.mean_heterogeneous(tables[printed], heads) == f"{100 * mean:.0f} %"
+    figure = by_source.heterogeneous(tables, "raw", ("fine-tuned", "pre-trained"))
+    assert len(figure.axes) == 4 and len(figure.axes[0].lines) == 2
+    assert set(by_source.published_correlations()) <= set(by_source.correlations(run))
+
+
 @pytest.mark.slow
-def test_notebook_10_alone_on_a_part_of_the_demo(tmp_path):
+def test_notebook_09_alone_on_a_part_of_the_demo(tmp_path):
     """One task and seed from an empty store: it computes what it needs, and every figure and table is there."""
     root = Path(__file__).resolve().parent.parent
     overrides = {"train_limit": 300, "dev_limit": 100, "epochs": 1, "min_steps": 40, "attention_examples": 3}
@@ -283,6 +299,6 @@ def test_notebook_10_alone_on_a_part_of_the_demo(tmp_path):
     papermill.execute_notebook(str(notebook), str(out), parameters, progress_bar=False, cwd=str(root))
     outputs = [o for cell in nbformat.read(out, 4).cells for o in cell.get("outputs", [])]
     assert not any(o.output_type == "error" for o in outputs)
-    assert sum("image/png" in o.get("data", {}) for o in outputs) == 7
+    assert sum("image/png" in o.get("data", {}) for o in outputs) == 5
     stored = sorted(p.name.rsplit("-", 2)[0] for p in (tmp_path / "r").iterdir() if p.name[0] != ".")
     assert stored == ["sst2-full-finetune", "sst2-structured-good-search", "sst2-structured-super-attention"]

@@ -1,4 +1,4 @@
-"""Footprint, status page, downloads and the appendix' maps, from made-up records."""
+"""Footprint, status page, downloads and the appendix' scores, from made-up records."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ import base64
 import io
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from made_up_records import make_study
 
-from lottery_book import downloads, footprint, status
-from lottery_utils.show import frames, heatmaps, scores
+from lottery_book import appendix, downloads, footprint, sources, status
+from lottery_utils.show import scores
 
 ROOT = Path(__file__).resolve().parent.parent
+BAD_MNLI = "method == 'structured' and subnetwork == 'bad' and treatment == 'retrained' and task == 'mnli'"
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +40,8 @@ def test_footprint_sums_by_stage_and_says_what_was_not_measured(study):
     assert shown.loc[("all", ""), ["measured", "energy"]].tolist() == ["4", "8 Wh"] and row["measured"] == "all"
     stages = [stage for stage, method in shown.index if method == "s-pruning"]
     assert stages == ["search", "control", "score", "retrain"] and list(shown.index)[-1] == ("all", "")
-    assert "; 4 of them were measured: an estimated 8 Wh" in footprint.footprint_sentence(measured(records))
-    assert footprint.footprint_sentence(records).endswith("their energy was not measured.")
-    assert footprint.footprint_sentence([]) == "Nothing is stored yet, so there is no footprint to show."
+    assert footprint.total_of(measured(records)).endswith(" of computing and 8 Wh")
+    assert footprint.total_of(records).endswith(" of computing") and footprint.total_of([]) == "nothing yet"
     assert footprint.footprint_table([], "Footprint.", "footprint").data.empty
 
 
@@ -98,12 +99,12 @@ def test_a_download_holds_the_whole_table(study):
     assert len(back) == len(results) and (back["score"].astype(float) == results["score"]).all()
 
 
-def test_maps_in_numbers_have_a_panel_a_task_and_say_what_is_missing(study, tmp_path):
-    for method in ("structured", "magnitude"):
-        figure = heatmaps.survival_in_numbers(frames.component_survival(study, method), method, ["WNLI"])
-        titles = [ax.get_title() for ax in figure.axes if ax.get_title()]
-        assert titles[0].startswith("CoLA") and titles[1] == "WNLI"
-        assert any("±" in text.get_text() for text in figure.axes[0].texts)
-        figure.savefig(tmp_path / f"{method}.png")
-    empty = heatmaps.survival_in_numbers(frames.component_survival(study, "structured").iloc[:0], "structured")
-    assert "Nothing to show" in empty.axes[0].texts[0].get_text()
+def test_score_table_has_a_row_a_condition_and_lead_over_the_same_tasks():
+    printed = sources.published_source()
+    shown = appendix.score_table(printed, "made-up").data
+    assert len(shown) == 20 and shown["lead kept"].tolist().count("–") == 6, "of super-survivors no lead is taken"
+    bad = shown[(shown["pruning"] == "s-pruning") & (shown["model"] == "bad") & (shown[""] == "retrained")].iloc[0]
+    assert bad["lead kept"] == f"{100 * printed.effects()['structured', 'bad', 'retrained'].mean:.0f}"
+    assert bad["MNLI"] == f"{printed.results.query(BAD_MNLI)['score'].item():.3f}".removeprefix("0")
+    nothing = replace(printed, results=pd.DataFrame())
+    assert appendix.score_table(nothing, "made-up").data.empty

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 
 from lottery_utils.show.style import (
     GAP,
@@ -23,23 +20,13 @@ from lottery_utils.show.style import (
 from lottery_utils.tasks.registry import shown_task
 
 from .frames import TESTS, Reading, macro_f1
-from .names import KINDS, PATTERNS, WEIGHTS
+from .names import KINDS, PATTERNS
 from .rules import draw_maps
 from .survival import Correlation
 
 NOTHING = "Nothing to show: no attention patterns are stored."
 PATTERN_COLOURS = dict(zip(PATTERNS, ("#004488", "#33997A", "#88CCEE", "#DDAA33", "#BB5566")))
 KIND_NAMES = {"raw": "raw attention", "normed": "weight-normed attention"}
-HEAD_NAMES = {
-    "all": "all heads",
-    "super": "super-survivors,\nin the whole model",
-    "super, cut": "super-survivors,\nall else cut",
-}
-OF_CONDITION = {  # the published conditions: weights, heads (the authors cut the model)
-    f"{weights}, {said}": (weights, heads)
-    for weights in WEIGHTS
-    for said, heads in (("all heads", "all"), ("super-survivors", "super, cut"))
-}
 DRAWN = 14  # tokens of the drawn examples
 
 
@@ -105,98 +92,6 @@ def confusion(found: dict[tuple[str, str], np.ndarray]) -> Figure:
     figure.supxlabel("what the classifier says", fontsize=9)
     figure.supylabel("what the rule drew", fontsize=9)
     return figure
-
-
-def shares(ours: pd.DataFrame, published: pd.DataFrame) -> Figure:
-    """Shares of the types by condition, mean over tasks: ours filled, the published ones hollow and hatched.
-
-    `ours` as from `pattern_shares`, `published` as from `published.attention_shares`; a column a kind.
-    """
-    if ours.empty:
-        return empty_figure(NOTHING)
-    figure = Figure(figsize=(WIDTH, 5.6), layout="constrained")
-    axes = figure.subplots(1, len(KINDS), sharey=True)
-    for ax, kind in zip(axes, KINDS):
-        labels, place = {}, 0.0
-        for weights in WEIGHTS:
-            for heads, name in HEAD_NAMES.items():
-                rows = ours[(ours["weights"] == weights) & (ours["heads"] == heads) & (ours["kind"] == kind)]
-                labels[place] = f"{weights}: {name}"
-                _bar(ax, place, rows.groupby("pattern")["share"].mean())
-                theirs = [c for c, pair in OF_CONDITION.items() if pair == (weights, heads)]
-                if theirs:
-                    rows = published[(published["condition"] == theirs[0]) & (published["attention"] == kind)]
-                    place += 0.8
-                    labels[place] = "the paper's"
-                    _bar(ax, place, rows.groupby("pattern")["share"].mean(), published=True)
-                place += 1.15
-        ax.set_yticks(list(labels), list(labels.values()))
-        ax.set_title(KIND_NAMES[kind], fontsize=10)
-        _share_axis(ax)
-    axes[0].invert_yaxis()
-    legend_below(figure, _legend(published=True))
-    return figure
-
-
-def shares_by_task(ours: pd.DataFrame, weights: str = "fine-tuned") -> Figure:
-    """Shares of the types in each task, mean over seeds: a row a choice of heads, a column a kind."""
-    ours = ours[ours["weights"] == weights]
-    if ours.empty:
-        return empty_figure(NOTHING)
-    panels = {(h, kind): ours[(ours["heads"] == h) & (ours["kind"] == kind)] for h in HEAD_NAMES for kind in KINDS}
-    return _by_task(panels, list(dict.fromkeys(ours["title"])), published=False)
-
-
-def published_by_task(published: pd.DataFrame, weights: str = "fine-tuned") -> Figure:
-    """The published shares of each task in the published look (the notebook's, see `published.SOURCE`)."""
-    panels = {}
-    for condition, (own, heads) in OF_CONDITION.items():
-        for kind in KINDS if own == weights else ():
-            rows = published[(published["condition"] == condition) & (published["attention"] == kind)]
-            panels[heads, kind] = rows
-    return _by_task(panels, list(dict.fromkeys(published["title"])), published=True)
-
-
-def _by_task(panels: dict[tuple[str, str], pd.DataFrame], titles: list[str], published: bool) -> Figure:
-    rows = len(panels) // len(KINDS)
-    figure = Figure(figsize=(WIDTH, rows * (0.9 + 0.2 * len(titles)) + 0.6), layout="constrained")
-    axes = figure.subplots(rows, len(KINDS), sharex=True, sharey=True, squeeze=False)
-    for ax, ((heads, kind), frame) in zip(axes.ravel(), panels.items()):
-        for place, title in enumerate(titles):
-            _bar(ax, place, frame[frame["title"] == title].groupby("pattern")["share"].mean(), published)
-        ax.set_yticks(range(len(titles)), titles)
-        ax.set_title(f"{HEAD_NAMES[heads].replace(chr(10), ' ')}, {kind}", fontsize=9)
-        _share_axis(ax)
-    axes[0, 0].invert_yaxis()
-    legend_below(figure, _legend(ours=not published, published=published))
-    return figure
-
-
-def _bar(ax: Axes, place: float, share: pd.Series, published: bool = False) -> None:
-    """One stacked bar, types in their order; a gap where there is none."""
-    if share.empty:
-        ax.text(0.01, place, "gap", va="center", fontsize=8, color="#6E6E6E")
-        return
-    left = 0.0
-    for pattern in PATTERNS:
-        colour, value = PATTERN_COLOURS[pattern], float(share.get(pattern, 0.0))
-        look = {**PUBLISHED, "edgecolor": colour} if published else {"color": colour, "edgecolor": "white"}
-        ax.barh(place, value, 0.74, left=left, linewidth=0.8, **look)
-        left += value
-
-
-def _share_axis(ax: Axes) -> None:
-    ax.set_xlim(0, 1)
-    ax.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0", "25 %", "50 %", "75 %", "100 %"])
-    ax.tick_params(axis="y", length=0)
-    ax.spines["left"].set_visible(False)
-
-
-def _legend(ours: bool = True, published: bool = False) -> list[Patch]:
-    if ours:
-        handles = [Patch(facecolor=PATTERN_COLOURS[p], label=p) for p in PATTERNS]
-        return [*handles, Patch(**PUBLISHED, label="published")] if published else handles
-    return [Patch(**{**PUBLISHED, "edgecolor": PATTERN_COLOURS[p]}, label=f"{p} (published)") for p in PATTERNS]
 
 
 def correlations(found: dict[str, Correlation], published: dict[str, float]) -> Figure:
