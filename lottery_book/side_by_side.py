@@ -112,7 +112,7 @@ def scores(sources: Sequence[Source], conditions: Sequence[Condition], tasks: Co
             _marks(ax, source, means[means["task"] == task].set_index(CONDITION)["mean"], conditions)
         ax.set_title(f"{title}: {METRIC_NAMES[shown_task(task).main_metric]}", fontsize=8.5)
         ax.grid(True, color=GRID, linewidth=0.6)
-        ax.tick_params(axis="y", length=0)
+        ax.tick_params(axis="y", length=0, labelsize=7.5)
     for ax in grid[len(titles) :]:
         ax.remove()
     with_method = len({method for method, _, _ in conditions if method}) > 1

@@ -1,122 +1,126 @@
-"""Super-survivors, the components good in every seed, with their random and bad counterparts (paper's bars)."""
+"""Chapter 5: super-survivors, the components good in every seed, beside controls of their size (the paper's bars)."""
 
 from __future__ import annotations
 
+from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lottery_utils.show.bars import score_bars
-from lottery_utils.show.frames import shown_title
-from lottery_utils.show.glue import as_percent, listed
-from lottery_utils.show.scores import choose, mean_kept
-from lottery_utils.show.style import NAMES, empty_figure
+from lottery_utils.show.dots import lead_dots, legend_of_dots
+from lottery_utils.show.leads import TREATMENTS, Condition, lead_effects, leads
+from lottery_utils.show.stats import Effect, paired
+from lottery_utils.show.style import WIDTH, framed, legend_below
 from lottery_utils.show.tables import GAP, dressed, percent
 from lottery_utils.tasks.registry import shown_task
 
 from . import published
+from .side_by_side import LEAD_AXIS, named
+from .sources import NO_RECORD, PUBLISHED, Source, count
+from .survivors import sizes
 
 if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
 
-    from lottery_utils.experiment.study import Study
-
 SUPERS = ("super", "super_random", "super_bad")
+ROWS = ("good", *SUPERS)
+CONDITIONS: list[Condition] = [("structured", name, how) for how in TREATMENTS for name in ROWS]
+BERT_HEADS, BERT_MLPS = 144, 12
 
 
-def super_bars(results: pd.DataFrame, table: pd.DataFrame) -> Figure:
-    """Super-survivors and their counterparts, pruned and retrained, beside majority and full model; a panel a task.
+def super_leads(source: Source, tasks: Container[str] | None = None) -> pd.DataFrame:
+    """Lead kept by good subnetworks, super-survivors and their controls, as from `leads.leads`; over `tasks` or all."""
+    if source.results.empty:
+        return source.leads
+    results = source.results[source.results["method"].isin(["", "structured"])]
+    if tasks is not None:
+        results = results[results["task"].isin(tasks)]
+    there = set(results["subnetwork"])
+    return leads(results, ROWS if there.issuperset(SUPERS) else ())
 
-    `results` as from `scores.results`, `table` as from `Study.table`. Titles say how much super-survivors keep.
+
+def lead_kept(source: Source, subnetwork: str, treatment: str) -> str:
+    """The mean lead kept over the source's tasks, in words."""
+    effect = lead_effects(super_leads(source)).get(("structured", subnetwork, treatment))
+    return NO_RECORD if effect is None else percent(effect.mean, np.nan)
+
+
+def over_random(source: Source, treatment: str = "retrained") -> Effect:
+    """Super-survivors minus super random in points of lead; the sample is tasks."""
+    rows = super_leads(source)
+    rows = rows[rows["treatment"] == treatment].assign(seed=0, points=100 * rows["lead"])
+    return paired(rows, "points", "super", "super_random", "subnetwork")
+
+
+def lead_figure(sources: Sequence[Source]) -> Figure:
+    """Lead kept by good subnetworks, super-survivors and their controls: a panel a source, each over its own tasks."""
+    figure = Figure(figsize=(WIDTH, 2.9), layout="constrained")
+    axes = figure.subplots(1, len(sources), sharex=True, sharey=True, squeeze=False)[0]
+    for ax, source in zip(axes, sources, strict=True):
+        rows = super_leads(source)
+        framed(ax, source.kind, f"{source.name}\n{count(rows['task'].nunique(), 'task')}")
+        lead_dots(ax, rows, {}, NO_RECORD, ROWS)
+    axes[len(sources) // 2].set_xlabel(LEAD_AXIS, fontsize=9)
+    legend_below(figure, legend_of_dots(), 4)
+    return figure
+
+
+def mean_table(sources: Sequence[Source]) -> Styler:
+    """Mean lead kept over all tasks of each source, and over the tasks that those with super-survivors share."""
+    own = {source.name: super_leads(source) for source in sources}
+    own = {name: rows for name, rows in own.items() if len(rows)}
+    common = set.intersection(*(set(rows["task"]) for rows in own.values())) if own else set()
+    columns = {}
+    for name, rows in own.items():
+        columns[f"{name}, {count(rows['task'].nunique(), 'task')}"] = rows
+        if set(rows["task"]) != common:
+            columns[f"{name}, the {len(common)} in common"] = rows[rows["task"].isin(common)]
+    means = {name: lead_effects(rows) for name, rows in columns.items()}
+    rows = [{"": named(each)} | {name: _mean(means[name].get(each)) for name in means} for each in CONDITIONS]
+    caption = "Mean lead kept, by all tasks of a source and by the tasks that the sources share."
+    return dressed(pd.DataFrame(rows), caption, "super-means")
+
+
+def _mean(effect: Effect | None) -> str:
+    return GAP if effect is None else percent(effect.mean, np.nan)
+
+
+def super_sizes(source: Source) -> pd.DataFrame:
+    """What good subnetworks keep, means over seeds, and what survives in every seed: a row a task.
+
+    Columns task, good_heads, super_heads, good_mlps, super_mlps; a task without super-survivors is left out.
     """
-    rows = results[results["subnetwork"].isin(SUPERS)]
-    if rows.empty:
-        return empty_figure("Nothing to show: no super-survivors were scored.")
-    same = results["task"].isin(rows["task"])
-    frame = pd.concat([results[same & results["subnetwork"].isin(["majority", "full"])], rows])
-    sizes = super_sizes(table).set_index("task")
-    titles = {
-        task: f"{title}: {_counted(own.super_heads, own.super_mlps)}, {as_percent(own.super_share)}"
-        for task, title in zip(frame["task"], frame["title"], strict=True)
-        for own in [sizes.loc[task]]
+    columns = ["task", "good_heads", "super_heads", "good_mlps", "super_mlps"]
+    if source.kind == PUBLISHED:
+        good = sizes(source, "structured").set_index("task")
+        rows = published.super_survivors().set_index("task").join(good, how="inner").reset_index()
+        return rows.assign(good_heads=rows["heads"] * BERT_HEADS, good_mlps=rows["mlps"] * BERT_MLPS)[columns]
+    if source.study is None:
+        return pd.DataFrame(columns=columns)
+    table = source.study.table(["search", "control"], ["structured"], ["good", "super"])
+    table = table[~table["degenerate"].astype(bool)].astype({"heads": float, "mlps": float})
+    means = table.groupby(["task", "subnetwork"], sort=False)[["heads", "mlps"]].mean().unstack()
+    means.columns = [f"{name}_{part}" for part, name in means.columns]
+    return means.reset_index().reindex(columns=columns).dropna()
+
+
+def size_table(sources: Sequence[Source]) -> Styler:
+    """Heads and MLPs of good subnetworks and in every seed, a row a task, by source."""
+    frames = {source.kind: super_sizes(source).set_index("task") for source in sources}
+    frames = {kind: frame for kind, frame in frames.items() if len(frame)}
+    tasks = dict.fromkeys(task for frame in frames.values() for task in frame.index)
+    rows = [{"task": shown_task(task).title} | _counts(frames, task) for task in tasks]
+    caption = "Heads and MLPs kept by a good subnetwork, mean over seeds / kept in every seed."
+    return dressed(pd.DataFrame(rows), caption, "super-sizes")
+
+
+def _counts(frames: dict[str, pd.DataFrame], task: str) -> dict[str, str]:
+    return {
+        f"{kind}: {title}": f"{frame.at[task, f'good_{part}']:.1f} / {frame.at[task, f'super_{part}']:.0f}"
+        if task in frame.index
+        else GAP
+        for kind, frame in frames.items()
+        for part, title in (("heads", "heads"), ("mlps", "MLPs"))
     }
-    return score_bars(frame, titles)
-
-
-def _counted(heads: int, mlps: int) -> str:
-    return f"{heads} head{'' if heads == 1 else 's'}, {mlps} MLP{'' if mlps == 1 else 's'}"
-
-
-def super_sizes(table: pd.DataFrame) -> pd.DataFrame:
-    """What super-survivors and good subnetworks keep, one row a task whose supers are there and not degenerate.
-
-    task, title, super_heads, super_mlps, super_share (of prunable weights), good_heads, good_mlps, good_share
-    (means over seeds), good_share_std.
-    """
-    rows = table[(table["method"] == "structured") & ~table["degenerate"].astype(bool)]
-    supers = rows[(rows["stage"] == "control") & (rows["subnetwork"] == "super")].drop_duplicates("task")
-    good = rows[rows["stage"] == "search"].astype({"heads": float, "mlps": float, "share_prunable": float})
-    good = good.groupby("task")[["heads", "mlps", "share_prunable"]].agg(["mean", "std"])
-    found = []
-    for own in supers.itertuples():
-        title = shown_title(own.task, own.partial, own.demo)
-        parts = {"super_heads": int(own.heads), "super_mlps": int(own.mlps), "super_share": own.share_prunable}
-        if own.task in good.index:
-            row = good.loc[own.task]
-            parts |= {"good_heads": row["heads", "mean"], "good_mlps": row["mlps", "mean"]}
-            parts |= {"good_share": row["share_prunable", "mean"], "good_share_std": row["share_prunable", "std"]}
-        found.append({"task": own.task, "title": title, **parts})
-    columns = ["task", "title", "super_heads", "super_mlps", "super_share"]
-    return pd.DataFrame(found, columns=[*columns, "good_heads", "good_mlps", "good_share", "good_share_std"])
-
-
-def size_table(table: pd.DataFrame) -> Styler:
-    """How much survives in every seed, beside the good subnetworks' means."""
-    rows = super_sizes(table)
-    shown = pd.DataFrame({"task": rows["title"]})
-    for part, name in (("heads", "heads"), ("mlps", "MLPs")):
-        shown[f"{name}, good"] = [GAP if np.isnan(v) else f"{v:.1f}" for v in rows[f"good_{part}"]]
-        shown[f"{name}, super"] = rows[f"super_{part}"].astype(str)
-    pairs = zip(rows["good_share"], rows["good_share_std"], strict=True)
-    shown["prunable weights, good"] = [percent(mean, std) for mean, std in pairs]
-    shown["prunable weights, super"] = [as_percent(share) for share in rows["super_share"]]
-    caption = "Components kept by good subnetworks (mean over seeds) and by super-survivors (the same for all seeds)."
-    return dressed(shown, caption, "super-sizes")
-
-
-def super_kept_sentence(results: pd.DataFrame) -> str:
-    """What super-survivors and their counterparts keep of the full score, pruned and retrained."""
-    parts = []
-    for name in SUPERS:
-        kept = {how: mean_kept(results, "structured", name, how) for how in ("pruned", "retrained")}
-        said = [f"{as_percent(share)} {how}" for how, share in kept.items() if not np.isnan(share)]
-        if said:
-            parts.append(f"{NAMES[name]} {listed(said)}")
-    if not parts:
-        return "There are no super-survivors to describe."
-    return f"Of the full model's score, mean over tasks, are kept: {'; '.join(parts)}."
-
-
-def published_sentence() -> str:
-    """The same of the authors' released numbers, over the tasks where the full model beats the majority."""
-    found = published.results()
-    wide = found.pivot_table(index="task", columns=["method", "subnetwork", "treatment"], values="mean")
-    full, least = wide["", "full", "full"], wide["", "majority", "baseline"]
-    wide, full = wide[full > least], full[full > least]
-    parts = []
-    for name in SUPERS:
-        shares = [(wide["structured", name, how] / full).mean() for how in ("pruned", "retrained")]
-        parts.append(f"{NAMES[name]} {as_percent(shares[0])} pruned and {as_percent(shares[1])} retrained")
-    return f"In the authors' released numbers, mean over {len(wide)} tasks, are kept: {'; '.join(parts)}."
-
-
-def left_out_sentence(study: Study, tasks: list[str], results: pd.DataFrame) -> str:
-    """Tasks of the study without super-survivors in this chapter, and why: not run to save time, or a gap."""
-    there = set(choose(results, "structured")["task"])
-    left = [shown_task(name).title for name in study.preset.tasks if name not in tasks]
-    gaps = [shown_task(name).title for name in tasks if name not in there]
-    parts = [f"To save time it leaves out {listed(left)}; name tasks to run them."] if left else []
-    parts += [f"Gaps: {listed(gaps)}."] if gaps else []
-    return " ".join(parts)

@@ -123,7 +123,8 @@ bad_vs_baselines.figures.compared(three)
 def smallest(sizes, amount):
     """Which weights are among the `amount` smallest of all."""
     kept = np.ones(len(sizes), bool)
-    kept[np.argsort(-sizes, kind="stable")[: len(sizes) - amount]] = False  # the largest go
+    largest_first = np.argsort(-sizes, kind="stable")
+    kept[largest_first[: len(sizes) - amount]] = False
     return kept
 
 
@@ -176,7 +177,7 @@ run.stamp(bad_vs_baselines.figures.longer_lines(run.results))
 #
 # ## What this does not show
 #
-# - The bad ones here are the *retrained* ones. Merely pruned, they keep nothing of the lead ([](04_subnetworks.ipynb)).
+# - The bad ones here are the *retrained* ones. Merely pruned, they keep next to nothing of the lead ([](04_subnetworks.ipynb)).
 # - A bad s-subnetwork is filled up with good components where too little was pruned. It is not wholly bad.
 # - The demo's pre-training is small, and its tasks are made up. What it says about CBoW and BiLSTM need not hold for English.
 #

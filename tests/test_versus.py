@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import types
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import small_world
 
 from lottery_book import side_by_side, sources, super_survivors
 from lottery_book.bad_vs_baselines import figures, frames
+from lottery_utils.show.leads import leads as frames_of_leads
 from lottery_utils.show.scores import RESULT
 from lottery_utils.tasks.glue import TASKS
 
@@ -100,21 +100,10 @@ def test_the_published_numbers_of_the_answer():
 # super-survivors
 
 
-def table(tasks=("rte", "mrpc")) -> pd.DataFrame:
-    """Searches of two seeds and super-survivors, as `Study.table` has them."""
-    rows = []
-    for task in tasks:
-        same = {"task": task, "partial": False, "demo": False, "degenerate": False, "method": "structured"}
-        for seed, heads in ((1, 20), (2, 24)):
-            search = {"stage": "search", "subnetwork": "good", "heads": heads, "mlps": 4, "share_prunable": heads / 48}
-            control = {"stage": "control", "subnetwork": "super", "heads": 11, "mlps": 1, "share_prunable": 0.2}
-            rows += [{**same, "seed": seed, **search}, {**same, "seed": seed, **control}]
-    return pd.DataFrame(rows)
-
-
-def super_results(tasks=("rte", "mrpc")) -> pd.DataFrame:
+def super_results(tasks=("rte", "mrpc", "qqp")) -> pd.DataFrame:
+    """Good ones keep the full score, super-survivors 0.8, controls less; pruned, everything loses 0.1."""
     rows = [r for r in results(tasks, longer=None).itertuples(index=False) if r.subnetwork in ("majority", "full")]
-    score = {"super": 0.8, "super_random": 0.6, "super_bad": 0.55}
+    score = {"good": 0.9, "super": 0.8, "super_random": 0.6, "super_bad": 0.55}
     for task in tasks:
         for name, value in score.items():
             for treatment, less in (("pruned", 0.1), ("retrained", 0.0)):
@@ -125,32 +114,44 @@ def super_results(tasks=("rte", "mrpc")) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=RESULT)
 
 
-def test_super_sizes_stand_beside_the_good_ones():
-    sizes = super_survivors.super_sizes(table())
-    assert list(sizes["task"]) == ["rte", "mrpc"] and list(sizes["super_heads"]) == [11, 11]
-    assert sizes["good_heads"].tolist() == [22, 22] and sizes["good_share_std"].iloc[0] == pytest.approx(
-        np.std([20, 24], ddof=1) / 48
-    )
-    html = super_survivors.size_table(table()).to_html()
-    assert "22.0" in html and "20 %" in html
-    gone = table().assign(degenerate=True)
-    assert super_survivors.super_sizes(gone).empty and "super-sizes" in super_survivors.size_table(gone).to_html()
+def source_of(results: pd.DataFrame, kind="this run") -> sources.Source:
+    return sources.Source(kind, "made up", results, frames_of_leads(results))
 
 
-def test_super_bars_and_words():
-    figure = super_survivors.super_bars(super_results(), table())
-    assert figure.axes[0].get_title() == "RTE: 11 heads, 1 MLP, 20 %"
-    said = super_survivors.super_kept_sentence(super_results())
-    assert "super-survivors 78 % pruned and 89 % retrained" in said
-    assert super_survivors.super_kept_sentence(super_results().iloc[:0]).startswith("There are no")
-    assert "mean over 8 tasks" in super_survivors.published_sentence()
+def test_super_survivors_are_compared_over_tasks_that_have_all_of_them():
+    ours = source_of(super_results())
+    assert super_survivors.lead_kept(ours, "super", "retrained") == "75 %"
+    over = super_survivors.over_random(ours)
+    assert over.mean == pytest.approx(100 * (lead(0.8) - lead(0.6))) and over.tasks == 3
+    part = super_results()
+    part = part[(part["task"] != "qqp") | (part["subnetwork"] != "super_bad")]
+    assert set(super_survivors.super_leads(source_of(part))["task"]) == {"rte", "mrpc"}
+    without = part[part["subnetwork"] != "super"]
+    assert super_survivors.super_leads(source_of(without)).empty
+    assert super_survivors.lead_kept(source_of(without), "super", "pruned") == sources.NO_RECORD
 
 
-def test_tasks_left_out_are_named():
-    study = types.SimpleNamespace(preset=types.SimpleNamespace(tasks=("rte", "mrpc", "qqp", "wnli"), name="demo"))
-    said = super_survivors.left_out_sentence(study, ["rte", "mrpc", "wnli"], super_results())
-    assert said == "To save time it leaves out QQP; name tasks to run them. Gaps: WNLI."
-    assert super_survivors.left_out_sentence(study, ["rte", "mrpc"], super_results()).count("Gaps") == 0
+def test_means_of_the_published_stand_beside_those_over_the_same_tasks():
+    three = [sources.published_source(), source_of(super_results(("rte", "mrpc")))]
+    shown = super_survivors.mean_table(three).data.set_index("")
+    assert [name.partition(", ")[2] for name in shown.columns] == ["8 tasks", "the 2 in common", "2 tasks"]
+    assert shown.loc["super-survivors, retrained"].iloc[0] == "62 %"
+    kept = super_survivors.super_leads(three[0]).set_index(["task", "subnetwork", "treatment"])["lead"]
+    both = np.mean([kept[task, "super", "retrained"] for task in ("rte", "mrpc")])
+    assert shown.loc["super-survivors, retrained"].iloc[1] == f"{100 * both:.0f} %"
+    published, ours = super_survivors.lead_figure(three).axes
+    assert "62" in [text.get_text() for text in published.texts]
+    assert len(published.get_yticklabels()) == 4 and "75" in [text.get_text() for text in ours.texts]
+
+
+def test_super_sizes_stand_beside_the_good_ones(tmp_path):
+    sizes = super_survivors.super_sizes(sources.published_source()).set_index("task")
+    assert "wnli" not in sizes.index and sizes.loc["mrpc", "super_heads"] == 28
+    assert sizes.loc["mrpc", "super_heads"] < sizes.loc["mrpc", "good_heads"] < super_survivors.BERT_HEADS
+    three = sources.published_source(), sources.real_source(tmp_path / "nothing")
+    shown = super_survivors.size_table(three).data.set_index("task")
+    assert list(shown.columns) == ["published: heads", "published: MLPs"]
+    assert shown.loc["MRPC", "published: heads"] == "89.4 / 28"
 
 
 @pytest.mark.slow
@@ -175,6 +176,6 @@ def test_chapters_run_alone_on_an_empty_store(name, tmp_path):
     papermill.execute_notebook(str(notebook), str(out), parameters, progress_bar=False, cwd=str(root))
     outputs = [o for cell in nbformat.read(out, 4).cells for o in cell.get("outputs", [])]
     assert not any(o.output_type == "error" for o in outputs)
-    assert sum("image/png" in o.get("data", {}) for o in outputs) == {"05_super": 1, "06_baselines": 3}[name]
+    assert sum("image/png" in o.get("data", {}) for o in outputs) == {"05_super": 2, "06_baselines": 3}[name]
     stages = {p.name.split("-")[-3] for p in (tmp_path / "results").iterdir() if p.name[0] != "."}
     assert ("retrain_longer" in stages) == (name == "06_baselines") and "attention" not in stages

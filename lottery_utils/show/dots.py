@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -21,24 +21,26 @@ HOLLOW, QUIET = "white", "#6E6E6E"
 MEAN_SIZE, TASK_SIZE = 7, 3.6
 
 
-def lead_dots(ax: Axes, leads: pd.DataFrame, absent: Mapping[str, str], empty: str = "gap") -> None:
-    """Draw the lead kept by the subnetworks of one method, from rows of `leads.leads`: pruned hollow, retrained filled.
+def lead_dots(
+    ax: Axes, leads: pd.DataFrame, absent: Mapping[str, str], empty: str = "gap", rows: Sequence[str] = SUBNETWORKS
+) -> None:
+    """Draw the lead kept by subnetworks of one method, from rows of `leads.leads`: pruned hollow, retrained filled.
 
-    A dot is a task, a mark the mean over tasks with its 95 % interval (Student's t), whose number in per cent is at the
-    right.
+    `rows` are the kinds of subnetworks. A dot is a task, a mark the mean over tasks with its 95 % interval (Student's
+    t), whose number in per cent is at the right.
     `absent` says why a kind of subnetwork is not there, `empty` why none is; without a word its row says "gap".
     """
-    places = leads["subnetwork"].map(SUBNETWORKS.index) + leads["treatment"].map(OFFSET)
+    places = leads["subnetwork"].map(rows.index) + leads["treatment"].map(OFFSET)
     leads = leads.assign(place=places, shown=leads["lead"].clip(*AXIS))
     for treatment in OFFSET:
         _draw(ax, leads[leads["treatment"] == treatment], treatment == "pruned")
     there = set(leads["subnetwork"])
-    for place, name in enumerate(SUBNETWORKS):
+    for place, name in enumerate(rows):
         if there and name not in there:
             _say(ax, place, absent.get(name, "gap"))
     if not there:
-        _say(ax, (len(SUBNETWORKS) - 1) / 2, empty)
-    _dress(ax)
+        _say(ax, (len(rows) - 1) / 2, empty)
+    _dress(ax, rows)
 
 
 def legend_of_dots() -> list[Line2D]:
@@ -87,13 +89,13 @@ def _say(ax: Axes, place: float, text: str) -> None:
     ax.text(0.5, place, text, transform=ax.get_yaxis_transform(), **look)
 
 
-def _dress(ax: Axes) -> None:
+def _dress(ax: Axes, rows: Sequence[str]) -> None:
     """Axes, names of the rows and the lines of a constant answer and of the full model."""
     for share in (0, 1):
         ax.axvline(share, color="#8A8A8A", linewidth=0.9, zorder=0)
     ax.xaxis.grid(True, color=GRID, linewidth=0.6)
-    ax.set(xlim=AXIS, ylim=(len(SUBNETWORKS) - 0.5, -0.5), xlabel="", ylabel="")
+    ax.set(xlim=AXIS, ylim=(len(rows) - 0.5, -0.5), xlabel="", ylabel="")
     ax.set_xticks([-0.5, 0, 0.5, 1])
     ax.xaxis.set_major_formatter(PercentFormatter(1, 0, "\N{NO-BREAK SPACE}%"))
-    ax.set_yticks(range(len(SUBNETWORKS)), [NAMES[name].replace(" ", "\n", 1) for name in SUBNETWORKS], fontsize=9)
+    ax.set_yticks(range(len(rows)), [NAMES[name].replace(" ", "\n", 1) for name in rows], fontsize=9)
     ax.tick_params(axis="y", length=0)

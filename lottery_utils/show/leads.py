@@ -15,15 +15,15 @@ LEADS = ("task", "title", *CONDITION, "lead", "seeds")
 Condition = tuple[str, str, str]  # method, subnetwork, treatment
 
 
-def leads(results: pd.DataFrame) -> pd.DataFrame:
-    """Lead kept by good, random and bad subnetworks, pruned and retrained: a row a task and condition, columns `LEADS`.
+def leads(results: pd.DataFrame, subnetworks: Sequence[str] = SUBNETWORKS) -> pd.DataFrame:
+    """Lead kept by `subnetworks`, pruned and retrained: a row a task and condition, columns `LEADS`.
 
     `results` as from `scores.results`. The seeds of a task are averaged before their lead is taken: of single seeds a
     small lead of the full model would make any share. All conditions of a method are over the same tasks and seeds,
     those that have every condition which `results` hold of that method; `seeds` counts them. A task whose full model
     does not lead is left out.
     """
-    rows = results[results["subnetwork"].isin(SUBNETWORKS) & results["treatment"].isin(TREATMENTS)]
+    rows = results[results["subnetwork"].isin(subnetworks) & results["treatment"].isin(TREATMENTS)]
     rows = _with_ends(rows, results)
     whole = [_whole(of_method) for _, of_method in rows.groupby("method", sort=False)]
     return _mean_leads(pd.concat(whole) if whole else rows)
