@@ -16,6 +16,7 @@ import small_world
 import yaml
 from matplotlib.text import Text
 
+from lottery_book import side_by_side, sources
 from lottery_utils import show
 from lottery_utils.cli import main
 from lottery_utils.errors import UserError
@@ -514,7 +515,7 @@ def test_a_corrected_title_reaches_the_pages_of_stored_records_whatever_is_in_it
     study = open_study("laptop", ["moods"], [1], {**settings(world), "data": data}, results)
     assert set(study.table()["title"]) == {title}
     show.apply_style()
-    figure = show.bars.baseline_bars(show.scores.results(study.table()))
+    figure = side_by_side.scores([sources.run_source(study)], side_by_side.ENDS)
     figure.savefig(tmp_path / "figure.png")
     assert any(title in text.get_text() for text in figure.findobj(Text))
     assert not any(text.get_parse_math() for text in figure.findobj(Text))

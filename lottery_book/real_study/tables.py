@@ -33,7 +33,7 @@ HEADS = {"selector": "th.col_heading", "props": "white-space: normal; vertical-a
 
 def ran_table(real: Source, printed: Source) -> Styler:
     """What ran of the real study, a row a task of its preset: examples, seeds, the full model beside the published."""
-    ours, theirs = (_full_scores(source) for source in (real, printed))
+    ours, theirs = (full_scores(source) for source in (real, printed))
     rows = []
     for task in get_preset(PRESET).tasks:
         rows.append(
@@ -154,7 +154,7 @@ def _named(condition: Condition) -> dict[str, str]:
     return {"pruning": METHOD_NAMES[method], "subnetwork": NAMES[subnetwork], "": treatment}
 
 
-def _full_scores(source: Source) -> dict[str, str]:
+def full_scores(source: Source) -> dict[str, str]:
     """The full model's score by task, mean ± deviation."""
     if source.results.empty:
         return {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -108,35 +107,3 @@ def _magnitude_line(ax: Axes, one: pd.DataFrame, colour: str) -> None:
     for rows, marker in ((one[one["final"]], "D"), (one[~one["passed"]], "x")):
         ax.plot(100 * rows["weights"], rows["score"], color=colour, marker=marker, markersize=5, linestyle="")
     ax.axhline(one["target"].iloc[0], color=colour, linestyle="--", linewidth=0.8, alpha=0.8)
-
-
-def loss_curves(loss: pd.DataFrame) -> Figure:
-    """Training loss of the full models, a panel a task, a line a seed, smoothed over a twentieth of the steps.
-
-    `loss` as from `gather.training_loss`; cross-entropy in nats, for STS-B the squared error.
-    """
-    if loss.empty:
-        return empty_figure("Nothing to show: no fine-tuned model is stored.")
-    tasks, colours = list(dict.fromkeys(loss["task"])), seed_colours(loss["seed"])
-    figure, axes = panels(len(tasks), height=1.7)
-    for ax, task in zip(axes, tasks):
-        rows = loss[loss["task"] == task]
-        for seed, one in rows.groupby("seed", sort=False):
-            ax.plot(one["epoch"], _smooth(one["loss"].to_numpy()), color=colours[seed], linewidth=1.2)
-        ax.set_title(rows["title"].iloc[0])
-        ax.set_ylim(bottom=0)
-        ax.set_xlim(left=0)
-        ax.yaxis.grid(True, color=GRID, linewidth=0.6)
-    outer_labels(figure, axes, "epoch", "training loss")
-    handles = [Line2D([], [], color=colour, label=f"seed {seed}") for seed, colour in colours.items()]
-    legend_below(figure, handles)
-    return figure
-
-
-def _smooth(values: np.ndarray) -> np.ndarray:
-    """Mean over the last twentieth of the steps (at least 1), fewer at the beginning."""
-    width = max(1, len(values) // 20)
-    sums = np.concatenate([[0.0], np.cumsum(values)])
-    ends = np.arange(1, len(values) + 1)
-    starts = np.maximum(0, ends - width)
-    return (sums[ends] - sums[starts]) / (ends - starts)

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 SURVIVAL = ("task", "title", "seed", "component", "layer", "head", "kept")
 COURSE = ("task", "title", "seed", "step", "phase", "score", "target", "passed", "heads", "mlps", "weights", "final")
-LOSS = ("task", "title", "seed", "step", "epoch", "loss")
 
 
 def searches(study: Study, method: str) -> list[tuple]:
@@ -100,20 +99,6 @@ def search_course(study: Study, method: str) -> pd.DataFrame:
         same = {"task": cell.task, "title": title_of(record), "seed": cell.seed}
         frames.append(pd.DataFrame({**same, **parts, "final": steps == final_step(t)}))
     return _joined(frames, COURSE)
-
-
-def training_loss(study: Study) -> pd.DataFrame:
-    """Loss of every optimiser step of the full models: columns `LOSS`; epoch counts from 0 and has fractions."""
-    frames = []
-    for cell in study.cells(["finetune"]):
-        record, t = study.record(cell), study.trajectory(cell)
-        if record is None or t is None:
-            continue
-        steps = np.arange(1, len(t["loss"]) + 1)
-        same = {"task": cell.task, "title": title_of(record), "seed": cell.seed}
-        epoch = steps * int(t["epochs"][0]) / len(steps)
-        frames.append(pd.DataFrame({**same, "step": steps, "epoch": epoch, "loss": t["loss"]}))
-    return _joined(frames, LOSS)
 
 
 def example_task(frame: pd.DataFrame, preferred: str = "qnli") -> str:

@@ -33,15 +33,6 @@ WEIGHTS = "share of its weights kept"
 NOTHING = "Nothing to show: no search is stored, or the full model does not beat the majority score."
 
 
-def survival_of_tasks(survival: pd.DataFrame, method: str, missing: Iterable[str] = ()) -> Figure:
-    """The maps of all tasks on one scale, without numbers (paper, appendix).
-
-    `missing` are titles of tasks without any search: their panels are there, and say so.
-    """
-    label = "share of seeds that keep it" if method == "structured" else f"{WEIGHTS}, mean over seeds"
-    return _maps(survival, SURVIVAL_MAP, label, lambda maps: _norm(method, maps), missing)
-
-
 def survival_in_numbers(survival: pd.DataFrame, method: str, missing: Iterable[str] = ()) -> Figure:
     """The maps of all tasks with mean and deviation in each cell, one below the other (paper, appendix).
 

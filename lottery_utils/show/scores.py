@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import pandas as pd
 
 from ..experiment.cells import NO_SEED
 from .frames import shown_title
-from .stats import Effect, effect
 
 TREATMENT = {
     "finetune": "full",
@@ -93,43 +90,6 @@ def complete_tasks(frame: pd.DataFrame, method: str) -> list[str]:
         lambda own: wanted <= set(own.itertuples(index=False, name=None))
     )
     return [task for task, whole in there.items() if whole]
-
-
-def mean_kept(
-    frame: pd.DataFrame, method: str, subnetwork: str, treatment: str, tasks: Iterable[str] | None = None
-) -> float:
-    """Mean over tasks of the mean share of the full score kept by one condition; NaN when nothing is there.
-
-    `tasks` are those to average over, by default all there are.
-    """
-    rows = choose(with_kept(frame), method, subnetwork, treatment)
-    if tasks is not None:
-        rows = rows[rows["task"].isin(list(tasks))]
-    return float(rows.groupby("task")["kept"].mean().mean()) if len(rows) else float("nan")
-
-
-def compare(frame: pd.DataFrame, method: str, first: tuple[str, str], second: tuple[str, str]) -> Effect:
-    """Compare two (subnetwork, treatment) of `method`, such as ("good", "pruned"), in shares of the full score.
-
-    Paired by task and seed; what lacks one of the two is left out.
-    """
-    frame = with_kept(frame)
-    kept = [choose(frame, method, *condition).set_index(["task", "seed"])["kept"] for condition in (first, second)]
-    return effect(kept[0] - kept[1])
-
-
-def margins(frame: pd.DataFrame) -> pd.DataFrame:
-    """How far the full model lies above each baseline: one row a task, columns full and one for each baseline."""
-    wide = summary(frame[frame["treatment"].isin(["full", "baseline"])])
-    wide = wide.pivot(index=["task", "title", "metric"], columns="subnetwork", values="mean").reset_index()
-    order = {task: i for i, task in enumerate(frame["task"].drop_duplicates())}
-    wide = wide.sort_values("task", key=lambda c: c.map(order), ignore_index=True).rename_axis(columns=None)
-    if "full" not in wide:
-        wide["full"] = float("nan")
-    for name in ("majority", "bag_of_words", "random_init"):
-        if name in wide:
-            wide[f"above_{name}"] = wide["full"] - wide[name]
-    return wide
 
 
 def sizes(table: pd.DataFrame) -> pd.DataFrame:

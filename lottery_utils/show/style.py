@@ -114,6 +114,12 @@ def bar_colour(subnetwork: str, treatment: str):
     return lighter(COLOURS[subnetwork]) if treatment == "pruned" else to_rgb(COLOURS[subnetwork])
 
 
+def place_of(subnetwork: str) -> int:
+    """The order in figures and tables: baselines, then the full model, then subnetworks."""
+    baselines = ("majority", "bag_of_words", "cbow", "bilstm", "random_init", "random_init_pruned", "full")
+    return (*baselines, *(name for name in COLOURS if name not in baselines)).index(subnetwork)
+
+
 def seed_colours(seeds) -> dict[int, str]:
     """A colour for each seed, the same in all figures of a study."""
     return {seed: SEED_SHADES[i % len(SEED_SHADES)] for i, seed in enumerate(dict.fromkeys(seeds))}

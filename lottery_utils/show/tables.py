@@ -10,13 +10,12 @@ import pandas as pd
 from ..experiment.cells import NO_SEED
 from ..experiment.stage_table import SUPER
 from ..tasks.registry import shown_task
-from .bars import place_of
 from .data_sizes import rows_used
 from .frames import title_of
 from .glue import listed
-from .scores import CONDITION, SHARES, complete_tasks, margins, sizes, summary, with_kept
+from .scores import CONDITION, complete_tasks, summary, with_kept
 from .sentences import earlier_clause
-from .style import METHOD_NAMES, METRIC_NAMES, NAMES
+from .style import METHOD_NAMES, METRIC_NAMES, NAMES, place_of
 
 if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from ..tasks.glue import Task
 
 GAP = "–"
-SHARE_NAMES = {"heads": "heads", "mlps": "MLPs", "prunable": "prunable weights", "all": "all weights"}
 
 
 def dressed(frame: pd.DataFrame, caption: str, name: str, wrapped: bool = False) -> Styler:
@@ -116,32 +114,6 @@ def seed_table(results: pd.DataFrame, caption: str, name: str) -> Styler:
         for key, values in wide.iterrows()
     ]
     return dressed(pd.DataFrame(shown), caption, name)
-
-
-def margin_table(results: pd.DataFrame) -> Styler:
-    """The full model's mean score, and how far it lies above majority, bag of words and random initialisation."""
-    wide = margins(results)
-    columns = {"title": "task", "metric": "metric", "full": "full model"}
-    columns |= {f"above_{n}": f"above {NAMES[n]}" for n in ("majority", "bag_of_words", "random_init")}
-    shown = wide[[c for c in columns if c in wide]].rename(columns=columns)
-    shown["metric"] = shown["metric"].map(METRIC_NAMES)
-    for column in shown.columns[2:]:
-        shown[column] = [_signed(v) if column.startswith("above") else _number(v) for v in shown[column]]
-    caption = "The full model, mean over seeds, and how far it is above each baseline, in units of the metric."
-    return dressed(shown, caption, "margins")
-
-
-def size_table(table: pd.DataFrame, method: str) -> Styler:
-    """How much the good subnetworks keep: shares of heads, MLPs, prunable weights, all weights; mean and deviation."""
-    rows = sizes(table)
-    rows = rows[rows["method"] == method]
-    shown = pd.DataFrame({"task": rows["title"], "seeds": rows["n"].astype(int)})
-    for share in SHARES:
-        if method == "structured" or share in ("prunable", "all"):
-            pairs = zip(rows.get(f"share_{share}", []), rows.get(f"share_{share}_std", []))
-            shown[SHARE_NAMES[share]] = [percent(mean, std) for mean, std in pairs]
-    caption = f"What the good subnetworks of {METHOD_NAMES[method]} keep, mean ± sample deviation over seeds."
-    return dressed(shown, caption, f"sizes-{method}")
 
 
 def provenance_table(study: Study) -> Styler:
