@@ -46,7 +46,8 @@ def forbid(monkeypatch):
 
         for module, name in ((builtins, "open"), (io, "open"), (os, "listdir"), (os, "scandir")):
             monkeypatch.setattr(module, name, closed(getattr(module, name), lambda place: place))
-        monkeypatch.setattr(os, "mkdir", closed(os.mkdir, lambda place: place.parent))
+        for name in ("mkdir", "stat"):
+            monkeypatch.setattr(os, name, closed(getattr(os, name), lambda place: place.parent))
 
     return forbidden
 
@@ -60,6 +61,26 @@ def test_a_model_that_may_not_be_read_is_not_called_damaged(world, tmp_path, for
         assert str(world / "model" / name) in str(caught.value)
     line = refused(["run", *options(world, tmp_path / "results"), "--quiet"], capsys)
     assert str(world / "model" / name) in line and "no permission" in line and not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize("name", ["glue", "glue/sst2", "glue/sst2/train-00000-of-00001.parquet"])
+def test_data_that_may_not_be_read_are_not_called_damaged(world, tmp_path, forbid, capsys, name):
+    forbid(world / name)
+    line = refused(["run", *options(world, tmp_path / "results"), "--quiet"], capsys)
+    assert str(world / name) in line and "no permission" in line and "damaged" not in line
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize("name", ["", "tasks.yaml", "train.csv"])
+def test_an_own_task_that_may_not_be_read_is_one_line(world, tmp_path, forbid, capsys, name):
+    for split in ("train", "dev"):
+        (tmp_path / f"{split}.csv").write_text("text,mood\nfine,high\ndull,low\n")
+    labels = "labels: [low, high]\ncolumns: text\nlabel: mood\n"
+    (tmp_path / "tasks.yaml").write_text(f"name: moods\ntrain: train.csv\ndev: dev.csv\n{labels}")
+    forbid(tmp_path / name)
+    data = f"data={tmp_path / 'tasks.yaml'}"
+    line = refused(["run", "--results", str(world / "results"), "--set", data, "--quiet"], capsys)
+    assert str(tmp_path / name) in line and "no permission" in line and not (world / "results").exists()
 
 
 def test_results_that_may_not_be_made_are_one_line(world, tmp_path, forbid, capsys):

@@ -131,6 +131,23 @@ def test_a_tasks_metric_is_an_evaluate_metric_and_writes_no_file(tmp_path):
     assert (one.compute()["accuracy"], other.compute()["accuracy"]) == (1.0, 0.0)
 
 
+def test_a_stored_score_comes_through_evaluate(tmp_path, monkeypatch):
+    """`_compute` is called by `evaluate.Metric.compute` only."""
+    from lottery_utils.experiment.study import open_study
+    from lottery_utils.tasks.task_metric import TaskMetric
+
+    scored, real = [], TaskMetric._compute
+
+    def compute(metric, predictions, references):
+        scored.append((metric.task.name, real(metric, predictions, references)))
+        return scored[-1][1]
+
+    monkeypatch.setattr(TaskMetric, "_compute", compute)
+    study = open_study("demo", ["rte"], [42], None, tmp_path / "results")
+    assert study.run(["baseline"], subnetworks=["majority"], engine="serial", progress=False).ok
+    assert scored == [("rte", study.record("rte/0/baseline/majority")["metrics"])]
+
+
 def test_scores_of_the_paper():
     metrics = {"pearson": 0.8, "spearman": 0.6}
     assert main_score(TASKS["stsb"], metrics) == 0.8
