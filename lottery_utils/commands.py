@@ -146,19 +146,18 @@ def _why(options: argparse.Namespace) -> int:
     from .experiment.store import Store
     from .experiment.why import difference_lines, why_lines
 
-    one = _made(options, options.cell)
+    cell, stored = _cell(options, options.cell)
     if not options.why:
-        print("\n".join(why_lines(one)))
+        print("\n".join(why_lines(cell, stored)))
     else:
-        print("\n".join(difference_lines(one, _made(options, options.why), Store(options.results))))
+        print("\n".join(difference_lines(cell, _cell(options, options.why)[0], Store(options.results))))
     return 0
 
 
-def _made(options: argparse.Namespace, wanted: str):
-    """What a cell's address was made of: a stored one's, or by its name a cell's of the study, stored or not."""
+def _cell(options: argparse.Namespace, wanted: str) -> tuple[dict, bool]:
+    """A stored cell's record; or, by its name, address and inputs of a cell of the study that is not stored."""
     from .experiment.cells import parse_cell
     from .experiment.form import says_inputs
-    from .experiment.why import Made, made_of
 
     try:
         record = _find(options, wanted)
@@ -167,10 +166,10 @@ def _made(options: argparse.Namespace, wanted: str):
             raise
         study = _study(options)
         cell = parse_cell(wanted, study.preset.tasks)
-        return Made(study.address(cell), cell.name, study.inputs(cell), False)
+        return {"address": study.address(cell), "name": cell.name, "inputs": study.inputs(cell)}, False
     if not says_inputs(record):
         raise UserError(f"{record['address']} is of protocol {record['protocol']} and does not say what it was made of")
-    return made_of(record)
+    return record, True
 
 
 def _find(options: argparse.Namespace, wanted: str) -> dict:

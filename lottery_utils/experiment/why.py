@@ -1,85 +1,62 @@
-"""What the address of a cell was made of, and in what two cells differ."""
+"""What the address of a cell was made of, and in what two cells differ.
+
+A cell is a record, or of one that is not stored what it would say: its address, name and inputs.
+"""
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 from .cells import Cell
 from .identity import DEFAULTS, Versions
 from .store import Damaged, Store
 
 
-@dataclass(frozen=True)
-class Made:
-    """A cell's address, name, and everything that was hashed into the address (see `identity.inputs`)."""
-
-    address: str
-    name: str
-    inputs: dict
-    stored: bool
-
-
-def made_of(record: dict) -> Made:
-    """From a record."""
-    return Made(record["address"], record["name"], record["inputs"], True)
-
-
-def why_lines(made: Made) -> list[str]:
+def why_lines(cell: dict, stored: bool) -> list[str]:
     """What the address was made of, one line a thing; settings at the default are not hashed, and marked so."""
-    lines = [f"{made.address}  {made.name}" + ("" if made.stored else "  (not stored)")]
-    settings = made.inputs.get("settings", {})
-    for name, value in _flat(made.inputs).items():
-        lines.append(f"  {name} = {value}")
-    for name in Cell(**made.inputs["cell"]).case.settings:
-        if name not in settings:
-            lines.append(f"  settings.{name} = {DEFAULTS[name]!r}  (the default, not hashed)")
-    return lines
+    made = cell["inputs"]
+    lines = [f"{cell['address']}  {cell['name']}" + ("" if stored else "  (not stored)")]
+    lines += [f"  {name} = {value}" for name, value in _flat(made).items()]
+    defaults = [name for name in Cell(**made["cell"]).case.settings if name not in made["settings"]]
+    return [*lines, *(f"  settings.{name} = {DEFAULTS[name]!r}  (the default, not hashed)" for name in defaults)]
 
 
-def difference_lines(one: Made, other: Made, store: Store) -> list[str]:
+def difference_lines(one: dict, other: dict, store: Store) -> list[str]:
     """In what the addresses of two cells differ; where upstream cells do, in what those differ."""
-    lines = [f"{one.address}  against  {other.address}"]
-    if one.address == other.address:
+    lines = [f"{one['address']}  against  {other['address']}"]
+    if one["address"] == other["address"]:
         return [*lines, "  the same cell: nothing differs"]
-    return lines + (_differences(one.inputs, other.inputs, store, "  ") or ["  nothing that was recorded differs"])
+    differences = _differences(one["inputs"], other["inputs"], store, "  ")
+    return [*lines, *(differences or ["  nothing that was recorded differs"])]
 
 
 def _differences(one: dict, other: dict, store: Store, indent: str) -> list[str]:
-    first, second = ({**_defaults(made), **_flat(made)} for made in (one, other))
+    first, second = _flat(one, defaults=True), _flat(other, defaults=True)
     lines = []
     for name in dict.fromkeys((*first, *second)):
         if name != "upstream" and first.get(name) != second.get(name):
             lines.append(f"{indent}{name}: {first.get(name, 'none')}  against  {second.get(name, 'none')}")
-    ups = [one.get("upstream", []), other.get("upstream", [])]
-    if len(ups[0]) != len(ups[1]):
-        lines.append(f"{indent}upstream: {len(ups[0])} cells  against  {len(ups[1])}")
-    for left, right in zip(*ups, strict=False):
-        if left != right:
-            lines.append(f"{indent}upstream {left}  against  {right}:")
-            inputs = [_inputs(store, left), _inputs(store, right)]
-            if None in inputs:
-                lines.append(f"{indent}  not both stored, so not looked into")
-            else:
-                lines += _differences(*inputs, store, indent + "  ")
+    if len(one["upstream"]) != len(other["upstream"]):
+        lines.append(f"{indent}upstream: {len(one['upstream'])} cells  against  {len(other['upstream'])}")
+    for pair in zip(one["upstream"], other["upstream"]):
+        if pair[0] != pair[1]:
+            lines.append(f"{indent}upstream {pair[0]}  against  {pair[1]}:")
+            made = [_inputs(store, address) for address in pair]
+            known = None not in made
+            lines += _differences(*made, store, indent + "  ") if known else [f"{indent}  not both stored"]
     return lines
 
 
-def _defaults(inputs: dict) -> dict[str, str]:
-    settings = {f"settings.{name}": repr(DEFAULTS[name]) for name in Cell(**inputs["cell"]).case.settings}
-    return settings | {f"versions.{name}": "1" for name in Versions._fields}
-
-
-def _flat(inputs: dict) -> dict[str, str]:
-    """Dotted name to value as text; upstream addresses as one."""
-    found = {}
-    for name, value in inputs.items():
+def _flat(made: dict, defaults: bool = False) -> dict[str, str]:
+    """Dotted name to value as text, upstream addresses as one; on request with what is left out at its default."""
+    flat: dict[str, str] = {}
+    if defaults:
+        flat |= {f"settings.{name}": repr(DEFAULTS[name]) for name in Cell(**made["cell"]).case.settings}
+        flat |= {f"versions.{name}": "1" for name in Versions._fields}
+    for name, value in made.items():
         if isinstance(value, dict):
-            found |= {f"{name}.{key}": repr(item) for key, item in value.items() if item != ""}
-        elif isinstance(value, list):
-            found[name] = ", ".join(map(str, value)) or "none"
+            flat |= {f"{name}.{key}": repr(item) for key, item in value.items() if item != ""}
         else:
-            found[name] = str(value)
-    return found
+            flat[name] = (", ".join(map(str, value)) or "none") if isinstance(value, list) else str(value)
+    return flat
 
 
 def _inputs(store: Store, address: str) -> dict | None:
