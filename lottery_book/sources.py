@@ -166,6 +166,13 @@ def run_source(study: Study) -> Source:
     return _of_study("this run", study.preset, study, {"random_layer": NOT_RUN})
 
 
+def model_name(preset: Preset) -> str:
+    """What a study is about, in words: its model, or the demo's made-up language."""
+    if preset.data == "embedded":
+        return DEMO
+    return MODELS.get(preset.model.rstrip("/").rsplit("/", 1)[-1], preset.model)
+
+
 def common_task(sources: Sequence[Source], method: str, preferred: str = "qnli") -> str:
     """The task that is shown alone: the paper's where every source has it, else one that most sources have."""
     counts: dict[str, int] = {preferred: 0}
@@ -189,8 +196,7 @@ def _published_across() -> tuple[ComponentMap, int]:
 
 
 def _of_study(kind: str, preset: Preset, study: Study | None, absent: dict[str, str] | None = None) -> Source:
-    name = MODELS.get(preset.model.rstrip("/").rsplit("/", 1)[-1], preset.model)
-    name = DEMO if preset.data == "embedded" else name
+    name = model_name(preset)
     command = f"lottery run --preset {preset.name}"
     table = None if study is None else study.table(STAGES)
     if table is None or table.empty:

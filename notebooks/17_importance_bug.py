@@ -16,27 +16,18 @@
 # %% [markdown]
 # # Does the common importance bug matter?
 #
-# Do the same heads and MLPs go, and is what stays as good, when importances are summed as common scripts sum them, and not as
-# the paper's formula says?
+# :::{admonition} Do the same heads go, and is what stays as good, when gradients are summed as common scripts sum them?
+# :class: answer
 #
-# The paper defines the {term}`importance` of a head, after Michel et al. {cite}`michel2019`, as the mean over examples of the absolute gradient of its gate
-# {cite}`prasanna2020`. Its authors' code, and other code that goes back to the same script, computes something else: the
-# gradient is never set back to zero between batches, so that each batch adds the absolute value of *all gradients so far*, and
-# the absolute value is taken after averaging over a batch, where examples of opposite sign cancel. Four ways to sum the same
-# gradients are compared here:
+# Other heads go. In MiniLM the common script and the paper's formula share about half of the first heads to be removed. That what stays is better or
+# worse could not be shown, but three tasks leave room for a difference.
 #
-# - **exact**: the formula; it does not depend on batches or on the order of the examples;
-# - **batched**: zeroed between batches, absolute values of batch means; with one example a batch this is exact;
-# - **running**: never zeroed, the rest as exact; it depends on the order whatever the batch;
-# - **released**: the authors' whole procedure, see [](../protocol.md): running sums over batches of 64, layer norms that take in
-#   removed heads, and importances of the mask that failed where the search changes phase.
-#
-# **What was run.** Demo: {glue:text}`sums_demo_run`; {glue:text}`sums_demo_cost`; {glue:text}`sums_demo_on`. Real BERT:
-# {glue:text}`sums_laptop_run`; {glue:text}`sums_laptop_cost`; {glue:text}`sums_laptop_on`. The records came with the repository; nothing is computed on this page.
-#
-# **The answer.** Demo: {glue:text}`sums_demo_answer` Real BERT: {glue:text}`sums_laptop_answer`
+# First heads removed by both: <span class="evidence"><span class="source published">published</span> {glue:text}`shared_published`</span>
+# <span class="evidence"><span class="source real-study">real study</span> MiniLM {glue:text}`shared_minilm`</span>
+# <span class="evidence"><span class="source this-run">this run</span> {glue:text}`shared_run`</span>
+# :::
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-cell"] mystnb={"code_prompt_show": "Run this chapter: parameters", "code_prompt_hide": "Run this chapter: parameters"}
 preset = "demo"
 tasks = None
 seeds = None
@@ -44,8 +35,10 @@ overrides = None
 results_dir = "results"
 compute_missing = True  # "lottery report" has computed, and says no
 
-# %% tags=["remove-stderr"]
-from lottery_book import importance_rules
+# %% tags=["hide-cell", "remove-stderr"] mystnb={"code_prompt_show": "Run this chapter: what it computes and reads", "code_prompt_hide": "Run this chapter: what it computes and reads"}
+import numpy as np
+
+from lottery_book import importance_rules, sources
 from lottery_utils import compute, open_study, show
 
 show.apply_style()
@@ -76,175 +69,159 @@ NEEDS = [
     },
     {"preset": "laptop", "overrides": {"precision": "bf16"}, "records": "records/importance/laptop"},
 ]
-study, *_, laptop = compute(open_study(preset, tasks, seeds, overrides, results_dir), NEEDS, compute_missing)
-studies = {"demo": study, "laptop": laptop}
-
-# %% tags=["hide-input"]
-model = {name: importance_rules.frames.full_model(study) for name, study in studies.items()}
-orders = {name: importance_rules.frames.between_orders(study) for name, study in studies.items()}
-seeds = {name: importance_rules.frames.between_seeds(study) for name, study in studies.items()}
-rules = {name: importance_rules.frames.rule_studies(study) for name, study in studies.items()}
-searched = {name: importance_rules.frames.searched(own) for name, own in rules.items()}
-alike = {name: importance_rules.frames.alike(own) for name, own in rules.items()}
-seeds_alike = {name: importance_rules.frames.seeds_alike(own) for name, own in rules.items()}
-same = {name: importance_rules.frames.same_step(own) for name, own in rules.items()}
-kept = {
-    name: importance_rules.frames.differences(own, ("weights", "heads", "mlps", *importance_rules.frames.SCORES))
-    for name, own in searched.items()
-}
-of_seeds = {name: importance_rules.frames.seed_effects(own) for name, own in seeds.items()}
-sizes = {"same size": "score at equal size", "weights": "weights kept", "heads": "heads kept", "mlps": "MLPs kept"}
-scores = {name: name if "retrained" in name else f"{name} pruned" for name in importance_rules.frames.SCORES}
+study, *_, minilm = compute(open_study(preset, tasks, seeds, overrides, results_dir), NEEDS, compute_missing)
+names = {one: sources.model_name(one.preset) for one in (study, minilm)}
+run, real = (importance_rules.frames.compared(one) for one in (study, minilm))
+both = {names[study]: run, names[minilm]: real}
+numbers = importance_rules.numbers
+correlations = {batch: numbers.mean_of(real.full_model, "correlation", batch=batch) for batch in (1, 8, 32, 64)}
+show.holds("they share about half of the first heads", numbers.mean_of(real.full_model, "shared"), 0.4, 0.6)
+show.holds("small batches mend batched", numbers.mean_of(real.full_model, "correlation", "batched", 8), above=0.97)
+show.holds("and not running", max(correlations.values()) - min(correlations.values()), below=0.02)
+show.holds("no difference is shown", sum(effect.decided for effect in real.effects.values()), below=1)
+show.holds("seeds agree less", numbers.seeds_mean(real, "exact") - numbers.seeds_mean(real, "running 64"), above=0.1)
 show.glue_numbers(
     {
-        "sums_demo_answer": importance_rules.text.answer_sentence(
-            model["demo"], alike["demo"], seeds_alike["demo"], same["demo"], kept["demo"]
-        ),
-        "sums_laptop_answer": importance_rules.text.answer_sentence(
-            model["laptop"], alike["laptop"], seeds_alike["laptop"], same["laptop"], kept["laptop"]
-        ),
-        "sums_demo_run": importance_rules.text.run_sentence(searched["demo"], model["demo"]),
-        "sums_laptop_run": importance_rules.text.run_sentence(searched["laptop"], model["laptop"]),
-        "sums_demo_cost": show.stored.cost_of(studies["demo"]),
-        "sums_laptop_cost": show.stored.cost_of(studies["laptop"]),
-        "sums_demo_on": show.sentences.run_on(studies["demo"]),
-        "sums_laptop_on": show.sentences.run_on(studies["laptop"]),
-        "sums_demo_model": importance_rules.text.model_sentence(model["demo"]),
-        "sums_laptop_model": importance_rules.text.model_sentence(model["laptop"]),
-        "sums_demo_orders": importance_rules.text.order_sentence(orders["demo"]),
-        "sums_laptop_orders": importance_rules.text.order_sentence(orders["laptop"]),
-        "sums_demo_seeds": importance_rules.text.seeds_sentence(seeds["demo"], of_seeds["demo"]),
-        "sums_laptop_seeds": importance_rules.text.seeds_sentence(seeds["laptop"], of_seeds["laptop"]),
-        "sums_demo_alike": importance_rules.text.alike_sentence(alike["demo"], seeds_alike["demo"]),
-        "sums_laptop_alike": importance_rules.text.alike_sentence(alike["laptop"], seeds_alike["laptop"]),
-        "sums_demo_seed_masks": importance_rules.text.seed_masks_sentence(
-            seeds_alike["demo"], importance_rules.frames.seed_mask_effects(seeds_alike["demo"])
-        ),
-        "sums_laptop_seed_masks": importance_rules.text.seed_masks_sentence(
-            seeds_alike["laptop"], importance_rules.frames.seed_mask_effects(seeds_alike["laptop"])
-        ),
-        "sums_demo_same": importance_rules.text.effect_sentence(same["demo"], "same size", "Score at equal size"),
-        "sums_demo_weights": importance_rules.text.effect_sentence(
-            kept["demo"], "weights", "Share of prunable weights kept"
-        ),
-        "sums_demo_good": importance_rules.text.effect_sentence(
-            kept["demo"], "good", "Score of good subnetworks, pruned"
-        ),
-        "sums_demo_bad": importance_rules.text.effect_sentence(kept["demo"], "bad", "Score of bad subnetworks, pruned"),
-        "sums_demo_good_retrained": importance_rules.text.effect_sentence(
-            kept["demo"], "good retrained", "Good subnetworks, retrained"
-        ),
-        "sums_demo_bad_retrained": importance_rules.text.effect_sentence(
-            kept["demo"], "bad retrained", "Bad subnetworks, retrained"
-        ),
-        "sums_laptop_good": importance_rules.text.effect_sentence(
-            kept["laptop"], "good", "Score of good subnetworks, pruned"
-        ),
-        "sums_laptop_bad": importance_rules.text.effect_sentence(
-            kept["laptop"], "bad", "Score of bad subnetworks, pruned"
-        ),
-        "sums_laptop_good_retrained": importance_rules.text.effect_sentence(
-            kept["laptop"], "good retrained", "Good subnetworks, retrained"
-        ),
-        "sums_laptop_bad_retrained": importance_rules.text.effect_sentence(
-            kept["laptop"], "bad retrained", "Bad subnetworks, retrained"
-        ),
-        "sums_laptop_same": importance_rules.text.effect_sentence(same["laptop"], "same size", "Score at equal size"),
-        "sums_laptop_weights": importance_rules.text.effect_sentence(
-            kept["laptop"], "weights", "Share of prunable weights kept"
-        ),
+        "shared_published": "not compared",
+        "shared_minilm": numbers.shared(real.full_model),
+        "shared_run": numbers.shared(run.full_model),
+        "orders_minilm": numbers.shared(real.between_orders),
+        "orders_run": numbers.shared(run.between_orders),
+        "seeds_minilm": numbers.seeds_phrase(real),
+        "seeds_run": numbers.seeds_phrase(run),
+        "likeness_minilm": numbers.likeness_phrase(real),
+        "likeness_run": numbers.likeness_phrase(run),
+        "size_minilm": numbers.effect_phrase(real, "same size"),
+        "size_run": numbers.effect_phrase(run, "same size"),
+        "weights_minilm": numbers.effect_phrase(real, "weights"),
+        "weights_run": numbers.effect_phrase(run, "weights"),
+        "provenance_minilm": show.sentences.run_on(minilm),
+        "provenance_run": show.sentences.run_on(study),
     }
 )
 
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "How near each sum comes to the formula: Spearman's rank correlation over the heads of the full model, in six orders of the dev set. One dot per task, mean over seeds and orders; lines are means over tasks. With all examples in one batch the two sums are the same. MiniLM on real GLUE.", "name": "fig-sums-correlation"}, "image": {"alt": "Rank correlation with exact importances against the batch size, two lines, a panel for this run and one for MiniLM"}}
+importance_rules.figures.batch_lines(
+    {name: one.full_model for name, one in both.items()}, "rank correlation with exact"
+)
+
 # %% [markdown]
-# ## In the full model
+# ## What to see
 #
-# One pass over the dev set gives every example's gradients; they are then summed in every way, so that nothing but the sum differs.
-
-# %% mystnb={"figure": {"caption": "How near each sum comes to the exact one: Spearman's rank correlation over the heads of the full model, in six orders of the dev set. One dot a task, mean over seeds and orders; lines are means over tasks. With all examples in one batch the two sums are the same.", "name": "fig-sums-correlation"}, "image": {"alt": "Rank correlation with exact importances against the batch size, two lines, a panel for the demo and one for the real BERT"}}
-importance_rules.figures.batch_lines(model, "correlation", "rank correlation with exact")
-
-# %% mystnb={"figure": {"caption": "The same for what a search would do: the share of the heads removed in the first step that the exact importances would remove too.", "name": "fig-sums-picks"}, "image": {"alt": "Share of first-step heads in common with the exact importances against the batch size, two lines, two panels"}}
-importance_rules.figures.batch_lines(model, "shared", "first step's heads in common")
-
-# %% [markdown]
-# **What to see.** Demo: {glue:text}`sums_demo_model` Real BERT: {glue:text}`sums_laptop_model` A smaller batch mends the batched
-# sum, and does nothing for the running one: its first batches are counted again and again, however small they are.
-
-# %% mystnb={"figure": {"caption": "The same examples in another order: mean rank correlation between two of six orders of the dev set, under one sum. In one batch of all examples there is no order.", "name": "fig-sums-orders"}, "image": {"alt": "Rank correlation between two orders of the same examples against the batch size, two lines, two panels"}}
-importance_rules.figures.batch_lines(orders, "correlation", "rank correlation of two orders")
-
-# %% [markdown]
-# **What to see.** Demo: {glue:text}`sums_demo_orders` Real BERT: {glue:text}`sums_laptop_orders`
+# The paper prints the {term}`importance` of a head as the mean over examples of the absolute gradient of its gate, after Michel et al.
+# {cite}`michel2019`. Scripts that go back to one common ancestor, the authors' among them, do two things differently. They take the absolute
+# value of a whole batch, where examples of opposite sign cancel. And they never set the gradient back to zero, so each batch adds the absolute
+# value of *all gradients so far*.
 #
-# Do seeds agree more under one sum than another? Demo: {glue:text}`sums_demo_seeds` Real BERT: {glue:text}`sums_laptop_seeds` What
-# looks like chance between seeds is partly made by the sum.
+# The figure takes these apart. *Batched* has the first fault alone, and smaller batches mend it: with one example a batch it is the formula.
+# *Running* has the second, and no batch size mends it. Its first examples are counted again and again, however few make a batch.
+#
+# ## How it is computed
+#
+# One pass over the dev set gives every example's gradients, and each rule sums the same ones. [](07_importance.ipynb) shows the sums as code on three
+# examples. What a search does with them takes ten lines: it divides by layer, ranks, and removes a tenth. From MiniLM's stored sums:
+
+
+# %%
+def first_removed(sums, share=0.1):
+    """The heads that the first step takes: the lowest, after each layer is divided by its length."""
+    ranked = sums / np.linalg.norm(sums, axis=1, keepdims=True)
+    return set(np.argsort(ranked, axis=None, kind="stable")[: int(share * ranked.size)])
+
+
+searched_by = importance_rules.frames.rule_studies(minilm)
+for (task, title, seed), sums in importance_rules.frames.importances(minilm).items():
+    of_64 = list(sums["batches"]).index(64)
+    removed = {
+        "exact": first_removed(sums["exact_heads"]),
+        "running 64": first_removed(sums["running_heads"][of_64, 0]),
+    }
+    for rule, heads in removed.items():  # the stored searches took them
+        course = searched_by[rule].trajectory(f"{task}/{seed}/search/structured/good")
+        assert heads == set(np.flatnonzero(~course["heads"][1].astype(bool)))
+    shared = removed["exact"] & removed["running 64"]
+    print(f"{title}, seed {seed}: {len(shared)} of {len(removed['exact'])} heads removed by both")
+
+# %% [markdown]
+# This is the data's own order; over six orders they share {glue:text}`shared_minilm` on average.
+#
+# From the package here: [`reduce_gradients`](../api/pruning.md); the rules in words are in [](../protocol.md).
+#
+# ## The order of the examples
+#
+# The formula is a mean over examples, whose order does not matter. For both sums it does, since it decides what a batch holds. For the running sum
+# it also decides what is counted often.
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "The same examples in another order: mean rank correlation between two of six orders of the dev set, under one sum. In one batch of all examples there is no order.", "name": "fig-sums-orders"}, "image": {"alt": "Rank correlation between two orders of the same examples against the batch size, two lines, two panels"}}
+importance_rules.figures.batch_lines(
+    {name: one.between_orders for name, one in both.items()}, "rank correlation of two orders"
+)
+
+# %% [markdown]
+# Shuffle the dev set under running sums over batches of 64, and of the first heads to go {glue:text}`orders_minilm` are the same in MiniLM, {glue:text}`orders_run` in this run. What
+# the others lost their place to is chance, not the model.
+#
+# The rule also makes seeds look less alike. The rank correlation of two seeds' heads in MiniLM is {glue:text}`seeds_minilm`; in this run it is
+# {glue:text}`seeds_run`. Part of what [](08_agreement.ipynb) finds between the authors' seeds may be made by the sum.
 #
 # ## In the search
 #
-# The same fine-tuned models, searched under each sum.
+# The same fine-tuned models, searched under each rule. *Released* is the authors' whole procedure: running sums over batches of 64, norms of a
+# layer that take in removed heads, and stale importances where the search changes phase.
 
-# %% mystnb={"figure": {"caption": "Which heads stay: Jaccard index of each rule's good subnetworks with the exact ones, for the same fine-tuned model; below, of two seeds that are both searched with exact importances. Bars are means over tasks, dots tasks, black marks the chance level.", "name": "fig-sums-heads"}, "image": {"alt": "Bars of the Jaccard index with the exact masks, a row a rule, two panels, with chance levels"}}
-importance_rules.figures.likeness_bars(alike, seeds_alike, "head")
-
-# %% mystnb={"figure": {"caption": "The same for MLPs.", "name": "fig-sums-mlps"}, "image": {"alt": "Bars of the Jaccard index of surviving MLPs with the exact masks, a row a rule, two panels, with chance levels"}}
-importance_rules.figures.likeness_bars(alike, seeds_alike, "mlp")
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Which heads stay: Jaccard index of each rule's good subnetworks with those of the formula, for the same fine-tuned model; below, of two seeds that are both searched by the formula. Bars are means over tasks, dots tasks, black marks the chance level.", "name": "fig-sums-heads"}, "image": {"alt": "Bars of the Jaccard index with the exact masks, a row a rule, two panels, with chance levels"}}
+importance_rules.figures.likeness_bars(both)
 
 # %% [markdown]
-# **What to see.** Demo: {glue:text}`sums_demo_alike` Real BERT: {glue:text}`sums_laptop_alike`
+# Another rule changes the subnetwork about as much as another seed does. Script against formula, the Jaccard index in MiniLM is
+# {glue:text}`likeness_minilm`; in this run it is {glue:text}`likeness_run`.
 #
-# Demo: {glue:text}`sums_demo_seed_masks` Real BERT: {glue:text}`sums_laptop_seed_masks`
-#
-# Is what stays as good? In the first phase of a search every rule removes the same number at each step, so scores can be
-# compared at equal size. After it, a better rule shows as a smaller subnetwork, since all searches stop at the same share of the full
-# score.
+# Is what stays as good? In its first phase a search removes the same number at each step under every rule, so scores can be compared at equal
+# size. Later a better rule shows as a smaller subnetwork, for all searches stop at the same share of the full score. Points are hundredths: of the
+# full model's score, or of the prunable weights.
 
-# %% mystnb={"figure": {"caption": "Demo: each rule minus exact, paired by task and seed. At equal size: score over the steps of the first phase that both searches took, in points of the full score; what is kept in points of the prunable weights, the heads and the MLPs. Marks are explained below the figure; numbers count tasks.", "name": "fig-sums-effects"}, "image": {"alt": "Points with intervals, a row a rule, panels for score at equal size, weights, heads and MLPs kept"}}
-importance_rules.figures.rule_forest(same["demo"] | kept["demo"], sizes, "points: rule minus exact")
-
-# %% mystnb={"figure": {"caption": "Demo: scores of good and bad subnetworks, pruned and retrained, each rule minus exact, in points of the full score.", "name": "fig-sums-scores"}, "image": {"alt": "Points with intervals, a row a rule, panels for good and bad subnetworks, pruned and retrained"}}
-importance_rules.figures.rule_forest(kept["demo"], scores, "points: rule minus exact")
-
-# %% mystnb={"figure": {"caption": "Real BERT: the same as for the demo, sizes and score at equal size. With few tasks intervals are wide.", "name": "fig-sums-effects-laptop"}, "image": {"alt": "Points with intervals for the real BERT, a row a rule, panels for score at equal size, weights, heads and MLPs kept"}}
-importance_rules.figures.rule_forest(same["laptop"] | kept["laptop"], sizes, "points: rule minus exact")
-
-# %% mystnb={"figure": {"caption": "Real BERT: scores of good and bad subnetworks, pruned and retrained, each rule minus exact, in points of the full score. Retrained were those of exact and of running 64.", "name": "fig-sums-scores-laptop"}, "image": {"alt": "Points with intervals for the real BERT, a row a rule, panels for good and bad subnetworks, pruned and retrained"}}
-importance_rules.figures.rule_forest(kept["laptop"], scores, "points: rule minus exact")
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Each rule minus the formula, paired by task and seed: score over the steps of the first phase that both searches took, and the share of prunable weights kept. Numbers count tasks. No mark is filled where nothing holds up to Holm's correction.", "name": "fig-sums-effects"}, "image": {"alt": "Points with intervals, a row a rule, panels for score at equal size and weights kept, this run and MiniLM"}}
+importance_rules.figures.effects_forest(both)
 
 # %% [markdown]
-# **What to see.** Demo: {glue:text}`sums_demo_same` {glue:text}`sums_demo_weights` {glue:text}`sums_demo_good`
-# {glue:text}`sums_demo_bad` {glue:text}`sums_demo_good_retrained` {glue:text}`sums_demo_bad_retrained`
+# Script minus formula at equal size: MiniLM {glue:text}`size_minilm`; this run {glue:text}`size_run`.
 #
-# Real BERT: {glue:text}`sums_laptop_same` {glue:text}`sums_laptop_weights` {glue:text}`sums_laptop_good`
-# {glue:text}`sums_laptop_bad` {glue:text}`sums_laptop_good_retrained` {glue:text}`sums_laptop_bad_retrained`
+# Weights kept: MiniLM {glue:text}`weights_minilm`; this run {glue:text}`weights_run`.
 
-# %%
-importance_rules.text.rule_table(
-    searched["demo"],
-    alike["demo"],
-    "Demo: what each rule's search keeps, and scores as shares of the full model's; means over tasks.",
-    "sums-demo",
-)
+# %% tags=["remove-input"]
+numbers.rule_table(run, f"This run, {names[study]}: weights kept, scores as shares of the full model's.", "sums-run")
 
-# %%
-importance_rules.text.rule_table(searched["laptop"], alike["laptop"], "Real BERT: the same.", "sums-laptop")
+# %% tags=["remove-input"]
+numbers.rule_table(real, "MiniLM: the same. Retrained were those of the formula and of running 64.", "sums-minilm")
 
 # %% [markdown]
 # ## What this does not show
 #
-# The good subnetworks' scores say little by themselves: each search stops near the same share of the full score. Sizes move in
-# steps, and in these small models a step is a large part of the model. The real BERT is a distilled one of six layers on three small
-# tasks with two seeds; BERT-base, with twelve layers and larger dev sets, was not searched. Retrained subnetworks are compared for
-# the rules that the tables have them for. And the exact formula is the paper's definition, not a proof of what a head
-# is worth: that running sums differ from it does not make them worse, only the scores can.
+# - The scores of good subnetworks say little: each search stops near the same share of the full score, and in small models a step is large.
+# - "No difference shown" is not "no difference". BERT-base, with more heads and larger dev sets, was not searched under each rule.
+# - The formula is the paper's definition, not a proof of what a head is worth. That the script differs from it does not make it worse.
+# - The records came with the repository, most of them by an earlier version of the rules. How many stands at the end of this page.
 #
-# ## The records
+# ## Try it
 #
-# They came with the repository; of your own study this chapter computes what `NEEDS` says. Where the demo's
-# fine-tuned models were made again for a rule, the notes of its records say how far their logits are from the recorded ones.
-
-# %%
-show.tables.provenance_table(studies["demo"])
-
-# %%
-show.tables.provenance_table(studies["laptop"])
+# | command | on two cores | what to expect |
+# |---|---|---|
+# | `lottery run --preset demo --tasks rte --stages importance --results try` | two minutes | every sum of three full models |
+# | `lottery run --preset demo --tasks rte --set importance=running --results try` | two minutes | a search that never zeroes |
+# | `papermill notebooks/17_importance_bug.ipynb out.ipynb` | half a minute | this page again, from its records |
+#
+# **Exercise 1.** Which example has the greatest say in a running sum, and why?
+#
+# :::{dropdown} Answer
+# The first. Its gradient is part of every later sum, so it is counted as often as there are batches; the last one's is counted once.
+# :::
+#
+# **Exercise 2.** A script zeroes the gradient and takes batches of one. Is anything left of the bug?
+#
+# :::{dropdown} Answer
+# No. The absolute value of a batch of one is that of its example, and the mean over batches is the formula.
+# :::
+#
+# :::{dropdown} Run this chapter
+# This run: {glue:text}`provenance_run`. MiniLM: {glue:text}`provenance_minilm`. All versions and times stand on [](status.ipynb).
+# :::

@@ -1,4 +1,4 @@
-"""Chapters 20 and 21: what they say is in their records, computed again from the files by other code."""
+"""Chapters 17 and 18: what they say is in their records, computed again from the files by other code."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from scipy.stats import spearmanr, ttest_1samp
 
 from lottery_book.importance_rules import figures as sums_figures
 from lottery_book.importance_rules import frames as sums
-from lottery_book.importance_rules import text as sums_text
+from lottery_book.importance_rules import numbers as sums_numbers
 from lottery_book.selection import figures as selection_figures
 from lottery_book.selection import frames as selection
 from lottery_book.selection import text as selection_text
@@ -208,22 +208,23 @@ def test_every_comparison_has_several_tasks_and_seeds():
         assert frame["task"].nunique() >= 3 and (frame.groupby("task")["seed"].nunique() >= 2).all()
 
 
-def test_sentences_and_figures_stand_with_little_or_nothing():
-    empty, none = sums.between_seeds(NoStudy()), {}
-    assert "cannot be measured" in sums_text.seeds_sentence(empty, none)
-    frame = sums.full_model(NoStudy())
-    assert "do not answer" in sums_text.answer_sentence(frame, pd.DataFrame(), pd.DataFrame(), none, none)
-    assert sums_text.model_sentence(sums.full_model(NoStudy())) == sums_text.NOTHING
+def test_numbers_and_figures_stand_with_little_or_nothing():
+    frames = [make(NoStudy()) for make in (sums.full_model, sums.between_orders, sums.between_seeds)]
+    little = sums.Compared(*frames, sums.searched({}), sums.alike({}), sums.seeds_alike({}), {})
+    assert sums_numbers.shared(little.full_model) == "no number"
+    assert sums_numbers.seeds_phrase(little) == "no number by the formula, no number by the script"
+    assert sums_numbers.likeness_phrase(little) == sums_numbers.NO_SEARCH
+    assert sums_numbers.effect_phrase(little, "weights") == "not run"
+    assert sums_numbers.NO_SEARCH in sums_numbers.rule_table(little, "", "none").to_html()
     assert effects.told(Effect()) == "not run" and "on 1 task, too few" in effects.told(Effect(1.0, tasks=1, pairs=2))
-    assert "not run" in sums_text.effect_sentence(none, "weights", "Weights")
     frame = pd.DataFrame(columns=list(selection.HALVES))
     assert selection_text.seen_sentence(frame, selection.seen_effects(frame)).startswith("No mask was chosen")
     assert "Nothing was chosen" in selection_text.answer_sentence({}, {})
     assert selection_text.hans_sentence(pd.DataFrame(columns=list(selection.HANS)), None) == selection_text.NO_HANS
     for figure in (
-        sums_figures.batch_lines({}, "correlation", "x"),
-        sums_figures.likeness_bars({}, {}),
-        sums_figures.rule_forest({}, {}, "x"),
+        sums_figures.batch_lines({}, "x"),
+        sums_figures.likeness_bars({}),
+        sums_figures.effects_forest({}),
         selection_figures.seen_pairs({}, {}, 0.9),
         selection_figures.seen_forest({}),
     ):

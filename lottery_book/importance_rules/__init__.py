@@ -1,4 +1,4 @@
-"""Chapter 20: ways in which scripts sum the gradients of gates, and what they do to a search."""
+"""Chapter 17: ways in which scripts sum the gradients of gates, and what they do to a search."""
 
 from lottery_utils.places import submodules
 

@@ -8,7 +8,7 @@ authors' whole procedure: running 64, norms over removed heads too, stale import
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -43,6 +43,36 @@ MODEL = ("task", "title", "seed", "component", "rule", "batch", "order", "correl
 ORDERS = ("task", "title", "seed", "component", "rule", "batch", "correlation", "shared")
 SCORES = ("good", "bad", "good retrained", "bad retrained")
 SEARCHED = ("rule", "task", "title", "seed", "heads", "mlps", "weights", *SCORES)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What one study says of the sums: in its full models, and of a search under each rule.
+
+    The frames are as from the functions of their names; `effects` holds score at equal size ("same size") and the
+    share of prunable weights kept ("weights"), each rule minus "exact".
+    """
+
+    full_model: pd.DataFrame
+    between_orders: pd.DataFrame
+    between_seeds: pd.DataFrame
+    searched: pd.DataFrame
+    alike: pd.DataFrame
+    seeds_alike: pd.DataFrame
+    effects: dict[tuple, Effect]
+
+
+def compared(study: Study) -> Compared:
+    """All of `Compared` from the records of `study`; what is not stored is empty."""
+    rules = rule_studies(study)
+    found = searched(rules)
+    return Compared(
+        *(make(study) for make in (full_model, between_orders, between_seeds)),
+        found,
+        alike(rules),
+        seeds_alike(rules),
+        same_step(rules) | differences(found, ("weights",)),
+    )
 
 
 def rule_studies(study: Study) -> dict[str, Study]:
@@ -139,13 +169,6 @@ def between_seeds(study: Study, batch: int = 64) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["task", "title", "sum", "correlation"])
 
 
-def seed_effects(frame: pd.DataFrame) -> dict[tuple, Effect]:
-    """Agreement of seeds under each sum minus "exact", in hundredths of a correlation: keys (sum, "seeds")."""
-    wide = frame.pivot(index="task", columns="sum", values="correlation") if len(frame) else pd.DataFrame()
-    names = [name for name in wide if name != "exact"]
-    return corrected({(name, "seeds"): effect(100 * (wide[name] - wide["exact"])) for name in names})
-
-
 def _of(arrays: dict[str, np.ndarray], name: str, batch: int) -> np.ndarray:
     heads = arrays[f"{name}_heads"].astype(float)
     return heads if name == "exact" else heads[arrays["batches"].tolist().index(batch), 0]
@@ -212,14 +235,9 @@ def _first_phase(study: Study) -> dict[tuple[str, int], np.ndarray]:
     return found
 
 
-def masks(study: Study) -> pd.DataFrame:
-    """The good masks as `gather.component_survival` has them."""
-    return component_survival(study, "structured")
-
-
 def alike(studies: Mapping[str, Study]) -> pd.DataFrame:
     """How alike each rule's masks are to those of "exact" for the same task and seed: `overlap.BETWEEN` and rule."""
-    survival = {rule: masks(study) for rule, study in studies.items()}
+    survival = {rule: component_survival(study, "structured") for rule, study in studies.items()}
     others = {rule: own for rule, own in survival.items() if rule != "exact"}
     frames = [jaccard_between(own, survival["exact"]).assign(rule=rule) for rule, own in others.items()]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
@@ -231,7 +249,7 @@ def seeds_alike(studies: Mapping[str, Study]) -> pd.DataFrame:
     Of a task's seeds those count that every rule has searched, so that rules compare.
     """
     rows = []
-    survival = {rule: masks(study) for rule, study in studies.items()}
+    survival = {rule: component_survival(study, "structured") for rule, study in studies.items()}
     for rule, own in survival.items():
         for task, title in dict(zip(own["task"], own["title"])).items():
             having = [set(one.loc[one["task"] == task, "seed"]) for one in survival.values()]
@@ -241,11 +259,3 @@ def seeds_alike(studies: Mapping[str, Study]) -> pd.DataFrame:
                 found = (mean_pair_jaccard(votes), chance_pair_jaccard(votes)) if len(votes) > 1 else (np.nan, np.nan)
                 rows.append((rule, task, title, component, *found))
     return pd.DataFrame(rows, columns=["rule", "task", "title", "component", "jaccard", "chance"])
-
-
-def seed_mask_effects(frame: pd.DataFrame) -> dict[tuple, Effect]:
-    """Likeness of two seeds' heads under each rule minus "exact", in hundredths of a Jaccard index: (rule, "seeds")."""
-    heads = frame[frame["component"] == "head"] if len(frame) else frame
-    wide = heads.pivot(index="task", columns="rule", values="jaccard") if len(heads) else pd.DataFrame()
-    names = [name for name in wide if name != "exact"] if "exact" in wide else []
-    return corrected({(name, "seeds"): effect(100 * (wide[name] - wide["exact"])) for name in names})
