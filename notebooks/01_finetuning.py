@@ -117,15 +117,18 @@ def score(metric, answers, labels):
         return (answers == labels).mean()
     if len(set(answers)) == 1:
         return 0.0  # a constant answer correlates with nothing
-    return np.corrcoef(answers, labels)[0, 1]  # Matthews is Pearson between classes 0 and 1
+    # Matthews correlation is Pearson correlation between classes 0 and 1
+    return np.corrcoef(answers, labels)[0, 1]
 
 
 for source in (real, run):
-    full = source.results[source.results["subnetwork"] == "full"] if len(source.results) else []
-    for row in full.itertuples() if len(full) else ():
+    results = source.results
+    full = results[results["subnetwork"] == "full"] if len(results) else results
+    for row in full.itertuples():
         stored = source.study.predictions(f"{row.task}/{row.seed}/finetune/full")
-        if row.metric in ("accuracy", "mcc", "pearson") and stored:
-            assert np.isclose(score(row.metric, stored["predictions"], stored["labels"]), row.score)
+        if stored and row.metric in ("accuracy", "mcc", "pearson"):
+            found = score(row.metric, stored["predictions"], stored["labels"])
+            assert np.isclose(found, row.score)
     print(f"{source.name}: the scores of {len(full)} full models, from their answers")
 
 # %% [markdown]

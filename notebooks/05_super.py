@@ -119,22 +119,25 @@ def super_bad(best, always_pruned, rng):
     bad = draw(always_pruned, size, rng)
     bad |= draw(~best & ~bad, size - bad.sum(), rng)
     draw(~best & ~bad, size, rng)  # what super random takes
-    return bad | draw(best & ~bad, best.sum() - bad.sum(), rng)  # if nothing else is left
+    # where nothing else is left, super-survivors
+    return bad | draw(best & ~bad, best.sum() - bad.sum(), rng)
 
 
 seeds_of = {}
 for task, seed in run.courses("structured"):
     seeds_of.setdefault(task, []).append(seed)
 for task, there in seeds_of.items():
-    if set(there) != set(study.preset.seeds) or not study.mask(f"{task}/{there[0]}/control/structured/super"):
+    known = study.mask(f"{task}/{there[0]}/control/structured/super")
+    if not known or set(there) != set(study.preset.seeds):
         continue
     good = np.stack([run.good_mask(task, seed).heads for seed in there])
     best, always_pruned = good.all(axis=0), ~good.any(axis=0)
     for seed in there:
-        assert (best == study.mask(f"{task}/{seed}/control/structured/super").heads).all()
+        assert (best == known.heads).all()
         stored, rng = run.control_mask("super_bad", task, seed)
         assert (super_bad(best, always_pruned, rng) == stored.heads).all()
-    print(f"{task}: {best.sum()} of {best.size} heads in every seed, {always_pruned.sum()} in none, as stored")
+    counts = f"{best.sum()} of {best.size} heads in every seed, {always_pruned.sum()} in none"
+    print(f"{task}: {counts}, as stored")
 
 # %% [markdown]
 # The authors draw `super bad` once for all seeds, so its deviation there is the noise of training alone; here each seed draws anew.

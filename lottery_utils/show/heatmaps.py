@@ -36,7 +36,7 @@ NOTHING = "Nothing to show: no search is stored, or the full model does not beat
 def survival_in_numbers(survival: pd.DataFrame, method: str, missing: Iterable[str] = ()) -> Figure:
     """The maps of all tasks with mean and deviation in each cell, one below the other (paper, appendix).
 
-    As `survival_of_tasks`, but large enough for the numbers.
+    `missing` are titles of tasks without any search: their panels are there, and say so.
     """
     titles, missing = dict(zip(survival["task"], survival["title"])), list(missing)
     if not titles:
@@ -81,7 +81,7 @@ def importance_of_tasks(importance: pd.DataFrame, missing: Iterable[str] = ()) -
     """Importances in the full model, before anything is pruned: the order in which components are first removed.
 
     `importance` as from `gather.component_importance`; mean over seeds, `missing` as for
-    `survival_of_tasks`.
+    `survival_in_numbers`.
     """
     label = "importance, share of the largest\nhead or MLP, mean"
     return _maps(importance, IMPORTANCE_MAP, label, lambda maps: Normalize(0, 1), missing)
