@@ -76,6 +76,9 @@ def test_every_row_and_line_is_drawn_once():
     said = [text.get_text() for text in published.texts]
     assert said.count(figures.NOT_RELEASED) == 4 and said.count(sources.NOT_IN_PAPER) == 1 and "62" in said
     assert [text.get_text() for text in ours.texts].count(sources.NOT_RUN) == 3
+    hopeless = results(("rte",)).replace({"score": {FULL: LEAST}})
+    (nothing,) = figures.compared([sources.Source("this run", "made up", hopeless, pd.DataFrame())]).axes
+    assert [text.get_text() for text in nothing.texts] == [sources.NOT_RUN] * len(frames.COMPARED)
     lines = figures.longer_lines(results()).axes
     assert len(lines) == 3 and all(sum(line.get_alpha() == 0.8 for line in ax.lines) == 4 for ax in lines)
     assert "Nothing to show" in figures.longer_lines(results().iloc[:0]).axes[0].texts[0].get_text()

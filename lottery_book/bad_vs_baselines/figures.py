@@ -44,7 +44,8 @@ def compared(sources: Sequence[Source]) -> Figure:
         rows = leads(source.results) if len(source.results) else pd.DataFrame(columns=["task", *CONDITION, "lead"])
         framed(ax, source.kind, f"{source.name}\n{count(rows['task'].nunique(), 'task')}")
         for place, condition in enumerate(COMPARED):
-            own = rows[rows[CONDITION].apply(tuple, axis=1) == condition]["lead"]
+            own = choose(rows, *condition)
+            own = own.loc[own["method"] == condition[0], "lead"]
             _row(ax, place, own, condition) if len(own) else _say(ax, place, _why_not(source, condition))
         for share in (0, 1):
             ax.axvline(share, color="#8A8A8A", linewidth=0.9, zorder=0)

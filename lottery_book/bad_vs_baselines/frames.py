@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from lottery_utils.show.leads import Condition
@@ -24,7 +25,8 @@ def leads(results: pd.DataFrame) -> pd.DataFrame:
     means = summary(results)
     ends = means[means["subnetwork"].isin(["majority", "full"])]
     ends = ends.pivot(index="task", columns="subnetwork", values="mean").reindex(columns=["majority", "full"])
-    rows = means[means[CONDITION].apply(tuple, axis=1).isin(COMPARED)].join(ends, on="task")
+    compared = [condition in COMPARED for condition in means[CONDITION].itertuples(index=False, name=None)]
+    rows = means[np.array(compared, bool)].join(ends, on="task")
     rows = rows.assign(lead=lead_kept(rows["mean"], rows["majority"], rows["full"])).dropna(subset=["lead"])
     there = rows.groupby("task")["lead"].transform("size")
     return rows[there == len(rows[CONDITION].drop_duplicates())][["task", *CONDITION, "lead"]]
