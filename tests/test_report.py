@@ -105,9 +105,7 @@ def test_course_marks_phases_failures_and_the_good_step(study):
 
 def test_other_figures_draw_at_all(study, tmp_path):
     style.apply_style()
-    frame = frames.component_survival(study, "structured")
     figures = {
-        "across": heatmaps.survival_across_tasks(frame),
         "importance": heatmaps.importance_of_tasks(frames.component_importance(study)),
         "magnitude": courses.magnitude_courses(frames.search_course(study, "magnitude")),
     }
@@ -118,11 +116,8 @@ def test_other_figures_draw_at_all(study, tmp_path):
 
 
 def test_one_task_one_seed_and_missing_methods_do_not_break_a_figure(single, tmp_path):
-    frame = frames.component_survival(single, "structured")
-    empty = frames.component_survival(single, "magnitude")
     figures = [
-        heatmaps.survival_across_tasks(frame),
-        heatmaps.survival_across_tasks(empty),
+        heatmaps.importance_of_tasks(frames.component_importance(single)),
         courses.structured_course(frames.search_course(single, "structured"), "rte"),
         courses.magnitude_courses(frames.search_course(single, "magnitude")),
     ]

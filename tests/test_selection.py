@@ -71,6 +71,9 @@ def test_a_part_that_would_be_empty_is_said_before_anything_is_stored(tmp_path, 
     assert not study.store.root.exists()
 
 
+OF_FULL = ("importance", "origins", "outliers")  # stages that look at full models, whatever is searched
+
+
 def test_settings_enter_the_addresses_of_what_they_change_only():
     plain = get_preset("demo")
     print_of = {cell: address(cell, plain, "a", "b") for cell in plan(plain, STAGES)}
@@ -90,10 +93,10 @@ def test_settings_enter_the_addresses_of_what_they_change_only():
         other = get_preset("demo", settings)
         changed[name] = {cell for cell in print_of if address(cell, other, "a", "b") != print_of[cell]}
     for name in ("batched", "order"):
-        assert {c.stage for c in changed[name]} == {*STAGES} - {"finetune", "baseline", "importance"}
+        assert {c.stage for c in changed[name]} == {*STAGES} - {"finetune", "baseline", *OF_FULL}
         assert {c.method for c in changed[name]} == {"structured"}
     assert {c.method for c in changed["half"]} == {"structured", "magnitude"}
-    assert not any(c.stage in ("finetune", "baseline", "importance") for c in changed["half"])
+    assert not any(c.stage in ("finetune", "baseline", *OF_FULL) for c in changed["half"])
     left = {(c.stage, c.subnetwork) for c in set(print_of) - changed["held_out"]}
     assert left == {("baseline", "majority")}, "whatever is trained has fewer examples"
 
