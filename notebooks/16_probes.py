@@ -8,7 +8,7 @@
 #       format_version: '1.3'
 #       jupytext_version: 1.19.6
 #   kernelspec:
-#     display_name: Python 3 (ipykernel)
+#     display_name: Python 3
 #     language: python
 #     name: python3
 # ---
@@ -16,30 +16,19 @@
 # %% [markdown]
 # # What do winning tickets know about language?
 #
-# The authors end by asking whether good subnetworks hold more linguistic knowledge than others. **The question here, in one
-# sentence:** can more be read, layer by layer, from the hidden states of good {term}`subnetworks <good subnetwork>` than from
-# those of random and bad ones?
+# :::{admonition} Can more language be read from good subnetworks than from random and bad ones?
+# :class: answer
 #
-# **What was run.** {glue:text}`run_on_probes`. It took {glue:text}`probes_cost`. {glue:text}`probes_words` Nothing is computed on
-# this page: the records came with the repository.
+# In the demo's language, yes. How deep a word stands in its sentence, and whether a noun acts or is acted on, can be read better from good than
+# from bad subnetworks, by about five points. The same differences are there before fine-tuning, so it is which parts are kept, not what they
+# learnt on the task. On English nothing could be shown.
 #
-# **The answer.** Of the demo language, subnetworks retrained: {glue:text}`probes_retrained` But the *pre-trained* weights under the same
-# masks, never fine-tuned: {glue:text}`probes_masked` Of English, real BERT, pruned: {glue:text}`english_pruned`
-#
-# **How it is measured.** The grammar of the demo language knows everything about its sentences, so it annotates them. A
-# *probe* is a linear classifier that reads one layer's hidden state at a word; it is fitted in closed form, nothing is
-# tuned. The sentences are in no pre-training text and no train set, and test sentences are not among those it learnt from.
-#
-# - *Part of speech* of a word. In this language each word has just one, so the word alone gives it away.
-# - *Number*: at a verb whose form does not show it ("chased"), is its subject singular or plural? Hard where a noun of the
-#   other number stands between them.
-# - *Depth* of a word in the dependency tree, from 0 to 4.
-# - *Role* of a noun: does it do what the verb says, or is it done to it, in active and passive?
-#
-# A probe may learn words by heart. So each has a *control task* {cite}`hewitt2019`: labels drawn at random for each word, as
-# often as the real ones. *Selectivity* is accuracy less accuracy on the control task.
+# Depth, good less bad: <span class="evidence"><span class="source published">published</span> not in the paper</span>
+# <span class="evidence"><span class="source real-study">real study</span> MiniLM {glue:text}`depth_english`</span>
+# <span class="evidence"><span class="source this-run">this run</span> {glue:text}`depth_run`</span>
+# :::
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-cell"] mystnb={"code_prompt_show": "Run this chapter: parameters", "code_prompt_hide": "Run this chapter: parameters"}
 preset = "demo"
 tasks = None
 seeds = None
@@ -47,12 +36,13 @@ overrides = None
 results_dir = "results"
 compute_missing = True  # "lottery report" has computed, and says no
 
-# %% tags=["remove-stderr"]
-from lottery_book import loss_surface, probes
+# %% tags=["hide-cell", "remove-stderr"] mystnb={"code_prompt_show": "Run this chapter: what it computes and reads", "code_prompt_hide": "Run this chapter: what it computes and reads"}
+import numpy as np
+
+from lottery_book import loss_surface, probes, sources
 from lottery_utils import compute, open_study, show
 
 show.apply_style()
-method = "structured"
 NEEDS = [
     {"stages": ["probes"], "methods": ["structured"], "records": "records/probes"},
     {
@@ -62,163 +52,192 @@ NEEDS = [
     },
 ]
 study, laptop = compute(open_study(preset, tasks, seeds, overrides, results_dir), NEEDS, compute_missing)
-
-# %% tags=["hide-input"]
-found = loss_surface.frames.readings(study, "probes", method)
-accuracies, floors = probes.frames.accuracies(found), probes.frames.floors(found)
-layers = probes.frames.over_layers(accuracies)
-own = {
-    (how, value): probes.text.probe_differences(layers, method, value, how)
-    for how in ("retrained", "pruned", "masked")
-    for value in ("linguistic", "selectivity")
+run, real = sources.run_source(study), "real study: MiniLM, English sentences"
+compared, compared_english = (loss_surface.frames.readings(each, "probes", "structured") for each in (study, laptop))
+accuracies, floors = probes.frames.accuracies(compared), probes.frames.floors(compared)
+english, english_floors = probes.frames.accuracies(compared_english), probes.frames.floors(compared_english)
+layers, english_layers = probes.frames.over_layers(accuracies), probes.frames.over_layers(english)
+of_run = {
+    "pruned": probes.numbers.differences(layers, "structured", "pruned"),
+    "retrained": probes.numbers.differences(layers, "structured", "retrained"),
+    "pre-trained weights": probes.numbers.differences(layers, "structured", "masked"),
 }
-tuning = probes.text.fine_tuning_differences(layers, method, "linguistic")
-english = loss_surface.frames.readings(laptop, "probes", method)
-en_accuracies, en_floors = probes.frames.accuracies(english), probes.frames.floors(english)
-en_layers, en_probes = probes.frames.over_layers(en_accuracies), ("part of speech", "depth", "role")
-en_own = {
-    how: probes.text.probe_differences(en_layers, method, "linguistic", how, en_probes) for how in ("pruned", "masked")
+asked_english = ("part of speech", "depth", "role")  # number has too few words
+of_english = {
+    "pruned": probes.numbers.differences(english_layers, "structured", "pruned", probes=asked_english),
+    "pre-trained weights": probes.numbers.differences(english_layers, "structured", "masked", probes=asked_english),
 }
-hard = probes.text.probe_differences(layers, method, "hard", "retrained", ("number",))
+selective = probes.numbers.differences(layers, "structured", "retrained", "selectivity")
+hard = probes.numbers.differences(layers, "structured", "retrained", "hard", ("number",))
+tuning = probes.numbers.against_full(layers, "structured")
+if study.stored:  # sentences by hand are about the records that came with the book
+    for probe in ("depth", "role"):
+        retrained, masked = (of_run[how][f"{probe}: good − bad"] for how in ("retrained", "pre-trained weights"))
+        show.holds(f"{probe}: good above bad by about five points", retrained.mean, 4.5, 5.5)
+        show.holds(f"{probe}: settled", max(retrained.corrected, masked.corrected), below=0.05)
+        show.holds(f"{probe}: the same before fine-tuning", masked.mean - retrained.mean, -0.5, 0.5)
+        show.holds(f"{probe}: selectivity too", selective[f"{probe}: good − bad"].corrected, below=0.05)
+    show.holds("depth: good above random is settled", of_run["retrained"]["depth: good − random"].corrected, below=0.05)
+    show.holds("role: it is not", of_run["retrained"]["role: good − random"].corrected, above=0.05)
+    others = [each for label, each in of_run["retrained"].items() if label.startswith(("number", "part of speech"))]
+    show.holds("number and part of speech: nothing", min(each.corrected for each in others), above=0.05)
+    show.holds("hard verbs: all below a half", layers.groupby("network")["hard"].mean().max(), below=0.5)
+    show.holds("hard verbs: bad above good", hard["number: good − bad"].high, below=0)
+    costs, settled = {label: each.mean for label, each in tuning.items()}, show.stats.settled(tuning)
+    show.holds("fine-tuning costs under a point", min(costs[f"{probe}: full − pre-trained"] for probe in probes.names.PROBES), -1, 0)
+    for probe in ("depth", "role"):
+        ratio = costs[f"{probe}: bad retrained − full"] / costs[f"{probe}: full − pre-trained"]
+        show.holds(f"{probe}: bad lose more than ten times as much", ratio, above=10)
+    show.holds("good below full: nothing settled", sum("good" in label for label in settled), below=1)
+for each in (each for own in of_english.values() for label, each in own.items() if label.endswith("good − bad")):
+    show.holds("English: good above bad in the mean", each.mean, above=0)
+show.holds("English: nothing settled", min(each.corrected for own in of_english.values() for each in own.values()), above=0.05)
 show.glue_numbers(
     {
-        "run_on_probes": show.sentences.run_on(study),
-        "probes_cost": loss_surface.text.cost_sentence(study, ("probes",), method),
-        "probes_words": probes.text.words_sentence(floors),
-        "probes_gaps": probes.text.gap_sentence(found),
-        "probes_context": probes.text.context_sentence(layers, floors, method),
-        "probes_retrained": probes.text.settled_sentence(own["retrained", "linguistic"], "accuracy, retrained"),
-        "probes_selective": probes.text.settled_sentence(own["retrained", "selectivity"], "selectivity, retrained"),
-        "probes_pruned": probes.text.settled_sentence(own["pruned", "linguistic"], "accuracy, pruned"),
-        "probes_pruned_selective": probes.text.settled_sentence(own["pruned", "selectivity"], "selectivity, pruned"),
-        "probes_masked": probes.text.settled_sentence(own["masked", "linguistic"], "accuracy, pre-trained weights"),
-        "probes_hard": probes.text.settled_sentence(hard, "accuracy on hard verbs, retrained"),
-        "probes_hard_level": probes.text.hard_sentence(layers, method),
-        "probes_before": probes.text.pretraining_sentence(layers, method),
-        "probes_tuning": probes.text.settled_sentence(tuning, "accuracy"),
-        "english_run_on": show.sentences.run_on(laptop),
-        "english_cost": loss_surface.text.cost_sentence(laptop, ("probes",), method),
-        "english_words": probes.text.words_sentence(en_floors),
-        "english_context": probes.text.context_sentence(en_layers, en_floors, method),
-        "english_before": probes.text.pretraining_sentence(en_layers, method),
-        "english_pruned": probes.text.settled_sentence(en_own["pruned"], "accuracy, pruned"),
-        "english_masked": probes.text.settled_sentence(en_own["masked"], "accuracy, pre-trained weights"),
+        "depth_english": probes.numbers.in_points(of_english["pruned"], "depth: good − bad"),
+        "depth_run": probes.numbers.in_points(of_run["retrained"], "depth: good − bad"),
+        "depth_retrained": show.effects.difference(of_run["retrained"], "depth: good − bad", 1),
+        "depth_masked": show.effects.difference(of_run["pre-trained weights"], "depth: good − bad", 1),
+        "role_retrained": show.effects.difference(of_run["retrained"], "role: good − bad", 1),
+        "role_masked": show.effects.difference(of_run["pre-trained weights"], "role: good − bad", 1),
+        "hard_retrained": show.effects.difference(hard, "number: good − bad", 1),
+        "hard_words": floors["hard"].sum(),
+        "words_english": int(english_floors.set_index("probe")["test"]["role"]),
+        "role_english": show.effects.difference(of_english["pruned"], "role: good − bad", 1),
+        "provenance_run": show.sentences.run_on(study),
+        "provenance_english": show.sentences.run_on(laptop),
     }
 )
 
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Differences in the accuracy of probes between good, random and bad subnetworks of the same task and seed, in points, mean over layers. Left to right: pruned out of the full model, retrained, and the pre-trained weights under the same masks, never fine-tuned. A ring is a task, the bar the interval over tasks; a filled mark holds up to Holm's correction for the rows of its panel.", "name": "fig-probes-differences"}, "image": {"alt": "Differences in accuracy with intervals, a row for each probe and pair of subnetworks, in three panels that look alike"}}
+run.stamp(show.forest.forest(of_run, "points of accuracy", tasks=True, same_scale=True))
+
 # %% [markdown]
-# ## Layer by layer
-
-# %% mystnb={"figure": {"caption": "Accuracy of linear probes on test sentences, mean over tasks and seeds. Full lines: the full model, the pre-trained one, one with random weights, and retrained subnetworks; dashed: subnetworks pruned out of the full model. Grey lines: what the most frequent label and each word's own most frequent label reach without any network.", "name": "fig-probes-accuracy"}, "image": {"alt": "Lines of accuracy by layer, a panel for each of four probes, a line for each network"}}
-probes.figures.by_layer(accuracies, method, "linguistic", floors)
-
-# %% mystnb={"figure": {"caption": "Selectivity: accuracy less accuracy on the control task, mean over tasks and seeds.", "name": "fig-probes-selectivity"}, "image": {"alt": "Lines of selectivity by layer, a panel for each of four probes, a line for each network"}}
-probes.figures.by_layer(accuracies, method, "selectivity")
-
-# %% mystnb={"figure": {"caption": "Accuracy on the control tasks alone: how well words are told apart.", "name": "fig-probes-control"}, "image": {"alt": "Lines of control accuracy by layer, a panel for each of four probes"}}
-probes.figures.by_layer(accuracies, method, "control", floors)
+# ## What to see
+#
+# A *probe* is a linear classifier that reads one layer's hidden state at a word. Four are asked: the word's part of speech; its depth in the
+# dependency tree; whether a noun is agent or patient; and the number of the subject, at verbs whose form does not show it. The grammar of the demo
+# language knows the answers. The sentences are in no train set and no pre-training text.
+#
+# Depth and role are ordered as the names say: good, random, bad. Retrained, good less bad is {glue:text}`depth_retrained` points for depth and
+# {glue:text}`role_retrained` for role. Good against random is settled for depth only.
+#
+# The three panels look alike, and that is the finding. In the last one no weight was fine-tuned: the masks were laid on the pre-trained model.
+# There the difference is {glue:text}`depth_masked` for depth and {glue:text}`role_masked` for role. Fine-tuning chose the parts, but what can be
+# read from them was there before.
+#
+# Part of speech shows nothing, since in this language the word alone gives it away. Number shows nothing either: there is little to be read in any
+# network. Hard are the verbs with a noun of the other number in between. There every network is on average wrong more often than right, good
+# ones more than bad ones: {glue:text}`hard_retrained` points. But these are {glue:text}`hard_words` words, and the interval is over tasks, not over words.
+#
+# ## How it is computed
+#
+# The probe is linear discriminant analysis, in closed form, so nothing is tuned. It might learn words by heart. Therefore each probe has a
+# *control task* {cite}`hewitt2019`: labels drawn at random for each word, as often as the real ones. *Selectivity* is accuracy less accuracy on
+# the control task. Here is the probe for role on the pre-trained demo model, layer by layer:
 
 # %%
-probes.text.probe_table(layers, floors, method)
+parsed = probes.sentences.annotated(None, 900)
+role = probes.sentences.questions(parsed)["role"]
+states = probes.states.states_of("embedded", parsed)  # layers, words, units
+
+
+def accuracy(features, labels):
+    """Fitted on the words of train sentences, counted on those of test sentences."""
+    train, known = ~role.test, labels[~role.test]
+    z = (features - features[train].mean(0)) / features[train].std(0)
+    means = np.stack([z[train][known == label].mean(0) for label in range(len(role.names))])
+    within = np.cov((z[train] - means[known]).T, bias=True) + 0.01 * np.eye(z.shape[1])
+    weights = np.linalg.solve(within, means.T)
+    scores = z @ weights - (means.T * weights).sum(0) / 2 + np.log(np.bincount(known) / len(known))
+    return (scores.argmax(1) == labels)[role.test].mean()
+
+
+by_hand = np.array([[accuracy(state[role.places], labels) for state in states] for labels in (role.labels, role.control)])
+assert np.allclose(by_hand, probes.linear.accuracies(states, role)[0], atol=0.005)
+for layer, (linguistic, control) in enumerate(by_hand.T):
+    print(f"layer {layer}: role {linguistic:.3f}, control task {control:.3f}, selectivity {linguistic - control:+.3f}")
 
 # %% [markdown]
-# {glue:text}`probes_context` {glue:text}`probes_gaps`
+# At the embeddings the probe knows the word and its place, and the control task is the easier one. From layer to layer the word fades and the
+# sentence comes in.
 #
-# ## Do good subnetworks know more?
+# From the package here: [`probes.linear`, `probes.sentences`](../api/index.md).
 #
-# Differences are between networks of the same task and seed, mean over the layers above the embeddings; intervals are over
-# tasks and not corrected. What holds up to Holm's correction for the number of differences is a filled mark and named first.
+# ## Layer by layer
 
-# %% mystnb={"figure": {"caption": "Accuracy of probes on retrained subnetworks: differences between good, random and bad ones.", "name": "fig-probes-retrained"}, "image": {"alt": "Differences in accuracy with intervals, a row for each probe and pair of subnetworks"}}
-show.forest.forest(
-    {"": show.stats.corrected(own["retrained", "linguistic"])}, "difference in accuracy, retrained", tasks=True
-)
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Accuracy of linear probes on test sentences. Full lines: the full model, the pre-trained one, one with random weights, and retrained subnetworks; dashed: subnetworks pruned out of the full model. Grey: what the most frequent label and each word's own reach without any network.", "name": "fig-probes-accuracy"}, "image": {"alt": "Lines of accuracy by layer, a panel for each of four probes, a line for each network"}}
+run.stamp(probes.figures.by_layer(accuracies, "structured", "linguistic", floors))
 
-# %% mystnb={"figure": {"caption": "The same for subnetworks pruned out of the full model, without training.", "name": "fig-probes-pruned"}, "image": {"alt": "Differences in accuracy of pruned subnetworks with intervals, a row for each probe and pair"}}
-show.forest.forest(
-    {"": show.stats.corrected(own["pruned", "linguistic"])}, "difference in accuracy, pruned", tasks=True
-)
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Selectivity: accuracy less accuracy on the control task.", "name": "fig-probes-selectivity"}, "image": {"alt": "Lines of selectivity by layer, a panel for each of four probes, a line for each network"}}
+run.stamp(probes.figures.by_layer(accuracies, "structured", "selectivity"))
+
+# %% tags=["remove-input"]
+probes.numbers.probe_table(layers, floors, "structured", "probes")
 
 # %% [markdown]
-# - Retrained: {glue:text}`probes_retrained`
-# - Retrained, selectivity: {glue:text}`probes_selective`
-# - Retrained, hard verbs: {glue:text}`probes_hard` {glue:text}`probes_hard_level`
-# - Pruned: {glue:text}`probes_pruned`
-# - Pruned, selectivity: {glue:text}`probes_pruned_selective`
-# - The *pre-trained* weights under the same masks, never fine-tuned: {glue:text}`probes_masked` What differs here is due to
-#   which parts are kept, and to nothing else.
+# Random weights keep words apart too, and so a linear reader gets many parts of speech right: that much is knowledge of words, not of language.
+# Number and role need the sentence, depth in part. In selectivity, good is above bad for depth and role as well.
 #
 # ## What fine-tuning and pruning take away
 
-# %% mystnb={"figure": {"caption": "The full model against the pre-trained one, and retrained subnetworks against the full model.", "name": "fig-probes-tuning"}, "image": {"alt": "Differences in accuracy with intervals, a row for each probe and pair of networks"}}
-show.forest.forest({"": show.stats.corrected(tuning)}, "difference in accuracy", tasks=True)
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "The full model against the pre-trained one, and retrained subnetworks against the full model, in points of accuracy.", "name": "fig-probes-tuning"}, "image": {"alt": "Differences in accuracy with intervals, a row for each probe and pair of networks"}}
+run.stamp(show.forest.forest({"": tuning}, "points of accuracy", tasks=True))
 
 # %% [markdown]
-# {glue:text}`probes_tuning`
+# Fine-tuning costs less than a point. In depth and role, bad subnetworks lose more than ten times as much. Good ones lose little, on no probe enough
+# to be settled.
 #
-# What pre-training gave, against random weights: {glue:text}`probes_before`
-
-# %% tags=["hide-output"]
-show.effects.effect_table(
-    own["retrained", "linguistic"] | tuning,
-    "Differences in accuracy in numbers, with intervals over tasks.",
-    "probe-numbers",
-    mean="mean",
-    places=3,
-    brief=True,
-)
-
-# %% [markdown]
 # ## Real BERT and English
 #
-# MiniLM (see [](study.ipynb)), as fine-tuned on real GLUE tasks, reads sentences that were written and
-# annotated for this page, as Universal Dependencies {cite}`nivre2020` would (`lottery_utils/probes/english.conllu`):
-# {glue:text}`english_run_on`; {glue:text}`english_cost`. {glue:text}`english_words` Retrained subnetworks are left out, as they would have
-# to be trained again; so are differences between subnetworks for number, which has too few words.
+# MiniLM, fine-tuned on three GLUE tasks, reads sentences that were written and annotated for this book as Universal Dependencies {cite}`nivre2020`
+# would be. Retrained subnetworks are left out, as they would have to be trained again.
 
-# %% mystnb={"figure": {"caption": "Real BERT, English sentences: accuracy of linear probes, mean over tasks and seeds. Lines as in the first figure.", "name": "fig-probes-english"}, "image": {"alt": "Lines of accuracy by layer on English sentences, a panel for each of four probes, a line for each network"}}
-probes.figures.by_layer(en_accuracies, method, "linguistic", en_floors)
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "English sentences: differences between good, random and bad subnetworks, in points of accuracy. Nothing is filled: with three tasks, nothing is settled.", "name": "fig-probes-english-differences"}, "image": {"alt": "Differences in accuracy of MiniLM's subnetworks with wide intervals, a row for each probe and pair, in two panels"}}
+show.style.stamped(show.forest.forest(of_english, "points of accuracy", tasks=True, same_scale=True), "real study", real)
 
-# %% mystnb={"figure": {"caption": "Real BERT, English sentences: differences between good, random and bad subnetworks pruned out of the full model.", "name": "fig-probes-english-pruned"}, "image": {"alt": "Differences in accuracy of pruned subnetworks of the real BERT with intervals, a row for each probe and pair"}}
-show.forest.forest({"": show.stats.corrected(en_own["pruned"])}, "difference in accuracy, pruned", tasks=True)
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "English sentences: accuracy of linear probes. Lines as in the figure of the demo above.", "name": "fig-probes-english"}, "image": {"alt": "Lines of accuracy by layer on English sentences, a panel for each of four probes, a line for each network"}}
+show.style.stamped(probes.figures.by_layer(english, "structured", "linguistic", english_floors), "real study", real)
 
-# %%
-probes.text.probe_table(en_layers, en_floors, method, "probes-english")
+# %% tags=["remove-input"]
+probes.numbers.probe_table(english_layers, english_floors, "structured", "probes-english")
 
 # %% [markdown]
-# - {glue:text}`english_context`
-# - Pre-trained against random weights: {glue:text}`english_before`
-# - Pruned: {glue:text}`english_pruned`
-# - The pre-trained weights under the same masks: {glue:text}`english_masked`
+# Good less bad is above zero, as in the demo, for role by {glue:text}`role_english` points. But three tasks and {glue:text}`words_english` test words
+# for role cannot tell. "Not shown" is not "not there".
 #
-# Text of your own, such as a treebank of Universal Dependencies, is probed with `lottery run --stages probes --set
-# probe_text=FILE.conllu`.
+# ## What this does not show
 #
-# ## What to see, and what not
+# - What a linear probe finds can be read; that the network uses it is not shown. What it does not find may be there in another form.
+# - Good, random and bad subnetworks keep the same number of heads and MLPs, but not in the same layers. A layer that lost all of them hands on what
+#   it got. So the difference may be *where* parts are kept, not what those parts do.
+# - Every task is probed with the same sentences and begins with the same pre-trained model. The intervals speak of other tasks, not of other words
+#   or another pre-training.
+# - Selectivity compares networks, not probes. Where a real label needs the sentence, a control task of words is the easier one.
+# - The demo's language is made up and small, and its words are unambiguous. The English sentences are few, plain, and were annotated once.
 #
-# - What a linear probe finds is there to be read; that the network uses it is not shown. What it does not find may be there
-#   in another form.
-# - Random weights keep words apart too, and so a linear reader of them gets many parts of speech right: that much is
-#   knowledge of the words, not of language. Number and role need the sentence, depth in part.
-# - The probe for number has few words to learn from, and at most of them little is to be read in any network: a past tense
-#   is the same for one dog and for two, so this language gives the network little reason to carry number there.
-# - Selectivity is low or below zero where a real label needs the sentence and a control label only the word: a control task
-#   of word types is then the easier one. It is meant for comparing networks, not probes.
-# - Every task is probed with the same sentences and begins with the same pre-trained model. So the intervals over tasks speak
-#   of other tasks, not of other words or another pre-training; for the few hard verbs the choice of words matters more.
-# - Good, random and bad subnetworks keep the same number of heads and MLPs; a layer that lost all of them hands on what it
-#   got. So a difference in one layer may be where the parts are, not what they do: the means over layers count.
-# - The language is made up and small, its words are unambiguous, and sentences are short. The English sentences are few and plain,
-#   were annotated once, and are read by the subnetworks of three tasks only.
+# ## Try it
 #
-# ## The records
+# | command | on two cores | what to expect |
+# |---|---|---|
+# | `papermill notebooks/16_probes.ipynb out.ipynb` | half a minute | this chapter from the records that came with it |
+# | `lottery run --tasks rte --seeds 1337 --stages probes --methods structured --results try` | one minute | the probes of one task anew |
+# | `lottery run --tasks rte --seeds 1337 --stages probes --methods structured --set probe_text=FILE.conllu --results try` | one minute | the same on your own treebank |
 #
-# They lie in `records/probes` and `records/probes_english`. To make them anew: `lottery run --stages probes --methods structured`, with
-# `--preset laptop --set precision=bf16 probe_text=english probe_retrained=false` for the second; `--methods magnitude` does the same for
-# m-pruning. This chapter shows those of your own study in their place.
-
-# %%
-show.tables.provenance_table(study)
-
-# %%
-show.tables.provenance_table(laptop)
+# **Exercise 1.** Give each word a random vector and probe these. Which of the four probes do well, and with what selectivity?
+#
+# :::{dropdown} Answer
+# Part of speech, and every control task: both follow from the word alone. The last row of the first table says how far the word carries the other
+# three, and that their selectivity is below zero.
+# :::
+#
+# **Exercise 2.** Which control would tell *where* parts are kept from *which* parts are kept?
+#
+# :::{dropdown} Answer
+# Random subnetworks with as many heads and MLPs in every layer as the good one, as in [](04_subnetworks.ipynb). What is left between these and
+# good ones cannot be due to the layers.
+# :::
+#
+# :::{dropdown} Run this chapter
+# This run: {glue:text}`provenance_run`. English: {glue:text}`provenance_english`. All versions and times stand on [](status.ipynb).
+# :::

@@ -26,12 +26,11 @@ from lottery_book.loss_surface.directions import direction, filters, moved, nois
 from lottery_book.loss_surface.names import NETWORKS, POINTS, SIZES
 from lottery_book.loss_surface.stage import next_seed
 from lottery_book.probes import frames as probing
-from lottery_book.probes import text as probing_text
+from lottery_book.probes import numbers as probing_numbers
 from lottery_book.probes.names import PROBES
 from lottery_utils.experiment.study import open_study
 from lottery_utils.models.compact import compact, dense
 from lottery_utils.pruning.masks import WeightMask
-from lottery_utils.show.stats import effect
 from lottery_utils.training.batches import Encoded, take
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -203,16 +202,6 @@ def test_sentences_say_what_is_settled_and_what_is_missing():
     assert landscape_text.examples_sentence([]) == "No loss surface is stored."
 
 
-def test_what_is_settled_holds_up_to_holms_correction():
-    """p of 0.03 is settled alone, and not among three."""
-    tasks = pd.Series([0.0, 0.1, 0.2, 0.2, 0.15])
-    weak, zero = effect(tasks), effect(tasks - tasks.mean())
-    said = probing_text.settled_sentence({"weak": weak, "zero": zero, "again": zero}, "accuracy")
-    assert said.startswith("Of 3 differences in accuracy, none holds up") and "1 of them has an uncorrected" in said
-    assert "1 holds up" in probing_text.settled_sentence({"weak": weak}, "accuracy")
-    assert "none has an interval" in probing_text.settled_sentence({"zero": zero}, "accuracy")
-
-
 def test_means_are_over_tasks_that_have_everything():
     table = read.paths(made_up())
     least = table[(table["task"] != "rte") | (table["pair"] == "next seed: full")]
@@ -231,11 +220,21 @@ def test_seeds_between_which_paths_lead_are_named():
     assert "from seed 1 to 42, one a task" in landscape_text.seeds_sentence(first)
 
 
-def test_accuracy_on_hard_verbs_under_a_half_is_explained():
-    frame = pd.DataFrame({"method": "structured", "network": ["full", "bad"], "hard": [0.4, 0.45]})
-    assert "between 0.40 and 0.45, all below a half" in probing_text.hard_sentence(frame, "structured")
-    assert "half" not in probing_text.hard_sentence(frame.assign(hard=0.7), "structured")
-    assert "not measured" in probing_text.hard_sentence(frame.assign(hard=np.nan), "structured")
+def test_differences_of_probes_are_in_points_and_corrected_together():
+    """One of two probes tells good from bad by five points on five tasks, the other by nothing."""
+    tasks = [("A", 1.1), ("B", 0.9), ("C", 1.0), ("D", 1.05), ("E", 0.95)]
+    rows = [
+        {"title": title, "seed": 1, "method": "structured", "network": f"{kind}.masked", "probe": probe, "hard": value}
+        for title, scale in tasks
+        for probe, gap in (("depth", 0.05), ("role", 0.0))
+        for kind, value in (("good", 0.5 + gap * scale), ("bad", 0.5))
+    ]
+    found = probing_numbers.differences(pd.DataFrame(rows), "structured", "masked", "hard", ("depth", "role"))
+    assert list(found) == ["depth: good − bad", "role: good − bad"]
+    depth = found["depth: good − bad"]
+    assert depth.mean == pytest.approx(5) and depth.word == "above" and depth.corrected >= depth.p
+    assert probing_numbers.in_points(found, "depth: good − bad") == "+5.0 points"
+    assert probing_numbers.in_points(found, "number: good − bad") == "not run"
 
 
 # the stages
@@ -296,7 +295,8 @@ def test_probe_cells_hold_every_network_and_layer(study):
     pruned = apart.loc[1]["linguistic"]
     assert pruned["pretrained"] == pruned["good.masked"] == pruned["bad.masked"]
     assert pruned["full"] == pruned["good.pruned"] == pruned["bad.pruned"], "pruning does not touch the embeddings"
-    assert "hard" in probing_text.words_sentence(probing.floors(found))
+    shown = probing_numbers.probe_table(probing.over_layers(table), probing.floors(found), "structured", "t").data
+    assert len(shown) == len(probing.PROBED) + 2 and list(shown) == ["network", *PROBES]
 
 
 def test_these_cells_come_on_request_and_change_no_other_address(study):
@@ -333,8 +333,8 @@ def test_chapters_show_a_small_studys_records_and_compute_nothing(study, name):
     before = sorted(study.store.root.rglob("*"))
     parameters = {"preset": "paper", "tasks": "sst2", "overrides": overrides, "results_dir": str(study.store.root)}
     shown = run_chapter(name, parameters)
-    assert sum(isinstance(one, Figure) for one in shown) == {"15_landscape": 6, "16_probes": 8}[name]
-    assert sum(isinstance(one, Styler) for one in shown) == {"15_landscape": 4, "16_probes": 5}[name]
+    assert sum(isinstance(one, Figure) for one in shown) == {"15_landscape": 6, "16_probes": 6}[name]
+    assert sum(isinstance(one, Styler) for one in shown) == {"15_landscape": 4, "16_probes": 2}[name]
     assert all(one.to_html() for one in shown if isinstance(one, Styler))
     assert sorted(study.store.root.rglob("*")) == before
 
@@ -392,9 +392,8 @@ def test_the_probes_numbers_are_those_of_the_files(monkeypatch):
         if "accuracy.bad.retrained" in arrays:
             one, other = (arrays[f"accuracy.{kind}.retrained"][depth, 0, 1:].mean() for kind in ("good", "bad"))
             differences[key] = one - other
-    mean, low, high = over_tasks(differences)
-    said = f"depth: good − bad {mean:+.3f} (95 % interval {low:+.3f} to {high:+.3f};"
-    assert (said in glued["probes_retrained"]) == (low > 0 or high < 0)
+    mean, low, high = (100 * value for value in over_tasks(differences))
+    assert glued["depth_retrained"].startswith(f"{mean:+.1f} (95 % interval {low:+.1f} to {high:+.1f};")
 
 
 def glued_by(name: str, monkeypatch) -> dict[str, str]:

@@ -43,7 +43,7 @@ def network_name(name: str) -> str:
     return f"{NAMES[kind]}, {how}" if how else NAMES[kind]
 
 
-def _look(name: str) -> dict:
+def network_look(name: str) -> dict:
     """Retrained networks have a full line, pruned ones a dashed, lighter one."""
     kind, _, how = name.partition(".")
     dashes = {"linestyle": (0, (3, 1.6))} if how == "pruned" else {}
@@ -65,7 +65,7 @@ def slices(lines: pd.DataFrame, method: str) -> Figure:
         for name in NETWORKS:
             mean = own[own["network"] == name].groupby("size")["loss"].mean()
             if len(mean):
-                ax.plot(mean.index, mean, zorder=3 if name == "full" else 2, **_look(name))
+                ax.plot(mean.index, mean, zorder=3 if name == "full" else 2, **network_look(name))
         seeds = own["seed"].nunique()
         ax.set_title(f"{title} ({seeds} seed{'s' if seeds != 1 else ''})")
         top = min(TOP, max(1.2, 1.05 * own["loss"].max()))
@@ -76,7 +76,7 @@ def slices(lines: pd.DataFrame, method: str) -> Figure:
     outer_labels(figure, axes, "size of the step", SHARE)
     figure.suptitle(METHOD_NAMES[method], fontsize=9)
     there = [name for name in NETWORKS if name in set(rows["network"])]
-    handles = [Line2D([], [], label=network_name(name), **_look(name)) for name in there]
+    handles = [Line2D([], [], label=network_name(name), **network_look(name)) for name in there]
     legend_below(figure, [*handles, Line2D([], [], label="knowing nothing", **ONE)], 4)
     return figure
 

@@ -12,6 +12,7 @@ SURFACE_REACH = 1.0  # a surface goes from minus to plus this size
 SURFACE_SHARE = 0.5  # of the examples, as a surface has many more points
 
 SUBNETWORKS = COMPARED
+ORDERED = (("good", "random"), ("random", "bad"), ("good", "bad"))  # pairs in which the first is said to be better
 TREATMENTS = ("pruned", "retrained")
 NETWORKS = ("full", *(f"{name}.{how}" for how in TREATMENTS for name in SUBNETWORKS))
 SURFACES = ("full", *(f"{name}.retrained" for name in SUBNETWORKS))

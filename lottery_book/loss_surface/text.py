@@ -18,13 +18,10 @@ from lottery_utils.show.tables import dressed
 
 from .figures import network_name, pair_name
 from .frames import Compared, barriers, with_every
-from .names import ACROSS, NETWORKS, POINTS, SIZES, SUBNETWORKS, WITHIN
+from .names import ACROSS, NETWORKS, ORDERED, POINTS, SIZES, SUBNETWORKS, WITHIN
 
 if TYPE_CHECKING:
     from lottery_utils.experiment.study import Study
-
-ORDERED = (("good", "random"), ("random", "bad"), ("good", "bad"))
-
 
 COMPARED = (("good-bad", "good-random"), ("good-bad", "next seed: good"), ("next seed: bad", "next seed: good"))
 LOW = 0.1  # a barrier below this share of the loss of knowing nothing is called low

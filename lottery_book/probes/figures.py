@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from lottery_utils.show.style import (
-    COLOURS,
-    GRID,
-    METHOD_NAMES,
-    NAMES,
-    empty_figure,
-    legend_below,
-    lighter,
-    outer_labels,
-    panels,
-)
+from lottery_utils.show.style import GRID, METHOD_NAMES, NAMES, empty_figure, legend_below, outer_labels, panels
 
-from ..loss_surface.figures import network_name
+from ..loss_surface.figures import network_look, network_name
+from ..loss_surface.frames import with_every
 from ..loss_surface.names import NETWORKS
+from ..sources import count
 from .names import PROBES, UNTRAINED
 
 NOTHING = "Nothing to show: no probes are stored."
 NAMES = NAMES | {"pretrained": "pre-trained", "random_init": "random weights"}
 SHOWN = (*UNTRAINED, *NETWORKS)
 LOOKS = {"pretrained": {"color": "#33997A", "linewidth": 1.8}, "random_init": {"color": "#858585", "linewidth": 1.4}}
+FLOORS = {"majority": ("most frequent label", ":"), "word": ("each word's label", "-.")}
+FLOOR = {"color": "#6E6E6E", "linewidth": 0.9}
 
 
 def probed_name(name: str) -> str:
@@ -34,54 +29,44 @@ def probed_name(name: str) -> str:
     return f"{kind}, pre-trained weights" if how == "masked" else NAMES[name] if name in LOOKS else network_name(name)
 
 
-def _look(name: str) -> dict:
-    if name in LOOKS:
-        return LOOKS[name]
-    kind, _, how = name.partition(".")
-    dashes = {"linestyle": (0, (3, 1.6))} if how == "pruned" else {}
-    return {"color": lighter(COLOURS[kind], 0.75) if dashes else COLOURS[kind], "linewidth": 1.5, **dashes}
-
-
 def by_layer(table: pd.DataFrame, method: str, value: str, floors: pd.DataFrame | None = None) -> Figure:
     """`value` of each network layer by layer, a panel a probe: mean over tasks and seeds.
 
-    `table` as from `analysis.probing.accuracies`; `value` is one of its columns linguistic, control and selectivity.
-    With `floors`, dotted and dash-dotted lines show what the most frequent label, and each word's own, reach. Only
-    tasks that have every network are averaged; pre-trained weights under a mask are left to the tables.
+    `table` as from `frames.accuracies`; `value` is its column linguistic or selectivity. With `floors`, dotted and
+    dash-dotted lines show what the most frequent label, and each word's own, reach. Only tasks that have every network
+    are averaged; pre-trained weights under a mask are left to other figures and tables.
     """
-    rows = table[table["method"] == method]
-    names = set(rows["network"])
-    complete = [task for task, own in rows.groupby("task", sort=False) if set(own["network"]) == names]
-    rows = rows[rows["task"].isin(complete)]
+    rows = with_every(table[table["method"] == method])
     if rows.empty:
         return empty_figure(NOTHING)
-    figure, axes = panels(len(PROBES), height=2.3, columns=2)
+    figure, axes = panels(len(PROBES), height=2.0, columns=2)
     for ax, probe in zip(axes, PROBES):
-        own = rows[rows["probe"] == probe]
-        for name in SHOWN:
-            mean = own[own["network"] == name].groupby("layer")[value].mean()
-            if len(mean):
-                ax.plot(mean.index, mean, zorder=3 if name == "full" else 2, **_look(name))
-        if floors is not None and value in ("linguistic", "control"):
-            floor = floors[floors["probe"] == probe].iloc[0]
-            prefix = "" if value == "linguistic" else "control_"
-            ax.axhline(floor[f"{prefix}majority"], color="#6E6E6E", linewidth=0.9, linestyle=":")
-            ax.axhline(floor[f"{prefix}word"], color="#6E6E6E", linewidth=0.9, linestyle="-.")
-        if value == "selectivity":
-            ax.axhline(0, color="#8A8A8A", linewidth=0.8)
+        _lines(ax, rows[rows["probe"] == probe], value)
         ax.set_title(probe)
-        ax.set_xticks(sorted(own["layer"].unique()))
-        ax.yaxis.grid(True, color=GRID, linewidth=0.6)
-    what = {"linguistic": "accuracy on test sentences", "control": "accuracy on the control task"}
-    outer_labels(figure, axes, "layer (0: embeddings)", what.get(value, "selectivity"))
-    there = [name for name in SHOWN if name in names]
-    handles = [Line2D([], [], label=probed_name(name), **_look(name)) for name in there]
-    if floors is not None and value != "selectivity":
-        handles += [Line2D([], [], color="#6E6E6E", linestyle=":", linewidth=0.9, label="most frequent label")]
-        handles += [Line2D([], [], color="#6E6E6E", linestyle="-.", linewidth=0.9, label="each word's label")]
+        if floors is None:
+            ax.axhline(0, color="#8A8A8A", linewidth=0.8)
+            continue
+        for column, (_, linestyle) in FLOORS.items():
+            ax.axhline(floors.loc[floors["probe"] == probe, column].iloc[0], linestyle=linestyle, **FLOOR)
+    outer_labels(figure, axes, "layer (0: embeddings)", "accuracy on test sentences" if floors is not None else value)
+    names = [name for name in SHOWN if name in set(rows["network"])]
+    handles = [Line2D([], [], label=probed_name(name), **_look(name)) for name in names]
+    if floors is not None:
+        handles += [Line2D([], [], label=label, linestyle=linestyle, **FLOOR) for label, linestyle in FLOORS.values()]
     legend_below(figure, handles, 4)
-    seeds = rows.groupby("task")["seed"].nunique().max()
-    tasks = f"{len(complete)} task{'s' if len(complete) != 1 else ''}"
-    each = f"{seeds} seed{'s' if seeds != 1 else ''}"
-    figure.suptitle(f"{METHOD_NAMES[method]}, mean over {tasks} and {each}", fontsize=9)
+    tasks, seeds = rows["task"].nunique(), rows.groupby("task")["seed"].nunique().max()
+    figure.suptitle(f"{METHOD_NAMES[method]}, mean over {count(tasks, 'task')} and {count(seeds, 'seed')}", fontsize=9)
     return figure
+
+
+def _lines(ax: Axes, rows: pd.DataFrame, value: str) -> None:
+    for name in SHOWN:
+        mean = rows[rows["network"] == name].groupby("layer")[value].mean()
+        if len(mean):
+            ax.plot(mean.index, mean, zorder=3 if name == "full" else 2, **_look(name))
+    ax.set_xticks(sorted(rows["layer"].unique()))
+    ax.yaxis.grid(True, color=GRID, linewidth=0.6)
+
+
+def _look(name: str) -> dict:
+    return LOOKS[name] if name in LOOKS else network_look(name)

@@ -7,8 +7,17 @@ import torch
 from torch import nn
 
 from lottery_utils.errors import UserError
+from lottery_utils.models.load import load_classifier, load_tokenizer
 from lottery_utils.training.batches import Encoded, collate, eval_batches
 from lottery_utils.training.evaluate import model_device
+
+from .tokens import Token
+
+
+def states_of(model: str, parsed: list[list[Token]]) -> np.ndarray:
+    """Hidden states of pre-trained `model` at each word of annotated sentences, as from `word_states`."""
+    texts = [" ".join(token.word for token in sentence) for sentence in parsed]
+    return word_states(load_classifier(model, 2), *encode_words(load_tokenizer(model), texts))
 
 
 def encode_words(tokenizer, sentences: list[str]) -> tuple[Encoded, np.ndarray]:
