@@ -108,7 +108,7 @@ print(f"by chance {np.mean(drawn):.3f} (drawn), {exact:.3f} (exact); the publish
 # %% [markdown]
 # The permutation test goes the same way: it moves the components of each seed about at random and asks how often chance reaches what was measured.
 #
-# From the package here: [`agreement.coefficients`](../api/index.md), [`agreement.overlap`](../api/index.md).
+# From the package here: [`agreement.coefficients`](../api.md), [`agreement.overlap`](../api.md).
 #
 # ## What each statistic can and cannot show
 #

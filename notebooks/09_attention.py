@@ -124,7 +124,7 @@ if len(per_head):
 # heads anew, each for itself {cite}`owen2007`. "By map" counts as the authors did: each map is one observation, which makes r small and the number
 # of observations large.
 #
-# From the package here: [`attention_patterns.survival`](../api/index.md).
+# From the package here: [`attention_patterns.survival`](../api.md).
 #
 # ## Do heterogeneous heads survive?
 #

@@ -158,14 +158,14 @@ class Garbage:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Freeable:
     """What could be freed, and the kept checkpoints: (path, bytes, why)."""
 
     garbage: list[Garbage]
     kept: list[Garbage]
 
 
-def find_garbage(study: Results, cells: Iterable[Cell]) -> Plan:
+def find_garbage(study: Results, cells: Iterable[Cell]) -> Freeable:
     """What may go from the study's store when `cells` are all that shall still be computed; removes nothing.
 
     A checkpoint is needed by every cell directly behind it that is not stored; those of other studies are kept.
@@ -193,7 +193,7 @@ def find_garbage(study: Results, cells: Iterable[Cell]) -> Plan:
     left += [path for path in _entries(root / ".failures") if _is_left_note(store, path, stored)]
     garbage += [Garbage(path, _size(path), "a killed writer's") for path in left if not path.is_symlink()]
     again = [path for path in _entries(root / ".scratch") if path.name not in needed_by and not path.is_symlink()]
-    return Plan([*garbage, *(Garbage(path, _size(path), "weights made again") for path in again)], kept)
+    return Freeable([*garbage, *(Garbage(path, _size(path), "weights made again") for path in again)], kept)
 
 
 def _checkpoints(root: Path) -> Iterator[Path]:
@@ -219,7 +219,7 @@ def _size(path: Path) -> int:
     return sum(part.lstat().st_size for part in parts if not part.is_dir())
 
 
-def gc_lines(plan: Plan, root: Path, removed: bool) -> list[str]:
+def gc_lines(plan: Freeable, root: Path, removed: bool) -> list[str]:
     """What `lottery gc` prints: each thing, then the sum."""
     lines = [f"{_mb(item.size)}  {one_line(str(item.path.relative_to(root)))}: {item.why}" for item in plan.garbage]
     for why in dict.fromkeys(item.why for item in plan.kept):
