@@ -23,8 +23,8 @@ from demo_language.pretrain import pretrain
 from demo_language.pretrain_data import Recipe, batches, mask, recipe
 from lottery_book.pretraining import figures as shown
 from lottery_book.pretraining import frames as analysis
+from lottery_book.pretraining import numbers
 from lottery_book.pretraining import tables as tables_of
-from lottery_book.pretraining import text
 from lottery_utils.errors import UserError
 from lottery_utils.experiment.cells import full
 from lottery_utils.models.load import load_classifier, load_tokenizer
@@ -175,11 +175,11 @@ def test_effects_are_paired_by_task_and_seed():
     scores |= {("zipf", t, s, "full", "full"): hard[t, s] + gain[t] + (0.01 if s == 42 else -0.01) for t, s in hard}
     scores["zipf", "sst2", 1, "full", "full"] = 50.0  # a seed without a partner
     found = analysis.gains(frame_of(scores), ["zipf", "none"])
-    one = found["zipf",]
+    one = found["zipf"]
     assert one.runs == pytest.approx((21, 19)), "each run of pre-training alone"
     wanted = ttest_1samp([10, 20, 30, 20], 0)
     interval = wanted.confidence_interval(0.95)
-    assert list(found) == [("zipf",)] and (one.tasks, one.pairs, one.wins) == (4, 8, 4), "WNLI does not count"
+    assert list(found) == ["zipf"] and (one.tasks, one.pairs, one.wins) == (4, 8, 4), "WNLI does not count"
     assert [one.mean, one.low, one.high] == pytest.approx([20, interval.low, interval.high])
     assert one.p == pytest.approx(wanted.pvalue) and one.corrected == pytest.approx(one.p)
     assert 10 < one.bootstrap[0] < 20 < one.bootstrap[1] < 30 and one.word == "above"
@@ -204,10 +204,7 @@ def test_gaps_within_and_between_pre_trainings():
     assert lottery["language", "good above bad"].mean == pytest.approx(20)
     assert lottery["brackets", "good above bad"].mean == pytest.approx(30)
     assert lottery["brackets", "bad retrained above bad pruned"].mean == pytest.approx(30)
-    larger = analysis.gap_differences(frame, ["language", "brackets"])
-    assert larger["brackets", "good above bad"].mean == pytest.approx(-10)
-    leads = analysis.language_leads(frame, ["language", "brackets"])
-    assert leads["brackets", "bad"].mean == pytest.approx(20) and leads["brackets", "full"].mean == pytest.approx(10)
+    assert analysis.difference(frame, "language", "brackets").mean == pytest.approx(10)
 
 
 # the page
@@ -249,38 +246,23 @@ def test_everything_on_the_page_stands_for_many_tasks_and_for_one(stored, tasks)
     corpus_names, searched = list(stored), analysis.coverage(stored)
     searched = searched[searched["task"].isin(tasks)]
     logs = {"language": LOG}
-    effects = [f(frame, corpus_names) for f in (analysis.gains, analysis.language_leads, analysis.within,
-                                                analysis.gap_differences)]
-    figures = [shown.learning_curves(logs), shown.score_panels(frame), shown.gain_forest(effects[0]),
-               shown.lead_forest(effects[1]), shown.within_forest(effects[2]), shown.learning_curves({}),
-               shown.score_panels(frame[:0]), shown.gain_forest(analysis.gains(frame[:0], corpus_names))]
+    gained, lottery = analysis.gains(frame, corpus_names), analysis.within(frame, corpus_names)
+    nothing = analysis.gains(frame[:0], corpus_names)
+    figures = [shown.learning_curves(logs), shown.score_panels(frame), shown.learning_curves({}),
+               shown.start_and_lottery(gained, {"structured": lottery}), shown.score_panels(frame[:0]),
+               shown.start_and_lottery(nothing, {})]
     assert all(isinstance(one, Figure) for one in figures) and len(figures[1].axes) == len(tasks)
-    tables = [tables_of.budget_table(logs), tables_of.score_table(frame), tables_of.coverage_table(searched)]
-    tables += [tables_of.effect_table(one, "Made up.", "made-up") for one in effects]
+    tables = [tables_of.budget_table(logs), tables_of.score_table(frame, {"structured": searched}),
+              tables_of.lottery_table({"structured": lottery})]
     assert all("<table" in one.to_html() for one in tables)
-    said = text.effects_sentence(effects[2], "good above bad")
-    assert ("too few for an interval" in said) == (len(tasks) == 1)
-    assert "no task has both" in text.effects_sentence(analysis.within(frame[:0], corpus_names), "good above bad")
-    gaps = text.gap_sentence(searched)
-    assert "language (cccccccccccc), none (dddddddddddd)" in tables_of.provenance_table(stored).to_html()
-    assert "time" in text.reach_sentence(searched) and text.reach_sentence(searched[:0]) == "nothing is stored"
-    assert gaps.startswith("WNLI is left out of all averages") and ("with the unpretrained model on CoLA" in gaps) == (
-        "cola" in tasks
-    )
-    assert "less than 5 points: " in text.narrow_sentence(frame) and "with the language" in text.narrow_sentence(frame)
-    assert text.narrow_sentence(frame[:0]) == "No full model beats the majority score."
-    said = text.run_sentence(stored, {**logs, "zipf": LOG, "zipf-2": LOG})
-    assert "1 run of pre-training a corpus, 2 for Zipf noise, 200 steps each, 3 minutes of CPU time in all" in said
-    assert "s-pruning with fine-tuning seeds 1337 and 42 of the language; " in said
-    assert "; s-pruning with fine-tuning seed 1337 of" in said
-    assert text.learned_sentence(logs).endswith("texts held out, the models guess 50 % on the language.")
-
-
-def test_full_models_hardly_above_the_majority_score_are_counted():
-    rows = [("language", run, task, name, score) for run, lead in ((1, 0.04), (2, 0.2)) for task in ("rte", "wnli")
-            for name, score in (("full", 0.5 + lead), ("majority", 0.5))]
-    frame = pd.DataFrame(rows, columns=["corpus", "run", "task", "subnetwork", "score"])
-    assert text.narrow_sentence(frame).endswith("less than 5 points: 1 of 2 with the language.")
+    assert ("(0/1)" in tables[1].to_html()) == ("cola" in tasks)
+    assert ("not testable" in tables[2].to_html()) == (len(tasks) == 1)
+    stored_times, of_none = (2, 1) if len(tasks) == 1 else (8, 4)
+    assert numbers.reach(searched, "language") == f"{stored_times} of {stored_times}"
+    assert numbers.reach(searched, "none") == f"{of_none - ('cola' in tasks)} of {of_none}"
+    assert numbers.reach(searched[:0], "language") == "0 of 0"
+    assert numbers.guessed(logs, "language") == "50 %" and numbers.guessed(logs, "zipf") == "no number"
+    assert numbers.provenance(stored).endswith("minutes on one thread")
 
 
 LOG = {"step": 200, "texts": 10, "tokens": 100, "masked": 20, "cpu_seconds": 60.0,
@@ -288,7 +270,7 @@ LOG = {"step": 200, "texts": 10, "tokens": 100, "masked": 20, "cpu_seconds": 60.
        "curve": [{"step": s, "word_loss": 5 - s / 100, "word_acc": s / 400} for s in (100, 200)]}
 
 
-def test_notebook_17_shows_the_stored_records_and_computes_nothing(tmp_path):
+def test_notebook_14_shows_the_stored_records_and_computes_nothing(tmp_path):
     if not (ROOT / "records" / "pretraining").is_dir():
         pytest.skip("no records of pre-trainings are here")
     before = sorted((ROOT / "records" / "pretraining").rglob("*"))
@@ -299,7 +281,7 @@ def test_notebook_17_shows_the_stored_records_and_computes_nothing(tmp_path):
     cells = json.loads(out.read_text())["cells"]
     outputs = [output for cell in cells for output in cell.get("outputs", [])]
     assert not any(output["output_type"] == "error" for output in outputs)
-    assert sum("image/png" in output.get("data", {}) for output in outputs) == 6
+    assert sum("image/png" in output.get("data", {}) for output in outputs) == 3
     assert sorted((ROOT / "records" / "pretraining").rglob("*")) == before
 
 
@@ -331,7 +313,7 @@ def test_what_the_page_says_follows_from_the_records_by_other_code():
     studies = shown.pretraining_studies("demo", ROOT / "records" / "pretraining")
     frame = analysis.all_scores(studies)
     names = list(dict.fromkeys(frame["corpus"]))
-    again = {(c,): tested((c, "full", ""), ("none", "full", "")) for c in names if c != "none"}
+    again = {c: tested((c, "full", ""), ("none", "full", "")) for c in names if c != "none"}
     same(analysis.gains(frame, names), again)
     pairs = {"good above random": ("good", "random", "retrained"), "good above bad": ("good", "bad", "retrained"),
              "bad retrained above bad pruned": ("bad", "bad", "pruned")}
@@ -340,11 +322,6 @@ def test_what_the_page_says_follows_from_the_records_by_other_code():
             (c, name): tested((c, one, "retrained"), (c, other, how), method)
             for c in names for name, (one, other, how) in pairs.items()
         })
-    how = {"full": "", "good": "retrained", "random": "retrained", "bad": "retrained"}
-    same(analysis.language_leads(frame, names), {
-        (c, part): tested(("language", part, how[part]), (c, part, how[part]))
-        for c in names if c != "language" for part in how
-    })
 
 
 def same(effects: dict, wanted: dict) -> None:

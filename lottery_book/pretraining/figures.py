@@ -17,9 +17,19 @@ from lottery_utils.errors import UserError
 from lottery_utils.show.forest import forest
 from lottery_utils.show.stats import Effect
 from lottery_utils.show.stored import here_or_above
-from lottery_utils.show.style import COLOURS, GRID, METRIC_NAMES, NAMES, WIDTH, empty_figure, legend_below, panels
+from lottery_utils.show.style import (
+    COLOURS,
+    GRID,
+    METHOD_NAMES,
+    METRIC_NAMES,
+    NAMES,
+    WIDTH,
+    empty_figure,
+    legend_below,
+    panels,
+)
 
-from .frames import BAD, FULL, GOOD, RANDOM, WITHIN, parted
+from .frames import BAD, FULL, GOOD, GOOD_BAD, RANDOM, parted
 from .names import CORPORA
 
 if TYPE_CHECKING:
@@ -119,7 +129,7 @@ def learning_curves(logs: Mapping[str, dict]) -> Figure:
 def score_panels(frame: pd.DataFrame) -> Figure:
     """Full model and retrained subnetworks of each pre-training, a panel a task; seeds are the small marks.
 
-    `frame` as from `analysis.pretraining.all_scores`; where a search is a gap the full model stands alone.
+    `frame` as from `frames.all_scores`; where a search is a gap the full model stands alone.
     """
     full = frame[frame["treatment"] == "full"]
     if full.empty:
@@ -157,25 +167,13 @@ def _draw_scores(ax: Axes, place: int, rows: pd.DataFrame) -> None:
             ax.plot(x, scores.mean(), ms=5.5, zorder=3, **look)
 
 
-def gain_forest(effects: Mapping[tuple, Effect]) -> Figure:
-    """How far each pre-training's full model is above the one without pre-training."""
-    return forest({"full model": _named(effects)}, "points above no pre-training")
+def start_and_lottery(gained: Mapping[str, Effect], lottery: Mapping[str, Mapping[tuple, Effect]]) -> Figure:
+    """How far each full model is above the one without pre-training, and good subnetworks above bad ones.
 
-
-def lead_forest(effects: Mapping[tuple, Effect]) -> Figure:
-    """How far the language's models are above the others'."""
-    titles = {name: NAMES[name] + ("" if name == "full" else ", retrained") for name in MARKS}
-    panels = {title: _named(effects, name) for name, title in titles.items()}
-    return forest(panels, "points that the language is ahead", same_scale=True)
-
-
-def within_forest(effects: Mapping[tuple, Effect]) -> Figure:
-    """The lottery of each pre-training: good above random and above bad, and what retraining gives the bad ones."""
-    titles = {name: name.replace(" above ", "\nabove ") for name in WITHIN}
-    titles |= {name: title + ", retrained" for name, title in titles.items() if name.startswith("good")}
-    return forest({title: _named(effects, name) for name, title in titles.items()}, "points", same_scale=True)
-
-
-def _named(effects: Mapping[tuple, Effect], part: str = "") -> dict[str, Effect]:
-    """The effects of one kind (last part of their keys), by the name of the pre-training."""
-    return {CORPUS_NAMES[key[0]]: one for key, one in effects.items() if not part or key[-1] == part}
+    `gained` as from `frames.gains`, `lottery` by method as from `frames.within`.
+    """
+    panels = {"full model\nabove no pre-training": {CORPUS_NAMES[corpus]: one for corpus, one in gained.items()}}
+    for method, effects in lottery.items():
+        title = f"{METHOD_NAMES[method]}, retrained:\ngood above bad"
+        panels[title] = {CORPUS_NAMES[corpus]: effects[corpus, what] for corpus, what in effects if what == GOOD_BAD}
+    return forest(panels, "points", "pre-trained on", absent="\N{EN DASH}")

@@ -14,7 +14,6 @@ import pandas as pd
 
 from lottery_utils.show.scores import RESULT, results
 from lottery_utils.show.stats import Effect, corrected, effect
-from lottery_utils.tasks.registry import shown_task
 
 from .names import CORPORA
 
@@ -24,9 +23,10 @@ if TYPE_CHECKING:
 STAGES = ("finetune", "search", "score", "retrain")
 LEFT_OUT = ("wnli",)  # its dev labels contradict its train labels: who learns more scores less
 FULL, GOOD, RANDOM, BAD = ("full", "full"), ("good", "retrained"), ("random", "retrained"), ("bad", "retrained")
+GOOD_BAD = "good above bad"
 WITHIN = {
     "good above random": (GOOD, RANDOM),
-    "good above bad": (GOOD, BAD),
+    GOOD_BAD: (GOOD, BAD),
     "bad retrained above bad pruned": (BAD, ("bad", "pruned")),
 }
 
@@ -61,31 +61,19 @@ def points(frame: pd.DataFrame, corpus: str, condition: tuple[str, str]) -> pd.S
     return 100 * rows.set_index(["task", "run", "seed"])["score"].astype(float)
 
 
-def gains(frame: pd.DataFrame, corpora: Iterable[str]) -> dict[tuple, Effect]:
-    """How far each pre-training's full model is above the one without: keys (corpus,)."""
-    start = points(frame, "none", FULL)
-    return corrected({(c,): effect(points(frame, c, FULL) - start) for c in corpora if c != "none"})
+def difference(frame: pd.DataFrame, first: str, second: str) -> Effect:
+    """How far the full models of one pre-training are above those of another, judged alone."""
+    return effect(points(frame, first, FULL) - points(frame, second, FULL))
 
 
-def language_leads(frame: pd.DataFrame, corpora: Iterable[str]) -> dict[tuple, Effect]:
-    """How far the language's models are above each other pre-training's: keys (corpus, subnetwork), retrained."""
-    conditions = (FULL, GOOD, RANDOM, BAD)
-    own = {condition: points(frame, "language", condition) for condition in conditions}
-    others = [corpus for corpus in corpora if corpus != "language"]
-    return corrected({(c, one[0]): effect(own[one] - points(frame, c, one)) for c in others for one in conditions})
+def gains(frame: pd.DataFrame, corpora: Iterable[str]) -> dict[str, Effect]:
+    """How far each pre-training's full model is above the one without, by corpus."""
+    return corrected({corpus: difference(frame, corpus, "none") for corpus in corpora if corpus != "none"})
 
 
 def within(frame: pd.DataFrame, corpora: Iterable[str]) -> dict[tuple, Effect]:
     """The lottery of each pre-training: keys (corpus, name of `WITHIN`)."""
     return corrected({(c, name): effect(_gap(frame, c, pair)) for c in corpora for name, pair in WITHIN.items()})
-
-
-def gap_differences(frame: pd.DataFrame, corpora: Iterable[str]) -> dict[tuple, Effect]:
-    """How much larger a gap of `WITHIN` is with the language than with each other pre-training: keys (corpus, name)."""
-    others = [corpus for corpus in corpora if corpus != "language"]
-    own = {name: _gap(frame, "language", pair) for name, pair in WITHIN.items()}
-    found = {(c, name): effect(own[name] - _gap(frame, c, WITHIN[name])) for c in others for name in WITHIN}
-    return corrected(found)
 
 
 def _gap(frame: pd.DataFrame, corpus: str, pair: tuple) -> pd.Series:
@@ -94,10 +82,9 @@ def _gap(frame: pd.DataFrame, corpus: str, pair: tuple) -> pd.Series:
 
 def coverage(studies: Mapping[str, Study], method: str = "structured") -> pd.DataFrame:
     """One row a corpus and task: searches stored, of these degenerate, without result (`whole`: nothing was removed)
-    and with one (`searched`); kept shares of the latter.
+    and with one (`searched`).
 
-    Columns corpus, task, title, stored, searched, degenerate, whole, heads, mlps, weights (means over runs and seeds,
-    in [0, 1]; NaN where the method has no such share).
+    Columns corpus, task, stored, searched, degenerate, whole.
     """
     tables = {}
     for name, study in studies.items():
@@ -110,11 +97,7 @@ def coverage(studies: Mapping[str, Study], method: str = "structured") -> pd.Dat
             own = pd.concat([table[table["task"] == task] for table in found])
             degenerate = own["degenerate"].astype(bool)
             hit = own[~degenerate & (own["share_prunable"].astype(float) < 1)]
-            kept = {name: hit[f"share_{column}"].astype(float).mean() for name, column in SHARES.items()}
             counts = {"stored": len(own), "searched": len(hit), "degenerate": int(degenerate.sum())}
             counts["whole"] = counts["stored"] - counts["searched"] - counts["degenerate"]
-            rows.append({"corpus": corpus, "task": task, "title": shown_task(task).title, **counts, **kept})
-    return pd.DataFrame(rows, columns=["corpus", "task", "title", "stored", "searched", "degenerate", "whole", *SHARES])
-
-
-SHARES = {"heads": "heads", "mlps": "mlps", "weights": "prunable"}
+            rows.append({"corpus": corpus, "task": task, **counts})
+    return pd.DataFrame(rows, columns=["corpus", "task", "stored", "searched", "degenerate", "whole"])

@@ -8,19 +8,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from lottery_utils.show import effects as shown
+from lottery_utils.show.effects import interval, p_value, signed
 from lottery_utils.show.stats import Effect
-from lottery_utils.show.style import NAMES
-from lottery_utils.show.tables import GAP, dressed, percent
+from lottery_utils.show.style import METHOD_NAMES
+from lottery_utils.show.tables import GAP, dressed
 
 from .figures import CORPUS_NAMES
-from .frames import BAD, FULL, GOOD, RANDOM, parted
-from .text import records_of
+from .frames import parted
 
 if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
 
-    from lottery_utils.experiment.study import Study
+SHORT = {"bad retrained above bad pruned": "bad: retraining"}
 
 
 def budget_table(logs: Mapping[str, dict]) -> Styler:
@@ -34,87 +33,57 @@ def budget_table(logs: Mapping[str, dict]) -> Styler:
                 "run": str(parted(name)[1]),
                 "steps": f"{log['step']:,}",
                 "texts": f"{log['texts']:,}",
-                "tokens": f"{log['tokens']:,}",
-                "masked words": f"{log['masked']:,}",
-                "held-out accuracy": f"{held['masked_words']:.3f}" if held else GAP,
-                "held-out loss (nats)": f"{held['masked_words_loss']:.2f}" if held else GAP,
-                "CPU time": f"{log['cpu_seconds'] / 60:.1f} min" if log["step"] else GAP,
+                "accuracy": f"{held['masked_words']:.3f}" if held else GAP,
+                "loss (nats)": f"{held['masked_words_loss']:.2f}" if held else GAP,
+                "CPU minutes": f"{log['cpu_seconds'] / 60:.1f}" if log["step"] else GAP,
             }
         )
-    caption = "The budget of each pre-training, and how well it then guesses masked words of its own corpus."
+    caption = "The budget of each pre-training, and how well it guesses masked words of its corpus in texts held out."
     return dressed(pd.DataFrame(rows), caption, "pretraining-budget")
 
 
-def score_table(frame: pd.DataFrame) -> Styler:
-    """A row a corpus and model, a column a task: mean ± sample deviation over runs and seeds."""
-    named = {FULL: "full model", GOOD: "good, retrained", RANDOM: "random, retrained", BAD: "bad, retrained"}
-    named |= {(name, "pruned"): f"{name}, pruned" for name in ("good", "random", "bad")}
-    titles = frame.drop_duplicates("task").set_index("task")["title"]
-    rows = []
-    for corpus in dict.fromkeys(frame["corpus"]):
-        for (subnetwork, treatment), name in named.items():
-            own = frame[(frame["corpus"] == corpus) & (frame["subnetwork"] == subnetwork)]
-            scores = own[own["treatment"] == treatment].groupby("task")["score"]
-            cells = {titles[task]: _spread(values) for task, values in scores}
-            rows.append({"pre-trained on": CORPUS_NAMES[corpus], "model": name, **cells})
-    columns = ["pre-trained on", "model", *titles]
-    caption = (
-        "Dev scores, mean ± sample deviation over runs of pre-training and seeds. Means of subnetworks are over those "
-        "that were searched; a gap: there was nothing to search."
-    )
-    return dressed(pd.DataFrame(rows, columns=columns), caption, "pretraining-scores")
+def score_table(scores: pd.DataFrame, searched: Mapping[str, pd.DataFrame]) -> Styler:
+    """A row a task, a column a corpus: the full model's mean score, and how many of its searches had a result.
 
-
-def _spread(values: pd.Series) -> str:
-    return f"{values.mean():.3f}" + (f" ± {values.std():.3f}" if len(values) > 1 else "")
-
-
-def provenance_table(studies: Mapping[str, Study]) -> Styler:
-    """What the records were computed on: one table for all models."""
-    first = next(iter(studies.values())).provenance()
-    found = {name: records_of(study) for name, study in studies.items()}
-    prints = {name: own[0]["inputs"]["model"][:12] for name, own in found.items() if own}
-    records = [record for own in found.values() for record in own]
-    dates = sorted(record[key][:16].replace("T", " ") for record in records for key in ("started", "ended"))
-    rows = {
-        "preset": first["preset"],
-        "models": ", ".join(f"{name} ({value})" for name, value in prints.items()),
-        "cells": f"{len(records)} stored, {sum(record['seconds'] for record in records):,.0f} s of computing in all",
-        "device": "; ".join(dict.fromkeys(record["device"] for record in records)),
-        "computed": f"{dates[0]} to {dates[-1]} UTC" if dates else GAP,
-        "versions": ", ".join(f"{name} {' and '.join(v)}" for name, v in first["versions"].items()),
-        "commit": ", ".join(dict.fromkeys(_commit(record) for record in records)),
-    }
-    frame = pd.DataFrame({"": list(rows), "this run": list(rows.values())})
-    caption = "What the numbers of this chapter were computed on; models with the first digits of their fingerprints."
-    return dressed(frame, caption, "pretraining-provenance", wrapped=True)
-
-
-def effect_table(effects: Mapping[tuple, Effect], caption: str, name: str) -> Styler:
-    """`effects.effect_table` with the names of pre-trainings and subnetworks."""
-    named = {(CORPUS_NAMES[key[0]], NAMES.get(key[-1], key[-1]) if key[1:] else NAMES["full"]): one
-             for key, one in effects.items()}
-    return shown.effect_table(named, caption, name, ("pre-trained on", ""))
-
-
-def coverage_table(found: pd.DataFrame, before: str = "", name: str = "pretraining-coverage") -> Styler:
-    """How many runs and seeds of each task were searched, and what the good subnetworks keep on average over tasks.
-
-    `before` begins the caption.
+    `scores` as from `frames.all_scores`, `searched` by method as from `frames.coverage`.
     """
+    means = scores[scores["subnetwork"].isin(["full", "majority"])].groupby(["task", "subnetwork", "corpus"])["score"]
+    means, titles = means.mean(), scores.drop_duplicates("task").set_index("task")["title"]
+    counts = [found.set_index(["task", "corpus"]) for found in searched.values()]
     rows = []
-    for corpus, own in found.groupby("corpus", sort=False):
-        cells = {row.title: f"{row.searched} of {row.stored}" if row.stored else GAP for row in own.itertuples()}
-        kept = {title: percent(own[column].mean(), np.nan) for column, title in
-                (("heads", "heads kept"), ("mlps", "MLPs kept"), ("weights", "weights kept"))
-                if found[column].notna().any()}
-        rows.append({"pre-trained on": CORPUS_NAMES[corpus], **cells, **kept})
-    caption = before + (
-        "Runs and seeds with good, random and bad subnetworks: the full model beats the majority score, and the search "
-        "can remove something; and what these good subnetworks keep, mean over tasks."
+    for task, title in titles.items():
+        row = {"task": title, "majority": f"{means[task, 'majority'].mean():.3f}"}
+        for corpus in dict.fromkeys(scores["corpus"]):
+            score = means.get((task, "full", corpus), np.nan)
+            of_methods = [found.loc[(task, corpus)] for found in counts if (task, corpus) in found.index]
+            tried = ", ".join(f"{one['searched']}/{one['stored']}" for one in of_methods)
+            row[CORPUS_NAMES[corpus]] = GAP if np.isnan(score) else f"{score:.3f} ({tried})"
+        rows.append(row)
+    caption = (
+        "Dev scores of the full models, mean over runs and seeds; in brackets how many searches of s-pruning and of "
+        "m-pruning had a result. The others had nothing to search, or could remove nothing."
     )
-    return dressed(pd.DataFrame(rows), caption, name)
+    return dressed(pd.DataFrame(rows), caption, "pretraining-scores")
 
 
-def _commit(record: dict) -> str:
-    return (record["commit"] or GAP)[:10] + (" with changes" if record["dirty"] else "")
+def lottery_table(effects: Mapping[str, Mapping[tuple, Effect]]) -> Styler:
+    """The differences between subnetworks within each pre-training; `effects` by method as from `frames.within`."""
+    rows = [
+        {
+            "pruning": METHOD_NAMES[method],
+            "pre-trained on": CORPUS_NAMES[corpus],
+            "difference": SHORT.get(what, what),
+            "points": signed(effect.mean),
+            "95 % interval": interval(effect.low, effect.high),
+            "p (Holm)": p_value(effect.corrected),
+            "tasks above 0": f"{effect.wins} of {effect.tasks}" if effect.tasks else GAP,
+            "verdict": effect.word,
+        }
+        for method, of_method in effects.items()
+        for (corpus, what), effect in of_method.items()
+    ]
+    caption = (
+        "The differences between subnetworks within each pre-training. The third of each are bad subnetworks, "
+        "retrained, above the same ones merely pruned."
+    )
+    return dressed(pd.DataFrame(rows), caption, "pretraining-lottery")

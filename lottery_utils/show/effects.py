@@ -37,7 +37,7 @@ def effect_table(
         numbers = {
             "95 % interval": interval(effect.low, effect.high, places),
             "bootstrap": interval(*effect.bootstrap, places),
-            "p (Holm)": _p(effect.corrected),
+            "p (Holm)": p_value(effect.corrected),
             "by run": " / ".join(signed(run, places) for run in effect.runs) or GAP,
             "tasks above 0": f"{effect.wins} of {effect.tasks}" if effect.tasks else GAP,
             "pairs": str(effect.pairs) if effect.pairs else GAP,
@@ -74,5 +74,6 @@ def interval(low: float, high: float, places: int = 1) -> str:
     return GAP if np.isnan(low) else f"{low:+.{places}f} to {high:+.{places}f}"
 
 
-def _p(p: float) -> str:
+def p_value(p: float) -> str:
+    """A p as shown, never as zero; a gap where there is none."""
     return GAP if np.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
