@@ -124,7 +124,7 @@ importance_rules.figures.batch_lines(
 
 # %%
 def first_removed(sums, share=0.1):
-    """The heads that the first step takes: the lowest, after each layer is divided by its length."""
+    """What the first step takes: the lowest heads, each layer divided by its length."""
     ranked = sums / np.linalg.norm(sums, axis=1, keepdims=True)
     return set(np.argsort(ranked, axis=None, kind="stable")[: int(share * ranked.size)])
 
@@ -140,7 +140,7 @@ for (task, title, seed), sums in importance_rules.frames.importances(minilm).ite
         course = searched_by[rule].trajectory(f"{task}/{seed}/search/structured/good")
         assert heads == set(np.flatnonzero(~course["heads"][1].astype(bool)))
     shared = removed["exact"] & removed["running 64"]
-    print(f"{title}, seed {seed}: {len(shared)} of {len(removed['exact'])} heads removed by both")
+    print(f"{title}, seed {seed}: {len(shared)} of {len(heads)} heads removed by both")
 
 # %% [markdown]
 # This is the data's own order; over six orders they share {glue:text}`shared_minilm` on average.
@@ -158,8 +158,8 @@ importance_rules.figures.batch_lines(
 )
 
 # %% [markdown]
-# Shuffle the dev set under running sums over batches of 64, and of the first heads to go {glue:text}`orders_minilm` are the same in MiniLM, {glue:text}`orders_run` in this run. What
-# the others lost their place to is chance, not the model.
+# Shuffle the dev set under running sums over batches of 64, and of the first heads to go {glue:text}`orders_minilm` are the same in MiniLM, {glue:text}`orders_run` in this run. The
+# rest are decided by the shuffle, not by the model.
 #
 # The rule also makes seeds look less alike. The rank correlation of two seeds' heads in MiniLM is {glue:text}`seeds_minilm`; in this run it is
 # {glue:text}`seeds_run`. Part of what [](08_agreement.ipynb) finds between the authors' seeds may be made by the sum.
@@ -206,8 +206,8 @@ numbers.rule_table(real, "MiniLM: the same. Retrained were those of the formula 
 #
 # | command | on two cores | what to expect |
 # |---|---|---|
-# | `lottery run --preset demo --tasks rte --stages importance --results try` | two minutes | every sum of three full models |
-# | `lottery run --preset demo --tasks rte --set importance=running --results try` | two minutes | a search that never zeroes |
+# | `lottery run --preset demo --tasks rte --stages importance --results try` | one minute | every sum of three full models |
+# | `lottery run --preset demo --tasks rte --stages search --set importance=running --results try` | one minute | a search that never zeroes |
 # | `papermill notebooks/17_importance_bug.ipynb out.ipynb` | half a minute | this page again, from its records |
 #
 # **Exercise 1.** Which example has the greatest say in a running sum, and why?

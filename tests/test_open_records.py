@@ -19,7 +19,7 @@ from lottery_book.importance_rules import frames as sums
 from lottery_book.importance_rules import numbers as sums_numbers
 from lottery_book.selection import figures as selection_figures
 from lottery_book.selection import frames as selection
-from lottery_book.selection import text as selection_text
+from lottery_book.selection import numbers as selection_numbers
 from lottery_utils.errors import UserError
 from lottery_utils.show import effects
 from lottery_utils.show.stats import Effect
@@ -186,6 +186,19 @@ def test_scores_on_the_half_that_chose_and_on_the_other():
     same(selection.seen_effects(found)["structured",], interval(difference))
 
 
+def test_full_models_trained_on_less():
+    found, wanted = selection.full_scores(study("selection")).set_index(["task", "seed"]), {}
+    for record, files in raw("selection"):
+        if record["cell"]["stage"] == "finetune":
+            less = "held_out" in record["inputs"]["settings"]
+            updates = load(files["trajectory.safetensors"])["loss"].size
+            wanted[record["cell"]["task"], record["cell"]["seed"], less] = (record["score"], updates)
+    assert len(found) >= 10
+    for (task, seed), own in found.iterrows():
+        assert (own["all"], own["updates"]) == wanted[task, seed, False]
+        assert (own["less"], own["updates_less"]) == wanted[task, seed, True]
+
+
 def test_masks_chosen_on_dev_and_held_out():
     found = chosen()
     shares = {"dev": {}, "held_out": {}}
@@ -217,16 +230,22 @@ def test_numbers_and_figures_stand_with_little_or_nothing():
     assert sums_numbers.effect_phrase(little, "weights") == "not run"
     assert sums_numbers.NO_SEARCH in sums_numbers.rule_table(little, "", "none").to_html()
     assert effects.told(Effect()) == "not run" and "on 1 task, too few" in effects.told(Effect(1.0, tasks=1, pairs=2))
-    frame = pd.DataFrame(columns=list(selection.HALVES))
-    assert selection_text.seen_sentence(frame, selection.seen_effects(frame)).startswith("No mask was chosen")
-    assert "Nothing was chosen" in selection_text.answer_sentence({}, {})
-    assert selection_text.hans_sentence(pd.DataFrame(columns=list(selection.HANS)), None) == selection_text.NO_HANS
+    frames = [pd.DataFrame(columns=list(c)) for c in (selection.HALVES, selection.CHOSEN, selection.FULL)]
+    effects_of_none = {"seen": selection.seen_effects(frames[0]).get((selection.METHOD,), Effect())}
+    nothing = selection.Compared(*frames, pd.DataFrame(), pd.DataFrame(), effects_of_none)
+    assert selection_numbers.kept_phrase(nothing) == "no number against no number"
+    assert selection_numbers.effect_phrase(nothing, "seen") == "not run"
+    assert selection_numbers.likeness_phrase(nothing.alike_halves) == selection_numbers.NO_MASKS
+    assert selection_numbers.updates_phrase(nothing) == "not in this run"
+    tables = selection_numbers.halves_table({"none": nothing}), selection_numbers.held_table({"none": nothing})
+    assert all(selection_numbers.NO_MASKS in table.to_html() for table in tables)
+    assert selection_numbers.hans_table(pd.DataFrame(columns=list(selection.HANS))) is None
     for figure in (
         sums_figures.batch_lines({}, "x"),
         sums_figures.likeness_bars({}),
         sums_figures.effects_forest({}),
-        selection_figures.seen_pairs({}, {}, 0.9),
-        selection_figures.seen_forest({}),
+        selection_figures.seen_pairs({}, 0.9),
+        selection_figures.chooser_bars({}),
     ):
         assert figure.axes[0].texts[0].get_text().startswith("Nothing to show")
     with pytest.raises(UserError, match="no records"):

@@ -1,4 +1,4 @@
-"""Chapter 21: subnetworks chosen on examples they are not scored on."""
+"""Chapter 18: subnetworks chosen on examples they are not scored on."""
 
 from lottery_utils.places import submodules
 

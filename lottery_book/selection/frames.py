@@ -8,7 +8,7 @@ them, one on dev, and both subnetworks are scored on dev.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,14 +28,48 @@ from ..agreement.overlap import jaccard_between
 if TYPE_CHECKING:
     from lottery_utils.experiment.study import Study
 
+METHOD = "structured"
 FOLDS = {"half": 0, "other_half": 1}  # to the half that chooses
 HELD = {"held_out": 1.0}
 CHOOSERS = {"dev": HELD, "held out": {**HELD, "selection": "held_out"}}
 KEYS = ["method", "task", "title", "seed"]
 HALVES = (*KEYS, "seen", "unseen", "weights")
 CHOSEN = (*KEYS, "chooser", "good", "random", "bad", "weights", "heads", "mlps", "full", "full_seen")
+FULL = ("task", "title", "seed", "all", "less", "updates", "updates_less")
 SIZES = ("weights", "heads", "mlps")
 HANS = ("seed", "method", "subnetwork", "treatment", "score", "entailment", "non_entailment", *HEURISTICS)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """What one study says of both designs, for s-pruning; frames as from the functions of their names.
+
+    `effects`, in points of the full score: "seen" minus unseen; chosen on dev minus held out, of the "good" ones' score
+    and of the "weights" kept; good ones, chosen held out, above "random" and "bad"; and the "price" of holding out.
+    """
+
+    half_scores: pd.DataFrame
+    chosen: pd.DataFrame
+    full_scores: pd.DataFrame
+    alike_halves: pd.DataFrame
+    alike_chosen: pd.DataFrame
+    effects: dict[str, Effect]
+
+
+def compared(study: Study) -> Compared:
+    """All of `Compared` from the records of `study`; what is not stored is empty."""
+    seen, both, full = half_scores(study), chosen(study), full_scores(study)
+    scores = full.set_index(["task", "seed"])[["all", "less"]].astype(float)
+    above, between = lottery(both), chooser_effects(both, ("good", *SIZES))
+    effects = {
+        "seen": seen_effects(seen).get((METHOD,)),
+        **{column: between.get((METHOD, column)) for column in ("good", "weights")},
+        **{other: above.get((METHOD, "held out", other)) for other in ("random", "bad")},
+        "price": effect(100 * (scores["less"] - scores["all"])) if len(full) else None,
+    }
+    folds = {name: {"selection": name} for name in FOLDS}
+    alike = [overlaps(study, changes) for changes in (folds, CHOOSERS)]
+    return Compared(seen, both, full, *alike, {name: found or Effect() for name, found in effects.items()})
 
 
 def under(study: Study, fields: dict) -> Study:
@@ -99,16 +133,20 @@ def chosen(study: Study) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(CHOSEN))
 
 
-def full_with_and_without(study: Study) -> pd.Series:
-    """What holding examples out costs: dev score without them minus that with them, in points, by task and seed."""
-    values, less = {}, under(study, HELD)
+def full_scores(study: Study) -> pd.DataFrame:
+    """What holding examples out costs: columns `FULL`, the full model's dev score trained on all of train and on less.
+
+    updates and updates_less are how often the optimiser moved the weights.
+    """
+    rows, less = [], under(study, HELD)
     for task in study.preset.tasks:
         for seed in study.preset.seeds:
             cell = Cell(task, seed, "finetune", "", "full")
-            pair = [one.record(cell) for one in (less, study)]
-            if None not in pair:
-                values[task, seed] = 100 * (pair[0]["score"] - pair[1]["score"])
-    return _indexed(values)
+            found = [(one.record(cell), one.trajectory(cell)) for one in (study, less)]
+            if all(record is not None and course is not None for record, course in found):
+                scores = [record["score"] for record, _ in found]
+                rows.append((task, title_of(found[0][0]), seed, *scores, *(len(course["loss"]) for _, course in found)))
+    return pd.DataFrame(rows, columns=list(FULL))
 
 
 def seen_effects(found: pd.DataFrame) -> dict[tuple, Effect]:
@@ -166,8 +204,3 @@ def hans_scores(study: Study) -> pd.DataFrame:
         how = "full" if cell.subnetwork == "full" else "retrained" if cell.stage == "hans_retrain" else "pruned"
         rows.append((cell.seed, cell.method, cell.subnetwork, how, record["score"], *means))
     return pd.DataFrame(rows, columns=list(HANS))
-
-
-def _indexed(values: dict[tuple, float]) -> pd.Series:
-    index = pd.MultiIndex.from_tuples(values or [("", 0)], names=["task", "seed"])
-    return pd.Series(list(values.values()) or [np.nan], index=index, dtype=float)
