@@ -162,7 +162,7 @@ for layer, (linguistic, control) in enumerate(by_hand.T):
 # At the embeddings the probe knows the word and its place, and the control task is the easier one. From layer to layer the word fades and the
 # sentence comes in.
 #
-# From the package here: [`probes.linear`, `probes.sentences`](../api/index.md).
+# From the package here: [`probes.linear`, `probes.sentences`](../api.md).
 #
 # ## Layer by layer
 

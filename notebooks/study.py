@@ -48,7 +48,6 @@ compute(study, NEEDS, compute_missing)
 published, real, run = three = sources.three_sources(study)
 smaller = sources.smaller_source()
 agreement = survivors.heads_in_every_seed(published)
-show.glue_figure("headline", side_by_side.headline(three))
 show.glue_numbers(
     {
         "heads": agreement.heads,

@@ -171,6 +171,16 @@ def test_gallery_tells_sources_apart_and_shows_gaps(tmp_path):
     assert Image.open(tmp_path / "thumbnails" / "fig-here.png").size == (book_gallery.WIDTH, book_gallery.HEIGHT)
 
 
+def test_a_figure_shown_again_is_the_chapters_with_its_alternative_text(tmp_path):
+    (tmp_path / "chapters").mkdir()
+    made_up_chapter(tmp_path / "chapters")
+    figures, _ = book_gallery.chapter_labels(tmp_path / "chapters")
+    lines = book_gallery.shown_again(tmp_path, "fig-here", figures, ["A caption."])
+    assert ":alt: Bars of each task" in lines and "A caption." in lines
+    assert (tmp_path / "thumbnails" / "fig-here-whole.png").read_bytes() == figures["fig-here"].png
+    assert "`lottery report` makes it" in book_gallery.shown_again(tmp_path, "fig-gone", figures, [])[0]
+
+
 # typography
 
 

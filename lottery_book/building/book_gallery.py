@@ -1,8 +1,10 @@
-"""A Sphinx extension for the book: the directive `gallery`, the items of the paper with small pictures, one row each.
+"""A Sphinx extension for pages that show what chapters drew: the directives `chapter-figure` and `gallery`.
 
-Its content is a YAML list; each entry has `number` and `shows`, `ours` and `published` (labels of figures, or of
-headings), `differs`, and `evidence` where the figure itself does not name its sources. The small pictures are cut from
-the executed chapters when the book is built. A label that no chapter has is a gap.
+`chapter-figure LABEL` shows a chapter's figure on another page; its content is the caption there. `gallery` has the
+items of the paper with small pictures, one row each. Its content is a YAML list; each entry has `number` and `shows`,
+`ours` and `published` (labels of figures, or of headings), `differs`, and `evidence` where the figure itself does not
+name its sources. The pictures are taken from the executed chapters when the book is built. A label that no chapter has
+is a gap.
 """
 
 from __future__ import annotations
@@ -105,6 +107,17 @@ def write_thumbnails(book: Path, wanted: list[str], figures: dict[str, Figure]) 
             (folder / f"{label}.png").write_bytes(thumbnail(figures[label].png))
 
 
+def shown_again(book: Path, label: str, figures: dict[str, Figure], caption: list[str]) -> list[str]:
+    """Write a chapter's figure into the book's folder; returns the Markdown that shows it, or that there is none."""
+    if label not in figures:
+        return [f"*{label}: no executed chapter has this figure yet; `lottery report` makes it.*"]
+    folder = book / FOLDER
+    folder.mkdir(exist_ok=True)
+    (folder / f"{label}-whole.png").write_bytes(figures[label].png)
+    options = [f":alt: {figures[label].alt}", ":width: 740px"]
+    return [f":::{{figure}} {FOLDER}/{label}-whole.png", *options, "", *caption, ":::"]
+
+
 def setup(app) -> dict:
     """Register the directive with Sphinx."""
     import yaml
@@ -127,5 +140,17 @@ def setup(app) -> dict:
             self.state.nested_parse(StringList(lines, source=self.env.docname), self.content_offset, box)
             return [box]
 
+    class ChapterFigure(SphinxDirective):
+        has_content = True
+        required_arguments = 1
+
+        def run(self) -> list:
+            figures, _ = chapter_labels(Path(self.env.srcdir, "chapters"))
+            box = nodes.container()
+            lines = shown_again(Path(self.env.srcdir), self.arguments[0], figures, list(self.content))
+            self.state.nested_parse(StringList(lines, source=self.env.docname), self.content_offset, box)
+            return [box]
+
     app.add_directive("gallery", Gallery)
+    app.add_directive("chapter-figure", ChapterFigure)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -11,7 +11,6 @@ from ..errors import UserError
 
 if TYPE_CHECKING:
     from IPython.display import Markdown
-    from matplotlib.figure import Figure
 
 
 class _Plain(str):
@@ -30,13 +29,6 @@ def glue_numbers(values: Mapping[str, object]) -> None:
 
     for name, value in values.items():
         glue(name, _Plain(as_text(value)), display=False)
-
-
-def glue_figure(name: str, figure: Figure) -> None:
-    """Store a figure for {glue:any}`name` on another page; nothing is shown in the cell."""
-    from myst_nb import glue
-
-    glue(name, figure, display=False)
 
 
 def holds(claim: str, value: float, above: float = -math.inf, below: float = math.inf) -> None:
