@@ -42,7 +42,7 @@ SUMS = ("batched", "running")
 MODEL = ("task", "title", "seed", "component", "rule", "batch", "order", "correlation", "shared")
 ORDERS = ("task", "title", "seed", "component", "rule", "batch", "correlation", "shared")
 SCORES = ("good", "bad", "good retrained", "bad retrained")
-SEARCHED = ("rule", "task", "title", "seed", "heads", "mlps", "weights", *SCORES)
+SEARCHED = ("rule", "task", "title", "seed", "weights", *SCORES)
 
 
 @dataclass(frozen=True)
@@ -177,16 +177,15 @@ def _of(arrays: dict[str, np.ndarray], name: str, batch: int) -> np.ndarray:
 def searched(studies: Mapping[str, Study]) -> pd.DataFrame:
     """What each rule's search found: columns `SEARCHED`, one row a rule, task and seed.
 
-    heads, mlps and weights are shares kept; good, bad and the retrained ones scores as shares of the full model's. A
-    score that is not stored is NaN.
+    weights is the share of prunable weights kept; good, bad and the retrained ones are scores as shares of the full
+    model's, NaN where not stored.
     """
     frames = []
     for rule, study in studies.items():
         for cell, record in searches(study, "structured"):
             full = study.record(Cell(cell.task, cell.seed, "finetune", "", "full"))
-            row = {"rule": rule, "task": cell.task, "title": title_of(record)}
-            shares = record["shares"]
-            row |= {"seed": cell.seed, "heads": shares["heads"], "mlps": shares["mlps"], "weights": shares["prunable"]}
+            row = {"rule": rule, "task": cell.task, "title": title_of(record), "seed": cell.seed}
+            row["weights"] = record["shares"]["prunable"]
             for name in SCORES:
                 subnetwork, retrained = name.split()[0], name.endswith("retrained")
                 stage = "retrain" if retrained else "score"

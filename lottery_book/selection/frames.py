@@ -34,9 +34,8 @@ HELD = {"held_out": 1.0}
 CHOOSERS = {"dev": HELD, "held out": {**HELD, "selection": "held_out"}}
 KEYS = ["method", "task", "title", "seed"]
 HALVES = (*KEYS, "seen", "unseen", "weights")
-CHOSEN = (*KEYS, "chooser", "good", "random", "bad", "weights", "heads", "mlps", "full", "full_seen")
+CHOSEN = (*KEYS, "chooser", "good", "random", "bad", "weights")
 FULL = ("task", "title", "seed", "all", "less", "updates", "updates_less")
-SIZES = ("weights", "heads", "mlps")
 HANS = ("seed", "method", "subnetwork", "treatment", "score", "entailment", "non_entailment", *HEURISTICS)
 
 
@@ -60,7 +59,7 @@ def compared(study: Study) -> Compared:
     """All of `Compared` from the records of `study`; what is not stored is empty."""
     seen, both, full = half_scores(study), chosen(study), full_scores(study)
     scores = full.set_index(["task", "seed"])[["all", "less"]].astype(float)
-    above, between = lottery(both), chooser_effects(both, ("good", *SIZES))
+    above, between = lottery(both), chooser_effects(both, ("good", "weights"))
     effects = {
         "seen": seen_effects(seen).get((METHOD,)),
         **{column: between.get((METHOD, column)) for column in ("good", "weights")},
@@ -113,7 +112,7 @@ def chosen(study: Study) -> pd.DataFrame:
     """Design "held out": columns `CHOSEN`, one row a method, task, seed and chooser ("dev" or "held out").
 
     good, random and bad are dev scores of the pruned subnetworks as shares of the full model's (NaN where not stored);
-    weights, heads and mlps shares kept; full is the full model's dev score, full_seen that on what chooses.
+    weights is the share of prunable weights kept.
     """
     rows = []
     for chooser, fields in CHOOSERS.items():
@@ -121,15 +120,12 @@ def chosen(study: Study) -> pd.DataFrame:
         for method in study.preset.methods:
             for cell, record in searches(own, method):
                 full = own.record(Cell(cell.task, cell.seed, "finetune", "", "full"))
-                course = own.trajectory(cell)
-                if full is None or course is None:
+                if full is None:
                     continue
                 scores = [own.record(Cell(cell.task, cell.seed, "score", method, n)) for n in ("good", "random", "bad")]
                 kept = [np.nan if one is None else one["search_score"] / full["search_score"] for one in scores]
-                shares = [record["shares"][name] for name in ("prunable", "heads", "mlps")]
-                shares = [np.nan if share is None else share for share in shares]
                 key = (method, cell.task, title_of(record), cell.seed, chooser)
-                rows.append((*key, *kept, *shares, full["score"], float(course["score"][0])))
+                rows.append((*key, *kept, record["shares"]["prunable"]))
     return pd.DataFrame(rows, columns=list(CHOSEN))
 
 
