@@ -162,7 +162,7 @@ attention_patterns.by_source.heterogeneous(shares, "normed", ("fine-tuned", "pre
 # | `lottery run --preset demo --tasks rte --stages attention --set attention_examples=20 --results try` | one minute | fewer maps, wider intervals |
 # | `lottery run --preset base --tasks rte --seeds 1337 --stages attention --results results` | minutes, after the searches | the real study's maps |
 #
-# **Exercise 1.** Ten thousand maps of 48 heads give r = 0.03 with p < 0.01. Why is that not evidence?
+# **Exercise 1.** Ten thousand maps of 48 heads give a tiny correlation with a tiny p. Why is that not evidence?
 #
 # :::{dropdown} Answer
 # The maps of one head are nearly copies of each other. There are 48 heads, not ten thousand independent observations.
