@@ -14,27 +14,21 @@
 # ---
 
 # %% [markdown]
-# # What else people rank by
+# # Does another ranking find better subnetworks?
 #
-# Do other scores of heads, MLPs and weights find better subnetworks than the paper's, at equal size, and where does each break?
+# :::{admonition} At equal size, does another score beat the gate's importance, or another order the size of single weights?
+# :class: answer
 #
-# The paper removes heads and MLPs by the loss's gradient with respect to their gates, and single weights by their size over the
-# whole encoder. Each is one choice of many. This chapter prunes the same fine-tuned models by other scores, to the same sizes, and
-# asks where each breaks. *Nothing is trained after pruning*, and sizes go down to a twentieth.
+# None does. Beside the gate's importance, Taylor's is as good. Two others keep less, but eight tasks do not settle that; only a random order is
+# clearly worse. For single weights, the same share of every matrix is a little worse than one cut over the whole encoder. SNIP is not told apart
+# from that cut.
 #
-# **What the paper shows.** One score of each kind. It takes importance from {cite:t}`michel2019`, layer norms from
-# {cite:t}`molchanov2017`, and does not compare with other scores {cite}`prasanna2020`.
-#
-# **What was run.** {glue:text}`run_on_methods`; {glue:text}`cost_methods`. {glue:text}`gaps_methods` The records came with the
-# repository; nothing is computed on this page.
-#
-# **The answer.** S-pruning: {glue:text}`standing_s` M-pruning: {glue:text}`standing_m`
-#
-# In brackets are differences from the paper's way in points of the lead with their interval over tasks, on how many tasks a way is
-# ahead, and how many seeds alone agree with the sign of the mean. What is called more or less holds up to Holm's correction for the number of
-# comparisons; the intervals are not corrected.
+# Lead kept, gate and random order: <span class="evidence"><span class="source published">published</span> not in the paper</span>
+# <span class="evidence"><span class="source real-study">real study</span> not run</span>
+# <span class="evidence"><span class="source this-run">this run</span> {glue:text}`kept_gate` and {glue:text}`kept_random`</span>
+# :::
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-cell"] mystnb={"code_prompt_show": "Run this chapter: parameters", "code_prompt_hide": "Run this chapter: parameters"}
 preset = "demo"
 tasks = None
 seeds = None
@@ -42,9 +36,11 @@ overrides = None
 results_dir = "results"
 compute_missing = True  # "lottery report" has computed, and says no
 
-# %% tags=["remove-stderr"]
-from lottery_book import method_comparison
-from lottery_utils import compute, open_study, show
+# %% tags=["hide-cell", "remove-stderr"] mystnb={"code_prompt_show": "Run this chapter: what it computes and reads", "code_prompt_hide": "Run this chapter: what it computes and reads"}
+import numpy as np
+
+from lottery_book import method_comparison, sources
+from lottery_utils import compute, open_study, show, stored_study
 
 show.apply_style()
 NEEDS = [
@@ -75,132 +71,170 @@ NEEDS = [
     },
 ]
 study = compute(open_study(preset, tasks, seeds, overrides, results_dir), NEEDS, compute_missing)[0]
-
-# %% tags=["hide-input"]
+run = sources.run_source(study)
 frame = method_comparison.frames.curves(study)
 found = method_comparison.standings.standings(frame, study.preset.threshold)
+stored = found  # what is written here by hand is about the repository's records, whatever is run
+if not study.stored:
+    records = method_comparison.frames.curves(stored_study("demo", "records/methods/demo"))
+    stored = method_comparison.standings.standings(records)
+ways = {(one.method, one.name): one for one in stored}
+decided = {key: {name for name, effect in one.effects.items() if effect.decided} for key, one in ways.items()}
+worse = {key for key, names in decided.items() if "lead" in names and ways[key].effects["lead"].mean < 0}
+told_apart = {("structured", "random"), ("magnitude", "layer"), ("magnitude", "random")}
+show.holds("three orders keep less than the paper's", len(worse ^ told_apart), below=1)
+show.holds("no order keeps more", sum("lead" in names for names in decided.values()) - len(worse), below=1)
+show.holds("Taylor is as good on average", ways["structured", "taylor"].effects["lead"].mean, above=0)
+show.holds("output breaks earlier", "target" in decided["structured", "output"], above=0)
+show.holds("so does SNIP", "target" in decided["magnitude", "snip"], above=0)
+better = {name for name in ("taylor", "output", "entropy") if "lead above random" in decided["structured", name]}
+show.holds("only Taylor is certainly above random", len(better ^ {"taylor"}), below=1)
+show.holds("layers keep less on every task", ways["magnitude", "layer"].effects["lead"].wins, below=1)
 show.glue_numbers(
     {
-        "run_on_methods": show.sentences.run_on(study),
-        "cost_methods": show.stored.cost_of(study),
-        "gaps_methods": method_comparison.text.gap_sentence(study),
-        "sizes_methods": method_comparison.text.size_sentence(frame),
-        "seeds_methods": method_comparison.text.seed_sentence(frame),
-        "standing_s": method_comparison.text.standing_sentence(found, "structured"),
-        "standing_m": method_comparison.text.standing_sentence(found, "magnitude"),
-        "chance_s": method_comparison.text.chance_sentence(found, "structured"),
-        "chance_m": method_comparison.text.chance_sentence(found, "magnitude"),
-        "breaks_s": method_comparison.text.break_sentence(found, "structured"),
-        "breaks_m": method_comparison.text.break_sentence(found, "magnitude"),
-        "spread_s": method_comparison.text.spread_sentence(frame, "structured"),
-        "spread_m": method_comparison.text.spread_sentence(frame, "magnitude"),
+        "kept_gate": show.glue.as_percent(ways["structured", "gate"].area),
+        "kept_taylor": show.glue.as_percent(ways["structured", "taylor"].area),
+        "kept_output": show.glue.as_percent(ways["structured", "output"].area),
+        "kept_entropy": show.glue.as_percent(ways["structured", "entropy"].area),
+        "kept_random": show.glue.as_percent(ways["structured", "random"].area),
+        "output_told": show.effects.told(ways["structured", "output"].effects["lead"], pairs=False),
+        "kept_global": show.glue.as_percent(ways["magnitude", "global"].area),
+        "layer_told": show.effects.told(ways["magnitude", "layer"].effects["lead"], pairs=False),
+        "snip_told": show.effects.told(ways["magnitude", "snip"].effects["lead"], pairs=False),
+        "kept_weights_random": show.glue.as_percent(ways["magnitude", "random"].area),
+        "breaks_gate": show.glue.as_percent(ways["structured", "gate"].target),
+        "breaks_output": show.glue.as_percent(ways["structured", "output"].target),
+        "cost_run": show.stored.cost_of(study),
+        "provenance_run": show.sentences.run_on(study),
     }
 )
 
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "The lead that pruned models keep, without training, against the share of prunable weights left: mean over tasks; bands span the means of each seed alone. 100 is the full model, 0 a constant answer, dotted is half of the lead.", "name": "fig-methods-mean"}, "image": {"alt": "Two panels, s-pruning and m-pruning: falling lines of the lead kept against the share of weights left, one for each way to rank"}}
+run.stamp(method_comparison.figures.mean_curves(frame))
+
 # %% [markdown]
+# ## What to see
+#
+# The *lead* is what the full model scores above the majority score; a subnetwork's {term}`lead kept` is its share of that. Nothing is trained
+# after pruning here. All lines of a panel have the same sizes, so at one size all subnetworks have equally many weights. The paper
+# {cite}`prasanna2020` took one score of each kind and compared it with no other.
+#
+# *S-pruning.* Over all sizes, `gate` keeps {glue:text}`kept_gate` of the lead, `taylor` {glue:text}`kept_taylor`, `output`
+# {glue:text}`kept_output`, `entropy` {glue:text}`kept_entropy` and a random order {glue:text}`kept_random`. The distance of `output` from `gate` is
+# {glue:text}`output_told`. Where it falls under nine tenths of the full score is clearer: on average at a size of {glue:text}`breaks_output`, with
+# `gate` at {glue:text}`breaks_gate`. Of `taylor`, `output` and `entropy`, only `taylor` is certainly better than chance.
+#
+# *M-pruning.* One cut over the whole encoder keeps {glue:text}`kept_global`, and a random order {glue:text}`kept_weights_random`. The same share of every
+# matrix is {glue:text}`layer_told` from it. That is little, but it goes one way on every task. SNIP is {glue:text}`snip_told` from it, and
+# falls under nine tenths of the full score earlier.
+#
+# `gate` and `taylor` look at the labels of the dev set that the subnetworks are scored on, as the paper's does. That may favour them.
+#
 # ## The ways
 
-# %%
-method_comparison.text.methods_table()
+# %% tags=["remove-input"]
+method_comparison.tables.methods_table()
 
 # %% [markdown]
-# *S-pruning.* Every score is asked anew under each mask, as in the search. `gate` is the paper's {term}`importance`. `taylor` is the
-# first-order criterion of {cite:t}`molchanov2019` by weight group: the sum of $(w \, \partial L / \partial w)^2$ over a
-# component's weights, with $L$ the mean loss on dev. `output` is the mean norm of what a component adds to a token. In these
-# three, heads are divided by their layer's L2 norm. `entropy` keeps heads whose attention is focused, $1 - H / \log T$ over the $T$
-# tokens of an example; an MLP attends to nothing, so MLPs go by `output`. `output` and `entropy` need no labels.
+# *S-pruning.* Every score is asked anew under each mask, as in the search. `gate` is the paper's {term}`importance`, from {cite:t}`michel2019`.
+# `taylor` is the first-order criterion of {cite:t}`molchanov2019` by weight group: the sum of $(w \, \partial L / \partial w)^2$ over a
+# component's weights. `output` is the mean norm of what a component adds to a token. In these three, heads are divided by their layer's L2
+# norm, as {cite:t}`molchanov2017` proposed. `entropy` keeps heads whose attention is focused, $1 - H / \log T$ over the $T$ tokens of an
+# example. An MLP attends to nothing, so MLPs go by `output`.
 #
-# *M-pruning.* Weights are ranked once, in the fine-tuned model. `layer` takes the same share of every matrix and bias. `snip` ranks
-# by $|w \, \partial L / \partial w|$ {cite}`lee2019`, which was proposed for networks before training; here it sees the
-# fine-tuned weights and a few hundred *training* examples, so that no way to rank weights looks at dev.
+# *M-pruning.* Weights are ranked once, in the fine-tuned model. `snip` ranks by $|w \, \partial L / \partial w|$ {cite}`lee2019`. It was proposed
+# for networks before training; here it sees the fine-tuned weights and a few hundred *training* examples.
 #
-# **Equal size.** At each size the same share of heads and of MLPs is left, rounded, for every score, and for weights the
-# same number. So at one size all subnetworks of a kind have equally many parameters. {glue:text}`sizes_methods`
+# ## How it is computed
 #
-# **Breaking.** Two marks for each curve: the largest size at which the score falls under the search's {term}`target`, and
-# the largest at which it falls under the midpoint between full and majority score. Between them lies the phase in which it breaks.
-#
-# ## On average
-
-# %% mystnb={"figure": {"caption": "The lead over the majority score that pruned models keep, without training, against the share of prunable weights left: mean over tasks, seeds averaged within each; bands span the means of each seed alone. 100 is the full model, 0 a constant answer; dotted is half of the lead. All lines of a panel have the same sizes.", "name": "fig-methods-mean"}, "image": {"alt": "Two panels, s-pruning and m-pruning: falling lines of the lead kept against the share of weights left, one for each way to rank"}}
-method_comparison.figures.mean_curves(frame)
-
-# %% mystnb={"figure": {"caption": "The same beside the paper's way, which is 0: differences in points of the lead, paired by task and seed. Bands are 95 % intervals over tasks of each size by itself, not corrected for the number of sizes.", "name": "fig-methods-sizes"}, "image": {"alt": "Two panels: the difference of each way to rank from the paper's way against the share of weights left, with bands around 0"}}
-method_comparison.difference_figures.size_differences(frame)
-
-# %% mystnb={"figure": {"caption": "Over all sizes: lead kept minus that of the paper's way, points of size by which a way breaks later than it at the two marks, and lead kept minus that of a random order. Paired by task and seed; thick lines are 95 % intervals over tasks, thin ones the bootstrap's over tasks and seeds, numbers count tasks; filled where Holm's corrected p over all differences of the kind of pruning is at most 0.05.", "name": "fig-methods-standings"}, "image": {"alt": "Points with intervals, a row for each way to rank but the paper's, panels for lead kept, the two marks and lead above random"}}
-method_comparison.difference_figures.standing_forest(found)
-
-# %% mystnb={"figure": {"caption": "Where each way to rank breaks: bars from the size at which the score falls under 90 % of the full score to that at which it falls under the midpoint of full and majority score, mean over tasks; dots are tasks, filled for the first mark, hollow for the second; black lines span the means of each seed alone. At 0 it does not fall.", "name": "fig-methods-phases"}, "image": {"alt": "A bar for each way to rank, from the size where it starts to break to where half of the lead is gone, with a dot for each task"}}
-method_comparison.figures.break_phases(frame, study.preset.threshold)
+# A way to rank is a function. It gets a view of the fine-tuned model and gives back a score for each head and MLP; the lowest go first. Here is one
+# of your own, which ranks by squared weights. Its order must be that of the package's own sums:
 
 # %%
-method_comparison.text.standings_table(found)
+def size(view):
+    """How large the weights are by which each head (L, H) and each MLP (L,) writes."""
+    body, layers = view.body, range(view.body.layers)
+    of_heads = [body.attention_out(layer).weight.detach().numpy() ** 2 for layer in layers]
+    of_mlps = [body.mlp_out(layer).weight.detach().numpy() ** 2 for layer in layers]
+    heads = [columns.sum(axis=0).reshape(body.heads, -1).sum(axis=1) for columns in of_heads]
+    return np.array(heads), np.array([weights.sum() for weights in of_mlps])
+
+
+view = method_comparison.own.view_of_demo()
+for by_hand, by_package in zip(size(view), method_comparison.own.written_weights(view)):
+    assert np.allclose(by_hand, by_package)
+    assert (by_hand.argsort(axis=None) == by_package.argsort(axis=None)).all()
+heads = size(view)[0]
+layer, head = np.unravel_index(heads.argmin(), heads.shape)
+print(f"first to go: head {head + 1} of layer {layer + 1}")
 
 # %% [markdown]
-# **What to see.** S-pruning: {glue:text}`chance_s` {glue:text}`breaks_s` {glue:text}`spread_s`
-#
-# M-pruning: {glue:text}`chance_m` {glue:text}`breaks_m` {glue:text}`spread_m`
-#
-# The scores of s-pruning look at the dev set that they are scored on, as the paper's does, and `gate` and `taylor` at its labels
-# too: that may favour these two.
-#
-# ## Task by task
-#
-# {glue:text}`seeds_methods`
-
-# %% mystnb={"figure": {"caption": "S-pruning: dev score against the share of heads and MLPs left, mean over seeds, no training after pruning; bands span the seeds.", "name": "fig-methods-tasks-s"}, "image": {"alt": "Dev score against size, a panel for each task and a line for each score that ranks heads and MLPs"}}
-method_comparison.figures.task_curves(frame, "structured", study.preset.threshold)
-
-# %% mystnb={"figure": {"caption": "M-pruning: dev score against the share of prunable weights left, mean over seeds, no training after pruning; bands span the seeds.", "name": "fig-methods-tasks-m"}, "image": {"alt": "Dev score against size, a panel for each task and a line for each way to rank single weights"}}
-method_comparison.figures.task_curves(frame, "magnitude", study.preset.threshold)
-
-# %% tags=["hide-output"]
-method_comparison.text.curves_table(frame)
-
-# %% [markdown]
-# ## Your own
-#
-# A way to rank is a function in a file. It gets a view of the fine-tuned model and gives back a score for each head and MLP, or
-# for each prunable weight; the lowest go first. This one ranks components by the size of their weights:
+# In a file, the function can be asked for by name. For single weights, a function gives back a tensor for each prunable parameter:
 #
 # ```python
 # # my_scores.py
 # import torch
 #
-# from lottery_utils.pruning.components import component_sums
-#
-#
-# def size(view):
-#     """Sum of squared weights of each head (L, H) and each MLP (L,)."""
-#     weights = view.body.prunable_parameters()
-#     return component_sums(view.body, {name: w.detach().square() for name, w in weights.items()})
-#
 #
 # def signed(view):
-#     """Single weights: negative ones go first, then small ones."""
+#     """Negative weights go first, then small ones."""
 #     return {name: torch.exp(w.detach()) for name, w in view.parameters.items()}
 # ```
 #
-# ```
-# lottery run --stages curve --set score=my_scores.py:size                        # its curve
-# lottery run --set score=my_scores.py:size unstructured=my_scores.py:signed      # search, controls, retraining, all of it
-# lottery run --set score=taylor unstructured=snip                                # the same with methods of the registry
-# ```
+# What comes out are ordinary masks: they are retrained, exported and shown as any other. The file's content is part of the {term}`address`, so a
+# changed function never meets old results.
 #
-# What comes out are ordinary masks: they are retrained, exported and shown as any other. The file's content is part of the
-# {term}`address`, so a changed function never meets old results. The view also offers `view.compact()`, the subnetwork as a
-# smaller model, `view.batches()`, the dev set, and `view.rng()`; see [](../api/pruning.md).
+# From the package here: [`View`, `WeightView`, `component_sums`](../api/pruning.md).
 #
+# ## Which differences are certain
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Over all sizes: lead kept minus that of the paper's way, points of size by which a way breaks later than it, and lead kept minus that of a random order. Paired by task and seed; thick lines are 95 % intervals over tasks, thin ones the bootstrap's over tasks and seeds, numbers count tasks; filled where Holm's corrected p over all differences of the kind of pruning is at most one in twenty.", "name": "fig-methods-standings"}, "image": {"alt": "Points with intervals, a row for each way to rank but the paper's, panels for lead kept, the two marks and lead above random"}}
+run.stamp(method_comparison.figures.standing_forest(found))
+
+# %% tags=["remove-input"]
+method_comparison.tables.standings_table(found)
+
+# %% [markdown]
+# ## Task by task
+#
+# A size of one half is half of the heads and half of the MLPs. The smallest size leaves two of the demo's 48 heads and no MLP. In the demo's
+# records, WNLI-like has no curve: its full model does not beat the majority score, so nothing was pruned.
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "S-pruning: dev score against the share of heads and MLPs left, mean over seeds, no training after pruning; bands span the seeds.", "name": "fig-methods-tasks-s"}, "image": {"alt": "Dev score against size, a panel for each task and a line for each score that ranks heads and MLPs"}}
+run.stamp(method_comparison.figures.task_curves(frame, "structured", study.preset.threshold))
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "M-pruning: dev score against the share of prunable weights left, mean over seeds, no training after pruning; bands span the seeds.", "name": "fig-methods-tasks-m"}, "image": {"alt": "Dev score against size, a panel for each task and a line for each way to rank single weights"}}
+run.stamp(method_comparison.figures.task_curves(frame, "magnitude", study.preset.threshold))
+
+# %% [markdown]
 # ## What this does not show
 #
-# No subnetwork of this page was trained again: what a score keeps without training says nothing about what its subnetworks reach
-# when they are retrained, which is what the paper's claim is about. Sizes are shares of components or of weights, so between
-# s-pruning and m-pruning the same size is not the same number of weights. The models are small, so that a size may differ from the next
-# by an MLP that is a large part of the weights. First-order scores are taken in one look (weights) or anew at each size
-# (components); methods that prune and train by turns were not run.
+# - No subnetwork of this page was trained again. What a score keeps without training says nothing about what its subnetworks reach when they are
+#   retrained, and that is the paper's claim.
+# - Sizes are shares of components or of weights, so one size is not the same number of weights in both panels.
+# - The models are small: one size may differ from the next by an MLP, a large part of the weights.
+# - Methods that prune and train by turns were not run.
 #
-# ## What this was run on
-
-# %%
-show.tables.provenance_table(study)
+# ## Try it
+#
+# | command | on two cores | what to expect |
+# |---|---|---|
+# | `lottery run --preset demo --tasks rte --stages curve --set score=taylor --results try` | two minutes | curves of RTE-like by Taylor's criterion |
+# | `lottery run --preset demo --tasks rte --stages curve --set score=my_scores.py:size --results try` | two minutes | the curve of your function, from a file that imports NumPy |
+# | `lottery run --preset demo --tasks rte --set score=taylor unstructured=snip --results try` | five minutes | search, controls and retraining with other rankings |
+#
+# **Exercise 1.** A random order keeps much more of the lead in s-pruning than in m-pruning. Why?
+#
+# :::{dropdown} Answer
+# Blind removal of components leaves the others whole. Blind removal of weights damages every component at once.
+# :::
+#
+# **Exercise 2.** Why does `layer`, which also goes by size, keep less than `global`?
+#
+# :::{dropdown} Answer
+# One cut over the whole encoder can take more from matrices of small weights. The same share of each must also take larger ones.
+# :::
+#
+# :::{dropdown} Run this chapter
+# {glue:text}`cost_run`, which came with the repository: {glue:text}`provenance_run`. All versions and times stand on [](status.ipynb).
+# :::

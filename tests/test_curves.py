@@ -1,4 +1,4 @@
-"""Chapter 13: where curves break, paired standings, words and figures for any outcome."""
+"""Chapter 13: where curves break, paired standings, figures and tables for any outcome."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lottery_book.method_comparison import difference_figures, figures, text
-from lottery_book.method_comparison.frames import CURVES, FIELDS, breaks, by_method, compared, curves, left_out
-from lottery_book.method_comparison.standings import by_size, standings
+from lottery_book.method_comparison import figures, own, tables
+from lottery_book.method_comparison.frames import CURVES, FIELDS, breaks, by_method, compared, curves
+from lottery_book.method_comparison.standings import standings
 from lottery_utils.experiment.study import Study, open_study
 from lottery_utils.methods import CURVE_SIZES, METHODS
 from lottery_utils.tasks.glue import TASKS
@@ -55,7 +55,7 @@ def test_near_the_majority_score_the_targets_rule_is_the_searches():
 def test_standings_are_paired_differences_with_an_interval_over_tasks():
     rows = frame()
     paper, taylor, random = standings(rows)
-    assert paper.is_paper and paper.effects == {} and paper.seeds == ()
+    assert paper.is_paper and paper.effects == {}
     area = rows[rows["size"] < 1].groupby(["name", "task", "seed"])["lead"].mean()
     difference = 100 * (area["random"] - area["gate"])
     by_task = difference.groupby("task").mean()
@@ -63,7 +63,6 @@ def test_standings_are_paired_differences_with_an_interval_over_tasks():
     assert lead.mean == pytest.approx(by_task.mean()) and (lead.wins, lead.tasks, lead.pairs) == (0, 3, 6)
     half = 4.302653 * by_task.std(ddof=1) / np.sqrt(3)  # Student's t, two degrees of freedom
     assert (lead.low, lead.high) == pytest.approx((by_task.mean() - half, by_task.mean() + half), rel=1e-5)
-    assert random.seeds == pytest.approx(difference.groupby("seed").mean()) and random.agreeing == 2
     assert taylor.effects["lead"].wins == 3 and taylor.effects["lead"].low > 0
     assert taylor.target < paper.target < random.target
     assert taylor.effects["target"].mean == pytest.approx(100 * (paper.target - taylor.target)), "later is above 0"
@@ -81,19 +80,6 @@ def test_all_differences_of_a_kind_of_pruning_are_corrected_together():
     assert [e.corrected for one in found[:3] for e in one.effects.values()] == [e.corrected for e in effects]
 
 
-def test_differences_at_each_size_are_those_of_the_leads():
-    rows = frame()
-    found = by_size(rows)
-    assert list(dict.fromkeys(found["name"])) == ["taylor", "random"] and len(found) == 2 * (len(SIZES) - 1)
-    at = rows[rows["size"] == 0.3].groupby(["name", "task"])["lead"].mean().unstack("name")
-    one = found[(found["name"] == "random") & (found["size"] == 0.3)].iloc[0]
-    by_task = 100 * (at["random"] - at["gate"])
-    half = 4.302653 * by_task.std(ddof=1) / np.sqrt(3)
-    assert (one["mean"], one["high"] - one["mean"]) == pytest.approx((by_task.mean(), half), rel=1e-5)
-    two = by_size(frame(("rte", "mrpc")))
-    assert two["low"].isna().all() and two["mean"].notna().all(), "two tasks give no interval"
-
-
 def test_a_task_that_lacks_a_seed_of_one_way_is_in_no_average():
     rows = frame()
     rows = rows[~((rows["task"] == "qqp") & (rows["seed"] == 2) & (rows["name"] == "random"))]
@@ -104,7 +90,7 @@ def test_a_task_that_lacks_a_seed_of_one_way_is_in_no_average():
 def test_a_task_whose_full_model_is_hardly_above_the_majority_is_shown_and_not_averaged():
     rows = frame()
     rows.loc[(rows["task"] == "rte") & (rows["seed"] == 2), "full"] = LEAST + 0.04
-    assert left_out(rows) == {"structured": ["RTE"]} and {one.tasks for one in standings(rows)} == {2}
+    assert {one.tasks for one in standings(rows)} == {2}
     assert [ax.get_title() for ax in figures.task_curves(rows, "structured").axes] == ["RTE", "MRPC", "QQP"]
     assert "mean over 2 tasks" in figures.mean_curves(rows).axes[0].get_title()
 
@@ -118,49 +104,21 @@ def test_every_way_is_a_study_whose_curves_have_their_own_addresses(tmp_path):
     assert curves(study).empty and len(study.cells(["curve"], ["structured"])) == 2
 
 
-def test_words_for_several_tasks_for_one_and_for_nothing():
-    found = standings(frame())
-    said = text.standing_sentence(found, "structured")
-    assert "on average over 3 tasks. More: taylor (+" in said and "; less: random (-" in said
-    assert said.count("2 of 2 seeds") == 2
-    assert "More than that: taylor (+" in text.chance_sentence(found, "structured")
-    phases = text.break_sentence(found, "structured")
-    assert phases.startswith("In s-pruning the phase in which a way breaks is, mean over 3 tasks: taylor from 2")
-    assert "compared with gate, at a smaller size with taylor and at a larger size with random." in phases
-    one = standings(frame(("rte",), (1,)))
-    said = text.standing_sentence(one, "structured")
-    assert "on one task. Too few tasks to tell: taylor (+" in said and "seeds" not in said
-    assert "nan" not in text.standings_table(one).to_html() + said
+def test_one_task_and_nothing_are_shown_too():
+    one = tables.standings_table(standings(frame(("rte",), (1,)))).to_html()
+    assert "nan" not in one and one.count("<tr>") == 4
     empty = frame().iloc[:0]
-    assert "one seed a task" in text.seed_sentence(frame(seeds=(1,)))
-    assert text.seed_sentence(frame()) == "Lines are means over 2 seeds, bands span them."
-    assert "between seeds with a standard deviation of" in text.spread_sentence(frame(), "structured")
-    assert text.spread_sentence(frame(seeds=(1,)), "structured") == ""
-    assert standings(empty) == [] and text.break_sentence([], "structured") == ""
-    assert text.standing_sentence([], "magnitude") == "There is no curve of m-pruning to compare."
-    assert text.chance_sentence([], "magnitude") == text.spread_sentence(empty, "magnitude") == ""
-    assert text.size_sentence(empty).startswith("There is no curve")
-    assert "50 % is 24 heads and 3 MLPs, 50.0 % of the weights" in text.size_sentence(frame())
-    drawn = [figures.mean_curves(empty), figures.break_phases(empty), figures.task_curves(empty, "structured")]
-    drawn += [difference_figures.size_differences(empty), difference_figures.standing_forest([])]
+    assert standings(empty) == []
+    drawn = [figures.mean_curves(empty), figures.standing_forest([]), figures.task_curves(empty, "structured")]
     assert all("Nothing to show" in figure.axes[0].texts[0].get_text() for figure in drawn)
 
 
-def test_what_the_run_does_not_tell_apart_is_called_so():
-    rng = np.random.default_rng(5)
-    rows = frame(tuple(TASKS)[:6], (1, 2, 3))
-    noise = {key: rng.normal(0, 0.2) for key in rows.groupby(["name", "task", "seed"]).groups}
-    rows["lead"] = [0.5 + noise[key] for key in zip(rows["name"], rows["task"], rows["seed"])]
-    found = standings(rows)
-    said = text.standing_sentence(found, "structured")
-    assert "of the lead on average over 6 tasks. Not told apart: " in said and "ore: " not in said
-    assert "Not told apart: taylor (" in text.chance_sentence(found, "structured")
-
-
-def test_gaps_are_named(tmp_path):
-    study = open_study("demo", ["rte", "wnli"], [42], None, tmp_path)
-    said = text.gap_sentence(study)
-    assert said.startswith("Gaps: s-pruning, seed 42: not every way to rank was run on any task. m-pruning, seed 42")
+def test_a_ranking_of_one_s_own_sees_the_whole_demo_model():
+    view = own.view_of_demo()
+    heads, mlps = own.written_weights(view)
+    assert heads.shape == view.mask.heads.shape and mlps.shape == view.mask.mlps.shape and view.mask.heads.all()
+    assert mlps[0] == pytest.approx(float(view.body.mlp_out(0).weight.detach().square().sum()))
+    assert heads[0].sum() == pytest.approx(float(view.body.attention_out(0).weight.detach().square().sum()))
 
 
 def test_every_way_is_drawn_once_in_every_panel():
@@ -171,24 +129,15 @@ def test_every_way_is_drawn_once_in_every_panel():
     assert drawn == [3, 2]
     panels = figures.task_curves(rows, "structured").axes
     assert [ax.get_title() for ax in panels] == ["RTE", "MRPC", "QQP"]
-    bars = [[bar.get_width() for bar in ax.patches] for ax in figures.break_phases(rows).axes]
-    own = {one.name: 100 * (one.target - one.middle) for one in standings(rows)}
-    sizes = difference_figures.size_differences(rows)
-    assert [ax.get_title() for ax in sizes.axes] == [
-        "s: taylor \N{MINUS SIGN} gate",
-        "s: random \N{MINUS SIGN} gate",
-        "m: snip \N{MINUS SIGN} global",
-    ]
-    forest = difference_figures.standing_forest(standings(rows))
+    forest = figures.standing_forest(standings(rows))
     assert [text.get_text() for text in forest.axes[0].get_yticklabels()] == ["s: taylor", "s: random", "m: snip"]
-    assert bars == [pytest.approx([own[n] for n in ("gate", "taylor", "random")]), pytest.approx([own["global"]] * 2)]
 
 
 def test_tables_have_a_row_for_each_way_and_the_whole_registry():
-    html = text.methods_table().to_html()
+    html = tables.methods_table().to_html()
     assert all(f"{kind}={name}" in html for kind, known in METHODS.items() for name in known)
-    shown = text.curves_table(frame()).to_html()
-    assert shown.count("RTE") == 3 and "0.900" in shown
+    shown = tables.standings_table(standings(frame())).to_html()
+    assert shown.count("s-pruning") == 3 and "0.000" not in shown
 
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -1,15 +1,15 @@
-"""Ways to rank at equal size: score against what is left, by task and on average, and where each way breaks."""
+"""Ways to rank at equal size: score against what is left, by task and on average, and beside the paper's way."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from lottery_utils.methods import METHODS
 from lottery_utils.pruning.stopping import stop_rule
+from lottery_utils.show.forest import forest
 from lottery_utils.show.style import (
     COLOURS,
     GRID,
@@ -22,7 +22,8 @@ from lottery_utils.show.style import (
     panels,
 )
 
-from .frames import FIELDS, breaks, compared
+from .frames import FIELDS, compared
+from .standings import QUANTITIES, Standing
 
 NOTHING = "Nothing to show: no curve is stored, or no full model is clearly above the majority score."
 RANKS = {  # colour, dashes
@@ -35,6 +36,13 @@ RANKS = {  # colour, dashes
     "snip": (COLOURS["bad"], "-"),
     "random": ("#8A8A8A", (0, (1.5, 1.5))),
 }
+TITLES = {
+    "lead": "lead kept:\nminus the paper's",
+    "target": "falls under 90 %\nlater",
+    "middle": "under half of the\nlead later",
+    "lead above random": "lead kept:\nminus random",
+}
+PREFIX = {"structured": "s", "magnitude": "m"}
 MARK = {"color": "#6E6E6E", "linewidth": 0.9}
 BAND = {"alpha": 0.16, "linewidth": 0}
 
@@ -42,7 +50,7 @@ BAND = {"alpha": 0.16, "linewidth": 0}
 def task_curves(frame: pd.DataFrame, method: str, threshold: float = 0.9) -> Figure:
     """Score on dev against the size, a panel a task, a line a way to rank, mean over seeds; bands span the seeds.
 
-    `frame` as from `analysis.methods.curves`. Dashed is the search's target, dotted the midpoint between the full and
+    `frame` as from `frames.curves`. Dashed is the search's target, dotted the midpoint between the full and
     the majority score, the lower edge the majority score where curves stay above it.
     """
     rows = frame[frame["method"] == method]
@@ -105,53 +113,14 @@ def mean_curves(frame: pd.DataFrame) -> Figure:
     return figure
 
 
-def break_phases(frame: pd.DataFrame, threshold: float = 0.9) -> Figure:
-    """Where each way to rank breaks: a bar from where it falls under the target to where it falls under the midpoint.
-
-    Means over the tasks that enter averages, seeds averaged within each; dots are tasks, filled for the target, hollow
-    for the midpoint; black lines span the means of each seed alone. At 0 a curve does not fall at all.
-    """
-    frame = compared(frame)
-    methods = [method for method in FIELDS if (frame["method"] == method).any()]
-    if not methods:
-        return empty_figure(NOTHING)
-    counts = [frame.loc[frame["method"] == method, "name"].nunique() for method in methods]
-    figure = Figure(figsize=(WIDTH, 1.1 + 0.42 * sum(counts)), layout="constrained")
-    axes = figure.subplots(len(methods), 1, sharex=True, squeeze=False, height_ratios=counts)[:, 0]
-    for ax, method in zip(axes, methods):
-        found = breaks(frame[frame["method"] == method], threshold)
-        names = list(dict.fromkeys(found["name"]))
-        for place, name in enumerate(names):
-            _phase(ax, place, found[found["name"] == name], look(name)["color"])
-        ax.set_yticks(range(len(names)), [short(name) for name in names])
-        ax.set_ylim(len(names) - 0.5, -0.5)
-        ax.tick_params(axis="y", length=0)
-        ax.set_title(f"{METHOD_NAMES[method]} ({over_tasks(frame[frame['method'] == method])})")
-        ax.xaxis.grid(True, color=GRID, linewidth=0.6)
-    axes[-1].set_xlim(102, -2)
-    axes[-1].set_xlabel("size (%)")
-    dot = {"color": "#4A4A4A", "marker": "o", "linestyle": "", "markersize": 4.5}
-    handles = [
-        Line2D([], [], label="a task: under 90 % of the full score", **dot),
-        Line2D([], [], label="a task: under the midpoint", markerfacecolor="white", **dot),
-        Line2D([], [], color="#4A4A4A", linewidth=7, alpha=0.3, label="the phase, mean over tasks"),
-        Line2D([], [], color="#222222", linewidth=1.2, label="each seed alone, lowest to highest"),
-    ]
-    legend_below(figure, handles, columns=2)
-    return figure
-
-
-def _phase(ax: Axes, place: int, rows: pd.DataFrame, colour: str) -> None:
-    by_task = 100 * rows.groupby("task", sort=False)[["target", "middle"]].mean()
-    start, end = by_task.mean()
-    ax.barh(place, start - end, left=end, height=0.55, color=colour, alpha=0.3, linewidth=0)
-    for column, face, shift in (("target", colour, -0.13), ("middle", "white", 0.13)):
-        places = np.full(len(by_task), place + shift)
-        ax.scatter(by_task[column], places, s=17, facecolors=face, edgecolors=colour, linewidths=1, zorder=3)
-        mean = by_task[column].mean()
-        ax.plot([mean, mean], [place - 0.275, place + 0.275], color=colour, linewidth=2)
-        seeds = 100 * rows.groupby("seed")[column].mean()
-        ax.plot([seeds.min(), seeds.max()], [place + 3.1 * shift] * 2, color="#222222", linewidth=1.2)
+def standing_forest(found: list[Standing]) -> Figure:
+    """The differences of `standings` with their intervals: a row a way to rank, a panel for each of `QUANTITIES`."""
+    rows = {f"{PREFIX[one.method]}: {short(one.name)}": one for one in found if not one.is_paper}
+    by_quantity = {
+        TITLES[quantity]: {label: one.effects[quantity] for label, one in rows.items() if quantity in one.effects}
+        for quantity in QUANTITIES
+    }
+    return forest(by_quantity, "points", absent="\N{EN DASH}") if rows else empty_figure(NOTHING)
 
 
 def look(name: str) -> dict:

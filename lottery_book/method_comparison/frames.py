@@ -14,7 +14,6 @@ from lottery_utils.methods import METHODS
 from lottery_utils.pruning.stopping import stop_rule
 from lottery_utils.show.frames import title_of
 from lottery_utils.show.stats import lead_kept
-from lottery_utils.tasks.registry import shown_task
 
 FIELDS = {"structured": "score", "magnitude": "unstructured"}  # the preset field that names a method's way to rank
 CURVES = ("task", "title", "seed", "method", "name", "size", "share", "heads", "mlps", "score", "full", "majority")
@@ -70,33 +69,12 @@ def curves(study: Results) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)[list(CURVES)]
 
 
-def gaps(study: Results) -> tuple[dict[str, list[int]], dict[str, dict[int, list[str]]]]:
-    """What cannot be compared: task (title) to seeds whose full model does not beat the majority score, and by method
-    seed to tasks (titles) that lack a curve of some way to rank.
-    """
-    flat: dict[str, list[int]] = {}
-    there: dict[tuple[str, int, str], int] = {}
-    for method, _, cell, record, _ in curve_records(study):
-        key = (method, cell.seed, cell.task)
-        there[key] = there.get(key, 0) + 1
-        seeds = flat.setdefault(shown_task(cell.task).title, []) if record["degenerate"] else [cell.seed]
-        seeds.extend([] if cell.seed in seeds else [cell.seed])
-    ways = [method for method, _ in by_method(study)]
-    lacking: dict[str, dict[int, list[str]]] = {}
-    for method in dict.fromkeys(ways):
-        for seed in study.preset.seeds:
-            tasks = [t for t in study.preset.tasks if there.get((method, seed, t), 0) < ways.count(method)]
-            if tasks:
-                lacking.setdefault(method, {})[seed] = [shown_task(task).title for task in tasks]
-    return flat, lacking
-
-
 def breaks(frame: pd.DataFrame, threshold: float = 0.9) -> pd.DataFrame:
     """Where each curve of `curves` breaks: columns `BREAKS`, one row a task, seed and way to rank.
 
     target: the largest size at which the score falls under the search's target, `threshold` of the full score (see
-    `stopping.stop_rule` where that is no more than the majority score); middle: under the midpoint of the full and the
-    majority score. 0 where it does not down to the smallest size. Between the two lies the phase in which it breaks.
+    `pruning.stopping.stop_rule` where that is no more than the majority score); middle: under the midpoint of the full
+    and the majority score. 0 where it does not down to the smallest size. Between the two it breaks.
     """
     rows = []
     for key, own in frame.groupby(["task", "title", "seed", "method", "name"], sort=False):
@@ -121,15 +99,3 @@ def compared(frame: pd.DataFrame) -> pd.DataFrame:
         lead = there.apply(lambda rows: (rows["full"] - rows["majority"]).min(), include_groups=False)
         kept.append(own[own["task"].isin(there.size().index[(there.size() == wanted) & (lead >= MARGIN)])])
     return pd.concat(kept, ignore_index=True) if kept else frame
-
-
-def left_out(frame: pd.DataFrame) -> dict[str, list[str]]:
-    """By method the titles of tasks with curves that enter no average."""
-    kept = compared(frame)
-    found = {}
-    for method, own in frame.groupby("method", sort=False):
-        inside = set(kept.loc[kept["method"] == method, "task"])
-        titles = list(dict.fromkeys(own.loc[~own["task"].isin(inside), "title"]))
-        if titles:
-            found[method] = titles
-    return found

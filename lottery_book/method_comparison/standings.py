@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
 import pandas as pd
 
 from lottery_utils.methods import METHODS
@@ -28,7 +27,7 @@ class Standing:
     area: share of the lead kept, mean over all sizes but the full one; target, middle: sizes as in `methods.breaks`.
     effects, by the names of `QUANTITIES`: "lead", area minus that of the paper's way, "lead above random" minus that of
     a random order, both in points of the lead; "target" and "middle", points of size by which it breaks later, so at a
-    smaller size, than the paper's way, which itself has none. `seeds` are the means of "lead" of each seed alone.
+    smaller size, than the paper's way, which itself has none.
     """
 
     method: str
@@ -38,18 +37,11 @@ class Standing:
     target: float
     middle: float
     effects: Mapping[str, Effect] = field(default_factory=dict)
-    seeds: tuple[float, ...] = ()
 
     @property
     def is_paper(self) -> bool:
         """Whether it is the paper's way."""
         return self.name == paper_way(self.method)
-
-    @property
-    def agreeing(self) -> int:
-        """Seeds whose mean of "lead" alone has the sign of the mean over all."""
-        mean = self.effects["lead"].mean if "lead" in self.effects else np.nan
-        return sum(one * mean > 0 for one in self.seeds)
 
 
 def paper_way(method: str) -> str:
@@ -67,7 +59,7 @@ def standings(frame: pd.DataFrame, threshold: float = 0.9) -> list[Standing]:
     lead = frame[frame["size"] < 1].groupby(keys)["lead"].mean()
     values = breaks(frame, threshold).set_index(keys)[["target", "middle"]].assign(lead=lead).sort_index()
     ways = list(dict.fromkeys(zip(frame["method"], frame["name"])))
-    effects, seeds = {}, {}
+    effects = {}
     for method, name in ways:
         for quantity, other in QUANTITIES.items():
             other = paper_way(method) if other == "paper" else other
@@ -77,8 +69,6 @@ def standings(frame: pd.DataFrame, threshold: float = 0.9) -> list[Standing]:
             difference = 100 * (values.loc[(method, name), column] - values.loc[(method, other), column])
             difference = difference if column == "lead" else -difference  # a smaller size is later
             effects[method, name, quantity] = effect(difference)
-            if quantity == "lead":
-                seeds[method, name] = tuple(float(mean) for mean in difference.groupby("seed").mean())
     effects = {
         key: one
         for method in dict.fromkeys(frame["method"])
@@ -89,25 +79,5 @@ def standings(frame: pd.DataFrame, threshold: float = 0.9) -> list[Standing]:
         by_task = values.loc[(method, name)].groupby("task").mean()
         own = {q: effects[method, name, q] for q in QUANTITIES if (method, name, q) in effects}
         means = (float(by_task[column].mean()) for column in ("lead", "target", "middle"))
-        found.append(Standing(method, name, len(by_task), *means, own, seeds.get((method, name), ())))
+        found.append(Standing(method, name, len(by_task), *means, own))
     return found
-
-
-def by_size(frame: pd.DataFrame) -> pd.DataFrame:
-    """Each way's lead minus that of the paper's way at each size: columns method, name, size, share, mean, low, high.
-
-    In points of the lead, paired by task and seed, with the 95 % interval over tasks of each size by itself (Student's
-    t, not corrected for the number of sizes; NaN with fewer than three tasks).
-    """
-    frame = compared(frame)
-    rows = []
-    for method, own in frame[frame["size"] < 1].groupby("method", sort=False):
-        wide = own.pivot_table(index=["size", "task", "seed"], columns="name", values="lead", sort=False)
-        share = own.groupby("size")["share"].mean()
-        for name in dict.fromkeys(own["name"]):
-            if name == paper_way(method) or paper_way(method) not in wide:
-                continue
-            for size, difference in (100 * (wide[name] - wide[paper_way(method)])).groupby("size", sort=False):
-                lead = effect(difference)
-                rows.append((method, name, size, share[size], lead.mean, lead.low, lead.high))
-    return pd.DataFrame(rows, columns=["method", "name", "size", "share", "mean", "low", "high"])
