@@ -163,6 +163,25 @@ def test_jupyter_book_stays_below_2_wherever_it_is_installed():
 # chapters
 
 
+@pytest.mark.parametrize("home", ["/", None, "/home/me"])
+def test_no_home_or_the_root_as_home_changes_no_address(home, monkeypatch):
+    """Of "https://x" HOME=/ made "https:~/x"."""
+
+    def home_of_user() -> Path:
+        if home is None:
+            raise RuntimeError("Could not determine home directory.")
+        return Path(home)
+
+    monkeypatch.setattr(Path, "home", home_of_user)
+    text = chapters._clean("see https://x.org//y and /home/me/a", "/repo")
+    assert text == ("see https://x.org//y and ~/a" if home == "/home/me" else "see https://x.org//y and /home/me/a")
+
+
+def test_kernels_have_sockets_as_files_unless_their_paths_would_be_too_long():
+    assert chapters._sockets(Path("/tmp/a")) == {"transport": "ipc", "ip": "/tmp/a/s"}
+    assert chapters._sockets(Path("/tmp", "a" * 97)) == {}, "a socket's path holds 107 bytes, on macOS 103"
+
+
 def test_strip_removes_what_changes_and_keeps_what_is_shown():
     v4 = nbformat.v4
     executed = notebook("print(1)")

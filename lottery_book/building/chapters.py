@@ -19,6 +19,7 @@ INJECTED = "injected-parameters"
 TRIES = 3  # runs of a chapter of which an output was lost
 WITNESS = "shown.jsonl"
 IPYKERNEL_FILE = re.compile(r"/[^\s'\"]*/ipykernel_\d+/(\d+)\.py")
+SOCKET_PATH = 104  # bytes of a socket's path, with its end, on macOS; Linux has 108
 ADDRESS_IN_MEMORY = re.compile(r"\bat 0x[0-9a-f]{6,}")
 
 
@@ -87,8 +88,7 @@ def _execute(notebook: Path, output: Path, parameters: dict, tick: Callable, fol
     lines = ['__import__("gc").set_threshold(50_000)', witness.startup_line(folder / WITNESS)]
     started = [f"--IPKernelApp.exec_lines={line}" for line in lines]
     config = Config({"NotebookClient": {"shutdown_kernel": "immediate", "extra_arguments": started}})
-    if os.name == "posix":  # sockets as files of this kernel, which only this user can open, instead of TCP ports
-        config.KernelManager.update(transport="ipc", ip=f"{folder}/s")
+    config.KernelManager.update(_sockets(folder))
     try:
         known = papermill.inspect_notebook(str(notebook))
         parameters = {name: value for name, value in parameters.items() if name in known}
@@ -165,6 +165,22 @@ def _clean_output(output, root: str):
 
 
 def _clean(text: str, root: str) -> str:
-    for path, shown in ((sys.prefix, "env"), (root + "/", ""), (root, "."), (str(Path.home()) + "/", "~/")):
-        text = text.replace(path, shown)
+    for path, shown in ((sys.prefix, "env"), (root + "/", ""), (root, "."), (_home(), "~/")):
+        text = text.replace(path, shown) if path else text
     return ADDRESS_IN_MEMORY.sub("at 0x0", IPYKERNEL_FILE.sub(r"cell \1", text))
+
+
+def _sockets(folder: Path) -> dict[str, str]:
+    """Sockets as files in `folder`, which only this user can open; {}, so TCP ports, where their paths are too long."""
+    path = f"{folder}/s"
+    fits = len(os.fsencode(f"{path}-5")) < SOCKET_PATH
+    return {"transport": "ipc", "ip": path} if os.name == "posix" and fits else {}
+
+
+def _home() -> str:
+    """The user's folder, with a slash; "" where there is none, or it is the root, whose slash is in every path."""
+    try:
+        home = str(Path.home()).rstrip("/")
+    except RuntimeError:  # neither HOME nor an entry in the list of users
+        home = ""
+    return home and f"{home}/"
