@@ -8,7 +8,7 @@
 #       format_version: '1.3'
 #       jupytext_version: 1.19.6
 #   kernelspec:
-#     display_name: Python 3 (ipykernel)
+#     display_name: Python 3
 #     language: python
 #     name: python3
 # ---
@@ -16,24 +16,19 @@
 # %% [markdown]
 # # What does the loss look like around winning tickets?
 #
-# The authors end by asking whether the loss surface can tell why so many tickets win. **The question here, in one sentence:**
-# do good, random and bad {term}`subnetworks <good subnetwork>` end in places of different shape, and are these places
-# connected?
+# :::{admonition} Do good, random and bad subnetworks end in places of different shape, and are these places connected?
+# :class: answer
 #
-# **What was run.** {glue:text}`run_on_landscape`. {glue:text}`landscape_examples` It took {glue:text}`landscape_cost`, retraining
-# included where weights were not stored. Nothing is computed on this page: the records came with the repository.
+# About shape, nothing is settled: no difference in sharpness between good, random and bad subnetworks of the demo holds up. Between good and bad ones
+# lies a barrier, a higher one than between good and random. But different masks can make a barrier by themselves, so it does not say that two
+# networks found different solutions.
 #
-# **The answer.** Shape: {glue:text}`landscape_flat_near` Connections within one seed, as barriers on straight paths between
-# retrained subnetworks: good to random {glue:text}`landscape_good_random`; good to bad {glue:text}`landscape_good_bad`; the
-# second less the first, paired: {glue:text}`landscape_nearer`.
-#
-# **How it is measured.** A direction is random noise on the encoder's weight matrices, *filter-normalised*
-# {cite}`li2018`: each filter (a row of a matrix, all that feeds one unit) gets the norm of the filter it moves, so a step
-# of size 1 is as large as the weights themselves, in every network. Biases, LayerNorms, embeddings and the classifier stay,
-# and so does what a mask removed. All networks of a seed take their part of the same noise. Losses are divided by the loss
-# of the best constant answer on the same examples: 1 is as good as knowing nothing, whatever the task.
+# Barrier from good to bad: <span class="evidence"><span class="source published">published</span> not in the paper</span>
+# <span class="evidence"><span class="source real-study">real study</span> not run</span>
+# <span class="evidence"><span class="source this-run">this run</span> {glue:text}`good_bad`</span>
+# :::
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-cell"] mystnb={"code_prompt_show": "Run this chapter: parameters", "code_prompt_hide": "Run this chapter: parameters"}
 preset = "demo"
 tasks = None
 seeds = None
@@ -41,147 +36,182 @@ overrides = None
 results_dir = "results"
 compute_missing = True  # "lottery report" has computed, and says no
 
-# %% tags=["remove-stderr"]
-from lottery_book import loss_surface
+# %% tags=["hide-cell", "remove-stderr"] mystnb={"code_prompt_show": "Run this chapter: what it computes and reads", "code_prompt_hide": "Run this chapter: what it computes and reads"}
+import numpy as np
+
+from lottery_book import loss_surface, sources
 from lottery_utils import compute, open_study, show
 
 show.apply_style()
-method = "structured"
 NEEDS = {"stages": ["landscape", "surface"], "methods": ["structured"], "records": "records/landscape"}
 (study,) = compute(open_study(preset, tasks, seeds, overrides, results_dir), NEEDS, compute_missing)
-
-# %% tags=["hide-input"]
-found, squares = (loss_surface.frames.readings(study, stage, method) for stage in ("landscape", "surface"))
-lines, paths = loss_surface.frames.lines(found), loss_surface.frames.paths(found)
-near, far = (loss_surface.frames.sharpness(found, size) for size in loss_surface.names.SHARP)
-flatness = {
-    size: loss_surface.text.sharpness_differences(table, method) for size, table in (("near", near), ("far", far))
+run = sources.run_source(study)
+compared, squares = (loss_surface.frames.readings(study, stage, "structured") for stage in ("landscape", "surface"))
+lines, paths = loss_surface.frames.lines(compared), loss_surface.frames.paths(compared)
+near, far = (loss_surface.frames.sharpness(compared, size) for size in loss_surface.names.SHARP)
+sharper = {
+    "steps of a fifth": loss_surface.numbers.sharpness_differences(near, "structured"),
+    "of two fifths": loss_surface.numbers.sharpness_differences(far, "structured"),
 }
-walls = loss_surface.text.barrier_means(paths, method)
-between = loss_surface.text.barrier_differences(paths, method)
+between_learnt = loss_surface.numbers.sharpness_differences(loss_surface.numbers.learnt(far), "structured")
+walls = loss_surface.numbers.barrier_means(paths, "structured")
+between = loss_surface.numbers.barrier_differences(paths, "structured")
+if study.stored:  # sentences by hand are about the records that came with the book
+    all_differences = [each for panel in (*sharper.values(), between_learnt) for each in panel.values()]
+    corrected = [each.corrected for each in all_differences if each.tasks > 2]
+    show.holds("nothing is settled about sharpness", min(corrected), above=0.05)
+    show.holds("a barrier from good to bad on every task", walls["good to bad"].by_task.min(), above=0)
+    nearer = between[loss_surface.numbers.NEARER]
+    show.holds("higher than to random", nearer.mean, above=0)
+    show.holds("and settled", nearer.corrected, below=0.05)
+    lowest = min(walls, key=lambda label: walls[label].mean)
+    show.holds("full to good is the lowest of all", lowest == "full to good", above=0.5)
+    of_seeds = walls["full to full, next seed"].by_task
+    show.holds("full models of two seeds: below a fifth on all tasks but one", (of_seeds > 0.2).sum(), 0.5, 1.5)
+    show.holds("that one is STS-B", of_seeds.idxmax().startswith("STS-B"), above=0.5)
 show.glue_numbers(
     {
-        "run_on_landscape": show.sentences.run_on(study),
-        "landscape_examples": loss_surface.text.examples_sentence(found),
-        "landscape_cost": loss_surface.text.cost_sentence(study, ("landscape", "surface"), method),
-        "landscape_flat_near": loss_surface.text.flatness_sentence(flatness["near"], method),
-        "landscape_flat_far": loss_surface.text.flatness_sentence(flatness["far"], method),
-        "landscape_learnt": loss_surface.text.learnt_sentence(near, method, far),
-        "landscape_seeds": loss_surface.text.seeds_sentence(found),
-        "landscape_full": loss_surface.text.full_sentence(flatness["near"]),
-        "landscape_seeds_full": loss_surface.text.barrier_sentence(walls, "full to full, next seed"),
-        "landscape_seeds_good": loss_surface.text.barrier_sentence(walls, "good to good, next seed"),
-        "landscape_seeds_bad": loss_surface.text.barrier_sentence(walls, "bad to bad, next seed"),
-        "landscape_good_bad": loss_surface.text.barrier_sentence(walls, "good to bad"),
-        "landscape_good_random": loss_surface.text.barrier_sentence(walls, "good to random"),
-        "landscape_full_good": loss_surface.text.barrier_sentence(walls, "full to good"),
-        "landscape_full_bad": loss_surface.text.barrier_sentence(walls, "full to bad"),
-        "landscape_nearer": show.effects.difference(between, loss_surface.text.NEARER),
-        "landscape_apart": show.effects.difference(between, loss_surface.text.APART),
-        "landscape_bad_seeds": show.effects.difference(between, loss_surface.text.BAD_SEEDS),
+        "good_bad": loss_surface.numbers.mean_barrier(walls, "good to bad"),
+        "good_random": loss_surface.numbers.mean_barrier(walls, "good to random"),
+        "full_bad": loss_surface.numbers.mean_barrier(walls, "full to bad"),
+        "full_good": loss_surface.numbers.mean_barrier(walls, "full to good"),
+        "nearer": show.effects.difference(between, loss_surface.numbers.NEARER),
+        "seeds_low": loss_surface.numbers.low_barriers(walls, "full to full, next seed"),
+        "near_good_bad": show.effects.difference(sharper["steps of a fifth"], "good − bad, retrained"),
+        "far_good_bad": show.effects.difference(sharper["of two fifths"], "good − bad, retrained"),
+        "learnt_bad": loss_surface.numbers.share_learnt(far, "bad.retrained"),
+        "learnt_good_bad": show.effects.difference(between_learnt, "good − bad, retrained"),
+        "examples": loss_surface.numbers.examples_of(compared),
+        "provenance_run": show.sentences.run_on(study),
     }
 )
 
-# %% [markdown]
-# ## Slices
-#
-# Full lines are networks that were trained as they are: the full model, and subnetworks retrained. Dashed ones are
-# subnetworks {term}`pruned` out of the full model and not trained again, which need not lie in a valley at all.
-
-# %% mystnb={"figure": {"caption": "The loss along random filter-normalised directions, s-pruning, mean over directions and seeds. The dotted line is the loss of knowing nothing; lines end where they leave the panel.", "name": "fig-landscape-slices"}, "image": {"alt": "Lines of the loss against the size of a step, a panel for each task, a line for each network"}}
-loss_surface.figures.slices(lines, method)
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "The loss on straight paths between networks, subnetworks retrained: above of one seed, below of two. A thin line is a task, the thick one their mean; the dotted line is the loss of knowing nothing.", "name": "fig-landscape-paths"}, "image": {"alt": "Lines of the loss between two networks, a panel for each pair: high in the middle from good to bad, nearly flat from full to good"}}
+run.stamp(loss_surface.figures.path_lines(paths, "structured"))
 
 # %% [markdown]
-# ## Squares
+# ## What to see
 #
-# The same in two directions, for one seed of some tasks. These are pictures: two directions out of hundreds of thousands,
-# drawn at random.
+# Each panel walks on a straight line from the weights of one network to those of another. Two networks lie in one valley when the loss does not
+# rise on the way. The *barrier* is the most it rises above the line between its ends {cite}`frankle2020`. A subnetwork is put at full size, with
+# zeros for what is gone. Losses are divided by that of the best constant answer, so that 1 is as good as knowing nothing.
+#
+# From good to bad the barrier is {glue:text}`good_bad`, from good to random {glue:text}`good_random`. The first less the second, on the same tasks
+# and seeds, is {glue:text}`nearer`. From the full model to its good subnetwork the barrier is {glue:text}`full_good`, the lowest of all; to its bad
+# one it is {glue:text}`full_bad`.
+#
+# It is tempting to read this as "bad subnetworks found something else". But where a part is in one of two networks only, the path leads through half
+# of it. From full to good only what matters least fades in this way; from full to bad, what matters most. The code below shows what fading does.
+#
+# Only the full models of two seeds have equal masks. Their barrier is below a tenth on {glue:text}`seeds_low` tasks, and below a fifth on all but
+# STS-B-like. There the two seeds end in two valleys, for whatever reason.
+#
+# ## How it is computed
+#
+# Two ways to look around. A *direction* is random noise, filter-normalised {cite}`li2018`: each filter, a row of a weight matrix, gets the norm of
+# the filter that it moves. So a step of size 1 is as large as the weights, in every network. A *path* is straight. At the end, two made-up
+# networks of two heads that compute the very same thing, each with the head that the other lacks:
 
-# %% mystnb={"figure": {"caption": "The loss on a square of two random directions around the full model and retrained subnetworks, one seed. Contour lines are at a quarter, a half and the whole of the loss of knowing nothing; the number in the middle is the network's own loss, on half as many examples as in the slices, drawn anew.", "name": "fig-landscape-squares"}, "image": {"alt": "Small square maps of the loss, a row for each network and a column for each task"}}
-loss_surface.figures.surfaces(squares, study.preset.seeds[0])
+# %%
+weights, noise = np.random.default_rng(0).normal(size=(2, 4, 6))  # four filters each
+weights[2] = 0  # what a mask removed does not move
+direction = np.stack([d * np.linalg.norm(w) / np.linalg.norm(d) for d, w in zip(noise, weights)])
+assert np.allclose(direction, loss_surface.directions.normalised(noise, weights))
+
+
+def barrier(losses):
+    """The highest rise above the line between the ends."""
+    return (losses - np.linspace(losses[0], losses[-1], len(losses))).max()
+
+
+stored = loss_surface.frames.barriers(paths)["barrier"]
+for (_, path), expected in zip(paths.groupby(["task", "seed", "pair"], sort=False), stored):
+    assert abs(barrier(path["loss"].to_numpy()) - expected) < 1e-9
+
+
+def loss(w):
+    """A head is a product of two weights; the two heads should add up to 1."""
+    return (w[0] * w[1] + w[2] * w[3] - 1) ** 2
+
+
+one, other = np.array([1, 1, 0, 0]), np.array([0, 0, 1, 1])
+on_the_way = np.array([loss((1 - t) * one + t * other) for t in loss_surface.names.POINTS])
+assert loss(one) == loss(other) == 0
+print(f"two perfect networks without a common head: barrier {barrier(on_the_way):.2f}")
+
+# %% [markdown]
+# Halfway, each head is the product of two halves, a quarter of itself. Together they reach half of what they should. Nothing else is wrong.
+#
+# From the package here: [`loss_surface.directions`, `loss_surface.loss`](../api/index.md).
+#
+# ## Barriers
+
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Barriers, which cannot be below 0, and in the last rows differences between them, in shares of the loss of knowing nothing. A ring is a task, the bar the interval over tasks; a filled mark is a difference that holds up to Holm's correction.", "name": "fig-landscape-barriers"}, "image": {"alt": "Barriers with intervals, a row for each pair of networks"}}
+run.stamp(show.forest.forest({"": walls | between}, "barrier, and differences between barriers", tasks=True))
+
+# %% tags=["remove-input"]
+loss_surface.numbers.barrier_table(walls)
 
 # %% [markdown]
 # ## Sharpness
 #
-# *Sharpness* here is the mean rise of the loss under steps of one size, both ways along every direction. A step and its
-# opposite cancel the slope, so it tells how the loss bends, also where there is no minimum.
+# *Sharpness* here is the mean rise of the loss under steps of one size, both ways along every direction. A step and its opposite cancel the slope.
 
-# %% mystnb={"figure": {"caption": "Sharpness at steps of a fifth of the weights' size: a dot a task that has every network, mean over seeds; a bar the mean over tasks.", "name": "fig-landscape-sharpness"}, "image": {"alt": "Dots of the rise of the loss for each network, one for each task"}}
-loss_surface.figures.sharpness_dots(near, loss_surface.names.SHARP[0])
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Differences in sharpness between networks of the same task and seed, at two sizes of steps. Marks as above; none is filled.", "name": "fig-landscape-differences"}, "image": {"alt": "Differences in sharpness with intervals, a row for each pair of networks, in two panels without a filled mark"}}
+run.stamp(show.forest.forest(sharper, "difference in sharpness", tasks=True))
 
-# %%
-loss_surface.text.level_table(near)
-
-# %% mystnb={"figure": {"caption": "Differences in that sharpness between networks of the same task and seed. A ring a task; the bar is the interval over tasks, and a filled mark holds up to Holm's correction for all rows.", "name": "fig-landscape-differences"}, "image": {"alt": "Differences in sharpness with intervals, a row for each pair of networks"}}
-show.forest.forest(
-    {"": show.stats.corrected(flatness["near"])}, "difference in sharpness, steps of a fifth", tasks=True
-)
+# %% tags=["remove-input"]
+loss_surface.numbers.level_table(near, far, "structured")
 
 # %% [markdown]
-# Steps of a fifth: {glue:text}`landscape_flat_near`
+# Retrained, good less bad is {glue:text}`near_good_bad` at steps of a fifth and {glue:text}`far_good_bad` at two fifths. After correction for all
+# rows neither is settled.
 #
-# Steps of two fifths: {glue:text}`landscape_flat_far`
+# If good ones are sharper at all, there is a dull reason: a network that has learnt nothing has nothing to lose. Of the bad ones,
+# {glue:text}`learnt_bad` are clearly better than knowing nothing. Between those and the good ones, the difference at two fifths is
+# {glue:text}`learnt_good_bad`.
 #
-# A network that has learnt nothing has nothing to lose. {glue:text}`landscape_learnt`
-#
-# Against the full model, steps of a fifth: {glue:text}`landscape_full`
-#
-# ## Straight paths
-#
-# Two networks lie in one valley when the loss does not rise on the straight line between their weights: the *barrier* is the
-# most it rises above the line between its ends {cite}`frankle2020`. A subnetwork is put at full size with zeros for what is
-# gone. Networks of one seed share pre-trained weights, classifier and the order of the data; those of the next seed share
-# the pre-trained weights only. {glue:text}`landscape_seeds` Tasks are those that have every path.
+# ## Slices and squares
 
-# %% mystnb={"figure": {"caption": "The loss on straight paths between networks, s-pruning, subnetworks retrained: a thin line a task, mean over seeds, and the thick one their mean.", "name": "fig-landscape-paths"}, "image": {"alt": "Lines of the loss between two networks, a panel for each pair"}}
-loss_surface.figures.path_lines(paths, method)
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "The loss along random filter-normalised directions, mean over directions and seeds. Full lines: networks as they were trained. Dashed: pruned out of the full model and not trained again, which need not lie in a valley. Dotted: knowing nothing.", "name": "fig-landscape-slices"}, "image": {"alt": "Lines of the loss against the size of a step, a panel for each task, a line for each network"}}
+run.stamp(loss_surface.figures.slices(lines, "structured"))
 
-# %% mystnb={"figure": {"caption": "Barriers, which cannot be below 0, and in the last rows differences between them, in shares of the loss of knowing nothing. A ring a task, mean over seeds; the bar is the interval over tasks, and a filled mark is a difference that holds up to Holm's correction.", "name": "fig-landscape-barriers"}, "image": {"alt": "Barriers with intervals, a row for each pair of networks"}}
-show.forest.forest({"": show.stats.corrected(walls | between)}, "barrier, and differences between barriers", tasks=True)
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "The loss on a square of two random directions around the full model and retrained subnetworks, one seed. Contours: a quarter, a half and the whole of the loss of knowing nothing; the number in the middle is the network's own loss, on half as many examples.", "name": "fig-landscape-squares"}, "image": {"alt": "Small square maps of the loss, a row for each network and a column for each task"}}
+run.stamp(loss_surface.figures.surfaces(squares, study.preset.seeds[0]))
 
 # %% [markdown]
-# - Between seeds, full models: {glue:text}`landscape_seeds_full`.
-# - Between seeds, good subnetworks: {glue:text}`landscape_seeds_good`; bad ones: {glue:text}`landscape_seeds_bad`.
-# - Of one seed, good to random: {glue:text}`landscape_good_random`; good to bad: {glue:text}`landscape_good_bad`.
-# - Of one seed, full to good: {glue:text}`landscape_full_good`; full to bad: {glue:text}`landscape_full_bad`.
-# - Good to bad less good to random, paired: {glue:text}`landscape_nearer`.
-# - Good to bad of one seed less good to good of two seeds, paired: {glue:text}`landscape_apart`.
-# - Bad to bad of two seeds less good to good of two seeds, paired: {glue:text}`landscape_bad_seeds`.
-
-# %%
-loss_surface.text.barrier_table(walls)
-
-# %% tags=["hide-output"]
-show.effects.effect_table(
-    flatness["near"] | between,
-    "Differences in sharpness and in barriers, with intervals over tasks.",
-    "landscape-numbers",
-    mean="mean",
-    places=3,
-    brief=True,
-)
-
-# %% [markdown]
-# ## What to see, and what not
+# These are pictures: two directions out of hundreds of thousands, drawn at random.
 #
-# - A flat valley is no proof of a good network. Sharpness depends on how weights are written down {cite}`dinh2017`; filter
-#   normalisation takes out the scale of single units, not every such freedom. A network that knows little has little to lose,
-#   so read each rise beside the loss that it starts from.
-# - Good, random and bad subnetworks have the same number of heads and MLPs; the full model has more, so a step of size 1
-#   moves more of it. Differences between subnetworks mean more than those with the full model.
-# - On a path between different masks every part of either network passes through half its strength, and a head's part
-#   through a quarter, as it is a product. A barrier there is expected from that alone, the more so the fewer parts the two
-#   share, and good and bad ones share the fewest: it does not say that two networks found different solutions. Only the paths between seeds of the full model are free of it, as their masks are equal.
-# - Where a network knows nothing, the loss has nowhere to rise from: low barriers between such networks mean little.
-# - Straight lines only: networks with a barrier between them may be joined by a curve.
-# - The loss is that of dev examples, on which the good subnetworks were also chosen, and of a small model on a made-up
-#   language. The intervals are over its tasks; they say nothing of other models.
+# ## What this does not show
 #
-# ## The records
+# - A flat valley is no proof of a good network. Sharpness depends on how weights are written down {cite}`dinh2017`. Filter normalisation takes out
+#   the scale of single units, not every such freedom.
+# - Good, random and bad subnetworks have equally many heads and MLPs. The full model has more, so a step of size 1 moves more of it.
+# - Networks with a barrier between them may be joined by a curve. Only straight lines were walked.
+# - Where a network knows nothing, the loss has nowhere to rise from. Low barriers between such networks mean little.
+# - Losses are of {glue:text}`examples` dev examples a task, on which good subnetworks were also chosen. Between seeds there is one path a task and
+#   kind of network. The intervals are over tasks of a made-up language; they say nothing of other models.
 #
-# They lie in `records/landscape`. To make them anew: `lottery run --stages landscape --methods structured`, then
-# `lottery run --stages surface --methods structured` for the tasks and the seed shown; `--methods magnitude` does the same for
-# m-pruning. This chapter shows those of your own study in their place.
-
-# %%
-show.tables.provenance_table(study)
+# ## Try it
+#
+# | command | on two cores | what to expect |
+# |---|---|---|
+# | `papermill notebooks/15_landscape.ipynb out.ipynb` | half a minute | this chapter from the records that came with it |
+# | `lottery run --tasks rte --seeds 1337 --stages landscape --methods structured --results try` | four minutes | slices and paths of one task anew |
+# | `lottery run --tasks rte --seeds 1337 --stages surface --methods structured --results try` | two minutes more | its squares |
+#
+# **Exercise 1.** In the made-up case, let both networks keep one head in common that gives half of the sum. What becomes of the barrier?
+#
+# :::{dropdown} Answer
+# Half of the sum is then right all the way. What is missing halfway is a quarter instead of a half, and its square a quarter of the barrier before.
+# :::
+#
+# **Exercise 2.** Which two subnetworks could be compared without this?
+#
+# :::{dropdown} Answer
+# Two with one mask: the good subnetwork of one seed, retrained with another order of the data.
+# :::
+#
+# :::{dropdown} Run this chapter
+# This run: {glue:text}`provenance_run`. All versions and times stand on [](status.ipynb).
+# :::

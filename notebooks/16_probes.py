@@ -153,10 +153,11 @@ def accuracy(features, labels):
     return (scores.argmax(1) == labels)[role.test].mean()
 
 
-by_hand = np.array([[accuracy(state[role.places], labels) for state in states] for labels in (role.labels, role.control)])
+asked = (role.labels, role.control)
+by_hand = np.array([[accuracy(state[role.places], labels) for state in states] for labels in asked])
 assert np.allclose(by_hand, probes.linear.accuracies(states, role)[0], atol=0.005)
-for layer, (linguistic, control) in enumerate(by_hand.T):
-    print(f"layer {layer}: role {linguistic:.3f}, control task {control:.3f}, selectivity {linguistic - control:+.3f}")
+for layer, (real_task, control) in enumerate(by_hand.T):
+    print(f"layer {layer}: role {real_task:.3f}, control {control:.3f}, selectivity {real_task - control:+.3f}")
 
 # %% [markdown]
 # At the embeddings the probe knows the word and its place, and the control task is the easier one. From layer to layer the word fades and the

@@ -36,6 +36,13 @@ def noise_like(model: nn.Module, generator: torch.Generator) -> nn.Module:
     return noise
 
 
+def normalised(noise: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Each filter of `noise` (filters, inputs) scaled to the norm of that filter of `weights`; arrays do as well."""
+    noise, weights = torch.as_tensor(noise), torch.as_tensor(weights)
+    norms = noise.norm(dim=1, keepdim=True)
+    return noise * (weights.norm(dim=1, keepdim=True) / norms.where(norms > 0, torch.ones_like(norms)))
+
+
 @torch.no_grad()
 def direction(noise: nn.Module, model: nn.Module) -> Direction:
     """The noise of each filter scaled to the norm of the model's filter: a step of size 1 is as large as the weights.
@@ -43,12 +50,8 @@ def direction(noise: nn.Module, model: nn.Module) -> Direction:
     `noise` is pruned as `model` is. Filters of zeros do not move. Raises KeyError or RuntimeError when they differ
     in shape.
     """
-    drawn, found = filters(noise), {}
-    for name, p in filters(model).items():
-        d = drawn[name].to(p.device)
-        norms = d.norm(dim=1, keepdim=True)
-        found[name] = d * (p.norm(dim=1, keepdim=True) / norms.where(norms > 0, torch.ones_like(norms)))
-    return found
+    drawn = filters(noise)
+    return {name: normalised(drawn[name].to(p.device), p) for name, p in filters(model).items()}
 
 
 @contextmanager

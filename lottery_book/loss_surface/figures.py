@@ -18,7 +18,6 @@ from lottery_utils.show.style import (
     METHOD_NAMES,
     NAMES,
     WIDTH,
-    bar_colour,
     empty_figure,
     legend_below,
     lighter,
@@ -53,7 +52,7 @@ def network_look(name: str) -> dict:
 def slices(lines: pd.DataFrame, method: str) -> Figure:
     """The loss along random directions, a panel a task, a line a network: mean over directions and seeds.
 
-    `lines` as from `analysis.landscape.lines`; lines end where they leave the panel.
+    `lines` as from `frames.lines`; lines end where they leave the panel.
     """
     rows = lines[lines["method"] == method]
     if rows.empty:
@@ -128,55 +127,24 @@ def _square(ax: Axes, values: np.ndarray, sizes: np.ndarray, norm: Normalize) ->
     ax.set_yticks([-1, 0, 1])
 
 
-def sharpness_dots(table: pd.DataFrame, size: float) -> Figure:
-    """Rise of the loss under steps of one size, a column a method: a dot a task that has every network, a line their
-    mean. `table` as from `analysis.landscape.sharpness`.
-    """
-    if table.empty:
-        return empty_figure(NOTHING)
-    methods = list(dict.fromkeys(table["method"]))
-    names = [name for name in NETWORKS if name in set(table["network"])]
-    figure = Figure(figsize=(min(WIDTH, 4.2 * len(methods) + 1), 0.34 * len(names) + 1.1), layout="constrained")
-    axes = figure.subplots(1, len(methods), sharey=True, squeeze=False)[0]
-    for ax, method in zip(axes, methods):
-        rows = with_every(table[table["method"] == method])
-        for place, name in enumerate(names):
-            own = rows[rows["network"] == name]
-            kind, _, how = name.partition(".")
-            tasks = own.groupby("title", sort=False)["sharpness"].mean()
-            colour = bar_colour(kind, how)
-            ax.plot(tasks, np.full(len(tasks), place), "o", color=colour, markersize=4.5, alpha=0.85)
-            if len(tasks):
-                ax.plot([tasks.mean()] * 2, [place - 0.32, place + 0.32], color="#222222", linewidth=1.6)
-        ax.axvline(0, color="#8A8A8A", linewidth=0.8)
-        ax.xaxis.grid(True, color=GRID, linewidth=0.6)
-        ax.tick_params(axis="y", length=0)
-        ax.spines["left"].set_visible(False)
-        ax.set_title(METHOD_NAMES[method])
-    axes[0].set_yticks(range(len(names)), [network_name(name) for name in names])
-    axes[0].invert_yaxis()
-    figure.supxlabel(f"rise of the loss at size {size:g}, in shares of knowing nothing", fontsize=9)
-    return figure
-
-
 def path_lines(table: pd.DataFrame, method: str) -> Figure:
     """The loss on straight paths, a panel a pair: a thin line a task (mean over seeds), a thick one their mean.
 
-    `table` as from `analysis.landscape.paths`; tasks are those that have every path.
+    One seed above, two seeds below. `table` as from `frames.paths`; tasks are those that have every path.
     """
     rows = with_every(table[table["method"] == method], "pair")
     if rows.empty:
         return empty_figure(NOTHING)
     pairs = [f"{a}-{b}" for a, b in WITHIN] + [f"next seed: {name}" for name in PAIR_COLOURS]
     pairs = [pair for pair in pairs if pair in set(rows["pair"])]
-    figure, axes = panels(len(pairs), height=1.7)
+    figure, axes = panels(len(pairs), height=1.7, columns=len(WITHIN))
     top = min(TOP, 1.05 * rows.groupby(["title", "pair", "point"])["loss"].mean().max())
     for ax, pair in zip(axes, pairs):
         means = rows[rows["pair"] == pair].groupby(["title", "point"], sort=False)["loss"].mean().unstack(0)
         colour = PAIR_COLOURS[pair.removeprefix("next seed: ").split("-")[0]]
         ax.plot(means.index, means, color=lighter(colour, 0.45), linewidth=0.8)
         ax.plot(means.index, means.mean(axis=1), color=colour, linewidth=2)
-        ax.set_title(pair_name(pair), fontsize=9)
+        ax.set_title(pair_name(pair).replace(", ", ",\n"), fontsize=8)
         ax.axhline(1, **ONE)
         ax.set_xlim(0, 1)
         ax.set_ylim(0, top)
