@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -15,6 +16,7 @@ from safetensors.numpy import save_file
 
 from lottery_utils.errors import UserError
 from lottery_utils.experiment import locks
+from lottery_utils.experiment import store as store_module
 from lottery_utils.experiment.locks import claim, has_locks, is_claimed
 from lottery_utils.experiment.store import CHECKPOINT, PREDICTIONS, RECORD, Damaged, Store
 
@@ -302,3 +304,17 @@ def test_what_cannot_be_read_is_not_taken_for_damaged(tmp_path, monkeypatch, err
         with pytest.raises(UserError, match=rf"{name} cannot be read \({why}\); nothing was changed"):
             store.read(ADDRESS, deep=True)
     assert store.read(ADDRESS, deep=True) is not None and not list(tmp_path.glob("*.damaged-*"))
+
+
+def test_a_place_that_cannot_flush_is_found_out_before_the_first_cell(tmp_path, monkeypatch):
+    """Some mounts answer fsync of a folder with EINVAL: every cell would be computed, and then be lost."""
+    flushed = store_module.flush
+
+    def flush(path):
+        if path.is_dir():
+            raise OSError(errno.EINVAL, "Invalid argument")
+        flushed(path)
+
+    monkeypatch.setattr(store_module, "flush", flush)
+    with pytest.raises(UserError, match="cannot write results to .*: Invalid argument"):
+        Store(tmp_path).prepare()

@@ -243,13 +243,15 @@ class Store:
     # housekeeping
 
     def prepare(self) -> None:
-        """Make the folders; raises UserError when the place cannot be written."""
+        """Make the folders; raises UserError when the place cannot be written, or flush what was, as on some mounts."""
         try:
             for name in (".staging", FOLDER, ".failures"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
             probe = self.root / ".staging" / f"probe.{os.getpid()}.{secrets.token_hex(4)}"
             probe.touch()
+            flush(probe)
             probe.unlink()
+            flush(self.root)
         except OSError as error:
             place = error.filename or str(self.root)
             raise UserError(f"cannot write results to {place!r}: {error.strerror or error}") from None
