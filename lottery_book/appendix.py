@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pandas as pd
-from lottery_utils.show.bars import place_of
 
 from lottery_utils.experiment.cells import NO_SEED
 from lottery_utils.show.leads import Condition
 from lottery_utils.show.scores import CONDITION, summary
-from lottery_utils.show.style import METHOD_NAMES, NAMES
+from lottery_utils.show.style import METHOD_NAMES, NAMES, place_of
 from lottery_utils.show.tables import GAP, dressed
 from lottery_utils.tasks.glue import TASKS
 

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -156,6 +157,7 @@ SCRIPT = "<script>alert(1)</script>"
 
 def test_text_from_records_is_escaped_on_a_page(tmp_path, monkeypatch):
     """Notes, devices and names that hold HTML appear as text."""
+    from lottery_book import sources
     from lottery_book.explorer import page as explorer
     from lottery_utils.show import tables
 
@@ -166,7 +168,8 @@ def test_text_from_records_is_escaped_on_a_page(tmp_path, monkeypatch):
         record = json.loads(text.replace('"made up"', json.dumps(SCRIPT)))
         record["notes"], record["commit"] = [SCRIPT], SCRIPT
         path.write_text(json.dumps({**record, "checksum": _checksum(record)}))
-    pages = [explorer.explorer_html({SCRIPT: study})]
+    run = replace(sources.run_source(study), model=SCRIPT)
+    pages = [explorer.explorer([run], "fig-made-up").data]
     frame = study.table()
     assert SCRIPT in set(frame["device"])
     pages.append(tables.dressed(frame[["task", "device"]], "caption", "name").to_html())
