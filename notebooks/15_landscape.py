@@ -142,7 +142,7 @@ print(f"two perfect networks without a common head: barrier {barrier(on_the_way)
 # %% [markdown]
 # Halfway, each head is the product of two halves, a quarter of itself. Together they reach half of what they should. Nothing else is wrong.
 #
-# From the package here: [`loss_surface.directions`, `loss_surface.loss`](../api/index.md).
+# From the package here: [`loss_surface.directions`, `loss_surface.loss`](../api.md).
 #
 # ## Barriers
 
