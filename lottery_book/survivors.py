@@ -11,7 +11,7 @@ import pandas as pd
 
 from lottery_utils.show.frames import component_survival
 from lottery_utils.show.style import METHOD_NAMES
-from lottery_utils.show.survival import stability
+from lottery_utils.show.survival import Stability, stability
 from lottery_utils.show.tables import GAP, dressed, percent
 from lottery_utils.tasks.registry import shown_task
 
@@ -24,26 +24,14 @@ if TYPE_CHECKING:
 PARTS = {"heads": "heads", "mlps": "MLPs", "prunable": "prunable weights"}
 
 
-@dataclass(frozen=True)
-class HeadsInEverySeed:
-    """How many of a model's `heads` survive in every seed of a task, and how many would by chance: means over tasks."""
-
-    heads: int
-    always: float
-    chance: float
-    seeds: int
-    tasks: int
-
-
-def heads_in_every_seed(source: Source) -> HeadsInEverySeed | None:
+def heads_in_every_seed(source: Source) -> Stability | None:
     """Agreement of the seeds of s-pruning; None where a source does not have two seeds of a task.
 
     `chance`: every seed draws as many heads as it keeps, at random.
     """
     if source.kind == PUBLISHED:
         return _published_heads(set(source.leads["task"]))
-    known = None if source.study is None else stability(component_survival(source.study, "structured"))
-    return known and HeadsInEverySeed(known.heads, known.always, known.chance, known.seeds, known.tasks)
+    return None if source.study is None else stability(component_survival(source.study, "structured"))
 
 
 def agreement_phrase(source: Source) -> str:
@@ -162,14 +150,15 @@ def _means(frames: dict[str, pd.DataFrame], parts: dict[str, str], tasks: list[s
     }
 
 
-def _published_heads(tasks: set[str]) -> HeadsInEverySeed:
+def _published_heads(tasks: set[str]) -> Stability:
     shares = _published_masks(tasks)
-    chance = shares.groupby("task")["share"].prod() * shares["total"].iloc[0]
+    heads = int(shares["total"].iloc[0])
+    chance = heads * shares.groupby("task")["share"].prod()
     survival = published.survival_by_task()
     of_heads = survival[(survival["family"] == JOINT) & (survival["component"] == "head")]
-    always = of_heads[of_heads["task"].isin(tasks) & (of_heads["mean"] == 1)].groupby("task").size()
-    always = always.reindex(chance.index, fill_value=0)
-    return HeadsInEverySeed(shares["total"].iloc[0], always.mean(), chance.mean(), published.SEEDS, len(tasks))
+    by_task = of_heads[of_heads["task"].isin(tasks)].groupby("task")["mean"]
+    always, never = (by_task.agg(lambda kept, at=at: (kept == at).sum()).mean() for at in (1, 0))
+    return Stability(heads, always, never, chance.mean(), published.SEEDS, len(tasks))
 
 
 def _published_masks(tasks: set[str], component: str = "head") -> pd.DataFrame:

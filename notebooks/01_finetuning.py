@@ -152,7 +152,7 @@ show.tables.task_table(study)
 #
 # ## Try it
 #
-# | command | on two cores | what to expect |
+# | command | two cores, estimated | what to expect |
 # |---|---|---|
 # | `papermill notebooks/01_finetuning.ipynb out.ipynb -p tasks '["rte"]'` | one minute | this chapter for one task of the demo |
 # | `lottery run --preset demo --tasks sst2 --stages finetune --set train_limit=200 --results try` | ten seconds | a lower score: how few examples are enough? |

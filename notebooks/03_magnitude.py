@@ -157,7 +157,7 @@ survivors.size_table(three, "magnitude")
 #
 # ## Try it
 #
-# | command | on two cores | what to expect |
+# | command | two cores, estimated | what to expect |
 # |---|---|---|
 # | `papermill notebooks/03_magnitude.ipynb out.ipynb -p tasks '["rte"]'` | half a minute | this chapter for one task of the demo |
 # | `lottery run --preset demo --tasks rte --stages search --methods magnitude --set threshold=0.8 --results try` | half a minute | fewer weights stay than with the paper's threshold |

@@ -159,11 +159,11 @@ real_study.tables.mean_table(three)
 # - Good subnetworks were selected on the dev sets that score them here. [](18_selection.ipynb) measures what that is worth.
 # - Retraining starts from pre-trained weights. That bad ones recover may say more about pre-training than about subnetworks;
 #   [](06_baselines.ipynb) sets them beside random weights and simple models.
-# - Two tasks have a lead of a few points only, MRPC and RTE. Their shares swing.
+# - The full models of MRPC and RTE have the shortest leads over a constant answer. Their shares swing most.
 #
 # ## Try it
 #
-# | command | on two cores | what to expect |
+# | command | two cores, estimated | what to expect |
 # |---|---|---|
 # | `papermill notebooks/04_subnetworks.ipynb out.ipynb -p tasks '["rte"]'` | two minutes | this chapter for one task of the demo |
 # | `lottery run --preset demo --tasks rte --subnetworks random_layer --results try` | two minutes | the control that the demo leaves out |

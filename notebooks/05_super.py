@@ -167,7 +167,7 @@ side_by_side.scores(three, [*side_by_side.ENDS, *super_survivors.CONDITIONS], sh
 #
 # ## Try it
 #
-# | command | on two cores | what to expect |
+# | command | two cores, estimated | what to expect |
 # |---|---|---|
 # | `papermill notebooks/05_super.ipynb out.ipynb -p tasks '["rte"]'` | two minutes | this chapter for one task of the demo |
 # | `papermill notebooks/05_super.ipynb out.ipynb -p tasks '["qnli"]'` | a few minutes | a task that the demo leaves out here |

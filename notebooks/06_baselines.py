@@ -183,7 +183,7 @@ run.stamp(bad_vs_baselines.figures.longer_lines(run.results))
 #
 # ## Try it
 #
-# | command | on two cores | what to expect |
+# | command | two cores, estimated | what to expect |
 # |---|---|---|
 # | `papermill notebooks/06_baselines.ipynb out.ipynb -p tasks '["rte"]'` | two to three minutes | this chapter for one task of the demo |
 # | `lottery run --preset demo --tasks rte --stages baseline --subnetworks cbow bilstm --results try` | ten seconds | the scores of the last table, for RTE |

@@ -142,7 +142,7 @@ agreement.figures.shared(modes.shared_alone)
 #
 # ## Try it
 #
-# | command | on two cores | what to expect |
+# | command | two cores, estimated | what to expect |
 # |---|---|---|
 # | `papermill notebooks/07_importance.ipynb out.ipynb -p tasks '["rte"]'` | two minutes | this chapter for one task of the demo |
 # | `lottery run --preset demo --tasks rte --set importance=batched --results try` | one minute | another way to sum, often other heads |

@@ -140,7 +140,7 @@ agreement.by_source.seed_table(seeds_of)
 agreement.figures.shared(shared)
 
 # %% [markdown]
-# The published excess is small and on nearly all pairs of tasks of one sign. A permutation test over all pairs decides whether it is chance; its
+# The published excess is small. For heads it has one sign on every pair of tasks, for MLPs it does not. A permutation test over all pairs decides whether it is chance; its
 # verdict stands on the [scorecard](scorecard.ipynb). A taste for certain layers that all tasks have in common counts as sharing too.
 #
 # ### Super-survivors
@@ -160,7 +160,7 @@ agreement.figures.shared(supers)
 #
 # ## Try it
 #
-# | command | on two cores | what to expect |
+# | command | two cores, estimated | what to expect |
 # |---|---|---|
 # | `papermill notebooks/08_agreement.ipynb out.ipynb -p tasks '["rte","mrpc"]'` | one minute | this chapter for two tasks of the demo |
 # | `lottery run --preset demo --tasks rte --seeds 1 2 3 4 5 --results try` | three minutes | five seeds of one task, as the paper has |

@@ -86,7 +86,7 @@ attention_patterns.by_source.heterogeneous(shares, "raw")
 # plain shape. The fifth, *heterogeneous*, is the one that might carry something about the language. If pruning keeps heads for what they know,
 # the filled marks should lie right of the hollow ones.
 #
-# In the published numbers they lie a little right on most tasks. In this run super-survivors have {glue:text}`het_super_run`, all heads
+# In the published numbers they lie right on five tasks of eight. In this run super-survivors have {glue:text}`het_super_run`, all heads
 # {glue:text}`het_all_run`. Whether survival and type go together in single heads is judged on the [scorecard](scorecard.ipynb).
 #
 # ## How far the classifier can be trusted
@@ -156,7 +156,7 @@ attention_patterns.by_source.heterogeneous(shares, "normed", ("fine-tuned", "pre
 #
 # ## Try it
 #
-# | command | on two cores | what to expect |
+# | command | two cores, estimated | what to expect |
 # |---|---|---|
 # | `papermill notebooks/09_attention.ipynb out.ipynb -p tasks '["rte"]'` | two minutes | this chapter for one task of the demo |
 # | `lottery run --preset demo --tasks rte --stages attention --set attention_examples=20 --results try` | one minute | fewer maps, wider intervals |

@@ -235,7 +235,7 @@ authors.numbers.different_table(different)
 #
 # ## Try it
 #
-# | command | on two cores | what to expect |
+# | command | two cores, estimated | what to expect |
 # |---|---|---|
 # | `lottery import-authors bert-experiments --out tables` | a minute | the tables of this page anew, from a clone of the authors' repository |
 # | `papermill notebooks/11_authors.ipynb out.ipynb -p release_dir bert-experiments` | two minutes | this page from that clone |

@@ -130,7 +130,7 @@ for task, rows in heads.groupby("task", sort=False):
 #
 # ## Try it
 #
-# | command | on two cores | what to expect |
+# | command | two cores, estimated | what to expect |
 # |---|---|---|
 # | `lottery run --preset demo --tasks rte --set threshold=0.8 --results try` | half a minute | longer searches, smaller subnetworks |
 # | `papermill notebooks/12_explorer.ipynb out.ipynb -p results_dir try -p tasks '["rte"]' -p overrides '{"threshold": 0.8}'` | seconds | this chapter on them |

@@ -217,7 +217,7 @@ run.stamp(method_comparison.figures.task_curves(frame, "magnitude", study.preset
 #
 # ## Try it
 #
-# | command | on two cores | what to expect |
+# | command | two cores, estimated | what to expect |
 # |---|---|---|
 # | `lottery run --preset demo --tasks rte --stages curve --set score=taylor --results try` | two minutes | curves of RTE-like by Taylor's criterion |
 # | `lottery run --preset demo --tasks rte --stages curve --set score=my_scores.py:size --results try` | two minutes | the curve of your function, from a file that imports NumPy |

@@ -202,7 +202,7 @@ pretraining.tables.lottery_table(lottery)
 #
 # ## Try it
 #
-# | command | on two cores | what to expect |
+# | command | two cores, estimated | what to expect |
 # |---|---|---|
 # | `lottery run --preset demo --set model=models/pretraining/shuffled --tasks mrpc --methods structured --results try` | two minutes | MRPC-like is learnt, and a lottery follows |
 # | `lottery run --preset demo --set model=models/pretraining/language --tasks mrpc --methods structured --results try` | half a minute | the majority score, and no search |

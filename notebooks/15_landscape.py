@@ -194,7 +194,7 @@ run.stamp(loss_surface.figures.surfaces(squares, study.preset.seeds[0]))
 #
 # ## Try it
 #
-# | command | on two cores | what to expect |
+# | command | two cores, estimated | what to expect |
 # |---|---|---|
 # | `papermill notebooks/15_landscape.ipynb out.ipynb` | half a minute | this chapter from the records that came with it |
 # | `lottery run --tasks rte --seeds 1337 --stages landscape --methods structured --results try` | four minutes | slices and paths of one task anew |

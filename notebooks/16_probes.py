@@ -219,7 +219,7 @@ probes.numbers.probe_table(english_layers, english_floors, "structured", "probes
 #
 # ## Try it
 #
-# | command | on two cores | what to expect |
+# | command | two cores, estimated | what to expect |
 # |---|---|---|
 # | `papermill notebooks/16_probes.ipynb out.ipynb` | half a minute | this chapter from the records that came with it |
 # | `lottery run --tasks rte --seeds 1337 --stages probes --methods structured --results try` | one minute | the probes of one task anew |

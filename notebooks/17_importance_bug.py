@@ -204,7 +204,7 @@ numbers.rule_table(real, "MiniLM: the same. Retrained were those of the formula 
 #
 # ## Try it
 #
-# | command | on two cores | what to expect |
+# | command | two cores, estimated | what to expect |
 # |---|---|---|
 # | `lottery run --preset demo --tasks rte --stages importance --results try` | one minute | every sum of three full models |
 # | `lottery run --preset demo --tasks rte --stages search --set importance=running --results try` | one minute | a search that never zeroes |

@@ -184,7 +184,7 @@ numbers.hans_table(selection.frames.hans_scores(on_hans))
 #
 # ## Try it
 #
-# | command | on two cores | what to expect |
+# | command | two cores, estimated | what to expect |
 # |---|---|---|
 # | `lottery run --preset demo --tasks stsb --stages finetune --set min_steps=139 --results try` | two minutes | three passes instead of two: STS-B far above its usual score |
 # | `lottery run --preset demo --tasks rte --stages score --set selection=half --results try` | two minutes | masks chosen on one half, scored on the other |

@@ -155,7 +155,7 @@ scorecard.page.remark_table()
 #
 # ## Try it
 #
-# | command | on two cores | what to expect |
+# | command | two cores, estimated | what to expect |
 # |---|---|---|
 # | `papermill notebooks/scorecard.ipynb out.ipynb` | under two minutes, once the demo is stored | this page |
 # | `papermill notebooks/scorecard.ipynb out.ipynb -p tasks '["rte", "mrpc"]'` | under two minutes, stored | two tasks: this run cannot tell |

@@ -151,7 +151,7 @@ def library_errors(text: str, advice: str = "get it again") -> Iterator[None]:
         yield
     except UserError:
         raise
-    except Exception as error:  # pyarrow's and datasets' own kinds, KeyError, NotImplementedError, a date out of range
+    except Exception as error:  # what pyarrow and datasets raise has no kind in common
         raise UserError(f"{text} ({one_line(str(error) or type(error).__name__, 200)}); {advice}") from None
 
 
