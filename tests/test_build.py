@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import subprocess
@@ -273,6 +274,17 @@ def test_chapters_run_without_the_users_settings_of_matplotlib_and_ipython(repos
     build.build_report(chapters=["01"], progress=False)
     shown = nbformat.read(repository / "out" / "book" / "chapters" / "01_a.ipynb", as_version=4).cells[-1].outputs
     assert [output.data["text/plain"] for output in shown] == ["(False, 100.0)"]
+
+
+def test_chapters_run_in_this_environment_whatever_kernel_has_its_name(repository, monkeypatch, tmp_path):
+    other = tmp_path / "jupyter" / "kernels" / "python3" / "kernel.json"
+    other.parent.mkdir(parents=True)
+    other.write_text(json.dumps({"argv": ["/bin/false"], "display_name": "Python 3", "language": "python"}))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    nbformat.write(notebook("import sys\nsys.executable"), repository / "notebooks" / "01_a.ipynb")
+    build.build_report(chapters=["01"], progress=False)
+    shown = nbformat.read(repository / "out" / "book" / "chapters" / "01_a.ipynb", as_version=4).cells[-1].outputs
+    assert [output.data["text/plain"] for output in shown] == [repr(sys.executable)]
 
 
 def test_a_figure_of_which_no_image_came_stops_the_chapter(repository):

@@ -87,7 +87,8 @@ def _execute(notebook: Path, output: Path, parameters: dict, tick: Callable, fol
     # nothing of a kernel is needed after its last cell; figures make many objects that live as long as it does
     lines = ['__import__("gc").set_threshold(50_000)', witness.startup_line(folder / WITNESS)]
     started = [f"--IPKernelApp.exec_lines={line}" for line in lines]
-    config = Config({"NotebookClient": {"shutdown_kernel": "immediate", "extra_arguments": started}})
+    how = {"shutdown_kernel": "immediate", "extra_arguments": started, "kernel_manager_class": _this_environment()}
+    config = Config({"NotebookClient": how})
     config.KernelManager.update(_sockets(folder))
     try:
         known = papermill.inspect_notebook(str(notebook))
@@ -108,6 +109,18 @@ def _execute(notebook: Path, output: Path, parameters: dict, tick: Callable, fol
         raise UserError(f"chapter {notebook.stem} stopped: its kernel was killed; see {output}") from None
     except (papermill.PapermillException, nbformat.reader.NotJSONError, nbformat.ValidationError) as error:
         raise UserError(f"chapter {notebook.stem} cannot be run: {_one_line(type(error).__name__, error)}") from None
+
+
+def _this_environment() -> type:
+    """A kernel manager that starts the running interpreter, whatever kernels of its name the user has."""
+    from jupyter_client.kernelspec import KernelSpecManager
+    from jupyter_client.manager import AsyncKernelManager
+    from traitlets import Instance
+
+    class ThisEnvironment(AsyncKernelManager):
+        kernel_spec_manager = Instance(KernelSpecManager, kw={"kernel_dirs": []})
+
+    return ThisEnvironment
 
 
 def count_code_cells(notebook: Path) -> int:
