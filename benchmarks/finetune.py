@@ -5,6 +5,10 @@ examples is each side's own. Every round is a training from start to end with an
 compared too; `--rounds 8` tells them apart from chance. The grouped Trainer goes through each epoch from the longest
 examples to the shortest, as its groups hold 50 batches: the random one is there to show what that does to the score.
 The padded Trainer computes as the others do, on more tokens: unless `--full` it is timed on its first steps.
+
+What padding costs depends on how long the texts are, so one task after another is trained on, with fewer examples the
+longer they are, and a row of the table is one of them. "Padding alone" is how many tokens the peer computes for one
+that is there, over an epoch of its batches.
 """
 
 from __future__ import annotations
@@ -18,10 +22,10 @@ import common
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
 parser.add_argument("--full", action="store_true", help="train the padded side to the end too (many minutes)")
-parser.add_argument("--examples", type=int, default=1200, help="train examples")
+parser.add_argument("--tokens", type=int, default=16_000, help="of the train examples, as many as come to that")
 parser.add_argument("--dev", type=int, default=872, help="dev examples, for the score")
 parser.add_argument("--epochs", type=int, default=2)
-parser.add_argument("--task", default="sst2", help="GLUE task whose examples are used")
+parser.add_argument("--tasks", nargs="+", default=["cola", "mrpc", "rte"], help="GLUE tasks, of short and long texts")
 parser.add_argument("--precision", default="fp32", choices=["fp32", "bf16"], help="of both sides")
 parser.add_argument("--padded-steps", type=int, default=6, help="steps of a round of the padded side")
 
@@ -116,13 +120,33 @@ def noise(scores: dict[str, list[float]]) -> str:
     return f"dev score over {seeds} seeds: {', '.join(texts)}; the means are {far:.1f} standard errors apart"
 
 
+PEERS = (
+    ("finetune-trainer-grouped", "grouped", "HF Trainer, batches of like lengths"),
+    ("finetune-trainer-random", "random", "HF Trainer, random order, padded to the longest of a batch"),
+    ("finetune-padded-128", "padded", "HF Trainer, padded to 128"),
+)
+
+
 def main() -> None:
     """Train, score, compare, append."""
     options = common.arguments(__doc__, parser=parser)
     if not common.has("accelerate", "HF Trainer"):
         return
     if options.tiny:
-        options.examples, options.dev, options.epochs, options.padded_steps = 64, 32, 1, 1
+        options.tokens, options.dev, options.epochs, options.padded_steps = 800, 32, 1, 1
+        options.tasks = options.tasks[:1]
+    measured = [measure(options, task) for task in options.tasks]
+    for name, side, than in PEERS:
+        first = measured[0]
+        common.report(
+            options, name, first["step"]["ours"], first["step"][side], "ms a step of 32", what=first["what"], than=than,
+            note=first["notes"][side], timings={key: first["timings"][key] for key in ("ours", side)},
+            rows=[m["rows"][side] for m in measured],
+        )  # fmt: skip
+
+
+def measure(options: argparse.Namespace, title: str) -> dict:
+    """All sides on one task's examples: milliseconds a step, rows of the tables, words, timings."""
     import material
 
     from lottery_utils.tasks.glue import get_task
@@ -130,10 +154,11 @@ def main() -> None:
     from lottery_utils.training.evaluate import predict
     from lottery_utils.training.finetune import finetune
 
-    train, dev, source = material.examples(options.task)
-    train, dev = material.first(train, options.examples), material.first(dev, options.dev)
+    train, dev, source = material.examples(title)
+    train = material.first(train, round(options.tokens / train.lengths.mean()))
+    dev = material.first(dev, options.dev)
     preset = settings(options, options.precision)
-    task = get_task(options.task)
+    task = get_task(title)
     models = {seed: material.classifier(seed, task.num_labels) for seed in range(options.rounds)}
     kind = models[0][1]
     steps = preset.epochs * -(-len(train) // preset.batch_size)
@@ -159,25 +184,35 @@ def main() -> None:
             timings[side].run(work_of(model, seed))
             if side != "padded" or options.full:
                 scores[side].append(score(model))
-            print(f"seed {seed}: {side} {timings[side].wall[-1]:.1f} s, CPU {timings[side].cpu[-1]:.1f} s", flush=True)
+            wall, cpu = timings[side].wall[-1], timings[side].cpu[-1]
+            print(f"{title}, seed {seed}: {side} {wall:.1f} s, CPU {cpu:.1f} s", flush=True)
     scores = {side: values for side, values in scores.items() if values}
-    of = dict.fromkeys(sides, steps) | {"padded": only or steps}
-    per_step = {side: timing.median / of[side] for side, timing in timings.items()}
-    tokens = train.lengths.mean()
+    taken = dict.fromkeys(sides, steps) | {"padded": only or steps}
+    step = {side: timing.median / taken[side] * 1e3 for side, timing in timings.items()}
+    notes = {side: noise({key: scores[key] for key in ("ours", side)}) for side in scores}
+    notes.setdefault("padded", f"padded side timed on {only} of {steps} steps a round")
+    tokens = float(train.lengths.mean())
     what = f"fine-tuning {kind} on {len(train)} examples of {source} ({tokens:.1f} tokens), {preset.epochs} epochs"
-    what += ", bf16" * (preset.precision == "bf16")
-    for name, side, than in (
-        ("finetune-trainer-grouped", "grouped", "HF Trainer, batches of like lengths"),
-        ("finetune-trainer-random", "random", "HF Trainer, random order, padded to the longest of a batch"),
-        ("finetune-padded-128", "padded", "HF Trainer, padded to 128"),
-    ):
-        both = {key: timings[key] for key in ("ours", side)}
-        kept = {key: scores[key] for key in ("ours", side) if key in scores}
-        note = noise(kept) if side in kept else f"padded side timed on {only} of {steps} steps a round"
-        common.report(
-            options, name, per_step["ours"] * 1e3, per_step[side] * 1e3, "ms a step of 32", what=what, than=than,
-            note=note, timings=both,
-        )  # fmt: skip
+    padding = {"grouped": padded_tokens(train, preset.batch_size, grouped=True),
+               "random": padded_tokens(train, preset.batch_size, grouped=False), "padded": 128 / tokens}  # fmt: skip
+    rows = {
+        side: {"task": source, "examples": len(train), "tokens": tokens, "ours, ms": step["ours"],
+               "peer, ms": step[side], "ratio": step[side] / step["ours"], "padding alone": padding[side],
+               "the rest": step[side] / step["ours"] / padding[side]}
+        for side in padding
+    }  # fmt: skip
+    return {"step": step, "what": what + ", bf16" * (preset.precision == "bf16"), "notes": notes, "timings": timings,
+            "rows": rows}  # fmt: skip
+
+
+def padded_tokens(data, batch: int, grouped: bool) -> float:
+    """Tokens of an epoch with each batch padded to its longest example, over those that are there."""
+    import numpy as np
+
+    order = np.argsort(-data.lengths) if grouped else np.random.default_rng(0).permutation(len(data))
+    lengths = data.lengths[order]
+    batches = [lengths[begin : begin + batch] for begin in range(0, len(lengths), batch)]
+    return float(sum(len(b) * b.max() for b in batches) / lengths.sum())
 
 
 if __name__ == "__main__":

@@ -114,7 +114,7 @@ def plain_search(model, data, score, protocol: str, threshold: float = 0.9, batc
 
     def look(mask):
         heads, mlps, logits = plain_pass(model, gates, data, mask, protocol, batch, length)
-        norm = np.sqrt(((heads if protocol == "released" else heads * mask.heads) ** 2).sum(1, keepdims=True)) + EPS
+        norm = np.sqrt((heads**2).sum(1, keepdims=True)) + EPS
         masks.append(mask)
         scores.append(score(logits))
         return heads / norm, mlps

@@ -77,6 +77,18 @@ def test_a_benchmark_prints_both_sides_and_appends_one_entry(tmp_path):
     assert "cells: the order of work" in page.benchmarks_page(found)
 
 
+def test_searches_are_compared_with_the_plain_procedure_as_it_is_now(tmp_path):
+    """The benchmark stops where the masks differ: it had gone stale with the rule of the norms."""
+    results = tmp_path / "r.json"
+    command = [sys.executable, str(ROOT / "benchmarks" / "structured_search.py"), "--tiny", "--threads", "1"]
+    done = subprocess.run([*command, "--results", str(results)], capture_output=True, text=True, env=os.environ)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = page.read(results)
+    assert list(found) == ["structured-search", "structured-search-exact"]
+    row = found["structured-search"]["rows"][0]
+    assert row["ratio"] == pytest.approx(row["padding alone"] * row["the rest"])
+
+
 def test_without_a_gpu_the_gpu_benchmark_says_so_in_a_line(tmp_path):
     import torch
 
