@@ -4,7 +4,7 @@ to HF Trainer, and what bfloat16 gains in a search.
 Three comparisons, all in bfloat16 where the processor has it: a training step beside the matrix products it is made of,
 timed alone; the same step beside HF Trainer's with batches of like lengths; a structured search in bfloat16 beside one
 in float32, with the good subnetworks they find. `--model` names weights of this size (a folder or hub id), random ones
-stand in for it. `--checkpoint` is a fine-tuned `checkpoint.safetensors` of a study of that model: the search then runs
+stand in for it. `--checkpoint` is a fine-tuned `model.safetensors` of a study of that model: the search then runs
 on real labels, else on the model's own predictions as labels, so that it has something to lose.
 """
 
