@@ -39,7 +39,7 @@ compute_missing = True  # "lottery report" has computed, and says no
 # %% tags=["hide-cell", "remove-stderr"] mystnb={"code_prompt_show": "Run this chapter: what it computes and reads", "code_prompt_hide": "Run this chapter: what it computes and reads"}
 import numpy as np
 
-from lottery_book import full_models, quoted, side_by_side, sources
+from lottery_book import full_models, side_by_side, sources
 from lottery_utils import compute, open_study, show
 
 NEEDS = {"stages": ["finetune", "baseline"]}
@@ -104,7 +104,7 @@ full_models.full_table(three)
 # take its place where they can, and are tested to do the same.
 
 # %% tags=["remove-input"]
-quoted.quoted("lottery_utils.training.finetune:plain_steps")
+show.source("lottery_utils.training.finetune:plain_steps")
 
 # %% [markdown]
 # The score is a comparison of answers with labels. Accuracy counts. CoLA takes Matthews correlation, since its classes are uneven, and STS-B

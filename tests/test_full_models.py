@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from lottery_book import full_models, sources
-from lottery_book.quoted import quoted
 from lottery_utils.errors import UserError
+from lottery_utils.show import source
 from lottery_utils.show.scores import RESULT
 from lottery_utils.training import finetune
 
@@ -38,9 +38,10 @@ def test_scores_stand_side_by_side_with_their_deviations(tmp_path):
 
 
 def test_quoted_code_is_the_packages():
-    block = quoted("lottery_utils.training.finetune:plain_steps").data
+    block = source("lottery_utils.training.finetune:plain_steps").data
+    assert block == source(finetune.plain_steps).data
     assert (
         inspect.getsource(finetune.plain_steps) in block and block.startswith("```python\n") and block.endswith("\n```")
     )
     with pytest.raises(UserError, match="cannot be found"):
-        quoted("lottery_nothing.training:plain_steps")
+        source("lottery_nothing.training:plain_steps")

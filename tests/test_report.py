@@ -30,12 +30,6 @@ def results(study):
     return scores.results(study.table())
 
 
-@pytest.fixture(scope="module")
-def three(results):
-    """The scores with a third task, equal to the second."""
-    return pd.concat([results, results[results["task"] == "mrpc"].assign(task="rte", title="RTE")], ignore_index=True)
-
-
 def texts(axes) -> list[str]:
     return [text.get_text() for text in axes.texts]
 
@@ -81,7 +75,9 @@ def test_results_hold_every_score_once_and_no_degenerate_one(study, results):
 
 def test_shares_kept_and_sizes(study, results):
     there = {key: shares for key, shares in KEPT.items() if key[1] in study.preset.subnetworks}
-    kept = scores.with_kept(results)
+    full = scores.choose(results, treatment="full").set_index(["task", "seed"])["score"]
+    of_full = full.reindex(pd.MultiIndex.from_frame(results[["task", "seed"]]))
+    kept = results.assign(kept=results["score"] / of_full.array)
     for (method, name), shares in there.items():
         for treatment, share in zip(("pruned", "retrained"), shares):
             assert scores.choose(kept, method, name, treatment)["kept"].to_numpy() == pytest.approx(share)
@@ -138,27 +134,11 @@ def test_tables_are_html_that_does_not_change_from_run_to_run(study, results):
     def made() -> list:
         return [
             tables.task_table(study),
-            tables.results_table(results, "All", "all"),
-            tables.seed_table(results, "Seeds", "seeds"),
-            tables.provenance_table(study),
+            tables.dressed(results, "All", "all"),
         ]
 
     first, second = ([t.to_html() for t in made()] for _ in range(2))
     assert first == second and all("<caption>" in html for html in first)
-
-
-def test_results_table_has_a_row_a_condition_and_gaps(results):
-    data = tables.results_table(results, "All", "all").data
-    assert list(data.columns) == ["pruning", "model", "", "CoLA", "MRPC", "WNLI (partial)", "share of full"]
-    assert len(data) == 4 + 2 * 3 * 2
-    good = data[(data["pruning"] == "s-pruning") & (data["model"] == "good")]
-    assert good["share of full"].tolist() == ["92 %", "98 %"] and good["WNLI (partial)"].isna().all()
-
-
-def test_tables_of_an_unfinished_study_have_gaps_only(single):
-    table = single.table()
-    assert "–" not in tables.provenance_table(single).data["this run"].tolist()
-    tables.results_table(scores.results(table), "All", "all").to_html()
 
 
 def test_sentences_follow_the_records(study, single):
@@ -188,19 +168,10 @@ def test_stored_records_are_found_from_a_folder_below_and_never_computed(tmp_pat
         stored.stored_study("laptop", "records/none")
 
 
-# averages over complete tasks, sizes of the data, score axes
+# averages over complete tasks, sizes of the data
 
 
-def test_averages_are_over_tasks_with_every_seed(study, results):
-    lacking = (results["task"] == "mrpc") & (results["seed"] == 42) & (results["subnetwork"] == "bad")
-    fewer = results[~(lacking & (results["treatment"] == "retrained") & (results["method"] == "structured"))]
-    assert scores.complete_tasks(results, "structured") == ["cola", "mrpc"], "WNLI's searches are degenerate"
-    assert scores.complete_tasks(fewer, "structured") == ["cola"]
-    assert scores.complete_tasks(fewer, "magnitude") == ["cola", "mrpc"]
-    assert scores.complete_tasks(fewer, "") == list(TASKS)
-    assert scores.complete_tasks(fewer[fewer["task"] == "mrpc"], "structured") == []
-    caption = tables.results_table(fewer, "All.", "all").caption
-    assert caption.endswith("is there: MRPC and WNLI (partial) for s-pruning; WNLI (partial) for m-pruning.")
+def test_seeds_agree_over_tasks_that_have_them_all(study):
     frame = frames.component_survival(study, "structured")
     assert survival.stability(frame[(frame["task"] != "mrpc") | (frame["seed"] != 42)]).tasks == 1
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from ..errors import UserError
+from ..places import function_at
 
 if TYPE_CHECKING:
     from IPython.display import Markdown
@@ -42,11 +43,15 @@ def holds(claim: str, value: float, above: float = -math.inf, below: float = mat
         raise UserError(f"a sentence no longer holds: {claim!r} needs {wanted}, got {value:g}; rewrite it")
 
 
-def source(*functions: Callable) -> Markdown:
-    """The package's own lines of `functions`, to be the last line of a cell: so no page retypes what it explains."""
+def source(*functions: Callable | str) -> Markdown:
+    """The package's own lines of functions or classes, to be the last line of a cell: no page retypes what it explains.
+
+    Each is given itself or by name, such as "lottery_utils.training.finetune:plain_steps".
+    """
     from IPython.display import Markdown
 
-    lines = "\n\n".join(inspect.getsource(function) for function in functions)
+    objects = [function_at(each) if isinstance(each, str) else each for each in functions]
+    lines = "\n\n".join(map(inspect.getsource, objects))
     return Markdown(f"```python\n{lines}```")
 
 

@@ -1,4 +1,4 @@
-"""Scores of subnetworks and baselines: tidy, summarised over seeds, related to the full model's."""
+"""Scores of subnetworks and baselines: tidy, and summarised over seeds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ TREATMENT = {
     "retrain": "retrained",
     "retrain_longer": "retrained longer",
 }
-USUAL = ("full", "baseline", "pruned", "retrained")  # treatments that every task gets
 CONDITION = ["method", "subnetwork", "treatment"]
 RESULT = ["task", "title", "metric", "seed", *CONDITION, "score"]
 SHARES = ("heads", "mlps", "prunable", "all")
@@ -55,41 +54,6 @@ def summary(frame: pd.DataFrame, value: str = "score") -> pd.DataFrame:
     """Mean, sample standard deviation (NaN for one seed) and number of seeds of each task and condition."""
     keys = ["task", "title", "metric", *CONDITION]
     return frame.groupby(keys, sort=False)[value].agg(["mean", "std", "count"]).reset_index()
-
-
-def with_kept(frame: pd.DataFrame) -> pd.DataFrame:
-    """`frame` with `kept`: the score as a share of the full model's for the same task and seed.
-
-    NaN where there is no full model of that seed or its score is not above 0; for rows without a seed (seed 0)
-    the full model's mean over seeds stands in.
-    """
-    full = frame[frame["treatment"] == "full"]
-    by_seed, by_task = full.set_index(["task", "seed"])["score"], full.groupby("task")["score"].mean()
-    pairs = list(zip(frame["task"], frame["seed"]))
-    base = [by_seed.get(pair, by_task.get(pair[0]) if pair[1] == NO_SEED else None) for pair in pairs]
-    base = pd.Series(base, index=frame.index, dtype=float)
-    return frame.assign(kept=frame["score"] / base.where(base > 0))
-
-
-def complete_tasks(frame: pd.DataFrame, method: str) -> list[str]:
-    """Tasks with every seed of every condition that `frame` holds for `method`, and of the full model.
-
-    Averages over these tasks mix no task with all its seeds and one with some, and compare conditions over the same
-    tasks. With `method` "" the full model's rows alone decide. Tasks are in order; what only some tasks get (longer
-    retraining) does not count, nor does a condition without seeds (a baseline of seed 0).
-    """
-    rows = frame[(frame["seed"] != NO_SEED) & ((frame["method"] == method) | (frame["treatment"] == "full"))]
-    rows = rows[rows["treatment"].isin(USUAL)]
-    if not method:
-        rows = rows[rows["treatment"] == "full"]
-    elif (rows["method"] == "").all():
-        return []
-    seeds = set(frame.loc[frame["seed"] != NO_SEED, "seed"])
-    wanted = {(*condition, seed) for condition in rows[CONDITION].itertuples(index=False, name=None) for seed in seeds}
-    there = rows.groupby("task", sort=False)[[*CONDITION, "seed"]].apply(
-        lambda own: wanted <= set(own.itertuples(index=False, name=None))
-    )
-    return [task for task, whole in there.items() if whole]
 
 
 def sizes(table: pd.DataFrame) -> pd.DataFrame:

@@ -109,11 +109,6 @@ def lighter(colour: str, share: float = 0.5) -> tuple[float, float, float]:
     return tuple(share * value + 1 - share for value in to_rgb(colour))
 
 
-def bar_colour(subnetwork: str, treatment: str):
-    """Colour of a bar: subnetworks merely pruned are drawn in a lighter tone than retrained ones."""
-    return lighter(COLOURS[subnetwork]) if treatment == "pruned" else to_rgb(COLOURS[subnetwork])
-
-
 def place_of(subnetwork: str) -> int:
     """The order in figures and tables: baselines, then the full model, then subnetworks."""
     baselines = ("majority", "bag_of_words", "cbow", "bilstm", "random_init", "random_init_pruned", "full")
