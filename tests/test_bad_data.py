@@ -147,13 +147,10 @@ def test_wrong_score(tmp_path, value):
     assert "expected a number from 0 to 5" in line_of("stsb", tmp_path)
 
 
-@pytest.mark.parametrize(
-    "column, values, kind",
-    (("sentence1", list(range(12)), "int64"), ("label", [0.0] * 12, "double"), ("label", [True] * 12, "bool")),
-)
-def test_wrong_type(rte, column, values, kind):
-    message = line_of("rte", rewrite(rte, **{column: values}))
-    assert f"column '{column}' must be" in message and f"got type {kind}" in message
+def test_wrong_type(rte):
+    assert "row 0, column 'sentence1' must be text, got 0" in line_of("rte", rewrite(rte, sentence1=list(range(12))))
+    assert "row 0 has label True, expected 0 (entailment)" in line_of("rte", rewrite(rte, label=[True] * 12))
+    assert "row 0 has label 0.5" in line_of("rte", rewrite(rte, label=[0.5] * 12))
 
 
 def test_missing_text(rte):
@@ -206,7 +203,7 @@ def test_several_candidates(rte):
 
 def test_missing_shard(rte):
     train_of(rte).rename(rte / "rte" / "train-00000-of-00002.parquet")
-    assert "split train has 1 of 2 shards" in line_of("rte", rte)
+    assert "train-00000-of-00002.parquet is a part of split train; join" in line_of("rte", rte)
 
 
 def test_hub_cache_without_the_task(tmp_path, monkeypatch):
@@ -289,10 +286,3 @@ def test_tsv_not_utf8(tsv, encoding):
 def test_tsv_with_a_nul_byte(tsv):
     edit(tsv / "RTE" / "train.tsv", lambda lines: [*lines[:3], lines[3][:9] + "\0" + lines[3][9:], *lines[4:]])
     assert "line 4 holds a NUL byte" in line_of("rte", tsv)
-
-
-def test_mrpc_without_a_dev_set(tmp_path):
-    (tmp_path / "MRPC").mkdir()
-    text = "\n".join(files.tsv_lines("mrpc", files.example_rows("mrpc")))
-    (tmp_path / "MRPC" / "msr_paraphrase_train.txt").write_text(text, encoding="utf-8-sig")
-    assert "needs dev_ids.tsv (GLUE's dev set) or msr_paraphrase_test.txt" in line_of("mrpc", tmp_path)

@@ -228,10 +228,10 @@ def test_hans_is_read_and_three_classes_become_two(tmp_path):
 @pytest.mark.parametrize(
     ("lines", "columns", "error"),
     [
-        ([("contradiction", "a", "b", "constituent")], None, "line 2 has label 'contradiction', expected entail"),
+        ([("contradiction", "a", "b", "constituent")], None, "line 2 has label 'contradiction', expected one of"),
         ([("entailment", "a", "b", "overlap")], None, "line 2 has heuristic 'overlap'"),
-        ([("entailment", "a", "", "constituent")], None, "line 2 has an empty sentence"),
-        ([], None, "holds no example"),
+        ([("entailment", "a", "", "constituent")], None, "empty text in 1 of 1 rows, first in line 2"),
+        ([], None, "the split has no rows"),
         (LINES, ("gold_label", "premise", "sentence2", "heuristic"), "column 'sentence1' is missing"),
     ],
 )

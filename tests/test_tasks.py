@@ -156,28 +156,17 @@ def test_limits_take_the_first_rows_and_say_so(tmp_path, small):
     assert part.fingerprint != whole.fingerprint
 
 
-def test_shards_are_joined_in_order(tmp_path, small):
-    train, dev = rows("cola")
-    files.write_parquet(tmp_path / "cola" / "validation.parquet", dev)
-    for shard in (1, 0):
-        half = {column: values[6 * shard : 6 * shard + 6] for column, values in train.items()}
-        files.write_parquet(tmp_path / "cola" / f"train-0000{shard}-of-00002.parquet", half)
-    assert load_task("cola", str(tmp_path)).train.texts == files.values(train, "cola")[0]
-
-
 @pytest.mark.parametrize(
     "names",
     (
-        ("train-0000{}-of-00002-a09b74b3ef9c3b5{}.parquet", "validation-00000-of-00001-b5cd3e6f7a8b9c0d.parquet"),
-        ("train/000{}.parquet", "validation/0000.parquet"),
+        ("train-00000-of-00001-a09b74b3ef9c3b56.parquet", "validation-00000-of-00001-b5cd3e6f7a8b9c0d.parquet"),
+        ("train/0000.parquet", "validation/0000.parquet"),
     ),
 )
 def test_parquet_under_the_hubs_older_names(names, tmp_path, small):
     train, dev = rows("cola")
-    for shard in (0, 1):
-        half = {column: values[6 * shard : 6 * shard + 6] for column, values in train.items()}
-        files.write_parquet(tmp_path / "cola" / names[0].format(shard, shard), half)
-    files.write_parquet(tmp_path / "cola" / names[1], dev)
+    for name, content in zip(names, (train, dev)):
+        files.write_parquet(tmp_path / "cola" / name, content)
     data = load_task("cola", str(tmp_path))
     assert data.train.texts == files.values(train, "cola")[0] and len(data.dev) == 5 and not data.partial
 
@@ -225,23 +214,6 @@ def test_differences_are_notes(tmp_path, small):
         "dev has 6 rows, officially 5 (validation.parquet)",
     )
     assert data.partial
-
-
-def test_mrpc_as_microsoft_distributes_it(tmp_path, small):
-    train, test = files.example_rows("mrpc", 17), files.example_rows("mrpc", 5, start=100)
-    folder = tmp_path / "MRPC"
-    folder.mkdir()
-    for file, content in (("msr_paraphrase_train.txt", train), ("msr_paraphrase_test.txt", test)):
-        text = "\r\n".join(files.tsv_lines("mrpc", content)) + "\r\n"
-        (folder / file).write_bytes(text.encode("utf-8-sig"))
-    own = load_task("mrpc", str(tmp_path))
-    assert (len(own.train), len(own.dev)) == (17, 5)
-    assert own.partial and any("not GLUE's dev set" in note for note in own.notes)
-    (folder / "dev_ids.tsv").write_text("".join(f"{1000 + n}\t{2000 + n}\n" for n in (1, 3, 5, 7, 9)))
-    glue = load_task("mrpc", str(tmp_path))
-    texts = files.values(train, "mrpc")[0]
-    assert glue.dev.texts == [texts[n] for n in (1, 3, 5, 7, 9)]
-    assert len(glue.train) == 12 and not glue.partial and glue.notes == ()
 
 
 def test_malformed_qqp_lines_are_left_out_and_named(tmp_path, small):

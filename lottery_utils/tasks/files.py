@@ -10,33 +10,49 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..disk import readable, require_file
 from ..errors import UserError, one_line, shown
-
-if TYPE_CHECKING:
-    import datasets
 
 LONGEST_CELL = 100_000_000  # characters; csv's own limit, 131,072, is less than a book
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Wanted columns of a file and where each row stands in it: its line, or for parquet its number from 0.
+class Table:
+    """Columns of a split by name, not yet checked, and where each of its rows stands, such as "line 3".
 
-    (line, cells) of rows that do not fit the header of `width` cells: `cut`, which are left out, and `surplus`, of
-    which the further cells are.
+    `where` names the split in errors, `name` in notes (no path of this machine); `part` says that its file's name
+    marks it as a part.
     """
 
     columns: dict[str, list]
-    lines: list[int]
-    unit: str = "line"
-    width: int = 0
-    cut: tuple[tuple[int, int], ...] = ()
-    surplus: tuple[tuple[int, int], ...] = ()
+    places: Sequence[str]
+    where: str
+    name: str
+    notes: tuple[str, ...] = ()
+    part: bool = False
+
+    def renamed(self, names: Sequence[str]) -> Table:
+        """The same columns, in their order, under other names."""
+        return replace(self, columns=dict(zip(names, self.columns.values(), strict=True)))
+
+    def take(self, rows: Sequence[int]) -> Table:
+        """The table with only `rows`, in that order."""
+        columns = {name: [values[row] for row in rows] for name, values in self.columns.items()}
+        return replace(self, columns=columns, places=[self.places[row] for row in rows])
+
+
+@dataclass(frozen=True)
+class Found:
+    """The two splits of a task as found; `sizes` are the rows that train and dev should have."""
+
+    source: str
+    train: Table
+    dev: Table
+    sizes: tuple[int | None, int | None] = (None, None)
+    notes: tuple[str, ...] = ()
 
 
 def short(value) -> str:
@@ -56,7 +72,65 @@ def require_columns(where: str, present: Sequence[str], wanted: Sequence[str], h
             )
 
 
-def text_of(path: Path) -> str:
+def read_table(path: Path, wanted: Sequence[str], header: Sequence[str] = (), spared: float | None = None) -> Table:
+    """`wanted` columns of a CSV file (commas, some cells quoted); any other is TSV, where quotes are characters.
+
+    The first row names the columns unless `header` does. Raises UserError for a missing or double column, quotes that
+    do not pair, and rows of another length than the header. With `spared`, a share of the rows, longer rows and so many
+    shorter ones are noted instead: surplus cells are ignored, shorter rows left out.
+    """
+    style = {"strict": True} if path.suffix.lower() == ".csv" else {"delimiter": "\t", "quoting": csv.QUOTE_NONE}
+    rows = csv.reader(io.StringIO(_text_of(path), newline=""), **style)
+    limit, begin = csv.field_size_limit(LONGEST_CELL), 1
+    kept, lines, ragged, filled = [], [], {}, filter(None, rows)
+    try:
+        names = header or next(filled)
+        require_columns(str(path), names, wanted, _separator_hint(path, names))
+        places = [names.index(name) for name in wanted]
+        begin = rows.line_num + 1
+        for row in filled:
+            if len(row) != len(names):
+                ragged[rows.line_num] = len(row)
+            if len(row) >= len(names):
+                lines.append(rows.line_num)
+                kept.append([row[place] for place in places])
+            begin = rows.line_num + 1
+    except csv.Error as error:
+        cause = f"a quoted cell that begins there is not closed as it should be ({error})"
+        raise UserError(f"{path}: line {begin}: {cause}; write quotes inside quoted cells twice") from None
+    finally:
+        csv.field_size_limit(limit)
+    notes = _ragged_rows(path, lines, ragged, len(names), spared)
+    columns = dict(zip(wanted, map(list, zip(*kept)))) if kept else {name: [] for name in wanted}
+    return Table(columns, [f"line {line}" for line in lines], str(path), path.name, notes)
+
+
+def _ragged_rows(
+    path: Path, lines: list[int], ragged: dict[int, int], width: int, spared: float | None
+) -> tuple[str, ...]:
+    """Notes on rows, by line their number of cells, that do not fit the header; see `read_table`."""
+    cut = [line for line, cells in ragged.items() if cells < width]
+    long = [line for line, cells in ragged.items() if cells > width]
+    refused = [*ragged] if spared is None else cut
+    total, last = len(lines) + len(cut), max([0, *lines[-1:], *cut[-1:]])
+    # at the end of a file a shorter row means that the file was cut
+    if refused and (spared is None or len(cut) > spared * total or last in cut):
+        hint = "the file is cut short or not tab-separated, get it again"
+        hint = "quote cells that hold commas" if path.suffix.lower() == ".csv" else hint
+        raise UserError(
+            f"{path}: line {refused[0]} has {ragged[refused[0]]} cells, the header has {width} ({len(refused)} such "
+            f"lines of {total}); {hint}"
+        )
+    notes = {"malformed and left out": cut, "with surplus columns, ignored": long}
+    return tuple(f"{path.name}: {_listed(rows)} {what}" for what, rows in notes.items() if rows)
+
+
+def _listed(lines: list[int]) -> str:
+    first = ", ".join(map(str, lines[:5])) + (" ..." if len(lines) > 5 else "")
+    return f"{len(lines)} line{'s' * (len(lines) > 1)} ({first})"
+
+
+def _text_of(path: Path) -> str:
     """A file's text without a byte order mark; raises UserError for what is no readable UTF-8 text."""
     require_file("data", path)
     with readable(path):
@@ -75,43 +149,6 @@ def text_of(path: Path) -> str:
     return text
 
 
-def read_table(path: Path, wanted: Sequence[str], header: Sequence[str] = ()) -> Rows:
-    """`wanted` columns of a CSV file (commas, some cells quoted); any other is TSV, where quotes are characters.
-
-    The first row names the columns unless `header` does. Raises UserError for a missing or double column, and quotes
-    that do not pair.
-    """
-    style = {"strict": True} if path.suffix.lower() == ".csv" else {"delimiter": "\t", "quoting": csv.QUOTE_NONE}
-    rows = csv.reader(io.StringIO(text_of(path), newline=""), **style)
-    limit, begin = csv.field_size_limit(LONGEST_CELL), 1
-    kept, lines, cut, surplus, places = [], [], [], [], []
-    try:
-        for row in rows:
-            if not row:
-                continue
-            if not places:
-                names = header or row
-                require_columns(str(path), names, wanted, _separator_hint(path, names))
-                places = [names.index(name) for name in wanted]
-                if not header:
-                    continue
-            begin = rows.line_num + 1
-            if len(row) < len(names):
-                cut.append((rows.line_num, len(row)))
-                continue
-            if len(row) > len(names):
-                surplus.append((rows.line_num, len(row)))
-            lines.append(rows.line_num)
-            kept.append([row[place] for place in places])
-    except csv.Error as error:
-        cause = f"a quoted cell that begins there is not closed as it should be ({error})"
-        raise UserError(f"{path}: line {begin}: {cause}; write quotes inside quoted cells twice") from None
-    finally:
-        csv.field_size_limit(limit)
-    columns = dict(zip(wanted, map(list, zip(*kept)))) if kept else {name: [] for name in wanted}
-    return Rows(columns, lines, width=len(names), cut=tuple(cut), surplus=tuple(surplus))
-
-
 def _separator_hint(path: Path, header: Sequence[str]) -> str:
     """What to do about a header that is separated or quoted in another way than its ending says."""
     if any(cell.startswith('"') for cell in header):
@@ -121,11 +158,15 @@ def _separator_hint(path: Path, header: Sequence[str]) -> str:
     return ""
 
 
-def read_json_lines(path: Path, wanted: Sequence[str]) -> Rows:
+class _Pairs(list):
+    """A JSON object as read: its (key, value) pairs, a key that is there twice included."""
+
+
+def read_json_lines(path: Path, wanted: Sequence[str]) -> Table:
     """`wanted` of a file with a JSON object a line; raises UserError for any other line, a missing or a double key."""
     columns: dict[str, list] = {name: [] for name in wanted}
-    lines = []
-    for number, line in enumerate(text_of(path).split("\n"), 1):
+    places = []
+    for number, line in enumerate(_text_of(path).split("\n"), 1):
         if not line.strip():
             continue
         try:
@@ -140,8 +181,27 @@ def read_json_lines(path: Path, wanted: Sequence[str]) -> Rows:
         for name, value in row:
             if name in columns:
                 columns[name].append(value)
-        lines.append(number)
-    return Rows(columns, lines)
+        places.append(f"line {number}")
+    return Table(columns, places, str(path), path.name)
+
+
+def read_parquet(path: Path, wanted: Sequence[str]) -> Table:
+    """`wanted` columns of a parquet file; raises UserError for a missing or double column, and a damaged file."""
+    import pyarrow.parquet as pq
+
+    require_file("data", path)
+    with library_errors(f"{path}: expected a parquet file, but it is damaged, cut short or no parquet file"):
+        with pq.ParquetFile(path) as file:
+            require_columns(str(path), file.schema_arrow.names, wanted)
+            table = file.read(columns=list(wanted), use_threads=False)
+    columns = values_of(table, wanted, str(path))
+    return Table(columns, [f"row {row}" for row in range(table.num_rows)], str(path), path.name)
+
+
+def values_of(table, wanted: Sequence[str], where: str) -> dict[str, list]:
+    """Columns of an Arrow table as lists of Python values; raises UserError for one that Python cannot hold."""
+    with library_errors(f"{where}: expected texts in UTF-8 and labels, got a value that cannot be read"):
+        return {name: table.column(name).to_pylist() for name in wanted}
 
 
 @contextlib.contextmanager
@@ -153,38 +213,3 @@ def library_errors(text: str, advice: str = "get it again") -> Iterator[None]:
         raise
     except Exception as error:  # what pyarrow and datasets raise has no kind in common
         raise UserError(f"{text} ({one_line(str(error) or type(error).__name__, 200)}); {advice}") from None
-
-
-def values_of(dataset: datasets.Dataset, wanted: Sequence[str], where: str) -> dict[str, list]:
-    """Columns of a dataset as lists of Python values; raises UserError for one that Python cannot hold."""
-    with library_errors(f"{where}: expected texts in UTF-8 and labels, got a value that cannot be read"):
-        return {name: dataset.data.column(name).to_pylist() for name in wanted}
-
-
-class _Pairs(list):
-    """A JSON object as read: its (key, value) pairs, a key that is there twice included."""
-
-
-def read_parquet(path: Path, wanted: Sequence[str]) -> tuple[datasets.Dataset, list[str]]:
-    """`wanted` columns of a parquet file, texts as plain strings, and the names of all its columns.
-
-    Raises UserError for a missing or double column and for what is no intact parquet file.
-    """
-    import datasets
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    def plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-        kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-        is_text = pa.types.is_large_string(kind) or (hasattr(pa, "string_view") and kind == pa.string_view())
-        return column.cast(pa.string() if is_text else kind)
-
-    require_file("data", path)
-    with library_errors(f"{path}: expected a parquet file, but it is damaged, cut short or no parquet file"):
-        with pq.ParquetFile(path) as file:
-            names = file.schema_arrow.names
-            require_columns(str(path), names, wanted)
-            table = file.read(columns=list(wanted), use_threads=False)
-        columns = [plain(table[name]) for name in wanted]
-        schema = pa.schema(list(zip(wanted, (column.type for column in columns))), table.schema.metadata)
-        return datasets.Dataset(pa.table(columns, schema=schema), fingerprint=path.name), names

@@ -13,12 +13,12 @@ import numpy as np
 from ..errors import UserError
 from .files import read_table, short
 from .glue import Task, get_task
-from .load import Split, fingerprint
-from .tsv import cut_short
+from .load import fingerprint
+from .rows import Split, checked_rows
 
 LABELS = ("entailment", "non-entailment")
 HEURISTICS = ("lexical_overlap", "subsequence", "constituent")
-COLUMNS = ("gold_label", "sentence1", "sentence2", "heuristic")
+COLUMNS = ("sentence1", "sentence2", "gold_label", "heuristic")
 ENTAILMENT = 0  # MNLI's class; the other two say that the hypothesis does not follow
 
 
@@ -36,7 +36,7 @@ class Hans:
 
 def hans_task() -> Task:
     """MNLI's task with the two classes of HANS, scored by accuracy."""
-    return replace(get_task("mnli"), label_names=LABELS)
+    return replace(get_task("mnli"), label_names=LABELS, label_values=LABELS)
 
 
 def to_hans(logits: np.ndarray) -> np.ndarray:
@@ -51,23 +51,14 @@ def read_hans(path: str | Path) -> Hans:
 
     Raises UserError naming the line for a missing file or column, a cut line, an unknown label or heuristic.
     """
-    path = Path(path).expanduser()
-    rows = read_table(path, COLUMNS)
-    if rows.cut:
-        raise cut_short(path, rows)
-    texts, labels, heuristics = [], [], []
-    for line, *cells in zip(rows.lines, *rows.columns.values()):
-        label, premise, hypothesis, heuristic = map(str.strip, cells)
-        for what, value, valid in (("label", label, LABELS), ("heuristic", heuristic, HEURISTICS)):
-            if value not in valid:
-                expected = " or ".join(valid)
-                raise UserError(f"hans: {path}: line {line} has {what} {short(value)}, expected {expected}")
-        if not premise or not hypothesis:
-            raise UserError(f"hans: {path}: line {line} has an empty sentence; get the file again")
-        texts.append((premise, hypothesis))
-        labels.append(LABELS.index(label))
-        heuristics.append(HEURISTICS.index(heuristic))
-    if not texts:
-        raise UserError(f"hans: {path} holds no example; expected heuristics_evaluation_set.txt")
-    split = Split(texts, np.array(labels, np.int64))
-    return Hans(split, np.array(heuristics, np.int64), fingerprint(split))
+    task = hans_task()
+    table = read_table(Path(path).expanduser(), COLUMNS, spared=0.0).renamed((*task.columns, "label", "heuristic"))
+    table = replace(table, columns={name: [*map(str.strip, cells)] for name, cells in table.columns.items()})
+    split, empty = checked_rows(task, table)
+    if empty:
+        raise UserError(f"{table.where}: {table.places[empty[0]]} has an empty sentence; get the file again")
+    heuristics = table.columns["heuristic"]
+    for place, name in zip(table.places, heuristics):
+        if name not in HEURISTICS:
+            raise UserError(f"{table.where}: {place} has heuristic {short(name)}, expected {' or '.join(HEURISTICS)}")
+    return Hans(split, np.array([HEURISTICS.index(name) for name in heuristics], np.int64), fingerprint(split))

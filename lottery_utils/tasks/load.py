@@ -4,29 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import UserError
 from ..presets import ALL, Limits
 from ..taskfile import definition_digest, task_file
+from .files import Table
 from .glue import Task, get_task
-from .rows import RawSplit, checked_labels, checked_texts
-
-if TYPE_CHECKING:
-    from .sources import Found
-
-
-@dataclass(frozen=True)
-class Split:
-    """Examples of one split: `texts` are N tuples of one or two strings, `labels` (N,) int64, float32 for STS-B."""
-
-    texts: list[tuple[str, ...]]
-    labels: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.texts)
+from .own import own_splits
+from .registry import find_definition, own_task
+from .rows import Split, checked_rows, drawn_rows, rows_of
+from .sources import glue_splits
 
 
 @dataclass(frozen=True)
@@ -56,11 +45,9 @@ def load_task(name: str, data: str = "hub", limits: Limits = ALL) -> TaskData:
     """
     path = task_file(data)
     if path is None:
-        task, definition, found = get_task(name), None, _glue_splits(get_task(name), data)
+        task, definition = get_task(name), None
+        found = glue_splits(task, data)
     else:
-        from .own import own_splits
-        from .registry import find_definition, own_task
-
         definition = find_definition(name, path)
         task, found = own_task(definition), own_splits(definition, path.name)
     train, train_notes, train_partial = _split(task, "train", found.train, found.sizes[0], limits)
@@ -70,14 +57,6 @@ def load_task(name: str, data: str = "hub", limits: Limits = ALL) -> TaskData:
         notes += tuple(_own_notes(task, train, dev))
         content = hashlib.sha256(f"{definition_digest(definition)}\n{content}".encode()).hexdigest()[:16]
     return TaskData(task, train, dev, found.source, notes, train_partial or dev_partial, content)
-
-
-def _glue_splits(task: Task, data: str) -> Found:
-    from . import sources
-
-    if data == "embedded":
-        return sources.embedded_splits(task)
-    return sources.hub_splits(task) if data == "hub" else sources.folder_splits(task, data)
 
 
 def _own_notes(task: Task, train: Split, dev: Split) -> list[str]:
@@ -106,44 +85,27 @@ def fingerprint(*splits: Split) -> str:
     return digest.hexdigest()[:16]
 
 
-def _split(task: Task, role: str, raw: RawSplit, official: int | None, limits: Limits) -> tuple[Split, list[str], bool]:
-    """Check `raw`, apply the limit of `role`; return the split, its notes and whether it is partial."""
-    texts, empty = checked_texts(task, raw)
-    labels, notes = checked_labels(task, raw), list(raw.notes)
+def _split(task: Task, role: str, table: Table, official: int | None, limits: Limits) -> tuple[Split, list[str], bool]:
+    """Check a table, apply the limit of `role`; return the split, its notes and whether it is partial."""
+    split, empty = checked_rows(task, table)
+    rows, labels, notes, limit = len(split), split.labels, list(table.notes), getattr(limits, role)
     if empty:
-        notes.append(f"{role}: empty text in {len(empty)} of {len(texts)} rows, first in {raw.row(empty[0])}")
-    rows = len(texts)
+        notes.append(f"{role}: empty text in {len(empty)} of {rows} rows, first in {table.places[empty[0]]}")
     other = official is not None and rows != official
     if other:
         word = "partial: " if rows < official else ""
-        notes.append(f"{word}{role} has {rows} rows, officially {official} ({raw.name})")
-    if raw.part:
-        notes.append(f"partial: {role} comes from {raw.name}, by its name not the official split")
-    split, partial, limit = Split(texts, labels), other or raw.part, getattr(limits, role)
+        notes.append(f"{word}{role} has {rows} rows, officially {official} ({table.name})")
+    if table.part:
+        notes.append(f"partial: {role} comes from {table.name}, by its name not the official split")
     if limit is None or limit >= rows:
-        return split, notes, partial
+        return split, notes, other or table.part
     chosen = drawn_rows(f"{role} limit", task.name, rows, limit) if limits.drawn else np.arange(limit)
     if 1 < limit and not task.regression and np.ptp(labels[chosen]) == 0 and np.ptp(labels) > 0:
         only = task.label_names[labels[0]]
         raise UserError(
-            f"{raw.where}: with {role}_limit={limit} every row has label {only}; shuffle the rows, raise the limit, or "
-            f'have as many drawn: limited=["{task.name}"]'
+            f"{table.where}: with {role}_limit={limit} every row has label {only}; shuffle the rows, raise the limit, "
+            f'or have as many drawn: limited=["{task.name}"]'
         )
     notes.append(f"partial: {role} limited to {'a draw of' if limits.drawn else 'the first'} {limit} of {rows} rows")
     return rows_of(split, chosen), notes, True
 
-
-def rows_of(split: Split, rows: np.ndarray) -> Split:
-    """The examples `rows` of a split, in that order."""
-    return Split([split.texts[row] for row in rows], split.labels[rows])
-
-
-def drawn_rows(purpose: str, task: str, rows: int, count: int) -> np.ndarray:
-    """`count` of `rows` rows, in order, drawn by a generator of this purpose and task: the same in every process."""
-    return np.sort(generator_of(purpose, task).permutation(rows)[:count])
-
-
-def generator_of(purpose: str, task: str) -> np.random.Generator:
-    """A generator that depends on what it is for, and on the task."""
-    digest = hashlib.sha256(f"{purpose}/{task}".encode()).digest()
-    return np.random.default_rng(int.from_bytes(digest[:8], "big"))

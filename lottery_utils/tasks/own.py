@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,11 @@ import numpy as np
 from ..errors import UserError
 from ..hub import snapshot
 from ..taskfile import Definition
-from .files import Rows, library_errors, read_json_lines, read_parquet, read_table, require_columns, values_of
-from .load import drawn_rows
-from .rows import RawSplit
-from .sources import Found
+from .files import Found, Table, library_errors, read_json_lines, read_parquet, read_table, require_columns, values_of
+from .rows import drawn_rows
 
 DATA_FILES = ("*.csv", "*.tsv", "*.json", "*.jsonl", "*.parquet", "*.txt", "*.gz", "*.zst", "*.zip", "*.arrow")
+READERS = {".parquet": read_parquet, ".csv": read_table, ".tsv": read_table}  # any other file holds JSON lines
 
 
 def own_splits(definition: Definition, description: str) -> Found:
@@ -27,58 +27,44 @@ def own_splits(definition: Definition, description: str) -> Found:
         return _hub_splits(definition)
     train = _read(definition, "train", definition.files("train"))
     if definition.dev_share:
-        rows = len(train.columns["label"])
+        rows = len(train.places)
         chosen = drawn_rows("dev of train", definition.name, rows, round(definition.dev_share * rows))
         rest = np.setdiff1d(np.arange(rows), chosen)
         source = f"{description}: {train.name}, of which a drawn share of {definition.dev_share:g} is dev"
-        return Found(source, train.take(rest), train.take(chosen), (None, None))
+        return Found(source, train.take(rest), train.take(chosen))
     dev = _read(definition, "dev", definition.files("dev"))
-    return Found(f"{description}: {train.name}, {dev.name}", train, dev, (None, None))
+    return Found(f"{description}: {train.name}, {dev.name}", train, dev)
 
 
-def _read(definition: Definition, split: str, paths: Sequence[Path]) -> RawSplit:
+def _read(definition: Definition, split: str, paths: Sequence[Path]) -> Table:
     """One split from its files, one after another; the ending of each says its format."""
-    columns: dict[str, list] = {column: [] for column in (*definition.columns, "label")}
-    places: list[str] = []
-    notes: list[str] = []
+    tables = []
     for path in paths:
         if not path.is_file():
             what = "is not a file" if path.exists() else "does not exist"
             raise UserError(f"data file {path} {what}; task {definition.name} names it as {split}; correct the path")
-        rows = _rows(path, (*definition.columns, definition.label))
-        if not rows.lines:
+        reader = READERS.get(path.suffix.lower(), read_json_lines)
+        table = reader(path, (*definition.columns, definition.label))
+        if not table.places:
             raise UserError(f"{path}: the file has no rows; task {definition.name} needs examples; get the file again")
-        for column, values in zip(columns.values(), rows.columns.values()):
-            column += values
-        places += [f"{rows.unit} {line}" + (f" of {path.name}" if len(paths) > 1 else "") for line in rows.lines]
-        notes += _quoted(path, rows, definition)
-    where = str(paths[0]) if len(paths) == 1 else f"{paths[0].parent}: {len(paths)} files of {split}"
-    return RawSplit(columns, where, ", ".join(path.name for path in paths), places=places, notes=tuple(notes))
+        tables.append(replace(table, notes=_quoted(path, table)).renamed((*definition.columns, "label")))
+    return tables[0] if len(tables) == 1 else _joined(tables, f"{paths[0].parent}: {len(paths)} files of {split}")
 
 
-def _rows(path: Path, wanted: tuple[str, ...]) -> Rows:
-    """The wanted columns of a file; raises UserError for rows of another length than the header's."""
-    kind = path.suffix.lower()
-    if kind == ".parquet":
-        columns = values_of(read_parquet(path, wanted)[0], wanted, str(path))
-        return Rows(columns, list(range(len(columns[wanted[0]]))), unit="row")
-    if kind not in (".csv", ".tsv"):
-        return read_json_lines(path, wanted)
-    rows = read_table(path, wanted)
-    if rows.cut or rows.surplus:
-        line, cells = min((*rows.cut, *rows.surplus))
-        hint = "quote cells that hold commas" if kind == ".csv" else "the file is cut or not TSV"
-        raise UserError(f"{path}: line {line} has {cells} cells, the header has {rows.width}; {hint}")
-    return rows
+def _joined(tables: list[Table], where: str) -> Table:
+    """The rows of several tables of the same columns, one after another."""
+    columns = {name: [value for table in tables for value in table.columns[name]] for name in tables[0].columns}
+    places = [f"{place} of {table.name}" for table in tables for place in table.places]
+    notes = tuple(note for table in tables for note in table.notes)
+    return Table(columns, places, where, ", ".join(table.name for table in tables), notes)
 
 
-def _quoted(path: Path, rows: Rows, definition: Definition) -> list[str]:
+def _quoted(path: Path, table: Table) -> tuple[str, ...]:
     """A note where the texts of a TSV file stand in quotes, which are part of them there."""
-    if path.suffix.lower() != ".tsv":
-        return []
-    quoted = sum(text[:1] == text[-1:] == '"' for text in rows.columns[definition.columns[0]] if len(text) > 1)
-    said = f"{path.name}: {quoted} of {len(rows.lines)} texts stand in double quotes, which TSV keeps"
-    return [said] if quoted > len(rows.lines) / 2 else []
+    texts = next(iter(table.columns.values())) if path.suffix.lower() == ".tsv" else []
+    quoted = sum(text[:1] == text[-1:] == '"' for text in texts if len(text) > 1)
+    said = f"{path.name}: {quoted} of {len(texts)} texts stand in double quotes, which TSV keeps"
+    return (said,) if quoted > len(texts) / 2 else ()
 
 
 def _hub_splits(definition: Definition) -> Found:
@@ -103,8 +89,8 @@ def _hub_splits(definition: Definition) -> Found:
     finally:
         if shown:
             datasets.enable_progress_bars()
-    raws = [_raw(definition, data, split, what) for data, split in zip(splits, (hub.train, hub.dev))]
-    return Found(f"{what}: {hub.train}, {hub.dev}", *raws, (None, None))
+    tables = [_table(definition, data, split, what) for data, split in zip(splits, (hub.train, hub.dev))]
+    return Found(f"{what}: {hub.train}, {hub.dev}", *tables)
 
 
 def _snapshot(definition: Definition, what: str) -> Path:
@@ -123,12 +109,14 @@ def _snapshot(definition: Definition, what: str) -> Path:
         ) from None
 
 
-def _raw(definition: Definition, data, split: str, what: str) -> RawSplit:
+def _table(definition: Definition, dataset, split: str, what: str) -> Table:
     """The wanted columns of one split; classes stored as numbers are named where the description uses the names."""
     where, wanted = f"{what}: split {split}", (*definition.columns, definition.label)
-    require_columns(where, data.column_names, wanted)
-    *texts, labels = values_of(data, wanted, where).values()
-    names = getattr(data.features[definition.label], "names", None)
+    require_columns(where, dataset.column_names, wanted)
+    columns = values_of(dataset.data, wanted, where)
+    names = getattr(dataset.features[definition.label], "names", None)
     if names and definition.labels and {value for value, _ in definition.labels} <= set(names):
-        labels = [names[i] if isinstance(i, int) and 0 <= i < len(names) else i for i in labels]
-    return RawSplit(dict(zip((*definition.columns, "label"), (*texts, labels))), where, split)
+        labels = columns[definition.label]
+        columns[definition.label] = [names[i] if isinstance(i, int) and 0 <= i < len(names) else i for i in labels]
+    places = [f"row {row}" for row in range(dataset.num_rows)]
+    return Table(columns, places, where, split).renamed((*definition.columns, "label"))

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from ..errors import UserError
-from .load import Split, TaskData, drawn_rows, generator_of, rows_of
+from .load import TaskData
+from .rows import Split, drawn_rows, generator_of, rows_of
 
 MOST = 0.5  # share of train that may be held out
 

@@ -1,46 +1,48 @@
-"""Where a GLUE task's rows come from: the hub, a folder of parquet or TSV files, or the embedded demo."""
+"""Where a GLUE task's rows come from: the hub, a folder of parquet or official TSV files, or the embedded demo."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ..demo.files import DEMO_SIZES, demo_task_dir
 from ..disk import readable
 from ..errors import UserError
 from ..hub import snapshot
-from .files import read_parquet, values_of
+from .files import Found, Table, library_errors, read_parquet, read_table
 from .glue import TASKS, Task
-from .rows import RawSplit
-from .tsv import read_tsv_folder, tsv_files
 
 GLUE_REPOSITORY = "nyu-mll/glue"
 GLUE_REVISION = "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c"  # main since parquet replaced the loading script
-# train-00000-of-00001.parquet, also as the hub named it before, with 16 hex digits of a hash at the end
-_SHARD = re.compile(r"-(\d{5})-of-(\d{5})(-[0-9a-f]{16})?\.parquet$")
-_CONVERTED = re.compile(r"(\d{4})\.parquet")  # train/0000.parquet, as the hub converts what is no parquet
+# the columns of the official TSV files: those of Task.columns, then the label's
+TSV_COLUMNS = {
+    "cola": ("sentence", "label"),
+    "sst2": ("sentence", "label"),
+    "mrpc": ("#1 String", "#2 String", "Quality"),
+    "stsb": ("sentence1", "sentence2", "score"),
+    "qqp": ("question1", "question2", "is_duplicate"),
+    "mnli": ("sentence1", "sentence2", "gold_label"),
+    "qnli": ("question", "sentence", "label"),
+    "rte": ("sentence1", "sentence2", "label"),
+    "wnli": ("sentence1", "sentence2", "label"),
+}
+TSV_HEADERS = {"cola": ("source", "label", "star", "sentence")}  # CoLA's files have none
+# QQP's files break a few questions over two lines, which its readers have always dropped; a larger share is damage
+TSV_MALFORMED = {"qqp": 0.05}
 
 
-@dataclass(frozen=True)
-class Found:
-    """The two splits of a task as found; `sizes` are the rows that train and dev should have."""
-
-    source: str
-    train: RawSplit
-    dev: RawSplit
-    sizes: tuple[int, int] | tuple[None, None]
-    notes: tuple[str, ...] = ()
+def glue_splits(task: Task, data: str) -> Found:
+    """A GLUE task's train and dev from `data`: "hub", "embedded" or a directory; see `load.load_task`."""
+    if data == "embedded":
+        source = f"embedded demo language, {task.title}-like task"
+        found = _parquet(task, demo_task_dir(task.name), source)
+        return replace(found, source=source, sizes=DEMO_SIZES[task.name])
+    return _hub_splits(task) if data == "hub" else _folder_splits(task, data)
 
 
-def embedded_splits(task: Task) -> Found:
-    """Return the task of the embedded demo, whose sizes are its own."""
-    source = f"embedded demo language, {task.title}-like task"
-    return replace(_parquet(task, demo_task_dir(task.name), source), source=source, sizes=DEMO_SIZES[task.name])
-
-
-def hub_splits(task: Task) -> Found:
-    """Return the task from nyu-mll/glue at GLUE_REVISION, from the hub's cache if it is there.
+def _hub_splits(task: Task) -> Found:
+    """The task from nyu-mll/glue at GLUE_REVISION, from the hub's cache if it is there.
 
     The parquet files are read as they are: the loader of `datasets` would need a second cache and,
     without network, would take another dataset called ``glue`` for this one. Raises UserError when
@@ -50,7 +52,7 @@ def hub_splits(task: Task) -> Found:
     what = f"{GLUE_REPOSITORY}, configuration {task.name}, revision {GLUE_REVISION[:7]}"
 
     def is_whole(folder: Path) -> bool:
-        return all(parquet_files(folder / task.name, split) for split in ("train", task.dev_split))
+        return all(_parquet_files(folder / task.name, split) for split in ("train", task.dev_split))
 
     try:
         folder = snapshot(GLUE_REPOSITORY, GLUE_REVISION, patterns, is_whole, dataset=True)
@@ -62,8 +64,8 @@ def hub_splits(task: Task) -> Found:
     return _parquet(task, folder / task.name, what)
 
 
-def folder_splits(task: Task, data: str) -> Found:
-    """Return the task from directory `data`: its subfolder for the task, or `data` itself if it is that folder.
+def _folder_splits(task: Task, data: str) -> Found:
+    """The task from directory `data`: its subfolder for the task, or `data` itself if it is that folder.
 
     A subfolder's name counts without regard to case and hyphens (``sst2``, ``SST-2``). Raises
     UserError for a missing directory, one without the task, or one that belongs to another task.
@@ -82,18 +84,20 @@ def folder_splits(task: Task, data: str) -> Found:
     other = own in TASKS and own != task.name
     for folder in inside if other else (*inside, root):
         name = folder.resolve().name
-        if parquet_files(folder, "train") or parquet_files(folder, task.dev_split):
+        if _parquet_files(folder, "train") or _parquet_files(folder, task.dev_split):
             found = _parquet(task, folder, f"parquet folder {name}")
-        elif tsv_files(task, folder):
-            train, dev = read_tsv_folder(task, folder)
-            source = f"GLUE TSV folder {name}: {train.name}, {dev.name}"
-            found = Found(source, train, dev, (task.train_size, task.dev_size))
+        elif any((folder / file).exists() for file in _tsv_files(task)):
+            found = _tsv(task, folder, name)
         else:
             continue
         # several tasks have the same columns and labels, so only the name tells them apart
         strange = folder is root and own != task.name
         return replace(found, notes=(f"folder {name} is taken to be {task.title}",)) if strange else found
     raise _no_files(task, data, (inside or [root])[0], TASKS[own].title if other and not inside else "")
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "").replace("_", "")
 
 
 def _no_files(task: Task, data: str, where: Path, other: str) -> UserError:
@@ -110,83 +114,74 @@ def _no_files(task: Task, data: str, where: Path, other: str) -> UserError:
     )
 
 
-def parquet_files(folder: Path, split: str) -> list[Path]:
-    """Return the parquet files of `split` in `folder`, sorted.
+def _tsv_files(task: Task) -> tuple[str, str]:
+    return "train.tsv", "dev_matched.tsv" if task.name == "mnli" else "dev.tsv"
+
+
+def _tsv(task: Task, folder: Path, name: str) -> Found:
+    """Both splits of a folder as GLUE distributes it."""
+    tables = []
+    for path in (folder / file for file in _tsv_files(task)):
+        if not path.is_file():
+            raise UserError(f"{path}: no such file; {task.title} needs {' and '.join(_tsv_files(task))}; add it")
+        spared = TSV_MALFORMED.get(task.name, 0.0)
+        table = read_table(path, TSV_COLUMNS[task.name], TSV_HEADERS.get(task.name, ()), spared)
+        tables.append(table.renamed((*task.columns, "label")))
+    source = f"GLUE TSV folder {name}: {tables[0].name}, {tables[1].name}"
+    return Found(source, *tables, (task.train_size, task.dev_size))
+
+
+def _parquet_files(folder: Path, split: str) -> list[Path]:
+    """The parquet files of `split` in `folder`, sorted.
 
     ``train.parquet``, ``train-00000-of-00001.parquet``, ``train.subset.parquet`` and ``train/0000.parquet`` belong to
     split train; ``validation_mismatched.parquet`` does not belong to validation.
     """
     if not folder.is_dir():
         return []
+    # the hub once ended names with 16 hex digits of a hash
     name = re.compile(rf"{re.escape(split)}(-\d{{5}}-of-\d{{5}}(-[0-9a-f]{{16}})?)?(\.[^.]+)*\.parquet")
     with readable(folder):
         files = sorted(path for path in folder.iterdir() if name.fullmatch(path.name))
-        if not files and (folder / split).is_dir():
-            files = sorted(path for path in (folder / split).iterdir() if _CONVERTED.fullmatch(path.name))
-    return files
+        return files or sorted((folder / split).glob("[0-9][0-9][0-9][0-9].parquet"))  # as the hub converts data
 
 
 def _parquet(task: Task, folder: Path, what: str) -> Found:
-    splits = []
-    for split in ("train", task.dev_split):
-        files = parquet_files(folder, split)
-        if not files:
-            raise UserError(
-                f"{folder}: no {split}*.parquet for {task.title}; found only the other split; add the missing file"
-            )
-        splits.append(_parquet_split(task, split, files))
-    source = f"{what}: {splits[0].name}, {splits[1].name}"
-    return Found(source, *splits, (task.train_size, task.dev_size))
+    tables = [_parquet_split(task, folder, split) for split in ("train", task.dev_split)]
+    return Found(f"{what}: {tables[0].name}, {tables[1].name}", *tables, (task.train_size, task.dev_size))
 
 
-def _parquet_split(task: Task, split: str, files: list[Path]) -> RawSplit:
-    """Return `split` read from `files`: one file, or all the numbered shards of one set."""
-    sharded = _require_one_set(split, files)
-    columns: dict[str, list] = {column: [] for column in (*task.columns, "label")}
-    notes: list[str] = []
-    for path in files:
-        data, names = read_parquet(path, list(columns))
-        _check_types(task, data.data.schema, path)
-        for name, values in values_of(data, list(columns), str(path)).items():
-            columns[name] += values
-        classes = getattr(data.features["label"], "names", None)
-        if classes is not None and tuple(classes) != task.label_names:
-            notes.append(f"{path.name}: label names {', '.join(classes)}, officially {', '.join(task.label_names)}")
-        if extra := [name for name in names if name not in (*columns, "idx")]:
-            notes.append(f"{path.name}: columns not in the official data, ignored: {', '.join(extra)}")
-    name = files[0].name if len(files) == 1 else f"{len(files)} shards of {split}"
-    where = str(files[0]) if len(files) == 1 else f"{files[0].parent}/{split}-*.parquet"
-    # "train.subset.parquet": any word between the split and the ending marks a part
-    part = not sharded and files[0].name != f"{split}.parquet"
-    return RawSplit(columns, where, name, part, tuple(dict.fromkeys(notes)))
-
-
-def _require_one_set(split: str, files: list[Path]) -> bool:
-    """Whether files are numbered shards; raises UserError for several candidates or a missing shard."""
-    shards = [_SHARD.search(path.name) or _CONVERTED.fullmatch(path.name) for path in files]
-    numbers = [int(shard[1]) for shard in shards if shard]
-    totals = {int(shard[2]) if shard.re is _SHARD else len(files) for shard in shards if shard}
-    listed = ", ".join(path.name for path in files[:4])
-    mixed = len(numbers) not in (0, len(files)) or (not numbers and len(files) > 1)
-    if mixed or len(totals) > 1 or len(set(numbers)) < len(numbers):
-        raise UserError(f"{files[0].parent}: several files could be split {split}: {listed}; keep one")
-    if totals and numbers != list(range(*totals)):
+def _parquet_split(task: Task, folder: Path, split: str) -> Table:
+    """Raises UserError unless there is one whole file of `split`."""
+    files = _parquet_files(folder, split)
+    if not files:
         raise UserError(
-            f"{files[0].parent}: split {split} has {len(files)} of {max(totals)} shards ({listed}); add the others"
+            f"{folder}: no {split}*.parquet for {task.title}; found only the other split; add the missing file"
         )
-    return bool(numbers)
+    path, names = files[0], ", ".join(file.name for file in files[:4])
+    if len(files) > 1:
+        raise UserError(f"{folder}: several files could be split {split}: {names}; keep one, or join them")
+    if re.search(r"-of-(?!00001)", path.name):
+        raise UserError(f"{folder}: {names} is a part of split {split}; join all its parts in {split}.parquet")
+    table = read_parquet(path, (*task.columns, "label"))
+    # "train.subset.parquet": any word between the split and the ending marks a part
+    part = bool(re.fullmatch(rf"{re.escape(split)}\.[^.]+\..*", path.name))
+    return replace(table, notes=_parquet_notes(task, path), part=part)
 
 
-def _check_types(task: Task, schema, path: Path) -> None:
-    import pyarrow.types as kinds
+def _parquet_notes(task: Task, path: Path) -> tuple[str, ...]:
+    """How a file's columns and the class names that `datasets` stores with them differ from the official data."""
+    import datasets
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
-    for column in (*task.columns, "label"):
-        kind = schema.field(column).type
-        number = kinds.is_integer(kind) or (task.regression and kinds.is_floating(kind))
-        wanted = "text" if column != "label" else "a number" if task.regression else "a whole number or a label name"
-        if not kinds.is_string(kind) and not (column == "label" and number):
-            raise UserError(f"{path}: column {column!r} must be {wanted}, got type {kind}; convert the column")
-
-
-def _plain(name: str) -> str:
-    return name.lower().replace("-", "").replace("_", "")
+    with library_errors(f"{path}: expected a parquet file as datasets writes it, but its schema cannot be read"):
+        schema = pq.read_schema(path)
+        label = schema.field("label")
+        features = datasets.Features.from_arrow_schema(pa.schema([label], schema.metadata))
+    notes, classes = [], getattr(features["label"], "names", None)
+    if classes is not None and tuple(classes) != task.label_names:
+        notes.append(f"{path.name}: label names {', '.join(classes)}, officially {', '.join(task.label_names)}")
+    if extra := [name for name in schema.names if name not in (*task.columns, "label", "idx")]:
+        notes.append(f"{path.name}: columns not in the official data, ignored: {', '.join(extra)}")
+    return tuple(notes)
