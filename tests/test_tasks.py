@@ -157,6 +157,19 @@ def test_limits_take_the_first_rows_and_say_so(tmp_path, small):
 
 
 @pytest.mark.parametrize(
+    "name",
+    ["train-0000{0}-of-00002.parquet", "train-0000{0}-of-00002-a09b74b3ef9c3b5{0}.parquet", "train/000{0}.parquet"],
+)
+def test_shards_are_joined_in_order(tmp_path, small, name):
+    train, dev = rows("cola")
+    files.write_parquet(tmp_path / "cola" / "validation.parquet", dev)
+    for shard in (1, 0):
+        half = {column: values[6 * shard : 6 * shard + 6] for column, values in train.items()}
+        files.write_parquet(tmp_path / "cola" / name.format(shard), half)
+    assert load_task("cola", str(tmp_path)).train.texts == files.values(train, "cola")[0]
+
+
+@pytest.mark.parametrize(
     "names",
     (
         ("train-00000-of-00001-a09b74b3ef9c3b56.parquet", "validation-00000-of-00001-b5cd3e6f7a8b9c0d.parquet"),

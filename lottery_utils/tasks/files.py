@@ -198,6 +198,12 @@ def read_parquet(path: Path, wanted: Sequence[str]) -> Table:
     return Table(columns, [f"row {row}" for row in range(table.num_rows)], str(path), path.name)
 
 
+def joined(tables: Sequence[Table], where: str, name: str) -> Table:
+    """The rows of several tables with the same columns, one after the other."""
+    columns = {key: [value for table in tables for value in table.columns[key]] for key in tables[0].columns}
+    return Table(columns, [f"{place} of {table.name}" for table in tables for place in table.places], where, name)
+
+
 def values_of(table, wanted: Sequence[str], where: str) -> dict[str, list]:
     """Columns of an Arrow table as lists of Python values; raises UserError for one that Python cannot hold."""
     with library_errors(f"{where}: expected texts in UTF-8 and labels, got a value that cannot be read"):

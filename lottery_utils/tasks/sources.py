@@ -10,7 +10,7 @@ from ..demo.files import DEMO_SIZES, demo_task_dir
 from ..disk import readable
 from ..errors import UserError
 from ..hub import snapshot
-from .files import Found, Table, library_errors, read_parquet, read_table
+from .files import Found, Table, joined, library_errors, read_parquet, read_table
 from .glue import TASKS, Task
 
 GLUE_REPOSITORY = "nyu-mll/glue"
@@ -152,21 +152,29 @@ def _parquet(task: Task, folder: Path, what: str) -> Found:
 
 
 def _parquet_split(task: Task, folder: Path, split: str) -> Table:
-    """Raises UserError unless there is one whole file of `split`."""
+    """The rows of `split`, of one file or of all its shards in order."""
     files = _parquet_files(folder, split)
     if not files:
         raise UserError(
             f"{folder}: no {split}*.parquet for {task.title}; found only the other split; add the missing file"
         )
-    path, names = files[0], ", ".join(file.name for file in files[:4])
-    if len(files) > 1:
-        raise UserError(f"{folder}: several files could be split {split}: {names}; keep one, or join them")
-    if re.search(r"-of-(?!00001)", path.name):
-        raise UserError(f"{folder}: {names} is a part of split {split}; join all its parts in {split}.parquet")
-    table = read_parquet(path, (*task.columns, "label"))
+    _require_one_set(folder, split, files)
+    tables = [read_parquet(path, (*task.columns, "label")) for path in files]
+    table = tables[0] if len(tables) == 1 else joined(tables, f"{folder}/{split}-*.parquet", f"{len(files)} shards")
     # "train.subset.parquet": any word between the split and the ending marks a part
-    part = bool(re.fullmatch(rf"{re.escape(split)}\.[^.]+\..*", path.name))
-    return replace(table, notes=_parquet_notes(task, path), part=part)
+    part = bool(re.fullmatch(rf"{re.escape(split)}\.[^.]+\..*", files[0].name))
+    return replace(table, notes=_parquet_notes(task, files[0]), part=part)
+
+
+def _require_one_set(folder: Path, split: str, files: list[Path]) -> None:
+    """Raises UserError unless `files` are one file, or all the numbered shards of one set."""
+    names = ", ".join(file.name for file in files[:4])
+    shards = [re.search(r"-(\d{5})-of-(\d{5})(-[0-9a-f]{16})?\.parquet$", file.name) for file in files]
+    total = {int(shard[2]) for shard in shards if shard}
+    if len(files) > 1 and files[0].parent == folder and not (all(shards) and len(total) == 1):
+        raise UserError(f"{folder}: several files could be split {split}: {names}; keep one, or one set of shards")
+    if all(shards) and {int(shard[1]) for shard in shards} != set(range(max(total))):
+        raise UserError(f"{folder}: split {split} has {len(files)} of {max(total)} shards: {names}; add those missing")
 
 
 def _parquet_notes(task: Task, path: Path) -> tuple[str, ...]:
