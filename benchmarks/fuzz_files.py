@@ -15,12 +15,13 @@ import pyarrow.parquet as pq
 from fuzz_common import TEXTS, VALUES, Tally, bytes_damage, over
 from fuzz_words import call
 from hypothesis import strategies as st
-from made_up_records import make_study
+from made_up_records import make_study, plain_record
 from safetensors.numpy import save_file
 
 from lottery_utils.experiment.packing import pack
 from lottery_utils.experiment.packs import read_pack
-from lottery_utils.experiment.store import PREDICTIONS, RECORD, Store, _checksum
+from lottery_utils.experiment.record import checksum
+from lottery_utils.experiment.store import PREDICTIONS, RECORD, Store
 from lottery_utils.experiment.verify import verify_store
 from lottery_utils.presets import GLUE_TASKS
 from lottery_utils.tasks.load import load_task
@@ -102,7 +103,7 @@ def records(tally: Tally, folder: Path):
     arguments += ["--set", "model=nowhere-model", "data=nowhere-data"]
 
     def look(address: str) -> dict | None:
-        list(store.records(old=True))
+        list(store.records())
         return store.read(address, deep=True)
 
     @over(st.sampled_from(sorted(kept)), st.randoms(use_true_random=False))
@@ -129,7 +130,7 @@ def records(tally: Tally, folder: Path):
                 record[name] = value
         path = store.folder(address) / RECORD
         try:
-            record["checksum"] = _checksum(record)
+            record["checksum"] = checksum(record)
             path.write_text(json.dumps(record), encoding="utf-8")
         except (ValueError, UnicodeEncodeError, RecursionError):
             return
@@ -169,7 +170,7 @@ def predictions(tally: Tally, folder: Path):
     store: Store = make_study(folder / "payload", ("mrpc",), (1,)).store
     address = "mrpc-full-finetune-1-0123456789"
     files = {PREDICTIONS: lambda path: save_file({"predictions": np.arange(9)}, path)}
-    store.write(address, {"protocol": 0, "name": "mrpc/1/finetune/full", "cell": {}}, files)
+    store.write(address, plain_record("mrpc/1/finetune/full"), files)
     path = store.folder(address) / PREDICTIONS
     kept = path.read_bytes()
 

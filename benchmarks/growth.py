@@ -162,9 +162,9 @@ def cells_curves(options) -> None:
 
 def forget_records() -> None:
     """Empty the cache of records looked at: a command starts without it."""
-    from lottery_utils.experiment import store
+    from lottery_utils.experiment import record
 
-    store._problem.cache_clear()
+    record.problem.cache_clear()
 
 
 def forget_addresses() -> None:

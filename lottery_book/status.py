@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from lottery_utils.errors import UserError
-from lottery_utils.experiment.earlier import earlier_addresses
+from lottery_utils.experiment.identity import earlier_addresses
 from lottery_utils.experiment.schedule import span
 from lottery_utils.experiment.store import Store
 from lottery_utils.experiment.study import open_study

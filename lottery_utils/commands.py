@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
 
 def status(options: argparse.Namespace) -> int:
     """Print the grid and what failed."""
-    from .experiment.earlier import EARLIER_VERSION
+    from .experiment.identity import EARLIER_VERSION
     from .experiment.tables import gap_lines, status_lines
 
     study = _study(options)
@@ -70,8 +70,6 @@ def status(options: argparse.Namespace) -> int:
     print("\n".join([f"failed: {error}" for error in failures]), end="\n" if failures else "")
     if failures:
         print("'lottery run --retry-failed' with the same arguments tries failed cells again")
-    if old := study.store.old_protocols():
-        print(f"{old} cells of older protocol versions are kept, and not used; 'lottery verify' lists them")
     if earlier := len(study.earlier()):
         print(f"{earlier} cells are kept, and not used: {EARLIER_VERSION}; 'lottery verify' lists them")
     return 0
@@ -120,17 +118,18 @@ def gc(options: argparse.Namespace) -> int:
     from .experiment.verify import find_garbage, gc_lines, remove
 
     study = _study(options)
-    plan = find_garbage(study, study.cells(options.stages, options.methods, options.subnetworks))
+    garbage = find_garbage(study, study.cells(options.stages, options.methods, options.subnetworks))
+    lines = gc_lines(garbage, study.store.root, options.yes)
     if options.yes:
-        remove(plan.garbage)
-    print("\n".join(gc_lines(plan, study.store.root, options.yes)))
+        remove(garbage)
+    print("\n".join(lines))
     return 0
 
 
 def show(options: argparse.Namespace) -> int:
     """Print a record, or what an address was made of."""
-    from .experiment.earlier import EARLIER_VERSION, earlier_addresses, version_note
-    from .experiment.files import dump
+    from .experiment.identity import EARLIER_VERSION, earlier_addresses, version_note
+    from .experiment.record import dump
     from .experiment.store import Store
 
     if options.why is not None:
@@ -157,19 +156,15 @@ def _why(options: argparse.Namespace) -> int:
 def _cell(options: argparse.Namespace, wanted: str) -> tuple[dict, bool]:
     """A stored cell's record; or, by its name, address and inputs of a cell of the study that is not stored."""
     from .experiment.cells import parse_cell
-    from .experiment.form import says_inputs
 
     try:
-        record = _find(options, wanted)
+        return _find(options, wanted), True
     except UserError:
         if "/" not in wanted:
             raise
         study = _study(options)
         cell = parse_cell(wanted, study.preset.tasks)
         return {"address": study.address(cell), "name": cell.name, "inputs": study.inputs(cell)}, False
-    if not says_inputs(record):
-        raise UserError(f"{record['address']} is of protocol {record['protocol']} and does not say what it was made of")
-    return record, True
 
 
 def _find(options: argparse.Namespace, wanted: str) -> dict:
@@ -188,7 +183,7 @@ def _find(options: argparse.Namespace, wanted: str) -> dict:
                 unknown = error
             if record is not None:
                 return record
-            found = [r["address"] for r in store.records(old=True) if r["name"] == wanted]
+            found = [r["address"] for r in store.records() if r["name"] == wanted]
         else:
             found = [a for a in store.addresses() if a.startswith(wanted)]
             found = [wanted] if wanted in found else found

@@ -1,10 +1,14 @@
-"""What may not be read or made: the path and the right cause in one line, whichever library met it."""
+"""Files: written as a whole or not at all; and what may not be read or made, in one line with path and cause."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import functools
+import hashlib
+import os
 import re
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,3 +86,38 @@ def require_file(what: str, path: Path) -> None:
             start = file.read(len(POINTER))
     if start == POINTER:
         raise UserError(f"{what}: {path} is a Git LFS pointer, not the file itself; fetch it with 'git lfs pull'")
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, hex; raises UserError for one that cannot be read."""
+    with readable(path), open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Write a file that may be rewritten, as a whole: whoever reads it meanwhile has the old one or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    try:
+        part.write_bytes(content)
+        flush(part)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def flush(path: Path) -> None:
+    """Make sure a file's or folder's bytes are on disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@functools.lru_cache(maxsize=1)
+def usual_mode() -> int:
+    """The mode of files that this process makes by default: what its umask leaves of reading and writing for all."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask

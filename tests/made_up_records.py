@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
-from lottery_utils.experiment.cells import Cell, upstream
+from lottery_utils.experiment.cells import Cell, parse_cell, upstream
 from lottery_utils.experiment.identity import PRESENT, Versions, address, inputs
 from lottery_utils.experiment.store import TRAJECTORY, Store
 from lottery_utils.experiment.study import Study, open_study
@@ -56,6 +56,22 @@ def make_study(
             prints = (fingerprint, DATA, versions)
             _write(store, study.preset, cell, layers, heads, cell.task in degenerate, prints)
     return study
+
+
+def plain_record(name: str = "sst2/1/finetune/full", score: float = 0.5) -> dict:
+    """What a cell's record says, of no study and for tests of the store alone."""
+    cell = parse_cell(name).as_dict()
+    return {
+        "name": name,
+        "cell": cell,
+        "inputs": {"protocol": 1, "cell": cell, "settings": {}, "upstream": []},
+        **dict.fromkeys(("preset", "device", "command", "data_source", "started", "ended"), "made up"),
+        **dict.fromkeys(("degenerate", "partial"), False),
+        **dict.fromkeys(("score", "search_score"), score),
+        **dict.fromkeys(("majority", "seconds"), 0.0),
+        **{field: {} for field in ("metrics", "shares", "counts", "stages_seconds", "upstream", "versions", "source")},
+        **dict.fromkeys(("data_notes", "notes"), []),
+    }
 
 
 def full_score(cell: Cell) -> float:

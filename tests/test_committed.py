@@ -11,9 +11,8 @@ import pytest
 
 from lottery_book.pretraining.figures import models_in
 from lottery_utils.experiment.cells import Cell
-from lottery_utils.experiment.earlier import earlier_addresses
 from lottery_utils.experiment.fingerprints import Fingerprints
-from lottery_utils.experiment.identity import EARLIER, PRESENT, Versions, address
+from lottery_utils.experiment.identity import EARLIER, PRESENT, Versions, address, earlier_addresses
 from lottery_utils.experiment.store import Store
 from lottery_utils.methods import METHODS as WAYS
 from lottery_utils.presets import Preset, get_preset

@@ -11,8 +11,14 @@ from made_up_records import DATA, MODEL, make_study
 from lottery_book import status
 from lottery_utils.cli import main
 from lottery_utils.experiment.cells import Cell
-from lottery_utils.experiment.earlier import earlier_addresses, is_earlier, version_note
-from lottery_utils.experiment.identity import EARLIER, PRESENT, address
+from lottery_utils.experiment.identity import (
+    EARLIER,
+    PRESENT,
+    address,
+    earlier_addresses,
+    is_earlier,
+    version_note,
+)
 from lottery_utils.experiment.store import MASK, Store
 from lottery_utils.experiment.study import Study
 from lottery_utils.experiment.verify import verify_store

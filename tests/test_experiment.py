@@ -345,8 +345,8 @@ def test_a_full_model_learns_and_good_subnetworks_pass_the_threshold(finished):
 def test_tables_can_be_narrowed(finished):
     table = finished.table(stages=["score"], methods=["structured"], subnetworks=["good", "bad"])
     assert set(table.stage) == {"score"} and set(table.subnetwork) == {"good", "bad"} and len(table) == 4
-    states = finished.status(stages=["finetune"])
-    assert list(states.state) == ["done", "done"] and (states.seconds > 0).all()
+    states = finished.states(stages=["finetune"])
+    assert [(row["state"], row["seconds"] > 0) for row in states] == [("done", True)] * 2
 
 
 def test_predictions_give_the_recorded_score(finished):

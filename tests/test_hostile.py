@@ -12,14 +12,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import small_world
-from made_up_records import make_study
+from made_up_records import make_study, plain_record
 from made_up_release import make_release
 from safetensors.numpy import save_file
 
 from lottery_book.authors.tables import import_release
 from lottery_utils.errors import UserError
 from lottery_utils.experiment.cells import parse_cell
-from lottery_utils.experiment.store import RECORD, Damaged, Store, _checksum
+from lottery_utils.experiment.record import checksum
+from lottery_utils.experiment.store import RECORD, Damaged, Store
 from lottery_utils.experiment.study import open_study
 from lottery_utils.models.load import load_classifier, load_tokenizer, model_fingerprint
 from lottery_utils.tasks.glue import get_task
@@ -128,8 +129,8 @@ def test_what_lies_in_a_store_cannot_point_out_of_it(tmp_path):
     record = json.loads(path.read_text())
     for name in ("../../secret", "/etc/passwd", "a/../../b", ".."):
         changed = {**record, "files": {name: "0" * 64}}
-        path.write_text(json.dumps({**changed, "checksum": _checksum(changed)}))
-        with pytest.raises(Damaged, match="outside its folder"):
+        path.write_text(json.dumps({**changed, "checksum": checksum(changed)}))
+        with pytest.raises(Damaged, match="field 'files'"):
             study.store.read(key)
 
 
@@ -167,7 +168,7 @@ def test_text_from_records_is_escaped_on_a_page(tmp_path, monkeypatch):
         text = path.read_text().replace('"made-up device"', json.dumps(SCRIPT))
         record = json.loads(text.replace('"made up"', json.dumps(SCRIPT)))
         record["notes"], record["commit"] = [SCRIPT], SCRIPT
-        path.write_text(json.dumps({**record, "checksum": _checksum(record)}))
+        path.write_text(json.dumps({**record, "checksum": checksum(record)}))
     run = replace(sources.run_source(study), model=SCRIPT)
     pages = [explorer.explorer([run], "fig-made-up").data]
     frame = study.table()
@@ -180,8 +181,7 @@ def test_text_from_records_is_escaped_on_a_page(tmp_path, monkeypatch):
 def test_payload_that_is_no_safetensors_is_damage(tmp_path, fired):
     store = Store(tmp_path / "results")
     store.prepare()
-    record = {"protocol": 0, "name": "x", "cell": {}}
-    store.write("mrpc-x", record, {"mask.safetensors": lambda p: save_file({"a": np.zeros(2)}, p)})
+    store.write("mrpc-x", plain_record(), {"mask.safetensors": lambda p: save_file({"a": np.zeros(2)}, p)})
     (store.folder("mrpc-x") / "mask.safetensors").write_bytes(pickle.dumps(Payload(fired)))
     with pytest.raises(Exception, match="checksum"):
         store.content("mrpc-x", "mask.safetensors")

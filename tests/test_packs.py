@@ -18,10 +18,11 @@ from safetensors.numpy import save_file
 from small_world import SETTINGS, make_model, make_task
 from test_verify import give_weights, rewrite
 
+from lottery_utils import disk
 from lottery_utils.cli import main
+from lottery_utils.disk import sha256
 from lottery_utils.errors import CellFailed, UserError
 from lottery_utils.experiment import packing, packs, stage
-from lottery_utils.experiment import store as stores
 from lottery_utils.experiment.cells import Cell
 from lottery_utils.experiment.packing import pack, unpack
 from lottery_utils.experiment.packs import pack_of, read_pack
@@ -50,7 +51,7 @@ def study(tmp_path):
 def give_file(store: Store, address: str, name: str) -> None:
     path = store.folder(address) / name
     save_file({"logits": np.arange(64, dtype=np.float32)}, path)
-    rewrite(store, address, lambda record: record["files"].update({name: stores.sha256(path)}))
+    rewrite(store, address, lambda record: record["files"].update({name: sha256(path)}))
 
 
 def tree(root: Path) -> dict[str, bytes]:
@@ -153,7 +154,7 @@ def test_a_killed_pack_leaves_the_old_one(study, tmp_path, monkeypatch):
     def killed(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(packs.os, "replace", killed)
+    monkeypatch.setattr(disk.os, "replace", killed)
     with pytest.raises(KeyboardInterrupt):
         pack(study.store, folder)
     assert tree(folder) == before
@@ -232,7 +233,7 @@ def test_large_masks_stay_out_and_are_made_again_where_a_cell_needs_them(study, 
     key, folder = study.address(search), tmp_path / "packed"
     mask = WeightMask({"w": torch.arange(4096) % 3 == 0})
     mask.save(study.store.folder(key) / MASK, {"cell": search.name})
-    digest = stores.sha256(study.store.folder(key) / MASK)
+    digest = sha256(study.store.folder(key) / MASK)
     rewrite(study.store, key, lambda record: record["files"].update({MASK: digest}))
     monkeypatch.setattr(packing, "LARGE_MASK", 500)
     packed = in_packs(study, folder)

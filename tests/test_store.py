@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_up_records import plain_record
 from safetensors.numpy import save_file
 
 from lottery_utils.errors import UserError
@@ -29,7 +30,7 @@ def write(store: Store, score: float = 0.5, address: str = ADDRESS) -> dict:
     store.prepare()
     arrays = {"predictions": np.arange(4), "labels": np.full(4, score)}
     files = {name: lambda path: save_file(arrays, path) for name in (PREDICTIONS, CHECKPOINT)}
-    return store.write(address, {"protocol": 0, "score": score, "name": "sst2/1/finetune/full", "cell": {}}, files)
+    return store.write(address, plain_record(score=score), files)
 
 
 def test_a_record_is_read_back_with_floats_to_the_last_bit(tmp_path):
@@ -160,7 +161,7 @@ def test_a_place_that_cannot_hold_results_is_a_user_error(tmp_path):
 def test_what_is_no_folder_under_a_cells_address_is_damage(tmp_path):
     store = Store(tmp_path)
     store.folder(ADDRESS).write_text("x")
-    with pytest.raises(Damaged, match="is no folder"):
+    with pytest.raises(Damaged, match=f"has no {RECORD}"):
         store.read(ADDRESS)
     store.set_aside(ADDRESS)
     assert write(store)["score"] == 0.5

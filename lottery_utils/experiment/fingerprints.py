@@ -15,10 +15,11 @@ from pathlib import Path
 
 from .. import __version__
 from ..demo.files import FOLDER
+from ..disk import replace
 from ..errors import UserError
 from ..presets import Preset, limits_of
 from ..taskfile import read_task_file, task_file
-from .files import dump, replace
+from .record import dump
 from .store import Store
 
 CACHE = ".fingerprints.json"
@@ -112,7 +113,7 @@ class Fingerprints:
         with suppress(OSError):  # a read-only store is still readable
             entries = _read_cache(self.store.root)
             entries[self._key(key)] = [self._signature(key), value]
-            replace(self.store.root / CACHE, dump(entries))
+            replace(self.store.root / CACHE, dump(entries).encode())
 
     def remember_all(self) -> None:
         """Write what was found to the store, once a run has made it."""

@@ -1,17 +1,22 @@
-"""The address of a cell: a hash of exactly what can change its result, behind a readable prefix."""
+"""The address of a cell: a hash of exactly what can change its result, behind a readable prefix.
+
+Records of earlier versions of the rules are shown as such, and today's code would not make them again.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import fields
+from collections.abc import Iterable
+from dataclasses import fields, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..errors import UserError
 from ..methods import CURVE_SIZES, is_own, own_print
 from ..methods import METHODS as OWN_METHODS
 from ..places import function_at
-from ..presets import Preset
+from ..presets import PRESETS, Preset
 from .cells import Cell, upstream
 from .stage_table import STAGES, SUMS
 
@@ -21,6 +26,7 @@ if TYPE_CHECKING:
 
 # Raise this by hand when a change of the code changes all results; old records stay beside the new ones.
 PROTOCOL = 1
+EARLIER_VERSION = "earlier version, not reproducible by today's code"
 
 
 class Versions(NamedTuple):
@@ -133,3 +139,58 @@ def numpy_generator_for(address: str, purpose: str) -> np.random.Generator:
     import numpy as np
 
     return np.random.default_rng(seed_for(address, purpose))
+
+
+# records of earlier versions
+
+
+def is_earlier(record: dict) -> bool:
+    """Whether a record's own step was made by another version of the rules than today's code would make it by."""
+    return _rules_of(record) != _rules_today(record)
+
+
+def earlier_addresses(records: Iterable[dict]) -> set[str]:
+    """Addresses of those of `records` that are earlier, or were made from what is.
+
+    Where that is not among them, the record's preset tells, unless other settings than the preset's made it.
+    """
+    of_address = {record["address"]: record for record in records}
+    needs = {key: set(record["inputs"]["upstream"]) for key, record in of_address.items()}
+    earlier = {key for key, record in of_address.items() if is_earlier(record)}
+    orphans = {key for key, needed in needs.items() if not of_address.keys() >= needed} - earlier
+    earlier |= {key for key in orphans if _is_earlier_by_preset(of_address[key])}
+    while behind := {key for key, needed in needs.items() if key not in earlier and needed & earlier}:
+        earlier |= behind
+    return earlier
+
+
+def _is_earlier_by_preset(record: dict) -> bool:
+    """Whether a record's preset, with the settings it names, leads to its address by earlier versions only."""
+    made, seeds = record["inputs"], {int(name.split("/")[1]) for name in record["upstream"]}
+    try:
+        preset = replace(PRESETS[record["preset"]], **made["settings"], seeds=tuple(sorted(seeds)))
+        keys = [address(Cell(**made["cell"]), preset, made["model"], made["data"], v) for v in (PRESENT, *EARLIER)]
+    except (UserError, KeyError, TypeError):  # its files are not at hand, or preset or settings are not known
+        return False
+    return record["address"] in keys and record["address"] != keys[0]
+
+
+def version_note(record: dict) -> str:
+    """By which version of which rules an earlier record was made: "search 1, today 2", or by what it was made from."""
+    made, today = _rules_of(record), _rules_today(record)
+    texts = [f"{name} {made[name]}, today {today[name]}" for name in today if made[name] != today[name]]
+    return "; ".join(texts) or "made from such a one"
+
+
+def _rules_of(record: dict) -> dict[str, int]:
+    """The number of each rule by which a record's own step was made."""
+    made = record["inputs"]
+    return {"protocol": made["protocol"], **dict.fromkeys(Versions._fields, 1), **made.get("versions", {})}
+
+
+def _rules_today(record: dict) -> dict[str, int]:
+    made = record["inputs"]
+    # what decides is among the settings that the stage reads, and those at the default are left out
+    deciding = {name: made["settings"][name] for name in ("dropout", "importance") if name in made["settings"]}
+    numbered = versions_of(Cell(**made["cell"]), Preset(**deciding))
+    return {"protocol": PROTOCOL, **dict.fromkeys(Versions._fields, 1), **numbered}

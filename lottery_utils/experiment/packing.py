@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import os
-import secrets
-import shutil
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import UserError, usable_folder
-from .files import flush
-from .packs import RECORD, Cells, pack_of, pack_paths, packed_record, read_pack, write_pack
+from .packs import RECORD, Cells, pack_of, pack_paths, read_pack, write_pack
 from .store import MASK, OPTIONAL, Damaged, Store
 
 LARGE_MASK = 50_000  # bytes: a mask of more has a bit a weight and stays out of packs
@@ -40,8 +36,6 @@ def pack(store: Store, folder: Path) -> PackCounts:
             packs.setdefault(pack_of(address), {})[address] = _shared_files(store, address)
         except Damaged as damage:
             done.damaged.append(str(damage))
-    if strange := [address for address in packs.get("", ())]:
-        raise UserError(f"{strange[0]!r} is not named as a cell is; move it out of {str(store.root)!r}")
     merged = {name: _merged(folder / name, cells) for name, cells in packs.items()}
     usable_folder("folder", folder)
     for name, cells in merged.items():
@@ -56,15 +50,12 @@ def pack(store: Store, folder: Path) -> PackCounts:
 
 def _shared_files(store: Store, address: str) -> dict[str, bytes]:
     """The files of a cell that go into a pack; raises Damaged."""
-    path = store.folder(address) / RECORD
-    files = {RECORD: path.read_bytes() if path.is_file() else packed_record(store.root, address)}
-    for name in store.read(address, deep=True)["files"]:
-        if name in OPTIONAL:
-            continue
-        content = store.content(address, name)
-        if content is not None and not (name == MASK and len(content) > LARGE_MASK):
-            files[name] = content
-    return files
+    if not pack_of(address):
+        raise Damaged(f"{address}: not named as a cell is")
+    names = [name for name in store.read(address)["files"] if name not in OPTIONAL]
+    files = {name: store.content(address, name) for name in names}
+    large = {name for name, content in files.items() if content is None or (name == MASK and len(content) > LARGE_MASK)}
+    return {RECORD: store.file(address, RECORD)} | {name: files[name] for name in names if name not in large}
 
 
 def _merged(path: Path, cells: Cells) -> Cells:
@@ -86,25 +77,18 @@ def unpack(folder: Path, target: Path) -> int:
     if not packs:
         raise UserError(f"there is no pack (mrpc-42.tar.xz, ...) in {str(folder)!r}; name a folder of packed records")
     usable_folder("folder", target)
-    return sum(_written(target, address, files) for cells in packs for address, files in cells.items())
+    cells = {address: files for cells in packs for address, files in cells.items()}
+    return sum(_written(Store(target), address, files) for address, files in cells.items())
 
 
-def _written(target: Path, address: str, files: dict[str, bytes]) -> bool:
-    """Write the folder of a cell by one rename, unless it is there."""
-    if (target / address).exists():
-        return False
-    part = target / ".staging" / f"{address}.{os.getpid()}.{secrets.token_hex(4)}"
-    part.mkdir(parents=True)
-    try:
+def _written(store: Store, address: str, files: dict[str, bytes]) -> bool:
+    """Write the folder of a cell, unless it is there."""
+
+    def fill(folder: Path) -> None:
         for name, content in files.items():
-            (part / name).write_bytes(content)
-            flush(part / name)
-        os.rename(part, target / address)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-        with suppress(OSError):  # others may be writing there
-            part.parent.rmdir()
-    return True
+            (folder / name).write_bytes(content)
+
+    return not store.folder(address).exists() and store.put(address, fill)
 
 
 def packed_lines(done: PackCounts, folder: Path) -> list[str]:

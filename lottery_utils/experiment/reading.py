@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 from ..presets import METHODS, SUBNETWORKS, Preset
 from ..tasks.registry import meet, task_of_record
 from .cells import Cell, mask_source, parse_cell, plan
-from .earlier import earlier_addresses
 from .fingerprints import Fingerprints
-from .identity import EARLIER, PRESENT, Versions, address, inputs
+from .identity import EARLIER, PRESENT, Versions, address, earlier_addresses, inputs
 from .locks import is_claimed
 from .stage_table import BASELINES, STAGES
 from .store import LEVELS, MASK, PREDICTIONS, TRAJECTORY, Damaged, Store
@@ -64,20 +63,16 @@ class Results:
         """The latest versions of the rules as which a stored study has a cell; None where there is none."""
         if not self.stored:
             return None
-        return next((v for v in (PRESENT, *EARLIER) if self._address(cell, v) in self._names), None)
+        return next((v for v in (PRESENT, *EARLIER) if self._address(cell, v) in self._stored_addresses), None)
 
     @cached_property
-    def _names(self) -> set[str]:
+    def _stored_addresses(self) -> set[str]:
         """What lies in the store of a stored study, to which nothing is added."""
-        return self.store.names()
+        return set(self.store.addresses())
 
     def record(self, cell: Cell | str) -> dict | None:
         """The record of a cell; None when it is not stored, or damaged (which is said on standard error)."""
-        try:
-            record = self.store.read(self.address(cell))
-        except Damaged as damage:
-            print(f"damaged: {damage}; the next run computes it again", file=sys.stderr)
-            return None
+        record = self._undamaged(self.store.read, self.address(cell))
         if record is not None:
             task_of_record(record)  # knows the task's title from now on
         return record
@@ -87,7 +82,7 @@ class Results:
         cell = self._cell(cell)
         source = cell if cell.stage in ("search", "control") else mask_source(cell)
         versions = self._stored_as(cell) or self._stored_as(source) or PRESENT
-        content = self._content(self._address(source, versions), MASK)
+        content = self._undamaged(self.store.content, self._address(source, versions), MASK)
         if content is None:
             return None
         from ..pruning.masks import mask_from
@@ -109,12 +104,13 @@ class Results:
     def _arrays(self, cell: Cell | str, name: str) -> dict[str, np.ndarray] | None:
         from safetensors.numpy import load
 
-        content = self._content(self.address(cell), name)
+        content = self._undamaged(self.store.content, self.address(cell), name)
         return None if content is None else load(content)
 
-    def _content(self, key: str, name: str) -> bytes | None:
+    def _undamaged(self, read: Callable, *what: str):
+        """What the store reads; None where it has no such thing, or a damaged one, which is said."""
         try:
-            return self.store.content(key, name)
+            return read(*what)
         except KeyError:
             return None
         except Damaged as damage:
@@ -139,16 +135,8 @@ class Results:
         return self.address(cell) != self._address(self._cell(cell), PRESENT)
 
     def earlier(self) -> set[str]:
-        """Addresses of stored records that an earlier version of the rules made: today's code makes others.
-
-        Of all studies in the store; of this one also where what such a record was made from is not stored.
-        """
-        there = self.store.names()
-        earlier = earlier_addresses(self.store.records())
-        for cell in self._everything():
-            today = self._address(cell, PRESENT)
-            earlier |= {key for v in EARLIER if (key := self._address(cell, v)) != today and key in there}
-        return earlier
+        """Addresses of the records in the store, of whatever study, that an earlier version of the rules made."""
+        return earlier_addresses(self.store.records())
 
     def table(self, stages: Names = None, methods: Names = None, subnetworks: Names = None) -> pd.DataFrame:
         """One row for each finished cell, by default of every kind there is; see `tables.COLUMNS`."""
@@ -178,24 +166,18 @@ class Results:
         failure = self.store.failure(key)
         return ("failed", failure) if failure else ("missing", None)
 
-    def status(self, stages: Names = None, methods: Names = None, subnetworks: Names = None) -> pd.DataFrame:
-        """One row for each cell asked for: task, seed, stage, method, subnetwork, state, seconds, error, address.
-
-        degenerate: whether a finished cell is of a search that had nothing to search.
-        """
-        import pandas as pd
-
-        return pd.DataFrame(self.states(stages, methods, subnetworks))
-
     def states(self, stages: Names = None, methods: Names = None, subnetworks: Names = None) -> list[dict]:
-        """The rows of `status` as plain dicts, without pandas; with no choice also of what is there beyond the plan."""
-        rows, cells = [], self.cells(stages, methods, subnetworks)
-        planned, there = set(cells), self.store.names()
-        if stages is methods is subnetworks is None:
-            cells += [c for c in self._everything() if c not in planned]
-        for cell in cells:
+        """A row for each cell asked for; with no choice also for what is there beyond the plan.
+
+        A row has the cell's fields, state, seconds, error, address, and degenerate: whether a finished cell is of a
+        search that had nothing to search.
+        """
+        planned = dict.fromkeys(self.cells(stages, methods, subnetworks))
+        more = self._everything() if stages is methods is subnetworks is None else ()
+        rows = []
+        for cell in dict.fromkeys([*planned, *more]):
             key = self.address(cell)
-            state, found = self._look(key) if key in there else ("missing", None)
+            state, found = self._look(key)
             if state == "missing" and cell not in planned:
                 continue
             row = {**cell.as_dict(), "state": state, "seconds": None, "error": None, "address": key}

@@ -15,9 +15,9 @@ import numpy as np
 from safetensors.numpy import load
 from safetensors.torch import save_file
 
+from ..disk import replace, sha256
 from ..errors import CellFailed
 from .cells import Cell
-from .files import replace, sha256
 from .locks import claim
 from .store import CHECKPOINT, MASK, PREDICTIONS
 
@@ -55,7 +55,7 @@ def _recovered(work: Work, cell: Cell, address: str) -> tuple[Path, list[str]]:
             return work.store.folder(address) / CHECKPOINT, []
         recorded = load(work.store.content(address, PREDICTIONS))["logits"]
         apart = float(np.abs(recorded.astype(np.float64) - result.logits).max())
-        replace(about, json.dumps({"apart": apart}))
+        replace(about, json.dumps({"apart": apart}).encode())
         os.replace(part, path)
     apart = json.loads(about.read_text(encoding="utf-8"))["apart"]
     how = f"differ from the recorded ones by up to {apart:.3g}" if apart else "are the recorded ones"

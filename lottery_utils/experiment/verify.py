@@ -5,29 +5,25 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import UserError, one_line
 from .cells import Cell, upstream
-from .earlier import earlier_addresses, version_note
-from .files import sha256
 from .fingerprints import CACHE
-from .identity import PROTOCOL
+from .identity import earlier_addresses, version_note
 from .locks import FOLDER, is_claimed
-from .packs import PACK, read_pack
+from .packs import PACK, is_address, read_pack
 from .reading import Results
-from .store import CHECKPOINT, OPTIONAL, RECORD, Damaged, Store, is_address
+from .store import CHECKPOINT, OPTIONAL, RECORD, Damaged, Store
 
 # kind to what it means and what to do; `BAD` ones need something done, the others nothing
 KINDS = {
     "damaged": "a run that needs it sets it aside and computes it again",
     "damaged pack": "get it back as it was, or remove it",
-    "half-written": "a run that needs it sets it aside and computes it again",
     "done": "intact",
     "earlier version": "intact and shown; not reproducible by today's code, and no run uses it",
-    "old protocol": f"kept and never used: the present version is {PROTOCOL}",
     "orphan": "intact, but a cell it was made from is not stored",
     "set aside": "damaged once; look at it or delete it",
     "failed": "'lottery run --retry-failed' tries again",
@@ -35,8 +31,8 @@ KINDS = {
     "leftover": "a killed writer's; the next run of the cell, or 'lottery gc', removes it",
     "foreign": "not of this project; left alone",
 }
-BAD = ("damaged", "damaged pack", "half-written")
-CELLS = ("done", "earlier version", "old protocol", *BAD)
+BAD = ("damaged", "damaged pack")
+CELLS = ("done", "earlier version", *BAD)
 NAMED = re.compile(r".+-\d+-[0-9a-f]{10}")  # how the address of a cell ends: its seed and a hash
 OWN = (".staging", FOLDER, ".failures", ".scratch")
 
@@ -60,7 +56,12 @@ def verify_store(store: Store) -> list[Finding]:
         findings.append(Finding("earlier version", address, version_note(record)) if old else Finding("done", address))
         if lost := [key for key in record["upstream"].values() if key not in records]:
             findings.append(Finding("orphan", address, f"lacks {', '.join(sorted(lost))}"))
-    return [*findings, *_notes(store, records)]
+    live = _live(store.root)
+    left = _leftovers(store, records, live)
+    failed = [path.stem for path in _entries(store.root / ".failures") if path not in left]
+    findings += [Finding("failed", address, store.failure(address)["error"]) for address in failed]
+    findings += [Finding("running", name) for name in live]
+    return findings + [Finding("leftover", str(path.relative_to(store.root))) for path in left]
 
 
 def _look_at(store: Store, path: Path, records: dict[str, dict]) -> Iterator[Finding]:
@@ -84,46 +85,35 @@ def _look_at(store: Store, path: Path, records: dict[str, dict]) -> Iterator[Fin
 
 
 def _cell(store: Store, address: str, records: dict[str, dict], files: Iterable[str]) -> Iterator[Finding]:
-    folder = store.folder(address)
     try:
         record = store.read(address, deep=True)
         if record is None:
             yield Finding("foreign", address, "an empty folder")
             return
-        for name in OPTIONAL:
-            if (folder / name).is_file() and sha256(folder / name) != record["files"].get(name):
-                raise Damaged(f"{address}: {name} does not match its checksum")
+        for name in record["files"].keys() & set(OPTIONAL):
+            store.content(address, name)
     except Damaged as damage:
-        yield Finding("half-written" if damage.half else "damaged", address, str(damage).partition(": ")[2])
+        yield Finding("damaged", address, str(damage).partition(": ")[2])
         return
-    if record["protocol"] == PROTOCOL:
-        records[address] = record
-    else:
-        yield Finding("old protocol", address, f"protocol {record['protocol']}")
+    records[address] = record
     for name in sorted(set(files) - {RECORD, *record["files"]}):
         kind = "leftover" if name.startswith(f"{CHECKPOINT}.damaged-") else "foreign"
         yield Finding(kind, f"{address}/{name}")
 
 
-def _notes(store: Store, records: dict[str, dict]) -> Iterator[Finding]:
-    """Failures, claims and what killed writers left."""
+def _live(root: Path) -> list[str]:
+    """What live workers compute."""
+    return [path.name for path in _entries(root / FOLDER) if is_claimed(root, path.name)]
+
+
+def _leftovers(store: Store, stored: Collection[str], live: Collection[str]) -> list[Path]:
+    """What killed writers left: claims nobody holds, halves of cells, and notes of failures that say nothing now."""
+    left = [path for path in _entries(store.root / FOLDER) if path.name not in live]
+    left += [path for path in _entries(store.root / ".staging") if path.name.partition(".")[0] not in live]
     for path in _entries(store.root / ".failures"):
-        if _is_left_note(store, path, records):
-            yield Finding("leftover", f".failures/{path.name}")
-        else:
-            yield Finding("failed", path.stem, store.failure(path.stem)["error"])
-    live = {path.name for path in _entries(store.root / FOLDER) if is_claimed(store.root, path.name)}
-    for path in _entries(store.root / FOLDER):
-        running = path.name in live
-        yield Finding("running", path.name) if running else Finding("leftover", f"{FOLDER}/{path.name}")
-    for path in _entries(store.root / ".staging"):
-        if path.name.partition(".")[0] not in live:
-            yield Finding("leftover", f".staging/{path.name}")
-
-
-def _is_left_note(store: Store, path: Path, stored: Iterable[str]) -> bool:
-    """Whether the note of a failure says nothing any more."""
-    return path.suffix != ".json" or store.failure(path.stem) is None or path.stem in stored
+        if path.suffix != ".json" or path.stem in stored or store.failure(path.stem) is None:
+            left.append(path)
+    return left
 
 
 def _listed(folder: Path) -> list[Path]:
@@ -131,8 +121,8 @@ def _listed(folder: Path) -> list[Path]:
 
 
 def _entries(folder: Path) -> list[Path]:
-    """What is in a folder of the store; a link leads out of it."""
-    return [] if folder.is_symlink() else _listed(folder)
+    """What is in a folder of the store; links lead out of it and are nobody's."""
+    return [] if folder.is_symlink() else [path for path in _listed(folder) if not path.is_symlink()]
 
 
 def verify_lines(findings: list[Finding], root: Path) -> list[str]:
@@ -150,59 +140,46 @@ def verify_lines(findings: list[Finding], root: Path) -> list[str]:
 
 @dataclass(frozen=True)
 class Garbage:
-    """A file or folder in the store that may go: its path, bytes, and why, in a few words."""
+    """A file or folder in the store that may go: its path, and why, in a few words."""
 
     path: Path
-    size: int
     why: str
 
-
-@dataclass(frozen=True)
-class Freeable:
-    """What could be freed, and the kept checkpoints: (path, bytes, why)."""
-
-    garbage: list[Garbage]
-    kept: list[Garbage]
+    @property
+    def size(self) -> int:
+        """Its bytes."""
+        parts = self.path.rglob("*") if self.path.is_dir() else [self.path]
+        return sum(part.lstat().st_size for part in parts if not part.is_dir())
 
 
-def find_garbage(study: Results, cells: Iterable[Cell]) -> Freeable:
+def find_garbage(study: Results, cells: Iterable[Cell]) -> list[Garbage]:
     """What may go from the study's store when `cells` are all that shall still be computed; removes nothing.
 
-    A checkpoint is needed by every cell directly behind it that is not stored; those of other studies are kept.
+    A checkpoint is needed by every cell directly behind it that is not stored; those of other studies stay.
     Raises UserError while a worker computes a cell in the store.
     """
     store, root, cells = study.store, study.store.root, list(cells)
-    if busy := [path.name for path in _entries(root / FOLDER) if is_claimed(root, path.name)]:
-        raise UserError(f"{len(busy)} cells are being computed in {str(root)!r} ({busy[0]}); wait or stop the run")
+    if live := _live(root):
+        raise UserError(f"{len(live)} cells are being computed in {str(root)!r} ({live[0]}); wait or stop the run")
     missing = [cell for cell in cells if study.state(cell) != "done"]
-    needed = [(other, cell) for cell in missing for other in upstream(cell, study.preset.seeds)]
-    needed_by = {study.address(other): cell.name for other, cell in needed if other.stage == "finetune"}
-    own = {study.address(cell) for cell in cells if cell.stage == "finetune"}
-    garbage, kept = [], []
+    needed = {study.address(other) for cell in missing for other in upstream(cell, study.preset.seeds)}
+    unneeded = {study.address(cell) for cell in cells if cell.stage == "finetune"} - needed
+    garbage = []
     for path in _checkpoints(root):
-        address, size = path.parent.name, path.stat().st_size
-        if path.name != CHECKPOINT or ".damaged-" in address:
-            garbage.append(Garbage(path, size, "damaged"))
-        elif address in own and address not in needed_by:
-            garbage.append(Garbage(path, size, "no missing cell needs it"))
-        else:
-            user = needed_by.get(address)
-            kept.append(Garbage(path, size, f"{user} needs it" if user else "of another study"))
-    stored = set(store.addresses())
-    left = [*_entries(root / ".staging"), *_entries(root / FOLDER)]
-    left += [path for path in _entries(root / ".failures") if _is_left_note(store, path, stored)]
-    garbage += [Garbage(path, _size(path), "a killed writer's") for path in left if not path.is_symlink()]
-    again = [path for path in _entries(root / ".scratch") if path.name not in needed_by and not path.is_symlink()]
-    return Freeable([*garbage, *(Garbage(path, _size(path), "weights made again") for path in again)], kept)
+        if path.name != CHECKPOINT or ".damaged-" in path.parent.name:
+            garbage.append(Garbage(path, "damaged"))
+        elif path.parent.name in unneeded:
+            garbage.append(Garbage(path, "no missing cell needs it"))
+    garbage += [Garbage(path, "a killed writer's") for path in _leftovers(store, store.addresses(), ())]
+    again = [path for path in _entries(root / ".scratch") if path.name not in needed]
+    return garbage + [Garbage(path, "made again") for path in again]
 
 
 def _checkpoints(root: Path) -> Iterator[Path]:
-    """Weights in the folders of cells, and in those set aside; links are nobody's."""
+    """Weights in the folders of cells, and in those set aside."""
     for folder in _listed(root):
         if is_address(folder.name.partition(".damaged-")[0]) and folder.is_dir():
-            for path in _entries(folder):
-                if path.name.startswith(CHECKPOINT) and path.is_file() and not path.is_symlink():
-                    yield path
+            yield from (path for path in _entries(folder) if path.name.startswith(CHECKPOINT) and path.is_file())
 
 
 def remove(garbage: Iterable[Garbage]) -> None:
@@ -214,23 +191,12 @@ def remove(garbage: Iterable[Garbage]) -> None:
             raise UserError(f"cannot remove {str(item.path)!r}: {error.strerror}; remove it, then try again") from None
 
 
-def _size(path: Path) -> int:
-    parts = path.rglob("*") if path.is_dir() else [path]
-    return sum(part.lstat().st_size for part in parts if not part.is_dir())
-
-
-def gc_lines(plan: Freeable, root: Path, removed: bool) -> list[str]:
+def gc_lines(garbage: list[Garbage], root: Path, remove_it: bool) -> list[str]:
     """What `lottery gc` prints: each thing, then the sum."""
-    lines = [f"{_mb(item.size)}  {one_line(str(item.path.relative_to(root)))}: {item.why}" for item in plan.garbage]
-    for why in dict.fromkeys(item.why for item in plan.kept):
-        sizes = [item.size for item in plan.kept if item.why == why]
-        lines.append(f"kept: {len(sizes)} checkpoints, {_mb(sum(sizes)).strip()}: {why}")
-    if not plan.garbage:
-        return [*lines, "nothing to free"]
-    total = _mb(sum(item.size for item in plan.garbage)).strip()
-    done = f"freed {total}" if removed else f"would free {total}; nothing was removed, add --yes to do it"
-    return [*lines, f"{len(plan.garbage)} files and folders: {done}", "records stay, weights are made again if needed"]
-
-
-def _mb(size: int) -> str:
-    return f"{size / 1e6:8.1f} MB"
+    if not garbage:
+        return ["nothing to free"]
+    sizes = [item.size / 1e6 for item in garbage]
+    lines = [f"{mb:8.1f} MB  {one_line(str(g.path.relative_to(root)))}: {g.why}" for mb, g in zip(sizes, garbage)]
+    total = f"{sum(sizes):.1f} MB"
+    done = f"{total} are freed" if remove_it else f"would free {total}; nothing was removed, add --yes to do it"
+    return [*lines, f"{len(garbage)} files and folders: {done}", "records stay, weights are made again if needed"]
