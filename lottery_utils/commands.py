@@ -145,59 +145,47 @@ def _why(options: argparse.Namespace) -> int:
     from .experiment.store import Store
     from .experiment.why import difference_lines, why_lines
 
-    cell, stored = _cell(options, options.cell)
-    if not options.why:
-        print("\n".join(why_lines(cell, stored)))
-    else:
-        print("\n".join(difference_lines(cell, _cell(options, options.why)[0], Store(options.results))))
+    cell = _cell(options, options.cell)
+    other = _cell(options, options.why) if options.why else None
+    print("\n".join(difference_lines(cell, other, Store(options.results)) if other else why_lines(cell)))
     return 0
 
 
-def _cell(options: argparse.Namespace, wanted: str) -> tuple[dict, bool]:
+def _cell(options: argparse.Namespace, wanted: str) -> dict:
     """A stored cell's record; or, by its name, address and inputs of a cell of the study that is not stored."""
-    from .experiment.cells import parse_cell
-
     try:
-        return _find(options, wanted), True
+        return _find(options, wanted)
     except UserError:
         if "/" not in wanted:
             raise
         study = _study(options)
-        cell = parse_cell(wanted, study.preset.tasks)
-        return {"address": study.address(cell), "name": cell.name, "inputs": study.inputs(cell)}, False
+        return {"address": study.address(wanted), "name": wanted, "inputs": study.inputs(wanted)}
 
 
 def _find(options: argparse.Namespace, wanted: str) -> dict:
     """The record `lottery show` is asked for; raises UserError when there is none or more than one."""
-    from .experiment.cells import parse_cell
     from .experiment.store import Damaged, Store
 
     store = Store(options.results)
+    if "/" in wanted:
+        found = [record["address"] for record in store.records() if record["name"] == wanted]
+    else:
+        found = [address for address in store.addresses() if address.startswith(wanted)]
+    if len(found) != 1 and "/" in wanted:  # the one of the study that is asked for
+        meant = _study(options).address(wanted)
+        found = [meant] if meant in store.addresses() else found
+    elif wanted in found:
+        found = [wanted]
+    if not found:
+        raise UserError(f"no cell {shown(wanted)} is stored in {shown(options.results)}; see 'lottery status'")
+    if len(found) > 1:
+        listed = ", ".join(found[:5]) + (", ..." if len(found) > 5 else "")
+        many = f"{shown(wanted)} is the beginning or name of {len(found)} stored cells"
+        raise UserError(f"{many} ({listed}); name one of them")
     try:
-        if "/" in wanted:
-            record, unknown = None, None
-            study = _study(options)
-            try:
-                record = study.record(parse_cell(wanted, study.preset.tasks))
-            except UserError as error:  # an own task's cell is found without its YAML file
-                unknown = error
-            if record is not None:
-                return record
-            found = [r["address"] for r in store.records() if r["name"] == wanted]
-        else:
-            found = [a for a in store.addresses() if a.startswith(wanted)]
-            found = [wanted] if wanted in found else found
-        if len(found) == 1:
-            return store.read(found[0])
+        return store.read(found[0])
     except Damaged as damage:
         raise UserError(f"damaged: {damage}; the next run computes it again") from None
-    if not found:
-        if "/" in wanted and unknown is not None:
-            raise unknown
-        raise UserError(f"no cell {shown(wanted)} is stored in {shown(options.results)}; see 'lottery status'")
-    listed = ", ".join(found[:5]) + (", ..." if len(found) > 5 else "")
-    many = f"{shown(wanted)} is the beginning or name of {len(found)} stored cells"
-    raise UserError(f"{many} ({listed}); name one of them")
 
 
 def report(options: argparse.Namespace) -> int:

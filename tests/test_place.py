@@ -107,7 +107,7 @@ def test_a_read_only_store_is_read_and_refused_for_writing(world, small_disk, ca
     assert main(arguments(world, folder, "gc", "--yes")) == 0
 
 
-def test_a_disk_without_locks_is_said_once_and_the_run_goes_on(world, tmp_path, monkeypatch, capsys):
+def test_on_a_disk_without_locks_the_run_goes_on(world, tmp_path, monkeypatch):
     import fcntl
 
     def flock(*arguments):
@@ -115,7 +115,6 @@ def test_a_disk_without_locks_is_said_once_and_the_run_goes_on(world, tmp_path, 
 
     monkeypatch.setattr(fcntl, "flock", flock)
     assert study_in(world, tmp_path).run(["baseline"], subnetworks=["majority"], engine="serial", progress=False).ok
-    assert capsys.readouterr().err.count("no file locks") == 1
 
 
 def test_bf16_on_a_processor_without_it_ends_the_run_in_one_line(world, tmp_path, monkeypatch, capsys):

@@ -117,7 +117,6 @@ def trained(work: Work, result: Result, cell: Cell) -> nn.Module:
     model = dataclasses.replace(work, cell=cell).classifier()
     if cell.stage == "retrain":
         model = prune(model, work.mask(mask_source(cell)))
-        notes = [note for note in notes if not note.endswith("are the recorded ones")]
     model.load_state_dict(load_file(path))
     result.notes += notes
     return model.to(work.device).eval()

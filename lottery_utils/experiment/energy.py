@@ -8,20 +8,26 @@ printed or sent.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import logging
 import math
 import time
-from collections.abc import Iterator
-from types import TracebackType
 
-from ..errors import UserError
+from ..errors import UserError, one_line
 
 COUNTRY = "USA"  # the grid of the paper's authors; ISO 3166-1 alpha-3
 QUIET = logging.CRITICAL + 10
 SECONDS_BETWEEN_SAMPLES = 60.0  # within a long cell; a sample walks the process table
 NOT_MEASURED = "not measured"
+SETTINGS = {
+    "tracking_mode": "process", "force_mode_cpu_load": True, "measure_power_secs": 1e6, "allow_multiple_runs": True,
+    "output_methods": [], "emissions_endpoint": "", "electricitymaps_api_token": "", "log_level": "critical",
+    # what follows is at its default: named, as codecarbon would else ask the user's files and variables, and change
+    # the numbers by factors that records do not say
+    "pue": 1.0, "wue": 0.0, "force_cpu_power": None, "force_ram_power": None, "rapl_include_dram": False,
+    "rapl_prefer_psys": False, "force_carbon_intensity_g_co2e_kwh": None, "cloud_provider": None,
+    "cloud_region": None, "country_2letter_iso_code": None, "output_handlers": [],
+}  # fmt: skip
 
 
 def checked_grid(country: str | None, region: str | None) -> tuple[str, str]:
@@ -43,8 +49,7 @@ def checked_grid(country: str | None, region: str | None) -> tuple[str, str]:
     states = readers[country](country.lower()) if country in readers else ()
     regions = sorted(name.lower() for name in states if not name.startswith("_"))
     if region and region not in regions:
-        listed = ", ".join(regions) or "none for this country"
-        raise UserError(f"region {region!r} of {country} is unknown; regions: {listed}")
+        raise UserError(f"region {region!r} of {country} is unknown; regions: {', '.join(regions) or 'none'}")
     return country, region
 
 
@@ -64,7 +69,7 @@ class Meter:
         self._ask("start_task")
         return self
 
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *error: object) -> None:
         self.seconds = time.perf_counter() - self.begin
         self.found = self._ask("stop_task")
 
@@ -90,7 +95,8 @@ class Meter:
         if missing is None:
             about |= {"cpu_kwh": found.cpu_energy, "ram_kwh": found.ram_energy, "gpu_kwh": found.gpu_energy}
             about |= {"tracker": f"codecarbon {found.codecarbon_version}", "mode": found.tracking_mode}
-            about |= _processor(self.tracker, found)
+            watts = [float(part._tdp) for part in self.tracker._hardware if getattr(part, "_tdp", None)]
+            about |= {"cpu_model": found.cpu_model, "cpu_watts": watts[0] if watts else None}
             numbers = {"energy_kwh": found.energy_consumed, "co2_kg": found.emissions}
         return {**numbers, "gpu_hours": self.seconds / 3600 if self.gpu else 0.0, "energy": about}
 
@@ -124,24 +130,13 @@ def _tracker(country: str, region: str, gpu: str):
         from codecarbon import OfflineEmissionsTracker
     except ImportError:
         return None, "codecarbon is not installed"
+    logger = logging.getLogger("codecarbon")
+    place = {"country_iso_code": country, "region": region or None, "gpu_ids": [gpu] if gpu else []}
     try:
-        logging.getLogger("codecarbon").setLevel(QUIET)
-        with _own_settings_only():
-            tracker = OfflineEmissionsTracker(
-                country_iso_code=country,
-                region=region or None,
-                tracking_mode="process",
-                force_mode_cpu_load=True,
-                gpu_ids=[gpu] if gpu else [],
-                output_methods=[],
-                emissions_endpoint="",
-                electricitymaps_api_token="",
-                allow_multiple_runs=True,
-                measure_power_secs=1e6,
-                log_level="critical",
-            )
+        logger.setLevel(QUIET)
+        tracker = OfflineEmissionsTracker(**place, **SETTINGS)
         tracker._scheduler_monitor_power.interval = SECONDS_BETWEEN_SAMPLES
-        logging.getLogger("codecarbon").setLevel(QUIET)
+        logger.setLevel(QUIET)
         tracker.start_task()
         tracker.stop_task()
         return tracker, None
@@ -149,28 +144,5 @@ def _tracker(country: str, region: str, gpu: str):
         return None, _reason(error)
 
 
-@contextlib.contextmanager
-def _own_settings_only() -> Iterator[None]:
-    """Within, codecarbon reads no settings of the user's (files, CODECARBON_ variables): records would not say them.
-
-    Raises AttributeError where codecarbon asks for them in another way; nothing is measured then.
-    """
-    from codecarbon import emissions_tracker
-
-    asked = emissions_tracker.get_hierarchical_config
-    emissions_tracker.get_hierarchical_config = dict
-    try:
-        yield
-    finally:
-        emissions_tracker.get_hierarchical_config = asked
-
-
-def _processor(tracker, found) -> dict:
-    """The CPU's model and the power it is counted with at full load, in watts."""
-    watts = [part._tdp for part in tracker._hardware if getattr(part, "_tdp", None)]
-    return {"cpu_model": found.cpu_model, "cpu_watts": float(watts[0]) if watts else None}
-
-
 def _reason(error: Exception) -> str:
-    text = " ".join(str(error).split())[:120]
-    return f"codecarbon stopped: {type(error).__name__}" + (f": {text}" if text else "")
+    return f"codecarbon stopped: {type(error).__name__}: {one_line(str(error), 120)}"

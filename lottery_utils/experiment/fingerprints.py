@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -34,122 +34,102 @@ class Fingerprints:
 
     def __init__(self, preset: Preset, store: Store, reading: bool = False, stored: bool = False):
         self.preset, self.store, self.reading, self.stored = preset, store, reading or stored, stored
-        self._found: dict[str, str] = {}
+        self._found: dict[str, str] = {}  # by task; "" is the model
 
     def model(self) -> str:
         """Fingerprint of the pre-trained model; raises UserError when the model cannot be had."""
-        if "model" not in self._found:  # asked for each cell: a signature looks at files
-            self._found["model"] = self._get("model", self._hash_model)
-        return self._found["model"]
+        return self.data("")
 
     def data(self, task: str) -> str:
         """Fingerprint of a task's data under the preset's limits; raises UserError for unusable data."""
-        limits = limits_of(self.preset, task)
-        key = f"data {task} {(limits.train, limits.dev)}{' drawn' if limits.drawn else ''}"
-        if key not in self._found:
-            self._found[key] = self._get(key, lambda: self._hash_data(task), task)
-        return self._found[key]
+        if task not in self._found:  # asked for each cell: a signature looks at files
+            self._found[task] = self._find(task)
+        return self._found[task]
 
-    def _get(self, key: str, compute: Callable[[], str], task: str = "") -> str:
-        value = self._remembered(key)
-        if value is None and self.reading and (self.stored or not _is_local(self._source(key))):
+    def _find(self, task: str) -> str:
+        value = self._remembered(task)
+        if value is None and self.reading and (self.stored or not _is_local(self._source(task))):
             value = self._recorded(task)
         if value is not None:
             return value
         try:
-            value = compute()
+            value = self._hash(task)
         except UserError:
             value = self._recorded(task) if self.reading else None
             if value is None:
                 raise
         else:
-            self._remember(key, value)
+            self._remember(task, value)
         return value
 
-    def _source(self, key: str) -> str:
-        return self.preset.model if key == "model" else self.preset.data
+    def _hash(self, task: str) -> str:
+        """The fingerprint from the files themselves."""
+        if task:
+            from ..tasks.load import load_task
 
-    def _signature(self, key: str) -> str | None:
-        """What changes with the files behind a fingerprint; None where nothing may be believed unread."""
-        source = self._source(key)
-        if source == "embedded":
-            return _package_signature()
-        if key == "model":
-            return _files_signature(Path(source).expanduser()) if _is_local(source) else None
-        if (path := task_file(source)) is not None:
-            return _own_signature(path)
-        if source == "hub":
-            from ..tasks.sources import GLUE_REVISION
-
-            return f"hub {GLUE_REVISION}"  # pinned, so it cannot change
-        return _files_signature(Path(source).expanduser())
-
-    def _hash_model(self) -> str:
+            return load_task(task, self.preset.data, limits_of(self.preset, task)).fingerprint
         from ..models.source import model_fingerprint
 
         return model_fingerprint(self.preset.model)
 
-    def _hash_data(self, task: str) -> str:
-        from ..tasks.load import load_task
+    def _source(self, task: str) -> str:
+        return self.preset.data if task else self.preset.model
 
-        return load_task(task, self.preset.data, limits_of(self.preset, task)).fingerprint
+    def _signature(self, task: str) -> str | None:
+        """What changes with the files behind a fingerprint; None where nothing may be believed unread."""
+        source = self._source(task)
+        if task and source == "hub":
+            from ..tasks.sources import GLUE_REVISION
 
-    def _key(self, key: str) -> str:
+            return GLUE_REVISION  # pinned, so it cannot change
+        if not _is_local(source):
+            return None  # a model of the hub may have moved on
+        with suppress(UserError, OSError):
+            files = _files_behind(source)
+            return None if files is None else _digest(files)
+        return None
+
+    def _key(self, task: str, signature: str | None) -> str:
         # hashed, so that a shared results folder names no place on this machine
-        source = self._source(key)
+        source = self._source(task)
         place = str(Path(source).expanduser().resolve()) if _is_local(source) and source != "embedded" else source
-        return hashlib.sha256(f"{key}\0{place}".encode()).hexdigest()[:24]
+        limits = limits_of(self.preset, task) if task else None
+        return _hex("\0".join(map(str, (task, limits, place, signature))))
 
-    def _remembered(self, key: str) -> str | None:
-        signature, entry = self._signature(key), _read_cache(self.store.root).get(self._key(key))
-        # a hub model has no signature here: it may have moved on, so only a reader believes what was seen last
-        if not entry or entry[0] != signature or (signature is None and not self.reading):
+    def _remembered(self, task: str) -> str | None:
+        signature = self._signature(task)
+        if signature is None and not self.reading:  # what was seen last is good enough for a reader
             return None
-        return entry[1]
+        return _read_cache(self.store.root).get(self._key(task, signature))
 
-    def _remember(self, key: str, value: str) -> None:
+    def _remember(self, task: str, value: str) -> None:
         if self.stored or not self.store.root.is_dir():
             return  # nothing is stored yet, and looking stores nothing
         with suppress(OSError):  # a read-only store is still readable
-            entries = _read_cache(self.store.root)
-            entries[self._key(key)] = [self._signature(key), value]
+            entries = _read_cache(self.store.root) | {self._key(task, self._signature(task)): value}
             replace(self.store.root / CACHE, dump(entries).encode())
 
     def remember_all(self) -> None:
         """Write what was found to the store, once a run has made it."""
-        for key, value in self._found.items():
-            self._remember(key, value)
-
-    def _records(self) -> Iterable[dict]:
-        """The store's records, read once where none are being made."""
-        if not self.stored:
-            return self.store.records()
-        root = self.store.root
-        return _kept_records(root, root.stat().st_mtime_ns) if root.is_dir() else ()
+        for task, value in self._found.items():
+            self._remember(task, value)
 
     def _recorded(self, task: str) -> str | None:
         """The one fingerprint the store's records have for the model, or for a task's data; None if not just one."""
-        field = "data" if task else "model"
-        limits = limits_of(self.preset, task)
-        wanted = {"train_limit": limits.train, "dev_limit": limits.dev}
-        if not task:
-            wanted["model"] = label(self.preset.model)
-        found: dict[str, set[str]] = {"same source": set(), "any": set()}
-        for record in self._records():
-            source, value = record.get("source", {}), record.get("inputs", {}).get(field)
-            if not isinstance(value, str) or (task and record["cell"]["task"] != task):
-                continue
-            found["any"].add(value)
-            if all(source.get(name) == value for name, value in wanted.items()):
-                found["same source"].add(value)
-        for values in found.values():
-            if len(values) == 1:
-                return values.pop()
-        return None
+        root, limits = self.store.root, limits_of(self.preset, task)
+        wanted = {"train_limit": limits.train, "dev_limit": limits.dev} if task else {"model": label(self.preset.model)}
+        of_source, of_any = set(), set()
+        for record in _records(root, root.stat().st_mtime_ns) if root.is_dir() else ():
+            value = record["inputs"].get("data" if task else "model")
+            if isinstance(value, str) and task in ("", record["cell"]["task"]):
+                of_any.add(value)
+                if wanted.items() <= record["source"].items():
+                    of_source.add(value)
+        return next((values.pop() for values in (of_source, of_any) if len(values) == 1), None)
 
 
 @functools.lru_cache(maxsize=4)
-def _kept_records(root: Path, changed: int) -> list[dict]:
+def _records(root: Path, changed: int) -> list[dict]:
     """The records in a folder that had its last cell added or removed at `changed`: several studies look at one."""
     return list(Store(root).records())
 
@@ -164,45 +144,33 @@ def _is_local(source: str) -> bool:
     return here or task_file(source) is not None
 
 
-def _own_signature(path: Path) -> str | None:
-    """Digest of the sizes and times of a YAML file and the data files it names.
-
-    None, so that nothing is believed unread, for an unpinned dataset of the hub and where a file is missing.
-    """
-    digest = hashlib.sha256()
-    try:
-        definitions = read_task_file(path).values()
-        if any(one.hub is not None and len(one.hub.revision) < 40 for one in definitions):
-            return None
-        for file in (path, *(file for one in definitions for split in ("train", "dev") for file in one.files(split))):
-            stat = file.stat()
-            digest.update(f"{file}\0{stat.st_size}\0{stat.st_mtime_ns}\0{stat.st_ctime_ns}\n".encode())
-    except (UserError, OSError):
+def _files_behind(source: str) -> list[Path] | None:
+    """The files a local source is read from; None where a dataset of the hub that is not pinned is among them."""
+    path = task_file(source)
+    if path is None:
+        folder = FOLDER if source == "embedded" else Path(source).expanduser()
+        found = [file for pattern in ("*", "*/*", "*/*/*") for file in folder.glob(pattern)]
+        return sorted(file for file in found if file.is_file() and file.suffix != ".pyc")
+    definitions = read_task_file(path).values()
+    if any(one.hub is not None and len(one.hub.revision) < 40 for one in definitions):
         return None
-    return digest.hexdigest()[:24]
+    return [path, *(file for one in definitions for split in ("train", "dev") for file in one.files(split))]
 
 
-@functools.lru_cache(maxsize=1)
-def _package_signature() -> str:
-    return f"{__version__} " + _files_signature(FOLDER)
+def _digest(files: Iterable[Path]) -> str:
+    """Digest of the names, sizes and times of files, and of the version of this package."""
+    stats = [(file, file.stat()) for file in files]
+    lines = [f"{file}\0{stat.st_size}\0{stat.st_mtime_ns}\0{stat.st_ctime_ns}\n" for file, stat in stats]
+    return _hex("".join([__version__, *lines]))
 
 
-def _files_signature(folder: Path, depth: int = 2) -> str:
-    """Digest of the names, sizes and times of the files below a folder, `depth` levels down."""
-    digest, level = hashlib.sha256(), [folder]
-    for _ in range(depth + 1):
-        entries = [entry for place in level if place.is_dir() for entry in sorted(place.iterdir())]
-        for path in entries:
-            if path.is_file() and path.suffix != ".pyc":
-                stat = path.stat()
-                name = path.relative_to(folder).as_posix()
-                digest.update(f"{name}\0{stat.st_size}\0{stat.st_mtime_ns}\0{stat.st_ctime_ns}\n".encode())
-        level = [path for path in entries if path.is_dir()]
-    return digest.hexdigest()[:24]
+def _hex(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:24]
 
 
-def _read_cache(root: Path) -> dict[str, list]:
+def _read_cache(root: Path) -> dict[str, str]:
     try:
-        return json.loads((root / CACHE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        found = json.loads((root / CACHE).read_text(encoding="utf-8"))
+        return {key: value for key, value in found.items() if isinstance(value, str)}
+    except (OSError, ValueError, AttributeError):
         return {}

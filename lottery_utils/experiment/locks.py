@@ -26,7 +26,7 @@ POLL = 1.0  # seconds between tries to get a claim that is waited for
 def claim(root: Path, name: str, wait: bool = False) -> Iterator[bool]:
     """Hold the claim `name` in the store at `root` for the block; yields False when another worker has it.
 
-    With `wait` it is waited for. On a disk without locks everyone gets it, see `has_locks`.
+    With `wait` it is waited for. On a disk without locks everyone gets it.
     """
     from filelock import FileLock  # not needed to look at a store
 
@@ -66,9 +66,3 @@ def is_claimed(root: Path, name: str) -> bool:
     finally:
         os.close(handle)
     return False
-
-
-def has_locks(root: Path) -> bool:
-    """Whether the disk with the store can lock a file; without, two processes may compute the same cell."""
-    with claim(root, f"probe-{os.getpid()}") as held:
-        return not held or is_claimed(root, f"probe-{os.getpid()}")

@@ -8,12 +8,15 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Collection
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
 
+from .. import __version__
+from ..errors import one_line
 from ..models.source import model_name, name_of_record
 from ..presets import Preset
 from .energy import how
@@ -26,19 +29,11 @@ PACKAGES = ("torch", "transformers", "datasets", "numpy", "safetensors", "scikit
 @lru_cache(maxsize=1)
 def versions() -> dict[str, str]:
     """Versions of Python, this package and those that can move a result."""
-    found = {"python": ".".join(map(str, sys.version_info[:3])), "lottery_utils": _own_version()}
+    found = {"python": ".".join(map(str, sys.version_info[:3])), "lottery_utils": __version__}
     for name in PACKAGES:
-        try:
+        with suppress(metadata.PackageNotFoundError):
             found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
     return found
-
-
-def _own_version() -> str:
-    from .. import __version__
-
-    return __version__
 
 
 class Commit(NamedTuple):
@@ -58,13 +53,9 @@ def commit() -> Commit:
         head = _git(package, "rev-parse", "HEAD")
         changed = _git(package, "status", "--porcelain", "--untracked-files=no", "--", ".", "../lottery_book")
         return Commit(head, bool(changed))
-    except FileNotFoundError:
-        return Commit(None, None, "git is not installed")
-    except subprocess.TimeoutExpired:
-        return Commit(None, None, "git gave no answer in 20 seconds")
-    except subprocess.CalledProcessError as error:
-        line = (error.stderr.strip().splitlines() or ["no reason given"])[0]
-        return Commit(None, None, f"git says: {without_folders(line)[:200]}")
+    except (OSError, subprocess.SubprocessError) as error:  # it is not installed, gives no answer, or says no
+        reason = getattr(error, "stderr", None) or f"{type(error).__name__}: {error}"
+        return Commit(None, None, f"git: {without_folders(one_line(reason, 200))}")
 
 
 def _git(folder: Path, *arguments: str) -> str:
@@ -106,12 +97,10 @@ def summary(preset: Preset, records: list[dict], earlier: Collection[str] = ()) 
     earlier version of the rules made; of the cells so many are.
     """
     measured = [r for r in records if r.get("energy_kwh") is not None]
-    versions: dict[str, list[str]] = {}
+    versions: dict[str, dict[str, None]] = {}
     for record in records:
         for name, version in record["versions"].items():
-            versions.setdefault(name, [])
-            if version not in versions[name]:
-                versions[name].append(version)
+            versions.setdefault(name, {})[version] = None
     sources = {r["cell"]["task"]: r for r in records}
     seeds = {r["cell"]["seed"] for r in records}
     return {
@@ -127,10 +116,10 @@ def summary(preset: Preset, records: list[dict], earlier: Collection[str] = ()) 
         "seconds": sum(r["seconds"] for r in records),
         "measured": len(measured),
         "energy_kwh": sum(r["energy_kwh"] for r in measured) if measured else None,
-        "co2_kg": sum(r["co2_kg"] for r in measured) if measured else None,
+        "co2_kg": sum(r.get("co2_kg") or 0.0 for r in measured) if measured else None,
         "gpu_hours": sum(r.get("gpu_hours", 0.0) for r in records),
         "energy_how": list(dict.fromkeys(how(r) for r in records)),
-        "versions": versions,
+        "versions": {name: list(found) for name, found in versions.items()},
         "commits": sorted({r["commit"] for r in records if r["commit"]}),
         "dirty": any(r["dirty"] for r in records),
         "partial": sorted(task for task, r in sources.items() if r["partial"]),

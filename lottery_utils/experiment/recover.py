@@ -6,66 +6,63 @@ Records are shared without the fine-tuned weights and large masks; retrained wei
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from safetensors import safe_open
 from safetensors.numpy import load
 from safetensors.torch import save_file
 
-from ..disk import replace, sha256
+from ..disk import sha256
 from ..errors import CellFailed
 from .cells import Cell
 from .locks import claim
 from .store import CHECKPOINT, MASK, PREDICTIONS
 
 if TYPE_CHECKING:
-    import torch
-
-    from .stage import Result, Work
+    from .stage import Work
 
 
 def checkpoint_of(work: Work, cell: Cell) -> tuple[Path, list[str]]:
     """Path of the weights that `cell`, a finetune or retrain cell, ended with, and notes for whoever uses them.
 
-    Weights that come out bit for bit as recorded go back into the store; others stay beside it, in a
-    scratch folder, and the note says how far their predictions are from the recorded ones.
+    Weights that come out bit for bit as recorded go back into the store; others stay beside it, in a scratch folder,
+    and a note says how far their logits are from the recorded ones, unless they are these.
     """
-    address = work.address(cell)
-    path = work.store.checkpoint(address)
-    if path is not None:
+    address, store = work.address(cell), work.store
+    if (path := store.checkpoint(address)) is not None:
         return path, []
-    with claim(work.store.root, f"{address}.weights", wait=True):  # another worker may be making them
-        path = work.store.checkpoint(address)
-        return (path, []) if path is not None else _recovered(work, cell, address)
+    with claim(store.root, f"{address}.weights", wait=True):  # another worker may be making them
+        if (path := store.checkpoint(address)) is not None:
+            return path, []
+        path = store.scratch(address) / CHECKPOINT
+        if not path.is_file():
+            part = path.with_name(f"{CHECKPOINT}.{os.getpid()}")
+            if _make_again(work, cell, part):
+                return store.folder(address) / CHECKPOINT, []
+            os.replace(part, path)
+    with safe_open(path, "np") as file:
+        apart = float(file.metadata()["apart"])
+    note = f"the weights of {cell.name} were not stored and were made again; their logits differ from the recorded ones"
+    return path, [f"{note} by up to {apart:.3g}"] if apart else []
 
 
-def _recovered(work: Work, cell: Cell, address: str) -> tuple[Path, list[str]]:
-    scratch = work.store.scratch(address)
-    path, about = scratch / CHECKPOINT, scratch / "about.json"
-    if not path.is_file() or not about.is_file():
-        from .stage import run
+def _make_again(work: Work, cell: Cell, part: Path) -> bool:
+    """Write a cell's weights; True where they are those the store lacked and gone there, else with how far they are."""
+    from .stage import run
 
-        result = run(dataclasses.replace(work, cell=cell))
-        part = scratch / f"{CHECKPOINT}.{os.getpid()}"
-        save_file(_weights(result), part)
-        if work.store.restore(address, part):
-            return work.store.folder(address) / CHECKPOINT, []
-        recorded = load(work.store.content(address, PREDICTIONS))["logits"]
-        apart = float(np.abs(recorded.astype(np.float64) - result.logits).max())
-        replace(about, json.dumps({"apart": apart}).encode())
-        os.replace(part, path)
-    apart = json.loads(about.read_text(encoding="utf-8"))["apart"]
-    how = f"differ from the recorded ones by up to {apart:.3g}" if apart else "are the recorded ones"
-    return path, [f"the weights of {cell.name} were not stored and were made again; their logits {how}"]
-
-
-def _weights(result: Result) -> dict[str, torch.Tensor]:
-    """What a stage would keep, or where it keeps nothing, the weights of its model."""
+    result = run(dataclasses.replace(work, cell=cell))
     kept = result.checkpoint if result.checkpoint is not None else result.model.state_dict()
-    return {name: value.detach().cpu().contiguous() for name, value in kept.items()}
+    weights = {name: value.detach().cpu().contiguous() for name, value in kept.items()}
+    save_file(weights, part)
+    if work.store.restore(work.address(cell), part):
+        return True
+    recorded = load(work.store.content(work.address(cell), PREDICTIONS))["logits"]
+    apart = float(np.abs(recorded.astype(np.float64) - result.logits).max())
+    save_file(weights, part, {"apart": repr(apart)})
+    return False
 
 
 def mask_again(work: Work, cell: Cell) -> bytes:
@@ -73,8 +70,7 @@ def mask_again(work: Work, cell: Cell) -> bytes:
 
     Raises CellFailed where it is not, bit for bit, the recorded one.
     """
-    address = work.address(cell)
-    path = work.store.scratch(address) / MASK
+    path = work.store.scratch(work.address(cell)) / MASK
     if not path.is_file():
         from .stage import run
 

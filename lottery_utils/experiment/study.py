@@ -14,14 +14,11 @@ from .cells import Cell
 from .energy import checked_grid
 from .fingerprints import Fingerprints
 from .identity import address
-from .locks import has_locks
 from .pool import AGAIN, ENGINES, Summary, run_schedule
 from .reading import Names, Results
 from .schedule import Bar, Schedule, expected_costs
 from .store import Damaged
 from .worker import Job
-
-NO_LOCKS = "the disk with {} has no file locks: several runs at once may compute a cell twice, which harms no result"
 
 
 def open_study(
@@ -111,8 +108,6 @@ class Study(Results):
             return summary
         self._require_parts(data)
         self.store.prepare()
-        if not has_locks(self.store.root):
-            print(NO_LOCKS.format(self.store.root), file=sys.stderr)
         prints.remember_all()
         records = list(self.store.records())
         schedule = Schedule(cells, self.preset.seeds, done, expected_costs(records, self.preset.name))
