@@ -52,8 +52,10 @@ def shown(value) -> str:
     return text if len(text) <= 300 else f"{text[:297]}..."
 
 
-def one_line(text: str, longest: int | None = None) -> str:
-    """`text` from outside as one line for a terminal: escapes and halves of characters are spelt out."""
+def one_line(text: str | BaseException, longest: int | None = None) -> str:
+    """A text from outside, or an error, as one line for a terminal: escapes and halves of characters are spelt out."""
+    if isinstance(text, BaseException):
+        text = str(text) or type(text).__name__
     line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(text.split()))
     return line if longest is None or len(line) <= longest else f"{line[:longest]}..."
 

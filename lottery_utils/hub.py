@@ -27,13 +27,10 @@ def snapshot(
     kind = {"repo_type": "dataset"} if dataset else {"ignore_patterns": "*/*"}
     for local in (True, False) if revision and len(revision) == 40 else (False, True):
         try:
-            folder = Path(
-                snapshot_download(
-                    name, revision=revision, allow_patterns=list(patterns), local_files_only=local, **kind
-                )
-            )
+            options = {"revision": revision, "allow_patterns": list(patterns), "local_files_only": local, **kind}
+            folder = Path(snapshot_download(name, **options))
         except Exception as error:  # its own kinds, its HTTP library's, ImportError for a proxy: it is not to be had
-            reason = reason if local and reason else one_line(str(error) or type(error).__name__, 200)
+            reason = reason if local and reason else one_line(error, 200)
             continue
         if is_whole(folder):
             return folder

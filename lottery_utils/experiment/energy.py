@@ -145,4 +145,4 @@ def _tracker(country: str, region: str, gpu: str):
 
 
 def _reason(error: Exception) -> str:
-    return f"codecarbon stopped: {type(error).__name__}: {one_line(str(error), 120)}"
+    return f"codecarbon stopped: {type(error).__name__}: {one_line(error, 120)}"

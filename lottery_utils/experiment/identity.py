@@ -43,6 +43,8 @@ class Versions(NamedTuple):
 
 PRESENT = Versions()
 EARLIER = (Versions(dropout=1, search=1),)  # in which older records were made: shown, and never made again
+# settings that name a file, and what prints its content
+FILES = {"hans": "lottery_utils.tasks.hans:text_print", "probe_text": "lottery_book.probes.conllu:text_print"}
 DEFAULTS = {field.name: field.default for field in fields(Preset)}
 
 
@@ -69,10 +71,7 @@ def inputs(cell: Cell, preset: Preset, model: str, data: str, versions: Versions
     if cell.stage == "curve":
         content["sizes"] = list(CURVE_SIZES)
     settings = {name: getattr(preset, name) for name in cell.case.settings if _counts(name, cell, preset)}
-    if settings.get("hans"):
-        settings["hans"] = hans_print(preset.hans)
-    if settings.get("probe_text"):
-        settings["probe_text"] = probe_text_print(preset.probe_text)
+    settings |= {name: file_print(name, settings[name]) for name in FILES if settings.get(name)}
     settings |= {kind: own_print(settings[kind]) for kind in OWN_METHODS if is_own(settings.get(kind))}
     content["settings"] = {k: v for k, v in settings.items() if v != DEFAULTS[k]}
     content["upstream"] = [address(c, preset, model, data, versions) for c in upstream(cell, preset.seeds)]
@@ -103,17 +102,9 @@ def _counts(name: str, cell: Cell, preset: Preset) -> bool:
 
 
 @lru_cache(maxsize=8)
-def hans_print(path: str) -> str:
-    """Fingerprint of a HANS file's content, read once a process; raises UserError when it cannot be used."""
-    from ..tasks.hans import read_hans
-
-    return read_hans(path).fingerprint
-
-
-@lru_cache(maxsize=8)
-def probe_text_print(name: str) -> str:
-    """Fingerprint of a file of annotated sentences, read once a process; raises UserError when it cannot be used."""
-    return function_at("lottery_book.probes.conllu:text_print")(name)
+def file_print(setting: str, path: str) -> str:
+    """Fingerprint of the file that a setting names, read once a process; raises UserError when it cannot be used."""
+    return function_at(FILES[setting])(path)
 
 
 def canonical(content: dict) -> str:

@@ -56,12 +56,12 @@ def read_pack(path: Path, records_only: bool = False) -> Cells:
         about = path.stat()
         return _read(path, records_only, about.st_size, about.st_mtime_ns)
     except (OSError, ValueError) as error:
-        raise damaged_pack(path, str(error)) from None
+        raise damaged_pack(path, one_line(error, 200)) from None
 
 
 def damaged_pack(path: Path, reason: str) -> UserError:
     """The one line about a pack that cannot be used."""
-    return UserError(f"{path} is no intact pack of cells ({one_line(reason, 200)}); get it back, or remove it")
+    return UserError(f"{path} is no intact pack of cells ({reason}); get it back, or remove it")
 
 
 @functools.lru_cache(maxsize=512)

@@ -6,6 +6,7 @@ import re
 
 import torch
 
+from .. import errors
 from ..disk import chain, problem_of
 from ..errors import CellFailed
 from .cells import Cell
@@ -28,7 +29,7 @@ def answer_to(error: Exception, cell: Cell, alone: bool) -> dict:
 
 def one_line(error: Exception, cell: Cell) -> str:
     """The error as one line that begins with the cell's name."""
-    text = " ".join(str(error).split())[:500] or "no message"
+    text = errors.one_line(error, 500)
     if isinstance(error, CellFailed):
         return text if text.startswith(cell.name) else f"{cell.name}: {text}"
     kind = "damaged upstream" if isinstance(error, Damaged) else type(error).__name__

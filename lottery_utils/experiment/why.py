@@ -11,14 +11,9 @@ from .store import Damaged, Store
 
 
 def why_lines(cell: dict) -> list[str]:
-    """What the address was made of, one line a thing; what is at its default is not hashed, and marked so."""
-    made = cell["inputs"]
-    hashed = {f"{group}.{name}" for group in ("settings", "versions") for name in made.get(group, {})}
-    lines = [f"{cell['address']}  {cell['name']}" + ("" if "checksum" in cell else "  (not stored)")]
-    for name, value in _flat(made).items():
-        usual = name.startswith(("settings.", "versions.")) and name not in hashed
-        lines.append(f"  {name} = {value}" + ("  (the default, not hashed)" if usual else ""))
-    return lines
+    """What the address was made of, one line a thing; defaults, which are not hashed, are among them."""
+    head = f"{cell['address']}  {cell['name']}" + ("" if "checksum" in cell else "  (not stored)")
+    return [head, *(f"  {name} = {value}" for name, value in _flat(cell["inputs"]).items())]
 
 
 def difference_lines(one: dict, other: dict, store: Store) -> list[str]:

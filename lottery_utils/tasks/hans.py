@@ -46,6 +46,11 @@ def to_hans(logits: np.ndarray) -> np.ndarray:
     return (logits.argmax(axis=1) != ENTAILMENT).astype(np.int64)
 
 
+def text_print(path: str | Path) -> str:
+    """Fingerprint of the file's content. Raises UserError as `read_hans` does."""
+    return read_hans(path).fingerprint
+
+
 def read_hans(path: str | Path) -> Hans:
     """Read ``heuristics_evaluation_set.txt``: tab-separated, a header line, then a pair a line.
 
