@@ -109,6 +109,11 @@ class Fingerprints:
             entries = _read_cache(self.store.root) | {self._key(task, self._signature(task)): value}
             replace(self.store.root / CACHE, dump(entries).encode())
 
+    def remember_all(self) -> None:
+        """Write what was found to the store, once a run has made it."""
+        for task, value in self._found.items():
+            self._remember(task, value)
+
     def _recorded(self, task: str) -> str | None:
         """The one fingerprint the store's records have for the model, or for a task's data; None if not just one."""
         root, limits = self.store.root, limits_of(self.preset, task)

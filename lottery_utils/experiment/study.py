@@ -108,6 +108,7 @@ class Study(Results):
             return summary
         self._require_parts(data)
         self.store.prepare()
+        prints.remember_all()
         records = list(self.store.records())
         schedule = Schedule(cells, self.preset.seeds, done, expected_costs(records, self.preset.name))
         known = any(record["inputs"].get("model") == model for record in records)
