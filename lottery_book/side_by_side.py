@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from lottery_utils.show.dots import lead_dots, legend_of_dots
-from lottery_utils.show.heatmaps import LAYERS, colour_bar, draw_map
+from lottery_utils.show.heatmaps import LAYERS, colour_bar, draw_map, maps_of_tasks
 from lottery_utils.show.leads import SUBNETWORKS, TREATMENTS, Condition
 from lottery_utils.show.scores import CONDITION, summary
 from lottery_utils.show.style import (
@@ -26,6 +26,7 @@ from lottery_utils.show.style import (
     WIDTH,
     framed,
     legend_below,
+    say,
 )
 from lottery_utils.show.survival import ComponentMap
 from lottery_utils.show.tables import GAP, dressed
@@ -164,18 +165,8 @@ def _number(value: float) -> str:
 def all_survival_maps(source: Source, method: str) -> Figure:
     """The maps of all tasks of one source, stamped with it (paper, appendix)."""
     maps = source.maps(method)
-    columns = 3
-    rows = max(1, -(-len(maps) // columns))
-    figure = Figure(figsize=(WIDTH, 0.3 + 2.15 * rows), layout="constrained")
-    grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    norm = _norm(method, maps.values())
-    for ax, (task, shown) in zip(grid, maps.items(), strict=False):
-        draw_map(ax, shown.heads, shown.mlps, norm, SURVIVAL_MAP)
-        ax.set_title(source.title_of(task), fontsize=9)
-    for ax in grid[len(maps) :]:
-        ax.remove()
-    if maps:
-        colour_bar(figure, list(grid[: len(maps)]), norm, SURVIVAL_MAP, SURVIVAL_LABEL[method])
+    titled = {source.title_of(task): each for task, each in maps.items()}
+    figure = maps_of_tasks(titled, _norm(method, maps.values()), SURVIVAL_MAP, SURVIVAL_LABEL[method])
     return source.stamp(figure)
 
 
@@ -188,7 +179,7 @@ def _grid(rows: Sequence[Sequence[tuple[Source, ComponentMap | None, str]]], nor
             if shown is None:
                 say_empty(ax, source)
             else:
-                draw_map(ax, shown.heads, shown.mlps, norm, SURVIVAL_MAP)
+                draw_map(ax, shown, norm, SURVIVAL_MAP)
             framed(ax, source.kind, f"{source.name}\n{title}")
             ax.set_xlabel("head", fontsize=8)
         axes[0].set_ylabel(LAYERS, fontsize=8)
@@ -198,9 +189,7 @@ def _grid(rows: Sequence[Sequence[tuple[Source, ComponentMap | None, str]]], nor
 
 def say_empty(ax: Axes, source: Source, why: str = "") -> None:
     """A panel without a result: the reason, by default that there is no record, and the command that makes it."""
-    ax.set(xticks=[], yticks=[])
-    look = {"ha": "center", "va": "center", "fontsize": 8, "color": "#6E6E6E", "style": "italic", "wrap": True}
-    ax.text(0.5, 0.5, why or _missing(source), transform=ax.transAxes, **look)
+    say(ax, why or _missing(source))
 
 
 def _missing(source: Source) -> str:

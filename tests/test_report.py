@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from made_up_records import KEPT, make_study
+from matplotlib.collections import PathCollection
+from matplotlib.colors import to_hex
 
 from lottery_utils.show import courses, frames, glue, heatmaps, scores, sentences, stored, style, survival, tables
 
@@ -94,8 +96,10 @@ def test_course_marks_phases_failures_and_the_good_step(study):
     figure = courses.structured_course(course, "cola")
     above = figure.axes[0]
     assert texts(above) == ["1", "2", "3"] and above.get_title() == "seed 1337"
-    points = {line.get_marker(): line.get_xdata() for line in above.lines}
-    assert list(points["x"]) == [4, 7, 9] and list(points["D"]) == [8]
+    (points,) = (drawn for drawn in above.collections if isinstance(drawn, PathCollection))
+    marked = zip(map(to_hex, points.get_facecolors()), points.get_offsets()[:, 0])
+    bad, good = (style.COLOURS[kind].lower() for kind in ("bad", "good"))
+    assert sorted(marked) == sorted([(bad, 4), (bad, 7), (good, 8), (bad, 9)])
     assert len(figure.axes) == 2 * len(SEEDS)
 
 

@@ -1,65 +1,64 @@
-"""Courses over steps: a structured search with its phases, magnitude searches, the training loss."""
+"""Courses over steps: a structured search with its phases, magnitude searches."""
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from .heatmaps import NOTHING
-from .style import COLOURS, GRID, WIDTH, empty_figure, legend_below, outer_labels, panels, seed_colours
+from .style import COLOURS, GRID, QUIET, WIDTH, empty_figure, legend_below, outer_labels, panels, seed_colours
 
 PHASE_TINTS = {1: "#E9EEF4", 2: "#FAF3E0", 3: "#F6E9EB", 4: "#FAF3E0", 5: "#F6E9EB"}
 PHASE_LABELS = {1: "1", 2: "2", 3: "3", 4: "heads", 5: "MLPs"}
-HEADS_LINE = {"color": COLOURS["good"], "linewidth": 1.6}
-MLPS_LINE = {"color": COLOURS["random"], "linewidth": 1.6, "linestyle": (0, (4, 2))}
+LEFT = {"heads": COLOURS["good"], "MLPs": COLOURS["random"]}
+DASHES = {"heads": "", "MLPs": (3, 1.5)}
+MARKS = {"good subnetwork": "D", "below the target": "X"}
+MARK_COLOURS = dict(zip(MARKS, (COLOURS["good"], COLOURS["bad"])))
+TARGET = {"linestyle": "--", "linewidth": 1}
 
 
 def structured_course(course: pd.DataFrame, task: str) -> Figure:
     """The structured search of one task step by step, a column a seed: score above, what is left below.
 
-    `course` as from `gather.search_course`. The target is dashed, phases are shaded and numbered (1 heads and
+    `course` as from `frames.search_course`. The target is dashed, phases are shaded and numbered (1 heads and
     MLPs, 2 heads in half steps, 3 MLPs), crosses are masks that fell below the target.
     """
     rows = course[course["task"] == task]
     if rows.empty:
         return empty_figure(NOTHING)
     seeds = list(dict.fromkeys(rows["seed"]))
-    width = min(WIDTH, 2.8 + 2.6 * len(seeds))
-    figure = Figure(figsize=(width, 4.4), layout="constrained")
+    figure = Figure(figsize=(min(WIDTH, 2.8 + 2.6 * len(seeds)), 4.4), layout="constrained")
     axes = figure.subplots(2, len(seeds), sharex="col", sharey="row", squeeze=False, height_ratios=(3, 2))
-    for column, seed in enumerate(seeds):
-        one = rows[rows["seed"] == seed].sort_values("step")
-        above, below = axes[:, column]
+    for (above, below), seed in zip(axes.T, seeds, strict=True):
+        of_seed = rows[rows["seed"] == seed]
         for ax in (above, below):
-            _shade(ax, one, numbered=ax is above)
+            _shade(ax, of_seed, numbered=ax is above)
             ax.yaxis.grid(True, color=GRID, linewidth=0.6)
-        _scores(above, one)
-        above.margins(y=0.14)
-        below.step(one["step"], 100 * one["heads"], where="mid", **HEADS_LINE)
-        below.step(one["step"], 100 * one["mlps"], where="mid", **MLPS_LINE)
-        below.set_ylim(0, 105)
-        below.set_xlabel("step")
+        passed = of_seed[of_seed["passed"]]  # a line joins them, since a search goes on from these
+        sns.lineplot(
+            passed, x="step", y="score", color=COLOURS["full"], marker="o", markersize=4, linewidth=1.1, ax=above
+        )
+        _mark(above, of_seed, x="step", hue="mark", palette=MARK_COLOURS)
+        above.axhline(of_seed["target"].iloc[0], color=QUIET, **TARGET)
+        above.set(ylabel="dev score of the search")
         above.set_title(f"seed {seed}", fontsize=9)
-        below.xaxis.get_major_locator().set_params(integer=True)
-    axes[0, 0].set_ylabel("dev score of the search")
-    axes[1, 0].set_ylabel("left (%)")
+        above.margins(y=0.14)
+        _left(below, of_seed)
     figure.suptitle(f"{rows['title'].iloc[0]}: the structured search", fontweight="bold", fontsize=10)
-    lines = [
-        Line2D([], [], color=COLOURS["full"], marker="o", markersize=4, label="score, passed"),
-        Line2D([], [], color=COLOURS["bad"], marker="x", linestyle="", markersize=6, label="below the target"),
-        Line2D([], [], color=COLOURS["good"], marker="D", linestyle="", markersize=6, label="good subnetwork"),
-        Line2D([], [], color="#6E6E6E", linestyle="--", linewidth=1, label="target"),
-        Line2D([], [], **HEADS_LINE, label="heads left"),
-        Line2D([], [], **MLPS_LINE, label="MLPs left"),
-    ]
+    lines = [Line2D([], [], color=COLOURS["full"], marker="o", markersize=4, label="score, passed")]
+    lines += _mark_handles(MARK_COLOURS) + [Line2D([], [], color=QUIET, **TARGET, label="target")]
+    lines += [Line2D([], [], color=LEFT["heads"], label="heads left")]
+    lines += [Line2D([], [], color=LEFT["MLPs"], linestyle=(0, DASHES["MLPs"]), label="MLPs left")]
     legend_below(figure, lines)
     return figure
 
 
-def _shade(ax: Axes, one: pd.DataFrame, numbered: bool) -> None:
-    for phase, steps in one[one["phase"] > 0].groupby("phase")["step"]:
+def _shade(ax: Axes, of_seed: pd.DataFrame, numbered: bool) -> None:
+    for phase, steps in of_seed[of_seed["phase"] > 0].groupby("phase")["step"]:
         left, right = steps.min() - 0.5, steps.max() + 0.5
         ax.axvspan(left, right, color=PHASE_TINTS[phase], linewidth=0, zorder=0)
         if numbered:
@@ -67,43 +66,49 @@ def _shade(ax: Axes, one: pd.DataFrame, numbered: bool) -> None:
             ax.text(*place, PHASE_LABELS[phase], transform=ax.get_xaxis_transform(), ha="center", va="top", fontsize=8)
 
 
-def _scores(ax: Axes, one: pd.DataFrame) -> None:
-    """The score at each step; a line joins the masks that passed, since a search goes on from these."""
-    passed, failed = one[one["passed"]], one[~one["passed"]]
-    ax.plot(passed["step"], passed["score"], color=COLOURS["full"], marker="o", markersize=3.5, linewidth=1.1)
-    ax.plot(failed["step"], failed["score"], color=COLOURS["bad"], marker="x", markersize=6, linestyle="")
-    good = one[one["final"]]
-    ax.plot(good["step"], good["score"], color=COLOURS["good"], marker="D", markersize=6, linestyle="")
-    ax.axhline(one["target"].iloc[0], color="#6E6E6E", linestyle="--", linewidth=1)
+def _left(ax: Axes, of_seed: pd.DataFrame) -> None:
+    """What is left of heads and MLPs at each step."""
+    shares = of_seed.rename(columns={"mlps": "MLPs"}).melt("step", list(LEFT), "part", "share")
+    shares["share"] = 100 * shares["share"].astype(float)
+    look = {"hue": "part", "palette": LEFT, "style": "part", "dashes": DASHES, "drawstyle": "steps-mid"}
+    sns.lineplot(shares, x="step", y="share", ax=ax, linewidth=1.6, legend=False, **look)
+    ax.set(ylim=(0, 105), ylabel="left (%)")
+    ax.xaxis.get_major_locator().set_params(integer=True)
 
 
 def magnitude_courses(course: pd.DataFrame) -> Figure:
     """The magnitude searches: dev score against the share of prunable weights kept, a panel a task, a line a seed.
 
-    `course` as from `gather.search_course`. Crosses are masks below the target, diamonds the good subnetworks.
+    `course` as from `frames.search_course`. Crosses are masks below the target, diamonds the good subnetworks.
     """
     if course.empty:
         return empty_figure(NOTHING)
-    tasks, colours = list(dict.fromkeys(course["task"])), seed_colours(course["seed"])
+    tasks, colours = dict.fromkeys(course["task"]), seed_colours(course["seed"])
+    course = course.assign(kept=100 * course["weights"].astype(float))
     figure, axes = panels(len(tasks), height=1.9)
-    for ax, task in zip(axes, tasks):
+    for ax, task in zip(axes, tasks, strict=True):
         rows = course[course["task"] == task]
-        for seed, one in rows.groupby("seed", sort=False):
-            _magnitude_line(ax, one.sort_values("step"), colours[seed])
-        ax.set_title(rows["title"].iloc[0])
-        ax.set_xlim(102, max(0.0, 100 * rows["weights"].min() - 4))
+        look = {"data": rows, "x": "kept", "hue": "seed", "palette": colours, "legend": False, "ax": ax}
+        sns.lineplot(**look, y="score", linewidth=1.2)
+        sns.lineplot(**look, y="target", alpha=0.8, **TARGET)
+        _mark(ax, rows, x="kept", hue="seed", palette=colours)
+        ax.set(title=rows["title"].iloc[0], xlabel="", ylabel="", xlim=(102, max(0.0, rows["kept"].min() - 4)))
         ax.yaxis.grid(True, color=GRID, linewidth=0.6)
     outer_labels(figure, axes, "prunable weights kept (%)", "dev score of the search")
     handles = [Line2D([], [], color=colour, label=f"seed {seed}") for seed, colour in colours.items()]
-    handles.append(Line2D([], [], color="#4A4A4A", marker="D", linestyle="", markersize=5, label="good subnetwork"))
-    handles.append(Line2D([], [], color="#4A4A4A", marker="x", linestyle="", markersize=5, label="below the target"))
-    handles.append(Line2D([], [], color="#4A4A4A", linestyle="--", linewidth=1, label="target"))
+    handles += _mark_handles(dict.fromkeys(MARKS, QUIET)) + [Line2D([], [], color=QUIET, **TARGET, label="target")]
     legend_below(figure, handles)
     return figure
 
 
-def _magnitude_line(ax: Axes, one: pd.DataFrame, colour: str) -> None:
-    ax.plot(100 * one["weights"], one["score"], color=colour, linewidth=1.2)
-    for rows, marker in ((one[one["final"]], "D"), (one[~one["passed"]], "x")):
-        ax.plot(100 * rows["weights"], rows["score"], color=colour, marker=marker, markersize=5, linestyle="")
-    ax.axhline(one["target"].iloc[0], color=colour, linestyle="--", linewidth=0.8, alpha=0.8)
+def _mark(ax: Axes, rows: pd.DataFrame, **look) -> None:
+    """Mark the good subnetwork and the masks below the target among the steps of searches."""
+    good, failed = MARKS
+    rows = rows.assign(mark=np.where(rows["final"], good, np.where(rows["passed"], "", failed)))
+    rows = rows[rows["mark"] != ""]
+    sns.scatterplot(rows, y="score", style="mark", markers=MARKS, s=36, zorder=3, legend=False, ax=ax, **look)
+
+
+def _mark_handles(colours: dict[str, str]) -> list[Line2D]:
+    look = {"linestyle": "", "markersize": 6}
+    return [Line2D([], [], color=colours[name], marker=mark, label=name, **look) for name, mark in MARKS.items()]

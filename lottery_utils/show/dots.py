@@ -13,11 +13,11 @@ from matplotlib.ticker import PercentFormatter
 
 from .leads import SUBNETWORKS
 from .stats import effect
-from .style import COLOURS, GRID, NAMES, TEXT
+from .style import COLOURS, GRID, NAMES, TEXT, say
 
 AXIS = (-0.75, 1.4)  # tasks farther out are triangles at its edge; above 1.1 stand the means as numbers
 OFFSET = {"pruned": -0.2, "retrained": 0.2}  # of a treatment's line from the middle of its row
-HOLLOW, QUIET = "white", "#6E6E6E"
+HOLLOW = "white"
 MEAN_SIZE, TASK_SIZE = 7, 3.6
 
 
@@ -37,9 +37,9 @@ def lead_dots(
     there = set(leads["subnetwork"])
     for place, name in enumerate(rows):
         if there and name not in there:
-            _say(ax, place, absent.get(name, "gap"))
+            say(ax, absent.get(name, "gap"), place)
     if not there:
-        _say(ax, (len(rows) - 1) / 2, empty)
+        say(ax, empty, (len(rows) - 1) / 2)
     _dress(ax, rows)
 
 
@@ -82,11 +82,6 @@ def _number(ax: Axes, mean: float, place: float) -> None:
     """The mean in per cent, at the right end of its line."""
     text = f"{100 * mean:.0f}".replace("-", "\N{MINUS SIGN}")
     ax.text(AXIS[1] - 0.04, place, text, fontsize=8, ha="right", va="center", color=TEXT)
-
-
-def _say(ax: Axes, place: float, text: str) -> None:
-    look = {"ha": "center", "va": "center", "fontsize": 8, "color": QUIET, "style": "italic"}
-    ax.text(0.5, place, text, transform=ax.get_yaxis_transform(), **look)
 
 
 def _dress(ax: Axes, rows: Sequence[str]) -> None:

@@ -10,9 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from .stats import Effect
-from .style import COLOURS, GRID, TEXT, WIDTH, empty_figure, legend_below
+from .style import COLOURS, GRID, QUIET, TEXT, WIDTH, empty_figure, legend_below, say
 
-OPEN = "#6E6E6E"
 SIDES = {"above": COLOURS["good"], "below": COLOURS["bad"]}
 TASK = {"marker": "o", "linestyle": "", "markersize": 4, "markerfacecolor": "none", "markeredgecolor": "#8A8A8A"}
 MEAN = {"marker": "o", "linestyle": "", "markersize": 5.5}
@@ -45,7 +44,7 @@ def forest(
             if label in rows:
                 _draw(ax, place, rows[label], (colours or {}).get(label), tasks)
             else:
-                _say(ax, place, absent)
+                say(ax, absent, place)
         _dress(ax, title, len(labels))
         ax.set_xlabel(x, fontsize=8)
     axes[0].set_yticks(range(len(labels)), labels)
@@ -64,20 +63,20 @@ def _dress(ax: Axes, title: str, rows: int) -> None:
 
 
 def _handles(tasks: bool) -> list[Line2D]:
-    thin = Line2D([], [], **TASK, label="a task") if tasks else Line2D([], [], color=OPEN, **THIN, label="bootstrap")
+    thin = Line2D([], [], **TASK, label="a task") if tasks else Line2D([], [], color=QUIET, **THIN, label="bootstrap")
     return [
-        Line2D([], [], color=OPEN, **MEAN, markerfacecolor="white", label="mean over tasks"),
-        Line2D([], [], color=OPEN, **MEAN, label="corrected p at most 0.05"),
-        Line2D([], [], color=OPEN, **THICK, label="95 % interval"),
+        Line2D([], [], color=QUIET, **MEAN, markerfacecolor="white", label="mean over tasks"),
+        Line2D([], [], color=QUIET, **MEAN, label="corrected p at most 0.05"),
+        Line2D([], [], color=QUIET, **THICK, label="95 % interval"),
         thin,
     ]
 
 
 def _draw(ax: Axes, place: int, effect: Effect, colour: str | None, tasks: bool) -> None:
     if not effect.tasks:
-        _say(ax, place, "gap")
+        say(ax, "gap", place)
         return
-    colour = colour or SIDES.get(effect.word, OPEN)
+    colour = colour or SIDES.get(effect.word, QUIET)
     if tasks:
         by_task = effect.by_task.to_numpy()
         ax.plot(by_task, np.full(len(by_task), place), zorder=2, **TASK)
@@ -87,8 +86,3 @@ def _draw(ax: Axes, place: int, effect: Effect, colour: str | None, tasks: bool)
     ax.plot(effect.mean, place, color=colour, zorder=3, **MEAN, markerfacecolor=colour if effect.decided else "white")
     look = {"xytext": (0, 4.5), "textcoords": "offset points", "fontsize": 6.5, "ha": "center", "color": TEXT}
     ax.annotate(f"{effect.tasks}", (effect.mean, place), **look)
-
-
-def _say(ax: Axes, place: int, text: str) -> None:
-    look = {"ha": "center", "va": "center", "fontsize": 7.5, "color": OPEN}
-    ax.text(0.5, place, text, transform=ax.get_yaxis_transform(), **look)

@@ -2,75 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
-from .style import (
-    GAP,
-    IMPORTANCE_MAP,
-    empty_figure,
-    empty_panel,
-    outer_labels,
-    panels,
-)
-from .survival import over_seeds
+from .style import IMPORTANCE_MAP, empty_figure, outer_labels, panels, say
+from .survival import ComponentMap, over_seeds
 
 LAYERS = "layer (1 = next to the embeddings)"
-MLP_AT, MLP_WIDE = 0.35, 1.4  # gap to the right of the heads, width of the MLP column, in cells
 NOTHING = "Nothing to show: no search is stored, or the full model does not beat the majority score."
 
 
 def importance_of_tasks(importance: pd.DataFrame, missing: Iterable[str] = ()) -> Figure:
     """Importances in the full model, before anything is pruned: the order in which components are first removed.
 
-    `importance` as from `gather.component_importance`; mean over seeds. `missing` are
-    titles of tasks without any search: their panels are there, and say so.
+    `importance` as from `frames.component_importance`; mean over seeds. `missing` are titles of tasks without any
+    search: their panels are there, and say so.
     """
-    titles, missing = dict(zip(importance["task"], importance["title"])), list(missing)
-    if not titles:
+    titles = dict(zip(importance["task"], importance["title"]))
+    maps = {title: over_seeds(importance, task) for task, title in titles.items()}
+    maps = {f"{title} ({each.n} seed{'s' if each.n > 1 else ''})": each for title, each in maps.items()}
+    label = "importance, share of the largest\nhead or MLP, mean"
+    return maps_of_tasks(maps | dict.fromkeys(missing), Normalize(0, 1), IMPORTANCE_MAP, label)
+
+
+def maps_of_tasks(maps: Mapping[str, ComponentMap | None], norm: Normalize, cmap: Colormap, label: str) -> Figure:
+    """A panel for each map, by its title, on one scale, which `label` names; None is a gap."""
+    there = [each for each in maps.values() if each]
+    if not there:
         return empty_figure(NOTHING)
-    maps = {task: over_seeds(importance, task) for task in titles}
-    norm, layers = Normalize(0, 1), len(next(iter(maps.values())).mlps)
-    figure, axes = panels(len(titles) + len(missing), height=1.0 + 0.17 * max(layers, 5))
-    for ax, (task, title) in zip(axes, titles.items()):
-        draw_map(ax, maps[task].heads, maps[task].mlps, norm, IMPORTANCE_MAP)
-        ax.set_title(f"{title} ({maps[task].n} seed{'s' if maps[task].n > 1 else ''})")
-    for ax, title in zip(axes[len(titles) :], missing):
-        empty_panel(ax, title)
+    figure, axes = panels(len(maps), height=1.0 + 0.1 * max(*there[0].mlps.shape, 8))
+    for ax, (title, shown) in zip(axes, maps.items(), strict=True):
+        ax.set_title(title)
+        if shown is None:
+            say(ax, "gap")
+        else:
+            draw_map(ax, shown, norm, cmap)
     outer_labels(figure, axes, "head", LAYERS)
-    colour_bar(figure, axes, norm, IMPORTANCE_MAP, "importance, share of the largest\nhead or MLP, mean")
+    colour_bar(figure, axes, norm, cmap, label)
     return figure
 
 
-def draw_map(ax: Axes, heads: np.ndarray, mlps: np.ndarray, norm: Normalize, cmap: Colormap) -> None:
-    """Heads (L, H) as a grid and MLPs (L,) as a wider column to its right; layer 1 at the bottom. NaN is a gap."""
-    layers, width = heads.shape
-    cmap = cmap.with_extremes(bad=GAP)
-    rows = np.arange(layers + 1)
-    left = width + MLP_AT
-    same = {"norm": norm, "cmap": cmap, "edgecolors": "white", "linewidth": 0.6}
-    ax.pcolormesh(np.arange(width + 1), rows, np.ma.masked_invalid(heads), **same)
-    ax.pcolormesh([left, left + MLP_WIDE], rows, np.ma.masked_invalid(mlps[:, None]), **same)
-    every = 1 if width <= 8 else 2
-    shown = np.arange(0, width, every)
-    ax.set_xticks([*(shown + 0.5), left + MLP_WIDE / 2], [*(str(h + 1) for h in shown), "MLP"])
-    shown = np.arange(0, layers, every)
-    ax.set_yticks(shown + 0.5, [str(layer + 1) for layer in shown])
-    ax.tick_params(length=0)
-    ax.spines[:].set_visible(False)
+def draw_map(ax: Axes, shown: ComponentMap, norm: Normalize, cmap: Colormap) -> None:
+    """Heads as a grid and MLPs as a column to its right; layer 1 at the bottom."""
+    layers, heads = shown.heads.shape
+    grid = np.column_stack([shown.heads, np.full(layers, np.nan), shown.mlps])
+    every = 1 if heads <= 8 else 2
+    rows, columns = ([str(n + 1) if n % every == 0 else "" for n in range(count)] for count in (layers, heads))
+    look = {"cmap": cmap, "norm": norm, "cbar": False, "linewidths": 0.6, "linecolor": "white"}
+    sns.heatmap(grid, ax=ax, xticklabels=[*columns, "", "MLP"], yticklabels=rows, **look)
+    ax.axvspan(heads, heads + 1, color="white")
+    ax.invert_yaxis()
+    ax.tick_params(length=0, rotation=0)
 
 
 def colour_bar(figure: Figure, axes: list[Axes], norm: Normalize, cmap: Colormap, label: str) -> None:
-    """A colour bar beside `axes`, its ticks whole where it counts."""
+    """A colour bar beside `axes`."""
     bar = figure.colorbar(ScalarMappable(norm, cmap), ax=axes, fraction=0.05, pad=0.02, aspect=28)
     bar.set_label(label)
-    if norm.vmax > 1:  # a count
-        bar.locator = MaxNLocator(integer=True)
     bar.outline.set_visible(False)

@@ -59,7 +59,7 @@ SOURCES = {
 SOURCES["real study"]["face"] = SOURCES["real study"]["edge"]
 SOURCES["published"]["face"] = SOURCES["this run"]["face"] = "white"
 SEED_SHADES = ("#004488", "#DDAA33", "#BB5566", "#33997A", "#777777", "#88CCEE", "#AA4499", "#117733")
-GRID, TEXT, GAP = "#E4E4E4", "#222222", "#EFEFEF"
+GRID, TEXT, QUIET, GAP = "#E4E4E4", "#222222", "#6E6E6E", "#EFEFEF"
 WIDTH = 7.4  # inches; the book's column is about 750 pixels wide
 SURVIVAL_MAP = LinearSegmentedColormap.from_list("survival", ("#F6F6F2", "#9DB9D6", COLOURS["good"]))
 IMPORTANCE_MAP = LinearSegmentedColormap.from_list("importance", ("#F6F6F2", "#E3B9A0", "#7B2D3E"))
@@ -168,18 +168,18 @@ def stamped(figure: Figure, source: str, text: str) -> Figure:
     return figure
 
 
-def empty_panel(ax: Axes, title: str) -> None:
-    """A panel for a task without a result."""
-    ax.set_title(title)
-    ax.set_xticks([])
-    ax.set_yticks([])
-    ax.spines[:].set_visible(False)
-    ax.set_facecolor(GAP)
-    ax.text(0.5, 0.5, "gap", transform=ax.transAxes, ha="center", va="center", fontsize=9, color="#6E6E6E")
+def say(ax: Axes, text: str, row: float | None = None) -> None:
+    """Say in a panel, or at one row of it, why nothing is there: a gap is shown, never left out in silence."""
+    look = {"ha": "center", "va": "center", "fontsize": 8, "color": QUIET, "style": "italic", "wrap": True}
+    if row is None:
+        ax.set(xticks=[], yticks=[])
+        ax.text(0.5, 0.5, text, transform=ax.transAxes, **look)
+    else:
+        ax.text(0.5, row, text, transform=ax.get_yaxis_transform(), **look)
 
 
 def empty_figure(text: str) -> Figure:
-    """A figure that says why it is empty: a gap is shown, never left out in silence."""
+    """A figure that says why it is empty."""
     figure = Figure(figsize=(WIDTH, 1.2), layout="constrained")
     axes = figure.subplots()
     axes.set_axis_off()
