@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = _parser().parse_args(arguments)
         return options.command(options)
     except UserError as error:
-        print(f"lottery: error: {one_line(str(error))}", file=sys.stderr)
+        print(f"lottery: error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130

@@ -26,7 +26,7 @@ CAUSES = {  # the place, and no program or data, is to blame
     errno.EMFILE: "too many open files (ulimit -n), raise the limit",
     errno.ENFILE: "too many open files on this machine",
 }
-CODE = re.compile(r"os error (\d+)")  # how libraries written in Rust say it
+CODE = re.compile(r"(?:os error |\[Errno )(\d+)")  # how libraries written in Rust, and shutil of many files, say it
 POINTER = b"version https://git-lfs.github.com/spec/"
 
 
@@ -43,7 +43,7 @@ def problem_of(error: BaseException) -> str | None:
     """Path (where it is known) and cause of an error for which a disk is to blame; None for any other error."""
     for link in chain(error):
         told = CODE.search(str(link))
-        code = link.errno if isinstance(link, OSError) else int(told[1]) if told else None
+        code = getattr(link, "errno", None) or (int(told[1]) if told else None)
         if code in CAUSES:
             return f"{link.filename}: {CAUSES[code]}" if getattr(link, "filename", None) else CAUSES[code]
     return None

@@ -7,7 +7,10 @@ from pathlib import Path
 
 
 class UserError(ValueError):
-    """Bad input: names the thing, what was expected, what was got and what to do, in one line."""
+    """Bad input: names the thing, what was expected, what was got and what to do, in one line, whatever it names."""
+
+    def __init__(self, text: str):
+        super().__init__(one_line(text))
 
     def _render_traceback_(self) -> list[str]:
         """What IPython, and so papermill, shows in place of a traceback."""

@@ -121,6 +121,11 @@ def test_names_of_tasks_cells_and_models_are_no_paths(tmp_path, name):
     assert not list(tmp_path.iterdir())
 
 
+def test_an_error_is_one_line_whatever_it_names(tmp_path):
+    study = open_study("demo", ["rte"], [1], {"data": "a\nb\x1b[31m"}, tmp_path)
+    assert r"a b\x1b[31m does not exist" in refused(study.states)
+
+
 def test_what_lies_in_a_store_cannot_point_out_of_it(tmp_path):
     """A record whose files lie elsewhere, under a checksum that fits, is damaged."""
     study = make_study(tmp_path / "results", ("mrpc",), (1,))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import lzma
 import os
@@ -20,7 +21,7 @@ from test_verify import give_weights, rewrite
 
 from lottery_utils import disk
 from lottery_utils.cli import main
-from lottery_utils.disk import sha256
+from lottery_utils.disk import POINTER, sha256
 from lottery_utils.errors import CellFailed, UserError
 from lottery_utils.experiment import packing, packs, stage
 from lottery_utils.experiment.cells import Cell
@@ -192,6 +193,26 @@ def test_a_damaged_pack_is_one_line_and_nothing_is_written(kind, study, tmp_path
     assert main(["verify", "--results", str(folder)]) == 1
     assert f"damaged pack: {PACK}" in capsys.readouterr().out
     assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize("why", ["no permission", "Git LFS pointer"])
+def test_a_pack_that_cannot_be_read_is_not_called_damaged(why, study, tmp_path, capsys, monkeypatch):
+    folder = tmp_path / "packed"
+    pack(study.store, folder)
+    if why == "no permission":
+        read = Path.read_bytes
+        denied = PermissionError(errno.EACCES, "Permission denied", str(folder / PACK))
+        monkeypatch.setattr(Path, "read_bytes", lambda p: read(p) if p.name != PACK else raise_(denied))
+    else:
+        (folder / PACK).write_bytes(POINTER + b"v1\noid sha256:0\nsize 12345\n")
+    for command in (["unpack", str(folder), "--out", str(tmp_path / "plain")], ["verify", "--results", str(folder)]):
+        assert main(command) == 2
+        told = capsys.readouterr().err
+        assert told.count("\n") == 1 and str(folder / PACK) in told and why in told and "intact" not in told
+
+
+def raise_(error: Exception):
+    raise error
 
 
 def test_damage_behind_the_records_is_told_when_the_rest_is_read(study, tmp_path, capsys):

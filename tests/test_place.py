@@ -10,9 +10,13 @@ import subprocess
 import sys
 import time
 
+import made_up_records
+import nbformat
 import pytest
 import small_world
+from test_build import notebook
 
+from lottery_book.building.build import build_report
 from lottery_utils.cli import main
 from lottery_utils.errors import UserError
 from lottery_utils.experiment.store import RECORD, Store
@@ -86,6 +90,30 @@ def test_a_limit_on_file_sizes_stops_the_run_in_one_line(world, tmp_path):
     assert done.returncode == 2 and "larger than this process may write" in done.stderr
     assert "Traceback" not in done.stderr and not list((tmp_path / "results").glob("*/model.safetensors"))
     assert {f.kind for f in verify_store(Store(tmp_path / "results"))} <= {"done"}
+
+
+@pytest.mark.parametrize("what", ["page", "chapter"])
+def test_a_report_on_a_full_disk_is_one_line_and_the_next_goes_on(what, small_disk, tmp_path, monkeypatch, capsys):
+    """Where the book's source does not fit, and where an executed chapter does not."""
+    (tmp_path / "book").mkdir()
+    for name, text in {"_config.yml": "title: T\n", "_toc.yml": "format: jb-book\nroot: intro\n"}.items():
+        (tmp_path / "book" / name).write_text(text)
+    (tmp_path / "book" / "intro.md").write_text("word " * 250_000 if what == "page" else "# T\n")
+    (tmp_path / "notebooks").mkdir()
+    nbformat.write(notebook("print('word ' * 250_000)"), tmp_path / "notebooks" / "01_a.ipynb")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", environment()["PYTHONPATH"])
+    places = {"results_dir": small_disk / "results", "out": small_disk / "out"}
+    subprocess.run(["mount", "-o", "remount,size=600k", str(small_disk)], check=True)
+    made_up_records.make_study(places["results_dir"], ["rte"], [1], leave_out=("magnitude", "score", "retrain"))
+    before = {path: path.read_bytes() for path in places["results_dir"].rglob("*") if path.is_file()}
+    assert main(["report", "--results", str(places["results_dir"]), "--out", str(places["out"]), "--quiet"]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and str(places["out"]) in error and "no space is left there" in error
+    assert {f.kind for f in verify_store(Store(places["results_dir"]))} == {"done"}
+    subprocess.run(["mount", "-o", "remount,size=50m", str(small_disk)], check=True)
+    assert (build_report(**places, build=False, progress=False) / "01_a.ipynb").stat().st_size > 1_000_000
+    assert {path: path.read_bytes() for path in before} == before
 
 
 def environment() -> dict:

@@ -137,6 +137,8 @@ WRONG_FIELDS = {
     "inputs of another cell": lambda r: r["inputs"]["cell"].update(seed=7),
     "inputs name no cells": lambda r: r["inputs"].update(upstream=[1]),
     "energy is text": lambda r: r.update(energy_kwh="1", co2_kg="1"),
+    "a source without data": lambda r: r["source"].pop("data"),
+    "rows are text": lambda r: r.update(data_rows="all"),
     "a huge number": lambda r: r.update(seconds=10**400),
     "a file elsewhere": lambda r: r["files"].update({"../../outside": "0"}),
     "a file with an absolute name": lambda r: r["files"].update({"/etc/passwd": "0"}),

@@ -125,9 +125,10 @@ def _fresh_book(source: Path, target: Path) -> Path:
         if not (target / MARK).is_file():
             raise UserError(f"{target} exists and was not made by `lottery report`; give another --out or remove it")
         shutil.rmtree(target)
+    target.mkdir()
+    (target / MARK).write_text("made by `lottery report`; replaced by its next run\n", encoding="utf-8")
     copy_book(source, target)
     write_api(target)
-    (target / MARK).write_text("made by `lottery report`; replaced by its next run\n", encoding="utf-8")
     if (target / "run.md").is_file():
         fill_preset_table(target / "run.md")
     return target

@@ -54,7 +54,8 @@ def copy_book(source: str | Path, target: Path) -> None:
     for name in ("_config.yml", "_toc.yml"):
         if not (source / name).is_file():
             raise UserError(f"{source} is no book: {name} is not there; run this in the repository's folder")
-    shutil.copytree(source, target, ignore=shutil.ignore_patterns("_build", ".ipynb_checkpoints"))
+    without = shutil.ignore_patterns("_build", ".ipynb_checkpoints")
+    shutil.copytree(source, target, ignore=without, dirs_exist_ok=True)
     for name in ("_config.yml", "_toc.yml"):
         text = (source / name).read_text(encoding="utf-8").strip()
         if "\n" not in text and (source / text).is_file():  # the link checked out as a text file, as on Windows

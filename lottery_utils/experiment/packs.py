@@ -14,7 +14,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..disk import replace
+from ..disk import readable, replace, require_file
 from ..errors import UserError, one_line, shown
 
 if TYPE_CHECKING:
@@ -50,12 +50,16 @@ def pack_paths(root: Path) -> list[Path]:
 def read_pack(path: Path, records_only: bool = False) -> Cells:
     """The cells of a pack with all their files, or their records; remembered while the file keeps size and time.
 
-    Raises UserError for a file that is cut short, altered, or no pack; of what is not read not all is noticed.
+    Raises UserError for a file that cannot be read, is cut short, altered, or no pack; of what is not read not all is
+    noticed.
     """
     try:
-        about = path.stat()
-        return _read(path, records_only, about.st_size, about.st_mtime_ns)
-    except (OSError, ValueError) as error:
+        with readable(path):
+            about = path.stat()
+            return _read(path, records_only, about.st_size, about.st_mtime_ns)
+    except UserError:
+        raise
+    except ValueError as error:
         raise damaged_pack(path, one_line(error, 200)) from None
 
 
@@ -68,6 +72,7 @@ def damaged_pack(path: Path, reason: str) -> UserError:
 def _read(path: Path, records_only: bool, size: int, changed: int) -> Cells:
     import tarfile
 
+    require_file("pack", path)
     archive = _unpacked(path.read_bytes(), records_only)
     cells: Cells = {}
     try:

@@ -59,6 +59,19 @@ class Inputs:
 
 
 @dataclass(frozen=True)
+class Source:
+    """Names of the model and the data, and how many examples the settings allowed."""
+
+    __pydantic_config__ = STRICT
+
+    model: str
+    data: str
+    model_name: str | None = None
+    train_limit: int | None = None
+    dev_limit: int | None = None
+
+
+@dataclass(frozen=True)
 class Record:
     """The fields of a record; older ones lack those with a default, and some have more."""
 
@@ -89,7 +102,9 @@ class Record:
     notes: list[str]
     upstream: dict[str, str]
     versions: dict[str, str]
-    source: dict[str, Any]
+    source: Source
+    data_rows: dict[str, int] | None = None
+    energy: dict[str, Any] | None = None
     energy_kwh: Number | None = None
     co2_kg: Number | None = None
     gpu_hours: Number = 0.0

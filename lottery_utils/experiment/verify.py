@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..disk import require_file
 from ..errors import UserError, one_line
 from .cells import Cell, upstream
 from .fingerprints import CACHE
@@ -72,6 +73,7 @@ def _look_at(store: Store, path: Path, records: dict[str, dict]) -> Iterator[Fin
     if ".damaged-" in name:
         yield Finding("set aside", name)
     elif PACK.fullmatch(name) and path.is_file():
+        require_file("pack", path)  # what cannot be read is not damaged
         try:
             for address, files in read_pack(path).items():
                 if not os.path.lexists(store.folder(address)):  # else it is looked at in its folder
