@@ -63,9 +63,13 @@ def read_pack(path: Path, records_only: bool = False) -> Cells:
         raise damaged_pack(path, one_line(error, 200)) from None
 
 
-def damaged_pack(path: Path, reason: str) -> UserError:
+class DamagedPack(UserError):
+    """A pack whose bytes were read and are wrong."""
+
+
+def damaged_pack(path: Path, reason: str) -> DamagedPack:
     """The one line about a pack that cannot be used."""
-    return UserError(f"{path} is no intact pack of cells ({reason}); get it back, or remove it")
+    return DamagedPack(f"{path} is no intact pack of cells ({reason}); get it back, or remove it")
 
 
 @functools.lru_cache(maxsize=512)

@@ -9,13 +9,12 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..disk import require_file
 from ..errors import UserError, one_line
 from .cells import Cell, upstream
 from .fingerprints import CACHE
 from .identity import earlier_addresses, version_note
 from .locks import FOLDER, is_claimed
-from .packs import PACK, is_address, read_pack
+from .packs import PACK, DamagedPack, is_address, read_pack
 from .reading import Results
 from .store import CHECKPOINT, OPTIONAL, RECORD, Damaged, Store
 
@@ -73,12 +72,11 @@ def _look_at(store: Store, path: Path, records: dict[str, dict]) -> Iterator[Fin
     if ".damaged-" in name:
         yield Finding("set aside", name)
     elif PACK.fullmatch(name) and path.is_file():
-        require_file("pack", path)  # what cannot be read is not damaged
         try:
             for address, files in read_pack(path).items():
                 if not os.path.lexists(store.folder(address)):  # else it is looked at in its folder
                     yield from _cell(store, address, records, files)
-        except UserError as error:
+        except DamagedPack as error:
             yield Finding("damaged pack", name, str(error))
     elif is_address(name) and path.is_dir() and (os.path.lexists(path / RECORD) or NAMED.fullmatch(name)):
         yield from _cell(store, name, records, os.listdir(path))
