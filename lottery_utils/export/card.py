@@ -26,6 +26,7 @@ TREATMENTS = {
     "retrain": "pre-trained weights under the mask, fine-tuned",
     "retrain_longer": "pre-trained weights under the mask, fine-tuned for longer",
 }
+PARTS = {"heads": "heads", "mlps": "MLPs"}
 DENSE = """
 ```python
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
@@ -37,73 +38,95 @@ logits = model(**inputs).logits
 ```
 
 The tokenizer cuts texts where training did (`model_max_length`), so the folder alone gives the scores above."""
-COMPACT = """
-The same model without the parts that were pruned, smaller and faster:
+COMPACT = """The same model without the parts that were pruned, smaller and faster:
 
 ```python
 import lottery_utils
 
 model = lottery_utils.load_compact("THIS_FOLDER")
-```
-"""
+```"""
+OPTIMISTIC = "The dev set also chose the subnetwork, so its scores are optimistic."
+TIMES = "Milliseconds of a forward pass on a CPU, measured at export; if the machine was busy, the fastest says more:"
 
 
-def model_card(
-    study: Study, rebuilt: Rebuilt, task: Task, apart: dict[str, float], timed: list[Latency], onnx: bool
-) -> str:
-    """The card as Markdown with the hub's metadata block; its scores are the record's, on the dev set."""
+def model_card(study: Study, rebuilt: Rebuilt, task: Task, apart: dict[str, float], timed: list[Latency]) -> str:
+    """The card as Markdown with the hub's metadata block; its scores are the record's, on the dev set.
+
+    `apart` has the forms that were written, each with its largest difference of two logits from the model.
+    """
     record, cell = rebuilt.record, rebuilt.cell
-    name = f"{task.title}: {cell.subnetwork} subnetwork" if cell.method else f"{task.title}: full model"
-    lines = _front(study, record, task)
-    lines += [
-        f"# {name}",
-        "",
-        f'A companion to "When BERT Plays the Lottery, All Tickets Are Winning"; cell `{cell.name}`.',
-        "",
-    ]
-    lines += _table(
-        {
-            "base model": shown_model(record),
-            "task": f"{task.title}, {record['data_source']}",
-            "pruning": METHODS[cell.method],
-            "weights": TREATMENTS[cell.stage],
-            **{f"dev {metric}": f"{value:.4f}" for metric, value in record["metrics"].items()},
-            "majority score": f"{record['majority']:.4f}",
-            **_sizes(record),
-        }
-    )
-    if cell.method:
-        lines += ["", "The dev set also chose the subnetwork, so its scores are optimistic."]
+    name = f"{cell.subnetwork} subnetwork" if cell.method else "full model"
     what = "full size, zeros where something was pruned" if cell.method else "the full model"
-    lines += ["", "## Loading", "", f"With plain transformers ({what}; packages torch, transformers):", DENSE]
-    lines += [COMPACT if "compact" in apart else ""]
-    lines += ["`model.onnx` is the smallest form for ONNX Runtime; batch and length are free.", ""] if onnx else []
-    lines += [
-        "## Latency",
-        "",
-        "Milliseconds of a forward pass on a CPU, measured at export; if the machine was busy, the fastest says more:",
-        "",
+    parts = [
+        _front(study, record, task),
+        f"# {task.title}: {name}",
+        f'A companion to "When BERT Plays the Lottery, All Tickets Are Winning"; cell `{cell.name}`.',
+        _table(_about(rebuilt, task)),
+        OPTIMISTIC if cell.method else "",
+        f"## Loading\n\nWith plain transformers ({what}; packages torch, transformers):\n{DENSE}",
+        COMPACT if "compact" in apart else "",
+        "`model.onnx` is the smallest form for ONNX Runtime; batch and length are free." if "onnx" in apart else "",
+        f"## Latency\n\n{TIMES}",
+        _times(timed),
+        "## Where it came from",
+        _table(_origin(study, rebuilt, apart)),
     ]
-    lines += ["| form | batch | each of | threads | median | fastest |", "|---|---|---|---|---|---|"]
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def _front(study: Study, record: dict, task: Task) -> str:
+    """The hub's metadata block; base model and dataset only where the hub has them under that name."""
+    from huggingface_hub import ModelCardData
+
+    model, data = study.preset.model, None
+    if model == "embedded" or Path(model).expanduser().is_dir():
+        model = name_of_record(record) if name_of_record(record) in KNOWN.values() else ""
+    if task.name in TASKS and study.preset.data != "embedded":
+        data = ["nyu-mll/glue"]
+    base = model.partition("@")[0] or None
+    what = {"library_name": "transformers", "pipeline_tag": "text-classification", "datasets": data}
+    return f"---\n{ModelCardData(**what, tags=['lottery-ticket', 'pruning'], base_model=base).to_yaml()}\n---"
+
+
+def _about(rebuilt: Rebuilt, task: Task) -> dict[str, str]:
+    record, cell = rebuilt.record, rebuilt.cell
+    counts, shares = record["counts"], record["shares"]
+    left = {"heads": counts["heads"], "mlps": counts["mlps"]}
+    return {
+        "base model": shown_model(record),
+        "task": f"{task.title}, {record['data_source']}",
+        "pruning": METHODS[cell.method],
+        "weights": TREATMENTS[cell.stage],
+        **{f"dev {metric}": f"{value:.4f}" for metric, value in record["metrics"].items()},
+        "majority score": f"{record['majority']:.4f}",
+        **{f"{PARTS[key]} left": f"{n} of {counts[f'{key}_total']}" for key, n in left.items() if n is not None},
+        "prunable weights left": f"{counts['weights']:,} of {counts['weights_total']:,} ({shares['prunable']:.1%})",
+        "parameters left": f"{counts['parameters']:,} of {counts['parameters_total']:,} ({shares['all']:.1%})",
+    }
+
+
+def _times(timed: list[Latency]) -> str:
+    lines = ["| form | batch | each of | threads | median | fastest |", "|---|---|---|---|---|---|"]
     for t in timed:
         size, times = f"{t.batch} | {t.tokens} tokens", f"{t.milliseconds:.2f} | {t.fastest:.2f}"
         lines.append(f"| {t.form} | {size} | {t.threads} | {times} |")
-    lines += ["", "## Where it came from", ""]
-    same = f"{rebuilt.same} of {rebuilt.examples} dev predictions as recorded"
-    how = "every logit as recorded" if rebuilt.exact else f"{same}, logits apart by at most {rebuilt.apart:.1e}"
+    return "\n".join(lines)
+
+
+def _origin(study: Study, rebuilt: Rebuilt, apart: dict[str, float]) -> dict[str, str]:
+    record, settings = rebuilt.record, settings_behind(study, rebuilt.record)
+    how = "every logit as recorded"
+    if not rebuilt.exact:
+        how = f"{rebuilt.agreement}, logits apart by at most {rebuilt.apart:.1e}"
     forms = ", ".join(f"{form} {difference:.1e}" for form, difference in apart.items())
-    lines += _table(
-        {
-            "record": f"`{record['address']}`, computed {record['started'][:10]} on {record['device']}",
-            "commit": f"{record['commit']}{', with changes' if record['dirty'] else ''}",
-            "made again": f"{now()[:10]}: {how}",
-            "forms compared": f"largest difference of two logits on a batch: {forms}",
-            "versions": ", ".join(f"{key} {value}" for key, value in sorted(record["versions"].items())),
-            "settings": ", ".join(f"{key}={value}" for key, value in sorted(settings_behind(study, record).items()))
-            or "the paper's",
-        }
-    )
-    return "\n".join(lines) + "\n"
+    return {
+        "record": f"`{record['address']}`, computed {record['started'][:10]} on {record['device']}",
+        "commit": f"{record['commit']}{', with changes' if record['dirty'] else ''}",
+        "made again": f"{now()[:10]}: {how}",
+        "forms compared": f"largest difference of two logits on a batch: {forms}",
+        "versions": ", ".join(f"{key} {value}" for key, value in sorted(record["versions"].items())),
+        "settings": ", ".join(f"{key}={value}" for key, value in sorted(settings.items())) or "the paper's",
+    }
 
 
 def settings_behind(study: Study, record: dict) -> dict:
@@ -118,19 +141,6 @@ def settings_behind(study: Study, record: dict) -> dict:
     return settings | record["inputs"]["settings"]
 
 
-def _front(study: Study, record: dict, task: Task) -> list[str]:
-    """The hub's metadata block; base model and dataset only where the hub has them under that name."""
-    lines = ["---", "library_name: transformers"]
-    lines += ["pipeline_tag: text-classification", "tags: [lottery-ticket, pruning]"]
-    model = study.preset.model
-    if model == "embedded" or Path(model).expanduser().is_dir():
-        model = name_of_record(record) if name_of_record(record) in KNOWN.values() else ""
-    lines += [f"base_model: {model.partition('@')[0]}"] if model else []
-    if task.name in TASKS and study.preset.data != "embedded":
-        lines.append("datasets: [nyu-mll/glue]")
-    return [*lines, "---", ""]
-
-
 def shown_model(record: dict) -> str:
     """The base model's public name, or the last parts of its folder: never a whole path of this machine."""
     if record["source"]["model"] == "embedded":
@@ -138,16 +148,6 @@ def shown_model(record: dict) -> str:
     return name_of_record(record) or "unknown"
 
 
-def _sizes(record: dict) -> dict[str, str]:
-    counts, shares = record["counts"], record["shares"]
-    rows = {}
-    for part, text in (("heads", "heads"), ("mlps", "MLPs")):
-        if counts[part] is not None:
-            rows[f"{text} left"] = f"{counts[part]} of {counts[f'{part}_total']}"
-    rows["prunable weights left"] = f"{counts['weights']:,} of {counts['weights_total']:,} ({shares['prunable']:.1%})"
-    rows["parameters left"] = f"{counts['parameters']:,} of {counts['parameters_total']:,} ({shares['all']:.1%})"
-    return rows
-
-
-def _table(rows: dict[str, str]) -> list[str]:
-    return ["| | |", "|---|---|", *(f"| {key} | {str(value).replace('|', '/')} |" for key, value in rows.items())]
+def _table(rows: dict[str, str]) -> str:
+    lines = [f"| {key} | {str(value).replace('|', '/')} |" for key, value in rows.items()]
+    return "\n".join(["| | |", "|---|---|", *lines])

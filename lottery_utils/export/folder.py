@@ -23,8 +23,7 @@ from ..models.load import quiet_transformers
 from ..tasks.registry import find_task
 from .card import model_card
 from .latency import Latency, latencies
-from .rebuild import Rebuilt, rebuild
-from .sample import sample
+from .rebuild import Rebuilt, rebuild, sample
 
 if TYPE_CHECKING:
     from ..experiment.study import Study
@@ -42,20 +41,17 @@ class Exported:
 
     folder: Path
     rebuilt: Rebuilt
-    compact: bool
-    onnx: bool
-    apart: dict[str, float]  # form to largest difference of two logits from the dense model
+    apart: dict[str, float]  # form ("dense", "compact", "onnx") to largest difference of two logits from the model
     latency: list[Latency]
 
     def lines(self) -> list[str]:
         """Where what lies, how it compares with the record and between its forms, and how fast it is."""
         rebuilt, folder = self.rebuilt, self.folder
-        same = f"{rebuilt.same} of {rebuilt.examples} dev predictions as recorded"
-        lines = [f"{rebuilt.cell.name}: " + (f"{same}, every logit too" if rebuilt.exact else same)]
+        lines = [f"{rebuilt.cell.name}: {rebuilt.agreement}" + (", every logit too" if rebuilt.exact else "")]
         lines.append(f"{folder}: dense, AutoModelForSequenceClassification.from_pretrained({str(folder)!r})")
-        if self.compact:
+        if "compact" in self.apart:
             lines.append(f"{folder / 'compact'}: compact, lottery_utils.load_compact({str(folder)!r})")
-        if self.onnx:
+        if "onnx" in self.apart:
             lines.append(f"{folder / 'model.onnx'}: the smallest form for ONNX Runtime")
         lines.append(f"{folder / 'README.md'}: the model card")
         forms = ", ".join(f"{form} {apart:.1e}" for form, apart in self.apart.items())
@@ -97,9 +93,7 @@ def export_cell(study: Study, cell: Cell, folder: str | Path, onnx: bool = False
     return Exported(folder, rebuilt, *exported)
 
 
-def _write(
-    study: Study, rebuilt: Rebuilt, part: Path, onnx: bool
-) -> tuple[bool, bool, dict[str, float], list[Latency]]:
+def _write(study: Study, rebuilt: Rebuilt, part: Path, onnx: bool) -> tuple[dict[str, float], list[Latency]]:
     cell, task = rebuilt.cell, find_task(rebuilt.cell.task, study.preset.data)
     whole = dense(rebuilt.model)
     smaller = whole is not rebuilt.model
@@ -127,11 +121,10 @@ def _write(
         if not difference <= CLOSE:
             raise RuntimeError(f"{cell.name}: the {form} form differs from the model by {difference:.2g}; not exported")
     timed = latencies({"dense": whole} | ({"compact": rebuilt.model} if smaller else {}), inputs)
-    card = model_card(study, rebuilt, task, apart, timed, onnx)
-    (part / "README.md").write_text(card, encoding="utf-8")
+    (part / "README.md").write_text(model_card(study, rebuilt, task, apart, timed), encoding="utf-8")
     about = {"cell": cell.as_dict(), "record": rebuilt.record, "same_predictions": [rebuilt.same, rebuilt.examples]}
     (part / "lottery.json").write_text(json.dumps(about, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    return smaller, onnx, apart, timed
+    return apart, timed
 
 
 def _save_tokenizer(tokenizer, part: Path) -> None:

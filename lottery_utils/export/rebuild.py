@@ -8,9 +8,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import UserError
-from ..experiment.cells import Cell, mask_source
+from ..experiment.cells import Cell, mask_source, part_of
+from ..models.load import load_tokenizer
+from ..presets import limits_of
+from ..tasks.load import load_task
+from ..tasks.selection import halves
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
     from ..experiment.stage import Mask
@@ -40,6 +45,11 @@ class Rebuilt:
     def exact(self) -> bool:
         """Whether every logit is the recorded one."""
         return self.apart == 0.0
+
+    @property
+    def agreement(self) -> str:
+        """How many predictions are as recorded, in words."""
+        return f"{self.same} of {self.examples} dev predictions as recorded"
 
 
 def exportable(cell: Cell) -> Cell:
@@ -82,3 +92,18 @@ def rebuild(study: Study, cell: Cell) -> Rebuilt:
     apart = float(np.abs(recorded["logits"].astype(np.float64) - result.logits).max())
     model = result.model.cpu().eval()
     return Rebuilt(cell, model, record, same, len(result.predictions), apart, mask, recorded["logits"])
+
+
+def sample(study: Study, cell: Cell, count: int, batch: int = 16) -> tuple[list[dict[str, torch.Tensor]], object]:
+    """The first `count` examples that the cell was scored on, batched as by plain transformers; and the tokenizer."""
+    preset = study.preset
+    dev = load_task(cell.task, preset.data, limits_of(preset, cell.task)).dev
+    part, rows = part_of(cell, preset.selection), np.arange(len(dev))
+    if part in ("first", "second"):
+        rows = halves(cell.task, len(dev))[part == "second"]
+    texts = [dev.texts[row] for row in rows[:count]]
+    tokenizer = load_tokenizer(preset.model)
+    tokenizer.model_max_length = min(preset.max_length, tokenizer.model_max_length)  # is saved with it
+    look = {"truncation": True, "padding": True, "return_tensors": "pt"}
+    columns = [[list(column) for column in zip(*texts[at : at + batch])] for at in range(0, len(texts), batch)]
+    return [dict(tokenizer(*of_batch, **look)) for of_batch in columns], tokenizer
