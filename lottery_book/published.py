@@ -1,10 +1,10 @@
 """What the authors published, as tables that come with the package: results, sizes, masks' statistics, patterns.
 
 Facts restated in our own files (`published/*.csv`), each with its `SOURCE`. Unless it says otherwise a table was
-computed from the raw files of the release by `lottery import-authors` and `analysis.authors.restate`, so anyone
-with a clone can make it again: each function takes `tables`, as from `restate.restated`, and reads those of the
-package without. Layers and heads count from 0. `task` is this package's name ("sst2"), `title` the
-paper's, which is also the name of the release's folder ("SST-2").
+computed from the raw files of the release by `lottery import-authors`, so anyone with a clone can make it again: each
+function takes `tables`, as from `authors.restate.restated`, and reads those of the package without. Layers and heads
+count from 0. `task` is this package's name ("sst2"), `title` the paper's, which is also the name of the release's
+folder ("SST-2").
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields
 from functools import cache
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from lottery_utils.errors import UserError
 from lottery_utils.tasks.glue import TASKS
 
 from .agreement.overlap import OverlapTest
@@ -33,7 +33,6 @@ SOURCE = {
     "task_overlap": FROM_MASKS,
     "overlap_tests": FROM_MASKS,
     "seed_agreement": FROM_MASKS,
-    "task_pair_alpha": FROM_MASKS,
     "seed_jaccard": FROM_MASKS,
     "super_survivors": FROM_MASKS,
     "subnetwork_sizes": FROM_MASKS,
@@ -73,18 +72,8 @@ Tables = Mapping[str, pd.DataFrame] | None
 _NAME_OF = {task.title: name for name, task in TASKS.items()}
 
 
-def names() -> tuple[str, ...]:
-    """The tables there are, each a file and a key of `SOURCE`."""
-    return tuple(SOURCE)
-
-
 def table(name: str, tables: Tables = None) -> pd.DataFrame:
-    """A table as it is stored: tasks under the release's names, columns as the functions below say.
-
-    Raises UserError for an unknown name.
-    """
-    if name not in SOURCE:
-        raise UserError(f"unknown published table {name!r}; tables: {', '.join(SOURCE)}")
+    """A table (a key of `SOURCE`) as it is stored: tasks under the release's names, columns as below."""
     return (tables[name] if tables is not None and name in tables else _read(name)).copy()
 
 
@@ -104,10 +93,8 @@ def results(tables: Tables = None) -> pd.DataFrame:
     frame["std"] = (frame["std_pop"] * np.sqrt(SEEDS / (SEEDS - 1))).where(~alone)
     frame["count"] = np.where(alone, 1, SEEDS)
     frame["metric"] = frame["task"].map(lambda task: TASKS[task].main_metric)
-    order = {setting: at for at, setting in enumerate(SETTINGS)}
-    place = {task: at for at, task in enumerate(TASKS)}
-    frame = frame.assign(a=frame["setting"].map(order), b=frame["task"].map(place)).sort_values(["a", "b"])
-    return frame[list(RESULT)].reset_index(drop=True)
+    frame = frame.set_index(["setting", "task"]).loc[list(product(SETTINGS, TASKS))].reset_index()
+    return frame[list(RESULT)]
 
 
 def survival_by_task(tables: Tables = None) -> pd.DataFrame:
@@ -142,11 +129,6 @@ def seed_agreement(tables: Tables = None) -> pd.DataFrame:
     return _titled(table("seed_agreement", tables).merge(more, "left", ["family", "component", "task"]))
 
 
-def task_pair_alpha(tables: Tables = None) -> pd.DataFrame:
-    """Krippendorff's alpha of the ten masks of two tasks: component, task_a, task_b (titles), krippendorff_alpha."""
-    return table("task_pair_alpha", tables)
-
-
 def super_survivors(tables: Tables = None) -> pd.DataFrame:
     """Components in all five joint masks: task, title, super_heads, super_mlps, and their mean share of a good one."""
     return _titled(table("super_survivors", tables))
@@ -174,14 +156,9 @@ def magnitude_levels(tables: Tables = None) -> pd.DataFrame:
     return _titled(table("magnitude_levels", tables))
 
 
-def magnitude_cells(total: bool = False) -> pd.DataFrame:
-    """Share of its weights a component keeps under m-pruning: task, title, component, layer, head, mean, std.
-
-    With `total` the sum over the nine tasks instead (no task, no title).
-    """
-    cells = table("magnitude_cells")
-    summed = cells["task"] == "SUM_OVER_9_TASKS"
-    return cells[summed].drop(columns="task").reset_index(drop=True) if total else _titled(cells[~summed])
+def magnitude_cells() -> pd.DataFrame:
+    """Share of its weights a component keeps under m-pruning: task, title, component, layer, head, mean, std."""
+    return _titled(table("magnitude_cells"))
 
 
 def attention_shares(tables: Tables = None) -> pd.DataFrame:

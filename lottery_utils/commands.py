@@ -231,12 +231,9 @@ def export(options: argparse.Namespace) -> int:
 
 def import_authors(options: argparse.Namespace) -> int:
     """Write the tables of the authors' release."""
-    names = ("import_release", "write_tables", "summary_lines")
-    import_release, write_tables, summary_lines = (function_at(f"lottery_book.authors.tables:{n}") for n in names)
     usable_path("folder", options.dir)
     usable_path("--out", options.out)
-    imported = import_release(options.dir)
-    out = write_tables(imported, options.out)
-    print("\n".join(summary_lines(imported)))
-    print(f"the tables are in {out}; notes.txt there says what each of them is")
+    tables = function_at("lottery_book.authors.restate:write_tables")(options.dir, options.out)
+    for name, table in tables.items():
+        print(f"{options.out}/{name}.csv: {len(table):,} rows")
     return 0

@@ -49,7 +49,6 @@ def make_release(root: Path, seed: int = 0) -> Path:
     three = [(100.0, 250.0, 15.0), (160.0, 300.0, 10.0), (200.0, 200.0, 20.0)]
     write_log(root / "masks/heads_mlps/CoLA/seed_42", three)
     write_log(root / "masks/heads_mlps/RTE/seed_86", [(5.0, 250.0, 15.0)])
-    write_log(root / "evaluate_masked/no_mask/baseline", [(0.0, 100.0, 1.0), (36.0, 100.0, 1.0)])
     return root
 
 

@@ -14,10 +14,9 @@ import pandas as pd
 import pytest
 from made_up_release import GLUE, SEEDS, make_release
 
-from lottery_book.authors.release import find_root, read_release
-from lottery_book.authors.sizes import total_parameters
-from lottery_book.authors.survival import masks_of_seeds
-from lottery_book.authors.tables import TABLES, import_release, write_tables
+from lottery_book.authors.masks import masks_of_seeds, total_parameters
+from lottery_book.authors.release import read_release
+from lottery_book.authors.restate import TABLES, restated
 from lottery_utils.cli import main
 from lottery_utils.errors import UserError
 
@@ -32,7 +31,7 @@ def case(request, tmp_path_factory):
     root = REAL if request.param == "real" else make_release(tmp_path_factory.mktemp("release") / "clone")
     out = tmp_path_factory.mktemp("out") / "tables"
     assert main(["import-authors", str(root), "--out", str(out)]) == 0
-    return root, {name: pd.read_csv(out / f"{name}.csv") for name in (*TABLES, "problems")}
+    return root, {name: pd.read_csv(out / f"{name}.csv") for name in TABLES}
 
 
 @pytest.fixture
@@ -78,15 +77,12 @@ def place(component, i):
 def test_survival_by_task(case):
     root, tables = case
     expected = []
-    for family in folders(root / "masks"):
-        for task in folders(root / "masks" / family):
-            for component, size in (("head", 144), ("mlp", 12)):
-                if not (root / "masks" / family / task / "seed_42" / f"{component}_mask.npy").exists():
-                    continue
-                masks = [mask(root, family, task, seed, component) for seed in SEEDS]
-                for i in range(size):
-                    kept = [float(m[i]) for m in masks]
-                    expected.append((family, task, component, *place(component, i), mean(kept), std(kept)))
+    for task in GLUE:
+        for component, size in (("head", 144), ("mlp", 12)):
+            masks = [mask(root, "heads_mlps", task, seed, component) for seed in SEEDS]
+            for i in range(size):
+                kept = [float(m[i]) for m in masks]
+                expected.append(("heads_mlps", task, component, *place(component, i), mean(kept), std(kept)))
     agree(tables["survival_by_task"], expected, 5)
 
 
@@ -164,17 +160,6 @@ def test_seed_agreement(case):
     assert np.isnan(empty["cochran_p"]) and empty["share_pairs_not_rejected"] == 0
 
 
-def test_task_pair_alpha(case):
-    root, tables = case
-    family_of = {t: f for f in ("heads_mlps", "heads_mlps_hans") for t in folders(root / "masks" / f)}
-    expected = []
-    for component in ("head", "mlp"):
-        for a, b in itertools.combinations(sorted(family_of), 2):
-            masks = [mask(root, family_of[t], t, seed, component) for t in (a, b) for seed in SEEDS]
-            expected.append((component, a, b, kappa_and_alpha(masks)[1]))
-    agree(tables["task_pair_alpha"], expected, 3)
-
-
 def test_super_survivors(case):
     root, tables = case
     expected = []
@@ -235,12 +220,9 @@ def test_footprint(case):
     root, tables = case
     gpu, cpu = "nvidia_estimated_attributable_power_draw", "rapl_estimated_attributable_power_draw"
     expected = []
-    for path in root.rglob("data.json"):
+    for path in (root / "masks").rglob("data.json"):
         parts = path.relative_to(root).parts
-        if parts[0] == "masks":
-            run = parts[1], parts[2], int(parts[3].removeprefix("seed_"))
-        else:
-            run = parts[1], None, None
+        run = parts[1], parts[2], int(parts[3].removeprefix("seed_"))
         samples = [json.loads(line) for line in path.read_text().splitlines()]
         values = [math.nan] * 3
         if len(samples) > 1:
@@ -253,12 +235,6 @@ def test_footprint(case):
     agree(tables["footprint"], expected, 3)
 
 
-def test_nothing_is_wrong_with_either(case):
-    _, tables = case
-    assert set(tables["problems"]["problem"]) <= {"left out"}
-    assert tables["problems"]["reason"].str.contains("no duration").all()
-
-
 def test_columns_are_as_agreed(case):
     wanted = {
         "survival_by_task": "family,task,component,layer,head,mean_survival,std_survival",
@@ -266,7 +242,6 @@ def test_columns_are_as_agreed(case):
         "task_overlap": "family,component,task_a,task_b,mean_shared,std_shared,chance_mean",
         "seed_agreement": "family,component,task,cochran_p,share_pairs_not_rejected,fleiss_kappa,krippendorff_alpha,"
         "mean_pair_jaccard",
-        "task_pair_alpha": "component,task_a,task_b,krippendorff_alpha",
         "super_survivors": "task,super_heads,super_mlps,head_share_mean,mlp_share_mean",
         "subnetwork_sizes": "family,task,share_all_mean,share_all_std,share_prunable_mean,share_prunable_std",
         "results": "setting,task,metric,mean,std_pop",
@@ -285,116 +260,65 @@ class Trap:
         return Path.touch, (self.path,)
 
 
-def test_damaged_and_missing_files_are_listed_and_the_rest_is_read(made_up, tmp_path, capsys):
-    masks = made_up / "masks"
-    good = masks / "heads_mlps"
+def test_no_pickle_is_opened(made_up, tmp_path):
     trap = tmp_path / "sprung"
-    np.save(good / "QNLI/seed_42/head_mask.npy", np.array([Trap(trap)], dtype=object))
-    (good / "QQP/seed_42/mlp_mask.npy").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
-    (good / "MRPC/seed_86/mlp_mask.npy").write_bytes((good / "MRPC/seed_42/mlp_mask.npy").read_bytes()[:-8])
-    (good / "MRPC/seed_71/mlp_mask.npy").write_bytes(pickle.dumps(Trap(trap)))
-    np.save(good / "SST-2/seed_42/head_mask.npy", np.ones((12, 11)))
-    np.save(good / "SST-2/seed_86/head_mask.npy", np.full((12, 12), 0.5))
-    np.savez(good / "SST-2/seed_71/head_mask.npy", np.ones((12, 12)))
-    shutil.move(good / "SST-2/seed_71/head_mask.npy.npz", good / "SST-2/seed_71/head_mask.npy")
-    shutil.rmtree(good / "CoLA/seed_166")
-    shutil.rmtree(masks / "mlps/RTE")
-    np.save(masks / "heads" / "head_mask.npy", np.ones((12, 12)))
-    (masks / "heads_mlps/CoLA/seed_42/info.pkl").write_bytes(pickle.dumps(Trap(trap)))
-    (made_up / "evaluate_masked/no_mask/baseline/results.json").write_text('{"CoLA": {"mcc": [0.5')
-    odd = {"CoLA": {"mcc": [0.5, 0.1], "f1": ["high", 0]}, "RTE": {"acc": [1]}}
-    (made_up / "evaluate_masked/freq_baseline/results.json").write_text(json.dumps(odd))
-    log = good / "CoLA/seed_42/impacttracker/data.json"
-    log.write_text(log.read_text() + '{"timestamp": 260.0, "nvid')
-
-    imported = import_release(made_up)
-    assert not trap.exists(), "a pickle was opened"
-    rows = imported.tables["problems"].set_index("path")
-    damaged = sorted(rows.index[rows["problem"] == "damaged"].unique())
-    assert [path.removeprefix("masks/heads_mlps/") for path in damaged] == [
-        "evaluate_masked/freq_baseline/results.json",
-        "evaluate_masked/no_mask/baseline/results.json",
-        "CoLA/seed_42/impacttracker/data.json",
-        "MRPC/seed_71/mlp_mask.npy",
-        "MRPC/seed_86/mlp_mask.npy",
-        "QNLI/seed_42/head_mask.npy",
-        "QQP/seed_42/mlp_mask.npy",
-        "SST-2/seed_42/head_mask.npy",
-        "SST-2/seed_71/head_mask.npy",
-        "SST-2/seed_86/head_mask.npy",
-    ]
-    missing = sorted(rows.index[rows["problem"] == "missing"])
-    assert missing[:2] == [f"masks/heads_mlps/CoLA/seed_166/{c}_mask.npy" for c in ("head", "mlp")]
-    assert len(missing) == 2 + 5 and all("mlps/RTE" in path for path in missing[2:])
-    assert rows.loc["masks/heads/head_mask.npy", "problem"] == "unexpected"
-    assert imported.release.pickles == 1
-
-    tables = imported.tables
-    cola = tables["survival_by_task"].query("family == 'heads_mlps' and task == 'CoLA' and component == 'mlp'")
-    four = [mask(made_up, "heads_mlps", "CoLA", seed, "mlp") for seed in SEEDS if seed != 166]
-    np.testing.assert_allclose(cola["mean_survival"], np.mean(four, axis=0))
-    np.testing.assert_allclose(cola["std_survival"], np.std(four, axis=0, ddof=1))
-    across = tables["survival_across_tasks"].query("family == 'heads_mlps' and component == 'head'")
-    only = sum(mask(made_up, "heads_mlps", task, 1337, "head") for task in GLUE)
-    assert (across["mean_num_tasks"] == only).all() and across["std_num_tasks"].isna().all()
-    assert "mlps" not in set(tables["survival_across_tasks"]["family"])
-    assert set(tables["super_survivors"]["task"]) == set(GLUE) - {"CoLA", "MRPC", "QNLI", "QQP", "SST-2"}
-    assert set(tables["results"]["setting"]) == {"freq_baseline", "head_mlp_hans/finetuned"}
-    assert tables["footprint"].query("task == 'CoLA'")["seconds"].tolist() == [100.0]
-
-    assert main(["import-authors", str(made_up), "--out", str(tmp_path / "out")]) == 0
-    said = capsys.readouterr().out
-    assert "not opened, as they may hold pickles: 1" in said
-    assert "7 missing, 11 damaged" in said and "more in problems.csv" in said
+    (made_up / "masks/heads_mlps/CoLA/seed_42/info.pkl").write_bytes(pickle.dumps(Trap(trap)))
+    read_release(made_up)
+    path = made_up / "masks/heads_mlps/QNLI/seed_42/head_mask.npy"
+    for write in (lambda: np.save(path, np.array([Trap(trap)], dtype=object)), lambda: path.write_bytes(b"\x80\x04.")):
+        write()
+        with pytest.raises(UserError, match="QNLI/seed_42/head_mask.npy is damaged"):
+            read_release(made_up)
+    assert not trap.exists()
 
 
-def test_the_folder_is_found_at_the_root_below_and_above(made_up, tmp_path):
-    assert find_root(made_up) == made_up == find_root(tmp_path)
-    assert find_root(made_up / "masks") == made_up.resolve()
-    (tmp_path / "second" / "masks").mkdir(parents=True)
-    with pytest.raises(UserError, match="found 2: clone, second"):
-        find_root(tmp_path)
-    with pytest.raises(UserError, match="found neither"):
-        find_root(made_up / "masks" / "heads")
+@pytest.mark.parametrize(
+    ("path", "content"),
+    {
+        "masks/heads_mlps/QQP/seed_42/mlp_mask.npy": b"version https://git-lfs.github.com/spec/v1\n",
+        "masks/heads_mlps/SST-2/seed_42/head_mask.npy": np.ones((12, 11)),
+        "masks/heads_mlps/SST-2/seed_86/head_mask.npy": np.full((12, 12), 0.5),
+        "masks/heads_mlps/CoLA/seed_166/head_mask.npy": None,
+        "masks/mlps/RTE/seed_71/mlp_mask.npy": None,
+        "evaluate_masked/no_mask/baseline/results.json": b'{"CoLA": {"mcc": [0.5',
+        "evaluate_masked/freq_baseline/results.json": b'{"CoLA": {"f1": ["high", 0]}}',
+        "masks/heads_mlps/CoLA/seed_42/impacttracker/data.json": b'{"timestamp": 260.0}\n',
+    }.items(),
+)
+def test_what_is_damaged_or_missing_is_named_in_one_line(made_up, path, content):
+    if content is None:
+        (made_up / path).unlink()
+    elif isinstance(content, bytes):
+        (made_up / path).write_bytes(content)
+    else:
+        np.save(made_up / path, content)
+    with pytest.raises(UserError) as caught:
+        restated(made_up)
+    assert f"{path} is {'missing' if content is None else 'damaged'}" in str(caught.value)
+    assert "\n" not in str(caught.value) and "clone" in str(caught.value)
 
 
-def test_half_a_release_gives_half_the_tables(made_up):
-    shutil.rmtree(made_up / "masks")
-    tables = import_release(made_up).tables
-    assert len(tables["results"]) == 3 * 9 * 2 and len(tables["footprint"]) == 1
-    empty = [name for name in TABLES if tables[name].empty]
-    assert empty == [name for name in TABLES if name not in ("results", "footprint")]
-    assert tables["problems"]["path"].tolist() == ["masks"]
+def test_a_task_without_a_folder_is_missing(made_up):
+    shutil.rmtree(made_up / "masks/heads/STS-B")
+    with pytest.raises(UserError, match="masks/heads/STS-B/seed_42/head_mask.npy is missing"):
+        read_release(made_up)
 
 
-def test_bad_folders_are_one_line_and_exit_2(made_up, tmp_path, capsys):
+def test_bad_folders_are_one_line_and_exit_2_and_nothing_is_replaced(made_up, tmp_path, capsys):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "results.csv").write_text("mine")
     for arguments in (
         [str(tmp_path / "nothing"), "--out", str(tmp_path / "out")],
-        [str(made_up / "masks" / "heads"), "--out", str(tmp_path / "out")],
+        [str(made_up / "masks"), "--out", str(tmp_path / "out")],
         [str(made_up), "--out", str(made_up / "evaluate_masked/no_mask/baseline/results.json")],
+        [str(made_up), "--out", str(tmp_path / "mine")],
         [str(made_up)],
     ):
         assert main(["import-authors", *arguments]) == 2
         out, err = capsys.readouterr()
         assert out == "" and err.startswith("lottery: error: ") and err.count("\n") == 1
     assert not (tmp_path / "out").exists()
-
-
-def test_others_files_are_never_replaced(made_up, tmp_path):
-    out = tmp_path / "out"
-    out.mkdir()
-    (out / "mine.txt").write_text("mine")
-    (out / "results.csv").write_text("mine too")
-    imported = import_release(made_up)
-    with pytest.raises(UserError, match="results.csv that no import wrote"):
-        write_tables(imported, out)
-    assert sorted(p.name for p in out.iterdir()) == ["mine.txt", "results.csv"]
-    (out / "results.csv").unlink()
-    write_tables(imported, out)
-    first = (out / "results.csv").read_bytes()
-    write_tables(imported, out)
-    assert (out / "results.csv").read_bytes() == first and (out / "mine.txt").read_text() == "mine"
-    assert "does not know" in (out / "notes.txt").read_text()
+    assert [path.read_text() for path in (tmp_path / "mine").iterdir()] == ["mine"]
 
 
 def test_identical_masks_are_recognised(made_up):

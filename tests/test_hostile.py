@@ -16,7 +16,7 @@ from made_up_records import make_study, plain_record
 from made_up_release import make_release
 from safetensors.numpy import save_file
 
-from lottery_book.authors.tables import import_release
+from lottery_book.authors.release import read_release
 from lottery_utils.errors import UserError
 from lottery_utils.experiment.cells import parse_cell
 from lottery_utils.experiment.record import checksum
@@ -150,12 +150,17 @@ def test_a_release_with_pickles_pipes_and_false_headers_is_read_without_harm(tmp
     masks = sorted((root / "masks").rglob("*_mask.npy"))
     array = np.empty(1, object)
     array[0] = Payload(fired)
-    masks[0].write_bytes(npy(array, allow_pickle=True))
-    header = npy(np.zeros((2, 2)))
-    masks[1].write_bytes(header.replace(b"(2, 2)", b"(9999999999, 9)")[: len(header)])
+    false = npy(np.zeros((2, 2)))
+    false = false.replace(b"(2, 2)", b"(9999999999, 9)")[: len(false)]
+    for path, content in ((masks[0], npy(array, allow_pickle=True)), (masks[1], false)):
+        kept = path.read_bytes()
+        path.write_bytes(content)
+        with pytest.raises(UserError, match="is damaged"):
+            read_release(root)
+        path.write_bytes(kept)
     (root / "masks" / "run_args.bin").write_bytes(pickle.dumps(Payload(fired)))
     os.mkfifo(root / "masks" / "pipe.npy")
-    import_release(root)
+    read_release(root)
 
 
 SCRIPT = "<script>alert(1)</script>"

@@ -1,4 +1,4 @@
-"""Chapter 12: the authors' release as tables, read from a plain clone of their repository, no pickle ever opened."""
+"""Chapter 11: the authors' release as tables, read from a plain clone of their repository, no pickle ever opened."""
 
 from lottery_utils.places import submodules
 

@@ -1,4 +1,4 @@
-"""Pictures of what the authors' release shows on a second look (see `analysis.authors.findings`)."""
+"""Pictures of what the authors' release shows on a second look, of the numbers in `findings`."""
 
 from __future__ import annotations
 
@@ -22,24 +22,29 @@ RATIOS += (("bad", "pruned"), ("bad", "retrained"))
 
 def bars_as_plotted(bars: pd.DataFrame) -> Figure:
     """The bar "random subnetwork (retrained)" as plotted and as in the released results, task by task."""
-    figure = Figure(figsize=(WIDTH, 3.0), layout="constrained")
-    ax, places = figure.subplots(), np.arange(len(bars))
-    ax.vlines(places, bars["random"], bars["plotted"], color="#B5B5B5", linewidth=1.2, zorder=1)
-    looks = {
-        "plotted": {"marker": "X", "markersize": 8, "color": COLOURS["good"]},
-        "random": {"marker": "o", "markersize": 7, "color": COLOURS["random"]},
-    }
-    labels = {"plotted": "as plotted: the good ones' results", "random": "released results of the random ones"}
-    for name, look in looks.items():
-        ax.plot(places, bars[name], **HOLLOW | look, zorder=3)
-    for place, row in zip(places, bars.itertuples()):
+    plotted = {"marker": "X", "markersize": 8, "color": COLOURS["good"], "label": "as plotted: the good ones' results"}
+    random = {"marker": "o", "markersize": 7, "color": COLOURS["random"]}
+    random["label"] = "released results of the random ones"
+    figure = _marks_by_task(bars, {"plotted": plotted, "random": random})
+    ax = figure.axes[0]
+    for place, row in enumerate(bars.itertuples()):
         top = max(row.plotted, row.random) + 0.04
         ax.text(place, top, f"{100 * row.gap:+.1f}", ha="center", va="bottom", fontsize=8, color=TEXT)
-    ax.set_xticks(places, bars["title"])
     ax.set_ylim(0, 1.05)
     ax.set_ylabel("score, retrained")
+    return figure
+
+
+def _marks_by_task(rows: pd.DataFrame, looks: dict[str, dict]) -> Figure:
+    """A place a task, a hollow mark a column of `looks`, a line from the first of them to the last."""
+    figure = Figure(figsize=(WIDTH, 3.0), layout="constrained")
+    ax, places, ends = figure.subplots(), np.arange(len(rows)), [*looks]
+    ax.vlines(places, rows[ends[0]], rows[ends[-1]], color="#B5B5B5", linewidth=1.2, zorder=1)
+    for column, look in looks.items():
+        ax.plot(places, rows[column], **HOLLOW | look, zorder=3)
+    ax.set_xticks(places, rows["title"])
     ax.yaxis.grid(True, color=GRID, linewidth=0.6)
-    legend_below(figure, [Line2D([], [], **HOLLOW | look, label=labels[name]) for name, look in looks.items()])
+    legend_below(figure, ax.lines)
     return figure
 
 
@@ -143,22 +148,15 @@ def kept_dots(kept: pd.DataFrame) -> Figure:
 
 def size_dots(sizes: pd.DataFrame) -> Figure:
     """Three answers to "how much is left": of the prunable weights, of all weights, and as the figures print it."""
-    figure = Figure(figsize=(WIDTH, 2.9), layout="constrained")
-    ax, places = figure.subplots(), np.arange(len(sizes))
     looks = {
-        "all": ("s", COLOURS["full"], "of all weights"),
-        "prunable": ("o", COLOURS["good"], "of the prunable weights"),
-        "printed": ("X", COLOURS["bad"], "printed: of all weights, minus 0.21"),
+        "all": {"marker": "s", "color": COLOURS["full"], "label": "of all weights"},
+        "prunable": {"marker": "o", "color": COLOURS["good"], "label": "of the prunable weights"},
+        "printed": {"marker": "X", "color": COLOURS["bad"], "label": "printed: of all weights, minus 0.21"},
     }
-    ax.vlines(places, sizes["printed"], sizes["all"], color="#C8C8C8", linewidth=1, zorder=1)
-    for column, (marker, colour, _) in looks.items():
-        ax.plot(places, sizes[column], marker=marker, color=colour, **HOLLOW, zorder=2)
-    ax.set_xticks(places, sizes["title"])
-    ax.set_ylim(0, 1)
-    ax.yaxis.set_major_formatter(PercentFormatter(1))
-    ax.set_ylabel("left, s-pruning")
-    ax.yaxis.grid(True, color=GRID, linewidth=0.6)
-    legend_below(figure, [Line2D([], [], marker=m, color=c, **HOLLOW, label=text) for m, c, text in looks.values()])
+    figure = _marks_by_task(sizes, looks)
+    figure.axes[0].set_ylim(0, 1)
+    figure.axes[0].yaxis.set_major_formatter(PercentFormatter(1))
+    figure.axes[0].set_ylabel("left, s-pruning")
     return figure
 
 

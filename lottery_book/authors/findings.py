@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from itertools import combinations_with_replacement
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from lottery_utils.demo.files import micro_bert_dir
 from lottery_utils.experiment.identity import numpy_generator_for
 
-from .sizes import FIGURE_CONSTANT
-
+FIGURE_CONSTANT = 0.21  # what the authors' figure titles subtract for the embeddings
 STEPS = tuple(range(1, 21))  # per cent of the remaining weights removed in a step
 CAP = 30  # steps
 EXACT = 5e-7  # the stored means have eight digits, of numbers computed in single precision
@@ -22,14 +21,11 @@ def plotted_bars(results: pd.DataFrame) -> pd.DataFrame:
     """The bar "random subnetwork (retrained)" of the s-pruning figure, as plotted and as it should be.
 
     `results` as from `published.results`. Columns task, title, random (released results), plotted (the results
-    file that the figure's notebook reads: the good ones), plotted_std, random_std, gap = plotted - random.
+    file that the figure's notebook reads: the good ones), gap = plotted - random.
     """
     rows = results[(results["method"] == "structured") & (results["treatment"] == "retrained")]
-    wide = rows.pivot(index=["task", "title"], columns="subnetwork", values=["mean", "std"])
-    order = dict.fromkeys(zip(rows["task"], rows["title"]))
-    wide = wide.loc[list(order)]
-    frame = pd.DataFrame({"random": wide["mean", "random"], "plotted": wide["mean", "good"]})
-    frame["random_std"], frame["plotted_std"] = wide["std", "random"], wide["std", "good"]
+    frame = rows.pivot(index=["task", "title"], columns="subnetwork", values="mean")[["random", "good"]]
+    frame = frame.loc[list(dict.fromkeys(zip(rows["task"], rows["title"])))].rename(columns={"good": "plotted"})
     return frame.assign(gap=frame["plotted"] - frame["random"]).reset_index()
 
 
@@ -52,27 +48,20 @@ def step_errors(levels: pd.DataFrame, seeds: int = 5) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["step", "title", "error"])
 
 
-def slice_errors(folder: str | Path | None = None, tokens: int = 64) -> pd.DataFrame:
+def slice_errors(tokens: int = 64) -> pd.DataFrame:
     """Do a head's parts of the attention's output sum to that output? For column and for row slices of W_O.
 
-    Random head outputs (tokens, hidden) through each layer's real projection in `folder` (default: the embedded
-    micro-BERT). Columns layer, slices ("columns" or "rows"), error = |sum of parts - output| / |output| without
-    bias, and correlation of the parts' norms with those of the correct parts over heads and tokens.
+    Random head outputs (tokens, hidden) through each layer's real projection of the embedded micro-BERT. Columns
+    layer, slices ("columns" or "rows"), error = |sum of parts - output| / |output| without bias, and correlation of
+    the parts' norms with those of the correct parts over heads and tokens.
     """
     from safetensors.numpy import load_file
 
-    from lottery_utils.demo.files import micro_bert_dir
-
-    folder = Path(folder) if folder is not None else micro_bert_dir()
-    heads = json.loads((folder / "config.json").read_text(encoding="utf-8"))["num_attention_heads"]
-    weights = load_file(folder / "model.safetensors")
-    names = sorted(
-        (name for name in weights if name.endswith("attention.output.dense.weight")),
-        key=lambda name: int(name.split(".layer.")[1].split(".")[0]),
-    )
+    config = json.loads((micro_bert_dir() / "config.json").read_text(encoding="utf-8"))
+    heads, weights = config["num_attention_heads"], load_file(micro_bert_dir() / "model.safetensors")
     rng, rows = numpy_generator_for("authors", "slices"), []
-    for layer, name in enumerate(names):
-        w = weights[name].astype(float)  # (out, in): output = x w^T
+    for layer in range(config["num_hidden_layers"]):
+        w = weights[f"bert.encoder.layer.{layer}.attention.output.dense.weight"].astype(float)  # (out, in): x w^T
         x = rng.normal(size=(tokens, heads, w.shape[1] // heads))
         output = x.reshape(tokens, -1) @ w.T
         columns = np.einsum("thd,ohd->tho", x, w.reshape(len(w), heads, -1))
@@ -88,7 +77,7 @@ def slice_errors(folder: str | Path | None = None, tokens: int = 64) -> pd.DataF
 def compare_importances(exact: pd.DataFrame, released: pd.DataFrame, share: float = 0.1) -> pd.DataFrame:
     """How far the two importance protocols order the heads of one full model alike, a row a task and seed.
 
-    Both as from `gather.component_importance`. Columns task, title, seed, spearman, lowest (how many heads the
+    Both as from `show.frames.component_importance`. Columns task, title, seed, spearman, lowest (how many heads the
     first step takes, `share` of all), common (of these, taken under both).
     """
     keys = ["task", "title", "seed", "layer", "head"]
@@ -116,41 +105,29 @@ def kept_shares(results: pd.DataFrame) -> pd.DataFrame:
 
 def sizes_printed(sizes: pd.DataFrame, family: str = "heads_mlps") -> pd.DataFrame:
     """Three answers to "how much is left": task, title, all, printed (all - 0.21), prunable; means over seeds."""
-    rows = sizes[sizes["family"] == family]
-    return pd.DataFrame(
-        {
-            "task": rows["task"],
-            "title": rows["title"],
-            "all": rows["share_all_mean"],
-            "printed": rows["share_all_mean"] - FIGURE_CONSTANT,
-            "prunable": rows["share_prunable_mean"],
-        }
-    ).reset_index(drop=True)
+    rows = sizes[sizes["family"] == family].rename(columns={"share_all_mean": "all", "share_prunable_mean": "prunable"})
+    rows = rows.assign(printed=rows["all"] - FIGURE_CONSTANT)
+    return rows[["task", "title", "all", "printed", "prunable"]].reset_index(drop=True)
 
 
 def sizes_and_sameness(agreement: pd.DataFrame, masks: pd.DataFrame) -> pd.DataFrame:
     """What Cochran's Q answers to: one row a task and kind of component of the joint masks.
 
     `agreement` as from `published.seed_agreement`, `masks` as from `published.masks_of_seeds`. Adds to the
-    statistics kept (mean number kept) and spread (its sample deviation over the mean); rows where a statistic is
-    undefined (WNLI) are left out.
+    statistics spread, the sample deviation of the number kept over its mean; rows where a statistic is undefined
+    (WNLI) are left out.
     """
-    own = masks[masks["family"] == "heads_mlps"].groupby(["task", "component"])["kept"].agg(["mean", "std"])
-    own = own.assign(kept=own["mean"], spread=own["std"] / own["mean"]).drop(columns=["mean", "std"]).reset_index()
-    rows = agreement[agreement["family"] == "heads_mlps"].merge(own, "left", ["task", "component"])
+    kept = masks[masks["family"] == "heads_mlps"].groupby(["task", "component"])["kept"]
+    spread = (kept.std() / kept.mean()).rename("spread").reset_index()
+    rows = agreement[agreement["family"] == "heads_mlps"].merge(spread, "left", ["task", "component"])
     return rows[rows["permutation_p"].notna()].reset_index(drop=True)
 
 
 def different_masks(masks: pd.DataFrame) -> pd.DataFrame:
-    """How many different masks five seeds have, a row a family, a column a kind: least and most over tasks but WNLI.
-
-    Columns family, head, mlp (tuples least, most), and sizes: largest deviation over seeds of the heads' number.
-    """
+    """How many different masks five seeds have: columns family, head, mlp (tuples least, most over tasks but WNLI)."""
     rows = []
-    masks = masks[masks["task"] != "wnli"]
-    for family, own in masks.groupby("family", sort=False):
-        counts = own.groupby(["component", "task"])["same_as_seed"].nunique()
-        size = own[own["component"] == "head"].groupby("task")["kept"].std().max()
-        found = {kind: (int(counts[kind].min()), int(counts[kind].max())) for kind in ("head", "mlp")}
-        rows.append({"family": family, **found, "sizes": float(size)})
+    for family, of_family in masks[masks["task"] != "wnli"].groupby("family", sort=False):
+        counts = of_family.groupby(["component", "task"])["same_as_seed"].nunique()
+        kinds = {kind: (int(counts[kind].min()), int(counts[kind].max())) for kind in ("head", "mlp")}
+        rows.append({"family": family, **kinds})
     return pd.DataFrame(rows)
