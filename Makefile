@@ -100,7 +100,7 @@ sizes:  ## lines and files of the packages
 	done
 
 clean:  ## remove built pages and caches; results stay
-	rm -rf $(OUT)/book $(OUT)/.executed book/_build build dist .pytest_cache .hypothesis .ruff_cache *.egg-info
+	rm -rf $(OUT)/book book/_build build dist .pytest_cache .hypothesis .ruff_cache *.egg-info
 	find lottery_utils lottery_book demo_language tests notebooks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 distclean: clean  ## clean, and remove the environment too; results stay

@@ -16,6 +16,7 @@ from lottery_utils.show.tables import GAP, dressed, percent
 from lottery_utils.tasks.registry import shown_task
 
 from . import published
+from .agreement.coefficients import chance_pair_jaccard, mean_pair_jaccard, votes_of
 from .sources import JOINT, PUBLISHED, Source
 
 if TYPE_CHECKING:
@@ -41,6 +42,25 @@ def agreement_phrase(source: Source) -> str:
         return "it takes two seeds, which are not there yet"
     counts = f"{agreement.always:.0f} of {agreement.heads}, by chance {agreement.chance:.0f}"
     return f"{counts} ({agreement.seeds} seeds, {agreement.tasks} task{'s' if agreement.tasks > 1 else ''})"
+
+
+def seed_jaccards(source: Source) -> pd.DataFrame:
+    """How alike the seeds' good masks of heads are: Jaccard index, mean over pairs of seeds, and its chance level.
+
+    A row a task, columns jaccard and chance, NaN with one seed. Tasks without a lead over a constant answer are left
+    out: there is nothing to keep, so searches end anywhere.
+    """
+    names = {"mean_pair_jaccard": "jaccard", "chance_pair_jaccard": "chance"}
+    if source.kind == PUBLISHED:
+        rows = published.seed_agreement()
+        rows = rows[(rows["family"] == JOINT) & (rows["component"] == "head") & rows["task"].isin(source.leads["task"])]
+        return rows.set_index("task")[list(names)].rename(columns=names)
+    if source.study is None:
+        return pd.DataFrame(columns=list(names.values()), dtype=float)
+    survival = component_survival(source.study, "structured")
+    votes = {task: votes_of(survival, task, "head") for task in survival["task"].unique()}
+    rows = [(mean_pair_jaccard(each), chance_pair_jaccard(each)) for each in votes.values()]
+    return pd.DataFrame(rows, list(votes), list(names.values()), dtype=float)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import nbformat
 import pytest
 import yaml
 
-from lottery_book.building import build, chapters, pages
+from lottery_book.building import build, chapters, pages, stored
 from lottery_utils.errors import UserError
 from lottery_utils.presets import PRESETS, Preset
 
@@ -37,18 +37,20 @@ def notebook(*sources: str):
 # the book's source
 
 
-def test_every_page_in_the_contents_exists_or_is_a_notebook_to_run():
-    files = pages.toc_files(pages.read_toc(BOOK))
+def contents() -> list[str]:
+    """The pages that the table of contents names."""
+    return re.findall(r"(?:root|file): ([\w/]+)", (BOOK / "_toc.yml").read_text(encoding="utf-8"))
+
+
+def test_every_page_in_the_contents_exists():
+    files = contents()
     assert files[0] == "intro" and len(files) == len(set(files))
-    for name in files:
-        if name == "api":
-            continue  # written before the book is read
-        source = ROOT / "notebooks" / (Path(name).name + ".ipynb")
-        assert pages.has_page(BOOK, name) or (name.startswith("chapters/") and source.is_file()), name
+    there = {path.relative_to(BOOK).with_suffix("").as_posix() for path in BOOK.rglob("*") if path.is_file()}
+    assert set(files) - {"api"} <= there  # which is written before the book is read
 
 
 def test_every_notebook_and_every_page_is_in_the_contents():
-    files = pages.toc_files(pages.read_toc(BOOK))
+    files = contents()
     assert {f"chapters/{path.stem}" for path in (ROOT / "notebooks").glob("*.ipynb")} <= set(files)
     assert {path.stem for path in BOOK.glob("*.md")} <= set(files)
 
@@ -60,9 +62,9 @@ def test_book_configuration_is_linked_not_copied():
 
 def test_preset_table_on_the_page_is_the_presets():
     text = (BOOK / "run.md").read_text(encoding="utf-8")
-    stored = text.split(pages.BEGIN)[1].split(pages.END)[0].strip()
-    assert stored == pages.preset_table(), "run `lottery report --update-chapters`, or fill_preset_table(run.md)"
-    assert all(f"`{field}`" in stored for field in Preset.__dataclass_fields__ if field != "name")
+    shown = text.split(pages.BEGIN)[1].split(pages.END)[0].strip()
+    assert shown == pages.preset_table(), "run `lottery report --update-chapters`, or fill_preset_table(run.md)"
+    assert all(f"`{field}`" in shown for field in Preset.__dataclass_fields__ if field != "name")
     assert set(pages.SHOWN) == set(PRESETS)
 
 
@@ -76,12 +78,11 @@ def test_a_citation_in_every_page_has_an_entry():
 def code_of(notebook):
     """The sources of the code cells, papermill's injected parameters left out."""
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
-    return [cell.source for cell in cells if chapters.INJECTED not in cell.metadata.get("tags", [])]
+    return [cell.source for cell in cells if stored.INJECTED not in cell.metadata.get("tags", [])]
 
 
 def test_stored_chapters_have_the_code_of_the_notebooks():
-    stored = sorted((BOOK / "chapters").glob("*.ipynb"))
-    for path in stored:
+    for path in sorted((BOOK / "chapters").glob("*.ipynb")):
         source = ROOT / "notebooks" / path.name
         assert source.is_file(), f"{path.name} has no notebook"
         ours, theirs = (code_of(nbformat.read(p, as_version=4)) for p in (source, path))
@@ -90,32 +91,11 @@ def test_stored_chapters_have_the_code_of_the_notebooks():
 
 def test_stored_chapters_hold_no_path_of_a_machine_and_no_error():
     for path in (BOOK / "chapters").glob("*.ipynb"):
-        stored = nbformat.read(path, as_version=4)
-        assert stored == chapters.strip_chapter(stored, "/nowhere"), f"{path.name} is not stripped"
+        executed = nbformat.read(path, as_version=4)
+        assert executed == stored.strip_chapter(executed, "/nowhere"), f"{path.name} is not stripped"
         text = path.read_text(encoding="utf-8")
         assert not re.search(r"/(home|root|Users|tmp)/", text), path.name
         assert '"output_type": "error"' not in text, path.name
-
-
-def test_trim_toc_leaves_out_what_is_not_there(tmp_path):
-    (tmp_path / "intro.md").write_text("# a")
-    (tmp_path / "chapters").mkdir()
-    (tmp_path / "chapters" / "01.ipynb").write_text("{}")
-    toc = {
-        "format": "jb-book",
-        "root": "intro",
-        "parts": [
-            {
-                "caption": "A",
-                "chapters": [{"file": "chapters/01", "sections": [{"file": "gone"}]}, {"file": "chapters/02"}],
-            },
-            {"caption": "B", "chapters": [{"file": "gone"}]},
-        ],
-    }
-    trimmed = pages.trim_toc(toc, tmp_path)
-    assert pages.toc_files(trimmed) == ["intro", "chapters/01"]
-    assert [part["caption"] for part in trimmed["parts"]] == ["A"]
-    assert len(toc["parts"]) == 2
 
 
 # requirements
@@ -174,13 +154,8 @@ def test_no_home_or_the_root_as_home_changes_no_address(home, monkeypatch):
         return Path(home)
 
     monkeypatch.setattr(Path, "home", home_of_user)
-    text = chapters._clean("see https://x.org//y and /home/me/a", "/repo")
+    text = stored._clean("see https://x.org//y and /home/me/a", "/repo")
     assert text == ("see https://x.org//y and ~/a" if home == "/home/me" else "see https://x.org//y and /home/me/a")
-
-
-def test_kernels_have_sockets_as_files_unless_their_paths_would_be_too_long():
-    assert chapters._sockets(Path("/tmp/a")) == {"transport": "ipc", "ip": "/tmp/a/s"}
-    assert chapters._sockets(Path("/tmp", "a" * 97)) == {}, "a socket's path holds 107 bytes, on macOS 103"
 
 
 def test_strip_removes_what_changes_and_keeps_what_is_shown():
@@ -199,7 +174,7 @@ def test_strip_removes_what_changes_and_keeps_what_is_shown():
         v4.new_output("display_data", data={"application/vnd.jupyter.widget-view+json": {}, "text/plain": "bar"}),
         v4.new_output("execute_result", data={"text/plain": "0.5", "image/png": "aGk="}, execution_count=1),
     ]
-    stripped = chapters.strip_chapter(executed, "/repo")
+    stripped = stored.strip_chapter(executed, "/repo")
     assert stripped.metadata == {"kernelspec": chapters.KERNEL, "language_info": {"name": "python"}}
     assert stripped.cells[2].id == "injected-parameters" and "/repo" not in stripped.cells[2].source
     assert stripped.cells[3].metadata == {}
@@ -236,6 +211,7 @@ def repository(tmp_path, monkeypatch):
     (tmp_path / "notebooks").mkdir()
     nbformat.write(notebook("print(preset, results_dir)"), tmp_path / "notebooks" / "01_a.ipynb")
     nbformat.write(notebook('raise ValueError("first line\\nsecond")'), tmp_path / "notebooks" / "02_b.ipynb")
+    nbformat.write(notebook(), source / "chapters" / "02_b.ipynb")
     return tmp_path
 
 
@@ -245,9 +221,9 @@ def test_report_runs_a_chapter_with_parameters_and_builds_strictly(repository, c
     page = (index.parent / "chapters" / "01_a.html").read_text(encoding="utf-8")
     assert "demo r" in page
     said = capsys.readouterr().out
-    assert "left out, not there: chapters/02_b" in said and f"The report: {index.resolve().as_uri()}" in said
-    stored = nbformat.read(repository / "book" / "chapters" / "01_a.ipynb", as_version=4)
-    assert "papermill" not in stored.metadata and stored.cells[-1].outputs[0].text == "demo r\n"
+    assert f"The report: {index.resolve().as_uri()}" in said
+    frozen = nbformat.read(repository / "book" / "chapters" / "01_a.ipynb", as_version=4)
+    assert "papermill" not in frozen.metadata and frozen.cells[-1].outputs[0].text == "demo r\n"
     assert not (repository / "book" / "_build").exists()
 
 
@@ -297,33 +273,6 @@ def test_a_figure_of_which_no_image_came_stops_the_chapter(repository):
     image = nbformat.v4.new_output("display_data", data={"image/png": "aGk="})
     executed.cells[-2].outputs.append(image)
     assert chapters.figures_without_image(executed) == []
-
-
-def test_a_chapter_is_run_again_only_when_something_behind_it_changed(repository, capsys):
-    """Changes of the notebook, a parameter, the results and the stored records; the others stay as they were run."""
-    code = "import secrets; print(preset, results_dir, secrets.token_hex(8))"
-    for name in ("01_a", "02_b"):
-        nbformat.write(notebook(code), repository / "notebooks" / f"{name}.ipynb")
-
-    def run(results: str = "r", **options) -> list[str]:
-        folder = build.build_report("demo", results_dir=results, build=False, progress=False, **options)
-        return [nbformat.read(p, as_version=4).cells[-1].outputs[0].text for p in sorted(folder.glob("*.ipynb"))]
-
-    first = run()
-    capsys.readouterr()
-    assert run() == first and "nothing behind them changed: 01_a, 02_b" in capsys.readouterr().out
-    nbformat.write(notebook(code, "print(1)"), repository / "notebooks" / "02_b.ipynb")
-    second = run()
-    assert second[0] == first[0] and second[1] == "1\n"
-    assert run("elsewhere")[0] != first[0]
-    seen = {run()[0]}
-    for place in ("r/cell/record.json", "records/laptop/cell/record.json"):
-        path = repository / place
-        path.parent.mkdir(parents=True)
-        path.write_text("{}")
-        seen.add(run()[0])
-    assert len(seen) == 3 and run()[0] in seen
-    assert run(update_chapters=True)[0] not in seen
 
 
 def test_an_interrupted_report_leaves_no_kernel(repository):
@@ -384,7 +333,7 @@ def test_a_chapter_that_asks_for_what_is_unknown_stops_before_anything_runs(repo
     nbformat.write(notebook("NEEDS = {'stages': ['nothing']}"), repository / "notebooks" / "02_b.ipynb")
     with pytest.raises(UserError, match="^stages: unknown value 'nothing'; valid: finetune, "):
         build.build_report(progress=False)
-    assert not list((repository / "out" / "book" / "chapters").glob("*.ipynb"))
+    assert not (repository / "out" / "book" / "chapters" / "01_a.ipynb").exists()
 
 
 def test_a_warning_in_the_build_is_an_error_in_one_line(repository):
@@ -418,4 +367,4 @@ def test_links_checked_out_as_text_files_are_followed(tmp_path):
         (tmp_path / "book" / name).write_text(f"../{name}")
     pages.copy_book(tmp_path / "book", tmp_path / "copy")
     assert (tmp_path / "copy" / "_config.yml").read_text() == "title: A\n"
-    assert pages.read_toc(tmp_path / "copy") == {"root": "intro"}
+    assert (tmp_path / "copy" / "_toc.yml").read_text() == "root: intro\n"

@@ -13,7 +13,7 @@ import pytest
 from made_up_records import make_study
 
 from lottery_book import published, sources
-from lottery_book.building import book_charts
+from lottery_book.building import extension
 from lottery_book.explorer import jaccard, maps, page, searches, specs
 from lottery_utils.experiment.study import Study
 from lottery_utils.show.frames import component_importance, component_survival, final_step
@@ -167,13 +167,13 @@ def test_jaccard_of_seeds_is_the_releases_and_the_records(run):
 
 def test_pages_hold_everything_and_ask_for_nothing(run):
     named = replace(run, model="</script><b>name")
-    for html in (page.explorer([named], "fig-x").data, page.survival_chart([named], "fig-x").data):
-        assert html.count("<script") == html.count("</script>") == 1 and "<b>name" not in html
-        assert not re.search(r"(?:https?:)?//[\w.]+\.\w+", html)
-        data = json.loads(re.search(r'<script type="application/json">(.*)</script>', html)[1])
-        assert set(re.findall(r'data-spec="(\w+)"', html)) <= set(data["specs"])
-        choices = re.findall(r'<option value="(\d/\w+)"', html)
-        assert choices and all(f"{c[0]}/cola/structured/{c[2:]}" in data["maps"] for c in choices)
+    html = page.explorer([named], "fig-x").data
+    assert html.count("<script") == html.count("</script>") == 1 and "<b>name" not in html
+    assert not re.search(r"(?:https?:)?//[\w.]+\.\w+", html)
+    data = json.loads(re.search(r'<script type="application/json">(.*)</script>', html)[1])
+    assert set(re.findall(r'data-spec="(\w+)"', html)) <= set(data["specs"])
+    choices = re.findall(r'<option value="(\d/\w+)"', html)
+    assert choices and all(f"{c[0]}/cola/structured/{c[2:]}" in data["maps"] for c in choices)
 
 
 def test_a_page_opens_with_a_task_that_most_maps_have(run):
@@ -203,7 +203,7 @@ def test_nine_tasks_of_bert_base_stay_small(tmp_path):
 
 
 def test_colours_of_the_charts_are_those_of_the_style_sheet():
-    css = (book_charts.SOURCE / book_charts.STYLE).read_text(encoding="utf-8")
+    css = (extension.CHARTS / extension.STYLE).read_text(encoding="utf-8")
     light, dark = css.split('html[data-theme="dark"]', 1)
     for name in specs.COLOURS:
         assert f"--lc-{name}:" in light and f"--lc-{name}:" in dark
@@ -212,17 +212,17 @@ def test_colours_of_the_charts_are_those_of_the_style_sheet():
 def test_only_pages_with_charts_load_the_library(run):
     loaded = []
     app = SimpleNamespace(add_css_file=loaded.append, add_js_file=lambda name, **_: loaded.append(name))
-    book_charts._load(app, "x", "page.html", {"body": "<p>no chart</p>"}, None)
+    extension._load_charts(app, "x", "page.html", {"body": "<p>no chart</p>"}, None)
     assert not loaded
-    book_charts._load(app, "x", "page.html", {"body": page.survival_chart([run], "fig-x").data}, None)
+    extension._load_charts(app, "x", "page.html", {"body": page.explorer([run], "fig-x").data}, None)
     assert loaded == ["charts.css", "vega.js", "charts.js"]
 
 
 def test_the_library_is_written_into_the_book_once(tmp_path):
-    book_charts.write_assets(tmp_path)
-    library = tmp_path / book_charts.LIBRARY
+    extension.write_assets(tmp_path)
+    library = tmp_path / extension.LIBRARY
     assert "window.vegaEmbed" in library.read_text(encoding="utf-8") and library.stat().st_size < 1_000_000
     library.write_text("as it is", encoding="utf-8")
-    book_charts.write_assets(tmp_path)
+    extension.write_assets(tmp_path)
     assert library.read_text(encoding="utf-8") == "as it is"
-    assert len((book_charts.SOURCE / book_charts.SCRIPT).read_text(encoding="utf-8").splitlines()) <= 100
+    assert len((extension.CHARTS / extension.SCRIPT).read_text(encoding="utf-8").splitlines()) <= 100

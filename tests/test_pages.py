@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import base64
+import io
 import re
-import warnings
 from pathlib import Path
 
 import nbformat
 import pytest
 import yaml
 
-from lottery_book.building import book_api, book_gallery, book_type, build
+from lottery_book.building import book_api, book_gallery, build, extension
 from lottery_book.scorecard.claims import CLAIMS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -100,24 +100,17 @@ def anchors() -> dict[str, set[str]]:
     return found
 
 
-def items() -> list[dict]:
-    """The entries of the gallery of the paper's items."""
-    text = (BOOK / "figures.md").read_text(encoding="utf-8")
-    blocks = re.findall(r"^`{4}\{gallery\}\n(.*?)^`{4}", text, re.MULTILINE | re.DOTALL)
-    return [entry for block in blocks for entry in yaml.safe_load(block)]
-
-
-def test_each_item_of_the_paper_leads_somewhere_and_what_is_missing_is_named():
-    there, entries = set().union(*anchors().values()), items()
-    assert len(entries) == 23
-    missing = []
-    for entry in entries:
-        assert {"number", "shows", "ours", "differs"} <= set(entry) and entry["shows"], entry
-        labels = [label for key in ("ours", "published") for label in str(entry.get(key, "")).split()]
-        assert set(entry["ours"].split()) & there, f"{entry['shows']} leads nowhere: no chapter has {entry['ours']}"
-        missing += [label for label in labels if label not in there]
-    if missing:
-        warnings.warn(f"the gallery shows gaps, since no chapter has {', '.join(missing)}", stacklevel=1)
+def test_each_item_of_the_paper_leads_to_what_chapters_show():
+    """Every row of the two tables, its links and its picture."""
+    there = set().union(*anchors().values())
+    text = (BOOK / "figures.md").read_text(encoding="utf-8").split("## Beyond the paper")[0]
+    rows = re.findall(r"^\| \*\*.*\|$", text, re.MULTILINE)
+    assert len(rows) == 23
+    for row in rows:
+        assert len(row.strip("|").split("|")) == 5, row
+        links = re.findall(r"\{(?:num)?ref\}`([\w-]+)`", row)
+        assert links and set(links) <= there, row
+        assert set(re.findall(r"thumbnails/([\w-]+)\.png", row)) <= set(links), row
 
 
 def test_each_claim_of_the_scorecard_leads_to_a_figure():
@@ -133,52 +126,26 @@ def test_links_below_the_gallery_lead_to_anchors_that_exist():
     assert len(labels) >= 10 and set(labels) <= there, set(labels) - there
 
 
-def made_up_chapter(folder: Path) -> None:
-    """An executed chapter with a combined figure, one of this run, and a heading with a label."""
-    import io
-
+def test_pages_get_the_pictures_they_name_out_of_the_chapters(tmp_path):
     from PIL import Image
 
-    v4 = nbformat.v4
-    cells = [v4.new_markdown_cell("(a-table)=\n## A table")]
-    for name, alt in (("fig-both", "Bars: published, real study, this run"), ("fig-here", "Bars of each task")):
+    (tmp_path / "chapters").mkdir()
+    cells = []
+    for name in ("fig-a", "fig-b", "fig-c"):
         drawn = io.BytesIO()
         Image.new("RGB", (900, 2000), "white").save(drawn, "PNG")
         data = {"image/png": base64.b64encode(drawn.getvalue()).decode()}
-        settings = {"figure": {"caption": "Bars.", "name": name}, "image": {"alt": alt}}
-        output = v4.new_output("display_data", data=data)
-        cells.append(v4.new_code_cell("draw()", metadata={"mystnb": settings}, outputs=[output]))
-    nbformat.write(v4.new_notebook(cells=cells), folder / "01_a.ipynb")
-
-
-def test_gallery_tells_sources_apart_and_shows_gaps(tmp_path):
-    from PIL import Image
-
-    (tmp_path / "chapters").mkdir()
-    made_up_chapter(tmp_path / "chapters")
-    figures, headings = book_gallery.chapter_labels(tmp_path / "chapters")
-    entry = {"number": "Figure 1.", "shows": "bars", "differs": "nothing"}
-    labels = ["fig-both fig-both", "fig-here fig-gone", "a-table -", "fig-here fig-both", "fig-gone -"]
-    entries = [{**entry, "ours": pair.split()[0], "published": pair.split()[1]} for pair in labels]
-    lines = book_gallery.rows(entries, figures, headings)[2:]
-    both, here, table, beside, gone = ([part.strip() for part in line.strip("|").split("|")] for line in lines)
-    assert both[2:4] == ["in the same figure", "published, real study, this run"]
-    assert here[2:4] == ["–", "this run"] and "{numref}`fig-here`" in here[1]
-    assert table[1] == "{ref}`a-table`" and gone[1] == "–"
-    assert "thumbnails/fig-both.png" in beside[2] and beside[3] == "published, this run"
-    book_gallery.write_thumbnails(tmp_path, ["fig-here", "fig-gone"], figures)
-    assert [path.name for path in (tmp_path / "thumbnails").iterdir()] == ["fig-here.png"]
-    assert Image.open(tmp_path / "thumbnails" / "fig-here.png").size == (book_gallery.WIDTH, book_gallery.HEIGHT)
-
-
-def test_a_figure_shown_again_is_the_chapters_with_its_alternative_text(tmp_path):
-    (tmp_path / "chapters").mkdir()
-    made_up_chapter(tmp_path / "chapters")
-    figures, _ = book_gallery.chapter_labels(tmp_path / "chapters")
-    lines = book_gallery.shown_again(tmp_path, "fig-here", figures, ["A caption."])
-    assert ":alt: Bars of each task" in lines and "A caption." in lines
-    assert (tmp_path / "thumbnails" / "fig-here-whole.png").read_bytes() == figures["fig-here"].png
-    assert "`lottery report` makes it" in book_gallery.shown_again(tmp_path, "fig-gone", figures, [])[0]
+        output = nbformat.v4.new_output("display_data", data=data)
+        settings = {"mystnb": {"figure": {"caption": "Bars.", "name": name}}}
+        cells.append(nbformat.v4.new_code_cell("draw()", metadata=settings, outputs=[output]))
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "chapters" / "01_a.ipynb")
+    named = "![A](thumbnails/fig-a.png) ![C](thumbnails/fig-c-whole.png) ![D](thumbnails/fig-gone.png)"
+    (tmp_path / "page.md").write_text(named, encoding="utf-8")
+    book_gallery.write_pictures(tmp_path)
+    folder = tmp_path / "thumbnails"
+    assert {path.name for path in folder.iterdir()} == {"fig-a.png", "fig-c-whole.png"}
+    assert Image.open(folder / "fig-a.png").size == (book_gallery.WIDTH, book_gallery.HEIGHT)
+    assert (folder / "fig-c-whole.png").read_bytes() == drawn.getvalue()
 
 
 # typography
@@ -191,25 +158,25 @@ def test_numbers_keep_their_per_cent_sign_and_their_minus():
         "2026-11-29, 2-3, a-1, seed_1-2": "2026-11-29, 2-3, a-1, seed_1-2",
     }
     for text, wanted in good.items():
-        assert book_type.typeset(text) == wanted
+        assert extension.typeset(text) == wanted
     html = '<table id="T_a"><tr><td id="T_a_row-1" class="x -5">-5 %</td></tr></table>'
     wanted = '<table id="T_a"><tr><td id="T_a_row-1" class="x -5">\u22125\u00a0%</td></tr></table>'
-    assert book_type.typeset_table(html) == wanted and book_type.typeset_table("<b>-5</b>") == "<b>-5</b>"
+    assert extension.typeset_table(html) == wanted and extension.typeset_table("<b>-5</b>") == "<b>-5</b>"
 
 
-def test_the_second_table_of_a_name_gets_ids_of_its_own():
-    seen: dict[str, int] = {}
-    html = '<style>#T_a_row0 {}</style><table id="T_a"><td id="T_a_row0">T_ab</td></table>'
-    assert book_type.own_ids(html, seen) == html
-    again = book_type.own_ids(html, seen)
-    assert again == '<style>#T_a-2_row0 {}</style><table id="T_a-2"><td id="T_a-2_row0">T_ab</td></table>'
+@pytest.mark.parametrize("path", CHAPTERS, ids=[path.stem for path in CHAPTERS])
+def test_each_table_of_a_chapter_has_ids_of_its_own(path):
+    outputs = [output for cell in read(path).cells for output in cell.get("outputs", [])]
+    tables = [re.findall(r'<table id="([^"]+)"', output.get("data", {}).get("text/html", "")) for output in outputs]
+    names = sum(tables, [])
+    assert len(names) == len(set(names))
 
 
 @pytest.mark.slow
 def test_pages_are_typeset_and_reading_times_filled_in(tmp_path):
     """A book of two pages with the book's own extension."""
     used = {"title": "T", "only_build_toc_files": True, "execute": {"execute_notebooks": "off"}}
-    used["sphinx"] = {"extra_extensions": ["lottery_book.building.book_type"]}
+    used["sphinx"] = {"extra_extensions": ["lottery_book.building.extension"]}
     (tmp_path / "_config.yml").write_text(yaml.safe_dump(used), encoding="utf-8")
     (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: intro\nchapters: [{file: long}]\n")
     (tmp_path / "intro.md").write_text("# T\n\nFrom -3 % of `-3 %`: {minutes}`long`, {minutes}`long intro`.\n", "utf-8")
@@ -225,30 +192,4 @@ def test_labels_are_unique():
     assert len(labels) == len(set(labels)), sorted(label for label in labels if labels.count(label) > 1)
 
 
-# launch buttons
 
-
-@pytest.mark.slow
-@pytest.mark.parametrize("url", ["", "https://github.com/someone/companion"])
-def test_launch_buttons_need_the_repositorys_address_and_lead_nowhere_without_it(url, tmp_path):
-    """The book's own settings, with and without the address, on a book of one chapter."""
-    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
-    used = {key: config[key] for key in ("repository", "launch_buttons")}
-    used["repository"]["url"] = url
-    used["sphinx"] = {"extra_extensions": ["lottery_book.building.book_launch"]}
-    used |= {"title": "T", "only_build_toc_files": True, "execute": {"execute_notebooks": "off"}}
-    (tmp_path / "_config.yml").write_text(yaml.safe_dump(used), encoding="utf-8")
-    (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: intro\nchapters: [{file: chapters/01_a}]\n")
-    (tmp_path / "intro.md").write_text("# T\n", encoding="utf-8")
-    (tmp_path / "chapters").mkdir()
-    v4 = nbformat.v4
-    spec = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    chapter = v4.new_notebook(cells=[v4.new_markdown_cell("# A"), v4.new_code_cell("1")], metadata=spec)
-    nbformat.write(chapter, tmp_path / "chapters" / "01_a.ipynb")
-    build.build_book(tmp_path)
-    page = (tmp_path / "_build" / "html" / "chapters" / "01_a.html").read_text(encoding="utf-8")
-    links = re.findall(r'href="(https://[^"]*(?:mybinder|colab)[^"]*)"', page)
-    path = "book/chapters/01_a.ipynb"
-    binder = f"https://mybinder.org/v2/gh/someone/companion/main?urlpath=lab/tree/{path}"
-    colab = f"https://colab.research.google.com/github/someone/companion/blob/main/{path}"
-    assert links == ([binder, colab] if url else [])

@@ -10,7 +10,7 @@ import pytest
 from lottery_book import scorecard, sources
 from lottery_book.agreement.overlap import OverlapTest
 from lottery_book.scorecard import figures, page
-from lottery_book.scorecard.claims import CLAIMS, CLOSE, NEARLY
+from lottery_book.scorecard.claims import CLAIMS
 from lottery_book.scorecard.judge import AGAINST, CONSTRUCTION, NOTHING, OPEN, SUPPORTED, decided, judge, t_test
 from lottery_book.sources import Source
 from lottery_utils.show.leads import LEADS, leads
@@ -168,14 +168,15 @@ def test_published_claims_are_corrected_together_over_eight_tasks():
 def test_ten_points_of_lead_are_about_five_of_the_score():
     wide = sources.published_source().results.pivot_table(index="task", columns="subnetwork", values="score")
     share = (wide["majority"] / wide["full"])[wide["full"] > wide["majority"]].mean()
-    assert CLOSE * (1 - share) == pytest.approx(0.05, abs=0.005)
-    assert 1 - (1 - NEARLY) * (1 - share) == pytest.approx(0.9, abs=0.01)
+    claims = {claim.key: claim for claim in CLAIMS}
+    assert claims["s_same"].high * (1 - share) == pytest.approx(0.05, abs=0.005)
+    assert 1 - (1 - claims["s_nearly"].low) * (1 - share) == pytest.approx(0.9, abs=0.01)
 
 
 def test_chapters_cite_the_scorecards_verdicts():
     verdicts = scorecard.verdicts([sources.published_source(), source(scores())])
     assert verdicts.chip("s_nearly", "this run").startswith("supported: +93 points (95 % interval +")
-    assert verdicts.word("s_bad_over_majority", "published") == SUPPORTED
+    assert verdicts.of("published")["s_bad_over_majority"].word == SUPPORTED
     assert verdicts.of("published") is verdicts.of("published"), "a source is judged once"
     assert verdicts.of("this run")["s_bad"].effect.corrected == judge(source(scores()))["s_bad"].effect.corrected
 

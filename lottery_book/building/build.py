@@ -12,12 +12,9 @@ from lottery_utils.errors import UserError, usable_folder
 from lottery_utils.experiment.study import open_study
 from lottery_utils.show.compute import asked, compute_together, needs_of
 
-from .book_api import write_api
-from .chapters import find_notebooks, strip_chapter
-from .kernels import execute_chapters
-from .pages import copy_book, fill_preset_table, read_toc, toc_files, trim_toc, write_toc
-from .pictures import shrink_pictures
-from .reuse import Kept
+from .chapters import execute_chapters, find_notebooks
+from .pages import copy_book, fill_preset_table
+from .stored import shrink_pictures, strip_chapter
 
 STRICT = ("-n", "-W", "--keep-going")
 MARK = ".lottery-report"  # in a directory this module made, and may therefore replace
@@ -44,9 +41,8 @@ def build_report(
     """Compute the study, execute its chapters into a copy of the book under `out`/book, build it, say where it is.
 
     What the chapters need is computed in one run before the first of them is executed, then they run side by side
-    and compute nothing. A chapter that was run before (`out`/.executed) is not run again where nothing behind it has
-    changed, see `reuse`. `chapters` picks some by name or its beginning ("02"); the others then appear as committed,
-    if they are. `build=False` stops after the chapters. `update_chapters` runs all anew and stores them, stripped, in
+    and compute nothing. `chapters` picks some by name or its beginning ("02"); the others then appear as committed,
+    if they are. `build=False` stops after the chapters. `update_chapters` stores them, stripped, in
     `book_source`/chapters. `country` and `region` say whose electricity is counted.
 
     Returns the path of the first page (of the chapters' folder with `build=False`). Raises UserError, one
@@ -68,13 +64,7 @@ def build_report(
         _say(line)
     folder = book / "chapters"
     folder.mkdir(exist_ok=True)
-    kept = Kept(out / ".executed", parameters, results_dir)
-    same = [] if update_chapters else [source for source in sources if kept.take(source, folder)]
-    if same:
-        _say(f"chapters as they were run before, since nothing behind them changed: {', '.join(s.stem for s in same)}")
-    again = [source for source in sources if source not in same]
-    execute_chapters(again, folder, parameters, workers, progress, lambda s: kept.keep(s, folder / s.name))
-    _settle(book, [source.stem for source in sources])
+    execute_chapters(sources, folder, parameters, workers, progress)
     if update_chapters:
         _say(f"stored in {freeze(folder, Path(book_source), [source.name for source in sources])}")
     if not build:
@@ -128,24 +118,9 @@ def _fresh_book(source: Path, target: Path) -> Path:
     target.mkdir()
     (target / MARK).write_text("made by `lottery report`; replaced by its next run\n", encoding="utf-8")
     copy_book(source, target)
-    write_api(target)
     if (target / "run.md").is_file():
         fill_preset_table(target / "run.md")
     return target
-
-
-def _settle(book: Path, executed: list[str]) -> None:
-    """Leave pages without a source out of the contents, and name chapters shown as committed."""
-    toc = read_toc(book)
-    pages = toc_files(toc)
-    trimmed = trim_toc(toc, book)
-    kept = toc_files(trimmed)
-    committed = [Path(name).name for name in kept if name.startswith("chapters/") and Path(name).name not in executed]
-    if committed:
-        _say(f"shown as committed, not run now: {', '.join(committed)}")
-    if len(kept) < len(pages):
-        _say(f"left out, not there: {', '.join(name for name in pages if name not in kept)}")
-        write_toc(book, trimmed)
 
 
 def _say(line: str) -> None:

@@ -1,4 +1,4 @@
-"""The book's source: copied, its table of contents cut to what is there, its preset table filled in."""
+"""The book's source: copied, its table of the presets filled in."""
 
 from __future__ import annotations
 
@@ -7,42 +7,11 @@ import json
 import shutil
 from pathlib import Path
 
-import yaml
-
 from lottery_utils.errors import UserError
 from lottery_utils.presets import GLUE_TASKS, PRESETS, Preset
 
 BEGIN, END = "<!-- presets:begin -->", "<!-- presets:end -->"
-SUFFIXES = (".md", ".ipynb")
 SHOWN = ("demo", "laptop", "base", "paper")
-
-
-def toc_files(toc: dict) -> list[str]:
-    """All pages that a table of contents (format jb-book) names, in order, without suffix."""
-    files = [toc["root"]] if "root" in toc else []
-    for key in ("parts", "chapters", "sections"):
-        for entry in toc.get(key, []):
-            files += [entry["file"]] if "file" in entry else []
-            files += toc_files(entry)
-    return files
-
-
-def has_page(book: Path, name: str) -> bool:
-    """Whether `book` holds the source of page `name` (no suffix)."""
-    return any((book / (name + suffix)).is_file() for suffix in SUFFIXES)
-
-
-def trim_toc(toc: dict, book: Path) -> dict:
-    """A copy of `toc` without pages whose source is not in `book`, and without parts that are then empty."""
-    trimmed = {key: value for key, value in toc.items() if key not in ("parts", "chapters", "sections")}
-    for key in ("parts", "chapters", "sections"):
-        if key in toc:
-            there = [entry for entry in toc[key] if "file" not in entry or has_page(book, entry["file"])]
-            entries = [trim_toc(entry, book) for entry in there]
-            trimmed[key] = [entry for entry in entries if key != "parts" or entry.get("chapters")]
-            if not trimmed[key]:
-                del trimmed[key]
-    return trimmed
 
 
 def copy_book(source: str | Path, target: Path) -> None:
@@ -83,13 +52,3 @@ def fill_preset_table(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     before, after = text.split(BEGIN)[0], text.split(END)[1]
     page.write_text(f"{before}{BEGIN}\n{preset_table()}\n{END}{after}", encoding="utf-8")
-
-
-def read_toc(book: Path) -> dict:
-    """The book's table of contents."""
-    return yaml.safe_load((book / "_toc.yml").read_text(encoding="utf-8"))
-
-
-def write_toc(book: Path, toc: dict) -> None:
-    """Replace the book's table of contents."""
-    (book / "_toc.yml").write_text(yaml.safe_dump(toc, sort_keys=False), encoding="utf-8")

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from lottery_utils.show.frames import component_survival
-
-from .. import published
-from ..agreement.coefficients import chance_pair_jaccard, mean_pair_jaccard, votes_of
-from ..sources import JOINT, PUBLISHED, Source
+from ..sources import Source, count
+from ..survivors import seed_jaccards
 
 
 @dataclass(frozen=True)
@@ -23,15 +18,9 @@ class Overlap:
 
 
 def heads_of_two_seeds(source: Source) -> Overlap | None:
-    """The overlap under s-pruning; None where a source has no task with two seeds.
-
-    Tasks without a lead over a constant answer are left out: there is nothing to keep, so searches end anywhere.
-    """
-    pairs = _published(source) if source.kind == PUBLISHED else _measured(source)
-    if not pairs:
-        return None
-    jaccard, chance = np.mean(pairs, axis=0)
-    return Overlap(float(jaccard), float(chance), len(pairs))
+    """The overlap under s-pruning; None where a source has no task with two seeds."""
+    by_task = seed_jaccards(source).dropna()
+    return Overlap(by_task["jaccard"].mean(), by_task["chance"].mean(), len(by_task)) if len(by_task) else None
 
 
 def number(overlap: Overlap | None) -> str:
@@ -43,19 +32,4 @@ def phrase(overlap: Overlap | None) -> str:
     """Such as "0.51, by chance 0.39 (8 tasks)", or why there is none."""
     if overlap is None:
         return "it takes two seeds, which are not there yet"
-    tasks = f"{overlap.tasks} task{'s' if overlap.tasks > 1 else ''}"
-    return f"{overlap.jaccard:.2f}, by chance {overlap.chance:.2f} ({tasks})"
-
-
-def _published(source: Source) -> list[tuple[float, float]]:
-    rows = published.seed_agreement()
-    rows = rows[(rows["family"] == JOINT) & (rows["component"] == "head") & rows["task"].isin(source.leads["task"])]
-    return list(zip(rows["mean_pair_jaccard"], rows["chance_pair_jaccard"], strict=True))
-
-
-def _measured(source: Source) -> list[tuple[float, float]]:
-    if source.study is None:
-        return []
-    survival = component_survival(source.study, "structured")
-    votes = [votes_of(survival, task, "head") for task in dict.fromkeys(survival["task"])]
-    return [(mean_pair_jaccard(seeds), chance_pair_jaccard(seeds)) for seeds in votes if len(seeds) > 1]
+    return f"{overlap.jaccard:.2f}, by chance {overlap.chance:.2f} ({count(overlap.tasks, 'task')})"

@@ -48,18 +48,13 @@ def real_source(study: Study) -> Source:
     return replace(run_source(study), kind="real study")
 
 
-def all_maps(sources: Sequence[Source], methods: Sequence[str], steps: bool = True) -> dict[str, dict]:
-    """Every map of `sources`, by "number of the source/task/method/seed", where the seed may be `ALL`.
-
-    Without `steps` a search is no more than its good subnetwork.
-    """
+def all_maps(sources: Sequence[Source], methods: Sequence[str]) -> dict[str, dict]:
+    """Every map of `sources`, by "number of the source/task/method/seed", where the seed may be `ALL`."""
     maps = {}
     for at, source in enumerate(sources):
         for method in methods:
-            single = _single(at, source, method)
-            if not steps:
-                single = {name: searches.end(found) for name, found in single.items()}
-            maps |= {f"{at}/{name}": found for name, found in (_over_seeds(source, method) | single).items()}
+            of_source = _over_seeds(source, method) | _single(at, source, method)
+            maps |= {f"{at}/{name}": shown for name, shown in of_source.items()}
     return maps
 
 

@@ -39,7 +39,6 @@ STEPS = (
     '</button><input type="range" name="step" min="0" max="0" value="0" aria-label="step of the search">'
     '<button type="button" class="lc-good">\N{BLACK DIAMOND} good subnetwork</button></div>'
 )
-NO_STEPS = '<input type="hidden" name="step" value="0">'
 Options = Iterable[tuple[str, str]]
 
 
@@ -58,22 +57,7 @@ def explorer(sources: Sequence[Source], figure: str, methods: Sequence[str] = tu
     fields = [_select(f"panel{at}", PANELS[at], options, start) for at, start in enumerate(starts)]
     form = _form(sources, methods, _first_task(data, starts), [*fields, STEPS])
     curves = [_view(name, "lc-searching", name) for name in ("scores", "left")]
-    return _html(figure, form + _shown([_map(0), _map(1), *curves], KEYS), data, sources)
-
-
-def survival_chart(sources: Sequence[Source], figure: str, methods: Sequence[str] = ("structured",)) -> HTML:
-    """Where searches ended, a map a source: the share of seeds that keep a head or an MLP, or one seed's subnetwork.
-
-    Pointing at a component gives its name and what every source on the same grid says of it; `sources`, `figure` as for
-    `explorer`. With two `methods` the reader chooses. Two seeds are compared by naming a source twice.
-    """
-    data = maps.all_maps(sources, methods, steps=False)
-    groups = [_seeds(at, source) for at, source in enumerate(sources)]
-    starts = [group[0][0] for group in groups]
-    fields = [_select(f"panel{at}", sources[at].name, group, starts[at]) for at, group in enumerate(groups)]
-    form = _form(sources, methods, _first_task(data, starts), [*fields, NO_STEPS])
-    keys = {name: KEYS[name] for name in ("kept", "importance")}
-    return _html(figure, form + _shown([_map(at) for at in range(len(sources))], keys), data, sources)
+    return _html(figure, form + _shown([_map(0), _map(1), *curves]), data, sources)
 
 
 def _html(figure: str, body: str, data: Mapping[str, dict], sources: Sequence[Source]) -> HTML:
@@ -106,10 +90,10 @@ def _form(sources: Sequence[Source], methods: Sequence[str], task: str, fields: 
     return f'<form class="lc-choices" aria-label="What the maps show">{"".join([task, method, *fields])}</form>'
 
 
-def _shown(views: Sequence[str], keys: Mapping[str, str]) -> str:
+def _shown(views: Sequence[str]) -> str:
     items = "".join(
         f'<li><span class="lc-key lc-key-{name}" aria-hidden="true"></span>{escape(text)}</li>'
-        for name, text in keys.items()
+        for name, text in KEYS.items()
     )
     return (
         f'<p class="lc-said" aria-live="polite"></p><div class="lc-views">{"".join(views)}</div>'

@@ -15,7 +15,6 @@ REMOVED, UNKNOWN = -1, -2
 PHASES = ("full model", "heads and MLPs together", "heads alone, half steps", "MLPs alone", "heads", "MLPs")
 WEIGHTS = {"kind": "weights", "factor": 100 / PARTS, "before": "", "after": " % of its weights kept"}
 KEPT, NEXT, GONE, OUT = "k", "n", "g", "o"  # a cell's state: kept, goes at the next step, went at this one, went before
-ENDS = ("kind", "before", "after", "factor", "columns", "grid", "title", "agrees")  # of a search without its course
 
 
 def structured(course: Mapping[str, np.ndarray]) -> dict:
@@ -104,16 +103,6 @@ def _phases(phase: np.ndarray) -> list[dict[str, float]]:
         first, last = np.flatnonzero(phase == number)[[0, -1]].tolist()
         found.append({"number": number, "first": first - 0.5, "last": last + 0.5, "middle": (first + last) / 2})
     return found
-
-
-def end(search: dict) -> dict:
-    """A search's good subnetwork alone, without its course."""
-    if search["kind"] == "gap":
-        return search
-    good = search["good"]
-    kept = {name: search[name] for name in ENDS if name in search}
-    single = {name: [search[name][good]] for name in ("steps", "largest") if name in search}
-    return {**kept, **single, "said": [""], "good": 0}
 
 
 def agreement(one: dict, other: dict) -> str:

@@ -6,4 +6,4 @@ _modules = submodules(__name__)
 
 
 def __getattr__(name: str):
-    return function_at(f"{__name__}.judge:verdicts") if name == "verdicts" else _modules(name)
+    return function_at(f"{__name__}.judge:Verdicts") if name == "verdicts" else _modules(name)

@@ -62,7 +62,10 @@ class Verdict:
 
 
 class Verdicts:
-    """One verdict a claim and source, the same wherever it is cited; a source is judged when it is first asked for."""
+    """One verdict a claim and source, the same wherever it is cited; a source is judged when it is first asked for.
+
+    `sources` as from `sources.three_sources`.
+    """
 
     def __init__(self, sources: Iterable[Source]):
         self.sources = tuple(sources)
@@ -74,18 +77,9 @@ class Verdicts:
             self._judged[kind] = judge(next(source for source in self.sources if source.kind == kind))
         return self._judged[kind]
 
-    def word(self, key: str, kind: str) -> str:
-        """The verdict on a claim alone, such as "supported"."""
-        return self.of(kind)[key].word
-
     def chip(self, key: str, kind: str) -> str:
         """The verdict with its number, to be glued: "supported: +62 points (95 % interval +37 to +87; 8 tasks)"."""
         return self.of(kind)[key].chip
-
-
-def verdicts(sources: Sequence[Source]) -> Verdicts:
-    """The scorecard's verdicts on `sources`, as from `sources.three_sources`, for any chapter to cite."""
-    return Verdicts(sources)
 
 
 def judge(source: Source, claims: Sequence[Claim] = CLAIMS) -> dict[str, Verdict]:

@@ -7,7 +7,7 @@ import pytest
 from made_up_records import make_study
 
 from lottery_book import sources
-from lottery_book.building import book_charts
+from lottery_book.building import extension
 from lottery_book.explorer import page as pages
 from lottery_utils.show.frames import final_step
 
@@ -25,17 +25,15 @@ def run(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def place(run, tmp_path_factory):
-    """A folder with a page of an explorer and one of survival maps, each with a still picture."""
+    """A folder with a page of an explorer and a still picture."""
     folder = tmp_path_factory.mktemp("page")
-    book_charts.write_assets(folder)
-    three = [sources.published_source(), run]
-    for name, chart in (("explorer", pages.explorer), ("survival", pages.survival_chart)):
-        head = '<!doctype html><html data-theme="light" lang="en"><meta charset="utf-8"><title>charts</title>'
-        head += '<link rel="stylesheet" href="charts.css"><style>body {margin: 0}</style>'
-        head += '<script defer src="vega.js"></script><script defer src="charts.js"></script>'
-        figure = f'<figure id="fig-x"><img src="{PICTURE}" alt="still"><figcaption>A caption.</figcaption></figure>'
-        body = f"{figure}{chart(three, 'fig-x').data}"
-        (folder / f"{name}.html").write_text(f"{head}<body>{body}</body></html>", encoding="utf-8")
+    extension.write_assets(folder)
+    head = '<!doctype html><html data-theme="light" lang="en"><meta charset="utf-8"><title>charts</title>'
+    head += '<link rel="stylesheet" href="charts.css"><style>body {margin: 0}</style>'
+    head += '<script defer src="vega.js"></script><script defer src="charts.js"></script>'
+    figure = f'<figure id="fig-x"><img src="{PICTURE}" alt="still"><figcaption>A caption.</figcaption></figure>'
+    body = figure + pages.explorer([sources.published_source(), run], "fig-x").data
+    (folder / "explorer.html").write_text(f"{head}<body>{body}</body></html>", encoding="utf-8")
     return folder
 
 
@@ -153,15 +151,11 @@ def test_a_gap_says_why_and_has_no_slider(opened, place):
         assert page.locator(".lc-steps").is_visible() and watched.errors == []
 
 
-def test_survival_maps_take_the_place_of_the_picture_on_the_screen_only(opened, place, run):
-    with opened(place / "survival.html", place) as watched:
+def test_the_maps_take_the_place_of_the_picture_on_the_screen_only(opened, place):
+    with opened(place / "explorer.html", place) as watched:
         page = drawn(watched)
         assert page.locator("#fig-x img").is_hidden() and page.locator("#fig-x figcaption").is_visible()
         assert len(labels(page)) == LAYERS * (HEADS + 1)
-        choose(page, panel1="1/42")
-        page.locator('[data-name="panel1"]').focus()
-        page.keyboard.press("ArrowRight")
-        assert "seed 42: " in page.locator(".lc-readout").inner_text()
         page.emulate_media(media="print")
         assert page.locator("#fig-x img").is_visible() and page.locator(".lottery-chart").is_hidden()
         assert watched.errors == [] and watched.outside == []

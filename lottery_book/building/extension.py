@@ -1,0 +1,119 @@
+"""The Sphinx extension of the book: charts, scripts, typography, reading times.
+
+- Pages with interactive charts load Vega, out of the installed vl-convert-python, and our script; nothing is fetched.
+- Each page loads a script once, and none for thebe, a service that this book does not use: Jupyter Book 1 reads its
+  sources twice and so adds inline scripts twice, which is an error in the browser's console.
+- No-break spaces before per cent signs and real minus signs, on the pages as they are written, so that glued numbers
+  and tables made by chapters are meant as well.
+- The role `minutes` says how long pages take to read.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+from docutils import nodes
+
+LIBRARY, SCRIPT, STYLE = "vega.js", "charts.js", "charts.css"
+CHART = 'class="lottery-chart"'
+CHARTS = Path(__file__).parent.parent / "explorer"
+NUMBER_PERCENT = re.compile(r"(?<=\d) (?=%)")
+HYPHEN_MINUS = re.compile(r"(?<![\w.,/+\-–−)\]])-(?=\d)")
+CELL = re.compile(r"(<(?:td|th|caption)\b[^>]*>)([^<]*)")
+CODE = (nodes.literal, nodes.literal_block, nodes.math, nodes.math_block, nodes.raw)
+PROSE = (nodes.paragraph, nodes.caption, nodes.title, nodes.term)
+WORDS_A_MINUTE = 200
+
+
+def write_assets(folder: Path) -> None:
+    """What pages with charts load, in `folder`: the library (900 kB, kept where it is there), script, style."""
+    import vl_convert
+
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / LIBRARY).is_file():
+        _write_script(folder / LIBRARY, vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
+    _write_script(folder / SCRIPT, (CHARTS / SCRIPT).read_text(encoding="utf-8"))
+    shutil.copyfile(CHARTS / STYLE, folder / STYLE)
+
+
+def _write_script(path: Path, text: str) -> None:
+    """A script whose names stay its own: Sphinx's and Vega's would clash."""
+    path.write_text(f"(() => {{\n{text}\n}})();\n", encoding="utf-8")
+
+
+def _begin(app) -> None:
+    if app.builder.format == "html":
+        write_assets(Path(app.outdir) / "_static")
+
+
+def _load_charts(app, pagename: str, templatename: str, context: dict, doctree) -> None:
+    if CHART in (context.get("body") or ""):
+        app.add_css_file(STYLE)
+        for name in (LIBRARY, SCRIPT):
+            app.add_js_file(name, loading_method="defer")
+
+
+def _tidy_scripts(app, pagename: str, templatename: str, context: dict, doctree) -> None:
+    scripts: dict = {}
+    for script in context["script_files"]:
+        scripts.setdefault((str(script.filename), script.attributes.get("body")), script)
+    context["script_files"] = [script for key, script in scripts.items() if "thebe" not in str(key)]
+
+
+def typeset(text: str) -> str:
+    """`text` with a no-break space before each per cent sign and minus signs before negative numbers."""
+    return HYPHEN_MINUS.sub("−", NUMBER_PERCENT.sub("\u00a0", text))
+
+
+def typeset_table(html: str) -> str:
+    """HTML with its tables' cells and captions typeset; what is inside tags stays as it is."""
+    return CELL.sub(lambda found: found[1] + typeset(found[2]), html) if "<table" in html else html
+
+
+def reading_minutes(doctree) -> int:
+    """Minutes to read a page: its prose and captions, without code and tables; at least 1."""
+    prose = [node for node in doctree.findall(lambda node: isinstance(node, PROSE)) if not _within(node, nodes.table)]
+    return max(1, round(sum(len(node.astext().split()) for node in prose) / WORDS_A_MINUTE))
+
+
+def _within(node, kinds) -> bool:
+    """Whether `node` lies in a node of `kinds`."""
+    while (node := node.parent) is not None:
+        if isinstance(node, kinds):
+            return True
+    return False
+
+
+def _finish(app, doctree, docname: str) -> None:
+    """Fill in the reading times of a page that is about to be written, and typeset it."""
+    for place in list(doctree.findall(lambda node: isinstance(node, nodes.inline) and "pages" in node.attributes)):
+        minutes = sum(reading_minutes(app.env.get_doctree(name)) for name in place["pages"])
+        place.children = [nodes.Text(f"{minutes} min")]
+    for text in list(doctree.findall(nodes.Text)):
+        better = typeset(text.astext())
+        if better != text.astext() and not _within(text, CODE):
+            text.parent.replace(text, nodes.Text(better))
+    for raw in list(doctree.findall(nodes.raw)):
+        if raw.get("format") == "html":
+            raw.children = [nodes.Text(typeset_table(raw.astext()))]
+
+
+def _minutes(name, rawtext, text, lineno, inliner, options=None, content=None):
+    """The role `minutes`: names of pages, apart by spaces, whose reading times are added."""
+    there = inliner.document.settings.env.found_docs
+    missing = [page for page in text.split() if page not in there]
+    if missing:
+        return [], [inliner.reporter.warning(f"no page {', '.join(missing)}", line=lineno)]
+    return [nodes.inline(rawtext, "", pages=text.split())], []
+
+
+def setup(app) -> dict:
+    """Register with Sphinx; scripts are tidied after the theme, which adds some of its own."""
+    app.add_role("minutes", _minutes)
+    app.connect("builder-inited", _begin)
+    app.connect("html-page-context", _load_charts)
+    app.connect("html-page-context", _tidy_scripts, priority=900)
+    app.connect("doctree-resolved", _finish, priority=900)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
