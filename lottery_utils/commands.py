@@ -207,7 +207,7 @@ def report(options: argparse.Namespace) -> int:
                 region=options.region,
             )
     except KeyboardInterrupt:
-        print("stopped: start the same report again; cells and chapters that are done are kept", file=sys.stderr)
+        print("stopped: start the same report again; cells that are done are kept", file=sys.stderr)
         raise
     return 0
 

@@ -42,20 +42,20 @@ STEPS = (
 Options = Iterable[tuple[str, str]]
 
 
-def explorer(sources: Sequence[Source], figure: str, methods: Sequence[str] = tuple(METHOD_NAMES)) -> HTML:
+def explorer(sources: Sequence[Source], figure: str) -> HTML:
     """Searches step by step: any seed of any source beside another, or beside the share over a source's seeds.
 
     `sources` as from `sources.three_sources`, or more. `figure` names the still picture on the page, whose place the
     chart takes on the screen. The page's address then holds the choices, and opens them again.
     """
-    data = maps.all_maps(sources, methods)
+    data = maps.all_maps(sources, tuple(METHOD_NAMES))
     options = [
         (choice, f"{source.name}, {text}") for at, source in enumerate(sources) for choice, text in _seeds(at, source)
     ]
     single = [choice for choice, _ in options if not choice.endswith(maps.ALL) and _tasks_with(data, [choice])]
     starts = [(single or [options[-1][0]])[0], options[0][0]]
     fields = [_select(f"panel{at}", PANELS[at], options, start) for at, start in enumerate(starts)]
-    form = _form(sources, methods, _first_task(data, starts), [*fields, STEPS])
+    form = _form(sources, _first_task(data, starts), [*fields, STEPS])
     curves = [_view(name, "lc-searching", name) for name in ("scores", "left")]
     return _html(figure, form + _shown([_map(0), _map(1), *curves]), data, sources)
 
@@ -80,13 +80,11 @@ def _html(figure: str, body: str, data: Mapping[str, dict], sources: Sequence[So
     )
 
 
-def _form(sources: Sequence[Source], methods: Sequence[str], task: str, fields: list[str]) -> str:
+def _form(sources: Sequence[Source], task: str, fields: list[str]) -> str:
     """The choices: task, method, what each map shows, and the step."""
     tasks = dict.fromkeys(task for source in sources for task in maps.tasks_of(source))
-    method = _select("method", "method", [(name, METHOD_NAMES[name]) for name in methods], methods[0])
-    if len(methods) == 1:
-        method = f'<input type="hidden" name="method" value="{methods[0]}">'
     task = _select("task", "task", [(name, shown_task(name).title) for name in tasks], task)
+    method = _select("method", "method", METHOD_NAMES.items(), next(iter(METHOD_NAMES)))
     return f'<form class="lc-choices" aria-label="What the maps show">{"".join([task, method, *fields])}</form>'
 
 
