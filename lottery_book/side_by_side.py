@@ -26,6 +26,7 @@ from lottery_utils.show.style import (
     WIDTH,
     framed,
     legend_below,
+    panels,
     say,
 )
 from lottery_utils.show.survival import ComponentMap
@@ -85,13 +86,13 @@ def survival_across_tasks(sources: Sequence[Source]) -> Figure:
 
 def maps_across_tasks(rows: Mapping[str, Mapping[Source, tuple[ComponentMap, int] | None]]) -> Figure:
     """The same for several ways to prune, a row each: maps of numbers of tasks, and of how many tasks, by source."""
-    panels = {}
+    drawn = {}
     for name, counted in rows.items():
         for source, each in counted.items():
             told = f"{count(each[1], 'task')}, {count(each[0].n, 'seed')}" if each else ""
             shown = each and ComponentMap(*(part / each[1] for part in _parts(each[0])), n=each[0].n)
-            panels.setdefault(name, []).append((source, shown, ", ".join(filter(None, (name, told)))))
-    return _grid(list(panels.values()), Normalize(0, 1), "share of tasks\nin which it survives")
+            drawn.setdefault(name, []).append((source, shown, ", ".join(filter(None, (name, told)))))
+    return _grid(list(drawn.values()), Normalize(0, 1), "share of tasks\nin which it survives")
 
 
 def scores(sources: Sequence[Source], conditions: Sequence[Condition], tasks: Container[str] | None = None) -> Figure:
@@ -103,19 +104,13 @@ def scores(sources: Sequence[Source], conditions: Sequence[Condition], tasks: Co
     frames = [(source, summary(source.results)) for source in sources if len(source.results)]
     names = dict.fromkeys(task for _, means in frames for task in means["task"] if tasks is None or task in tasks)
     titles = {task: shown_task(task).title for task in names}
-    columns = 3
-    rows = max(1, -(-len(titles) // columns))
-    size = (WIDTH, 0.8 + rows * (0.6 + 0.17 * len(conditions)))
-    figure = Figure(figsize=size, layout="constrained")
-    grid = figure.subplots(rows, columns, sharey=True, squeeze=False).ravel()
-    for ax, (task, title) in zip(grid, titles.items(), strict=False):
+    figure, grid = panels(len(titles), 0.6 + 0.17 * len(conditions), sharey=True)
+    for ax, (task, title) in zip(grid, titles.items(), strict=True):
         for source, means in frames:
             _marks(ax, source, means[means["task"] == task].set_index(CONDITION)["mean"], conditions)
         ax.set_title(f"{title}: {METRIC_NAMES[shown_task(task).main_metric]}", fontsize=8.5)
         ax.grid(True, color=GRID, linewidth=0.6)
         ax.tick_params(axis="y", length=0, labelsize=7.5)
-    for ax in grid[len(titles) :]:
-        ax.remove()
     with_method = len({method for method, _, _ in conditions if method}) > 1
     labels = [named(condition, with_method) for condition in conditions]
     grid[0].set_yticks(range(len(conditions)), labels, fontsize=7.5)
@@ -174,8 +169,8 @@ def _grid(rows: Sequence[Sequence[tuple[Source, ComponentMap | None, str]]], nor
     """Maps on one scale, each in its source's frame under its title: a column a source."""
     figure = Figure(figsize=(WIDTH, 0.1 + 2.9 * len(rows)), layout="constrained")
     grid = figure.subplots(len(rows), len(rows[0]), squeeze=False)
-    for axes, panels in zip(grid, rows, strict=True):
-        for ax, (source, shown, title) in zip(axes, panels, strict=True):
+    for axes, row in zip(grid, rows, strict=True):
+        for ax, (source, shown, title) in zip(axes, row, strict=True):
             if shown is None:
                 say_empty(ax, source)
             else:

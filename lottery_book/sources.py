@@ -18,7 +18,7 @@ from lottery_utils.show.leads import LEADS, Condition, lead_effects, leads
 from lottery_utils.show.stats import Effect
 from lottery_utils.show.stored import here_or_above, stored_study
 from lottery_utils.show.style import stamped
-from lottery_utils.show.survival import ComponentMap, as_map, over_seeds, over_tasks, tasks_in_common
+from lottery_utils.show.survival import ComponentMap, as_map, over_seeds, over_tasks
 from lottery_utils.tasks.glue import TASKS
 
 from . import published
@@ -116,9 +116,7 @@ class Source:
         """In how many tasks s-pruning keeps each head and MLP, and of how many tasks (paper, figure 2)."""
         if self.study is None:
             return _published_across() if self.kind == PUBLISHED else None
-        survival = component_survival(self.study, "structured")
-        tasks = tasks_in_common(survival)
-        return (over_tasks(survival), len(tasks)) if tasks else None
+        return over_tasks(component_survival(self.study, "structured"))
 
     def effects(self) -> dict[Condition, Effect]:
         """The mean lead kept of each condition, with its interval over tasks."""

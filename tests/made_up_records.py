@@ -109,6 +109,7 @@ def _write(
         "dirty": False,
         "command": "made up",
         "partial": cell.task == "wnli",
+        "data_rows": {"train": task.train_size, "dev": task.dev_size},
         "data_source": "made up",
         "data_notes": ["partial: made up"] if cell.task == "wnli" else [],
         "notes": ["the full model does not beat the majority score"] if degenerate and of_subnetwork else [],

@@ -58,7 +58,7 @@ def test_survival_across_tasks_counts_tasks_that_every_seed_has(study):
     assert survival.tasks_in_common(frame) == ["cola", "mrpc"]
     assert survival.tasks_in_common(one_missing) == ["cola"]
     per_task = [survival.over_seeds(frame, task).heads for task in ("cola", "mrpc")]
-    assert np.allclose(survival.over_tasks(frame).heads, np.sum(per_task, axis=0))
+    assert np.allclose(survival.over_tasks(frame)[0].heads, np.sum(per_task, axis=0))
 
 
 def test_magnitude_survival_is_the_share_at_the_good_step(study):
@@ -184,18 +184,3 @@ def test_task_table_shows_the_examples_used_here(study):
     shown = tables.task_table(study).data.set_index("task")
     assert shown.loc["CoLA", "train here"] == shown.loc["CoLA", "GLUE train"] == "8,551"
     assert shown.loc["WNLI (partial)", "dev here"] == "71"
-
-
-def test_rows_used_are_read_from_notes_where_a_record_does_not_say():
-    from lottery_utils.show.data_sizes import rows_used
-
-    record = {"cell": {"task": "rte"}, "source": {"data": "glue"}, "data_notes": []}
-    assert rows_used(record) == {"train": 2490, "dev": 277}
-    notes = [
-        "partial: train has 700 rows, officially 2490 (train.parquet)",
-        "partial: train limited to the first 200 of 700 rows",
-        "partial: dev limited to the first 100 of 277 rows",
-    ]
-    assert rows_used({**record, "data_notes": notes}) == {"train": 200, "dev": 100}
-    assert rows_used({**record, "source": {"data": "embedded"}})["train"] < 2490
-    assert rows_used({**record, "data_rows": {"train": 3, "dev": 2}}) == {"train": 3, "dev": 2}

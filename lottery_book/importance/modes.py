@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from lottery_utils.show.frames import component_survival
-from lottery_utils.show.survival import ComponentMap, as_map, over_tasks, tasks_in_common
+from lottery_utils.show.survival import ComponentMap, as_map, over_tasks
 from lottery_utils.tasks.glue import TASKS
 
 from .. import published
@@ -44,8 +44,8 @@ def by_source(printed: Source, run: Source, studies: Mapping[str, Study]) -> Mod
     apart, together = alone(studies), component_survival(studies["joint"], "structured")
     shared = pd.concat([shared_by_tasks(printed, family="heads"), shared_by_tasks(printed, family="mlps")])
     return Modes(
-        {printed: _published_alone(), run: _counted(apart)},
-        {printed: printed.map_across_tasks(), run: _counted(together)},
+        {printed: _published_alone(), run: over_tasks(apart)},
+        {printed: printed.map_across_tasks(), run: over_tasks(together)},
         {printed: shared, run: task_overlap(apart)},
     )
 
@@ -54,11 +54,6 @@ def _published_alone() -> Counted:
     cells = published.survival_across_tasks()
     rows = cells[cells["family"] == cells["component"] + "s"]  # heads of "heads", MLPs of "mlps"
     return as_map(rows, published.SEEDS), len(TASKS)
-
-
-def _counted(survival: pd.DataFrame) -> Counted:
-    tasks = tasks_in_common(survival)
-    return (over_tasks(survival), len(tasks)) if tasks else None
 
 
 def alone(studies: dict[str, Study]) -> pd.DataFrame:

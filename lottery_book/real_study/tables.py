@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from lottery_utils.presets import get_preset
-from lottery_utils.show.data_sizes import rows_used
 from lottery_utils.show.glue import listed
 from lottery_utils.show.leads import SUBNETWORKS, TREATMENTS, Condition
 from lottery_utils.show.scores import choose, summary
@@ -172,7 +171,7 @@ def _examples(real: Source, task: str) -> dict[str, str]:
     if real.study is not None and task in real.study.preset.tasks:
         cells = [cell for cell in real.study.cells(["finetune"]) if cell.task == task]
         record = next(filter(None, map(real.study.record, cells)), None)
-    used = {} if record is None else rows_used(record)
+    used = (record or {}).get("data_rows") or {}
     return {split: f"{used[split]:,}" if split in used else GAP for split in ("train", "dev")}
 
 

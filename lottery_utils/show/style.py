@@ -120,13 +120,16 @@ def seed_colours(seeds) -> dict[int, str]:
     return {seed: SEED_SHADES[i % len(SEED_SHADES)] for i, seed in enumerate(dict.fromkeys(seeds))}
 
 
-def panels(count: int, height: float, columns: int = 3) -> tuple[Figure, list[Axes]]:
-    """A figure with `count` axes in rows of at most `columns`, each `height` inches; a single row is taller."""
+def panels(count: int, height: float, columns: int = 3, **shared) -> tuple[Figure, list[Axes]]:
+    """A figure with `count` axes in rows of at most `columns`, each `height` inches; a single row is taller.
+
+    `shared` are `sharex` and `sharey`, as matplotlib has them.
+    """
     columns = max(1, min(columns, count))
     rows = math.ceil(max(count, 1) / columns)
     height *= 1.35 if rows == 1 else 1.0
     figure = Figure(figsize=(min(WIDTH, 5.0 + 2.4 * (columns - 1)), height * rows + 0.6), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
+    axes = figure.subplots(rows, columns, squeeze=False, **shared).ravel().tolist()
     for spare in axes[count:]:
         spare.remove()
     return figure, axes[:count]

@@ -25,7 +25,7 @@ class ComponentMap:
 
 
 def over_seeds(survival: pd.DataFrame, task: str) -> ComponentMap:
-    """Mean and deviation over the seeds of `task` (columns as `gather.SURVIVAL`).
+    """Mean and deviation over the seeds of `task` (columns as `frames.SURVIVAL`).
 
     For s-pruning the mean is the share of seeds in which a component survives. Raises KeyError when the
     task has no row.
@@ -43,17 +43,17 @@ def tasks_in_common(survival: pd.DataFrame) -> list[str]:
     return [task for task, n in counts.items() if n == seeds]
 
 
-def over_tasks(survival: pd.DataFrame) -> ComponentMap:
-    """For each seed the number of tasks in which a component survives; mean and deviation over seeds.
+def over_tasks(survival: pd.DataFrame) -> tuple[ComponentMap, int] | None:
+    """For each seed the number of tasks in which a component survives, mean and deviation over seeds; and of how many.
 
-    Counts the tasks of `tasks_in_common`. Raises KeyError when there is none.
+    Counts the tasks of `tasks_in_common`; None when there is none.
     """
     tasks = tasks_in_common(survival)
     if not tasks:
-        raise KeyError("no task has every seed")
+        return None
     rows = survival[survival["task"].isin(tasks)]
     counts = rows.groupby([*PLACE, "seed"], dropna=False, sort=False)["kept"].sum().reset_index()
-    return _map(counts, "kept")
+    return _map(counts, "kept"), len(tasks)
 
 
 def _map(rows: pd.DataFrame, value: str) -> ComponentMap:
@@ -64,16 +64,10 @@ def _map(rows: pd.DataFrame, value: str) -> ComponentMap:
 
 def as_map(table: pd.DataFrame, n: int) -> ComponentMap:
     """A row a component (component, layer, head, mean, std) over `n` seeds, as arrays."""
-    layers, heads = int(table["layer"].max()) + 1, int(table["head"].max()) + 1
-    arrays = {}
-    for stat in ("mean", "std"):
-        head, mlp = np.full((layers, heads), np.nan), np.full(layers, np.nan)
-        of_heads = table[table["component"] == "head"]
-        head[of_heads["layer"], of_heads["head"].astype(int)] = of_heads[stat]
-        of_mlps = table[table["component"] == "mlp"]
-        mlp[of_mlps["layer"]] = of_mlps[stat]
-        arrays[stat] = (head, mlp)
-    return ComponentMap(*arrays["mean"], *arrays["std"], n=n)
+    heads = table[table["component"] == "head"].pivot(index="layer", columns="head")
+    mlps = table[table["component"] == "mlp"].set_index("layer").reindex(heads.index)
+    arrays = (part[stat].to_numpy(dtype=float) for stat in ("mean", "std") for part in (heads, mlps))
+    return ComponentMap(*arrays, n=n)
 
 
 @dataclass(frozen=True)

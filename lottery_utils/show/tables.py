@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from ..tasks.registry import shown_task
-from .data_sizes import rows_used
 from .frames import title_of
 from .style import METRIC_NAMES
 
@@ -39,7 +38,7 @@ def task_table(study: Study) -> Styler:
     for name in study.preset.tasks:
         task, own = shown_task(name), table[table["task"] == name]
         record = study.record(_cell_of(own.iloc[0])) if len(own) else None
-        used = {} if record is None else rows_used(record)
+        used = (record or {}).get("data_rows") or {}
         rows.append(
             {
                 "task": task.title if record is None else title_of(record),
