@@ -198,11 +198,15 @@ def buys_page(found: dict[str, dict]) -> str:
     parts = [
         "# What pruning buys",
         "",
-        "A head or an MLP that is gated computes and is then multiplied by zero: nothing is saved. The compact model "
-        "has them cut out of its weight matrices; it is an ordinary model, only narrower. Weights set to zero one by "
-        "one, as magnitude pruning does, save time on no usual hardware, and memory only while they are stored. So "
-        "what follows is about components: random ones, of several amounts, since the time depends on how many there "
-        "are, not on which. Embeddings stay whole, which is why the parameters shrink less than the encoder.",
+        "A head whose gate is closed is still computed, and then multiplied by zero: a gated model is no faster than "
+        "the full one. Time is saved only where the parts are cut out of the weight matrices. What is left is called "
+        "the *compact* model, an ordinary model whose layers are narrower. Pruning single weights, as m-pruning does, "
+        "saves no time on common hardware, since the matrices keep their shape; it saves room only in a compressed "
+        "file.",
+        "",
+        "So the measurements below are about heads and MLPs. Which ones were cut was drawn at random, because the time "
+        "depends on how many are left and not on which. The embeddings stay whole, so a model loses a smaller share of "
+        "its parameters than its encoder does.",
         "",
     ]
     there = [name for name in BUYS if name in found]
@@ -210,16 +214,17 @@ def buys_page(found: dict[str, dict]) -> str:
         parts += ["Not measured yet.", ""]
     for name in there:
         entry = found[name]
-        how = "one example at a time" if "latency" in name else "in batches of 32"
+        how = "One example at a time" if "latency" in name else "In batches of 32"
         what = entry["what"].removesuffix(", batches of 32")
-        parts += [f"**{what}**: {how}, {number(entry['ratio'])} times as fast as {entry['than']}.", ""]
+        parts += [f"**{how}, {number(entry['ratio'])} times as fast as {entry['than']}**: {what}.", ""]
         if entry.get("rows"):
             parts += [table(entry["rows"]), ""]
-        parts += [f"{entry['date']}, {place(entry)}.", ""]
+        parts += [f"Measured {entry['date']}, {place(entry)}.", ""]
     if "retrain-compact" in found:
         entry = found["retrain-compact"]
         parts += ["## Training a subnetwork again", "", f"{entry['what'][0].upper()}{entry['what'][1:]}:"]
-        parts += [f"{number(entry['ours'])} times, of {number(entry['peer'])} by operations.", ""]
+        by_operations = f"The number of operations alone would give {number(entry['peer'])}."
+        parts += [f"{number(entry['ours'])} times. {by_operations}", ""]
         parts += [table(entry["rows"]), ""] if entry.get("rows") else []
     return "\n".join(parts).rstrip() + "\n"
 

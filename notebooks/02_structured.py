@@ -26,6 +26,10 @@
 # Heads kept: <span class="evidence"><span class="source published">published</span> {glue:text}`kept_published`</span>
 # <span class="evidence"><span class="source real-study">real study</span> {glue:text}`kept_real`</span>
 # <span class="evidence"><span class="source this-run">this run</span> {glue:text}`kept_run`</span>
+#
+# ```{glue} claims_02
+# :doc: scorecard.ipynb
+# ```
 # :::
 
 # %% tags=["parameters", "hide-cell"] mystnb={"code_prompt_show": "Run this chapter: parameters", "code_prompt_hide": "Run this chapter: parameters"}
@@ -108,7 +112,8 @@ def step_of(heads, mlps):
 for (task, seed), course in real.courses("structured").items():
     heads, mlps = course["heads"][0], course["mlps"][0]  # everything is there
     tenth = heads.size // 10
-    for amount_heads, amount_mlps in ((tenth, 1), (tenth // 2, 0), (0, 1)):  # together, then heads alone, then MLPs
+    phases = (tenth, 1), (tenth // 2, 0), (0, 1)  # together, then heads alone, then MLPs
+    for amount_heads, amount_mlps in phases:
         while True:
             now = step_of(heads, mlps)
             fewer_heads = without_lowest(heads, course["head_importance"][now], amount_heads)
@@ -118,7 +123,8 @@ for (task, seed), course in real.courses("structured").items():
             heads, mlps = fewer_heads, fewer_mlps
     good = real.good_mask(task, seed)
     assert (heads == good.heads).all() and (mlps == good.mlps).all()
-    print(f"{task}, seed {seed}: {heads.sum()} of {heads.size} heads and {mlps.sum()} of {mlps.size} MLPs, as stored")
+    sizes = f"{heads.sum()} of {heads.size} heads and {mlps.sum()} of {mlps.size} MLPs"
+    print(f"{task}, seed {seed}: {sizes}, as stored")
 
 # %% [markdown]
 # From the package here: [`structured_search`](../api/pruning.md), and [](../protocol.md) for the rules in words. What the importances are

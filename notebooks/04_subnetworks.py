@@ -27,6 +27,10 @@
 # Bad, s-pruning, retrained: <span class="evidence"><span class="source published">published</span> {glue:text}`badge_published`</span>
 # <span class="evidence"><span class="source real-study">real study</span> {glue:text}`badge_real`</span>
 # <span class="evidence"><span class="source this-run">this run</span> {glue:text}`badge_run`</span>
+#
+# ```{glue} claims_04
+# :doc: scorecard.ipynb
+# ```
 # :::
 
 # %% tags=["parameters", "hide-cell"] mystnb={"code_prompt_show": "Run this chapter: parameters", "code_prompt_hide": "Run this chapter: parameters"}
@@ -120,12 +124,13 @@ def random_heads_by_layer(good, rng):
 
 def bad_heads(good, rng):
     bad = draw(~good, good.sum(), rng)  # of what was pruned, as many as good keeps
-    return bad | draw(good & ~bad, good.sum() - bad.sum(), rng)  # filled up where too little was pruned
+    return bad | draw(good & ~bad, good.sum() - bad.sum(), rng)  # where too little was pruned
 
 
 for task, seed in real.courses("structured"):
     good = real.good_mask(task, seed).heads
-    for kind, drawn in {"random": random_heads, "random_layer": random_heads_by_layer, "bad": bad_heads}.items():
+    draws = {"random": random_heads, "random_layer": random_heads_by_layer, "bad": bad_heads}
+    for kind, drawn in draws.items():
         stored, rng = real.control_mask(kind, task, seed)
         assert (drawn(good, rng) == stored.heads).all() and stored.heads.sum() == good.sum()
     print(f"{task}, seed {seed}: three masks of {good.sum()} heads, as stored")

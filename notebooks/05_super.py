@@ -26,6 +26,10 @@
 # Lead kept by super-survivors, retrained: <span class="evidence"><span class="source published">published</span> {glue:text}`badge_published`</span>
 # <span class="evidence"><span class="source real-study">real study</span> {glue:text}`badge_real`</span>
 # <span class="evidence"><span class="source this-run">this run</span> {glue:text}`badge_run`</span>
+#
+# ```{glue} claims_05
+# :doc: scorecard.ipynb
+# ```
 # :::
 
 # %% tags=["parameters", "hide-cell"] mystnb={"code_prompt_show": "Run this chapter: parameters", "code_prompt_hide": "Run this chapter: parameters"}

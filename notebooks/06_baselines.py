@@ -26,6 +26,10 @@
 # Tasks above a constant answer: <span class="evidence"><span class="source published">published</span> {glue:text}`above_published_badge`</span>
 # <span class="evidence"><span class="source real-study">real study</span> {glue:text}`above_real`</span>
 # <span class="evidence"><span class="source this-run">this run</span> {glue:text}`above_run`</span>
+#
+# ```{glue} claims_06
+# :doc: scorecard.ipynb
+# ```
 # :::
 
 # %% tags=["parameters", "hide-cell"] mystnb={"code_prompt_show": "Run this chapter: parameters", "code_prompt_hide": "Run this chapter: parameters"}

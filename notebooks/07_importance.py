@@ -98,9 +98,10 @@ gradients = np.array([[1.0], [-1.0], [0.5]])
 exact = importance.rules.reduce_gradients(gradients, "exact")
 one_batch = importance.rules.reduce_gradients(gradients, "batched", batch=3)
 running = importance.rules.reduce_gradients(gradients, "running", batch=1)
-assert np.isclose(exact, np.abs(gradients).mean()) and np.isclose(one_batch, abs(gradients.mean()))
+assert np.isclose(exact, np.abs(gradients).mean())
+assert np.isclose(one_batch, abs(gradients.mean()))
 assert np.isclose(running, np.abs(np.cumsum(gradients)).sum())
-print(f"exact {exact.item():.2f}, one batch {one_batch.item():.2f}, running sum {running.item():.2f}")
+print(f"exact {exact.item():.2f}, one batch {one_batch.item():.2f}, running {running.item():.2f}")
 
 # %% [markdown]
 # From the package here: [`pruning.importance`](../api/pruning.md). Whether the choice matters is asked in [](17_importance_bug.ipynb).

@@ -25,6 +25,10 @@
 # Jaccard index of two seeds' heads: <span class="evidence"><span class="source published">published</span> {glue:text}`badge_published`</span>
 # <span class="evidence"><span class="source real-study">real study</span> {glue:text}`badge_real`</span>
 # <span class="evidence"><span class="source this-run">this run</span> {glue:text}`badge_run`</span>
+#
+# ```{glue} claims_08
+# :doc: scorecard.ipynb
+# ```
 # :::
 
 # %% tags=["parameters", "hide-cell"] mystnb={"code_prompt_show": "Run this chapter: parameters", "code_prompt_hide": "Run this chapter: parameters"}
@@ -98,12 +102,15 @@ masks = sources.published.masks_of_seeds()
 of_cola = masks.query("family == 'heads_mlps' and task == 'cola' and component == 'head'")
 rng, drawn = np.random.default_rng(0), []
 for _ in range(2_000):
-    blind = [np.isin(np.arange(144), rng.choice(144, size, replace=False)) for size in of_cola["kept"]]
+    draws = [rng.choice(144, size, replace=False) for size in of_cola["kept"]]
+    blind = [np.isin(np.arange(144), draw) for draw in draws]
     drawn.append(np.mean([jaccard(a, b) for i, a in enumerate(blind) for b in blind[:i]]))
 
-exact = heads.query("task == 'cola'")["chance"].item()  # the package's, from the hypergeometric distribution
+# the package's chance level comes from the hypergeometric distribution
+exact = heads.query("task == 'cola'")["chance"].item()
 assert abs(np.mean(drawn) - exact) < 0.003
-print(f"by chance {np.mean(drawn):.3f} (drawn), {exact:.3f} (exact); the published masks: {heads['jaccard'].iloc[0]:.3f}")
+print(f"by chance {np.mean(drawn):.3f} (drawn), {exact:.3f} (exact)")
+print(f"the published masks: {heads['jaccard'].iloc[0]:.3f}")
 
 # %% [markdown]
 # The permutation test goes the same way: it moves the components of each seed about at random and asks how often chance reaches what was measured.

@@ -26,6 +26,10 @@
 # Correlation of heterogeneous attention and survival: <span class="evidence"><span class="source published">published</span> {glue:text}`badge_published`</span>
 # <span class="evidence"><span class="source real-study">real study</span> {glue:text}`badge_real`</span>
 # <span class="evidence"><span class="source this-run">this run</span> {glue:text}`badge_run`</span>
+#
+# ```{glue} claims_09
+# :doc: scorecard.ipynb
+# ```
 # :::
 
 # %% tags=["parameters", "hide-cell"] mystnb={"code_prompt_show": "Run this chapter: parameters", "code_prompt_hide": "Run this chapter: parameters"}
@@ -117,7 +121,8 @@ per_head = attention_patterns.survival.head_shares(study, readings).query("kind 
 if len(per_head):
     by_hand = np.corrcoef(per_head["share"], per_head["good"].astype(float))[0, 1]
     assert np.isclose(by_hand, r["raw: good, by head"].r) or np.isnan(by_hand)
-    print(f"r = {by_hand:+.2f} over {len(per_head):,} observations of {per_head[['layer', 'head']].drop_duplicates().shape[0]} heads")
+    heads = len(per_head[["layer", "head"]].drop_duplicates())
+    print(f"r = {by_hand:+.2f} over {len(per_head):,} observations of {heads} heads")
 
 # %% [markdown]
 # The observations are not independent. The same head of the same pre-trained model stands in every task and seed. So the interval draws tasks, seeds and

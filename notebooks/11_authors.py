@@ -24,6 +24,10 @@
 #
 # Random s-subnetworks, retrained: <span class="evidence"><span class="source published">published</span> as plotted {glue:text}`bars_plotted`</span>
 # <span class="evidence"><span class="source published">published</span> as released {glue:text}`bars_released`</span>
+#
+# ```{glue} claims_11
+# :doc: scorecard.ipynb
+# ```
 # :::
 #
 # | found | check in | changes |
@@ -156,7 +160,8 @@ run.stamp(authors.figures.importance_scatter(*importances, exact.preset.tasks[0]
 # %%
 rng = np.random.default_rng(0)
 heads, width = 4, 3
-w_o, inputs = rng.normal(size=(12, 12)), rng.normal(size=(heads, width))  # a layer's projection; what its heads give it
+w_o = rng.normal(size=(12, 12))  # a layer's projection
+inputs = rng.normal(size=(heads, width))  # what its heads give it
 by_columns = sum(w_o[:, h * width : (h + 1) * width] @ inputs[h] for h in range(heads))
 by_rows = sum(w_o[h * width : (h + 1) * width].T @ inputs[h] for h in range(heads))
 output = w_o @ inputs.ravel()

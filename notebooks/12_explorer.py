@@ -26,6 +26,10 @@
 # Heads shared by two seeds (Jaccard): <span class="evidence"><span class="source published">published</span> {glue:text}`badge_published`</span>
 # <span class="evidence"><span class="source real-study">real study</span> {glue:text}`badge_real`</span>
 # <span class="evidence"><span class="source this-run">this run</span> {glue:text}`badge_run`</span>
+#
+# ```{glue} claims_12
+# :doc: scorecard.ipynb
+# ```
 # :::
 
 # %% tags=["parameters", "hide-cell"] mystnb={"code_prompt_show": "Run this chapter: parameters", "code_prompt_hide": "Run this chapter: parameters"}
@@ -113,8 +117,10 @@ for task, rows in heads.groupby("task", sort=False):
 
     blind = np.random.default_rng(0).permuted(np.tile(second, (10_000, 1)), axis=1)
     by_chance = ((first & blind).sum(axis=1) / (first | blind).sum(axis=1)).mean()
-    print(f"{task}: {first.sum()} and {second.sum()} of {first.size} heads; Jaccard {jaccard:.2f}, by chance {by_chance:.2f}")
-    assert abs(by_chance - agreement.coefficients.chance_pair_jaccard(kept[:2])) < 0.01  # the package's, in closed form
+    sizes = f"{first.sum()} and {second.sum()} of {first.size} heads"
+    print(f"{task}: {sizes}; Jaccard {jaccard:.2f}, by chance {by_chance:.2f}")
+    in_closed_form = agreement.coefficients.chance_pair_jaccard(kept[:2])  # the package's
+    assert abs(by_chance - in_closed_form) < 0.01
 
 # %% [markdown]
 # [](08_agreement.ipynb) takes agreement apart. The maps are drawn from the stored courses by Vega, which is part of this book: a page asks

@@ -153,9 +153,11 @@ ahead = show.stats.effect(shuffled - none)
 of_tasks = (shuffled - none).groupby("task").mean()
 error = of_tasks.std() / np.sqrt(len(of_tasks))
 low, high = of_tasks.mean() + 2.364624 * error * np.array([-1, 1])  # Student's t, 8 tasks
-assert np.allclose([low, high], [ahead.low, ahead.high]) and np.isclose(of_tasks.mean(), gained["shuffled"].mean)
-print(f"{ahead.mean:+.1f} points over {ahead.tasks} tasks; p {show.effects.p_value(ahead.p)} alone,")
-print(f"{show.effects.p_value(gained['shuffled'].corrected)} by Holm's correction for four pre-trainings")
+assert np.allclose([low, high], [ahead.low, ahead.high])
+assert np.isclose(of_tasks.mean(), gained["shuffled"].mean)
+alone, corrected = (show.effects.p_value(p) for p in (ahead.p, gained["shuffled"].corrected))
+print(f"{ahead.mean:+.1f} points over {ahead.tasks} tasks; p {alone} alone,")
+print(f"{corrected} by Holm's correction for four pre-trainings")
 
 # %% [markdown]
 # From the package here: [`effect`, `corrected` and `Effect.word`](../api/show.md); the last also asks that both runs of pre-training have the sign of the mean.

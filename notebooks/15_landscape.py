@@ -115,7 +115,8 @@ run.stamp(loss_surface.figures.path_lines(paths, "structured"))
 # %%
 weights, noise = np.random.default_rng(0).normal(size=(2, 4, 6))  # four filters each
 weights[2] = 0  # what a mask removed does not move
-direction = np.stack([d * np.linalg.norm(w) / np.linalg.norm(d) for d, w in zip(noise, weights)])
+rescaled = [d * np.linalg.norm(w) / np.linalg.norm(d) for d, w in zip(noise, weights)]
+direction = np.stack(rescaled)
 assert np.allclose(direction, loss_surface.directions.normalised(noise, weights))
 
 
@@ -135,7 +136,8 @@ def loss(w):
 
 
 one, other = np.array([1, 1, 0, 0]), np.array([0, 0, 1, 1])
-on_the_way = np.array([loss((1 - t) * one + t * other) for t in loss_surface.names.POINTS])
+points = loss_surface.names.POINTS
+on_the_way = np.array([loss((1 - t) * one + t * other) for t in points])
 assert loss(one) == loss(other) == 0
 print(f"two perfect networks without a common head: barrier {barrier(on_the_way):.2f}")
 

@@ -149,15 +149,19 @@ def accuracy(features, labels):
     means = np.stack([z[train][known == label].mean(0) for label in range(len(role.names))])
     within = np.cov((z[train] - means[known]).T, bias=True) + 0.01 * np.eye(z.shape[1])
     weights = np.linalg.solve(within, means.T)
-    scores = z @ weights - (means.T * weights).sum(0) / 2 + np.log(np.bincount(known) / len(known))
+    priors = np.log(np.bincount(known) / len(known))
+    scores = z @ weights - (means.T * weights).sum(0) / 2 + priors
     return (scores.argmax(1) == labels)[role.test].mean()
 
 
 asked = (role.labels, role.control)
-by_hand = np.array([[accuracy(state[role.places], labels) for state in states] for labels in asked])
+by_hand = np.array(
+    [[accuracy(state[role.places], labels) for state in states] for labels in asked]
+)
 assert np.allclose(by_hand, probes.linear.accuracies(states, role)[0], atol=0.005)
 for layer, (real_task, control) in enumerate(by_hand.T):
-    print(f"layer {layer}: role {real_task:.3f}, control {control:.3f}, selectivity {real_task - control:+.3f}")
+    selectivity = real_task - control
+    print(f"layer {layer}: role {real_task:.3f}, control {control:.3f}, selectivity {selectivity:+.3f}")
 
 # %% [markdown]
 # At the embeddings the probe knows the word and its place, and the control task is the easier one. From layer to layer the word fades and the

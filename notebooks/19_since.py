@@ -93,12 +93,13 @@ later_work.works.works_table(both, found)
 # four sums of section e, on made-up gradients of gates, held to the package's:
 
 # %%
-by_token = np.random.default_rng(0).normal(size=(96, 20, 12, 12))  # examples, tokens, layers, heads
+by_token = np.random.default_rng(0).normal(size=(96, 20, 12, 12))  # example, token, layer, head
 by_example = by_token.sum(axis=1)  # the gradient of a head's gate
 sums = {
     "exact": np.abs(by_example).mean(axis=0),  # this paper's
     "fisher": np.square(by_example).mean(axis=0),
-    "fisher_32": np.square(by_example.reshape(3, 32, 12, 12).mean(axis=1)).mean(axis=0),  # batches of 32
+    # in batches of 32
+    "fisher_32": np.square(by_example.reshape(3, 32, 12, 12).mean(axis=1)).mean(axis=0),
     "tokens": np.abs(by_token).sum(axis=1).mean(axis=0),
 }
 mlps = by_example[..., 0]  # not looked at here
@@ -152,11 +153,13 @@ later_work.figures.overlap_maps(both, 0.7)
 # %%
 for source in both:
     for cell, arrays in later_work.frames.arrays(source.study, "origins"):
-        tuned, pretrained, shared, total = arrays["removed"].sum(axis=(1, 2)).T  # a number for each size
+        # a number for each size
+        tuned, pretrained, shared, total = arrays["removed"].sum(axis=(1, 2)).T
         jaccard = shared / (tuned + pretrained - shared)
         chance = tuned * pretrained / total
         chance = chance / (tuned + pretrained - chance)
-        told = [f"{kept:.0%} kept: {j:.2f} (chance {c:.2f})" for kept, j, c in zip(arrays["kept"], jaccard, chance, strict=True)]
+        by_size = zip(arrays["kept"], jaccard, chance, strict=True)
+        told = [f"{kept:.0%} kept: {j:.2f} (chance {c:.2f})" for kept, j, c in by_size]
         print(f"{source.kind}, {cell.task}, seed {cell.seed}: {', '.join(told)}")
         break  # one model of each source
 

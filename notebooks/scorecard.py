@@ -50,6 +50,7 @@ published, real, run = three = sources.three_sources(study)
 verdicts = scorecard.verdicts(three)
 printed = verdicts.of("published")
 words = [verdict.word for verdict in printed.values() if verdict.tested]
+scorecard.page.glue_cited(verdicts)  # the rows that other chapters show
 show.holds("bad ones, retrained, beat a constant answer", printed["s_bad_over_majority"].word == "supported", above=0)
 show.holds("whether they nearly reach the full score is open", printed["s_nearly"].word == "cannot tell", above=0)
 show.holds("no published number speaks against a claim", words.count("against"), below=1)
@@ -113,7 +114,8 @@ scorecard.figures.forest(verdicts)
 # of at most {glue:text}`p_level`. Here is the title's claim by hand:
 
 # %%
-kept = published.leads.set_index(["method", "subnetwork", "treatment", "task"])["lead"].sort_index()
+condition = ["method", "subnetwork", "treatment", "task"]
+kept = published.leads.set_index(condition)["lead"].sort_index()
 kept = kept["structured", "bad", "retrained"]  # of each task
 t, free = kept.mean() / kept.sem(), len(kept) - 1
 
@@ -122,7 +124,8 @@ density = (1 + x**2 / free) ** (-(free + 1) / 2)
 p = 2 * density[x > t].sum() / density.sum()  # doubled: the opposite could have come out
 
 of_all = np.sort([verdict.effect.p for verdict in printed.values() if verdict.tested])
-stepped = np.maximum.accumulate(of_all * np.arange(len(of_all), 0, -1))  # Holm: times 17 for the least p, then 16, ...
+# Holm: times 17 for the least p, then 16, ...
+stepped = np.maximum.accumulate(of_all * np.arange(len(of_all), 0, -1))
 holm = stepped[np.abs(of_all - p).argmin()]
 
 judged = printed["s_bad_over_majority"]

@@ -41,7 +41,8 @@ show.glue_numbers({"status": status.status_sentence(rows)})
 # What is not stored is shown as a {term}`gap` in its chapter. Chapters about stored records need no cell of this run.
 
 # %%
-chosen = {"preset": preset, "tasks": tasks, "seeds": seeds, "overrides": overrides, "results_dir": results_dir}
+chosen = {"preset": preset, "tasks": tasks, "seeds": seeds, "overrides": overrides}
+chosen["results_dir"] = results_dir
 status.chapter_status(chosen)
 
 # %% [markdown]

@@ -137,6 +137,21 @@ def test_the_share_over_seeds_is_counted_in_words(run, shown):
     np.testing.assert_allclose(importance[:, -1], searches.PARTS * first, atol=0.51)
 
 
+def test_a_cell_names_the_tasks_and_seeds_whose_good_subnetwork_keeps_it(run, shown):
+    said = maps.keepers(shown, 1, run)
+    for (task, seed), course in run.courses("structured").items():
+        good, title = final_step(course), run.title_of(task)
+        kept = np.column_stack([course["heads"][good], course["mlps"][good]]).ravel()
+        named = [bool(re.search(rf"{title} \([^)]*\b{seed}\b", text)) for text in said]
+        if shown[f"1/{task}/structured/{seed}"]["kind"] == "importance":
+            np.testing.assert_array_equal(named, kept)
+    published_maps = sources.published_source().maps("structured")
+    counts = [f"CoLA ({round(5 * share)} of 5 seeds)" for share in maps._ordered(published_maps["cola"])]
+    told = maps.keepers(shown, 0, sources.published_source())
+    assert all((count in text) != count.startswith("CoLA (0") for count, text in zip(counts, told))
+    assert maps.keepers({}, 1, run) == [], "nothing is said of s-pruning where it is not shown"
+
+
 def test_gaps_are_there_with_their_reason(shown):
     assert shown["1/mrpc/structured/42"]["said"] == [maps.NOT_STORED]
     for seed in ("1337", "42", "all"):

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from lottery_utils.show.effects import interval, signed
 from lottery_utils.show.glue import as_percent
 from lottery_utils.show.style import COLOURS, GRID, WIDTH, framed, legend_below
 from lottery_utils.show.tables import GAP, dressed
@@ -107,10 +108,10 @@ def correlation_table(ours: Mapping[str, Correlation], printed: Mapping[str, flo
     rows = [
         {
             "attention: survival, unit": label,
-            "r": _signed(each.r),
-            "95 % interval": GAP if np.isnan(each.low) else f"{_signed(each.low)} to {_signed(each.high)}",
+            "r": signed(each.r, 2),
+            "95 % interval": interval(each.low, each.high, 2),
             "observations": f"{each.observations:,}" if each.observations else GAP,
-            "published r": _signed(printed.get(label, np.nan), 3),
+            "published r": signed(printed.get(label, np.nan), 3),
         }
         for label, each in ours.items()
     ]
@@ -122,8 +123,8 @@ def told(correlation: Correlation) -> str:
     """r with its interval: "−0.21 (95 % interval −0.35 to −0.07)"."""
     if np.isnan(correlation.r):
         return NO_RECORD
-    interval = f"{_signed(correlation.low)} to {_signed(correlation.high)}"
-    return _signed(correlation.r) + ("" if np.isnan(correlation.low) else f" (95 % interval {interval})")
+    ends = interval(correlation.low, correlation.high, 2)
+    return signed(correlation.r, 2) + ("" if ends == GAP else f" (95 % interval {ends})")
 
 
 def _dots(ax: Axes, rows: pd.DataFrame, source: Source) -> None:
@@ -139,7 +140,3 @@ def _dots(ax: Axes, rows: pd.DataFrame, source: Source) -> None:
     ax.set(xlim=(0, 1), ylim=(len(titles) - 0.4, -0.6))
     ax.grid(True, color=GRID, linewidth=0.6)
     ax.tick_params(axis="y", length=0)
-
-
-def _signed(value: float, places: int = 2) -> str:
-    return GAP if np.isnan(value) else f"{value:+.{places}f}".replace("-", "\N{MINUS SIGN}")

@@ -1,6 +1,5 @@
 // Maps of heads and MLPs in the browser: the form is the state, the address keeps it, Vega draws it (`vegaEmbed`).
-// Data, specifications and the form come from Python; maps.py says what a map holds.
-// A component in words, as one map has it.
+// Data, specifications and the form come from Python; maps.py says what a map holds. Here: a component in one map's words.
 function words(map, step, index) {
   const value = map.steps[step][index], isMlp = Number((index + 1) % map.columns === 0);
   if (value < 0) return value === -1 ? "removed" : "kept, in a mask that failed";
@@ -11,14 +10,14 @@ function words(map, step, index) {
 
 async function start(root) {
   const data = JSON.parse(root.querySelector("script").textContent), find = (name) => root.querySelector(`.lc-${name}`);
-  const form = root.querySelector("form"), slider = form.elements.step, boxes = [...root.querySelectorAll(".lc-view")];
-  const panels = boxes.filter((box) => form.elements[box.dataset.name]);
+  const form = root.querySelector("form"), slider = form.elements.step;
+  const boxes = [...root.querySelectorAll(".lc-view")], panels = boxes.filter((box) => form.elements[box.dataset.name]);
   let cursor = -1, focus = panels[0], timer = null;
   document.getElementById(root.dataset.figure)?.prepend(root); // the figure's own picture stays, for print
   root.classList.add("lc-live");
   const options = { actions: false, renderer: "svg", mode: "vega-lite", logLevel: 1, tooltip: { theme: "custom" } };
   for (const box of boxes) box.view = (await vegaEmbed(box, data.specs[box.dataset.spec], options)).view;
-  const value = (name) => form.elements[name]?.value;
+  const value = (name) => form.elements[name]?.value, source = (box) => value(box.dataset.name).split("/")[0];
   const mapOf = (choice) => data.maps[choice.replace("/", `/${value("task")}/${value("method")}/`)] ?? data.missing;
   const stepOf = (map) => (map.score ? Math.min(slider.value, map.score.length - 1) : 0);
   const maps = () => panels.map((box) => box.map), searches = () => maps().filter((map) => map.score);
@@ -75,7 +74,8 @@ async function start(root) {
   function point(box, index) {
     [cursor, focus] = [index, box];
     for (const { view } of panels) view.signal("cursor", cursor).runAsync();
-    find("readout").textContent = index in box.map.steps[0] ? tell(box.map, index) : data.hint;
+    const by = data.keepers?.[source(box)][index], kept = by ? ` Good subnetworks that keep it: ${by}.` : "";
+    find("readout").textContent = index in box.map.steps[0] ? tell(box.map, index) + kept : data.hint;
   }
 
   form.addEventListener("input", (event) => {

@@ -64,6 +64,32 @@ def nothing(title: Sequence[str], reason: str) -> dict:
     return {**looks, "title": [*title, reason], "said": [reason], "steps": [[]]}
 
 
+def keepers(maps: Mapping[str, dict], at: int, source: Source) -> list[str]:
+    """By cell, which good subnetworks of s-pruning keep it: "CoLA (1337, 42), MNLI (1337)", or "CoLA (3 of 5 seeds)".
+
+    `maps` as from `all_maps`, where `source` has number `at`; no cell where they hold no s-pruning of it.
+    """
+    texts: list[list[str]] = []
+    for task in tasks_of(source):
+        kept = _kept_by(maps, f"{at}/{task}/structured", seeds_of(source))
+        texts = texts or [[] for _ in kept]
+        for cell, by in zip(texts, kept):
+            cell += [f"{source.title_of(task)} ({by})"] if by else []
+    return [", ".join(cell) for cell in texts]
+
+
+def _kept_by(maps: Mapping[str, dict], name: str, seeds: Sequence[int]) -> list[str]:
+    """By cell, the seeds of a task whose good subnetwork keeps it, or in how many of them where no seed has its own."""
+    ends = {seed: found for seed in seeds if (found := maps.get(f"{name}/{seed}", {})).get("kind") == "importance"}
+    if ends:
+        cells = zip(*(found["steps"][found["good"]] for found in ends.values()))
+        return [", ".join(str(seed) for seed, value in zip(ends, cell) if value != searches.REMOVED) for cell in cells]
+    found = maps.get(f"{name}/{ALL}", {})
+    if found.get("kind") != "seeds":
+        return []
+    return [f"{found['factor'] * value:.0f}{found['after']}" if value else "" for value in found["steps"][0]]
+
+
 def component_names(maps: Mapping[str, dict]) -> dict[str, list[str]]:
     """What the cells of each grid are called: "Layer 1, head 1"."""
     grids = {found["grid"]: (len(found["steps"][0]), found["columns"]) for found in maps.values()}

@@ -19,7 +19,7 @@ from . import maps, specs
 if TYPE_CHECKING:
     from IPython.display import HTML
 
-HINT = "Point at a head or an MLP, or go there with the arrow keys, to read its values."
+HINT = "Point at a head or an MLP, or go there with the arrow keys: its values, and the tasks and seeds that keep it."
 NOTE = "In the built book, where scripts run, these maps answer to pointer and keys."
 PANELS = ("left map", "right map")
 KEYS = {
@@ -70,6 +70,7 @@ def _html(figure: str, body: str, data: Mapping[str, dict], sources: Sequence[So
         "maps": data,
         "missing": maps.nothing([], maps.NOTHING),
         "names": maps.component_names(data),
+        "keepers": [maps.keepers(data, at, source) for at, source in enumerate(sources)],
         "published": f"{published[0] if published else 'none'}/{maps.ALL}",
         "hint": HINT,
     }

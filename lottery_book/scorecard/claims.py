@@ -25,7 +25,8 @@ class Claim:
     `group` is the heading it stands under; s and m in `text` are s-pruning and m-pruning. A region without bounds is
     that of a claim which holds by construction and is not tested. `is_lead` says whether its unit is points of lead
     kept, rather than a plain number; `figure` names chapter and label: "study#fig-headline"; `remark` says how the
-    claim was read, or what limits its measure, "" where that needs no word.
+    claim was read, or what limits its measure, "" where that needs no word. `cited_by` are the chapters whose answer
+    box shows it, by number or name.
     """
 
     key: str
@@ -37,6 +38,7 @@ class Claim:
     is_lead: bool
     figure: str
     remark: str
+    cited_by: tuple[str, ...]
 
     @property
     def by_construction(self) -> bool:
@@ -54,9 +56,14 @@ def _read(path: Path) -> tuple[Claim, ...]:
             low=float(row["low"] or -np.inf),
             high=float(row["high"] or np.inf),
             is_lead=row["points"] == "yes",
+            cited_by=tuple(row["cited_by"].split()),
         )
         for row in rows
     )
 
 
 CLAIMS = _read(Path(__file__).with_name("claims.csv"))
+CITED = {  # the claims that each chapter's answer box shows
+    chapter: tuple(claim.key for claim in CLAIMS if chapter in claim.cited_by)
+    for chapter in sorted({chapter for claim in CLAIMS for chapter in claim.cited_by})
+}

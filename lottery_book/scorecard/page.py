@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -15,13 +16,14 @@ from lottery_utils.show.stats import LEAST
 from lottery_utils.show.tables import GAP, dressed
 
 from ..sources import NO_RECORD, Source, count
-from .claims import ASKED, CLAIMS, Claim
+from .claims import ASKED, CITED, CLAIMS, Claim
 from .judge import AGAINST, CONSTRUCTION, NOTHING, OPEN, SUPPORTED, Verdict, Verdicts
 
 if TYPE_CHECKING:
     from IPython.display import HTML
     from pandas.io.formats.style import Styler
 
+SCALE = {True: (100, 0), False: (1, 2)}  # whether a number is a lead: what it is shown times, and its decimals
 MARKS = {SUPPORTED: "\N{CHECK MARK}", AGAINST: "\N{MULTIPLICATION X}", OPEN: "?", CONSTRUCTION: "="}
 
 
@@ -41,10 +43,42 @@ def chip_table(verdicts: Verdicts) -> HTML:
     return HTML(f'<table class="scorecard">{head}<tbody>{"".join(rows)}</tbody></table>')
 
 
+def glue_cited(verdicts: Verdicts) -> None:
+    """Glue the rows of `CITED` under "claims_02" and the like, for the answer boxes of chapters to show."""
+    from IPython.display import HTML
+    from myst_nb import glue
+
+    for chapter, keys in CITED.items():
+        glue(f"claims_{chapter}", HTML(cited_table(verdicts, keys)), display=False)
+
+
+def cited_table(verdicts: Verdicts, keys: Sequence[str]) -> str:
+    """The scorecard's rows of `keys`, as HTML for another chapter: a claim leads to its row, a chip to its figure."""
+    heads = "".join(f"<th>{_mark(source.kind)}</th>" for source in verdicts.sources)
+    rows = "".join(
+        f'<tr><th scope="row"><a href="scorecard.html#{_anchor(key)}">{escape(_claim(key).text)}</a></th>'
+        f"{_cells(key, verdicts)}</tr>"
+        for key in keys
+    )
+    return f'<table class="scorecard cited"><thead><tr><th>claim</th>{heads}</tr></thead><tbody>{rows}</tbody></table>'
+
+
+def _claim(key: str) -> Claim:
+    return next(claim for claim in CLAIMS if claim.key == key)
+
+
+def _anchor(key: str) -> str:
+    """The id of a claim's row on the scorecard."""
+    return f"claim-{key.replace('_', '-')}"
+
+
+def _mark(kind: str) -> str:
+    return f'<span class="source {kind.replace(" ", "-")}">{kind}</span>'
+
+
 def _head(source: Source) -> str:
     rests_on = evidence(source)
-    kind = f'<span class="source {source.kind.replace(" ", "-")}">{source.kind}</span>'
-    return f"{kind}<small>{escape(source.model)}<br>{escape(rests_on)}</small>"
+    return f"{_mark(source.kind)}<small>{escape(source.model)}<br>{escape(rests_on)}</small>"
 
 
 def evidence(source: Source) -> str:
@@ -62,8 +96,12 @@ def _group(name: str, columns: int) -> str:
 
 
 def _row(claim: Claim, verdicts: Verdicts) -> str:
-    cells = "".join(f"<td>{_chip(verdicts.of(source.kind)[claim.key])}</td>" for source in verdicts.sources)
-    return f'<tr><th scope="row" title="{escape(judged_by(claim))}">{escape(claim.text)}</th>{cells}</tr>'
+    head = f'<th scope="row" title="{escape(judged_by(claim))}">{escape(claim.text)}</th>'
+    return f'<tr id="{_anchor(claim.key)}">{head}{_cells(claim.key, verdicts)}</tr>'
+
+
+def _cells(key: str, verdicts: Verdicts) -> str:
+    return "".join(f"<td>{_chip(verdicts.of(source.kind)[key])}</td>" for source in verdicts.sources)
 
 
 def _chip(verdict: Verdict) -> str:
@@ -71,8 +109,8 @@ def _chip(verdict: Verdict) -> str:
         return f'<span class="nothing">{escape(verdict.why)}</span>'
     page, label = verdict.claim.figure.split("#")
     look = f'class="chip {verdict.word.replace(" ", "-")}" href="{page}.html#{label}"'
-    mean = f"{100 * verdict.effect.mean:+.0f}" if verdict.claim.is_lead else f"{verdict.effect.mean:+.2f}"
-    mean = mean.replace("-", "\N{MINUS SIGN}")
+    scale, places = SCALE[verdict.claim.is_lead]
+    mean = signed(scale * verdict.effect.mean, places)
     says = f'{MARKS[verdict.word]}<span class="word"> {verdict.word}</span>'
     return f'<a {look} title="{escape(in_full(verdict))}">{says}</a> <small>{mean}</small>'
 
@@ -113,8 +151,7 @@ def region_of(claim: Claim) -> str:
 def _edge(edge: float, claim: Claim) -> str:
     if edge == 0 or np.isinf(edge):
         return "0"
-    text = f"{100 * edge:+.0f} points" if claim.is_lead else signed(edge)
-    return text.replace("-", "\N{MINUS SIGN}")
+    return f"{signed(100 * edge, 0)} points" if claim.is_lead else signed(edge)
 
 
 def number_table(verdicts: Verdicts) -> Styler:
@@ -130,7 +167,7 @@ def number_table(verdicts: Verdicts) -> Styler:
 
 
 def _cell(verdict: Verdict) -> str:
-    effect, scale, places = verdict.effect, *((100, 0) if verdict.claim.is_lead else (1, 2))
+    effect, (scale, places) = verdict.effect, SCALE[verdict.claim.is_lead]
     if verdict.word == NOTHING:
         return verdict.why
     mean, ends = signed(scale * effect.mean, places), interval(scale * effect.low, scale * effect.high, places)

@@ -49,7 +49,7 @@ def effect_table(
 
 
 def told(effect: Effect, unit: str = "points", places: int = 1, pairs: bool = True) -> str:
-    """An effect in words: "+1.2 points (95 % interval -0.3 to +2.7; 8 tasks, 24 pairs of task and seed)"."""
+    """An effect in words: "+1.2 points (95 % interval −0.3 to +2.7; 8 tasks, 24 pairs of task and seed)"."""
     if not effect.tasks:
         return "not run"
     mean = f"{signed(effect.mean, places)} {unit}".rstrip()
@@ -65,13 +65,13 @@ def difference(effects: Mapping[str, Effect], label: str, places: int = 2) -> st
 
 
 def signed(value: float, places: int = 1) -> str:
-    """A number with its sign; a gap where there is none."""
-    return GAP if np.isnan(value) else f"{value:+.{places}f}"
+    """A number with its sign, a true minus; a gap where there is none."""
+    return GAP if np.isnan(value) else f"{value:+.{places}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def interval(low: float, high: float, places: int = 1) -> str:
     """An interval; a gap where there is none."""
-    return GAP if np.isnan(low) else f"{low:+.{places}f} to {high:+.{places}f}"
+    return GAP if np.isnan(low) else f"{signed(low, places)} to {signed(high, places)}"
 
 
 def p_value(p: float) -> str:
