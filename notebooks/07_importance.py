@@ -75,8 +75,9 @@ importance.figures.cuts_by_source(three, decided)
 # %% [markdown]
 # ## What to see
 #
-# If pruning found the useless heads, there would be a heap at the left, a gap, and the useful ones. There is no gap. In the real study
-# {glue:text}`near_real`, in this run {glue:text}`near_run`. A little noise in the importances would choose others.
+# If pruning found the useless heads, there would be a heap at the left, a gap, and the useful ones. There is no gap. Count
+# the heads that go in the first step, and those that stay with less than twice the importance of the last one to go. Real study:
+# {glue:text}`near_real`. This run: {glue:text}`near_run`. A little noise in the importances would choose others.
 #
 # A head left of the line in one seed and well right of it in another is one that the fine-tuning, not the task, made dispensable. Between the
 # seeds of this run the importances have a rank correlation of {glue:text}`rank_run`.

@@ -133,7 +133,7 @@ if len(per_head):
 #
 # ## Do heterogeneous heads survive?
 #
-# In this run r is {glue:text}`r_raw` for raw attention and {glue:text}`r_normed` for normed. Compared only within layers, since both survival and
+# For raw attention r is {glue:text}`r_raw` in this run. For normed attention it is {glue:text}`r_normed`. Compared only within layers, since both survival and
 # attention change from layer to layer, it is {glue:text}`r_within`.
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "Correlation of heterogeneous attention with survival in this run. Published values (diamonds) are those of the paper's text, counted by map for super-survivors; one of the authors' notebooks gives a tenth of it for normed attention.", "name": "fig-pattern-survival"}, "image": {"alt": "Correlation coefficients with intervals, a row for each kind of attention, survival and unit"}}

@@ -122,8 +122,8 @@ run.stamp(pretraining.figures.start_and_lottery(gained, lottery))
 # The paper {cite}`prasanna2020` left the question open, and nothing was published to lay beside this. Two runs of pre-training stand behind
 # each row, from other first weights and other texts.
 #
-# *The start.* Shuffled words are {glue:text}`told_shuffled` above no pre-training, the language {glue:text}`told_language`. The second interval
-# leaves out zero, but it is one of four, and Holm's correction takes that into account. Brackets and Zipf noise bought nothing that one could
+# *The start.* Shuffled words are above no pre-training by {glue:text}`told_shuffled`. The language is by {glue:text}`told_language`. Its
+# interval leaves out zero, but it is one of four, and Holm's correction takes that into account. Brackets and Zipf noise bought nothing that one could
 # see. Shuffled words are above the language by {glue:text}`over_language`, which is undecided too.
 #
 # *The lottery.* It can be won or lost only where the full model has learned something. After shuffled words it beats the majority score

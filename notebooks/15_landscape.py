@@ -166,7 +166,7 @@ run.stamp(show.forest.forest(sharper, "difference in sharpness", tasks=True))
 loss_surface.numbers.level_table(near, far, "structured")
 
 # %% [markdown]
-# Retrained, good less bad is {glue:text}`near_good_bad` at steps of a fifth and {glue:text}`far_good_bad` at two fifths. After correction for all
+# Retrained, good less bad is {glue:text}`near_good_bad` at steps of a fifth. At two fifths it is {glue:text}`far_good_bad`. After correction for all
 # rows neither is settled.
 #
 # If good ones are sharper at all, there is a dull reason: a network that has learnt nothing has nothing to lose. Of the bad ones,

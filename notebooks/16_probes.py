@@ -119,11 +119,11 @@ run.stamp(show.forest.forest(of_run, "points of accuracy", tasks=True, same_scal
 # dependency tree; whether a noun is agent or patient; and the number of the subject, at verbs whose form does not show it. The grammar of the demo
 # language knows the answers. The sentences are in no train set and no pre-training text.
 #
-# Depth and role are ordered as the names say: good, random, bad. Retrained, good less bad is {glue:text}`depth_retrained` points for depth and
-# {glue:text}`role_retrained` for role. Good against random is settled for depth only.
+# Depth and role are ordered as the names say: good, random, bad. For depth, good less bad is {glue:text}`depth_retrained` points after retraining.
+# For role it is {glue:text}`role_retrained`. Good against random is settled for depth only.
 #
 # The three panels look alike, and that is the finding. In the last one no weight was fine-tuned: the masks were laid on the pre-trained model.
-# There the difference is {glue:text}`depth_masked` for depth and {glue:text}`role_masked` for role. Fine-tuning chose the parts, but what can be
+# There the difference for depth is {glue:text}`depth_masked`. For role it is {glue:text}`role_masked`. Fine-tuning chose the parts, but what can be
 # read from them was there before.
 #
 # Part of speech shows nothing, since in this language the word alone gives it away. Number shows nothing either: there is little to be read in any

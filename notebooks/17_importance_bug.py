@@ -184,9 +184,9 @@ importance_rules.figures.likeness_bars(both)
 importance_rules.figures.effects_forest(both)
 
 # %% [markdown]
-# Script minus formula at equal size: MiniLM {glue:text}`size_minilm`; this run {glue:text}`size_run`.
+# Script minus formula, score at equal size. MiniLM: {glue:text}`size_minilm`. This run: {glue:text}`size_run`.
 #
-# Weights kept: MiniLM {glue:text}`weights_minilm`; this run {glue:text}`weights_run`.
+# Script minus formula, weights kept. MiniLM: {glue:text}`weights_minilm`. This run: {glue:text}`weights_run`.
 
 # %% tags=["remove-input"]
 numbers.rule_table(run, f"This run, {names[study]}: weights kept, scores as shares of the full model's.", "sums-run")

@@ -155,13 +155,13 @@ numbers.halves_table(both)
 selection.figures.chooser_bars({name: one.chosen for name, one in both.items()})
 
 # %% [markdown]
-# Chosen on dev minus chosen held out, the good ones' dev score: MiniLM {glue:text}`dev_held_minilm`; this run {glue:text}`dev_held_run`.
+# Chosen on dev minus chosen held out, dev score of the good ones. MiniLM: {glue:text}`dev_held_minilm`. This run: {glue:text}`dev_held_run`.
 #
-# Does the lottery stay when the mask is chosen held out? Good minus random: MiniLM {glue:text}`random_minilm`; this run {glue:text}`random_run`.
-# Good minus bad: MiniLM {glue:text}`bad_minilm`; this run {glue:text}`bad_run`.
+# Does the lottery stay when the mask is chosen held out? For good minus random, MiniLM has {glue:text}`random_minilm`.
+# This run has {glue:text}`random_run`. For good minus bad, MiniLM has {glue:text}`bad_minilm`. This run has {glue:text}`bad_run`.
 #
-# What does honesty cost? Trained without the held-out examples, the full model changes by hundredths of its metric: MiniLM {glue:text}`price_minilm`;
-# this run {glue:text}`price_run`.
+# What does honesty cost? Trained without the held-out examples, the full model changes by hundredths of its metric. MiniLM: {glue:text}`price_minilm`.
+# This run: {glue:text}`price_run`.
 #
 # One full model of the demo gets *better* by losing examples, that of STS-B: {glue:text}`stsb_run`. The reason is the length of training. A run takes
 # whole passes over train until a least number of updates is reached, so a smaller train set may be updated on more often. On all examples the

@@ -19,16 +19,16 @@
 # Each number of this book comes from a {term}`record`, and each record says what computed it: device, versions, commit, time. This
 # page adds them up, for the results of this run and for those that came with the repository. It computes nothing.
 #
-# {glue:text}`status`
+# {glue:text}`status` Those of an earlier version are shown as they were stored; today's code would not make them again.
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-cell"] mystnb={"code_prompt_show": "Run this page: parameters", "code_prompt_hide": "Run this page: parameters"}
 preset = "demo"
 tasks = None
 seeds = None
 overrides = None
 results_dir = "results"
 
-# %% tags=["hide-input"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Run this page: what it reads", "code_prompt_hide": "Run this page: what it reads"}
 from lottery_book import status
 from lottery_utils import show
 
@@ -40,7 +40,7 @@ show.glue_numbers({"status": status.status_sentence(rows)})
 #
 # What is not stored is shown as a {term}`gap` in its chapter. Chapters about stored records need no cell of this run.
 
-# %%
+# %% tags=["remove-input"]
 chosen = {"preset": preset, "tasks": tasks, "seeds": seeds, "overrides": overrides}
 chosen["results_dir"] = results_dir
 status.chapter_status(chosen)
@@ -52,11 +52,11 @@ status.chapter_status(chosen)
 # Energy and CO2 are estimates; cells that are not counted as measured were computed without the tool, or on a machine that it
 # cannot read.
 
-# %%
+# %% tags=["remove-input"]
 status.stage_status(rows)
 
 # %% [markdown]
 # ## Devices and versions
 
-# %%
+# %% tags=["remove-input"]
 status.place_status(rows)

@@ -1,7 +1,9 @@
 """The scorecard: regions, corrections and gaps, on scores made up so that the verdicts are known."""
 
+import re
 from dataclasses import replace
 from html import unescape
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,11 +12,12 @@ import pytest
 from lottery_book import scorecard, sources
 from lottery_book.agreement.overlap import OverlapTest
 from lottery_book.scorecard import figures, page
-from lottery_book.scorecard.claims import CLAIMS
+from lottery_book.scorecard.claims import CITED, CLAIMS
 from lottery_book.scorecard.judge import AGAINST, CONSTRUCTION, NOTHING, OPEN, SUPPORTED, decided, judge, t_test
 from lottery_book.sources import Source
 from lottery_utils.show.leads import LEADS, leads
 
+ROOT = Path(__file__).resolve().parent.parent
 TASKS = ("cola", "sst2", "mrpc", "stsb", "qnli", "rte")
 CONDITIONS = {  # lead kept, by condition
     ("structured", "good", "pruned"): 0.93,
@@ -181,6 +184,26 @@ def test_chapters_cite_the_scorecards_verdicts():
     assert verdicts.of("this run")["s_bad"].effect.corrected == judge(source(scores()))["s_bad"].effect.corrected
 
 
+def test_a_chapters_rows_are_the_scorecards_own():
+    verdicts = scorecard.verdicts([sources.published_source(), source(scores())])
+    whole = page.chip_table(verdicts).data
+    for keys in CITED.values():
+        rows = re.findall(r"<tr>.*?</tr>", page.cited_table(verdicts, keys).split("<tbody>")[1])
+        assert len(rows) == len(keys)
+        for row in rows:
+            anchor = re.search(r'href="scorecard.html#([\w-]+)"', row)[1]
+            of_claim = re.search(rf'<tr id="{anchor}">.*?</tr>', whole)[0]
+            assert re.findall("<td>.*?</td>", row) == re.findall("<td>.*?</td>", of_claim)
+
+
+def test_stored_chapters_show_the_claims_they_are_given():
+    for chapter in CITED:
+        (path,) = (ROOT / "notebooks").glob(f"{chapter}*.py")
+        text = path.read_text(encoding="utf-8")
+        box = text[text.index(":class: answer") : text.index("\n# :::\n")]
+        assert f"{{glue}} claims_{chapter}\n# :doc: scorecard.ipynb" in box
+
+
 def test_the_page_holds_every_claim_in_words_marks_links_and_picture():
     verdicts = scorecard.verdicts([sources.published_source(), source(scores())])
     html = page.chip_table(verdicts).data
@@ -189,7 +212,7 @@ def test_the_page_holds_every_claim_in_words_marks_links_and_picture():
         assert html.count(f'>{mark}<span class="word"> {word}</span></a>') == sum(
             verdict.word == word for verdict in judged
         )
-    assert html.count('<tr><th scope="row"') == len(CLAIMS) and 'href="study.html#fig-headline"' in html
+    assert html.count('<th scope="row"') == len(CLAIMS) and 'href="study.html#fig-headline"' in html
     labels = [text.get_text() for ax in figures.forest(verdicts).axes for text in ax.get_yticklabels()]
     assert set(labels) >= {claim.text for claim in CLAIMS}
     table = page.number_table(verdicts).to_html()

@@ -135,7 +135,7 @@ def one_look_phrase(decided: pd.DataFrame) -> str:
 
 
 def near_cut_phrase(decided: pd.DataFrame) -> str:
-    """How many of the heads that stay in the first step lie near the cut, in words."""
+    """How many heads the first step removes, and how many stay near the cut, such as "14 go, 40 stay"."""
     first = first_cut(decided, "head")
     if first.empty:
         return NO_RECORD
@@ -145,7 +145,7 @@ def near_cut_phrase(decided: pd.DataFrame) -> str:
     near = stay.merge(edge.reset_index(), on=keys)
     near = near[near["importance"] < 2 * near["edge"]].groupby(keys).size().reindex(edge.index, fill_value=0).mean()
     removed = gone.groupby(keys).size().mean()
-    return f"the first step takes {removed:.0f} heads and leaves {near:.0f} that are less than twice as important"
+    return f"{removed:.0f} go, {near:.0f} stay"
 
 
 def seeds_phrase(decided: pd.DataFrame) -> str:

@@ -137,7 +137,7 @@ def path_lines(table: pd.DataFrame, method: str) -> Figure:
         return empty_figure(NOTHING)
     pairs = [f"{a}-{b}" for a, b in WITHIN] + [f"next seed: {name}" for name in PAIR_COLOURS]
     pairs = [pair for pair in pairs if pair in set(rows["pair"])]
-    figure, axes = panels(len(pairs), height=1.7, columns=len(WITHIN))
+    figure, axes = panels(len(pairs), height=1.5, columns=len(WITHIN))
     top = min(TOP, 1.05 * rows.groupby(["title", "pair", "point"])["loss"].mean().max())
     for ax, pair in zip(axes, pairs):
         means = rows[rows["pair"] == pair].groupby(["title", "point"], sort=False)["loss"].mean().unstack(0)

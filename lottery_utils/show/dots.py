@@ -50,7 +50,7 @@ def legend_of_dots() -> list[Line2D]:
         Line2D([], [], **mark, markersize=MEAN_SIZE - 1, markerfacecolor=HOLLOW, label="pruned, mean over tasks"),
         Line2D([], [], **mark, markersize=MEAN_SIZE - 1, label="retrained, mean over tasks"),
         Line2D([], [], color=TEXT, linewidth=1.6, label="95 % interval"),
-        Line2D([], [], **mark, markersize=TASK_SIZE, alpha=0.5, label="a task"),
+        Line2D([], [], **mark, markersize=TASK_SIZE, alpha=0.5, label="one task"),
     ]
 
 

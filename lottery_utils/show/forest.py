@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from .stats import Effect
 from .style import COLOURS, GRID, QUIET, TEXT, WIDTH, empty_figure, legend_below, say
 
+MANY = 8  # rows; more of them stand closer
 SIDES = {"above": COLOURS["good"], "below": COLOURS["bad"]}
 TASK = {"marker": "o", "linestyle": "", "markersize": 4, "markerfacecolor": "none", "markeredgecolor": "#8A8A8A"}
 MEAN = {"marker": "o", "linestyle": "", "markersize": 5.5}
@@ -37,7 +38,8 @@ def forest(
     if not any(one.tasks for rows in panels.values() for one in rows.values()):
         return empty_figure("Nothing to show: no two conditions have a task and seed in common.")
     labels = list(dict.fromkeys(label for rows in panels.values() for label in rows))
-    figure = Figure(figsize=(WIDTH, 0.34 * len(labels) + 1.5), layout="constrained")
+    row = 0.34 if len(labels) <= MANY else 0.2  # inches
+    figure = Figure(figsize=(WIDTH, row * len(labels) + 1.3), layout="constrained")
     axes = figure.subplots(1, len(panels), sharey=True, sharex=same_scale, squeeze=False)[0]
     for ax, (title, rows) in zip(axes, panels.items(), strict=True):
         for place, label in enumerate(labels):
@@ -63,7 +65,7 @@ def _dress(ax: Axes, title: str, rows: int) -> None:
 
 
 def _handles(tasks: bool) -> list[Line2D]:
-    thin = Line2D([], [], **TASK, label="a task") if tasks else Line2D([], [], color=QUIET, **THIN, label="bootstrap")
+    thin = Line2D([], [], **TASK, label="one task") if tasks else Line2D([], [], color=QUIET, **THIN, label="bootstrap")
     return [
         Line2D([], [], color=QUIET, **MEAN, markerfacecolor="white", label="mean over tasks"),
         Line2D([], [], color=QUIET, **MEAN, label="corrected p at most 0.05"),

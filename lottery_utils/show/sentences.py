@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 
 
 def run_on(study: Study) -> str:
-    """Preset, model, tasks, seeds, device and dates in one sentence part; the chapter's last table has the rest."""
+    """Preset, model, tasks, seeds, device and dates; the status page has the rest."""
     found = study.provenance()
     tasks, seeds = found["tasks"], found["seeds"]
     names = "all nine tasks" if set(tasks) == set(TASKS) else listed([shown_task(name).title for name in tasks])
-    parts = [f"preset {found['preset']}", f"model {found['model']}", names]
+    model = [] if found["model"] == "embedded" else [found["model"].rsplit("/", 1)[-1]]
+    parts = [f"preset {found['preset']}", *model, names]
     parts.append(f"seed{'s' if len(seeds) > 1 else ''} {listed([str(s) for s in seeds])}")
     parts += found["devices"]
     dates = dict.fromkeys(found[key][:10] for key in ("started", "ended") if found[key])
@@ -34,7 +35,7 @@ def earlier_clause(earlier: int, cells: int) -> list[str]:
     if not earlier:
         return []
     count = f"all {cells:,} records are" if earlier == cells else f"{earlier:,} of {cells:,} records are"
-    return [f"{count} of an earlier version of the rules, which today's code does not reproduce"]
+    return [f"{count} of an earlier version of the rules"]
 
 
 def gap_sentence(study: Study, method: str) -> str:
