@@ -161,7 +161,7 @@ by_hand = np.array(
 assert np.allclose(by_hand, probes.linear.accuracies(states, role)[0], atol=0.005)
 for layer, (real_task, control) in enumerate(by_hand.T):
     selectivity = real_task - control
-    print(f"layer {layer}: role {real_task:.3f}, control {control:.3f}, selectivity {selectivity:+.3f}")
+    print(f"layer {layer}: role {real_task:.3f}, control {control:.3f}, difference {selectivity:+.3f}")
 
 # %% [markdown]
 # At the embeddings the probe knows the word and its place, and the control task is the easier one. From layer to layer the word fades and the
