@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..errors import UserError, shown
+from ..errors import UserError, one_line, shown
 
 
 def require_login(repo: str) -> None:
@@ -30,15 +30,13 @@ def push(folder: str | Path, repo: str, api=None) -> str:
     """
     from huggingface_hub import HfApi
 
-    from ..models.source import one_line
-
     api = HfApi() if api is None else api
     try:
         address = str(api.create_repo(repo, exist_ok=True))
         api.upload_folder(repo_id=repo, folder_path=str(folder), commit_message="Subnetwork from the lottery companion")
     except Exception as error:  # the hub's own kinds, those of its HTTP library, OSError: all are for the user to see
         raise UserError(
-            f"{repo} could not be uploaded ({type(error).__name__}: {one_line(error)}); the exported folder stays, "
-            f"upload it later with: hf upload {repo} {folder}"
+            f"{repo} could not be uploaded ({type(error).__name__}: {one_line(error, 200)}); the exported folder "
+            f"stays, upload it later with: hf upload {repo} {folder}"
         ) from error
     return address

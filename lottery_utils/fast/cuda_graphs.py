@@ -41,7 +41,7 @@ def trained_by_graphs(model: torch.nn.Module, log: TrainLog, train: Callable) ->
     except CellFailed:
         raise
     except Exception as error:
-        note = f"CUDA graphs: {type(error).__name__}: {one_line(str(error), 200)}; trained by the plain loop"
+        note = f"CUDA graphs: {type(error).__name__}: {one_line(error, 200)}; trained by the plain loop"
         _say_once(note)
         log.notes.append(note)
         log.losses.clear()

@@ -16,10 +16,9 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from ..errors import UserError
+from ..errors import UserError, one_line
 from .anatomy import Anatomy, anatomy, family_of
 from .load import build_classifier, quiet_transformers
-from .source import one_line
 
 FORMAT = 1
 WEIGHTS, DESCRIPTION = "model.safetensors", "compact.json"
@@ -226,5 +225,5 @@ def load_compact(folder: str | Path, attention: str = "sdpa") -> nn.Module:
     except UserError:
         raise
     except Exception as error:  # damaged JSON, masks, configuration or weights come as many kinds
-        raise UserError(f"compact model in {folder} is damaged ({one_line(error)}); write it again") from error
+        raise UserError(f"compact model in {folder} is damaged ({one_line(error, 200)}); write it again") from error
     return model.eval()

@@ -8,9 +8,9 @@ import hashlib
 import torch
 from torch import nn
 
-from ..errors import UserError, shown
+from ..errors import UserError, one_line, shown
 from .anatomy import family_of, max_tokens
-from .source import model_dir, model_fingerprint, one_line
+from .source import model_dir, model_fingerprint
 
 __all__ = ["load_classifier", "load_tokenizer", "model_fingerprint", "quiet_transformers"]
 
@@ -51,7 +51,8 @@ def load_tokenizer(model: str):
         with quiet_transformers():
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, **changes)
     except Exception as error:  # the tokenizers library raises plain Exception on damaged files
-        raise UserError(f"model {model!r}: the tokenizer in {folder} cannot be read ({one_line(error)})") from error
+        reason = one_line(error, 200)
+        raise UserError(f"model {model!r}: the tokenizer in {folder} cannot be read ({reason})") from error
     if len(tokenizer) <= len(set(tokenizer.all_special_tokens)):  # an empty vocabulary is accepted without a word
         raise UserError(f"model {model!r}: the tokenizer in {folder} has an empty vocabulary")
     words = max(len(tokenizer), 1 + max(tokenizer.get_vocab().values()))  # ids may have holes
@@ -83,7 +84,7 @@ def read_config(model: str, folder):
         with quiet_transformers():
             config = AutoConfig.from_pretrained(folder, local_files_only=True)
     except Exception as error:  # unknown model types and ill-typed fields come as several kinds
-        raise UserError(f"model {model!r}: its config.json cannot be used ({one_line(error)})") from error
+        raise UserError(f"model {model!r}: its config.json cannot be used ({one_line(error, 200)})") from error
     try:
         family_of(config)
     except UserError as error:
@@ -192,7 +193,7 @@ def _read(model: str, folder, config, attention: str) -> tuple[nn.Module, list[s
             output_loading_info=True,
         )
     except Exception as error:  # damaged files: SafetensorError, OSError, ValueError, RuntimeError, KeyError
-        raise UserError(f"model {model!r}: the weights in {folder} cannot be read ({one_line(error)})") from error
+        raise UserError(f"model {model!r}: the weights in {folder} cannot be read ({one_line(error, 200)})") from error
     names = {name for name, _ in classifier.named_parameters()}
     wrong_size = {key[0] for key in info["mismatched_keys"]}
     drawn = sorted((set(info["missing_keys"]) | wrong_size) & names)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..demo.files import micro_bert_dir
 from ..disk import readable, require_file
-from ..errors import UserError
+from ..errors import UserError, one_line
 from ..hub import snapshot
 
 TOKENIZER_FILES = (
@@ -26,12 +26,6 @@ KNOWN = {  # public models by fingerprint: where a record's model lay on some ma
 SAYS_NOTHING = re.compile(r"(model|weights|checkpoint|final|best|hf|v?\d+)([-_.]?\d+)?|[0-9a-f]{40}", re.IGNORECASE)
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 PICKLES = ("pytorch_model*.bin", "*.pt", "*.pth", "*.ckpt")
-
-
-def one_line(error: BaseException, limit: int = 200) -> str:
-    """Return an exception as one line of at most `limit` characters."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
 def model_dir(model: str, weights: bool = True) -> Path:
@@ -99,7 +93,7 @@ def _check(model: str, folder: Path, weights: bool) -> None:
     try:
         content = json.loads(config.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
-        raise UserError(f"model {model!r}: {config} is not readable JSON ({one_line(error)})") from error
+        raise UserError(f"model {model!r}: {config} is not readable JSON ({one_line(error, 200)})") from error
     if not isinstance(content, dict) or not isinstance(content.get("model_type"), str):
         raise UserError(f"model {model!r}: {config} names no model_type; expected a transformers configuration")
     _refuse_code(model, content, config)

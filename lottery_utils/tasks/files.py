@@ -218,4 +218,4 @@ def library_errors(text: str, advice: str = "get it again") -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:  # what pyarrow and datasets raise has no kind in common
-        raise UserError(f"{text} ({one_line(str(error) or type(error).__name__, 200)}); {advice}") from None
+        raise UserError(f"{text} ({one_line(error, 200)}); {advice}") from None
