@@ -7,7 +7,7 @@ from toy import toy_data
 
 from lottery_utils.fast import cpu_attention, packed_layer
 from lottery_utils.fast.cpu_halves import is_exact_gelu
-from lottery_utils.fast.packed import Group, pack
+from lottery_utils.fast.packed import Group, attend, pack
 from lottery_utils.fast.packed_model import PackedModel
 from lottery_utils.fast.training import Flat
 from lottery_utils.training.evaluate import batch_loss
@@ -125,8 +125,8 @@ def test_first_tokens_attend_as_all_tokens_do():
     first = torch.tensor([0, 18, 36, 41, 46])
     qkv = torch.randn(51, 3 * 2 * 4, generator=torch.Generator().manual_seed(0)).requires_grad_()
     weight = torch.randn(5, 8, generator=torch.Generator().manual_seed(1))
-    whole = cpu_attention.Heads.apply(qkv, None, groups, 2, 0.0)[first]
-    some = cpu_attention.FirstHeads.apply(qkv[first, :8], qkv[:, 8:], None, groups, 2, 0.0)
+    whole = attend((qkv,), groups, 2)[first]
+    some = attend((qkv[first, :8], qkv[:, 8:]), groups, 2)
     torch.testing.assert_close(some, whole)
     wanted, found = (torch.autograd.grad((x * weight).sum(), qkv)[0] for x in (whole, some))
     torch.testing.assert_close(found, wanted, atol=1e-6, rtol=1e-5)

@@ -133,13 +133,13 @@ def test_attention_dropout_has_the_right_mean_and_gradient():
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         for _ in range(3000):
-            mean += attend(qkv, groups, 2, drop=0.3) / 3000
-        torch.testing.assert_close(mean, attend(qkv, groups, 2), atol=0.05, rtol=0)
+            mean += attend((qkv,), groups, 2, drop=0.3) / 3000
+        torch.testing.assert_close(mean, attend((qkv,), groups, 2), atol=0.05, rtol=0)
         weight = torch.randn(8, 8)
 
         def value(x):
             torch.manual_seed(5)
-            return (attend(x, groups, 2, drop=0.3) * weight).sum()
+            return (attend((x,), groups, 2, drop=0.3) * weight).sum()
 
         x = qkv.clone().requires_grad_()
         grad = torch.autograd.grad(value(x), x)[0]
@@ -153,7 +153,7 @@ def test_attention_dropout_has_the_right_mean_and_gradient():
 @pytest.mark.parametrize("first", [False, True])
 def test_attention_dropout_in_half_precision_is_that_of_float32(first):
     """The draws do not depend on the type: values and gradients differ by rounding, in short and long examples."""
-    from lottery_utils.fast.packed import Group, attend, attend_first
+    from lottery_utils.fast.packed import Group, attend
 
     groups, generator = (Group(0, 0, 3, 5), Group(15, 3, 2, 20)), torch.Generator().manual_seed(0)
     parts = [torch.randn(5, 24, generator=generator), torch.randn(55, 48, generator=generator)]
@@ -163,7 +163,7 @@ def test_attention_dropout_in_half_precision_is_that_of_float32(first):
     def found(kind, seed=2):
         torch.manual_seed(seed)
         xs = [x.to(kind).requires_grad_() for x in parts]
-        out = (attend_first if first else attend)(*xs, groups, 3, 0.3)
+        out = attend(xs, groups, 3, 0.3)
         grads = torch.autograd.grad((out.float() * weight).sum(), xs)
         assert {x.dtype for x in (out, *grads)} == {kind}
         return [x.detach().float() for x in (out, *grads)]

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.autograd.function import once_differentiable
 
-from .cpu_attention import first_backward, first_forward, heads_backward, heads_forward, is_computed
+from .cpu_attention import heads_backward, heads_forward, is_computed
 from .cpu_dropout import factors
 
 _aten = torch.ops.aten
@@ -133,21 +133,14 @@ class _AttentionHalf(_Half):
     def forward(
         ctx, x, w_qkv, b_qkv, w_out, b_out, norm_weight, norm_bias, score_bias, norm, first, groups, heads, drops, low
     ):
-        given, drop, drop_shares = x.to(LOW) if low else x, *drops
-        if first is None:
-            rest, qkv = x, product(given, w_qkv, b_qkv, low)
-            context, saved = heads_forward(qkv, score_bias, groups, heads, drop_shares)
-            ctx.about = groups, heads, drop_shares
-        else:
-            rest, width = x[first], len(w_qkv) // 3
-            weight = low_of(w_qkv) if low else w_qkv
-            q = product(given[first], weight[:width], b_qkv[:width], low)
-            kv = product(given, weight[width:], b_qkv[width:], low)
-            context, saved = first_forward(q, kv, score_bias, groups, heads, drop_shares)
-            ctx.about = len(kv), groups, heads, drop_shares
-        out, closed = _Half.close(rest, context, w_out, b_out, norm, drop, low)
+        given, weight = (x.to(LOW), low_of(w_qkv)) if low else (x, w_qkv)
+        projected = [product(rows, weight[part], b_qkv[part], low) for rows, part in _projections(given, first, w_qkv)]
+        context, saved = heads_forward(projected, score_bias, groups, heads, drops[1])
+        rest = x if first is None else x[first]
+        out, closed = _Half.close(rest, context, w_out, b_out, norm, drops[0], low)
         ctx.save_for_backward(given, first, context, *_factors(w_qkv, w_out, low), *closed, *saved)
         ctx.places, ctx.low = [place_of(w) for w in (w_qkv, b_qkv, w_out, b_out)], low
+        ctx.about = [len(part) for part in projected], groups, heads, drops[1]
         ctx.of_bias = score_bias.shape if ctx.needs_input_grad[7] else None
         return out
 
@@ -158,25 +151,27 @@ class _AttentionHalf(_Half):
         closed, saved = others[:6], others[6:]
         direct, change, *of_norm = _Half.reopen(ctx, grad, *closed)
         of_out = _of_linear(ctx, change, context, *ctx.places[2:])
-        of_context = torch.mm(change, w_out)
         of_bias = None if ctx.of_bias is None else direct.new_zeros(ctx.of_bias)
-        if first is None:
-            of_qkv = heads_backward(of_context, saved, *ctx.about, of_bias)
-            of_in = _of_linear(ctx, of_qkv, x, *ctx.places[:2])
-            of_x = _plus_product(direct, of_qkv, w_qkv) if ctx.needs_input_grad[0] else None
-            return of_x, *of_in, *of_out, *of_norm, of_bias, *[None] * 6
-        of_q, of_kv = first_backward(of_context, saved, *ctx.about, of_bias)
-        width, of_in, of_x = len(w_qkv) // 3, (None, None), None
+        of_projected = heads_backward(torch.mm(change, w_out), saved, *ctx.about, of_bias)
+        of_in, of_x = (None, None), None
         if _trains(ctx):
-            of_in = ctx.places[:2]
-            if any(place is None for place in of_in):
-                of_in = direct.new_empty(w_qkv.shape), direct.new_empty(3 * width)
-            _of_linear(ctx, of_q, x[first], *(place[:width] for place in of_in))
-            _of_linear(ctx, of_kv, x, *(place[width:] for place in of_in))
+            places = zip(ctx.places[:2], (w_qkv.shape, w_qkv.shape[:1]))
+            of_in = [direct.new_empty(shape) if place is None else place for place, shape in places]
+            for of_part, (rows, part) in zip(of_projected, _projections(x, first, w_qkv)):
+                _of_linear(ctx, of_part, rows, *(place[part] for place in of_in))
         if ctx.needs_input_grad[0]:
-            of_rest = _plus_product(direct, of_q, w_qkv[:width])
-            of_x = torch.mm(of_kv, w_qkv[width:]).float().index_add_(0, first, of_rest)
+            width = len(w_qkv) // 3
+            ask = w_qkv if first is None else w_qkv[:width]
+            of_x = _plus_product(direct, of_projected[0], ask)
+            if first is not None:
+                of_x = torch.mm(of_projected[1], w_qkv[width:]).float().index_add_(0, first, of_x)
         return of_x, *of_in, *of_out, *of_norm, of_bias, *[None] * 6
+
+
+def _projections(x: torch.Tensor, first: torch.Tensor | None, w_qkv: torch.Tensor) -> list[tuple[torch.Tensor, slice]]:
+    """What is projected by which rows of the stacked weights: all tokens by all; for `first` q of those, kv of all."""
+    width = len(w_qkv) // 3
+    return [(x, slice(None))] if first is None else [(x[first], slice(width)), (x, slice(width, None))]
 
 
 def _factors(w_in: torch.Tensor, w_out: torch.Tensor, low: bool) -> tuple[torch.Tensor, torch.Tensor]:

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 
 from ..training.batches import Encoded
-from .cpu_attention import FirstHeads, Heads, is_computed
+from .cpu_attention import Heads, Projected, by_head, is_computed
 
 ROUND = 32  # tokens: oneDNN makes and keeps a kernel for every number of tokens it multiplies in bfloat16
 
@@ -105,35 +105,22 @@ def packed_batches(encoded: Encoded, tokens: int) -> Iterator[np.ndarray]:
 
 
 def attend(
-    qkv: torch.Tensor, groups: tuple[Group, ...], heads: int, drop: float = 0.0, mask=None, bias=None
+    projected: Projected, groups: tuple[Group, ...], heads: int, drop: float = 0.0, mask=None, bias=None
 ) -> torch.Tensor:
-    """Self-attention of every token to its own example: qkv (T, 3 * heads * dim) to the contexts (T, heads * dim)."""
-    if is_computed(qkv, mask):
-        return Heads.apply(qkv, bias, groups, heads, drop)
-    contexts = []
-    for part, group in zip(qkv.split([g.tokens for g in groups]), groups):
-        q, k, v = part.view(group.count, group.length, 3, heads, -1).permute(2, 0, 3, 1, 4)
-        if bias is None:
-            context = F.scaled_dot_product_attention(q, k, v, dropout_p=drop, attn_mask=_keys(mask))
+    """Self-attention of tokens to their own example: the contexts of (qkv,), of all tokens (T, heads * dim).
+
+    Of (q, kv) those of first tokens only, (B, heads * dim).
+    """
+    if is_computed(projected[-1], mask):
+        return Heads.apply(bias, groups, heads, drop, *projected)
+    width, first, contexts = sum(x.shape[1] for x in projected) // 3, len(projected) == 2, []
+    for group in groups:
+        q, k, v = (x for part in by_head(projected, group, heads, width // heads, first) for x in part)
+        if first or bias is not None:
+            context = _context(q, k, v, drop, mask, bias)
         else:
-            context = _context(q, k, v, drop, mask, bias[:, : group.length, : group.length])
-        contexts.append(context.transpose(1, 2).reshape(group.tokens, -1))
-    return torch.cat(contexts)
-
-
-def attend_first(
-    q: torch.Tensor, kv: torch.Tensor, groups: tuple[Group, ...], heads: int, drop: float = 0.0, mask=None, bias=None
-) -> torch.Tensor:
-    """Attention of the first tokens only, q (B, heads * dim), to kv (T, 2 * heads * dim): contexts (B, heads * dim)."""
-    if is_computed(q, mask):
-        return FirstHeads.apply(q, kv, bias, groups, heads, drop)
-    contexts = []
-    queries = q.split([g.count for g in groups])
-    for query, part, group in zip(queries, kv.split([g.tokens for g in groups]), groups):
-        k, v = part.view(group.count, group.length, 2, heads, -1).permute(2, 0, 3, 1, 4)
-        query = query.view(group.count, heads, 1, -1)
-        added = None if bias is None else bias[:, :1, : group.length]
-        contexts.append(_context(query, k, v, drop, mask, added).view(group.count, -1))
+            context = F.scaled_dot_product_attention(q, k, v, dropout_p=drop, attn_mask=_keys(mask))
+        contexts.append(context.transpose(1, 2).reshape(-1, width))
     return torch.cat(contexts)
 
 
@@ -145,7 +132,7 @@ def _context(q, k, v, drop: float, mask: torch.Tensor | None, bias: torch.Tensor
     with torch.autocast(q.device.type, enabled=False):
         scores = q.float() @ k.float().transpose(-1, -2) * q.shape[-1] ** -0.5
         if bias is not None:
-            scores = scores + bias
+            scores = scores + bias[:, : scores.shape[2], : scores.shape[3]]
         if mask is not None:
             scores = scores.masked_fill(~_keys(mask), float("-inf"))
         shares = scores.softmax(-1)

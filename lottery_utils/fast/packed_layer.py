@@ -10,7 +10,7 @@ from torch import nn
 
 from .cpu_dropout import dropped
 from .cpu_halves import LowLinear, attention_half, is_written_out, mlp_half
-from .packed import Packed, attend, attend_first
+from .packed import Packed, attend
 
 
 @dataclass(frozen=True)
@@ -105,13 +105,10 @@ def _attended(
 
 
 def _contexts(layer: Layer, x, rest, batch: Packed, last: bool, drop: float) -> torch.Tensor:
-    about = batch.groups, layer.heads, drop, batch.mask, layer.score_bias(batch)
-    if not last:
-        return attend(layer.linear(x, layer.qkv, layer.qkv_bias), *about)
     width = len(layer.qkv) // 3
-    q = layer.linear(rest, layer.qkv[:width], layer.qkv_bias[:width])
-    kv = layer.linear(x, layer.qkv[width:], layer.qkv_bias[width:])
-    return attend_first(q, kv, *about)
+    parts = [(rest, slice(width)), (x, slice(width, None))] if last else [(x, slice(None))]
+    projected = [layer.linear(rows, layer.qkv[which], layer.qkv_bias[which]) for rows, which in parts]
+    return attend(projected, batch.groups, layer.heads, drop, batch.mask, layer.score_bias(batch))
 
 
 def _leaf(x: torch.Tensor) -> torch.Tensor:
