@@ -159,7 +159,7 @@ def _definition(entry: dict, where: str, folder: Path) -> Definition:
     main = metrics[0] if isinstance(metrics, (list, tuple)) and metrics else ""
     content = {"title": entry.get("name"), "main_metric": main, **entry}
     content |= {"labels": labels, "metrics": metrics, "folder": folder}
-    if isinstance(dev := entry.get("dev"), float):
+    if isinstance(dev := entry.get("dev"), (int, float)):
         if not 0 < dev < 1:
             raise UserError(f"{where}: dev must be data files, or a share of train above 0 and below 1, got {dev}")
         content["dev_share"] = content.pop("dev")

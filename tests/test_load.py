@@ -153,7 +153,8 @@ def test_eager_attention_gives_one_map_a_layer(checkpoints):
         ({"hidden_size": "wide"}, "config.json cannot be used"),
         ({"model_type": "gpt2"}, "unknown model family 'gpt2'; known families: bert, roberta, electra, distilbert"),
         ({"model_type": "distilbert"}, "do not fit config.json"),
-        ({"model_type": "berd"}, "does not recognize"),
+        ({"model_type": "t5"}, "unknown model family 't5'"),
+        ({"model_type": "berd"}, "unknown model family 'berd'"),
     ],
 )
 def test_a_checkpoint_that_does_not_fit_gives_one_line(bert, fields, message):

@@ -103,6 +103,7 @@ def refused(data: str, task: str = "moods") -> str:
         ({"train": "~nobody-at-all/train.csv"}, "does not exist"),
         ({"dev": None}, "dev is missing; give its data files; or dev: 0.2 to draw a fifth of train"),
         ({"dev": 1.5}, "dev must be data files, or a share of train above 0 and below 1, got 1.5"),
+        ({"dev": 1}, "dev must be data files, or a share of train above 0 and below 1, got 1"),
         ({"train": "x" * 300 + ".csv"}, "is no path (File name too long)"),
     ],
 )
@@ -246,6 +247,9 @@ def test_quoted_texts_of_a_tsv_file_are_noted(tmp_path):
     data = load_task("moods", describe(tmp_path, {**ONE, "train": "train.tsv"}))
     assert data.train.texts[0] == ('"warm"',)
     assert data.notes == ("train.tsv: 2 of 2 texts stand in double quotes, which TSV keeps",)
+    (tmp_path / "train.tsv").write_text('text\tmood\nwarm\t"high"\ncold\t"low"\n', encoding="utf-8")
+    line = refused(describe(tmp_path, {**ONE, "train": "train.tsv"}))
+    assert "quotes are characters there: write the file without" in line
 
 
 def test_rows_without_a_gold_label_are_counted(tmp_path):
@@ -253,6 +257,8 @@ def test_rows_without_a_gold_label_are_counted(tmp_path):
     rows_of(tmp_path, "".join(rows))
     line = refused(describe(tmp_path, ONE))
     assert "line 5 has label ''" in line and "3 of 100 rows have no label: label or remove them" in line
+    rows_of(tmp_path, "a,low\nb,NA\nc,\n")
+    assert "2 of 3 rows have no label" in refused(describe(tmp_path, ONE))
     rows_of(tmp_path, "a,-\nb,-\n")
     assert "unlabelled test split" in refused(describe(tmp_path, ONE))
 
@@ -265,6 +271,16 @@ def test_one_file_without_a_dev_set_is_divided_by_a_fixed_draw(tmp_path):
     assert {*first.train.texts, *first.dev.texts} == {(f"day {n}",) for n in range(50)} and not first.notes
     assert first.dev.texts != [(f"day {n}",) for n in range(10)]
     assert load_task("moods", describe(tmp_path, {**ONE, "dev": 0.3})).fingerprint != first.fingerprint
+    for share, rows in ((0.001, 0), (0.999, 50)):
+        line = refused(describe(tmp_path, {**ONE, "dev": share}))
+        assert f"of its 50 rows, so {rows}; dev and train need one each" in line
+
+
+@pytest.mark.parametrize("given", ["train.csv", "."])
+def test_a_data_file_without_a_description_is_told_where_to_read_on(tmp_path, given):
+    rows_of(tmp_path)
+    with pytest.raises(UserError, match="for data of your own give a YAML file that describes them"):
+        load_task("sst2", str(tmp_path / given))
 
 
 def test_a_limit_that_leaves_one_class_of_sorted_rows_is_refused(tmp_path):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
+from types import SimpleNamespace
 
 import torch
 from torch import nn
@@ -80,15 +82,16 @@ def read_config(model: str, folder):
     """Return the configuration in `folder`; raises UserError when it is unusable or of an unknown family."""
     from transformers import AutoConfig
 
+    kind = json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"]  # which `model_dir` looked at
+    try:
+        family_of(SimpleNamespace(model_type=kind))
+    except UserError as error:
+        raise UserError(f"model {model!r}: {error}; the page on model families says how to add one") from None
     try:
         with quiet_transformers():
             config = AutoConfig.from_pretrained(folder, local_files_only=True)
-    except Exception as error:  # unknown model types and ill-typed fields come as several kinds
+    except Exception as error:  # ill-typed fields come as several kinds
         raise UserError(f"model {model!r}: its config.json cannot be used ({one_line(error, 200)})") from error
-    try:
-        family_of(config)
-    except UserError as error:
-        raise UserError(f"model {model!r}: {error}; the page on model families says how to add one") from None
     if getattr(config, "pruned_heads", None):
         raise UserError(
             f"model {model!r}: heads of it were pruned by transformers 4 (pruned_heads in config.json), which later "

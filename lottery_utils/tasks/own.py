@@ -28,7 +28,11 @@ def own_splits(definition: Definition, description: str) -> Found:
     train = _read(definition, "train", definition.files("train"))
     if definition.dev_share:
         rows = len(train.places)
-        chosen = drawn_rows("dev of train", definition.name, rows, round(definition.dev_share * rows))
+        wanted = round(definition.dev_share * rows)
+        if not 0 < wanted < rows:
+            got = f"dev is {definition.dev_share:g} of its {rows} rows, so {wanted}"
+            raise UserError(f"{train.where}: {got}; dev and train need one each at least, give another share")
+        chosen = drawn_rows("dev of train", definition.name, rows, wanted)
         rest = np.setdiff1d(np.arange(rows), chosen)
         source = f"{description}: {train.name}, of which a drawn share of {definition.dev_share:g} is dev"
         return Found(source, train.take(rest), train.take(chosen))

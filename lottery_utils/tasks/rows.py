@@ -15,7 +15,7 @@ from .glue import Task
 
 # QQP is known to hold a few questions without text; more than this share of a split is damage
 EMPTY_SHARE = 0.001
-NO_LABEL = (None, -1, "-1", "", "-")  # as test splits and rows without a gold label have it
+NO_LABEL = (None, -1, "-1", "", "-", "nan", "NaN", "NA")  # as test splits and rows without a gold label have it
 
 
 @dataclass(frozen=True)
@@ -151,6 +151,8 @@ def _labels(table: Table, known, expected: str, kind: type) -> np.ndarray:
         hint = "this looks like an unlabelled test split, use train and dev"
     elif _lacks_label(values[wrong]):
         hint = f"{without} of {len(values)} rows have no label: label or remove them"
+    elif isinstance(values[wrong], str) and known(values[wrong].strip("\"'")) is not None:
+        hint = "quotes are characters there: write the file without them, or TSV as CSV"
     got = short(values[wrong])
     raise UserError(f"{table.where}: {table.places[wrong]} has label {got}, expected {expected}; {hint}")
 

@@ -15,6 +15,7 @@ from .glue import TASKS, Task
 
 GLUE_REPOSITORY = "nyu-mll/glue"
 GLUE_REVISION = "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c"  # main since parquet replaced the loading script
+OWN = "for data of your own give a YAML file that describes them, see the page on your own task"
 # the columns of the official TSV files: those of Task.columns, then the label's
 TSV_COLUMNS = {
     "cola": ("sentence", "label"),
@@ -75,7 +76,7 @@ def _folder_splits(task: Task, data: str) -> Found:
         what = "is not a directory" if root.exists() else "does not exist"
         raise UserError(
             f"data directory {data} {what}; expected 'hub', 'embedded' or a directory with "
-            f"{task.name}/train.parquet or {task.title}/train.tsv"
+            f"{task.name}/train.parquet or {task.title}/train.tsv; {OWN}"
         )
     with readable(root):
         inside = sorted(path for path in root.iterdir() if path.is_dir() and _plain(path.name) == task.name)
@@ -110,7 +111,8 @@ def _no_files(task: Task, data: str, where: Path, other: str) -> UserError:
     names = ", ".join(sorted(path.name for path in where.iterdir())[:12]) or "nothing"
     return UserError(
         f"{where} has no files of {task.title}; expected {task.name}/train*.parquet with "
-        f"{task.name}/{task.dev_split}*.parquet, or the official {task.title}/train.tsv and its dev file; found {names}"
+        f"{task.name}/{task.dev_split}*.parquet, or the official {task.title}/train.tsv and its dev file; found "
+        f"{names}; {OWN}"
     )
 
 
@@ -169,6 +171,8 @@ def _parquet_split(task: Task, folder: Path, split: str) -> Table:
 def _require_one_set(folder: Path, split: str, files: list[Path]) -> None:
     """Raises UserError unless `files` are one file, or all the numbered shards of one set."""
     names = ", ".join(file.name for file in files[:4])
+    if files[0].parent != folder and [int(file.stem) for file in files] != [*range(len(files))]:
+        raise UserError(f"{files[0].parent}: shards must be numbered from 0000 on, found {names}; add those missing")
     shards = [re.search(r"-(\d{5})-of-(\d{5})(-[0-9a-f]{16})?\.parquet$", file.name) for file in files]
     total = {int(shard[2]) for shard in shards if shard}
     if len(files) > 1 and files[0].parent == folder and not (all(shards) and len(total) == 1):
