@@ -184,6 +184,13 @@ def test_parquet_under_the_hubs_older_names(names, tmp_path, small):
     assert data.train.texts == files.values(train, "cola")[0] and len(data.dev) == 5 and not data.partial
 
 
+def test_a_missing_shard_under_the_hubs_converted_names_is_refused(tmp_path, small):
+    for name, content in zip(("train/0001.parquet", "validation/0000.parquet"), rows("cola")):
+        files.write_parquet(tmp_path / "cola" / name, content)
+    with pytest.raises(UserError, match="shards must be numbered from 0000 on, found 0001.parquet"):
+        load_task("cola", str(tmp_path))
+
+
 @pytest.mark.parametrize("kind", ("string_view", "large_string", "dictionary"))
 def test_texts_of_any_string_type_are_the_same_data(kind, tmp_path, small):
     train, dev = rows("rte")
