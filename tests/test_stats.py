@@ -121,8 +121,9 @@ def test_the_table_and_the_forest_hold_every_effect():
     table = effect_table(effects, "Made up.", "made-up").data
     assert table["difference"].tolist() == list(effects)
     assert table["verdict"].tolist() == ["above", "undecided", "not testable"]
-    brief = effect_table({("a", "b"): effects["first"]}, "Made up.", "made-up", ("x", "y"), "mean", 3, brief=True).data
-    assert brief.iloc[0].tolist() == ["a", "b", "+4.000", "+2.281 to +5.719", "4 of 4", "above"]
+    row = effect_table({("a", "b"): effects["first"]}, "Made up.", "made-up", ("x", "y")).data.iloc[0]
+    assert row[["x", "y", "points", "95 % interval"]].tolist() == ["a", "b", "+4.0", "+2.3 to +5.7"]
+    assert row[["by run", "tasks above 0", "verdict"]].tolist() == ["–", "4 of 4", "above"]
     for tasks, lines in ((False, 3), (True, 3)):
         ax = forest({"": effects}, "points", tasks=tasks).axes[0]
         assert [label.get_text() for label in ax.get_yticklabels()] == list(effects)

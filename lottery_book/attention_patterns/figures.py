@@ -16,6 +16,7 @@ from lottery_utils.show.style import (
     WIDTH,
     empty_figure,
     legend_below,
+    say,
 )
 from lottery_utils.tasks.registry import shown_task
 
@@ -48,7 +49,7 @@ def types(found: list[Reading], seed: int = 6) -> Figure:
             ax.set_yticks([])
             if values is None:
                 ax.set_facecolor(GAP)
-                ax.text(0.5, 0.5, "gap", transform=ax.transAxes, ha="center", va="center", color="#6E6E6E")
+                say(ax, "gap")
                 ax.set_box_aspect(1)
             else:
                 ax.imshow(values, cmap=IMPORTANCE_MAP, vmin=0, vmax=values.max(), interpolation="nearest")

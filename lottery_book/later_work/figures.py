@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from matplotlib.axes import Axes
+import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator
 
 from lottery_utils.show.forest import forest
 from lottery_utils.show.stats import Effect
-from lottery_utils.show.style import COLOURS, NAMES, TEXT, WIDTH, framed, legend_below
+from lottery_utils.show.style import COLOURS, NAMES, WIDTH, framed, legend_below, say
 
 from ..sources import Source
 from .frames import FULL, LARGEST, RANDOM, SEARCH, Key, Score, overlaps, sink_effects, tidy
@@ -84,7 +84,7 @@ def curves(
         framed(ax, source.kind, source.name)
         frame = tidy(source.study, scores(source.study))
         if frame.empty:
-            _say(ax)
+            say(ax, NO_RECORD)
             continue
         for way, rows in frame.groupby("way", sort=False):
             shown[way] = None
@@ -106,17 +106,17 @@ def overlap_maps(sources: Sequence[Source], kept: float) -> Figure:
     """Jaccard index of the weights removed by both magnitudes with a share `kept`, by layer and kind of matrix."""
     figure = Figure(figsize=(WIDTH, 3.4), layout="constrained")
     for ax, source in zip(figure.subplots(1, len(sources), squeeze=False)[0], sources, strict=True):
-        framed(ax, source.kind, source.name)
         frame = overlaps(source.study).query("kept == @kept")
         if frame.empty:
-            _say(ax)
-            continue
-        table = frame.pivot(index="layer", columns="kind", values="jaccard")[list(KINDS)]
-        image = ax.imshow(table, vmin=0, vmax=1, cmap="cividis", aspect="auto")
-        ax.set_xticks(range(len(KINDS)), [kind.replace(" ", "\n") for kind in KINDS], fontsize=7)
-        ax.set_yticks(range(len(table)), [str(layer + 1) for layer in table.index])
-        ax.set_ylabel("layer")
-        figure.colorbar(image, ax=ax, label="Jaccard index of what is removed", shrink=0.8)
+            say(ax, NO_RECORD)
+        else:
+            table = frame.pivot(index="layer", columns="kind", values="jaccard")[list(KINDS)]
+            names = {"xticklabels": [kind.replace(" ", "\n") for kind in KINDS], "yticklabels": table.index + 1}
+            bar = {"label": "Jaccard index of what is removed", "shrink": 0.8}
+            sns.heatmap(table, vmin=0, vmax=1, cmap="cividis", ax=ax, cbar_kws=bar, **names)
+            ax.set(xlabel="", ylabel="layer")
+            ax.tick_params(length=0, rotation=0, labelsize=7)
+        framed(ax, source.kind, source.name)
     return figure
 
 
@@ -139,8 +139,3 @@ def _look(way: str, marks: Sequence[str]) -> dict:
     if way in marks:
         return {"color": COLOURS[way], "marker": "D", "linestyle": "", "markersize": 4, "alpha": 0.8}
     return {"color": LINES[way], "marker": "o", "markersize": 4}
-
-
-def _say(ax: Axes) -> None:
-    ax.text(0.5, 0.5, NO_RECORD, transform=ax.transAxes, ha="center", va="center", fontsize=8, color=TEXT)
-    ax.set_xticks([])

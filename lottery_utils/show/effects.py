@@ -14,37 +14,27 @@ from .tables import GAP, dressed
 if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
 
-BRIEF = ("95 % interval", "tasks above 0")  # the columns, beside the mean, where each effect is judged alone
-
 
 def effect_table(
-    effects: Mapping[str | tuple[str, ...], Effect],
-    caption: str,
-    name: str,
-    rows: tuple[str, ...] = ("difference",),
-    mean: str = "points",
-    places: int = 1,
-    brief: bool = False,
+    effects: Mapping[str | tuple[str, ...], Effect], caption: str, name: str, rows: tuple[str, ...] = ("difference",)
 ) -> Styler:
     """A row an effect: mean, both intervals, Holm's p, runs, how many tasks and pairs it rests on, and the verdict.
 
-    Keys are a row's labels, `rows` the heads of their columns, `mean` that of the mean. `brief` is for effects that are
-    judged each alone: mean, interval, tasks and verdict.
+    Keys are a row's labels, `rows` the heads of their columns.
     """
     lines = []
     for key, effect in effects.items():
-        labels = dict(zip(rows, (key,) if isinstance(key, str) else key, strict=True))
         numbers = {
-            "95 % interval": interval(effect.low, effect.high, places),
-            "bootstrap": interval(*effect.bootstrap, places),
+            "points": signed(effect.mean),
+            "95 % interval": interval(effect.low, effect.high),
+            "bootstrap": interval(*effect.bootstrap),
             "p (Holm)": p_value(effect.corrected),
-            "by run": " / ".join(signed(run, places) for run in effect.runs) or GAP,
+            "by run": " / ".join(map(signed, effect.runs)) or GAP,
             "tasks above 0": f"{effect.wins} of {effect.tasks}" if effect.tasks else GAP,
             "pairs": str(effect.pairs) if effect.pairs else GAP,
+            "verdict": effect.word,
         }
-        numbers = {column: text for column, text in numbers.items() if not brief or column in BRIEF}
-        verdict = {"verdict, uncorrected" if brief else "verdict": effect.word}
-        lines.append({**labels, mean: signed(effect.mean, places), **numbers, **verdict})
+        lines.append(dict(zip(rows, (key,) if isinstance(key, str) else key, strict=True)) | numbers)
     return dressed(pd.DataFrame(lines), caption, name)
 
 
