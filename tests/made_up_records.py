@@ -69,7 +69,8 @@ def plain_record(name: str = "sst2/1/finetune/full", score: float = 0.5) -> dict
         **dict.fromkeys(("degenerate", "partial"), False),
         **dict.fromkeys(("score", "search_score"), score),
         **dict.fromkeys(("majority", "seconds"), 0.0),
-        **{field: {} for field in ("metrics", "shares", "counts", "stages_seconds", "upstream", "versions", "source")},
+        **{field: {} for field in ("metrics", "shares", "counts", "stages_seconds", "upstream", "versions")},
+        "source": {"model": "made up", "data": "made up"},
         **dict.fromkeys(("data_notes", "notes"), []),
     }
 
