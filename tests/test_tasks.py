@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lottery_utils import presets
+from lottery_utils.errors import UserError
 from lottery_utils.presets import Limits
 from lottery_utils.tasks.glue import TASKS, get_task
 from lottery_utils.tasks.load import Split, fingerprint, load_task
