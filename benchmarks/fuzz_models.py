@@ -19,7 +19,8 @@ from tiny import tiny_model
 
 from lottery_utils.errors import CellFailed, UserError
 from lottery_utils.models.compact import compact
-from lottery_utils.models.load import load_classifier, load_tokenizer, model_fingerprint
+from lottery_utils.models.load import load_classifier, load_tokenizer
+from lottery_utils.models.source import model_fingerprint
 from lottery_utils.pruning.masks import StructuredMask, WeightMask, load_mask
 from lottery_utils.pruning.structured import remove_lowest
 

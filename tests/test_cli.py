@@ -128,7 +128,7 @@ def _bad_world(case, world, root):
         part = {"column missing": "'sentence'", "wrong label": "label 7", "empty split": "no rows"}[case]
         return {"data": str(root / "glue")}, part
     if case == "model directory missing":
-        return {"model": str(root / "none")}, "does not exist"
+        return {"model": str(root / "none")}, "there is no directory"
     shutil.copytree(world / "model", root / "model")
     weights, config = root / "model" / "model.safetensors", root / "model" / "config.json"
     if case == "model without weights":

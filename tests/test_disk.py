@@ -17,7 +17,8 @@ from test_cli import options, refused
 from lottery_utils.cli import main
 from lottery_utils.disk import problem_of
 from lottery_utils.errors import UserError
-from lottery_utils.models.load import load_classifier, load_tokenizer, model_fingerprint
+from lottery_utils.models.load import load_classifier, load_tokenizer
+from lottery_utils.models.source import model_fingerprint
 
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
 
@@ -140,7 +141,7 @@ def test_heads_pruned_by_transformers_4_and_an_unknown_family_are_named(tmp_path
     folder = small_world.make_model(tmp_path / "model")
     config = json.loads((folder / "config.json").read_text())
     for change, said in (
-        ({"pruned_heads": {"0": [1]}}, "heads of it were pruned by transformers 4"),
+        ({"pruned_heads": {"0": [1]}}, "transformers 4 pruned heads of it"),
         ({"model_type": "gpt2"}, "model families says how to add one"),
     ):
         (folder / "config.json").write_text(json.dumps(config | change))

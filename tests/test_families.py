@@ -17,7 +17,7 @@ from tiny import PLAIN_FAMILIES, tiny_batch, tiny_config, tiny_model
 from lottery_utils.cli import main
 from lottery_utils.experiment.study import open_study
 from lottery_utils.fast.cut_passes import CutPasses
-from lottery_utils.fast.packed_model import PLACES, is_known
+from lottery_utils.fast.packed_model import is_known
 from lottery_utils.models import anatomy as anatomy_module
 from lottery_utils.models.anatomy import FAMILIES, anatomy
 from lottery_utils.models.attention_maps import attention_maps
@@ -155,7 +155,7 @@ def test_plain_passes_answer_as_the_fast_ones(heads, mlps):
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_family_gets_passes_that_know_it(family):
     with open_passes(tiny_model(family), examples()) as passes:
-        assert isinstance(passes, CutPasses if family in PLACES else GatedPasses)
+        assert isinstance(passes, CutPasses if FAMILIES[family].norms else GatedPasses)
         found = passes.run(StructuredMask.full(LAYERS, HEADS))
         assert all(np.isfinite(part).all() for part in (found.logits, *passes.measure(found)))
 

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ..models.anatomy import Anatomy, anatomy, family_of
+from ..models.anatomy import FAMILIES, Anatomy, anatomy
 from ..training.batches import Encoded, eval_batches
 from ..training.device import autocast, precision_of
 from ..training.evaluate import model_device
@@ -28,49 +27,16 @@ from .packed_layer import Layer, block
 CHUNK = 4096  # tokens that go through the model together on a CPU
 
 
-@dataclass(frozen=True)
-class Places:
-    """Module paths in a layer that does what BERT's does.
-
-    `activation` lies between the MLP's two Linears, `norms` after the residual connections of attention and MLP;
-    `drops` are the dropouts of the attention probabilities, after the attention's output and after the MLP (empty: none
-    there).
-    """
-
-    activation: str
-    norms: tuple[str, str]
-    drops: tuple[str, str, str]
-
-
-BERT = Places(
-    activation="intermediate.intermediate_act_fn",
-    norms=("attention.output.LayerNorm", "output.LayerNorm"),
-    drops=("attention.self.dropout", "attention.output.dropout", "output.dropout"),
-)
-DISTILBERT = Places(
-    activation="ffn.activation",
-    norms=("sa_layer_norm", "output_layer_norm"),
-    drops=("attention.dropout", "", "ffn.dropout"),
-)
-MPNET = Places(
-    activation="intermediate.intermediate_act_fn",
-    norms=("attention.LayerNorm", "output.LayerNorm"),
-    drops=("attention.attn.dropout", "attention.dropout", "output.dropout"),
-)
-PLACES = {"bert": BERT, "roberta": BERT, "electra": BERT, "distilbert": DISTILBERT, "mpnet": MPNET}
-
-
 def is_known(model: nn.Module, data: Encoded | None = None) -> bool:
     """Whether `PackedModel` computes a model: a classifier of a family with BERT's layers, without hooks.
 
     `data`: the examples it is to compute, if known. RoBERTa gives no position to a padding token, not even to one in
     the text.
     """
-    kind = getattr(getattr(model, "config", None), "model_type", None)
-    if kind not in PLACES or not type(model).__name__.endswith("ForSequenceClassification"):
+    family = FAMILIES.get(getattr(getattr(model, "config", None), "model_type", None))
+    if family is None or not family.norms or not type(model).__name__.endswith("ForSequenceClassification"):
         return False
-    padded = data is not None and family_of(model.config).padded_positions
-    if padded and (data.ids == model.config.pad_token_id).any():
+    if data is not None and family.padded_positions and (data.ids == model.config.pad_token_id).any():
         return False
     return not any(m._forward_hooks or m._forward_pre_hooks or m._backward_hooks for m in model.modules())
 
@@ -121,9 +87,9 @@ class PackedModel:
         return x if project is None else project(x)
 
     def _layer(self, i: int) -> Layer:
-        body, places = self.anatomy, PLACES[self.model.config.model_type]
+        body, family = self.anatomy, self.anatomy.family
         layer, out = body.layer(i), body.attention_out(i)
-        drops = tuple(layer.get_submodule(path).p if path else 0.0 for path in places.drops)
+        activation = layer.get_submodule(family.activation)
         kept = getattr(self.model, "kept_heads", None)
         return Layer(
             out.in_features // body.head_dim,
@@ -132,12 +98,12 @@ class PackedModel:
             out.weight,
             out.bias,
             body.mlp_in(i),
-            layer.get_submodule(places.activation),
+            activation,
             body.mlp_out(i),
-            tuple(layer.get_submodule(path) for path in places.norms),
-            drops,
+            tuple(layer.get_submodule(path) for path in family.norms),
+            tuple(layer.get_submodule(path).p if path else 0.0 for path in family.drops),
             body.mlp_in(i).out_features > 0,
-            is_exact_gelu(layer.get_submodule(places.activation)),
+            is_exact_gelu(activation),
             places=None if kept is None else kept[i].nonzero().flatten().to(out.weight.device),
             low=self.low,
         )

@@ -21,6 +21,10 @@ class Family:
     padding id, so that fewer tokens fit than there are positions. `score_bias`: from the base model, the module whose
     `compute_position_bias` gives what is added to the attention scores of every layer, a bias for each head and
     distance (empty: nothing is).
+
+    The others are for `fast`, of layers that do what BERT's does; a family without them is computed plainly.
+    `activation` lies between the MLP's two Linears, `norms` after the residual connections of attention and MLP,
+    `drops` are the dropouts of the attention probabilities, of the attention's output and of the MLP's (empty: none).
     """
 
     encoder: str
@@ -32,6 +36,9 @@ class Family:
     dropouts: tuple[str, ...]
     padded_positions: bool = False
     score_bias: str = ""
+    activation: str = ""
+    norms: tuple[str, ...] = ()
+    drops: tuple[str, ...] = ()
 
 
 BERT = Family(
@@ -42,6 +49,9 @@ BERT = Family(
     mlp_in="intermediate.dense",
     mlp_out="output.dense",
     dropouts=("hidden_dropout_prob", "attention_probs_dropout_prob", "classifier_dropout"),
+    activation="intermediate.intermediate_act_fn",
+    norms=("attention.output.LayerNorm", "output.LayerNorm"),
+    drops=("attention.self.dropout", "attention.output.dropout", "output.dropout"),
 )
 DISTILBERT = Family(
     encoder="transformer.layer",
@@ -51,6 +61,9 @@ DISTILBERT = Family(
     mlp_in="ffn.lin1",
     mlp_out="ffn.lin2",
     dropouts=("dropout", "attention_dropout", "seq_classif_dropout"),
+    activation="ffn.activation",
+    norms=("sa_layer_norm", "output_layer_norm"),
+    drops=("attention.dropout", "", "ffn.dropout"),
 )
 MPNET = Family(
     encoder="encoder.layer",
@@ -62,6 +75,9 @@ MPNET = Family(
     dropouts=("hidden_dropout_prob", "attention_probs_dropout_prob"),
     padded_positions=True,
     score_bias="encoder",
+    activation="intermediate.intermediate_act_fn",
+    norms=("attention.LayerNorm", "output.LayerNorm"),
+    drops=("attention.attn.dropout", "attention.dropout", "output.dropout"),
 )
 MODERNBERT = Family(
     encoder="layers",
@@ -84,9 +100,15 @@ FAMILIES = {  # by config.model_type
 
 def family_of(config) -> Family:
     """Return the family of a transformers configuration; raises UserError for an unknown one, listing the known."""
-    if config.model_type not in FAMILIES:
-        raise UserError(f"unknown model family {config.model_type!r}; known families: {', '.join(FAMILIES)}")
-    return FAMILIES[config.model_type]
+    return family_named(config.model_type)
+
+
+def family_named(name: str | None) -> Family:
+    """Return the family whose configurations have this `model_type`; errors as `family_of`."""
+    if name not in FAMILIES:
+        known = f"known families: {', '.join(FAMILIES)}; the page on model families says how to add one"
+        raise UserError(f"unknown model family {name!r}; {known}")
+    return FAMILIES[name]
 
 
 def max_tokens(config) -> int:

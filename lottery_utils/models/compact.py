@@ -21,6 +21,7 @@ from .anatomy import Anatomy, anatomy, family_of
 from .load import build_classifier, quiet_transformers
 
 FORMAT = 1
+Where = torch.Tensor | slice  # places along one side of a matrix
 WEIGHTS, DESCRIPTION = "model.safetensors", "compact.json"
 
 
@@ -112,25 +113,20 @@ def _with_own_bias(plain: type) -> type:
 
 def _cut_mlp(body: Anatomy, i: int) -> None:
     """Cut layer `i`'s MLP to width 0; without a bias its second projection gives zeros."""
-    first, second = body.mlp_in(i), body.mlp_out(i)
-    _shrink(first, rows=torch.zeros(first.out_features, dtype=torch.bool))
-    _shrink(second, columns=torch.zeros(second.in_features, dtype=torch.bool))
-    second.bias = None
+    _shrink(body.mlp_in(i), rows=slice(0))
+    _shrink(body.mlp_out(i), columns=slice(0))
+    body.mlp_out(i).bias = None
 
 
-def _shrink(linear: nn.Linear, rows: torch.Tensor | None = None, columns: torch.Tensor | None = None) -> None:
-    """Keep the given rows (outputs) or columns (inputs) of a Linear, in place; the weights are copied."""
+def _shrink(linear: nn.Linear, rows: Where = slice(None), columns: Where = slice(None)) -> None:
+    """Keep the given rows (outputs) and columns (inputs) of a Linear, in place; the weights are copied."""
 
-    def keep(parameter: nn.Parameter, index) -> nn.Parameter:
-        return nn.Parameter(parameter.detach()[index].contiguous().clone(), requires_grad=parameter.requires_grad)
+    def keep(parameter: nn.Parameter, *where: Where) -> nn.Parameter:
+        return nn.Parameter(parameter.detach()[where].contiguous().clone(), requires_grad=parameter.requires_grad)
 
-    if rows is not None:
-        rows = rows.to(linear.weight.device)
-        linear.weight = keep(linear.weight, rows)
-        if linear.bias is not None:
-            linear.bias = keep(linear.bias, rows)
-    if columns is not None:
-        linear.weight = keep(linear.weight, (slice(None), columns.to(linear.weight.device)))
+    linear.weight = keep(linear.weight, rows, columns)
+    if linear.bias is not None:
+        linear.bias = keep(linear.bias, rows)
     linear.out_features, linear.in_features = linear.weight.shape
 
 
@@ -154,27 +150,18 @@ def dense(model: nn.Module) -> nn.Module:
         for to, source in zip(large.qkv(i), small.qkv(i)):
             _place(to, source, rows=columns.repeat(3 // len(large.qkv(i))))
         _place(large.attention_out(i), small.attention_out(i), columns=columns)
-        kept = bool(model.kept_mlps[i])
-        for to, source in ((large.mlp_in(i), small.mlp_in(i)), (large.mlp_out(i), small.mlp_out(i))):
-            if kept:
-                to.load_state_dict(source.state_dict())
-            else:
-                for parameter in to.parameters():
-                    parameter.zero_()
+        inner = slice(None) if model.kept_mlps[i] else slice(0)
+        _place(large.mlp_in(i), small.mlp_in(i), rows=inner)
+        _place(large.mlp_out(i), small.mlp_out(i), columns=inner)
     return whole.eval()
 
 
-def _place(to: nn.Linear, source: nn.Linear, rows: torch.Tensor | None = None, columns: torch.Tensor | None = None):
-    """Copy a smaller Linear into the given rows (outputs) or columns (inputs) of a larger one; the rest is zero."""
-    to.weight.zero_()
-    if rows is None:
-        to.weight[:, columns] = source.weight
-        if to.bias is not None:
-            to.bias.copy_(source.bias)
-        return
-    to.weight[rows] = source.weight
-    if to.bias is not None:
-        to.bias.zero_()
+def _place(to: nn.Linear, source: nn.Linear, rows: Where = slice(None), columns: Where = slice(None)) -> None:
+    """Copy a smaller Linear into the given rows (outputs) and columns (inputs) of a larger one; the rest is zero."""
+    for parameter in to.parameters():
+        parameter.zero_()
+    to.weight[rows, columns] = source.weight
+    if source.bias is not None:
         to.bias[rows] = source.bias
 
 

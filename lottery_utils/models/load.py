@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
-from types import SimpleNamespace
 
 import torch
 from torch import nn
 
-from ..errors import UserError, one_line, shown
-from .anatomy import family_of, max_tokens
-from .source import model_dir, model_fingerprint
-
-__all__ = ["load_classifier", "load_tokenizer", "model_fingerprint", "quiet_transformers"]
+from ..errors import UserError, one_line
+from .anatomy import family_named, family_of, max_tokens
+from .source import model_dir
 
 
 @contextlib.contextmanager
@@ -44,59 +40,45 @@ def load_tokenizer(model: str):
 
     folder = model_dir(model, weights=False)
     config = read_config(model, folder)
-    if not any((folder / name).is_file() for name in ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model")):
-        raise UserError(f"model {model!r}: {folder} has no tokenizer; expected tokenizer.json or vocab.txt")
     changes = {"padding_side": "right"}  # given here, so that they are saved too
     if getattr(config, "type_vocab_size", 2) < 2:
         changes["model_input_names"] = ["input_ids", "attention_mask"]
     try:
         with quiet_transformers():
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, **changes)
+        tokenizer.model_max_length = min(tokenizer.model_max_length, max_tokens(config))
     except Exception as error:  # the tokenizers library raises plain Exception on damaged files
-        reason = one_line(error, 200)
-        raise UserError(f"model {model!r}: the tokenizer in {folder} cannot be read ({reason})") from error
-    if len(tokenizer) <= len(set(tokenizer.all_special_tokens)):  # an empty vocabulary is accepted without a word
-        raise UserError(f"model {model!r}: the tokenizer in {folder} has an empty vocabulary")
-    words = max(len(tokenizer), 1 + max(tokenizer.get_vocab().values()))  # ids may have holes
-    if words > config.vocab_size:
-        raise UserError(
-            f"model {model!r}: its tokenizer has {words} words, the model {config.vocab_size}; "
-            f"expected a tokenizer that belongs to the model"
-        )
-    longest = tokenizer.model_max_length
-    if not isinstance(longest, (int, float)) or not longest >= 1:
-        raise UserError(
-            f"model {model!r}: its tokenizer has model_max_length {shown(longest)}, expected a number above 0; correct "
-            "tokenizer_config.json"
-        )
-    if tokenizer.pad_token is None:
-        raise UserError(
-            f"model {model!r}: the tokenizer in {folder} has no padding token, which batches need; name one as "
-            "pad_token in tokenizer_config.json"
-        )
-    tokenizer.model_max_length = min(tokenizer.model_max_length, max_tokens(config))
+        raise UserError(f"model {model!r}: its tokenizer cannot be read ({one_line(error, 200)})") from error
+    if problem := _tokenizer_problem(tokenizer, config.vocab_size):
+        raise UserError(f"model {model!r}: its tokenizer has {problem}")
     return tokenizer
+
+
+def _tokenizer_problem(tokenizer, words: int) -> str:
+    """What a tokenizer has or lacks that a model of so many `words` cannot do with, "" if nothing."""
+    if len(tokenizer) <= len(set(tokenizer.all_special_tokens)):  # transformers accepts it without a word
+        return "an empty vocabulary; expected tokenizer.json or vocab.txt"
+    most = max(len(tokenizer), 1 + max(tokenizer.get_vocab().values()))  # ids may have holes
+    if most > words:
+        return f"{most} words, the model {words}; expected one that belongs to the model"
+    if tokenizer.pad_token is None:
+        return "no padding token, which batches need; name one as pad_token in tokenizer_config.json"
+    return ""
 
 
 def read_config(model: str, folder):
     """Return the configuration in `folder`; raises UserError when it is unusable or of an unknown family."""
-    from transformers import AutoConfig
+    from transformers import AutoConfig, PretrainedConfig
 
-    kind = json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"]  # which `model_dir` looked at
-    try:
-        family_of(SimpleNamespace(model_type=kind))
-    except UserError as error:
-        raise UserError(f"model {model!r}: {error}; the page on model families says how to add one") from None
     try:
         with quiet_transformers():
+            content, _ = PretrainedConfig.get_config_dict(folder, local_files_only=True)
+            family_named(content.get("model_type"))
             config = AutoConfig.from_pretrained(folder, local_files_only=True)
-    except Exception as error:  # ill-typed fields come as several kinds
-        raise UserError(f"model {model!r}: its config.json cannot be used ({one_line(error, 200)})") from error
-    if getattr(config, "pruned_heads", None):
-        raise UserError(
-            f"model {model!r}: heads of it were pruned by transformers 4 (pruned_heads in config.json), which later "
-            "versions cannot load; give the checkpoint as it was before"
-        )
+        if getattr(config, "pruned_heads", None):
+            raise ValueError("transformers 4 pruned heads of it, which later versions cannot load; give it as it was")
+    except Exception as error:  # unreadable JSON, unknown families and ill-typed fields come as several kinds
+        raise UserError(f"model {model!r}: its config.json cannot be used ({one_line(error, 300)})") from error
     return _as_classifier(config)
 
 
@@ -200,20 +182,15 @@ def _read(model: str, folder, config, attention: str) -> tuple[nn.Module, list[s
     names = {name for name, _ in classifier.named_parameters()}
     wrong_size = {key[0] for key in info["mismatched_keys"]}
     drawn = sorted((set(info["missing_keys"]) | wrong_size) & names)
-    base = classifier.base_model_prefix + "."
+    base, layers = classifier.base_model_prefix + ".", family_of(config).encoder + "."
     lacking = [name for name in drawn if name.startswith(base) and not name.startswith(base + "pooler.")]
-    if lacking:
-        problem = "has another size" if lacking[0] in wrong_size else "is missing"
+    surplus = [key for key in info["unexpected_keys"] if layers in key and not key.endswith("position_ids")]
+    misfits = [f"{name} {'has another size' if name in wrong_size else 'is missing'}" for name in lacking]
+    misfits += [f"it has no place for {key}" for key in sorted(surplus)]
+    if misfits:
         raise UserError(
-            f"model {model!r}: the weights do not fit config.json: {lacking[0]} {problem} "
-            f"({len(lacking)} such); expected a {config.model_type} checkpoint that matches its configuration"
-        )
-    layers = family_of(config).encoder + "."
-    surplus = sorted(key for key in info["unexpected_keys"] if layers in key and not key.endswith("position_ids"))
-    if surplus:
-        raise UserError(
-            f"model {model!r}: the weights do not fit config.json: it has no place for {surplus[0]} "
-            f"({len(surplus)} such); expected a {config.model_type} checkpoint that matches its configuration"
+            f"model {model!r}: the weights do not fit config.json: {misfits[0]} ({len(misfits)} such); expected a "
+            f"{config.model_type} checkpoint that matches its configuration"
         )
     return classifier, drawn
 

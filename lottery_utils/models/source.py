@@ -25,7 +25,6 @@ KNOWN = {  # public models by fingerprint: where a record's model lay on some ma
 }
 SAYS_NOTHING = re.compile(r"(model|weights|checkpoint|final|best|hf|v?\d+)([-_.]?\d+)?|[0-9a-f]{40}", re.IGNORECASE)
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
-PICKLES = ("pytorch_model*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
 def model_dir(model: str, weights: bool = True) -> Path:
@@ -38,10 +37,11 @@ def model_dir(model: str, weights: bool = True) -> Path:
         folder = micro_bert_dir()
     elif Path(model).expanduser().is_dir():
         folder = Path(model).expanduser()
-    elif Path(model).exists():
-        raise UserError(f"model {model!r} is a file; expected a directory with config.json and model.safetensors")
-    elif model.startswith((".", "/", "~")) or model.count("/") > 1:
-        raise UserError(f"model directory {model!r} does not exist; give a directory, a hub id or 'embedded'")
+    elif Path(model).exists() or model.startswith((".", "/", "~")) or model.count("/") > 1:
+        raise UserError(
+            f"model: there is no directory {model!r}; give one with config.json and model.safetensors, a hub id or "
+            "'embedded'"
+        )
     else:
         folder = _hub_dir(model)
     _check(model, folder, weights)
@@ -84,31 +84,35 @@ def _hub_dir(model: str) -> Path:
 
 
 def _check(model: str, folder: Path, weights: bool) -> None:
-    """Raise UserError unless `folder` has a readable config.json and, where asked for, safetensors weights."""
-    files, config = _files_of(folder), folder / "config.json"
-    if config not in files:
+    """Raise UserError unless `folder` has a config.json and, where asked for, safetensors weights, all to be read.
+
+    What is in them is looked at by transformers, see `load`.
+    """
+    files = _files_of(folder)
+    if folder / "config.json" not in files:
         raise UserError(f"model {model!r} is not a model directory: {folder} has no config.json")
     for path in files:
         require_file(f"model {model!r}", path)
-    try:
-        content = json.loads(config.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"model {model!r}: {config} is not readable JSON ({one_line(error, 200)})") from error
-    if not isinstance(content, dict) or not isinstance(content.get("model_type"), str):
-        raise UserError(f"model {model!r}: {config} names no model_type; expected a transformers configuration")
-    _refuse_code(model, content, config)
-    if (tokenizer := folder / "tokenizer_config.json").is_file():
-        _refuse_code(model, _json(tokenizer), tokenizer)
-    _refuse_strange_shards(model, folder)
-    if not weights or any(folder.glob("*.safetensors")):
-        return
-    pickled = [p.name for pattern in PICKLES for p in folder.glob(pattern)]
-    if pickled:
+    shards = {path.name for path in files if path.suffix == ".safetensors"}
+    if weights and not shards:
         raise UserError(
-            f"model {model!r} has only pickled weights ({pickled[0]}), which are never loaded because they can run "
-            f"code; convert them to model.safetensors first"
+            f"model {model!r}: {folder} has no model.safetensors; pickled weights (pytorch_model.bin) are never "
+            "loaded, as they can run code: convert them to model.safetensors first"
         )
-    raise UserError(f"model {model!r}: {folder} has no model.safetensors; expected the weights beside config.json")
+    if WEIGHTS not in shards and (folder / INDEX).is_file():
+        _check_index(model, folder / INDEX, shards)
+
+
+def _check_index(model: str, index: Path, shards: set[str]) -> None:
+    """Raise UserError unless the list of weight files names only `shards`, safetensors beside it."""
+    try:
+        named = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+    except (ValueError, RecursionError, LookupError, TypeError, AttributeError) as error:
+        raise UserError(f"model {model!r}: {index} is no list of weight files ({one_line(error, 200)})") from None
+    for name in sorted(named - shards, key=str):
+        raise UserError(
+            f"model {model!r}: {index.name} names the weight file {name!r}; expected safetensors files beside it"
+        )
 
 
 def _files_of(folder: Path) -> list[Path]:
@@ -116,41 +120,6 @@ def _files_of(folder: Path) -> list[Path]:
     with readable(folder):
         names = sorted(os.listdir(folder))
     return [folder / n for n in names if n in ("config.json", *TOKENIZER_FILES) or n.endswith(".safetensors")]
-
-
-def _refuse_code(model: str, content, path: Path) -> None:
-    """Raise UserError when a configuration asks for Python code of its own, for which transformers would ask back."""
-    if isinstance(content, dict) and "auto_map" in content:
-        raise UserError(
-            f"model {model!r}: {path.name} asks for code of its own (auto_map), which is never run; give a checkpoint "
-            "of a family that transformers knows"
-        )
-
-
-def _refuse_strange_shards(model: str, folder: Path) -> None:
-    """Raise UserError when the list of weight files, where it is the one used, names others than safetensors beside it.
-
-    Lists of other formats, and any list beside a whole `model.safetensors`, are not read.
-    """
-    index = folder / INDEX
-    if (folder / WEIGHTS).exists() or not index.exists():
-        return
-    content = _json(index)
-    names = content.get("weight_map") if isinstance(content, dict) else None
-    names = set(map(str, names.values())) if isinstance(names, dict) else {""}
-    for name in sorted(names):
-        if name != Path(name).name or not name.endswith(".safetensors"):
-            raise UserError(
-                f"model {model!r}: {index.name} names the weight file {name!r}; expected safetensors files beside it"
-            )
-
-
-def _json(path: Path):
-    """The content of a JSON file, None when it is no JSON."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return None
 
 
 def model_fingerprint(model: str) -> str:
