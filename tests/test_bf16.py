@@ -7,11 +7,11 @@ from tiny import FAMILIES, tiny_model
 from toy import replaced, toy_data, toy_preset, trained
 
 from lottery_utils.fast import packed
-from lottery_utils.fast.cut_passes import CutPasses
 from lottery_utils.fast.packed import pack
 from lottery_utils.fast.packed_model import PackedModel
 from lottery_utils.fast.training import Flat, adamw, trained_parts
 from lottery_utils.models.compact import compact
+from lottery_utils.pruning.importance import open_passes
 from lottery_utils.pruning.masks import StructuredMask
 from lottery_utils.pruning.structured import structured_search
 from lottery_utils.training import device
@@ -103,7 +103,7 @@ def test_gradients_of_gates_are_those_of_float32_but_for_rounding():
     model, data = tiny_model("mpnet", num_labels=2), toy_data(40, 0)
     found = {}
     for precision in ("fp32", "bf16"):
-        with CutPasses(model, data, precision, heads="gated", mlps="gated") as passes:
+        with open_passes(model, data, precision, heads="gated", mlps="gated") as passes:
             found[precision] = passes.measure(passes.run(some_mask()))
     for exact, low in zip(found["fp32"], found["bf16"]):
         assert np.isfinite(low).all()

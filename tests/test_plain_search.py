@@ -6,9 +6,8 @@ import torch
 from tiny import tiny_model
 from toy import replaced, toy_data, trained
 
-from lottery_utils.fast.cut_passes import CutPasses
 from lottery_utils.models.gates import Gates
-from lottery_utils.pruning.importance import normalise_heads
+from lottery_utils.pruning.importance import normalise_heads, open_passes
 from lottery_utils.pruning.masks import StructuredMask
 from lottery_utils.pruning.structured import PHASES, amounts, remove_lowest, structured_search
 from lottery_utils.training.batches import collate
@@ -99,8 +98,9 @@ def test_gradients_of_gates_equal_autograds(family, share, removed, monkeypatch)
         masks.append(StructuredMask(heads, mlps))
     masks.append(StructuredMask(np.zeros((3, 4), bool), np.array([False, True, False])))
     monkeypatch.setattr("lottery_utils.fast.cut_passes.TOKENS", 256)
-    size = sum(CutPasses(model, data)._bytes(batch) for batch, _, _ in CutPasses(model, data).chunks)
-    with CutPasses(model, data, heads=removed, mlps=removed, keep=int(share * size)) as passes:
+    with open_passes(model, data) as passes:
+        size = sum(passes._bytes(batch) for batch, _, _ in passes.chunks)
+    with open_passes(model, data, heads=removed, mlps=removed, keep=int(share * size)) as passes:
         assert (any(passes.keeps), all(passes.keeps)) == (share > 0, share == 1)
         base = None
         for mask in masks:
@@ -116,6 +116,6 @@ def test_gradients_of_gates_equal_autograds(family, share, removed, monkeypatch)
 
 def test_nothing_left_has_no_gradients():
     model, data = tiny_model(layers=2, num_labels=2), toy_data(9, 0)
-    with CutPasses(model, data) as passes:
+    with open_passes(model, data) as passes:
         found = passes.run(~StructuredMask.full(2, 4))
         assert all(np.isnan(part).all() for part in passes.measure(found))

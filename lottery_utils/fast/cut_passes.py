@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from ..pruning.importance import TOKENS, Pass, Removed, frozen
+from ..pruning.importance import TOKENS, Pass, Removed
 from ..pruning.masks import StructuredMask
 from ..training.batches import Encoded
 from ..training.evaluate import batch_loss, in_order
@@ -61,21 +61,13 @@ class CutPass(Pass):
 
 
 class CutPasses:
-    """As `pruning.importance.GatedPasses`, without computing what a mask removes, from the layer where masks differ.
+    """`pruning.importance.Passes` that compute no removed component, from the layer where masks differ.
 
-    `heads` and `mlps` say what becomes of removed ones: "cut" (not computed, no gradient) or "gated" (computed though
-    they add nothing, so that their gates, at 0, have gradients too). `keep`: bytes of activations that a pass may keep
-    (None: by the memory at hand; results do not depend on it).
+    But removed ones that are "gated" are computed, though they add nothing: their gates, at 0, have gradients too.
     """
 
     def __init__(
-        self,
-        model: torch.nn.Module,
-        data: Encoded,
-        precision: str = "fp32",
-        heads: Removed = "cut",
-        mlps: Removed = "cut",
-        keep: int | None = None,
+        self, model: torch.nn.Module, data: Encoded, precision: str, heads: Removed, mlps: Removed, keep: int | None
     ):
         with torch.no_grad():
             self.view = PackedModel(model, precision)
@@ -83,7 +75,6 @@ class CutPasses:
         if not self.view.anatomy.whole:
             raise ValueError("a search needs the whole model, this one is compact")
         self.gated = {"heads": heads == "gated", "mlps": mlps == "gated"}
-        self.freeze = frozen(model)
         self.chunks: list[tuple[Packed, np.ndarray, torch.Tensor]] = []
         for rows in packed_batches(data, TOKENS):
             batch, rows = pack(data, rows, self.device, low=self.view.low)
@@ -92,13 +83,6 @@ class CutPasses:
             self.chunks.append((batch, rows, torch.from_numpy(data.labels[rows]).to(self.device)))
         held = np.cumsum([self._bytes(batch) for batch, _, _ in self.chunks])
         self.keeps = (held <= (memory_to_keep(self.device) if keep is None else keep)).tolist()
-
-    def __enter__(self) -> CutPasses:
-        self.freeze.__enter__()
-        return self
-
-    def __exit__(self, *error) -> None:
-        self.freeze.__exit__(*error)
 
     def run(self, mask: StructuredMask, base: CutPass | None = None) -> CutPass:
         """The pass under `mask`, from the activations that `base` kept as far as both masks agree.
@@ -231,8 +215,6 @@ def _by_example(output: torch.Tensor, grad: torch.Tensor, width: int, batch: Pac
     return values.double().cpu().numpy()
 
 
-def open_passes(
-    model: torch.nn.Module, data: Encoded, precision: str, heads: Removed, mlps: Removed, keep: int | None
-) -> CutPasses | None:
-    """Passes for a model that is known here; None for another."""
-    return CutPasses(model, data, precision, heads, mlps, keep) if is_known(model, data) else None
+def passes_of(model: torch.nn.Module, data: Encoded, *how) -> CutPasses | None:
+    """Passes for a model that is known here, `how` as `CutPasses` takes it; None for another."""
+    return CutPasses(model, data, *how) if is_known(model, data) else None

@@ -17,7 +17,7 @@ import torch
 from ..models.gates import Gates
 from ..switch import faster
 from ..training.batches import Encoded, eval_batches
-from ..training.evaluate import PlainForward, batch_loss, in_order, model_device
+from ..training.evaluate import PlainForward, batch_loss, in_order
 from .masks import StructuredMask
 
 RELEASED_BATCH = 64  # the authors' batch size in all stored searches
@@ -70,7 +70,7 @@ class Pass:
 
 
 class Passes(Protocol):
-    """All passes of one search; a context manager, inside which the model's weights are frozen and dropout is off."""
+    """All passes of one search, over frozen weights and with dropout off."""
 
     def run(self, mask: StructuredMask, base: Pass | None = None) -> Pass:
         """The pass under `mask`; `base`, an earlier one, may save work."""
@@ -82,27 +82,11 @@ class Passes(Protocol):
 class GatedPasses:
     """Passes through the model itself, with gates on it: what a mask removes is multiplied by zero."""
 
-    def __init__(
-        self,
-        model: torch.nn.Module,
-        data: Encoded,
-        precision: str = "fp32",
-        heads: Removed = "cut",
-        mlps: Removed = "cut",
-    ):
-        """`heads` and `mlps`: whether removed ones have gradients too. Raises ValueError for a compact model."""
-        self.forward, self.data, self.device = PlainForward(model, data, precision), data, model_device(model)
-        self.removed = heads, mlps
-        self.freeze, self.gates = frozen(model), Gates(model)
+    def __init__(self, gates: Gates, data: Encoded, precision: str, heads: Removed, mlps: Removed):
+        """`heads` and `mlps`: whether removed ones have gradients too."""
+        self.gates, self.data, self.removed = gates, data, (heads, mlps)
+        self.forward = PlainForward(gates.anatomy.model, data, precision)
         self.rows = list(eval_batches(data, TOKENS))
-
-    def __enter__(self) -> GatedPasses:
-        self.freeze.__enter__()
-        return self
-
-    def __exit__(self, *error) -> None:
-        self.gates.remove()
-        self.freeze.__exit__(*error)
 
     @torch.no_grad()
     def run(self, mask: StructuredMask, base: Pass | None = None) -> Pass:
@@ -126,14 +110,14 @@ class GatedPasses:
         """Gradients of a batch, (B, L, H) and (B, L), in one pass: each example has gates of its own."""
         gates = [self._one_each(mask, len(rows)) for mask in masks]
         self.gates.set(*gates)
-        labels = torch.from_numpy(self.data.labels[rows]).to(self.device)
+        labels = torch.from_numpy(self.data.labels[rows]).to(self.forward.device)
         with torch.enable_grad():
             loss = batch_loss(self.forward(rows)[0], labels, "sum")
         return [grad.transpose(0, 1).double().cpu().numpy() for grad in torch.autograd.grad(loss, gates)]
 
     def _one_each(self, mask: np.ndarray, examples: int) -> torch.Tensor:
         """A gate for each example: (L, ...) to (L, examples, ...)."""
-        gate = torch.from_numpy(mask).float().to(self.device)
+        gate = torch.from_numpy(mask).float().to(self.forward.device)
         return gate.unsqueeze(1).repeat(1, examples, *[1] * (gate.dim() - 1)).requires_grad_()
 
 
@@ -152,6 +136,7 @@ def frozen(model: torch.nn.Module) -> Iterator[None]:
         model.train(was_training)
 
 
+@contextlib.contextmanager
 def open_passes(
     model: torch.nn.Module,
     data: Encoded,
@@ -159,13 +144,18 @@ def open_passes(
     heads: Removed = "cut",
     mlps: Removed = "cut",
     keep: int | None = None,
-) -> Passes:
-    """Passes of `model` over `data`, a context manager: `GatedPasses`, or as fast as it can be done.
+) -> Iterator[Passes]:
+    """Passes of `model` over `data`: `GatedPasses`, or as fast as it can be done; inside, its weights are frozen.
 
-    `keep`: bytes of activations that a fast pass may keep for the next (None: by the memory at hand).
+    `heads` and `mlps` say what becomes of removed ones. `keep`: bytes of activations that a fast pass may keep for the
+    next (None: by the memory at hand; results do not depend on it). Raises ValueError for a compact model.
     """
-    given = model, data, precision, heads, mlps
-    return faster("passes", *given, keep) or GatedPasses(*given)
+    with frozen(model):
+        if fast := faster("passes", model, data, precision, heads, mlps, keep):
+            yield fast
+            return
+        with Gates(model) as gates:
+            yield GatedPasses(gates, data, precision, heads, mlps)
 
 
 @dataclass(frozen=True)

@@ -170,20 +170,16 @@ def open_ranking(
     heads = "gated" if scorer is None else "cut"
     mlps = "gated" if settings.importance == "released" else "cut"
     last: np.ndarray | None = None
-
-    def scored(under: Pass, passes: Passes) -> tuple[np.ndarray, np.ndarray]:
-        nonlocal last
-        if scorer is None:
-            gradients, rule = passes.measure(under), (settings.importance, settings.importance_batch, order)
-            return tuple(reduce_gradients(of_kind, *rule) for of_kind in gradients)
-        heads, mlps = scorer(under.mask)
-        last = heads if last is None else np.where(under.mask.heads, heads, last)
-        return last, mlps
-
     with open_passes(model, dev, settings.precision, heads, mlps) as passes:
 
         def rank(under: Pass) -> tuple[np.ndarray, np.ndarray]:
-            heads, mlps = scored(under, passes)
+            nonlocal last
+            if scorer is None:
+                rule = settings.importance, settings.importance_batch, order
+                heads, mlps = (reduce_gradients(of_kind, *rule) for of_kind in passes.measure(under))
+            else:
+                heads, mlps = scorer(under.mask)
+                last = heads = heads if last is None else np.where(under.mask.heads, heads, last)
             return normalise_heads(heads) if settings.head_norms else heads, mlps
 
         yield passes, rank
