@@ -7,13 +7,13 @@ used, so this module needs no torch. `score` ranks components in s-pruning, `uns
 from __future__ import annotations
 
 import hashlib
-import importlib
 import importlib.util
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from .errors import UserError, shown, usable_path
+from .places import function_at
 
 CURVE_SIZES = tuple(round(0.95 - 0.05 * i, 2) for i in range(19))  # shares left, 0.95 to 0.05, that a curve looks at
 OWN = re.compile(r"(?P<file>.+\.py):(?P<function>[A-Za-z_]\w*)")
@@ -81,8 +81,7 @@ def function_of(kind: str, name: str) -> Callable:
     check_method(kind, name)
     place = OWN.fullmatch(name)
     if place is None:
-        module, _, function = METHODS[kind][name].place.partition(":")
-        return getattr(importlib.import_module(f"{__package__}.{module}"), function)
+        return function_at(f"{__package__}.{METHODS[kind][name].place}")
     _source(place["file"])
     spec = importlib.util.spec_from_file_location("own_method", usable_path(kind, place["file"]))
     module = importlib.util.module_from_spec(spec)

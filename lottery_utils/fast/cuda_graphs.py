@@ -14,12 +14,12 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
 from ..errors import CellFailed, one_line
 from ..models.anatomy import max_tokens
 from ..training.batches import Encoded
-from ..training.device import autocast, precision_of
+from ..training.device import autocast
+from ..training.evaluate import batch_loss, model_device
 from ..training.finetune import Losses, Plan, TrainLog
 from .packed import Group, Packed
 from .packed_model import PackedModel
@@ -61,7 +61,7 @@ def replayed_steps(model: torch.nn.Module, data: Encoded, plan: Plan) -> Iterato
 
     Raises RuntimeError for a device, a model or examples that they are not for.
     """
-    if next(model.parameters()).device.type not in REPLAYS:
+    if model_device(model).type not in REPLAYS:
         raise RuntimeError("there is no GPU")
     most = max_tokens(model.config)
     if steps_of(model, data) is None or int(data.lengths.max()) > most:
@@ -126,7 +126,7 @@ class Steps:
 
     def __init__(self, view: PackedModel, data: Encoded, course: Course, flat: Flat, settings, kept):
         self.view, self.course, self.flat, self.settings, self.kept = view, course, flat, settings, kept
-        self.device, self.precision = course.rows.device, precision_of(view.model, settings.precision)
+        self.device = view.device
         self.gather = Gather(data, self.device)
         self.at = torch.zeros(1, dtype=torch.int64, device=self.device)
         self.losses = torch.full((len(course.rates),), float("nan"), device=self.device)
@@ -144,26 +144,13 @@ class Steps:
         self.rate.copy_(self.course.rates.index_select(0, self.at)[0])
         batch, labels, weights = self.gather(rows, length)
         # a graph must not keep the casts of weights that the next step changes
-        with autocast(self.device, self.precision, cache=False):
+        with autocast(self.device, self.view.cast, cache=False):
             logits = self.view(batch)
-        loss = weighted_loss(logits, labels, weights)
-        grad = self.flat.gradient(loss)
+        loss = (batch_loss(logits, labels, "none") * weights).sum() / weights.sum()
         self.losses.index_copy_(0, self.at, loss.detach()[None])
-        if self.kept is not None:
-            grad.mul_(self.kept)
-        if self.settings.clip:
-            grad.mul_((self.settings.clip / (grad.norm() + 1e-6)).clamp(max=1.0))
+        self.flat.gradient(loss, self.kept, self.settings.clip)
         self.optimiser.step()
         self.at.add_(1)
-
-
-def weighted_loss(logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """`evaluate.batch_loss` over the examples of weight 1."""
-    if labels.dtype == torch.float32:
-        each = F.mse_loss(logits.float().squeeze(-1), labels, reduction="none")
-    else:
-        each = F.cross_entropy(logits.float(), labels, reduction="none")
-    return (each * weights).sum() / weights.sum()
 
 
 class Replay:

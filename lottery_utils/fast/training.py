@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from ..training.batches import Encoded
-from ..training.evaluate import batch_loss
+from ..training.evaluate import batch_loss, model_device
 from ..training.finetune import Losses, Plan, TrainSettings
 from .packed_model import PackedForward, PackedModel, is_known
 
@@ -61,7 +61,7 @@ def steps_of(model: nn.Module, data: Encoded) -> Callable[[nn.Module, Encoded, P
 
 def packed_steps(model: nn.Module, data: Encoded, plan: Plan) -> Iterator[Losses]:
     """Take each step of a plan; yields its loss before the step does anything, on a GPU several at once."""
-    on_cpu, clip, losses = next(model.parameters()).device.type == "cpu", plan.settings.clip, []
+    on_cpu, losses = model_device(model).type == "cpu", []
     with in_training(model, data, plan) as (trained, flat):
         optimiser = adamw(flat, plan.settings, plan.settings.learning_rate)
         kept = trained.kept(model, plan.weight_mask)
@@ -72,13 +72,7 @@ def packed_steps(model: nn.Module, data: Encoded, plan: Plan) -> Iterator[Losses
             if on_cpu or number % CHECK_EVERY == 0 or number == len(plan.batches):
                 yield torch.stack(losses).tolist()
                 losses.clear()
-            grad = flat.gradient(loss)
-            if kept is not None:
-                grad.mul_(kept)
-            if clip:
-                share = clip / (grad.norm() + 1e-6)
-                if not on_cpu or share < 1:  # a GPU is not waited for
-                    grad.mul_(share.clamp(max=1.0))
+            flat.gradient(loss, kept, plan.settings.clip)
             for group in optimiser.param_groups:
                 group["lr"] = rate
             optimiser.step()
@@ -194,13 +188,23 @@ class Flat:
             part.grad = place
         return parts
 
-    def gradient(self, loss: torch.Tensor) -> torch.Tensor:
-        """The gradient of `loss`, in place for an optimiser of `values`; zero for parameters without one."""
+    def gradient(self, loss: torch.Tensor, kept: torch.Tensor | None = None, clip: float = 0.0) -> torch.Tensor:
+        """The gradient of `loss`, in place for an optimiser of `values`; zero for parameters without one.
+
+        And zero where not `kept` (all elements,); scaled to a norm of at most `clip`, unless that is 0.
+        """
         grads = torch.autograd.grad(loss, self.params, materialize_grads=True)
         moved = [(place, grad) for place, grad in zip(self.places, grads) if place.data_ptr() != grad.data_ptr()]
         if moved:
             torch._foreach_copy_(*zip(*moved))
-        return self.values.grad
+        grad = self.values.grad
+        if kept is not None:
+            grad.mul_(kept)
+        if clip:
+            share = clip / (grad.norm() + 1e-6)
+            if grad.is_cuda or share < 1:  # a GPU is not waited for
+                grad.mul_(share.clamp(max=1.0))
+        return grad
 
 
 def adamw(flat: Flat, settings: TrainSettings, rate, **options) -> torch.optim.AdamW:

@@ -14,6 +14,7 @@ from collections import Counter
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.utils.rnn import pad_sequence
 
 from ..errors import CellFailed
 from ..tasks.load import TaskData
@@ -102,14 +103,12 @@ def word_model_logits(
 ) -> tuple[np.ndarray, list[float]]:
     """Train the baseline `kind` ("cbow" or "bilstm") on a task's texts; dev logits (N, C) and the loss of each step.
 
-    `key` (task, seed) decides start, order and dropout. Raises CellFailed, named
-    `name`, at the first loss that is not finite.
+    `key` (task, seed) decides start, order and dropout. Raises CellFailed, named `name`, at the first loss that is not
+    finite.
     """
-    task, train = data.task, data.train
-    words = vocabulary(train.texts)
-    encoded, dev = (encode_words(part.texts, words) for part in (train, data.dev))
-    labels = torch.as_tensor(np.asarray(train.labels))
-    settings = SETTINGS[kind]
+    task, labels, settings = data.task, torch.as_tensor(data.train.labels), SETTINGS[kind]
+    words = vocabulary(data.train.texts)
+    encoded, dev = (encode_words(part.texts, words) for part in (data.train, data.dev))
     steps = math.ceil(len(labels) / settings["batch"])
     epochs = max(settings["epochs"], math.ceil(settings["min_steps"] / steps))
     losses: list[float] = []
@@ -122,7 +121,7 @@ def word_model_logits(
         schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.01, total_iters=epochs * steps)
         for _ in range(epochs):
             for rows in torch.randperm(len(labels)).split(settings["batch"]):
-                loss = batch_loss(model(*_gather(*encoded, rows.numpy(), device)), labels[rows].to(device))
+                loss = batch_loss(model(*_gather(*encoded, rows, device)), labels[rows].to(device))
                 if not math.isfinite(value := loss.item()):
                     raise CellFailed(f"{name}: loss is {value} at step {len(losses) + 1}")
                 losses.append(value)
@@ -132,34 +131,29 @@ def word_model_logits(
                 schedule.step()
     model.eval()
     with torch.inference_mode():
-        rows = np.array_split(np.arange(len(data.dev.labels)), math.ceil(len(data.dev.labels) / 256))
-        out = [model(*_gather(*dev, part, device)).float().cpu().numpy() for part in rows]
-    return np.concatenate(out), losses
+        parts = torch.arange(len(data.dev)).tensor_split(math.ceil(len(data.dev) / 256))
+        logits = torch.cat([model(*_gather(*dev, rows, device)) for rows in parts])
+    return logits.float().cpu().numpy(), losses
 
 
 def vocabulary(texts) -> dict[str, int]:
     """The most frequent words of `texts` (rows of one or two sentences), in small letters, to ids from 2 on."""
     counts = Counter(word for row in texts for text in row for word in WORD.findall(text.lower()))
-    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return {word: i + 2 for i, (word, _) in enumerate(ordered[:MAX_WORDS])}
+    ordered = sorted(counts, key=lambda word: (-counts[word], word))
+    return {word: i for i, word in enumerate(ordered[:MAX_WORDS], UNKNOWN + 1)}
 
 
-def encode_words(texts, words: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
+def encode_words(texts, words: dict[str, int]) -> tuple[torch.Tensor, torch.Tensor]:
     """Word ids, int64 (N, sides, longest), padded, and lengths (N, sides); an empty text is one unknown word."""
-    rows = [[_ids(text, words) for text in row] for row in texts]
-    lengths = np.array([[len(side) for side in row] for row in rows], np.int64)
-    ids = np.full((*lengths.shape, lengths.max()), PAD, np.int64)
-    for i, row in enumerate(rows):
-        for j, side in enumerate(row):
-            ids[i, j, : len(side)] = side
-    return ids, lengths
+    sides = [torch.tensor(_ids(text, words)) for row in texts for text in row]
+    ids, lengths = pad_sequence(sides, batch_first=True, padding_value=PAD), torch.tensor([len(x) for x in sides])
+    return ids.unflatten(0, (len(texts), -1)), lengths.view(len(texts), -1)
 
 
 def _ids(text: str, words: dict[str, int]) -> list[int]:
     return [words.get(word, UNKNOWN) for word in WORD.findall(text.lower())[:MAX_LENGTH]] or [UNKNOWN]
 
 
-def _gather(ids: np.ndarray, lengths: np.ndarray, rows: np.ndarray, device: torch.device) -> tuple[torch.Tensor, ...]:
+def _gather(ids: torch.Tensor, lengths: torch.Tensor, rows: torch.Tensor, device: torch.device) -> list[torch.Tensor]:
     """The batch of `rows`, cut to its longest text."""
-    lengths = lengths[rows]
-    return torch.from_numpy(ids[rows, :, : lengths.max()]).to(device), torch.from_numpy(lengths).to(device)
+    return [x.to(device) for x in (ids[rows, :, : lengths[rows].max()], lengths[rows])]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import platform
 
 import torch
@@ -22,8 +23,6 @@ def describe_device(device: torch.device) -> str:
     """Name the hardware behind `device` for a record, e.g. "cpu x86_64 (2 cores)"."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    import os
-
     return f"cpu {platform.machine()} ({os.cpu_count()} cores)"
 
 
