@@ -10,6 +10,8 @@ LayerNorms, attention's scores and all gradients of weights stay float32, as und
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -17,6 +19,10 @@ from torch.autograd.function import once_differentiable
 
 from .cpu_attention import heads_backward, heads_forward, is_computed
 from .cpu_dropout import factors
+
+if TYPE_CHECKING:
+    from .packed import Packed
+    from .packed_layer import Layer
 
 _aten = torch.ops.aten
 LOW = torch.bfloat16
@@ -209,7 +215,9 @@ def mlp_half(
     return _MLPHalf.apply(x, *weights, norm, drop, low)
 
 
-def attention_half(x: torch.Tensor, layer, batch, last: bool, drops: tuple[float, float]) -> torch.Tensor:
+def attention_half(
+    x: torch.Tensor, layer: Layer, batch: Packed, last: bool, drops: tuple[float, float]
+) -> torch.Tensor:
     """norm(x + dropout(self-attention(x))) of a `packed_model.Layer` with heads, float32.
 
     (T, hidden) to (T, hidden), or in the last layer to (B, hidden): there only first tokens attend. `drops`: rates of

@@ -21,7 +21,7 @@ from ..training.batches import Encoded
 from ..training.evaluate import batch_loss, in_order
 from .cpu_attention import tokens_of
 from .packed import Packed, pack, packed_batches
-from .packed_layer import GateInputs, Layer, block
+from .packed_layer import Gate, Layer, block
 from .packed_model import PackedModel, is_known
 
 
@@ -42,10 +42,10 @@ def memory_to_keep(device: torch.device) -> int:
 
 @dataclass
 class _Course:
-    """A chunk's way through the layers: the input of each, what its gates multiply, the logits."""
+    """A chunk's way through the layers: the input of each, its gates, the logits."""
 
     inputs: list[torch.Tensor]
-    gates: list[GateInputs]
+    gates: list[list[Gate]]
     logits: torch.Tensor | None = None
 
 
@@ -131,8 +131,8 @@ class CutPasses:
         x = course.inputs[-1]
         with self.view.autocast():
             for i in range(begin, len(layers)):
-                gates = GateInputs()
-                x = block(layers[i], x, batch, i == len(layers) - 1, inputs=gates)
+                gates: list[Gate] = []
+                x = block(layers[i], x, batch, i == len(layers) - 1, gates=gates)
                 course.gates.append(gates)
                 course.inputs.append(x)
             course.logits = self.view.head(x)
@@ -143,25 +143,20 @@ class CutPasses:
         """A chunk's gradients by example, in the chunk's order, NaN for what is cut."""
         heads = np.full((len(labels), *mask.heads.shape), np.nan)
         mlps = np.full((len(labels), len(mask.mlps)), np.nan)
-        wanted = [(i, "heads", g.context, g.context) for i, g in enumerate(course.gates)]
-        wanted += [(i, "removed", g.removed, g.attention) for i, g in enumerate(course.gates)]
-        wanted += [(i, "mlps", g.mlp, g.gated_mlp) for i, g in enumerate(course.gates)]
-        wanted = [entry for entry in wanted if entry[3] is not None]
+        wanted = [(i, gate) for i, gates in enumerate(course.gates) for gate in gates]
         if not wanted:
             return heads, mlps
         loss = batch_loss(course.logits, labels, "sum")
-        grads = torch.autograd.grad(loss, [entry[3] for entry in wanted], retain_graph=retain)
-        dim = self.view.anatomy.head_dim
-        for (i, kind, output, _), grad in zip(wanted, grads):
-            if kind == "heads":
-                heads[:, i, mask.heads[i]] = _by_example(output, grad, dim, batch)
-            elif kind == "removed":
-                output, projection = output
+        grads = torch.autograd.grad(loss, [gate.through for _, gate in wanted], retain_graph=retain)
+        for (i, gate), grad in zip(wanted, grads):
+            if gate.of == "mlp":
+                mlps[:, i] = _by_example(gate.output, grad, gate.output.shape[1], batch)[:, 0]
+                continue
+            if gate.projection is not None:
                 kind = torch.bfloat16 if self.view.low else torch.float32
-                grad = grad.to(kind) @ projection.to(kind)
-                heads[:, i, ~mask.heads[i]] = _by_example(output, grad, dim, batch)
-            else:
-                mlps[:, i] = _by_example(output, grad, output.shape[1], batch)[:, 0]
+                grad = grad.to(kind) @ gate.projection.to(kind)
+            which = mask.heads[i] if gate.of == "heads" else ~mask.heads[i]
+            heads[:, i, which] = _by_example(gate.output, grad, self.view.anatomy.head_dim, batch)
         return heads, mlps
 
     def _cut(self, i: int, mask: StructuredMask) -> Layer:

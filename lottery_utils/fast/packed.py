@@ -65,24 +65,20 @@ def pack(
     padded = np.full_like(lengths, lengths[0]) if pad else lengths
     ends = np.cumsum(padded)
     positions = np.arange(ends[-1]) - np.repeat(ends - padded, padded)
-    where = np.repeat(encoded.starts[rows], padded) + positions
-    real = positions < np.repeat(lengths, padded) if pad else None
-    where = np.where(real, where, 0) if pad else where
+    real = positions < np.repeat(lengths, padded)
+    where = np.where(real, np.repeat(encoded.starts[rows], padded) + positions, 0)
+    tail = -len(where) % ROUND if low else 0
 
     def tensor(values: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(values.astype(np.int64, copy=False)).to(device)
 
-    tail = -len(where) % ROUND if low else 0
-
     def picked(values: np.ndarray, blank: int) -> torch.Tensor:
-        taken = np.where(real, values[where], blank) if pad else values[where]
-        return tensor(np.pad(taken, (0, tail), constant_values=blank) if tail else taken)
+        return tensor(np.pad(np.where(real, values[where], blank), (0, tail), constant_values=blank))
 
     types = picked(encoded.types, 0) if len(encoded.types) else None
-    mask = torch.from_numpy(real.reshape(len(rows), -1)).to(device) if pad and not real.all() else None
-    first, groups = tensor(ends - padded), _groups(padded)
-    positions = tensor(np.pad(positions, (0, tail)))
-    return Packed(picked(encoded.ids, encoded.pad), positions, types, first, groups, mask), rows
+    mask = None if real.all() else torch.from_numpy(real.reshape(len(rows), -1)).to(device)
+    first, positions = tensor(ends - padded), tensor(np.pad(positions, (0, tail)))
+    return Packed(picked(encoded.ids, encoded.pad), positions, types, first, _groups(padded), mask), rows
 
 
 def _groups(lengths: np.ndarray) -> tuple[Group, ...]:
@@ -105,7 +101,12 @@ def packed_batches(encoded: Encoded, tokens: int) -> Iterator[np.ndarray]:
 
 
 def attend(
-    projected: Projected, groups: tuple[Group, ...], heads: int, drop: float = 0.0, mask=None, bias=None
+    projected: Projected,
+    groups: tuple[Group, ...],
+    heads: int,
+    drop: float = 0.0,
+    mask: torch.Tensor | None = None,
+    bias: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """Self-attention of tokens to their own example: the contexts of (qkv,), of all tokens (T, heads * dim).
 

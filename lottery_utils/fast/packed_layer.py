@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -48,30 +49,30 @@ class Layer:
         return LowLinear.apply(x, weight, bias) if self.low else F.linear(x, weight, bias)
 
 
-@dataclass
-class GateInputs:
-    """What a layer's gates multiply, and what to ask gradients of for them; None for what is gone."""
+@dataclass(frozen=True)
+class Gate:
+    """Gates of a layer's heads, of its removed heads or of its MLP: what they multiply, (T, K * width) for K of them.
 
-    context: torch.Tensor | None = None
-    attention: torch.Tensor | None = None  # what removed heads would add to
-    removed: tuple[torch.Tensor, torch.Tensor] | None = None  # their contexts, and the projection's columns for them
-    mlp: torch.Tensor | None = None
-    gated_mlp: torch.Tensor | None = None
+    Their gradients need that of `through`, which requires one even where nothing below it does: `output` itself, the
+    gated output, or for removed heads what they would add to through the output matrix's columns, `projection`.
+    """
+
+    of: Literal["heads", "removed", "mlp"]
+    output: torch.Tensor
+    through: torch.Tensor
+    projection: torch.Tensor | None = None
 
 
 def block(
-    layer: Layer, x: torch.Tensor, batch: Packed, last: bool, training: bool = False, inputs: GateInputs | None = None
+    layer: Layer, x: torch.Tensor, batch: Packed, last: bool, training: bool = False, gates: list[Gate] | None = None
 ) -> torch.Tensor:
-    """One layer: (T, hidden) to (T, hidden), or to (B, hidden) in the last one. `inputs` collects what gates multiply.
-
-    Tensors in `inputs` require gradients even where nothing below them does.
-    """
+    """One layer: (T, hidden) to (T, hidden), or to (B, hidden) in the last one; `gates` collects those it has."""
     drops = layer.drops if training else (0.0, 0.0, 0.0)
-    written = inputs is None and is_written_out(x, batch.mask)
+    written = gates is None and is_written_out(x, batch.mask)
     if written and layer.heads:
         x = attention_half(x, layer, batch, last, drops[:2])
     else:
-        x = _attended(layer, x, batch, last, drops, inputs)
+        x = _attended(layer, x, batch, last, drops, gates)
     if not layer.mlp:
         return layer.norms[1].forward(x)
     if written and layer.exact_gelu and layer.mlp_gate == 1.0:
@@ -80,27 +81,27 @@ def block(
     inner = layer.activation.forward(layer.linear(x, layer.mlp_in.weight, layer.mlp_in.bias))
     mlp = layer.linear(inner, layer.mlp_out.weight, layer.mlp_out.bias)
     gated = mlp if layer.mlp_gate == 1.0 else mlp * layer.mlp_gate
-    if inputs is not None:
-        inputs.mlp, inputs.gated_mlp = mlp, _leaf(gated)
+    if gates is not None:
+        gates.append(Gate("mlp", mlp, _leaf(gated)))
     return layer.norms[1].forward(x + dropped(gated, drops[2]))
 
 
 def _attended(
-    layer: Layer, x: torch.Tensor, batch: Packed, last: bool, drops: tuple[float, ...], inputs: GateInputs | None
+    layer: Layer, x: torch.Tensor, batch: Packed, last: bool, drops: tuple[float, ...], gates: list[Gate] | None
 ) -> torch.Tensor:
     """The first half of a layer, operation by operation."""
     rest = x[batch.first] if last else x
     if layer.heads:
         context = _contexts(layer, x, rest, batch, last, drops[0])
-        if inputs is not None:
-            inputs.context = context = _leaf(context)
+        if gates is not None:
+            gates.append(Gate("heads", context, _leaf(context)))
         attention = layer.linear(context, layer.out, layer.out_bias)
     else:
         attention = layer.out_bias.expand_as(rest)
-    if layer.removed is not None and inputs is not None:
-        inputs.attention = attention = _leaf(attention)
+    if layer.removed is not None and gates is not None:
         with torch.no_grad():
-            inputs.removed = _contexts(layer.removed, x, rest, batch, last, 0.0), layer.removed.out
+            context = _contexts(layer.removed, x, rest, batch, last, 0.0)
+        gates.append(Gate("removed", context, _leaf(attention), layer.removed.out))
     return layer.norms[0].forward(rest + dropped(attention, drops[1]))
 
 
@@ -112,4 +113,5 @@ def _contexts(layer: Layer, x, rest, batch: Packed, last: bool, drop: float) -> 
 
 
 def _leaf(x: torch.Tensor) -> torch.Tensor:
+    """`x` itself, made to require a gradient."""
     return x if x.requires_grad else x.requires_grad_()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 
 import numpy as np
 import torch
@@ -62,7 +63,7 @@ class PackedModel:
             x = block(layer, x, batch, layer is self.layers[-1], self.model.training)
         return self.head(x)
 
-    def autocast(self):
+    def autocast(self) -> AbstractContextManager:
         """Context in which the view computes in its precision."""
         return autocast(self.device, self.cast)
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
 
 from ..errors import UserError
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,7 @@ FAMILIES = {  # by config.model_type
 }
 
 
-def family_of(config) -> Family:
+def family_of(config: PretrainedConfig) -> Family:
     """Return the family of a transformers configuration; raises UserError for an unknown one, listing the known."""
     return family_named(config.model_type)
 
@@ -111,7 +115,7 @@ def family_named(name: str | None) -> Family:
     return FAMILIES[name]
 
 
-def max_tokens(config) -> int:
+def max_tokens(config: PretrainedConfig) -> int:
     """Return the greatest number of tokens, special ones included, that a model takes."""
     return config.max_position_embeddings - (config.pad_token_id + 1 if family_of(config).padded_positions else 0)
 

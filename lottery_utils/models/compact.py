@@ -21,6 +21,7 @@ from .anatomy import Anatomy, anatomy, family_of
 from .load import build_classifier, quiet_transformers
 
 FORMAT = 1
+Mask = torch.Tensor | np.ndarray
 Where = torch.Tensor | slice  # places along one side of a matrix
 WEIGHTS, DESCRIPTION = "model.safetensors", "compact.json"
 
@@ -42,7 +43,7 @@ class NoHeads(nn.Module):
         return (nothing if self.projection is None else self._modules[self.projection](nothing)), None
 
 
-def compact(model: nn.Module, heads, mlps, inplace: bool = False) -> nn.Module:
+def compact(model: nn.Module, heads: Mask, mlps: Mask, inplace: bool = False) -> nn.Module:
     """Return a copy of `model` (or `model` itself) without the heads and MLPs whose mask is False.
 
     `heads` (layers, heads) and `mlps` (layers,) are boolean tensors or arrays, True stays. The result trains and
@@ -68,7 +69,7 @@ def compact(model: nn.Module, heads, mlps, inplace: bool = False) -> nn.Module:
     return model
 
 
-def _mask(name: str, mask, shape: tuple[int, ...]) -> torch.Tensor:
+def _mask(name: str, mask: Mask, shape: tuple[int, ...]) -> torch.Tensor:
     mask = torch.as_tensor(np.asarray(mask) if not isinstance(mask, torch.Tensor) else mask).detach().cpu().clone()
     if mask.dtype != torch.bool or tuple(mask.shape) != shape:
         raise ValueError(f"mask of {name} must be boolean of shape {shape}, got {mask.dtype} {tuple(mask.shape)}")

@@ -7,12 +7,15 @@ of their second projection (bias included). Works with every attention kernel, a
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import nn
 
 from .anatomy import anatomy
 
+Values = torch.Tensor | np.ndarray
 
 class Gates:
     """Gates of one model, open until ``set``; use as a context manager, or call ``remove`` when done."""
@@ -29,7 +32,7 @@ class Gates:
             self._handles.append(self.anatomy.attention_out(i).register_forward_pre_hook(self._head_hook(i)))
             self._handles.append(self.anatomy.mlp_out(i).register_forward_hook(self._mlp_hook(i)))
 
-    def set(self, heads: torch.Tensor | np.ndarray | None = None, mlps: torch.Tensor | np.ndarray | None = None):
+    def set(self, heads: Values | None = None, mlps: Values | None = None) -> Gates:
         """Set the gates: heads (L, H) or per example (L, B, H), mlps (L,) or (L, B); None leaves them open.
 
         Boolean masks and numpy arrays are taken as 0 and 1. Returns self. Raises ValueError on a wrong shape.
@@ -52,7 +55,9 @@ class Gates:
     def __exit__(self, *error) -> None:
         self.remove()
 
-    def _checked(self, name, gates, expected, rank, shape):
+    def _checked(
+        self, name: str, gates: Values | None, expected: str, rank: int, shape: tuple[int, ...]
+    ) -> torch.Tensor | None:
         if gates is None:
             return None
         gates = torch.as_tensor(gates, device=self.anatomy.model.device)
@@ -61,7 +66,7 @@ class Gates:
             raise ValueError(f"gates of {name} must have shape {expected}, got {tuple(gates.shape)}")
         return gates if gates.is_floating_point() else gates.float()
 
-    def _head_hook(self, i: int):
+    def _head_hook(self, i: int) -> Callable:
         size = (self.anatomy.heads, self.anatomy.head_dim)
 
         def multiply(module, args):
@@ -74,7 +79,7 @@ class Gates:
 
         return multiply
 
-    def _mlp_hook(self, i: int):
+    def _mlp_hook(self, i: int) -> Callable:
         def multiply(module, args, output):
             if self._mlps is None:
                 return None

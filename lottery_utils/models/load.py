@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -12,9 +15,12 @@ from ..errors import UserError, one_line
 from .anatomy import family_named, family_of, max_tokens
 from .source import model_dir
 
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedTokenizerBase
+
 
 @contextlib.contextmanager
-def quiet_transformers():
+def quiet_transformers() -> Iterator[None]:
     """Silence transformers' load report and progress bars inside the block only: what matters is checked here."""
     from transformers.utils import logging
 
@@ -29,7 +35,7 @@ def quiet_transformers():
             logging.enable_progress_bar()
 
 
-def load_tokenizer(model: str):
+def load_tokenizer(model: str) -> PreTrainedTokenizerBase:
     """Return the tokenizer of `model` ("embedded", a directory or a hub id).
 
     Its `model_max_length` is the number of tokens that the model takes. It pads on the right, as positions start at the
@@ -54,7 +60,7 @@ def load_tokenizer(model: str):
     return tokenizer
 
 
-def _tokenizer_problem(tokenizer, words: int) -> str:
+def _tokenizer_problem(tokenizer: PreTrainedTokenizerBase, words: int) -> str:
     """What a tokenizer has or lacks that a model of so many `words` cannot do with, "" if nothing."""
     if len(tokenizer) <= len(set(tokenizer.all_special_tokens)):  # transformers accepts it without a word
         return "an empty vocabulary; expected tokenizer.json or vocab.txt"
@@ -66,7 +72,7 @@ def _tokenizer_problem(tokenizer, words: int) -> str:
     return ""
 
 
-def read_config(model: str, folder):
+def read_config(model: str, folder: Path) -> PretrainedConfig:
     """Return the configuration in `folder`; raises UserError when it is unusable or of an unknown family."""
     from transformers import AutoConfig, PretrainedConfig
 
@@ -82,7 +88,7 @@ def read_config(model: str, folder):
     return _as_classifier(config)
 
 
-def _as_classifier(config):
+def _as_classifier(config: PretrainedConfig) -> PretrainedConfig:
     """The configuration without settings that make another function of an encoder, or another form of its answer.
 
     A decoder's tokens see none that follow; MLPs in chunks are called several times in a layer.
@@ -149,7 +155,7 @@ def _without_classifier(classifier: nn.Module, lacking: list[str], keep: bool) -
     return lacking if keep else [*lacking, *brought]
 
 
-def build_classifier(config, attention: str = "sdpa") -> nn.Module:
+def build_classifier(config: PretrainedConfig, attention: str = "sdpa") -> nn.Module:
     """Return an untrained float32 classifier of a transformers configuration."""
     from transformers import AutoModelForSequenceClassification
 
@@ -157,7 +163,7 @@ def build_classifier(config, attention: str = "sdpa") -> nn.Module:
     return AutoModelForSequenceClassification.from_config(config, attn_implementation=kernel, dtype=torch.float32)
 
 
-def _kernel(config, attention: str) -> str:
+def _kernel(config: PretrainedConfig, attention: str) -> str:
     """The attention kernel to ask for: a model that adds to the scores (MPNet) has the plain one only."""
     return "eager" if family_of(config).score_bias else attention
 

@@ -17,7 +17,7 @@ from torch import nn
 from torch.nn.utils.rnn import pad_sequence
 
 from ..errors import CellFailed
-from ..tasks.load import TaskData
+from ..tasks.load import Split, TaskData
 from .device import derived_seed, seeded
 from .evaluate import batch_loss
 
@@ -55,7 +55,7 @@ def bag_of_words(data: TaskData) -> np.ndarray:
     count = CountVectorizer(token_pattern=r"(?u)\b\w+\b|[^\w\s]")
     count.fit([text for row in data.train.texts for text in row])
 
-    def features(split):
+    def features(split: Split):
         sides = [count.transform(column) for column in zip(*split.texts)]
         return hstack(sides + [sides[0].minimum(sides[1])]).tocsr() if len(sides) == 2 else sides[0]
 
@@ -136,14 +136,14 @@ def word_model_logits(
     return logits.float().cpu().numpy(), losses
 
 
-def vocabulary(texts) -> dict[str, int]:
+def vocabulary(texts: list[tuple[str, ...]]) -> dict[str, int]:
     """The most frequent words of `texts` (rows of one or two sentences), in small letters, to ids from 2 on."""
     counts = Counter(word for row in texts for text in row for word in WORD.findall(text.lower()))
     ordered = sorted(counts, key=lambda word: (-counts[word], word))
     return {word: i for i, word in enumerate(ordered[:MAX_WORDS], UNKNOWN + 1)}
 
 
-def encode_words(texts, words: dict[str, int]) -> tuple[torch.Tensor, torch.Tensor]:
+def encode_words(texts: list[tuple[str, ...]], words: dict[str, int]) -> tuple[torch.Tensor, torch.Tensor]:
     """Word ids, int64 (N, sides, longest), padded, and lengths (N, sides); an empty text is one unknown word."""
     sides = [torch.tensor(_ids(text, words)) for row in texts for text in row]
     ids, lengths = pad_sequence(sides, batch_first=True, padding_value=PAD), torch.tensor([len(x) for x in sides])

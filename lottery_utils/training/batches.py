@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from ..tasks.load import Split
 
 CHUNK = 50  # batches shuffled together before sorting by length: keeps training order random
 WASTE = 0.1  # share of padding an evaluation batch may hold
@@ -53,7 +59,7 @@ class Batch:
     rows: np.ndarray
 
 
-def encode(tokenizer, split, max_length: int) -> Encoded:
+def encode(tokenizer: PreTrainedTokenizerBase, split: Split, max_length: int) -> Encoded:
     """Tokenise a task's split (texts of one or two columns), truncated to `max_length` tokens, longest first.
 
     A model that takes fewer tokens sets the limit.

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import platform
+from collections.abc import Iterator
 
 import torch
 
@@ -56,7 +57,7 @@ def precision_of(model: torch.nn.Module, precision: str, device: torch.device | 
     return "bf16" if wide and has_bf16(device) else "fp32"
 
 
-def autocast(device: torch.device, precision: str, cache: bool | None = None):
+def autocast(device: torch.device, precision: str, cache: bool | None = None) -> contextlib.AbstractContextManager:
     """Context for forward passes: bf16 autocast for "bf16", nothing for "fp32".
 
     `cache`: whether casts of weights are kept for their next use in the block (None: torch's own choice).
@@ -73,7 +74,7 @@ def derived_seed(*parts) -> int:
 
 
 @contextlib.contextmanager
-def seeded(seed: int, device: torch.device):
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
     """Run a block under its own random state (dropout takes no generator); restore the caller's after it."""
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
