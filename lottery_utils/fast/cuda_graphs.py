@@ -17,6 +17,7 @@ import torch
 
 from ..errors import CellFailed, one_line
 from ..models.anatomy import max_tokens
+from ..presets import Preset
 from ..training.batches import Encoded
 from ..training.device import autocast
 from ..training.evaluate import batch_loss, model_device
@@ -124,7 +125,15 @@ class Gather:
 class Steps:
     """The steps of one training: `run` takes the next one. `losses` (steps,) fill up on the device."""
 
-    def __init__(self, view: PackedModel, data: Encoded, course: Course, flat: Flat, settings, kept):
+    def __init__(
+        self,
+        view: PackedModel,
+        data: Encoded,
+        course: Course,
+        flat: Flat,
+        settings: Preset,
+        kept: torch.Tensor | None,
+    ):
         self.view, self.course, self.flat, self.settings, self.kept = view, course, flat, settings, kept
         self.device = view.device
         self.gather = Gather(data, self.device)

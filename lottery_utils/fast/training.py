@@ -11,9 +11,10 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..presets import Preset
 from ..training.batches import Encoded
 from ..training.evaluate import batch_loss, model_device
-from ..training.finetune import Losses, Plan, TrainSettings
+from ..training.finetune import Losses, Plan
 from .packed_model import PackedForward, PackedModel, is_known
 
 CHECK_EVERY = 20  # steps between looks at the losses on a GPU, where each look waits for the device
@@ -207,7 +208,7 @@ class Flat:
         return grad
 
 
-def adamw(flat: Flat, settings: TrainSettings, rate, **options) -> torch.optim.AdamW:
+def adamw(flat: Flat, settings: Preset, rate: float | torch.Tensor, **options) -> torch.optim.AdamW:
     """The optimiser of all parameters as one, or with weight decay as two: biases and LayerNorms do not decay."""
     groups = [{"params": [flat.values]}]
     if settings.weight_decay:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
 
 import numpy as np
 import torch
 
 from ..models.anatomy import Anatomy, anatomy
+from ..presets import Preset
 from ..tasks.glue import Task
 from ..training.batches import Encoded
 from ..training.evaluate import predict
@@ -21,22 +21,11 @@ from .structured import Search, score_of
 from .unstructured import WeightView, weight_scores
 
 
-class MagnitudeSettings(Protocol):
-    """What a magnitude search reads of a preset (`presets.Preset` says what each may be)."""
-
-    threshold: float
-    magnitude_step: float
-    magnitude_max_steps: int
-    unstructured: str
-    importance: str  # of which "released" has the authors' plain stop rule
-    precision: str
-
-
 def magnitude_search(
     model: torch.nn.Module,
     dev: Encoded,
     task: Task,
-    settings: MagnitudeSettings,
+    settings: Preset,
     majority: float,
     progress: Callable[[int, int], None] | None = None,
     train: Encoded | None = None,
@@ -44,9 +33,10 @@ def magnitude_search(
 ) -> Search:
     """Search the good magnitude subnetwork: the last mask whose dev score passes, at most `magnitude_max_steps`.
 
-    The model's weights are left as found. `settings.unstructured` names another score to rank weights by; `train` and
-    `seed` are for one that looks at training examples or draws. Trajectory arrays, S steps of which the first is the
-    full model: kept (S,) weights, share (S,), score (S,), passed (S,), target (1,) and lead (1,) as of a structured
+    Of `settings`, a preset, count threshold, magnitude_step, magnitude_max_steps, precision, importance ("released" has
+    the authors' plain stop rule) and `unstructured`, which names another score to rank weights by; `train` and `seed`
+    are for one that looks at training examples or draws. The model's weights are left as found. Trajectory arrays, S
+    steps of which the first is the full model: kept (S,) weights, share (S,), score (S,), passed (S,), target (1,) and lead (1,) as of a structured
     search, head_share (S, L, H) and mlp_share (S, L), the shares of each component's weights that remain.
     """
     body = anatomy(model)

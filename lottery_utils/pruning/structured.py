@@ -5,36 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
 
 import numpy as np
 import torch
 
 from ..errors import CellFailed
+from ..presets import Preset
 from ..tasks.glue import Task
 from ..tasks.metrics import compute_metrics, predictions_from_logits, search_score
 from ..training.batches import Encoded
-from .importance import Pass, Passes, Rule, normalise_heads, open_passes, reduce_gradients, shuffled
+from .importance import Pass, Passes, normalise_heads, open_passes, reduce_gradients, shuffled
 from .masks import StructuredMask, WeightMask, model_sizes
 from .scores import Scorer
 from .stopping import StopRule, stop_rule
 
 Rank = Callable[[Pass], tuple[np.ndarray, np.ndarray]]
 PHASES = {"joint": (1, 2, 3), "heads": (4,), "mlps": (5,)}  # 1: heads and MLPs, 2: heads in half steps, 3: MLPs
-
-
-class SearchSettings(Protocol):
-    """What a structured search reads of a preset (`presets.Preset` says what each may be)."""
-
-    threshold: float
-    search: Literal["joint", "heads", "mlps"]
-    head_step: float
-    importance: Rule
-    importance_batch: int
-    importance_order: int | None
-    score: str
-    head_norms: bool
-    precision: str
 
 
 @dataclass
@@ -66,7 +52,7 @@ def structured_search(
     model: torch.nn.Module,
     dev: Encoded,
     task: Task,
-    settings: SearchSettings,
+    settings: Preset,
     majority: float,
     progress: Callable[[int, int], None] | None = None,
     seed: int = 0,
@@ -77,7 +63,8 @@ def structured_search(
     last passing mask heads alone by half steps, then MLPs alone. `importance="exact"` uses fresh per-example
     scores of the mask it goes on from; "released" the authors' running sums, and at a phase change the scores of the
     mask that failed. "batched" and "running" are "exact" but for how gradients are summed (see `reduce_gradients`).
-    One pass gives both the score of a mask and the importances under it. `settings.score` names another score to rank
+    One pass gives both the score of a mask and the importances under it. Of `settings`, a preset, those of searches
+    from `threshold` to `head_step` count, and the precision; `settings.score` names another score to rank
     by, `seed` is for one that draws. Trajectory arrays, S steps of which the first is the full model: heads (S, L, H),
     mlps (S, L), head_importance, mlp_importance, score (S,), phase, passed, target, lead (the share of the full
     model's lead over the majority score that the target asks for). Importances are NaN where none was needed: of
@@ -92,7 +79,7 @@ def structured_search(
     return Search(good.mask, course.arrays(), course.rule.notes, course.rule.searchable)
 
 
-def joint_search(look: Look, full: Step, settings: SearchSettings) -> Step:
+def joint_search(look: Look, full: Step, settings: Preset) -> Step:
     """The last passing step of all phases, of which each begins where the one before passed last.
 
     Ranked by the importances of that mask, or in the authors' scripts by those of the mask that was tried last.
@@ -103,7 +90,7 @@ def joint_search(look: Look, full: Step, settings: SearchSettings) -> Step:
     return good
 
 
-def search_phase(look: Look, good: Step, ranking: Step, phase: int, settings: SearchSettings) -> tuple[Step, Step]:
+def search_phase(look: Look, good: Step, ranking: Step, phase: int, settings: Preset) -> tuple[Step, Step]:
     """Remove the lowest of what `good` keeps, step by step, until a mask fails: the last that passed, the last tried.
 
     The first removal goes by the importances of `ranking`, each further one by those of the mask before.
@@ -156,7 +143,7 @@ def _exhausted(mask: StructuredMask, phase: int) -> bool:
 
 @contextmanager
 def open_ranking(
-    model: torch.nn.Module, dev: Encoded, settings: SearchSettings, seed: int
+    model: torch.nn.Module, dev: Encoded, settings: Preset, seed: int
 ) -> Iterator[tuple[Passes, Rank]]:
     """Passes over the dev set, and a function from a pass to the importances that rank what its mask keeps.
 
@@ -193,7 +180,7 @@ class Course:
     rank: Rank
     dev: Encoded
     task: Task
-    settings: SearchSettings
+    settings: Preset
     majority: float
     progress: Callable[[int, int], None] | None = None
     steps: list[Step] = field(default_factory=list)

@@ -7,32 +7,18 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 import torch
 
 from ..errors import CellFailed
+from ..presets import Preset
 from ..switch import faster
 from .batches import Encoded, train_batches
 from .device import derived_seed, seeded
 from .evaluate import PlainForward, batch_loss, model_device
 
 Losses = list[float]  # of one step or several
-
-
-class TrainSettings(Protocol):
-    """What training reads of a preset (`presets.Preset` says what each may be)."""
-
-    batch_size: int
-    epochs: int
-    min_steps: int
-    learning_rate: float
-    warmup: float
-    weight_decay: float
-    adam_eps: float
-    clip: float
-    precision: str
 
 
 @dataclass
@@ -63,11 +49,11 @@ class Plan:
 
     batches: list[np.ndarray]
     rates: list[float]
-    settings: TrainSettings
+    settings: Preset
     weight_mask: dict[str, torch.Tensor] | None = None
 
 
-def planned_epochs(examples: int, settings: TrainSettings) -> int:
+def planned_epochs(examples: int, settings: Preset) -> int:
     """Epochs for a train set of this size: `epochs`, more where `min_steps` asks for it."""
     steps = math.ceil(examples / settings.batch_size)
     return max(settings.epochs, math.ceil(settings.min_steps / steps))
@@ -82,7 +68,7 @@ def learning_rate_share(step: int, total: int, warmup: float) -> float:
 
 
 def planned(
-    train: Encoded, settings: TrainSettings, key: tuple, epochs: int, weight_mask: dict[str, torch.Tensor] | None
+    train: Encoded, settings: Preset, key: tuple, epochs: int, weight_mask: dict[str, torch.Tensor] | None
 ) -> Plan:
     """All batches of `epochs` in an order that depends on `key` only, and the learning rate of each."""
     generator = torch.Generator().manual_seed(derived_seed("order", *key))
@@ -94,7 +80,7 @@ def planned(
 def finetune(
     model: torch.nn.Module,
     train: Encoded,
-    settings: TrainSettings,
+    settings: Preset,
     key: tuple,
     weight_mask: dict[str, torch.Tensor] | None = None,
     name: str = "cell",
@@ -104,6 +90,7 @@ def finetune(
 ) -> TrainLog:
     """Train `model` in place, `longer` times the settings' epochs, and return its log.
 
+    Of `settings`, a preset, all from `batch_size` to `clip` and the precision count.
     `key` (task, seed) alone decides data order and dropout, so a full and a retrained run of one seed
     share them. `weight_mask` maps parameter names to bool tensors: those weights start as mask x weight,
     and as their gradients are masked before clipping and AdamW, pruned ones stay exactly zero.
@@ -152,7 +139,7 @@ def plain_steps(model: torch.nn.Module, data: Encoded, plan: Plan) -> Iterator[L
         optimiser.zero_grad()
 
 
-def adamw(model: torch.nn.Module, settings: TrainSettings) -> torch.optim.AdamW:
+def adamw(model: torch.nn.Module, settings: Preset) -> torch.optim.AdamW:
     """The optimiser of all parameters; biases and LayerNorms do not decay."""
     parameters = [p for p in model.parameters() if p.requires_grad and p.numel()]
     matrices, vectors = ([p for p in parameters if (p.dim() > 1) == wanted] for wanted in (True, False))
