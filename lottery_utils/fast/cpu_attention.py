@@ -47,6 +47,14 @@ class Heads(torch.autograd.Function):
         return of_bias, None, None, None, *heads_backward(grad, ctx.saved_tensors, *ctx.about, of_bias)
 
 
+def projections(x: torch.Tensor, first: torch.Tensor | None, width: int) -> list[tuple[torch.Tensor, slice]]:
+    """What is projected by which rows of the stacked weights (3 * width, hidden) of query, key and value.
+
+    All tokens x (T, hidden) by all; with `first` tokens (B, hidden) these by the query's, x by the key's and value's.
+    """
+    return [(x, slice(None))] if first is None else [(first, slice(width)), (x, slice(width, None))]
+
+
 def heads_forward(
     projected: Projected, bias: torch.Tensor | None, groups: tuple[Group, ...], heads: int, drop: float
 ) -> tuple[torch.Tensor, list[torch.Tensor]]:

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.autograd.function import once_differentiable
 
-from .cpu_attention import heads_backward, heads_forward, is_computed
+from .cpu_attention import heads_backward, heads_forward, is_computed, projections
 from .cpu_dropout import factors
 
 if TYPE_CHECKING:
@@ -140,7 +140,8 @@ class _AttentionHalf(_Half):
         ctx, x, w_qkv, b_qkv, w_out, b_out, norm_weight, norm_bias, score_bias, norm, first, groups, heads, drops, low
     ):
         given, weight = (x.to(LOW), low_of(w_qkv)) if low else (x, w_qkv)
-        projected = [product(rows, weight[part], b_qkv[part], low) for rows, part in _projections(given, first, w_qkv)]
+        parts = projections(given, None if first is None else given[first], len(w_qkv) // 3)
+        projected = [product(rows, weight[part], b_qkv[part], low) for rows, part in parts]
         context, saved = heads_forward(projected, score_bias, groups, heads, drops[1])
         rest = x if first is None else x[first]
         out, closed = _Half.close(rest, context, w_out, b_out, norm, drops[0], low)
@@ -163,7 +164,8 @@ class _AttentionHalf(_Half):
         if _trains(ctx):
             places = zip(ctx.places[:2], (w_qkv.shape, w_qkv.shape[:1]))
             of_in = [direct.new_empty(shape) if place is None else place for place, shape in places]
-            for of_part, (rows, part) in zip(of_projected, _projections(x, first, w_qkv)):
+            parts = projections(x, None if first is None else x[first], len(w_qkv) // 3)
+            for of_part, (rows, part) in zip(of_projected, parts):
                 _of_linear(ctx, of_part, rows, *(place[part] for place in of_in))
         if ctx.needs_input_grad[0]:
             width = len(w_qkv) // 3
@@ -172,12 +174,6 @@ class _AttentionHalf(_Half):
             if first is not None:
                 of_x = torch.mm(of_projected[1], w_qkv[width:]).float().index_add_(0, first, of_x)
         return of_x, *of_in, *of_out, *of_norm, of_bias, *[None] * 6
-
-
-def _projections(x: torch.Tensor, first: torch.Tensor | None, w_qkv: torch.Tensor) -> list[tuple[torch.Tensor, slice]]:
-    """What is projected by which rows of the stacked weights: all tokens by all; for `first` q of those, kv of all."""
-    width = len(w_qkv) // 3
-    return [(x, slice(None))] if first is None else [(x[first], slice(width)), (x, slice(width, None))]
 
 
 def _factors(w_in: torch.Tensor, w_out: torch.Tensor, low: bool) -> tuple[torch.Tensor, torch.Tensor]:

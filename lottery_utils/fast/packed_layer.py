@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .cpu_attention import projections
 from .cpu_dropout import dropped
 from .cpu_halves import LowLinear, attention_half, is_written_out, mlp_half
 from .packed import Packed, attend
@@ -105,10 +106,11 @@ def _attended(
     return layer.norms[0].forward(rest + dropped(attention, drops[1]))
 
 
-def _contexts(layer: Layer, x, rest, batch: Packed, last: bool, drop: float) -> torch.Tensor:
-    width = len(layer.qkv) // 3
-    parts = [(rest, slice(width)), (x, slice(width, None))] if last else [(x, slice(None))]
-    projected = [layer.linear(rows, layer.qkv[which], layer.qkv_bias[which]) for rows, which in parts]
+def _contexts(
+    layer: Layer, x: torch.Tensor, rest: torch.Tensor, batch: Packed, last: bool, drop: float
+) -> torch.Tensor:
+    parts = projections(x, rest if last else None, len(layer.qkv) // 3)
+    projected = [layer.linear(rows, layer.qkv[part], layer.qkv_bias[part]) for rows, part in parts]
     return attend(projected, batch.groups, layer.heads, drop, batch.mask, layer.score_bias(batch))
 
 

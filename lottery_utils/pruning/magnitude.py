@@ -36,8 +36,9 @@ def magnitude_search(
     Of `settings`, a preset, count threshold, magnitude_step, magnitude_max_steps, precision, importance ("released" has
     the authors' plain stop rule) and `unstructured`, which names another score to rank weights by; `train` and `seed`
     are for one that looks at training examples or draws. The model's weights are left as found. Trajectory arrays, S
-    steps of which the first is the full model: kept (S,) weights, share (S,), score (S,), passed (S,), target (1,) and lead (1,) as of a structured
-    search, head_share (S, L, H) and mlp_share (S, L), the shares of each component's weights that remain.
+    steps of which the first is the full model: kept (S,) weights, share (S,), score (S,), passed (S,), target (1,) and
+    lead (1,) as of a structured search, head_share (S, L, H) and mlp_share (S, L), the shares of each component's
+    weights that remain.
     """
     body = anatomy(model)
     total = sum(p.numel() for p in body.prunable_parameters().values())
