@@ -52,11 +52,10 @@ def take(encoded: Encoded, rows: np.ndarray) -> Encoded:
 
 @dataclass(frozen=True)
 class Batch:
-    """`inputs` for the model (no attention mask when nothing is padded), `labels` (B,), `rows` (B,)."""
+    """`inputs` for the model (no attention mask when nothing is padded) and `labels` (B,)."""
 
     inputs: dict[str, torch.Tensor]
     labels: torch.Tensor
-    rows: np.ndarray
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, split: Split, max_length: int) -> Encoded:
@@ -97,7 +96,7 @@ def collate(encoded: Encoded, rows: np.ndarray, device: torch.device) -> Batch:
     if not real.all():
         inputs["attention_mask"] = real.astype(np.int64)
     tensors = {key: torch.from_numpy(value).to(device) for key, value in inputs.items()}
-    return Batch(tensors, torch.from_numpy(encoded.labels[rows]).to(device), rows)
+    return Batch(tensors, torch.from_numpy(encoded.labels[rows]).to(device))
 
 
 def train_batches(encoded: Encoded, size: int, generator: torch.Generator) -> list[np.ndarray]:
