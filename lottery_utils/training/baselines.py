@@ -131,7 +131,7 @@ def word_model_logits(
                 schedule.step()
     model.eval()
     with torch.inference_mode():
-        parts = torch.arange(len(data.dev)).tensor_split(math.ceil(len(data.dev) / 256))
+        parts = torch.arange(len(dev[1])).tensor_split(math.ceil(len(dev[1]) / 256))
         logits = torch.cat([model(*_gather(*dev, rows, device)) for rows in parts])
     return logits.float().cpu().numpy(), losses
 
