@@ -107,7 +107,7 @@ def _check_index(model: str, index: Path, shards: set[str]) -> None:
     """Raise UserError unless the list of weight files names only `shards`, safetensors beside it."""
     try:
         named = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-    except (ValueError, RecursionError, LookupError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, RecursionError, LookupError, TypeError, AttributeError) as error:
         raise UserError(f"model {model!r}: {index} is no list of weight files ({one_line(error, 200)})") from None
     for name in sorted(named - shards, key=str):
         raise UserError(
