@@ -195,7 +195,7 @@ def test_directories_that_are_no_models_give_one_line(tmp_path, monkeypatch):
     (tmp_path / "config.json").write_text("{")
     assert "not a valid JSON file" in one_line_error(load_tokenizer, str(tmp_path))
     (tmp_path / "config.json").write_text("{}")
-    assert "model_type" in one_line_error(load_tokenizer, str(tmp_path))
+    assert "unknown model family None" in one_line_error(load_tokenizer, str(tmp_path))
     assert "there is no directory" in one_line_error(load_classifier, str(tmp_path / "config.json"), 2)
     assert "init must be" in one_line_error(load_classifier, str(tmp_path), 2, init="zero")
 
