@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from lottery_utils.show.forest import forest
-from lottery_utils.show.style import COLOURS, GRID, WIDTH, empty_figure, legend_below
+from lottery_utils.show.style import COLOURS, GRID, WIDTH, empty_figure, legend_below, say
 
 from ..sources import count
 from .frames import RULES, SUMS, Compared
@@ -18,6 +19,8 @@ from .frames import RULES, SUMS, Compared
 LOOK = {"batched": (COLOURS["random"], "s", (0, (4, 1.5))), "running": (COLOURS["bad"], "o", "-")}
 SUM_NAMES = {"batched": "batched: zeroed between batches", "running": "running: never zeroed"}
 NOTHING = "Nothing to show: no importances are stored."
+OTHER = "another seed, exact"
+CHANCE = {"marker": "|", "markersize": 20, "markeredgewidth": 1.2}
 PANELS = {"same size": "score at equal size", "weights": "weights kept"}
 
 
@@ -63,23 +66,20 @@ def likeness_bars(studies: Mapping[str, Compared]) -> Figure:
     if not alike:
         return empty_figure("Nothing to show: no two rules were searched.")
     rules = [rule for rule in RULES if any((f["rule"] == rule).any() for f in alike.values())]
-    figure = Figure(figsize=(WIDTH, 0.3 * (len(rules) + 1) + 1.5), layout="constrained")
+    bars = dict.fromkeys(rules, COLOURS["good"]) | {OTHER: COLOURS["inverted"]}
+    figure = Figure(figsize=(WIDTH, 0.3 * len(bars) + 1.5), layout="constrained")
     for ax, (name, frame) in zip(figure.subplots(1, len(alike), sharey=True, squeeze=False)[0], alike.items()):
         other = other_seed(studies[name].seeds_alike, frame["task"])
-        bars = {rule: frame[frame["rule"] == rule] for rule in rules} | {"another seed, exact": other}
-        for place, own in enumerate(bars.values()):
-            values = own["jaccard"].dropna()
-            if values.empty:
-                ax.text(0.02, place, "gap", va="center", fontsize=7.5, color="#6E6E6E")
-                continue
-            colour = COLOURS["inverted"] if own is other else COLOURS["good"]
-            ax.barh(place, values.mean(), 0.66, color=colour, zorder=2)
-            ax.plot(values, np.full(len(values), place), "o", ms=3, color="white", markeredgecolor="#222222",
-                    markeredgewidth=0.6, zorder=3)
-            ax.plot([own["chance"].mean()] * 2, [place - 0.42, place + 0.42], color="#222222", linewidth=1.2, zorder=4)
-        ax.set_yticks(range(len(bars)), list(bars))
-        ax.set_ylim(len(bars) - 0.5, -0.5)
-        ax.set_xlim(0, 1.03)
+        rows = pd.concat([frame, other.assign(rule=OTHER)]).dropna(subset=["jaccard"])
+        same = {"data": rows[rows["rule"].isin(bars)], "y": "rule", "order": list(bars), "ax": ax}
+        look = {"hue": "rule", "palette": bars, "width": 0.66, "saturation": 1, "errorbar": None, "legend": False}
+        sns.barplot(**same, x="jaccard", **look)
+        sns.stripplot(**same, x="jaccard", color="white", jitter=False, size=3.4, edgecolor="#222222", linewidth=0.6)
+        sns.pointplot(**same, x="chance", color="#222222", linestyle="none", errorbar=None, **CHANCE)
+        for place, rule in enumerate(bars):
+            if rule not in set(rows["rule"]):
+                say(ax, "gap", place)
+        ax.set(xlim=(0, 1.03), ylabel="")
         ax.tick_params(axis="y", length=0)
         ax.xaxis.grid(True, color=GRID, linewidth=0.6)
         ax.set_xlabel("Jaccard index of the surviving heads", fontsize=8)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -17,8 +18,7 @@ from .frames import CHOOSERS
 
 COLUMNS = ("good", "random", "bad")
 PLACES = {"dev": "chosen on dev", "held out": "chosen held out"}
-DOT = {"marker": "o", "linestyle": "", "ms": 2.2, "color": "white", "markeredgecolor": "#222222", "zorder": 3}
-DOT["markeredgewidth"] = 0.5
+DOTS = {"dodge": True, "jitter": False, "size": 2.4, "edgecolor": "#222222", "linewidth": 0.5}
 LIMIT = {"color": "#8A8A8A", "linewidth": 0.9, "linestyle": (0, (4, 3))}
 
 
@@ -68,36 +68,29 @@ def chooser_bars(frames: Mapping[str, pd.DataFrame]) -> Figure:
     frames = {name: frame[_in_both(frame)] for name, frame in frames.items() if _in_both(frame).any()}
     if not frames:
         return empty_figure("Nothing to show: no task has masks chosen on dev and held out.")
+    bars = {(column, chooser): _colour(column, chooser) for column in COLUMNS for chooser in CHOOSERS}
     figure = Figure(figsize=(WIDTH, 2.5 * len(frames) + 0.6), layout="constrained")
     for ax, (name, frame) in zip(figure.subplots(len(frames), 1, squeeze=False)[:, 0], frames.items()):
-        for place, (_, rows) in enumerate(frame.groupby("title", sort=False)):
-            _task_bars(ax, place, rows)
+        long = frame.melt(["title", "chooser"], list(COLUMNS), "column", "share")
+        long["bar"] = list(zip(long["column"], long["chooser"]))
+        same = {"data": long, "x": "title", "y": "share", "hue": "bar", "hue_order": list(bars), "legend": False}
+        same |= {"ax": ax}
+        sns.barplot(**same, palette=bars, saturation=1, errorbar=None, gap=0.06)
+        sns.stripplot(**same, palette=dict.fromkeys(bars, "white"), **DOTS)
         ax.axhline(1.0, color="#222222", linewidth=0.8)
         ax.axhline(0.0, color="#8A8A8A", linewidth=0.8)
-        ax.set_xticks(range(frame["title"].nunique()), list(dict.fromkeys(frame["title"])))
         ax.tick_params(axis="x", length=0)
+        ax.set_xlabel("")
         ax.set_ylabel("share of the full model's", fontsize=8)
         ax.set_title(name, fontsize=9)
         ax.yaxis.grid(True, color=GRID, linewidth=0.6)
     look = {"marker": "s", "linestyle": "", "markersize": 7}
     handles = [
-        Line2D([], [], color=_colour(column, chooser), **look, label=f"{NAMES[column]}, {PLACES[chooser]}")
-        for column in COLUMNS
-        for chooser in CHOOSERS
+        Line2D([], [], color=colour, **look, label=f"{NAMES[column]}, {PLACES[chooser]}")
+        for (column, chooser), colour in bars.items()
     ]
     legend_below(figure, handles, 3)
     return figure
-
-
-def _task_bars(ax: Axes, place: int, rows: pd.DataFrame) -> None:
-    pairs = [(column, chooser) for column in COLUMNS for chooser in CHOOSERS]
-    width = 0.8 / len(pairs)
-    for k, (column, chooser) in enumerate(pairs):
-        values = rows.loc[rows["chooser"] == chooser, column].dropna()
-        x = place - 0.4 + width * (k + 0.5)
-        if len(values):
-            ax.bar(x, values.mean(), width * 0.94, color=_colour(column, chooser), zorder=2)
-            ax.plot(np.full(len(values), x), values, **DOT)
 
 
 def _in_both(frame: pd.DataFrame) -> pd.Series:
