@@ -45,7 +45,7 @@ SOURCE = {
 }
 MAIN_METRIC = {"CoLA": "mcc", "MNLI": "mnli_acc", "STS-B": "pearson"}  # in results.json; "acc" for the others
 SEEDS = 5
-SETTINGS = {  # folder below evaluate_masked/: method, subnetwork, treatment, as in `analysis.scores`
+SETTINGS = {  # folder below evaluate_masked/: method, subnetwork, treatment, as in `show.scores`
     "freq_baseline": ("", "majority", "baseline"),
     "no_mask": ("", "full", "full"),
     "head_mlp": ("structured", "good", "pruned"),

@@ -95,21 +95,11 @@ def stage_status(rows: pd.DataFrame) -> Styler:
 
 def place_status(rows: pd.DataFrame) -> Styler:
     """A row a store, device and set of versions: Python, this package and those that can move a result."""
-    shown = []
-    versions = rows["versions"].map(lambda found: ", ".join(f"{name} {version}" for name, version in found.items()))
-    keys = ["store", "device", "with"]
-    for key, own in rows.assign(**{"with": versions}).groupby(keys, sort=False):
-        store, device, text = key
-        shown.append(
-            {
-                "preset": store,
-                "device": device,
-                "cells": len(own),
-                "computed": days(own),
-                "commits": commits(own, 6),
-                "versions": text,
-            }
-        )
+    texts = rows["versions"].map(lambda versions: ", ".join(f"{name} {version}" for name, version in versions.items()))
+    groups = rows.assign(text=texts).groupby(["store", "device", "text"], sort=False)
+    shown = [
+        (store, device, len(group), days(group), commits(group, 6), text) for (store, device, text), group in groups
+    ]
     frame = pd.DataFrame(shown, columns=["preset", "device", "cells", "computed", "commits", "versions"])
     return dressed(frame, "Where the records were computed, and with which versions.", "status-places", wrapped=True)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Container, Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -44,7 +43,7 @@ def super_leads(source: Source, tasks: Container[str] | None = None) -> pd.DataF
 def lead_kept(source: Source, subnetwork: str, treatment: str) -> str:
     """The mean lead kept over the source's tasks, in words."""
     effect = lead_effects(super_leads(source)).get(("structured", subnetwork, treatment))
-    return NO_RECORD if effect is None else percent(effect.mean, np.nan)
+    return NO_RECORD if effect is None else percent(effect.mean)
 
 
 def over_random(source: Source, treatment: str = "retrained") -> Effect:
@@ -84,7 +83,7 @@ def mean_table(sources: Sequence[Source]) -> Styler:
 
 
 def _mean(effect: Effect | None) -> str:
-    return GAP if effect is None else percent(effect.mean, np.nan)
+    return GAP if effect is None else percent(effect.mean)
 
 
 def super_sizes(source: Source) -> pd.DataFrame:

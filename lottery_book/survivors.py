@@ -105,8 +105,8 @@ def weight_share_table(sources: Sequence[Source]) -> Styler:
             {
                 "source": source.name,
                 "tasks": str(known.tasks),
-                "heads keep": percent(known.heads, np.nan),
-                "MLPs keep": percent(known.mlps, np.nan),
+                "heads keep": percent(known.heads),
+                "MLPs keep": percent(known.mlps),
                 "differ between components": _points(known.components),
                 "differ between seeds": _points(known.seeds),
                 "correlation of two tasks": GAP if np.isnan(known.alike) else f"{known.alike:.2f}",
@@ -139,35 +139,29 @@ def sizes(source: Source, method: str) -> pd.DataFrame:
 def mean_size(source: Source, method: str, part: str = "prunable") -> str:
     """The mean over tasks of what good subnetworks keep of a part, in words."""
     rows = sizes(source, method)
-    return percent(rows[part].mean(), np.nan) if len(rows) else "no record yet"
+    return percent(rows[part].mean()) if len(rows) else "no record yet"
 
 
 def size_table(sources: Sequence[Source], method: str) -> Styler:
     """What good subnetworks keep, a row a task, columns by source and part; means over seeds ± sample deviation."""
     frames = {source.kind: sizes(source, method).set_index("task") for source in sources}
     parts = PARTS if method == "structured" else {"prunable": PARTS["prunable"]}
+    columns = {
+        f"{kind}: {title}": frame[[part, f"{part}_std"]]
+        for kind, frame in frames.items()
+        for part, title in parts.items()
+    }
     tasks = dict.fromkeys(task for frame in frames.values() for task in frame.index)
-    rows = [{"task": shown_task(task).title} | _cells(frames, parts, task) for task in tasks]
     common = [task for task in tasks if all(task in frame.index for frame in frames.values() if len(frame))]
-    rows.append({"task": f"mean over the {len(common)} they share"} | _means(frames, parts, common))
+    rows = [
+        {"task": shown_task(task).title}
+        | {name: percent(*shares.loc[task]) if task in shares.index else GAP for name, shares in columns.items()}
+        for task in tasks
+    ]
+    means = {name: percent(shares.reindex(common).iloc[:, 0].mean()) for name, shares in columns.items()}
+    rows.append({"task": f"mean over the {len(common)} they share"} | means)
     caption = f"What good subnetworks of {METHOD_NAMES[method]} keep, mean ± sample deviation over seeds."
     return dressed(pd.DataFrame(rows), caption, f"sizes-{method}")
-
-
-def _cells(frames: dict[str, pd.DataFrame], parts: dict[str, str], task: str) -> dict[str, str]:
-    return {
-        f"{name}: {title}": percent(frame.at[task, part], frame.at[task, f"{part}_std"]) if task in frame.index else GAP
-        for name, frame in frames.items()
-        for part, title in parts.items()
-    }
-
-
-def _means(frames: dict[str, pd.DataFrame], parts: dict[str, str], tasks: list[str]) -> dict[str, str]:
-    return {
-        f"{name}: {title}": percent(frame.loc[tasks, part].mean(), np.nan) if len(frame) and tasks else GAP
-        for name, frame in frames.items()
-        for part, title in parts.items()
-    }
 
 
 def _published_heads(tasks: set[str]) -> Stability:

@@ -158,6 +158,11 @@ def test_no_home_or_the_root_as_home_changes_no_address(home, monkeypatch):
     assert text == ("see https://x.org//y and ~/a" if home == "/home/me" else "see https://x.org//y and /home/me/a")
 
 
+def test_kernels_have_sockets_as_files_unless_their_paths_would_be_too_long():
+    assert chapters._sockets(Path("/tmp/a")) == {"transport": "ipc", "ip": "/tmp/a"}
+    assert chapters._sockets(Path("/tmp", "a" * 99)) == {}, "a socket's path holds 107 bytes, on macOS 103"
+
+
 def test_strip_removes_what_changes_and_keeps_what_is_shown():
     v4 = nbformat.v4
     executed = notebook("print(1)")

@@ -86,8 +86,8 @@ def compare_importances(exact: pd.DataFrame, released: pd.DataFrame, share: floa
     for (task, title, seed), own in both.groupby(["task", "title", "seed"], sort=False):
         lowest = max(1, int(share * len(own)))
         first = [set(own[column].nsmallest(lowest).index) for column in ("kept_x", "kept_y")]
-        ranks = own[["kept_x", "kept_y"]].rank()
-        rows.append((task, title, seed, ranks.corr().iloc[0, 1], lowest, len(first[0] & first[1])))
+        alike = own["kept_x"].corr(own["kept_y"], method="spearman")
+        rows.append((task, title, seed, alike, lowest, len(first[0] & first[1])))
     return pd.DataFrame(rows, columns=["task", "title", "seed", "spearman", "lowest", "common"])
 
 

@@ -18,6 +18,8 @@ from lottery_utils.experiment.pool import default_workers
 
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 AT_MOST = 8  # kernels, of about 0.3 GB each
+ARRIVAL = 120  # seconds that outputs may take; after 4, the default, a busy machine's were left out without a word
+SOCKET_PATH = 104  # bytes of a socket's path, with its end, on macOS; Linux has 108
 
 
 def find_notebooks(folder: str | Path, chapters: Iterable[str] | None = None) -> list[Path]:
@@ -81,29 +83,42 @@ def execute_chapter(notebook: Path, output: Path, parameters: dict) -> float:
     """
     import nbformat
     import papermill
-    from nbclient.exceptions import DeadKernelError
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+    from traitlets.config import Config
 
     begin = time.perf_counter()
     try:
         known = papermill.inspect_notebook(str(notebook))
-        papermill.execute_notebook(
-            str(notebook),
-            str(output),
-            parameters={name: value for name, value in parameters.items() if name in known},
-            kernel_name=KERNEL["name"],
-            progress_bar=False,
-            shutdown_kernel="immediate",  # nothing of it is needed after its last cell
-        )
+        with tempfile.TemporaryDirectory(prefix="lottery-") as folder:
+            papermill.execute_notebook(
+                str(notebook),
+                str(output),
+                parameters={name: value for name, value in parameters.items() if name in known},
+                kernel_name=KERNEL["name"],
+                progress_bar=False,
+                shutdown_kernel="immediate",  # nothing of it is needed after its last cell
+                iopub_timeout=ARRIVAL,
+                raise_on_iopub_timeout=True,
+                config=Config({"KernelManager": _sockets(Path(folder, "s"))}),
+            )
     except papermill.PapermillExecutionError as error:
         told = _one_line(error.ename, error.evalue)
         raise UserError(f"chapter {notebook.stem} stopped: {told}; see {output}") from None
     except DeadKernelError:
         raise UserError(f"chapter {notebook.stem} stopped: its kernel was killed; see {output}") from None
+    except CellTimeoutError:
+        raise UserError(f"chapter {notebook.stem} stopped: an output did not arrive; run it again") from None
     except (papermill.PapermillException, nbformat.reader.NotJSONError, nbformat.ValidationError) as error:
         raise UserError(f"chapter {notebook.stem} cannot be run: {_one_line(type(error).__name__, error)}") from None
     if lost := figures_without_image(nbformat.read(output, as_version=4)):
         raise UserError(f"chapter {notebook.stem}: no image came of {', '.join(lost)}; run it again")
     return time.perf_counter() - begin
+
+
+def _sockets(path: Path) -> dict[str, str]:
+    """Sockets as files, which only this user can open; {}, so TCP ports, where their paths are too long."""
+    fits = len(os.fsencode(f"{path}-5")) < SOCKET_PATH
+    return {"transport": "ipc", "ip": str(path)} if os.name == "posix" and fits else {}
 
 
 def figures_without_image(notebook) -> list[str]:

@@ -104,7 +104,7 @@ def t_test(claim: Claim, values: pd.Series) -> Verdict:
     if claim.by_construction:
         return Verdict(claim, _untested(effect(values)), claim.remark)
     judged = effect(values, (claim.low, claim.high))
-    why = _too_few(judged.tasks) or (ALIKE if np.ptp(values.to_numpy()) == 0 else "")
+    why = too_few(judged.tasks) or (ALIKE if np.ptp(values.to_numpy()) == 0 else "")
     return Verdict(claim, _untested(judged) if why else judged, why)
 
 
@@ -130,7 +130,7 @@ def _missing(claim: Claim, kind: str) -> str:
 
 def _permuted(claim: Claim, test: OverlapTest) -> Verdict:
     mean, low, high = test.excess
-    why = _too_few(test.tasks) or ("" if np.isfinite(mean) else ALIKE)
+    why = too_few(test.tasks) or ("" if np.isfinite(mean) else ALIKE)
     if why:
         return Verdict(claim, Effect(mean, tasks=test.tasks), why)
     p = min(1.0, 2 * min(test.p, test.p_fewer))
@@ -142,6 +142,6 @@ def _untested(judged: Effect) -> Effect:
     return replace(judged, p=np.nan, corrected=np.nan)
 
 
-def _too_few(tasks: int) -> str:
+def too_few(tasks: int) -> str:
     """Why nothing can be tested with so few tasks; "" where it can."""
     return "" if tasks >= LEAST else f"{count(tasks, 'task')} so far; nothing can be decided below {LEAST}"

@@ -12,12 +12,11 @@ import pandas as pd
 
 from lottery_utils.show.effects import interval, signed
 from lottery_utils.show.glue import listed
-from lottery_utils.show.stats import LEAST
 from lottery_utils.show.tables import GAP, dressed
 
 from ..sources import NO_RECORD, Source, count
 from .claims import ASKED, CITED, CLAIMS, Claim
-from .judge import AGAINST, CONSTRUCTION, NOTHING, OPEN, SUPPORTED, Verdict, Verdicts
+from .judge import AGAINST, CONSTRUCTION, NOTHING, OPEN, SUPPORTED, Verdict, Verdicts, too_few
 
 if TYPE_CHECKING:
     from IPython.display import HTML
@@ -86,9 +85,7 @@ def evidence(source: Source) -> str:
     tasks = source.leads["task"].nunique()
     if not tasks:
         return NO_RECORD
-    if tasks < LEAST:
-        return f"{count(tasks, 'task')} so far; nothing can be decided below {LEAST}"
-    return source.evidence("structured") or source.evidence("magnitude")
+    return too_few(tasks) or source.evidence("structured") or source.evidence("magnitude")
 
 
 def _group(name: str, columns: int) -> str:
