@@ -19,6 +19,7 @@ from lottery_utils.experiment.cells import parse_cell
 from lottery_utils.export.folder import export_cell
 from lottery_utils.export.hub import push
 from lottery_utils.models.compact import compact, dense
+from lottery_utils.models.load import load_classifier
 from lottery_utils.pruning.masks import load_mask
 
 CELLS = (
@@ -178,6 +179,9 @@ def test_a_checkpoints_own_classifier_is_left_out_unless_asked_for(study, tmp_pa
         assert other.record("sst2/1/finetune/full")["notes"] == [f"the checkpoint's own classifier was {how}"]
         bench.forget()
     assert not torch.equal(weights[False], weights[True])
+    for model, labels in ((tmp_path / "tuned", 3), (study.preset.model, 2)):
+        with pytest.raises(UserError, match=rf"has none for so many labels \({labels}\); leave keep_classifier out"):
+            load_classifier(str(model), labels, keep_classifier=True)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -142,14 +142,21 @@ def read_classifier(
             lacking, classifier.checkpoint_note = [name for name, _ in classifier.named_parameters()], ""
         else:
             classifier, lacking = _read(model, folder, config, attention)
-            lacking = _without_classifier(classifier, lacking, keep_classifier)
+            lacking = _without_classifier(model, classifier, lacking, keep_classifier)
     return classifier.float().eval(), lacking
 
 
-def _without_classifier(classifier: nn.Module, lacking: list[str], keep: bool) -> list[str]:
-    """`lacking` and, unless `keep`, what the checkpoint has outside the encoder; notes it on the model."""
+def _without_classifier(model: str, classifier: nn.Module, lacking: list[str], keep: bool) -> list[str]:
+    """`lacking` and, unless `keep`, what the checkpoint has outside the encoder; notes it on the model.
+
+    Raises UserError where a classifier is to be kept that is not there, or has other labels.
+    """
     base = classifier.base_model_prefix + "."
-    brought = [n for n, _ in classifier.named_parameters() if not n.startswith(base) and n not in lacking]
+    outside = [name for name, _ in classifier.named_parameters() if not name.startswith(base)]
+    brought = [name for name in outside if name not in lacking]
+    if keep and len(brought) < len(outside):
+        text = f"model {model!r}: keep_classifier asks for its classifier, but it has none for so many labels"
+        raise UserError(f"{text} ({classifier.num_labels}); leave keep_classifier out")
     how = "kept" if keep else "left out, and a new one drawn"
     classifier.checkpoint_note = f"the checkpoint's own classifier was {how}" if brought else ""
     return lacking if keep else [*lacking, *brought]
