@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[2] / "lottery_utils"
@@ -21,26 +22,22 @@ Function = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 def rooms() -> dict[str, list[str]]:
     """The public modules of each room, in order; the room "" holds those outside the others."""
-    folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
-    found = {}
-    for room in (*ROOMS, *sorted(folders - set(ROOMS))):
-        paths = (PACKAGE / room).rglob("*.py") if room in folders else PACKAGE.glob("*.py") if not room else []
-        names = [path.relative_to(PACKAGE.parent).with_suffix("") for path in sorted(paths)]
-        shown = [".".join(name.parts) for name in names if not name.name.startswith("_")]
-        if shown:
-            found[room] = shown
-    return found
+    shown = {}
+    for room in ROOMS:
+        paths = sorted((PACKAGE / room).rglob("*.py") if room else PACKAGE.glob("*.py"))
+        names = [path.relative_to(PACKAGE.parent).with_suffix("") for path in paths if not path.name.startswith("_")]
+        shown[room] = [".".join(name.parts) for name in names]
+    return shown
 
 
 def write_api(book: Path) -> None:
     """Write the API pages into the book at `book`: `api.md`, and `api/ROOM.md` for each room."""
-    folder = book / "api"
-    folder.mkdir(exist_ok=True)
-    pages = {folder / f"{room or 'package'}.md": room_page(room, modules) for room, modules in rooms().items()}
-    for old in set(folder.glob("*.md")) - set(pages):
-        old.unlink()
-    pages[book / "api.md"] = index_page()
-    for path, text in pages.items():
+    (book / "api").mkdir(exist_ok=True)
+    pages = {f"api/{room or 'package'}.md": room_page(room, modules) for room, modules in rooms().items()}
+    for old in {path.name for path in (book / "api").glob("*.md")} - {Path(name).name for name in pages}:
+        (book / "api" / old).unlink()
+    for name, text in {**pages, "api.md": index_page()}.items():
+        path = book / name
         if not path.is_file() or path.read_text(encoding="utf-8") != text:  # unchanged pages are not read again
             path.write_text(text, encoding="utf-8")
 
@@ -75,18 +72,19 @@ def room_page(room: str, modules: list[str]) -> str:
 def _entry(node: ast.AST) -> str:
     """A directive of Sphinx's Python domain for a function, or for a class with its methods."""
     if isinstance(node, Function):
-        return f":::{{py:function}} {node.name}{_signature(node)}\n{_plain(_docstring(node))}\n:::"
-    inside = [_plain(_docstring(node))]
+        return _directive("function", f"{node.name}{_signature(node)}", node)
+    inside = []
     for method in node.body:
         if isinstance(method, Function) and not method.name.startswith("_") and _docstring(method):
-            marks = {ast.unparse(mark) for mark in method.decorator_list}
-            if marks & {"property", "cached_property", "functools.cached_property"}:
-                kind, form = "property", method.name
-            else:
-                kind, form = "method", f"{method.name}{_signature(method)}"
-            inside.append(f":::{{py:{kind}}} {form}\n{_plain(_docstring(method))}\n:::")
-    body = "\n\n".join(inside)
-    return f"::::{{py:class}} {node.name}{_class_signature(node)}\n{body}\n::::"
+            is_property = any(ast.unparse(mark).endswith("property") for mark in method.decorator_list)
+            form = method.name if is_property else f"{method.name}{_signature(method)}"
+            inside.append(_directive("property" if is_property else "method", form, method))
+    return _directive("class", f"{node.name}{_class_signature(node)}", node, inside, "::::")
+
+
+def _directive(kind: str, form: str, node: ast.AST, inside: Iterable[str] = (), fence: str = ":::") -> str:
+    body = "\n\n".join([_plain(_docstring(node)), *inside])
+    return f"{fence}{{py:{kind}}} {form}\n{body}\n{fence}"
 
 
 def _signature(node) -> str:
