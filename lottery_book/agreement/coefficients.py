@@ -165,7 +165,7 @@ def jaccard_permutation(votes: np.ndarray, rng: np.random.Generator, n: int = PE
 def agreement(survival: pd.DataFrame, permutations: int = PERMUTATIONS) -> pd.DataFrame:
     """All of the above for each task and kind of component of s-pruning: columns `AGREEMENT`, one row each.
 
-    `survival` as from `gather.component_survival(study, "structured")`. mean_kept and std_kept (n - 1) are the
+    `survival` as from `frames.component_survival(study, "structured")`. mean_kept and std_kept (n - 1) are the
     seeds' sizes, total the components there are. Each row's permutations come from a generator of its own.
     """
     rows = []

@@ -56,7 +56,7 @@ def _same(masks_a: np.ndarray, masks_b: np.ndarray) -> tuple[np.ndarray, np.ndar
 def task_overlap(survival: pd.DataFrame) -> pd.DataFrame:
     """Surviving components that two tasks share: columns `OVERLAP`, both orders and the diagonal.
 
-    `survival` as from `gather.component_survival(study, "structured")`. The same seed is compared in both tasks;
+    `survival` as from `frames.component_survival(study, "structured")`. The same seed is compared in both tasks;
     mean, sample deviation (n - 1) and chance are over the seeds that both have. On the diagonal, mean_shared is
     how many the task keeps and chance_mean is NaN. Pairs without a common seed have no row.
     """
@@ -160,7 +160,7 @@ def _pairs_sharing(votes: np.ndarray) -> np.ndarray:
 
 
 def super_survivors(survival: pd.DataFrame) -> pd.DataFrame:
-    """Components that survive in every seed of a task, as one more mask: columns `gather.SURVIVAL`, seed 0.
+    """Components that survive in every seed of a task, as one more mask: columns `frames.SURVIVAL`, seed 0.
 
     Of tasks that have every seed, and only when there are two seeds or more: one mask alone has none.
     """

@@ -10,7 +10,7 @@ from lottery_utils.show.style import (
     GAP,
     GRID,
     IMPORTANCE_MAP,
-    PUBLISHED,
+    SOURCES,
     SURVIVAL_MAP,
     TEXT,
     WIDTH,
@@ -130,4 +130,4 @@ def correlations(found: dict[str, Correlation], published: dict[str, float]) -> 
 
 
 def _hollow() -> dict:
-    return {"markerfacecolor": PUBLISHED["facecolor"], "markeredgecolor": PUBLISHED["edgecolor"]}
+    return {"markerfacecolor": "none", "markeredgecolor": SOURCES["published"]["edge"]}

@@ -59,7 +59,7 @@ def _published_alone() -> Counted:
 def alone(studies: dict[str, Study]) -> pd.DataFrame:
     """What survives when each kind of component is pruned alone: heads of "heads", MLPs of "mlps".
 
-    Columns as `gather.SURVIVAL`; tasks and seeds that both searches have, so that counts compare.
+    Columns as `frames.SURVIVAL`; tasks and seeds that both searches have, so that counts compare.
     """
     heads = component_survival(studies["heads"], "structured").query("component == 'head'")
     mlps = component_survival(studies["mlps"], "structured").query("component == 'mlp'")

@@ -1,6 +1,6 @@
 """Where the demo's files lie, and how many examples its tasks have.
 
-They are laid out as ``nyu-mll/glue`` lays them out, so `tasks.parquet` reads them, and so does
+They are laid out as ``nyu-mll/glue`` lays them out, so `tasks.sources` reads them, and so does
 ``datasets.load_dataset("parquet", data_files=...)``. The folder `demo_language` of the repository made them.
 """
 

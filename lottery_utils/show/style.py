@@ -9,47 +9,31 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
 
-# The high-contrast scheme of Paul Tol, told apart with any colour vision and in grey print; baselines are greys.
-COLOURS = {
-    "full": "#222222",
-    "good": "#004488",
-    "random": "#DDAA33",
-    "random_layer": "#8877BB",
-    "bottom_layers": "#5B9A8B",
-    "bad": "#BB5566",
-    "inverted": "#7A8B99",
-    "super": "#33997A",
-    "super_random": "#E8CC88",
-    "super_bad": "#D9A0A9",
-    "majority": "#CFCFCF",
-    "bag_of_words": "#ABABAB",
-    "cbow": "#B5BFB0",
-    "bilstm": "#93A38C",
-    "random_init": "#858585",
-    "random_init_pruned": "#626262",
+# Names and colours: the high-contrast scheme of Paul Tol, told apart with any colour vision and in grey print;
+# baselines are greys.
+MODELS = {
+    "full": ("full model", "#222222"),
+    "good": ("good", "#004488"),
+    "random": ("random", "#DDAA33"),
+    "random_layer": ("random by layer", "#8877BB"),
+    "bottom_layers": ("bottom layers", "#5B9A8B"),
+    "bad": ("bad", "#BB5566"),
+    "inverted": ("inverted", "#7A8B99"),
+    "super": ("super-survivors", "#33997A"),
+    "super_random": ("super random", "#E8CC88"),
+    "super_bad": ("super bad", "#D9A0A9"),
+    "majority": ("majority", "#CFCFCF"),
+    "bag_of_words": ("bag of words", "#ABABAB"),
+    "cbow": ("CBoW", "#B5BFB0"),
+    "bilstm": ("BiLSTM", "#93A38C"),
+    "random_init": ("random init.", "#858585"),
+    "random_init_pruned": ("random init., pruned", "#626262"),
 }
-NAMES = {
-    "full": "full model",
-    "good": "good",
-    "random": "random",
-    "random_layer": "random by layer",
-    "bottom_layers": "bottom layers",
-    "bad": "bad",
-    "inverted": "inverted",
-    "super": "super-survivors",
-    "super_random": "super random",
-    "super_bad": "super bad",
-    "majority": "majority",
-    "bag_of_words": "bag of words",
-    "cbow": "CBoW",
-    "bilstm": "BiLSTM",
-    "random_init": "random init.",
-    "random_init_pruned": "random init., pruned",
-}
+NAMES = {model: name for model, (name, _) in MODELS.items()}
+COLOURS = {model: colour for model, (_, colour) in MODELS.items()}
 METHOD_NAMES = {"structured": "s-pruning", "magnitude": "m-pruning"}
 METRIC_NAMES = {"mcc": "Matthews correlation", "accuracy": "accuracy", "pearson": "Pearson correlation"}
 METRIC_NAMES |= {"f1": "F1", "spearman": "Spearman correlation"}  # main metrics of own tasks only
-PUBLISHED = {"facecolor": "none", "edgecolor": "#6E6E6E", "hatch": "////"}  # bars from the paper, never like ours
 # the three sources of evidence: each has one ground, frame and mark wherever it is shown
 SOURCES = {
     "published": {"ground": "#F4F4F2", "edge": "#6E6E6E", "linestyle": (0, (5, 3)), "mark": "\u25c7", "marker": "D"},

@@ -88,7 +88,7 @@ def fingerprint(*splits: Split) -> str:
 def _split(task: Task, role: str, table: Table, official: int | None, limits: Limits) -> tuple[Split, list[str], bool]:
     """Check a table, apply the limit of `role`; return the split, its notes and whether it is partial."""
     split, empty = checked_rows(task, table)
-    rows, labels, notes, limit = len(split), split.labels, list(table.notes), getattr(limits, role)
+    rows, notes, limit = len(split), list(table.notes), getattr(limits, role)
     if empty:
         notes.append(f"{role}: empty text in {len(empty)} of {rows} rows, first in {table.places[empty[0]]}")
     other = official is not None and rows != official
@@ -99,13 +99,19 @@ def _split(task: Task, role: str, table: Table, official: int | None, limits: Li
         notes.append(f"partial: {role} comes from {table.name}, by its name not the official split")
     if limit is None or limit >= rows:
         return split, notes, other or table.part
-    chosen = drawn_rows(f"{role} limit", task.name, rows, limit) if limits.drawn else np.arange(limit)
-    if 1 < limit and not task.regression and np.ptp(labels[chosen]) == 0 and np.ptp(labels) > 0:
-        only = task.label_names[labels[0]]
+    notes.append(f"partial: {role} limited to {'a draw of' if limits.drawn else 'the first'} {limit} of {rows} rows")
+    return _limited(task, role, table, split, limits), notes, True
+
+
+def _limited(task: Task, role: str, table: Table, split: Split, limits: Limits) -> Split:
+    """As many examples as the limit of `role`; raises UserError where all have one class and those left out another."""
+    limit = getattr(limits, role)
+    chosen = drawn_rows(f"{role} limit", task.name, len(split), limit) if limits.drawn else np.arange(limit)
+    part = rows_of(split, chosen)
+    if 1 < limit and not task.regression and np.ptp(part.labels) == 0 and np.ptp(split.labels) > 0:
+        only = task.label_names[part.labels[0]]
         raise UserError(
             f"{table.where}: with {role}_limit={limit} every row has label {only}; shuffle the rows, raise the limit, "
             f'or have as many drawn: limited=["{task.name}"]'
         )
-    notes.append(f"partial: {role} limited to {'a draw of' if limits.drawn else 'the first'} {limit} of {rows} rows")
-    return rows_of(split, chosen), notes, True
-
+    return part
