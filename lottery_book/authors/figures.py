@@ -112,7 +112,7 @@ def slice_bars(errors: pd.DataFrame) -> Figure:
             ax.plot(own["layer"] + 1, own[column], marker=marker, color=colour, linewidth=1, markersize=6)
     left.set_yscale("symlog", linthresh=1e-15)
     left.set_ylim(0, 10)
-    left.set_yticks([1e-15, 1e-10, 1e-5, 1])
+    left.set_yticks([1e-15, 1e-10, 1e-5, 1], ["1e−15", "1e−10", "1e−5", "1"])
     left.set_ylabel("distance of the sum from the output")
     right.set_ylim(0, 1.06)
     right.set_ylabel("norms: correlation with correct")

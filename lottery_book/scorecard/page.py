@@ -85,7 +85,9 @@ def evidence(source: Source) -> str:
     tasks = source.leads["task"].nunique()
     if not tasks:
         return NO_RECORD
-    return too_few(tasks) or source.evidence("structured") or source.evidence("magnitude")
+    if too_few(tasks):
+        return f"{count(tasks, 'task')} scored so far, too few to judge scores by"
+    return source.evidence("structured") or source.evidence("magnitude")
 
 
 def _group(name: str, columns: int) -> str:
