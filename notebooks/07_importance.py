@@ -82,6 +82,7 @@ importance.figures.cuts_by_source(three, decided)
 # A head left of the line in one seed and well right of it in another is one that the fine-tuning, not the task, made dispensable. Between the
 # seeds of this run the importances have a rank correlation of {glue:text}`rank_run`.
 #
+# (importance-computed)=
 # ## How it is computed
 #
 # The {term}`importance` of a head is the expected size of the loss's gradient with respect to its gate. "Expected size" can be read in three ways, and all

@@ -1,5 +1,5 @@
 // Maps of heads and MLPs in the browser: the form is the state, the address keeps it, Vega draws it (`vegaEmbed`).
-// Data, specifications and the form come from Python; maps.py says what a map holds. Here: a component in one map's words.
+// Data, specifications and the form come from Python; maps.py says what a map holds. Here, a component in its words.
 function words(map, step, index) {
   const value = map.steps[step][index], isMlp = Number((index + 1) % map.columns === 0);
   if (value < 0) return value === -1 ? "removed" : "kept, in a mask that failed";
@@ -74,7 +74,7 @@ async function start(root) {
   function point(box, index) {
     [cursor, focus] = [index, box];
     for (const { view } of panels) view.signal("cursor", cursor).runAsync();
-    const by = data.keepers?.[source(box)][index], kept = by ? ` Good subnetworks that keep it: ${by}.` : "";
+    const by = data.keepers?.[source(box)][index], kept = by ? ` Good subnetworks with it, ${box.map.title[0]}: ${by}.` : "";
     find("readout").textContent = index in box.map.steps[0] ? tell(box.map, index) + kept : data.hint;
   }
 
