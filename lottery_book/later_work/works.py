@@ -79,8 +79,10 @@ def numbers() -> dict[str, str]:
 
 
 def evidence(source: Source) -> str:
-    """What the evaluations of a source rest on, such as "MPNet-base, 1 task, 1 seed"."""
+    """What the evaluations of a source rest on, such as "MPNet-base, 1 task, 1 seed" or "MPNet-base, no task yet"."""
     cells = [cell for cell, _ in arrays(source.study, "outliers")]
+    if not cells:
+        return f"{source.model}, no task yet"
     counts = {"task": len({cell.task for cell in cells}), "seed": len({cell.seed for cell in cells})}
     return ", ".join([source.model, *(f"{n} {what}{'s' if n != 1 else ''}" for what, n in counts.items())])
 
