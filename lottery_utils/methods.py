@@ -10,7 +10,7 @@ import hashlib
 import importlib.util
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .errors import UserError, shown, usable_path
 from .places import function_at
@@ -19,34 +19,28 @@ CURVE_SIZES = tuple(round(0.95 - 0.05 * i, 2) for i in range(19))  # shares left
 OWN = re.compile(r"(?P<file>.+\.py):(?P<function>[A-Za-z_]\w*)")
 
 
-@dataclass(frozen=True)
-class Method:
-    """A way to rank: its name, one line about it, and its function as ``module:function`` (or ``FILE.py:function``)."""
+class Method(NamedTuple):
+    """A way to rank: one line about it, and its function as ``module:function``."""
 
-    name: str
     about: str
     place: str
 
 
-def _registry(*methods: Method) -> dict[str, Method]:
-    return {method.name: method for method in methods}
-
-
-METHODS = {  # by preset field; the first of each is the paper's and the default
-    "score": _registry(
-        Method("gate", "how much the loss feels the gate: the paper's importance", "pruning.scores:gate"),
-        Method("taylor", "first-order Taylor, squared and summed over a component's weights", "pruning.scores:taylor"),
-        Method("output", "size of what the component adds to each token", "pruning.scores:output"),
-        Method("entropy", "heads: how focused their attention is (low entropy stays); MLPs: as output",
-               "pruning.scores:entropy"),
-        Method("random", "a random order, drawn once", "pruning.scores:random"),
-    ),
-    "unstructured": _registry(
-        Method("global", "|w|, one threshold for the whole encoder: the paper's", "pruning.unstructured:global_size"),
-        Method("layer", "|w|, the same share of every matrix and bias", "pruning.unstructured:layer_size"),
-        Method("snip", "|w x gradient of the loss| on training examples, in one look", "pruning.unstructured:snip"),
-        Method("random", "a random order, drawn once", "pruning.unstructured:random"),
-    ),
+METHODS = {  # by preset field and name; the first of each is the paper's and the default
+    "score": {
+        "gate": Method("how much the loss feels the gate: the paper's importance", "pruning.scores:gate"),
+        "taylor": Method("first-order Taylor, squared and summed over a component's weights", "pruning.scores:taylor"),
+        "output": Method("size of what the component adds to each token", "pruning.scores:output"),
+        "entropy": Method("heads: how focused their attention is (low entropy stays); MLPs: as output",
+                          "pruning.scores:entropy"),
+        "random": Method("a random order, drawn once", "pruning.scores:random"),
+    },
+    "unstructured": {
+        "global": Method("|w|, one threshold for the whole encoder: the paper's", "pruning.unstructured:global_size"),
+        "layer": Method("|w|, the same share of every matrix and bias", "pruning.unstructured:layer_size"),
+        "snip": Method("|w x gradient of the loss| on training examples, in one look", "pruning.unstructured:snip"),
+        "random": Method("a random order, drawn once", "pruning.unstructured:random"),
+    },
 }  # fmt: skip
 
 
@@ -60,11 +54,6 @@ def check_method(kind: str, name: str) -> None:
 def is_own(name: str | None) -> bool:
     """Whether a method is a function in a file of the user's."""
     return name is not None and OWN.fullmatch(name) is not None
-
-
-def about(kind: str, name: str) -> str:
-    """The one line about a method; for one of your own its file and function."""
-    return METHODS[kind][name].about if name in METHODS[kind] else f"your own: {name}"
 
 
 def own_print(name: str) -> str:

@@ -11,7 +11,7 @@ from annotated_types import Ge, Gt, Le, Lt, MinLen
 from .errors import UserError, shown, usable_path
 from .methods import check_method
 from .taskfile import GLUE_TASKS, NAME, read_task_file, task_file
-from .validation import STRICT, Rule, checked
+from .validation import STRICT, Rule, checked, must
 
 Method = Literal["structured", "magnitude"]
 Subnetwork = Literal[
@@ -25,23 +25,8 @@ LARGEST = 2**31 - 1  # of whole numbers; random generators and tensors take no o
 PROBE_SENTENCES = 3_000  # of the grammar, as many as are stored
 
 
-def _no_double(field: str, values: tuple) -> None:
-    if len(set(values)) != len(values):
-        raise UserError(f"{field} lists a value twice: {shown(values)}")
-
-
-def _says_something(field: str, text: str) -> None:
-    if not text.strip():
-        raise UserError(f"{field} must name something, got an empty string; leave it out for its default")
-
-
-def _few_enough(field: str, count: int) -> None:
-    if not 30 <= count <= PROBE_SENTENCES:
-        expected = f"must lie between 30 and {PROBE_SENTENCES}"
-        raise UserError(f"{field} {expected}, got {shown(count)}; for more give a CoNLL-U file as probe_text")
-
-
-Several = Annotated[tuple[T, ...], MinLen(1), Rule(_no_double)]
+Different = must("list no value twice", lambda values: len({*values}) == len(values))
+Several = Annotated[tuple[T, ...], MinLen(1), Different]
 Count = Annotated[int, Gt(0), Le(LARGEST)]
 Whole = Annotated[int, Ge(0), Le(LARGEST)]
 Positive = Annotated[float, Gt(0)]
@@ -50,7 +35,7 @@ Share = Annotated[float, Gt(0), Lt(1)]
 ShareOrAll = Annotated[float, Gt(0), Le(1)]
 BelowOne = Annotated[float, Ge(0), Lt(1)]
 Tokens = Annotated[int, Ge(4), Le(512)]
-Place = Annotated[str, Rule(_says_something), Rule(usable_path)]
+Place = Annotated[str, must("name something", str.strip), Rule(usable_path)]
 Ranking = Annotated[str, Rule(check_method)]
 
 
@@ -113,7 +98,8 @@ class Preset:
     landscape_examples: Count = 128  # dev examples on which the loss is measured
     landscape_directions: Count = 3
     landscape_grid: Annotated[int, Ge(3), Le(101)] = 11  # points along each side of a surface
-    probe_sentences: Annotated[int, Rule(_few_enough)] = 1500  # of the grammar; a third of them for testing
+    # of the grammar, a third of them for testing; for more give a CoNLL-U file as `probe_text`
+    probe_sentences: Annotated[int, Ge(30), Le(PROBE_SENTENCES)] = 1500
     probe_text: Place | None = None  # a CoNLL-U file to probe with, "english" for the package's own; None: the grammar
     probe_retrained: bool = True  # probe retrained subnetworks too, which may have to be trained again
     longer: Count = 2  # times the epochs, where bad subnetworks are fine-tuned for longer

@@ -9,16 +9,14 @@ import json
 import math
 import os
 import re
-from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from annotated_types import MaxLen, MinLen
 
 from .errors import UserError, shown, usable_path
-from .validation import STRICT, Converted, Rule, checked
+from .validation import STRICT, Converted, checked, must
 from .yamlfile import read_mapping
 
 GLUE_TASKS = ("cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli")
@@ -31,37 +29,40 @@ NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 DATASET = re.compile(r"(?!.*\.\.)[\w.-]+(/[\w.-]+)?", re.ASCII)
 
 
-def _must_be(expected: str, holds: Callable[[Any], object]) -> Rule:
-    """A rule whose line says what was expected."""
-
-    def check(field: str, value) -> None:
-        if not holds(value):
-            raise UserError(f"{field} must be {expected}, got {shown(value)}")
-
-    return Rule(check)
-
-
-def _is_small(value) -> bool:
-    """Whether a value is a whole number that data can hold: YAML knows larger ones, which Python cannot write."""
-    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
-
-
 def _number_as_text(value):
-    return str(value) if _is_small(value) or isinstance(value, float) else value
+    return str(value) if isinstance(value, (int, float)) else value
+
+
+def _whole_as_text(value):
+    return str(value) if isinstance(value, int) else value
 
 
 def _one_as_list(value):
     return (value,) if isinstance(value, str) else value
 
 
-OneLine = Annotated[str, _must_be("one line of text", lambda text: text.strip() and text.isprintable())]
+def _as_pairs(labels):
+    """(value, name shown) of each class; a list gives values only."""
+    if isinstance(labels, dict):
+        return tuple(labels.items())
+    return tuple((value, value) for value in labels) if isinstance(labels, tuple) else labels
+
+
+def _are_unique(pairs: tuple[tuple[str, str], ...]) -> bool:
+    return all(len({pair[which] for pair in pairs}) == len(pairs) for which in (0, 1))
+
+
+OneLine = Annotated[str, must("be one line of text", lambda text: text.strip() and text.isprintable())]
 Text = Annotated[OneLine, Converted(_number_as_text)]
-Different = _must_be("different texts", lambda texts: len({*texts}) == len(texts))
+Different = must("be different texts", lambda texts: len({*texts}) == len(texts))
 Texts = Annotated[tuple[OneLine, ...], MinLen(1), Different, Converted(_one_as_list)]
-Name = Annotated[str, _must_be("1 to 40 small letters, digits and _, a letter first", NAME.fullmatch)]
-Dataset = Annotated[Text, _must_be("a name on the hub such as stanfordnlp/imdb", DATASET.fullmatch)]
-Range = Annotated[tuple[float, float], _must_be("two numbers, the lower first", lambda pair: pair[0] < pair[1])]
-DataFile = Annotated[OneLine, _must_be(f"a file in {', '.join(FILE_KINDS)}", lambda name: _suffix(name) in FILE_KINDS)]
+Label = Annotated[OneLine, Converted(_whole_as_text)]
+Unique = must("give each class a value and a name of its own", _are_unique)
+Labels = Annotated[tuple[tuple[Label, Label], ...], MinLen(2), Unique, Converted(_as_pairs)]
+Name = Annotated[str, must("be 1 to 40 small letters, digits and _, a letter first", NAME.fullmatch)]
+Dataset = Annotated[Text, must("be a name on the hub such as stanfordnlp/imdb", DATASET.fullmatch)]
+Range = Annotated[tuple[float, float], must("be two numbers, the lower first", lambda pair: pair[0] < pair[1])]
+DataFile = Annotated[OneLine, must(f"be a file in {', '.join(FILE_KINDS)}", lambda name: _suffix(name) in FILE_KINDS)]
 DataFiles = Annotated[tuple[DataFile, ...], MinLen(1), Different, Converted(_one_as_list)]
 
 
@@ -100,7 +101,7 @@ class Definition:
     main_metric: Text
     folder: Path
     label: Text = "label"
-    labels: tuple[tuple[str, str], ...] = ()
+    labels: Labels = ()
     score_range: Range = (-math.inf, math.inf)
     train: DataFiles = ()
     dev: DataFiles = ()
@@ -154,11 +155,10 @@ def read_task_file(path: Path) -> dict[str, Definition]:
 def _definition(entry: dict, where: str, folder: Path) -> Definition:
     """Check one task's keys and values."""
     _only(entry, KEYS, where)
-    labels = _labels(entry, where)
-    metrics = _one_as_list(entry.get("metrics", ("accuracy",) if labels else SCORE_METRICS))
+    metrics = _one_as_list(entry.get("metrics", ("accuracy",) if "labels" in entry else SCORE_METRICS))
     main = metrics[0] if isinstance(metrics, (list, tuple)) and metrics else ""
     content = {"title": entry.get("name"), "main_metric": main, **entry}
-    content |= {"labels": labels, "metrics": metrics, "folder": folder}
+    content |= {"metrics": metrics, "folder": folder}
     if isinstance(dev := entry.get("dev"), (int, float)):
         if not 0 < dev < 1:
             raise UserError(f"{where}: dev must be data files, or a share of train above 0 and below 1, got {dev}")
@@ -169,7 +169,7 @@ def _definition(entry: dict, where: str, folder: Path) -> Definition:
         content["hub"] = _hub(entry["hub"], f"{where}: hub")
     task = checked(Definition, content, f"{where}: ")
     _check_together(task, where)
-    if labels and "score_range" in entry:
+    if task.labels and "score_range" in entry:
         raise UserError(f"{where}: score_range is for regression; with labels leave it out")
     return task
 
@@ -209,29 +209,6 @@ def _check_files(task: Definition, where: str) -> None:
             usable_path(f"{where}: {split}", str(path))
     if both := [path.name for path in task.files("train") if path in task.files("dev")]:
         raise UserError(f"{where}: {both[0]} is both train and dev; a dev set of other examples is needed")
-
-
-def _labels(entry: dict, where: str) -> tuple[tuple[str, str], ...]:
-    """(value, name) of each class; a list gives values only, a mapping also the names shown."""
-    if "labels" not in entry:
-        return ()
-    given = entry["labels"]
-    if not isinstance(given, (list, dict)) or len(given) < 2:
-        raise UserError(f"{where}: labels must list two values or more (regression has none), got {shown(given)}")
-    pairs = list(given.items()) if isinstance(given, dict) else [(value, value) for value in given]
-    for value in (part for pair in pairs for part in pair):
-        if isinstance(value, bool):
-            raise UserError(f"{where}: labels: YAML reads yes, no, on, off, true and false as truth values; quote them")
-        if not isinstance(value, str) and not _is_small(value) or not str(value).strip():
-            raise UserError(f"{where}: labels must be texts or whole numbers, got {shown(value)}; quote it")
-        if not str(value).isprintable():
-            raise UserError(f"{where}: labels must be one line of text each, got {shown(value)}; correct it")
-    texts = tuple((str(value), str(name)) for value, name in pairs)
-    for which in (0, 1):
-        counts = Counter(pair[which] for pair in texts)
-        if double := [name for name, count in counts.items() if count > 1]:
-            raise UserError(f"{where}: labels name {shown(double[0])} twice; keep one")
-    return texts
 
 
 def _hub(given, where: str) -> Hub:

@@ -6,6 +6,7 @@ and conversions; its `__pydantic_config__` is `STRICT`, so that "3" is no number
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -16,22 +17,7 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter, ValidationError
 
 STRICT = {"strict": True, "allow_inf_nan": False}
-MUST = {
-    "int_type": "be a whole number",
-    "float_type": "be a number",
-    "finite_number": "be a finite number",
-    "string_type": "be a text",
-    "string_unicode": "be a text that UTF-8 can hold",
-    "bool_type": "be true or false",
-    "tuple_type": "be a list",
-    "dict_type": "be a mapping",
-    "too_short": "be a list of at least {min_length}",
-    "too_long": "be a list of at most {max_length}",
-    "greater_than": "be above {gt}",
-    "greater_than_equal": "be at least {ge}",
-    "less_than": "be below {lt}",
-    "less_than_equal": "be at most {le}",
-}
+AROUND = re.compile(r"^\w+ should | after validation, not .*$")  # what in a line of pydantic's is not ours
 
 
 class Rule:
@@ -48,6 +34,16 @@ class Rule:
             return value
 
         return AfterValidator(apply).__get_pydantic_core_schema__(source, handler)
+
+
+def must(expected: str, holds: Callable[[Any], object]) -> Rule:
+    """A rule whose line says what was expected: a value must `expected`."""
+
+    def check(field: str, value) -> None:
+        if not holds(value):
+            raise UserError(f"{field} must {expected}, got {shown(_as_given(value))}")
+
+    return Rule(check)
 
 
 class Converted:
@@ -76,7 +72,7 @@ def checked(kind: type, content: Mapping[str, Any], where: str = "") -> Any:
     try:
         valid = _strict(kind)(**{k: tuple(v) if isinstance(v, list) else v for k, v in content.items()})
     except ValidationError as error:
-        raise UserError(where + problem(error, kind)) from None
+        raise UserError(where + problem(error)) from None
     return kind(**{name: getattr(valid, name) for name in names})
 
 
@@ -106,22 +102,23 @@ def _strict(kind: type) -> type:
     return dataclass(kind, frozen=True)
 
 
-def problem(error: ValidationError, kind: type) -> str:
+def problem(error: ValidationError) -> str:
     """The first problem that pydantic found, in our words: the field, what was expected, what was got."""
     first = error.errors(include_url=False)[0]
     context = first.get("ctx", {})
     if isinstance(context.get("error"), UserError):
         return str(context["error"])
     field, *item = first["loc"]
-    place = "".join(f", item {place + 1}," for place in item if isinstance(place, int))
+    place = f", item {item[0] + 1}," if item and isinstance(item[0], int) else ""
     if first["type"] == "missing":
         return f"{field}{place} is missing; give it"
-    if first["type"] == "literal_error":
-        return f"{field}: unknown value {shown(first['input'])}; valid: {context['expected']}"
-    must = MUST.get(first["type"], "be valid ({message})").format(**context, message=first["msg"])
-    must += " or null" if not item and kind.__dataclass_fields__[field].default is None else ""
-    got = list(first["input"]) if isinstance(first["input"], tuple) else first["input"]
+    must = AROUND.sub("", first["msg"]).replace("a valid tuple", "a list")
+    got = _as_given(first["input"])
     return f"{field}{place} must {must}, got {shown(got)}{_hint(first['type'], got)}"
+
+
+def _as_given(value):
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _hint(kind: str, got) -> str:

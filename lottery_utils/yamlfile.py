@@ -1,16 +1,22 @@
-"""Reading a YAML description: a mapping of a few lines, none of its keys twice, no number that YAML reads otherwise."""
+"""Reading a YAML description: a mapping of a few lines, none of its keys twice; what is no plain number is a text."""
 
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 
 from .disk import readable, require_file
 from .errors import UserError, shown
 
 LONGEST = 1_000_000  # bytes: more is no description
-# 010 is 8 in YAML, 1:30 is 90, 1_0 is 10
-PLAIN = {"int": re.compile(r"[-+]?(0|[1-9]\d*)"), "float": re.compile(r"[^:_]+")}
+# what is no text; YAML 1.1 would read 010 as 8, 1:30 as 90, 1_0 as 10, and yes, no, on and off as truth values
+PLAIN = {
+    "int": r"[-+]?(0|[1-9]\d{0,17})",
+    "float": r"[-+]?(\d+\.\d*|\.\d+|\d+(?=[eE]))([eE][-+]?\d+)?|[-+]?\.inf",
+    "null": r"~|null|",
+    "merge": r"<<",
+}
 
 
 def read_mapping(path: Path, keys: tuple[str, ...]) -> dict:
@@ -28,8 +34,7 @@ def read_mapping(path: Path, keys: tuple[str, ...]) -> dict:
             if path.stat().st_size > LONGEST:
                 raise UserError(f"{path}: expected a description of a few lines, got {path.stat().st_size:,} bytes")
             text = path.read_text(encoding="utf-8-sig")
-        problem = _misread(yaml.compose(text, Loader=yaml.SafeLoader))
-        content = yaml.safe_load(text)
+        content = yaml.load(text, Loader=_loader())
     except UserError:
         raise
     except UnicodeDecodeError as error:
@@ -40,28 +45,26 @@ def read_mapping(path: Path, keys: tuple[str, ...]) -> dict:
         raise UserError(f"{path}: is no valid YAML ({reason}); correct it") from error
     if not isinstance(content, dict):
         raise UserError(f"{path}: expected a mapping with the keys {', '.join(keys)}, got {shown(content)}")
-    if problem:
-        raise UserError(f"{path}: {problem}")
     return content
 
 
-def _misread(root) -> str:
-    """What in a YAML tree is read otherwise than meant, and in what line: of a double key only the last would count."""
-    waiting, seen = [root], set()
-    while waiting:
-        node = waiting.pop()
-        if node is None or id(node) in seen:
-            continue
-        seen.add(id(node))  # an alias leads to the same node again
-        if isinstance(node.value, str):
-            kind = node.tag.rpartition(":")[2]
-            if kind in PLAIN and not PLAIN[kind].fullmatch(node.value):
-                return f"line {node.start_mark.line + 1}: YAML reads {shown(node.value)} as another number; quote it"
-            continue
-        keys = [child[0] for child in node.value if isinstance(child, tuple)]
-        names = [key.value for key in keys]
-        for number, key in enumerate(keys):
-            if isinstance(key.value, str) and key.value in names[:number]:
-                return f"line {key.start_mark.line + 1}: key {shown(key.value)} is there twice; keep one of them"
-        waiting += [part for child in node.value for part in (child if isinstance(child, tuple) else (child,))]
-    return ""
+@cache
+def _loader() -> type:
+    """PyYAML's safe loader, which knows `PLAIN` only and refuses a key that is there twice."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        yaml_implicit_resolvers = {}
+
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+            seen = set()
+            for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+                if key.value in seen:
+                    problem = f"key {shown(key.value)} is there twice; keep one of them"
+                    raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+                seen.add(key.value)
+            return super().construct_mapping(node, deep)
+
+    for kind, pattern in PLAIN.items():
+        Loader.add_implicit_resolver(f"tag:yaml.org,2002:{kind}", re.compile(rf"(?:{pattern})\Z"), None)
+    return Loader

@@ -211,9 +211,9 @@ def test_attention_cells_are_computed_on_request_and_change_no_other_address(stu
 
 
 def test_settings_a_user_can_get_wrong():
-    with pytest.raises(UserError, match="attention_min_tokens must be at least 4"):
+    with pytest.raises(UserError, match="attention_min_tokens must be greater than or equal to 4"):
         open_study("demo", overrides={"attention_min_tokens": 2})
-    with pytest.raises(UserError, match="attention_examples must be above 0"):
+    with pytest.raises(UserError, match="attention_examples must be greater than 0"):
         open_study("demo", overrides={"attention_examples": 0})
 
 

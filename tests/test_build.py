@@ -303,7 +303,7 @@ def test_an_interrupted_report_leaves_no_kernel(repository):
 
 def test_what_chapters_need_is_computed_in_one_run_and_they_compute_nothing(repository, monkeypatch, capsys):
     """Two chapters with other cells of one study, one of them with a setting of its own as well."""
-    from lottery_utils.experiment.pool import Summary
+    from lottery_utils.experiment.run import Summary
     from lottery_utils.experiment.study import Study
 
     code = """from lottery_utils import compute, open_study

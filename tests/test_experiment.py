@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from lottery_utils.errors import CellFailed, UserError
-from lottery_utils.experiment import actions, bench, identity, provenance, stage, stages, work
+from lottery_utils.experiment import bench, identity, provenance, stage, stages, work
 from lottery_utils.experiment.cells import NEEDS, Cell, full, parse_cell, plan, upstream
 from lottery_utils.experiment.fingerprints import CACHE
 from lottery_utils.experiment.identity import EARLIER, Versions, address, inputs, seed_for
 from lottery_utils.experiment.locks import claim
-from lottery_utils.experiment.pool import Summary
+from lottery_utils.experiment.run import Summary
 from lottery_utils.experiment.schedule import Schedule
 from lottery_utils.experiment.stage_table import CASES, STAGES, SUPER
 from lottery_utils.experiment.store import CHECKPOINT, MASK, PREDICTIONS, RECORD
@@ -248,12 +248,6 @@ def test_the_schedule_hands_out_ready_cells_longest_path_first_and_blocks_only_w
     assert len(seen) + len(schedule.blocked) + 2 == len(cells)
 
 
-def test_a_job_travels_exactly():
-    preset = get_preset("demo", {"learning_rate": 0.1 + 0.2, "seeds": [3, 4]})
-    job = Job("results", preset, MODEL, {"mrpc": DATA}, "lottery run", cuda_graphs=True)
-    assert Job.from_line(job.to_line()) == job
-
-
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -440,7 +434,7 @@ def test_weights_that_come_out_differently_stay_beside_the_store_and_are_noted(f
     weights.unlink()
     lost = "sst2/1/score/structured/good"
     shutil.rmtree(study.store.folder(study.address(lost)))
-    real = actions.finetune
+    real = stage.finetune
 
     def other_device(model, *arguments, **named):
         log = real(model, *arguments, **named)
@@ -448,7 +442,7 @@ def test_weights_that_come_out_differently_stay_beside_the_store_and_are_noted(f
             model.classifier.bias += 0.25
         return log
 
-    monkeypatch.setattr(actions, "finetune", other_device)
+    monkeypatch.setattr(stage, "finetune", other_device)
     assert study.run(engine="serial", progress=False).ok
     assert not weights.exists()
     notes = study.record(lost)["notes"]
@@ -457,21 +451,21 @@ def test_weights_that_come_out_differently_stay_beside_the_store_and_are_noted(f
 
 def test_a_failed_cell_stops_only_what_needs_it(world, tmp_path, monkeypatch, capsys):
     study = small_study(world, tmp_path / "results")
-    real = actions.finetune
+    real = stage.finetune
 
     def fails_for_seed_1(model, train, preset, key, **named):
         if key[1] == 1:
             raise CellFailed(f"{named['name']}: loss is nan at step 3")
         return real(model, train, preset, key, **named)
 
-    monkeypatch.setattr(actions, "finetune", fails_for_seed_1)
+    monkeypatch.setattr(stage, "finetune", fails_for_seed_1)
     summary = study.run(["search", "finetune"], ["structured"], engine="serial", progress=False)
     assert list(summary.failed) == ["sst2/1/finetune/full"] and not summary.ok
     assert summary.blocked == {"sst2/1/search/structured/good": "sst2/1/finetune/full"}
     assert study.state("sst2/2/search/structured/good") == "done" and study.state("sst2/1/finetune/full") == "failed"
     assert "loss is nan" in study.states(["finetune"])[0]["error"]
     assert len(study.table()) == 2
-    monkeypatch.setattr(actions, "finetune", real)
+    monkeypatch.setattr(stage, "finetune", real)
     again = study.run(["search", "finetune"], ["structured"], engine="serial", progress=False)
     assert list(again.failed) == list(summary.failed) and again.blocked == summary.blocked and not again.computed
     assert "--retry-failed" in again.failed["sst2/1/finetune/full"]
@@ -481,12 +475,12 @@ def test_a_failed_cell_stops_only_what_needs_it(world, tmp_path, monkeypatch, ca
 
 def test_a_number_that_is_not_finite_is_never_stored(world, tmp_path, monkeypatch):
     study = small_study(world, tmp_path / "results", seeds=(1,))
-    monkeypatch.setattr(actions, "predict", lambda *a: np.full((60, 2), np.nan, np.float32))
+    monkeypatch.setattr(stage, "predict", lambda *a: np.full((60, 2), np.nan, np.float32))
     summary = study.run(["finetune"], engine="serial", progress=False)
     assert summary.failed["sst2/1/finetune/full"].startswith("sst2/1/finetune/full: ")
     assert study.store.addresses() == []
     monkeypatch.undo()
-    monkeypatch.setattr(actions, "finetune", lambda *a, **k: TrainLog([float("inf")], 1))
+    monkeypatch.setattr(stage, "finetune", lambda *a, **k: TrainLog([float("inf")], 1))
     assert not study.run(["finetune"], engine="serial", progress=False, retry_failed=True).ok
     assert study.store.addresses() == []
 
@@ -503,8 +497,8 @@ def test_retraining_starts_from_mask_times_pretrained_and_pruned_weights_stay_ze
         seen["end"] = {name: p.detach().clone() for name, p in model.named_parameters()}
         return log
 
-    real = actions.finetune
-    monkeypatch.setattr(actions, "finetune", watched)
+    real = stage.finetune
+    monkeypatch.setattr(stage, "finetune", watched)
     cell = parse_cell("sst2/1/retrain/magnitude/good")
     run = working(finished, cell)
     result = stage.run(run)
@@ -542,7 +536,7 @@ def test_a_mask_that_keeps_everything_retrains_to_the_full_model(finished, tmp_p
     for mask in (whole, StructuredMask.full(2, 4)):
         masked = dataclasses.replace(run, cell=parse_cell("sst2/1/retrain/structured/good"))
         result = stage.Result()
-        stages.train_under(masked, result, mask)
+        stage.train(masked, result, *stage.untrained(masked, result), mask)
         np.testing.assert_allclose(result.logits, finished.predictions("sst2/1/finetune/full")["logits"], atol=1e-5)
 
 
@@ -565,7 +559,7 @@ def test_data_that_changes_under_a_run_is_refused(finished, tmp_path):
     study = copied(finished, tmp_path / "results")
     job = Job(str(study.store.root), study.preset, study._prints.model(), {"sst2": "0" * 16})
     answer = work.compute(job, parse_cell("sst2/1/finetune/full"))
-    assert answer["status"] == "failed" and "the data changed" in answer["error"]
+    assert answer.status == "failed" and "the data changed" in answer.error
 
 
 def test_a_cell_another_worker_holds_is_left_to_it(finished, tmp_path):
@@ -576,9 +570,9 @@ def test_a_cell_another_worker_holds_is_left_to_it(finished, tmp_path):
     job = Job(str(study.store.root), study.preset, prints.model(), {"sst2": prints.data("sst2")})
     with claim(study.store.root, study.address(cell)):
         assert study.state(cell) == "running"
-        assert work.compute(job, cell)["status"] == "elsewhere"
-    assert work.compute(job, cell)["status"] == "computed"
-    assert work.compute(job, cell)["status"] == "done"
+        assert work.compute(job, cell).status == "elsewhere"
+    assert work.compute(job, cell).status == "computed"
+    assert work.compute(job, cell).status == "done"
 
 
 def test_records_alone_are_enough_to_read_a_study(finished, tmp_path):

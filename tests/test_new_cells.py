@@ -62,7 +62,7 @@ def test_longer_matters_to_longer_training_only():
     for name in PINNED:
         same = address(parse_cell(name), other, MODEL, DATA) == PINNED[name]
         assert same == ("retrain_longer" not in name)
-    with pytest.raises(UserError, match="longer must be above 0"):
+    with pytest.raises(UserError, match="longer must be greater than 0"):
         get_preset("paper", {"longer": 0})
 
 
@@ -253,7 +253,7 @@ def test_pruned_random_weights_have_the_random_controls_mask(study):
 
 def test_pruned_random_weights_are_the_random_weights(study, monkeypatch):
     """Both baselines of a seed begin with the same weights: the pruned one with what its mask leaves of them."""
-    from lottery_utils.experiment import actions
+    from lottery_utils.experiment import stage
     from lottery_utils.experiment.stage import Result, Work
 
     seen = []
@@ -262,7 +262,7 @@ def test_pruned_random_weights_are_the_random_weights(study, monkeypatch):
         seen.append({name: p.detach().clone() for name, p in model.named_parameters()})
         raise CellFailed("seen enough")
 
-    monkeypatch.setattr(actions, "finetune", stopped)
+    monkeypatch.setattr(stage, "finetune", stopped)
     prints = study._prints
     for name in TRANSFORMERS:
         cell = parse_cell(f"sst2/1/baseline/{name}")
@@ -289,7 +289,7 @@ def test_the_factor_is_the_presets(study, monkeypatch):
     from lottery_utils.experiment.stage import Result, Work
 
     asked = []
-    monkeypatch.setattr(stages, "train", lambda *a, longer=None, **k: asked.append(longer or a[5]))
+    monkeypatch.setattr(stages, "train", lambda work, result, model, data, mask, longer=1: asked.append(longer))
     prints = study._prints
     preset = dataclasses.replace(study.preset, longer=5)
     for stage in ("retrain", "retrain_longer"):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import subprocess
 import sys
+from multiprocessing.connection import Pipe
 
 import pytest
 import small_world
@@ -14,10 +16,10 @@ from safetensors import SafetensorError
 
 from lottery_utils.cli import main
 from lottery_utils.errors import UserError
-from lottery_utils.experiment import actions, pool, trouble, work
+from lottery_utils.experiment import pool, stage, trouble, work
 from lottery_utils.experiment.cells import Cell, full
 from lottery_utils.experiment.locks import claim
-from lottery_utils.experiment.pool import Summary, run_schedule
+from lottery_utils.experiment.run import Summary, run_schedule
 from lottery_utils.experiment.schedule import Schedule
 from lottery_utils.experiment.store import Store
 from lottery_utils.experiment.study import open_study
@@ -51,34 +53,37 @@ class Bar:
     def finish(self, cell):
         pass
 
-    def refresh(self):
+    def tick(self):
         pass
 
-    def write(self, line):
+    def say(self, line):
         self.lines.append(line)
 
 
-# a worker process that speaks the protocol and computes nothing: argv[1] says what each cell does
+# a worker process that speaks the protocol and computes nothing: argv[2] says what each cell does
 ACTOR = """
 import json, os, sys, time
-plan, log, device = json.loads(sys.argv[1]), sys.argv[2], sys.argv[3]
-while line := sys.stdin.readline():
-    message = json.loads(line)
-    if "cell" not in message:  # the job
-        continue
-    cell, alone = message["cell"], message["alone"]
-    what = plan.get(str(cell["seed"]), ["computed"])
+from multiprocessing.connection import Connection
+from lottery_utils.experiment.worker import Answer
+pipe, plan, log, device = Connection(int(sys.argv[1])), json.loads(sys.argv[2]), *sys.argv[3:]
+pipe.recv()  # the job
+while True:
+    try:
+        cell, alone = pipe.recv()
+    except EOFError:
+        break
+    what = plan.get(str(cell.seed), ["computed"])
     what = what[min(alone, len(what) - 1)]
     with open(log, "a") as file:
-        file.write(f"{cell['seed']} {alone} {device} start\\n")
+        file.write(f"{cell.seed} {alone} {device} start\\n")
     if what == "killed":
         os.kill(os.getpid(), 9)
     if what == "leaves":
         os._exit(3)
     time.sleep(0.05)
     with open(log, "a") as file:
-        file.write(f"{cell['seed']} {alone} {device} end\\n")
-    print(json.dumps({"status": what, "seconds": 0.0, "error": f"cell {cell['seed']} says {what}"}), flush=True)
+        file.write(f"{cell.seed} {alone} {device} end\\n")
+    pipe.send(Answer(what, f"cell {cell.seed} says {what}"))
 """
 
 
@@ -102,8 +107,11 @@ def cast(monkeypatch, tmp_path, plan: dict, devices=()):
     log.touch()
 
     def start(device):
-        command = [sys.executable, "-S", "-c", ACTOR, json.dumps(plan), str(log), str(device)]
-        return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        pipe, other = Pipe()
+        command = [sys.executable, "-c", ACTOR, str(other.fileno()), json.dumps(plan), str(log), str(device)]
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+        with other:
+            return subprocess.Popen(command, env=environment, pass_fds=[other.fileno()]), pipe
 
     monkeypatch.setattr(pool, "start_worker", start)
     monkeypatch.setattr(pool, "gpus", lambda: list(devices))
@@ -157,7 +165,7 @@ def test_a_killed_worker_is_replaced_and_its_cell_tried_once_more(monkeypatch, t
 @pytest.mark.parametrize("engine", ("serial",))
 def test_memory_that_runs_out_in_a_cell_fails_that_cell_alone(world, tmp_path, monkeypatch, engine):
     study = study_in(world, tmp_path / "results")
-    tries, real = [], actions.finetune
+    tries, real = [], stage.finetune
 
     def greedy(model, train, preset, key, **named):
         tries.append(key[1])
@@ -165,12 +173,12 @@ def test_memory_that_runs_out_in_a_cell_fails_that_cell_alone(world, tmp_path, m
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
         return real(model, train, preset, key, **named)
 
-    monkeypatch.setattr(actions, "finetune", greedy)
+    monkeypatch.setattr(stage, "finetune", greedy)
     summary = study.run(["finetune"], engine=engine, progress=False)
     assert sorted(tries) == [1, 1, 2] and summary.computed == 1
     (error,) = summary.failed.values()
     assert "CUDA out of memory" in error and "alone on its device" in error
-    monkeypatch.setattr(actions, "finetune", real)
+    monkeypatch.setattr(stage, "finetune", real)
     assert study.run(["finetune"], engine=engine, progress=False).failed  # noted, not tried
     assert sorted(tries) == [1, 1, 2]
     assert study.run(["finetune"], engine=engine, progress=False, retry_failed=True).ok
@@ -192,8 +200,8 @@ OUT = RuntimeError("[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can
 
 @pytest.mark.parametrize("error", (torch.OutOfMemoryError("x"), MemoryError(), OUT))
 def test_kinds_of_memory_errors(error):
-    assert trouble.answer_to(error, CELL, False)["status"] == "out_of_memory"
-    assert trouble.answer_to(error, CELL, True)["status"] == "failed"
+    assert trouble.answer_to(error, CELL, False).status == "out_of_memory"
+    assert trouble.answer_to(error, CELL, True).status == "failed"
 
 
 FULL_DISK = SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
@@ -202,9 +210,9 @@ FULL_DISK = SafetensorError("Error while serializing: I/O error: No space left o
 @pytest.mark.parametrize("error", (OSError(errno.ENOSPC, "x"), OSError(errno.EROFS, "x"), FULL_DISK))
 def test_a_place_that_takes_no_files_stops_the_run_and_no_cell_is_to_blame(error):
     answer = trouble.answer_to(error, CELL, False)
-    assert answer["status"] == "user_error" and "start the same run again" in answer["error"]
-    assert "\n" not in answer["error"]
-    assert trouble.answer_to(OSError(errno.ENOENT, "x"), CELL, False)["status"] == "failed"
+    assert answer.status == "user_error" and "start the same run again" in answer.error
+    assert "\n" not in answer.error
+    assert trouble.answer_to(OSError(errno.ENOENT, "x"), CELL, False).status == "failed"
     assert trouble.one_line(ValueError("a\nb  c"), CELL) == "mrpc/1/finetune/full: ValueError: a b c"
 
 
@@ -215,9 +223,9 @@ def test_a_failure_noted_by_another_run_is_not_tried_again(world, tmp_path):
     prints = study._prints
     job = Job(str(study.store.root), study.preset, prints.model(), {"sst2": prints.data("sst2")})
     study.store.fail(study.address(cell), {"error": "no luck"})
-    assert work.compute(job, cell)["error"] == "no luck"
+    assert work.compute(job, cell).error == "no luck"
     with claim(study.store.root, study.address(cell)):
-        assert work.compute(job, cell)["status"] == "elsewhere"
+        assert work.compute(job, cell).status == "elsewhere"
 
 
 def test_an_unknown_engine_is_one_line(world, tmp_path):
@@ -235,15 +243,15 @@ def command(world, folder, *first):
 
 def test_failed_cells_are_listed_and_retried_on_demand(world, tmp_path, monkeypatch, capsys):
     run = ["run", "--stages", "finetune", "--engine", "serial", "--quiet"]
-    real = actions.finetune
-    monkeypatch.setattr(actions, "finetune", lambda *a, **k: 1 / 0)
+    real = stage.finetune
+    monkeypatch.setattr(stage, "finetune", lambda *a, **k: 1 / 0)
     assert main(command(world, tmp_path, *run)) == 1
     assert main(command(world, tmp_path, *run)) == 1
     assert "earlier; 'lottery run --retry-failed'" in capsys.readouterr().out
     assert main(command(world, tmp_path, "status")) == 0
     out = capsys.readouterr().out
     assert "failed: sst2/1/finetune/full: ZeroDivisionError: division by zero" in out and "--retry-failed" in out
-    monkeypatch.setattr(actions, "finetune", real)
+    monkeypatch.setattr(stage, "finetune", real)
     assert main(command(world, tmp_path, *run, "--retry-failed")) == 0
     assert main(command(world, tmp_path, "status")) == 0
     assert "failed:" not in capsys.readouterr().out
@@ -274,6 +282,8 @@ def test_a_worker_comes_from_this_installation_though_its_folders_name_holds_a_c
     room.mkdir(parents=True)
     for folder in (room.parent, room):
         (folder / "__init__.py").touch()
-    (room / "worker.py").write_text("def main():\n    print('from here')\n")
+    code = "from multiprocessing.connection import Connection\ndef main(pipe):\n    Connection(pipe).send(__file__)\n"
+    (room / "worker.py").write_text(code)
     monkeypatch.syspath_prepend(str(tmp_path / "a:b"))
-    assert pool.start_worker(None).communicate()[0] == "from here\n"
+    process, pipe = pool.start_worker(None)
+    assert pipe.recv() == str(room / "worker.py") and process.wait() == 0

@@ -106,7 +106,7 @@ def test_settings_that_need_others():
         get_preset("demo", {"selection": "held_out"})
     with pytest.raises(UserError, match="importance_batch has no effect on importance exact"):
         get_preset("demo", {"importance_batch": 8})
-    with pytest.raises(UserError, match="held_out must be at least 0"):
+    with pytest.raises(UserError, match="held_out must be greater than or equal to 0"):
         get_preset("demo", {"held_out": -1})
     assert get_preset("demo", {"importance": "running", "importance_batch": 1}).importance_batch == 1
 

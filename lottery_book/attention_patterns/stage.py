@@ -14,17 +14,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from lottery_utils.errors import UserError
-from lottery_utils.experiment.actions import fine_tuned, set_size, timed
-from lottery_utils.experiment.cells import upstream
 from lottery_utils.experiment.identity import numpy_generator_for
 from lottery_utils.experiment.locks import claim
-from lottery_utils.experiment.stage import Result, Work
+from lottery_utils.experiment.stage import Result, Work, fine_tuned, masks_found, set_size, timed
 from lottery_utils.experiment.stage_table import STAGES
 from lottery_utils.experiment.store import Store
 from lottery_utils.models.compact import compact
 from lottery_utils.presets import Preset
 from lottery_utils.pruning.controls import structured_control
-from lottery_utils.pruning.masks import model_sizes
 from lottery_utils.training.device import derived_seed
 
 from .classifier import STEPS, PatternNet, held_out, train, training_sizes, validate
@@ -42,13 +39,11 @@ def run_attention(work: Work, result: Result) -> None:
     model is reduced to the heads and MLPs that survive in every seed,
     as the authors did it; after a degenerate search that part is empty.
     """
-    cell, preset = work.cell, work.preset
+    preset = work.preset
     model, data = fine_tuned(work, result)
-    searches = [c for c in upstream(cell, preset.seeds) if c.stage == "search"]
-    result.degenerate = any(work.record(c)["degenerate"] for c in searches)
     rng = numpy_generator_for(work.address(), "attention")
-    result.mask = structured_control("super", None, rng, seeds=[work.mask(c) for c in searches])
-    set_size(result, model_sizes(model), result.mask)
+    result.mask = structured_control("super", None, rng, seeds=masks_found(work, result))
+    set_size(result, model, result.mask)
     with timed(result, "classifier"):
         readers, confusion = classifiers(preset, work.store)
     least, most = preset.attention_min_tokens, preset.attention_max_tokens

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lottery_utils.experiment.actions import fine_tuned, set_size, timed
-from lottery_utils.experiment.stage import Result, Work
+from lottery_utils.experiment.stage import Result, Work, fine_tuned, set_size, timed
 from lottery_utils.pruning.importance import open_passes, reduce_gradients, shuffled
 from lottery_utils.pruning.masks import StructuredMask, model_sizes
 
@@ -20,7 +19,7 @@ def run_importance(work: Work, result: Result) -> None:
     """
     model, data = fine_tuned(work, result)
     sizes = model_sizes(model)
-    set_size(result, sizes, None)
+    set_size(result, model)
     mask = StructuredMask.full(sizes.layers, sizes.heads)
     with timed(result, "pass"), open_passes(model.to(work.device), data.dev, work.preset.precision, keep=0) as passes:
         gradients = dict(zip(("heads", "mlps"), passes.measure(passes.run(mask))))

@@ -6,15 +6,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from lottery_utils.experiment.actions import fine_tuned, set_size, timed
-from lottery_utils.experiment.cells import upstream
 from lottery_utils.experiment.identity import seed_for
-from lottery_utils.experiment.stage import Result, Work
+from lottery_utils.experiment.stage import Result, Work, fine_tuned, masks_found, set_size, timed
 from lottery_utils.models.anatomy import anatomy
 from lottery_utils.models.attention_maps import attention_maps
 from lottery_utils.models.compact import compact
 from lottery_utils.pruning.importance import normalise_heads
-from lottery_utils.pruning.masks import StructuredMask, model_sizes
+from lottery_utils.pruning.masks import StructuredMask
 from lottery_utils.pruning.scores import View, focus, output, random
 from lottery_utils.pruning.structured import remove_lowest
 from lottery_utils.training.batches import Encoded, collate, eval_batches
@@ -44,12 +42,11 @@ def run_one_look(work: Work, result: Result) -> None:
     """
     model, data = fine_tuned(work, result)
     model.to(work.device)
-    set_size(result, model_sizes(model), None)
-    (search,) = (cell for cell in upstream(work.cell, ()) if cell.stage == "search")
-    result.degenerate = work.record(search)["degenerate"]
+    set_size(result, model)
+    (mask,) = masks_found(work, result)
     if result.degenerate:
         return
-    precision, good = work.preset.precision, work.mask(search).size
+    precision, good = work.preset.precision, mask.size
     with timed(result, "rank"):
         scores = summed(*gate_gradients(model, data.dev, precision))
         mask = StructuredMask.full(*scores["exact"][0].shape)

@@ -8,11 +8,10 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from lottery_utils.experiment.actions import fine_tuned, set_size, timed
-from lottery_utils.experiment.stage import Result, Work
+from lottery_utils.experiment.stage import Result, Work, fine_tuned, set_size, timed
 from lottery_utils.models.anatomy import Anatomy, anatomy
 from lottery_utils.pruning.levels import Levels
-from lottery_utils.pruning.masks import WeightMask, model_sizes
+from lottery_utils.pruning.masks import WeightMask
 
 from .outliers import dev_score
 
@@ -29,7 +28,7 @@ def run_origins(work: Work, result: Result) -> None:
     """
     model, data = fine_tuned(work, result)
     model.to(work.device)
-    set_size(result, model_sizes(model), None)
+    set_size(result, model)
     view = anatomy(model)
     total = sum(p.numel() for p in view.prunable_parameters().values())
     gone = [round((1 - kept) * total) for kept in KEPT]

@@ -9,11 +9,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from lottery_utils.experiment.actions import fine_tuned, set_size, timed
 from lottery_utils.experiment.identity import numpy_generator_for
-from lottery_utils.experiment.stage import Result, Work
+from lottery_utils.experiment.stage import Result, Work, fine_tuned, set_size, timed
 from lottery_utils.models.anatomy import anatomy
-from lottery_utils.pruning.masks import model_sizes
 from lottery_utils.tasks.metrics import compute_metrics, main_score, predictions_from_logits
 from lottery_utils.training.evaluate import predict
 
@@ -31,7 +29,7 @@ def run_outliers(work: Work, result: Result) -> None:
     """
     model, data = fine_tuned(work, result)
     model.to(work.device)
-    set_size(result, model_sizes(model), None)
+    set_size(result, model)
     norms = output_norms(model)
     if not norms:
         result.notes.append(f"outliers: family {model.config.model_type} has no LayerNorm after its residual sums")

@@ -8,14 +8,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from lottery_utils.experiment.actions import masks_of, networks, prune, set_size, timed, trained
 from lottery_utils.experiment.cells import Cell, full
-from lottery_utils.experiment.stage import Mask, Result, Work
+from lottery_utils.experiment.stage import Mask, Result, Work, prune, set_size, timed
 from lottery_utils.models.compact import dense
-from lottery_utils.pruning.masks import model_sizes
 from lottery_utils.training.batches import Encoded, take
 from lottery_utils.training.device import derived_seed
 
+from ..networks import masks_of, networks, trained
 from .directions import Direction, direction, noise_like
 from .loss import line, loss_of_knowing_nothing, path, plane
 from .names import ACROSS, SIZES, SURFACE_REACH, SURFACE_SHARE, SURFACES, WITHIN
@@ -64,7 +63,7 @@ def _prepare(work: Work, result: Result, share: float) -> tuple[dict[str, Mask],
     result.degenerate = not masks
     with timed(result, "load"):
         found, data = networks(work, result, masks), work.examples()
-    set_size(result, model_sizes(found["full"]), None)
+    set_size(result, found["full"])
     wanted = max(1, round(preset.landscape_examples * share))
     drawn = np.random.default_rng(derived_seed("landscape examples", cell.task, wanted)).permutation(len(data.dev))
     rows = np.sort(drawn[:wanted])

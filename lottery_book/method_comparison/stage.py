@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from lottery_utils.experiment.actions import fine_tuned, set_size, timed
-from lottery_utils.experiment.identity import seed_for
-from lottery_utils.experiment.stage import Result, Work
-from lottery_utils.pruning.masks import model_sizes
+from lottery_utils.experiment.stage import Result, Work, by_method, set_size
 from lottery_utils.tasks.metrics import majority_score
 
 from .nested import magnitude_curve, structured_curve
@@ -16,16 +13,10 @@ def run_curve(work: Work, result: Result) -> None:
 
     Nothing is pruned where the full model does not beat the majority score: the cell is then degenerate.
     """
-    model, data = fine_tuned(work, result)
-    least, seed = majority_score(data.task, data.dev.labels), seed_for(work.address(), "score")
-    given = (model.to(work.device), data.dev, data.task, work.preset, least)
-    with timed(result, "curve"):
-        if work.cell.method == "structured":
-            found = structured_curve(*given, seed=seed)
-        else:
-            found = magnitude_curve(*given, train=data.train, seed=seed)
-    result.trajectory, result.levels, result.degenerate = found.arrays, found.levels, not found.searchable
+    model, data, found = by_method(work, result, structured_curve, magnitude_curve)
+    result.trajectory, result.levels = found.arrays, found.levels
     result.search_score = float(found.arrays["score"][0])
     if result.degenerate:
+        least = majority_score(data.task, data.dev.labels)
         result.notes.append(f"the full model does not beat the majority score ({least:.4f}); nothing was pruned")
-    set_size(result, model_sizes(model), None)
+    set_size(result, model)

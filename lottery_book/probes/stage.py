@@ -8,12 +8,11 @@ from functools import lru_cache
 import numpy as np
 from torch import nn
 
-from lottery_utils.experiment.actions import masks_of, networks, prune, set_size, timed
-from lottery_utils.experiment.stage import Result, Work
+from lottery_utils.experiment.stage import Result, Work, prune, set_size, timed
 from lottery_utils.models.load import load_tokenizer
-from lottery_utils.pruning.masks import model_sizes
 from lottery_utils.training.batches import Encoded
 
+from ..networks import masks_of, networks
 from .conllu import text_print
 from .linear import accuracies, floors
 from .names import PROBES
@@ -41,7 +40,7 @@ def run_probes(work: Work, result: Result) -> None:
         found |= networks(work, result, masks, preset.probe_retrained)
         text = None if preset.probe_text is None else (preset.probe_text, text_print(preset.probe_text))
         encoded, places, asked = _sentences(preset.model, work.model_print, text, preset.probe_sentences)
-    set_size(result, model_sizes(found["full"]), None)
+    set_size(result, found["full"])
     lows = [floors(asked[probe]) for probe in PROBES]
     tests = [int(asked[probe].test.sum()) for probe in PROBES]
     hard = asked["number"].hard[asked["number"].test]

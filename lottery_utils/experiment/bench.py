@@ -29,7 +29,8 @@ _read: dict[tuple, tuple[nn.Module, list[str]]] = {}
 class Examples:
     """A task's tokenised examples, and what a record says about its data; `held_out` of train, or None.
 
-    `unknown`: the share of tokens, special ones apart, that the tokenizer does not know.
+    `unknown`: the share of tokens, special ones apart, that the tokenizer does not know; `heuristics` (N,): where dev
+    is HANS, what each example is about.
     """
 
     task: Task
@@ -41,6 +42,7 @@ class Examples:
     fingerprint: str
     held_out: Encoded | None = None
     unknown: float = 0.0
+    heuristics: np.ndarray | None = None
 
 
 @lru_cache(maxsize=1)
@@ -86,8 +88,9 @@ def unknown_share(tokenizer, *splits: Encoded) -> float:
 
 
 @lru_cache(maxsize=1)
-def _hans(path: str, model: str, model_print: str, length: int) -> Encoded:
-    return encode(_tokenizer(model, model_print), read_hans(path).split, length)
+def _hans(path: str, model: str, model_print: str, length: int) -> tuple[Encoded, np.ndarray]:
+    hans = read_hans(path)
+    return encode(_tokenizer(model, model_print), hans.split, length), hans.heuristics
 
 
 @lru_cache(maxsize=1)
@@ -130,7 +133,9 @@ def examples(preset: Preset, task: str, model_print: str, part: str = "dev") -> 
     if part == "hans":
         if preset.hans is None or found.task.num_labels != 3:
             raise UserError("HANS needs hans=FILE, its heuristics_evaluation_set.txt, and MNLI with its three classes")
-        return replace(found, task=hans_task(), dev=_hans(preset.hans, *model), notes=(*found.notes, "dev: HANS"))
+        dev, heuristics = _hans(preset.hans, *model)
+        notes = (*found.notes, "dev: HANS")
+        return replace(found, task=hans_task(), dev=dev, heuristics=heuristics, notes=notes)
     if part == "held_out":
         return replace(found, dev=found.held_out, notes=(*found.notes, "dev: the held-out part of train"))
     rows = halves(task, len(found.dev))[part == "second"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -45,8 +45,7 @@ class Cell:
     @property
     def cost(self) -> float:
         """Its relative cost."""
-        cost = STAGES[self.stage].cost
-        return cost[self.subnetwork] if isinstance(cost, Mapping) else cost
+        return self.case.cost or STAGES[self.stage].cost
 
     def as_dict(self) -> dict:
         """The five fields as a plain dict."""
@@ -97,27 +96,27 @@ def upstream(cell: Cell, seeds: Iterable[int]) -> tuple[Cell, ...]:
 
 # cells of every seed need the same ones of all seeds: made once, or a plan's time would grow as the seeds' square
 @lru_cache(maxsize=512)
-def _all_searches(task: str, method: str, seeds: tuple[int, ...]) -> tuple[Cell, ...]:
-    return tuple(Cell(task, seed, "search", method, "good") for seed in seeds)
+def _searches(task: str, method: str, *seeds: int) -> list[Cell]:
+    return [Cell(task, seed, "search", method, "good") for seed in seeds]
 
 
 @lru_cache(maxsize=512)
-def _compared(task: str, method: str, seeds: tuple[int, ...]) -> tuple[Cell, ...]:
+def _compared(task: str, method: str, *seeds: int) -> list[Cell]:
     """Of each seed the full model, and mask and retraining of the good, random and bad subnetworks."""
-    cells: list[Cell] = []
+    cells = []
     for seed in seeds:
         retrained = [Cell(task, seed, "retrain", method, name) for name in COMPARED]
         cells += [full(task, seed), *map(mask_source, retrained), *retrained]
-    return tuple(cells)
+    return cells
 
 
 NEEDS = {  # what the table of stages calls upstream: from a cell and the study's seeds to the cells meant
-    "full": lambda cell, seeds: (full(cell.task, cell.seed),),
-    "mask": lambda cell, seeds: (mask_source(cell),),
-    "search": lambda cell, seeds: _all_searches(cell.task, cell.method, (cell.seed,)),
-    "searches": lambda cell, seeds: _all_searches(cell.task, cell.method, tuple(sorted(seeds))),
-    "networks": lambda cell, seeds: _compared(cell.task, cell.method, (cell.seed,)),
-    "networks_of_all_seeds": lambda cell, seeds: _compared(cell.task, cell.method, tuple(sorted(seeds))),
+    "full": lambda cell, seeds: [full(cell.task, cell.seed)],
+    "mask": lambda cell, seeds: [mask_source(cell)],
+    "search": lambda cell, seeds: _searches(cell.task, cell.method, cell.seed),
+    "searches": lambda cell, seeds: _searches(cell.task, cell.method, *sorted(seeds)),
+    "networks": lambda cell, seeds: _compared(cell.task, cell.method, cell.seed),
+    "networks_of_all_seeds": lambda cell, seeds: _compared(cell.task, cell.method, *sorted(seeds)),
 }
 
 

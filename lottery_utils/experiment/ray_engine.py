@@ -1,6 +1,6 @@
 """The Ray engine: cells as Ray tasks on one machine or many that share the disk with the results.
 
-Optional: ``pip install 'lottery-utils[ray]'``. Results never travel: a task answers with the path of what it stored.
+Optional: ``pip install 'lottery-utils[ray]'``. Results never travel: a task stores them.
 """
 
 from __future__ import annotations
@@ -8,22 +8,19 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..errors import UserError
 from .cells import Cell
 from .pool import PATIENCE, WORKER, Answers
-from .worker import respond
-
-if TYPE_CHECKING:
-    from .worker import Job
+from .worker import Answer, Job
 
 RETRIES = 3  # times Ray starts a task again whose node or process died
 
 
-class RayPool:
+class RayPool(AbstractContextManager):
     """As `pool.Pool`, on the cluster that RAY_ADDRESS names, else on this machine: a task of Ray's a cell.
 
     At most `workers` cells at once; by default as many as the cluster has GPUs, shared as `Job.gpus_per_cell` says, or
@@ -34,15 +31,12 @@ class RayPool:
         if not 0 < job.gpus_per_cell <= 1:
             raise UserError(f"gpus per cell must be a number above 0, at most 1, got {job.gpus_per_cell}")
         self.ray = _import_ray()
-        self.line = replace(job, root=str(Path(job.root).resolve())).to_line()  # tasks run in folders of their own
+        self.job = replace(job, root=str(Path(job.root).resolve()))  # tasks run in folders of their own
         self.workers, self.share = workers, job.gpus_per_cell
         self.pending: dict = {}  # Ray's references to (cell, whether it is tried alone)
         self.mine = not self.ray.is_initialized()
         if self.mine:
             _connect(self.ray)
-
-    def __enter__(self) -> RayPool:
-        return self
 
     def __exit__(self, kind: type | None, *error: object) -> None:
         if kind is not None and self.pending:
@@ -52,17 +46,13 @@ class RayPool:
         if self.mine:
             self.ray.shutdown()
 
-    def try_model(self, task: str) -> dict:
-        """What `work.try_model` says, before any cell is started."""
-        return self.ray.get(self._task(False).remote(self.line, {"check": task}))
-
     def has_room(self) -> bool:
         """Whether another cell can be started now."""
         return len(self.pending) < (self.workers or self._places())
 
     def start(self, cell: Cell, alone: bool = False) -> None:
         """Have a cell computed."""
-        self.pending[self._task(alone).remote(self.line, {"cell": cell.as_dict(), "alone": alone})] = (cell, alone)
+        self.pending[self._task(alone).remote(self.job, cell, alone)] = (cell, alone)
 
     def answers(self) -> Answers:
         """Cells as they are settled; waits for one, `PATIENCE` seconds at most."""
@@ -72,20 +62,21 @@ class RayPool:
         for reference in self.ray.wait(list(self.pending), timeout=PATIENCE)[0]:
             cell, alone = self.pending.pop(reference)
             answer = self._answer(reference, cell)
-            if answer["status"] == "out_of_memory" and not alone:
+            if answer.status == "out_of_memory" and not alone:
                 self.start(cell, alone=True)
             yield cell, answer, alone
 
-    def _answer(self, reference, cell: Cell) -> dict:
+    def _answer(self, reference, cell: Cell) -> Answer:
         """What the task says; for one that Ray gave up, what became of it."""
         try:
             return self.ray.get(reference)
         except self.ray.exceptions.OutOfMemoryError:
-            error, status = "Ray ended its process because its node ran out of memory", "out_of_memory"
+            error = "Ray ended its process because its node ran out of memory"
+            return Answer("out_of_memory", f"{cell.name}: {error}")
         except self.ray.exceptions.RayError as problem:
             text = " ".join(str(problem).split())[:200]
-            error, status = f"its process or node died {RETRIES + 1} times: {type(problem).__name__}: {text}", "died"
-        return {"status": status, "seconds": 0.0, "error": f"{cell.name}: {error}"}
+            error = f"its process or node died {RETRIES + 1} times: {type(problem).__name__}: {text}"
+            return Answer("died", f"{cell.name}: {error}")
 
     def _task(self, alone: bool):
         """The remote function: one core and a share of a GPU; alone a whole GPU, or all cores of the largest node."""
@@ -124,18 +115,9 @@ def _connect(ray) -> None:
         raise UserError(f"Ray cannot be started or reached ({text}); see 'ray status', and RAY_ADDRESS") from None
 
 
-def _on_node(line: str, message: dict) -> dict:
-    """Answer a message on the node Ray chose; the answer to a cell has the path of the record's folder."""
-    from .cells import Cell
-    from .identity import address
-    from .work import steady
-    from .worker import Job
+def _on_node(job: Job, cell: Cell, alone: bool) -> Answer:
+    """Compute a cell on the node Ray chose."""
+    from .work import compute, steady
 
-    job = Job.from_line(line)
     with steady():
-        answer = respond(job, message)
-    if "check" in message:
-        return answer
-    cell = Cell(**message["cell"])
-    key = address(cell, job.preset, job.model_print, job.data_prints[cell.task])
-    return {**answer, "path": str(Path(job.root) / key)}
+        return compute(job, cell, alone)

@@ -7,7 +7,8 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from graphlib import TopologicalSorter
-from typing import Self
+
+from tqdm import tqdm
 
 from .cells import Cell, upstream
 
@@ -88,15 +89,12 @@ def expected_costs(records: Iterable[dict], preset: str) -> Callable[[Cell], flo
     """A function from a cell to its expected seconds: what such cells took here, else a relative guess."""
     seen: dict[tuple, list[float]] = {}
     for record in records:
-        cell = record["cell"]
         if record["preset"] == preset:
-            kind = (_kind(cell["stage"], cell["subnetwork"]), cell["method"])
-            for key in ((cell["task"], *kind), kind):
+            for key in _kinds(Cell(**record["cell"])):
                 seen.setdefault(key, []).append(record["seconds"])
 
     def cost(cell: Cell) -> float:
-        kind = (_kind(cell.stage, cell.subnetwork), cell.method)
-        for key in ((cell.task, *kind), kind):
+        for key in _kinds(cell):
             if key in seen:
                 return sum(seen[key]) / len(seen[key])
         return cell.cost
@@ -104,21 +102,20 @@ def expected_costs(records: Iterable[dict], preset: str) -> Callable[[Cell], flo
     return cost
 
 
-def _kind(stage: str, subnetwork: str) -> str:
-    """The stage; baselines have nothing in common, so each is a kind of its own."""
-    return subnetwork if stage == "baseline" else stage
+def _kinds(cell: Cell) -> list[tuple]:
+    """Cells of a task, then of all, that take as long: of a stage and method; baselines have nothing in common."""
+    kind = (cell.stage, cell.method, cell.subnetwork if cell.stage == "baseline" else "")
+    return [(cell.task, *kind), kind]
 
 
-class Bar:
+class Bar(tqdm):
     """A progress bar over estimated seconds of work, with the number of cells and the time to go; for one block."""
 
-    def __init__(self, schedule: Schedule, done: int, total: int, show: bool):
-        from tqdm import tqdm
-
-        self.schedule, self.cells, self.total = schedule, done, total
+    def __init__(self, schedule: Schedule, done: int, cells: int, show: bool):
+        self.schedule, self.done, self.cells = schedule, done, cells
         self.started = False
-        self.bar = tqdm(
-            desc=f"{done}/{total} cells",
+        super().__init__(
+            desc=f"{done}/{cells} cells",
             total=sum(schedule.cost.values()),
             disable=not show,
             file=sys.stderr,
@@ -128,36 +125,33 @@ class Bar:
             bar_format="{desc} {percentage:3.0f}%|{bar:20}| {elapsed}, {remaining} to go{postfix}",
         )
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
+    def close(self) -> None:
         """Leave the last state on the screen."""
-        self.bar.set_postfix_str("", refresh=False)
-        self.bar.close()
+        self.set_postfix_str("", refresh=False)
+        super().close()
 
     def start(self, cell: Cell) -> None:
         """Show that a cell is being computed; the clock starts with the first."""
         if not self.started:
             self.started = True
-            self.bar.unpause()
-        self.bar.set_postfix_str(cell.name, refresh=False)
+            self.unpause()
+        self.set_postfix_str(cell.name, refresh=False)
 
     def finish(self, cell: Cell) -> None:
         """Advance by a cell's estimated cost, and by that of the cells it blocks when it failed."""
-        self.cells += 1
-        self.bar.set_description_str(f"{self.cells}/{self.total} cells", refresh=False)
+        self.done += 1
+        self.set_description_str(f"{self.done}/{self.cells} cells", refresh=False)
         ahead = self.schedule.cost[cell] + self.schedule.lost.get(cell, 0.0)
-        self.bar.update(min(ahead, self.bar.total - self.bar.n))  # the sums differ in their last digits
+        self.update(min(ahead, self.total - self.n))  # the sums differ in their last digits
 
-    def refresh(self) -> None:
+    def tick(self) -> None:
         """Let the clock go on."""
         if sys.stderr.isatty():
-            self.bar.refresh()
+            self.refresh()
 
-    def write(self, line: str) -> None:
+    def say(self, line: str) -> None:
         """Print a line above the bar."""
-        self.bar.write(line, file=sys.stderr)
+        self.write(line, file=sys.stderr)
 
 
 def span(seconds: float) -> str:

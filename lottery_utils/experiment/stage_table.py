@@ -5,16 +5,12 @@ Addresses, plans, dependencies, costs and help texts are read from it. A stage o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..presets import METHODS, SUBNETWORKS
 
-BASELINES = ("majority", "bag_of_words", "cbow", "bilstm", "random_init", "random_init_pruned")
-USUAL_BASELINES = ("majority", "bag_of_words", "random_init")  # the others are computed when named
-CHANCELESS = ("majority", "bag_of_words")  # baselines that involve no chance: one for all seeds
-TRANSFORMERS = ("random_init", "random_init_pruned")  # baselines that are the preset's network, untrained
 SUPER = ("super", "super_random", "super_bad")
+OF_THE_GOOD = tuple(name for name in SUBNETWORKS if name not in ("good", "random", *SUPER))  # made of its mask alone
 MAGNITUDE_SUBNETWORKS = ("good", "random", "random_layer", "bad")  # the others are defined on components only
 HANS_TASK = "mnli"  # whose classes HANS asks for
 CURVE = "nested"  # what a curve is of: subnetworks of every size, each inside the one before
@@ -54,6 +50,9 @@ class Case:
     versions: tuple[str, ...] = ()  # which of `identity.Versions` are part of making it
     examples: str = "dev"  # those it reads beside train: "dev", "choosing" or "scoring" (see `selection`), or "hans"
     reads_model: bool = True  # whether the preset's model is part of it
+    seeded: bool = True  # whether a baseline involves chance; without it one cell is for all seeds
+    on_request: bool = False  # whether a baseline is computed only when named
+    cost: float | None = None  # where it is not its stage's
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ class Stage:
 
     function: str
     about: str
-    cost: float | Mapping[str, float]  # where no record says better; by subnetwork where these have nothing in common
+    cost: float  # where no record says better
     cases: tuple[Case, ...]
     on_request: bool = False  # computed when named, by a chapter for one
     always: bool = False  # planned whatever subnetworks are asked for
@@ -75,6 +74,7 @@ class Stage:
 HERE, BOOK = __package__, "lottery_book"
 EACH = (METHODS, SUBNETWORKS)  # every method with the subnetworks it defines
 GOOD = (METHODS, ("good",))  # stages that compare networks have the name of the good one
+HELD_OUT = ("held_out",)
 TRAINS = ("dropout",)
 FULL_MASK = ("full", "mask")
 
@@ -85,15 +85,15 @@ STAGES = {
         (Case(settings=TRAINING, versions=TRAINS),),
     ),
     "baseline": Stage(
-        f"{HERE}.stages:run_baseline", "what needs no pre-training",
-        {"majority": 0.1, "bag_of_words": 1.0, "cbow": 1.0, "bilstm": 2.0, "random_init": 10.0,
-         "random_init_pruned": 7.0},
+        f"{HERE}.stages:run_baseline", "what needs no pre-training", 10.0,
         (
-            Case(subnetworks=("majority",), reads_model=False),
-            Case(subnetworks=("bag_of_words", "cbow", "bilstm"), settings=("held_out",), reads_model=False),
+            Case(subnetworks=("majority",), reads_model=False, seeded=False, cost=0.1),
+            Case(subnetworks=("bag_of_words",), settings=HELD_OUT, reads_model=False, seeded=False, cost=1.0),
+            Case(subnetworks=("cbow",), settings=HELD_OUT, reads_model=False, on_request=True, cost=1.0),
+            Case(subnetworks=("bilstm",), settings=HELD_OUT, reads_model=False, on_request=True, cost=2.0),
             Case(subnetworks=("random_init",), settings=TRAINING, versions=TRAINS),
             Case(subnetworks=("random_init_pruned",), upstream=("mask",), settings=TRAINING, versions=TRAINS,
-                 examples="scoring"),
+                 examples="scoring", on_request=True, cost=7.0),
         ),
     ),
     "search": Stage(
@@ -108,7 +108,7 @@ STAGES = {
         f"{HERE}.stages:run_control", "draws a subnetwork to compare with", 0.3,
         (
             Case(("structured",), ("random",), ("search",), ("random_sizes",)),
-            Case(("structured",), ("random_layer", "bottom_layers", "bad", "inverted"), ("search",)),
+            Case(("structured",), OF_THE_GOOD, ("search",)),
             Case(("structured",), SUPER, ("searches",)),
             # ranks the fine-tuned weights, where structured controls need the good mask only
             Case(("magnitude",), ("random", "random_layer", "bad"), ("full", "search")),
@@ -139,7 +139,7 @@ STAGES = {
         on_request=True, version=1,
     ),
     "hans": Stage(
-        f"{HERE}.stages:run_hans", "scores the full model and pruned subnetworks of MNLI on HANS", 4.0,
+        f"{HERE}.stages:run_score", "scores the full model and pruned subnetworks of MNLI on HANS", 4.0,
         (
             Case(upstream=("full",), settings=("hans",), examples="hans"),
             Case(*EACH, FULL_MASK, ("hans",), examples="hans"),
@@ -196,6 +196,12 @@ def subnetworks_of(method: str, names: tuple[str, ...]) -> list[str]:
     """Those of `names` that `method` defines: magnitude pruning has no components to invert or share."""
     return [n for n in names if method != "magnitude" or n in (*MAGNITUDE_SUBNETWORKS, CURVE)]
 
+
+_BASELINES = {name: case for case in STAGES["baseline"].cases for name in case.subnetworks}
+BASELINES = tuple(_BASELINES)
+USUAL_BASELINES = tuple(name for name, case in _BASELINES.items() if not case.on_request)
+CHANCELESS = tuple(name for name, case in _BASELINES.items() if not case.seeded)
+TRANSFORMERS = tuple(name for name, case in _BASELINES.items() if case.reads_model)  # the preset's network, untrained
 
 CASES = {  # by stage, method and subnetwork
     (name, method, subnetwork): case

@@ -14,8 +14,8 @@ from .cells import Cell
 from .energy import checked_grid
 from .fingerprints import Fingerprints
 from .identity import address
-from .pool import AGAIN, ENGINES, Summary, run_schedule
 from .reading import Names, Results
+from .run import ENGINES, Summary, run_schedule
 from .schedule import Bar, Schedule, expected_costs
 from .store import Damaged
 from .worker import Job
@@ -109,9 +109,8 @@ class Study(Results):
         self._require_parts(data)
         self.store.prepare()
         prints.remember_all()
-        records = list(self.store.records())
-        schedule = Schedule(cells, self.preset.seeds, done, expected_costs(records, self.preset.name))
-        known = any(record["inputs"].get("model") == model for record in records)
+        costs = expected_costs(self.store.records(), self.preset.name)
+        schedule = Schedule(cells, self.preset.seeds, done, costs)
         how = (provenance.command(), *grid, cuda_graphs, gpus_per_cell)
         job = Job(str(self.store.root), self.preset, model, data, *how)
         self._recall_failures(schedule, summary, retry_failed)
@@ -119,7 +118,7 @@ class Study(Results):
             return summary
         try:
             with Bar(schedule, len(done), len(cells), progress) as bar:
-                run_schedule(schedule, job, summary, engine, workers, bar, None if known else schedule.open[0].task)
+                run_schedule(schedule, job, summary, engine, workers, bar)
         except KeyboardInterrupt:
             kept = summary.computed + summary.done
             text = f"stopped: {kept} of {len(cells)} cells are stored; start the same run again to go on from there"
@@ -144,7 +143,7 @@ class Study(Results):
                 self.store.forget_failure(key)
             elif cell in schedule and (failure := self.store.failure(key)) is not None:
                 schedule.fail(cell)
-                summary.failed[cell.name] = f"{failure['error']} (earlier; {AGAIN})"
+                summary.failed[cell.name] = f"{failure['error']} (earlier; 'lottery run --retry-failed' tries again)"
         summary.blocked = {cell.name: by.name for cell, by in schedule.blocked.items()}
 
     def _is_stored(self, key: str) -> bool:

@@ -11,20 +11,21 @@ from ..disk import chain, problem_of
 from ..errors import CellFailed
 from .cells import Cell
 from .store import Damaged
+from .worker import Answer
 
 MEMORY = re.compile(r"out of memory|can't allocate memory|cannot allocate memory", re.IGNORECASE)
 
 
-def answer_to(error: Exception, cell: Cell, alone: bool) -> dict:
-    """The answer (status and the error's one line) to an error met while a cell was computed."""
+def answer_to(error: Exception, cell: Cell, alone: bool) -> Answer:
+    """The answer to an error met while a cell was computed."""
     if problem := problem_of(error):
-        return {"status": "user_error", "error": f"{problem}; then start the same run again: finished cells are kept"}
+        return Answer("user_error", f"{problem}; then start the same run again: finished cells are kept")
     line = one_line(error, cell)
     if not _is_memory(error):
-        return {"status": "failed", "error": line}
+        return Answer("failed", line)
     if alone:
-        return {"status": "failed", "error": f"{line} (tried twice, the second time alone on its device)"}
-    return {"status": "out_of_memory", "error": line}
+        return Answer("failed", f"{line} (tried twice, the second time alone on its device)")
+    return Answer("out_of_memory", line)
 
 
 def one_line(error: Exception, cell: Cell) -> str:

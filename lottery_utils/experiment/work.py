@@ -15,7 +15,6 @@ from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import save_file as save_tensors
 
 from ..errors import CellFailed, UserError
-from ..models.anatomy import anatomy
 from ..models.source import model_name
 from ..presets import limits_of
 from ..tasks.glue import TASKS
@@ -28,12 +27,12 @@ from . import bench, provenance, trouble
 from .cells import Cell, upstream
 from .energy import Meter, gpu_of
 from .fingerprints import label
-from .identity import PROTOCOL, address, inputs
+from .identity import PROTOCOL, inputs
 from .locks import claim
 from .recover import checkpoint_of
 from .stage import Result, Work, run
 from .store import CHECKPOINT, LEVELS, MASK, PREDICTIONS, TRAJECTORY, Store
-from .worker import Job
+from .worker import Answer, Job
 
 
 @contextmanager
@@ -51,58 +50,39 @@ def steady() -> Iterator[None]:
         torch.use_deterministic_algorithms(strict)
 
 
-def compute(job: Job, cell: Cell, alone: bool = False) -> dict:
+def compute(job: Job, cell: Cell, alone: bool = False) -> Answer:
     """Compute `cell` unless it is stored, and say how it went: never raises for a cell that fails.
 
-    The answer's status is "done" (was stored already), "computed", "elsewhere" (another worker has it), "failed"
-    (now, or by the store's note), "out_of_memory" (not noted, for it may be tried again `alone`), or "user_error"
-    (bad input, or a disk that takes nothing: the run must stop), with seconds, and the error's one line.
+    One that ran out of memory, when not `alone`, may be tried again.
     """
-    store = Store(job.root)
-    key = address(cell, job.preset, job.model_print, job.data_prints[cell.task])
-    begin = time.perf_counter()
+    store, key = Store(job.root), job.address(cell)
     try:
         check_precision(job.preset.precision, pick_device())
         with claim(store.root, key) as held:
             if not held:
-                return {"status": "elsewhere", "seconds": 0.0}
+                return Answer("elsewhere")
             if store.read(key) is not None:
-                return {"status": "done", "seconds": 0.0}
+                return Answer("done")
             if (failure := store.failure(key)) is not None:
-                return {"status": "failed", "seconds": 0.0, "error": failure["error"]}
+                return Answer("failed", failure["error"])
             store.clear_staging(key)
             prints = job.model_print, job.data_prints[cell.task]
-            work = Work(cell, job.preset, *prints, store, cuda_graphs=job.cuda_graphs)
-            _compute(work, job, key)
+            _compute(Work(cell, job.preset, *prints, store, cuda_graphs=job.cuda_graphs), job, key)
+            return Answer("computed")
     except UserError as error:
-        return {"status": "user_error", "seconds": time.perf_counter() - begin, "error": str(error)}
+        return Answer("user_error", str(error))
     except Exception as error:  # one cell's failure must not stop the others
         answer = trouble.answer_to(error, cell, alone)
-        if answer["status"] == "failed":
-            failure = {"cell": cell.name, "error": answer["error"], "when": provenance.now()}
+        if answer.status == "failed":
             try:
-                store.fail(key, {**failure, "traceback": traceback.format_exc()})
+                job.note_failure(cell, answer.error, traceback.format_exc())
             except OSError as second:
                 answer = trouble.answer_to(second, cell, alone)
-        answer["seconds"] = time.perf_counter() - begin
-    else:
-        return {"status": "computed", "seconds": time.perf_counter() - begin}
-    if answer["status"] == "out_of_memory":  # out of the block that held the tensors of the traceback
+    if answer.status == "out_of_memory":  # out of the block that held the tensors of the traceback
         bench.forget()
         gc.collect()
         torch.cuda.empty_cache()
     return answer
-
-
-def try_model(job: Job, task: str) -> dict:
-    """Load tokenizer and model once, so that unusable ones are refused before anything is stored."""
-    try:
-        check_precision(job.preset.precision, pick_device())
-        bench.examples(job.preset, task, job.model_print)
-        anatomy(bench.classifier(job.preset, task, job.preset.seeds[0], job.model_print))
-    except UserError as error:
-        return {"status": "user_error", "error": str(error)}
-    return {"status": "done"}
 
 
 def _make_weights_again(work: Work) -> None:

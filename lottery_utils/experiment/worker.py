@@ -1,19 +1,18 @@
-"""A worker process of the pool: reads a job, then messages from standard input, and answers each on standard output.
-
-Run as ``python -m lottery_utils.experiment.worker``; a line of JSON is a message. It ends when its input ends.
-"""
+"""A worker process of the pool: gets a job, then one cell after another, and answers each."""
 
 from __future__ import annotations
 
-import json
-import os
+import contextlib
 import signal
-import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import NamedTuple
 
 from ..presets import Preset
+from . import identity, provenance
 from .cells import Cell
 from .energy import COUNTRY
+from .store import Store
 
 
 @dataclass(frozen=True)
@@ -34,42 +33,42 @@ class Job:
     cuda_graphs: bool = False
     gpus_per_cell: float = 1.0
 
-    def to_line(self) -> str:
-        """This job as a line of JSON; floats come back exactly."""
-        return json.dumps(asdict(self))
+    def address(self, cell: Cell) -> str:
+        """Address of a cell of this job."""
+        return identity.address(cell, self.preset, self.model_print, self.data_prints[cell.task])
 
-    @classmethod
-    def from_line(cls, line: str) -> Job:
-        """The job back from its line."""
-        content = json.loads(line)
-        fields = {k: tuple(v) if isinstance(v, list) else v for k, v in content.pop("preset").items()}
-        return cls(preset=Preset(**fields), **content)
+    def note_failure(self, cell: Cell, error: str, traceback: str = "") -> None:
+        """Keep in the store that a cell failed and why; raises OSError where the disk takes nothing."""
+        note = {"cell": cell.name, "error": error, "when": provenance.now(), "traceback": traceback}
+        Store(self.root).fail(self.address(cell), note)
 
 
-def main() -> None:
-    """Answer until the input ends. Ctrl-C is the parent's to handle; on SIGTERM the cell's claim is given back."""
+class Answer(NamedTuple):
+    """What became of a cell, and for what went wrong the error in one line.
+
+    "computed"; "done": it was stored already; "elsewhere": another worker has it; "failed", now or by the store's note;
+    "out_of_memory", not noted, for it may be tried again alone; "died": its process did not live to note it;
+    "user_error": bad input, or a disk that takes nothing, so the run must stop.
+    """
+
+    status: str
+    error: str = ""
+
+
+def main(pipe: int) -> None:
+    """Answer until the pipe is closed. Ctrl-C is the parent's to handle; on SIGTERM the cell's claim is given back."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _leave)
-    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # whatever a library prints must not mix with the answers
 
-    from .work import steady
+    from .work import compute, steady
 
-    with steady():
+    connection = Connection(pipe)
+    with steady(), contextlib.suppress(EOFError, ConnectionError):
         _warm_up()
-        job = Job.from_line(sys.stdin.readline())
-        while line := sys.stdin.readline():
-            answers.write(json.dumps(respond(job, json.loads(line))) + "\n")
-            answers.flush()
-
-
-def respond(job: Job, message: dict) -> dict:
-    """The answer to a message: of `work.compute` to a cell, of `work.try_model` to a task to check the model with."""
-    from .work import compute, try_model
-
-    if "check" in message:
-        return try_model(job, message["check"])
-    return compute(job, Cell(**message["cell"]), message["alone"])
+        job = connection.recv()
+        while True:
+            cell, alone = connection.recv()
+            connection.send(compute(job, cell, alone))
 
 
 def _warm_up() -> None:
@@ -88,7 +87,3 @@ def _warm_up() -> None:
 
 def _leave(number, frame) -> None:
     raise SystemExit(128 + number)
-
-
-if __name__ == "__main__":
-    main()
