@@ -34,7 +34,7 @@ def read_mapping(path: Path, keys: tuple[str, ...]) -> dict:
             if path.stat().st_size > LONGEST:
                 raise UserError(f"{path}: expected a description of a few lines, got {path.stat().st_size:,} bytes")
             text = path.read_text(encoding="utf-8-sig")
-        content = yaml.load(text, Loader=_loader())
+        content = _loader()(text).get_single_data()
     except UserError:
         raise
     except UnicodeDecodeError as error:
