@@ -26,6 +26,8 @@ SUMS = [{}, RUNNING, {"importance": "released"}, {"importance": "batched"}, {**R
 SUMS += [{**RUNNING, "importance_batch": size} for size in (8, 32, 1)]
 HELD = {"held_out": 1.0}
 SELECTIONS = [{"selection": "half"}, {"selection": "other_half"}, HELD, {**HELD, "selection": "held_out"}]
+RANKINGS = [{kind: name} for kind in ("score", "unstructured") for name in WAYS[kind]]
+RANKINGS += [{"score": name, "head_norms": False} for name in ("gate", "taylor", "output")]
 # folder: preset, and the settings under which its records were made, as the scripts and chapters give them
 STUDIES = {
     "base": ("base", [{}]),
@@ -34,7 +36,7 @@ STUDIES = {
     "importance/laptop": ("laptop", [REAL | changes for changes in SUMS]),
     "selection/demo": ("demo", SELECTIONS),
     "selection/laptop": ("laptop", [REAL | changes for changes in SELECTIONS]),
-    "methods/demo": ("demo", [{kind: name} for kind in ("score", "unstructured") for name in WAYS[kind]]),
+    "methods/demo": ("demo", RANKINGS),
     "pretraining": ("demo", [{"model": str(MODELS / name)} for name in models_in(MODELS)]),
     "landscape": ("demo", [TWO_SEEDS]),
     "probes": ("demo", [TWO_SEEDS]),
