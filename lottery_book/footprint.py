@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from lottery_utils.experiment.schedule import span
@@ -42,18 +43,14 @@ def by_stage(rows: pd.DataFrame, keys: Iterable[str] = ("stage", "method")) -> p
 
     In order: the stages that prune nothing, then each kind of pruning.
     """
-    groups = rows.groupby(list(keys), sort=False)
-    sums = groups[list(COST)].sum(min_count=1)
-    measured = groups["energy_kwh"].count().rename("measured")
-    sums = sums.join(groups.size().rename("cells")).join(measured).reset_index()
+    keys = list(keys)
+    groups = rows.groupby(keys, sort=False)
+    sums = groups[list(COST)].sum(min_count=1).assign(cells=groups.size(), measured=groups["energy_kwh"].count())
+    sums, others = sums.reset_index(), [key for key in keys if key not in ("stage", "method")]
     order = {name: i for i, name in enumerate(("", *METHOD_NAMES, *STAGES))}
-    first: dict[tuple, int] = {}  # the other keys, in order of appearance
-    place = []
-    for row in sums.to_dict("records"):
-        others = tuple(row[key] for key in keys if key not in ("stage", "method"))
-        known = (order.get(row.get("method", ""), 0), order.get(row.get("stage"), 0))
-        place.append((first.setdefault(others, len(first)), *known))
-    return sums.iloc[sorted(range(len(place)), key=place.__getitem__)].reset_index(drop=True)
+    places = [sums.groupby(others, sort=False).ngroup()] if others else []  # in order of appearance
+    places += [sums[key].map(order).fillna(0) for key in ("method", "stage") if key in sums]
+    return sums.iloc[np.lexsort(places[::-1])].reset_index(drop=True)
 
 
 def footprint_table(records: Iterable[dict], caption: str, name: str) -> Styler:

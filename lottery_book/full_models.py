@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from lottery_utils.show.scores import summary
+from lottery_utils.show.scores import choose, summary
 from lottery_utils.show.tables import GAP, dressed
 from lottery_utils.tasks.registry import shown_task
 
-from .real_study.tables import full_scores
 from .sources import NO_RECORD, Source
 
 if TYPE_CHECKING:
@@ -30,10 +29,22 @@ def full_and_majority(source: Source) -> pd.DataFrame:
     return wide.assign(lead=wide["full"] - wide["majority"])
 
 
-def score_on(source: Source, task: str) -> str:
-    """The full model's mean score on one task, or why there is none."""
-    full = full_and_majority(source)["full"]
-    return f"{full[task]:.3f}" if task in full else NO_RECORD
+def score_on(source: Source, task: str, model: str = "full", places: int = 3, absent: str = NO_RECORD) -> str:
+    """The mean score over seeds of "full" or "majority" on one task, or `absent` where it is not known."""
+    scores = full_and_majority(source)[model]
+    return f"{scores[task]:.{places}f}" if task in scores else absent
+
+
+def full_scores(source: Source) -> dict[str, str]:
+    """The full model's score by task, mean ± deviation."""
+    if source.results.empty:
+        return {}
+    if "std" in source.results:  # means over seeds already
+        rows = choose(source.results, treatment="full").rename(columns={"score": "mean"})
+    else:
+        rows = summary(choose(source.results, treatment="full"))
+    spread = [f" ± {std:.3f}" if std == std else "" for std in rows["std"]]
+    return {task: f"{mean:.3f}{each}" for task, mean, each in zip(rows["task"], rows["mean"], spread, strict=True)}
 
 
 def at_ceiling(source: Source) -> str:

@@ -52,7 +52,7 @@ show.apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)
 compute(study, NEEDS, compute_missing)
 published, real, run = three = sources.three_sources(study)
-kept = real_study.tables.kept_number
+kept = real_study.kept_number
 means = {condition: effect.mean for condition, effect in published.effects().items()}
 s, m = "structured", "magnitude"
 show.holds("pruned, good beats random", means[s, "good", "pruned"] - means[s, "random", "pruned"], above=0.2)
@@ -74,7 +74,7 @@ show.glue_numbers(
         "badge_run": kept(run, s, "bad"),
         "real_layer": kept(real, s, "random_layer"),
         "real_good": kept(real, s, "good"),
-        "real_gap": real_study.tables.gap_sentence(real),
+        "real_gap": real_study.gap_sentence(real),
         "gaps_s": show.sentences.gap_sentence(study, "structured"),
         "gaps_m": show.sentences.gap_sentence(study, "magnitude"),
         "provenance_run": show.sentences.run_on(study),
@@ -156,7 +156,7 @@ side_by_side.scores(three, side_by_side.conditions_of("structured"))
 side_by_side.scores(three, side_by_side.conditions_of("magnitude"))
 
 # %% tags=["remove-input"]
-real_study.tables.mean_table(three)
+real_study.mean_table(three)
 
 # %% [markdown]
 # ## What this does not show

@@ -174,7 +174,7 @@ side_by_side.score_table(run, conditions)
 # Might bad subnetworks only need more time? The paper's appendix says no. It released no scores, and the real study has none. Here they were
 # trained again for {glue:text}`times_longer` times the epochs, the learning rate falling to zero over the longer time.
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Bad subnetworks retrained as usual (hollow) and for longer (filled), by method, one line per seed; full model (solid) and majority (dashed) for comparison. (The paper's appendix.)", "name": "fig-longer"}, "image": {"alt": "Lines from the usual to the longer-trained score of bad subnetworks, by method, a panel for each task"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Bad subnetworks retrained as usual (left) and for longer (right), one line per seed; full model (solid) and majority (dashed) for comparison. (The paper's appendix.)", "name": "fig-longer"}, "image": {"alt": "Lines from the usual to the longer-trained score of bad subnetworks, by method, a panel for each task"}}
 run.stamp(bad_vs_baselines.figures.longer_lines(run.results))
 
 # %% [markdown]

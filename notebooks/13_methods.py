@@ -133,7 +133,7 @@ run.stamp(method_comparison.figures.mean_curves(frame))
 # ## The ways
 
 # %% tags=["remove-input"]
-method_comparison.tables.methods_table()
+method_comparison.standings.methods_table()
 
 # %% [markdown]
 # *S-pruning.* Every score is asked anew under each mask, as in the search. `gate` is the paper's {term}`importance`, from {cite:t}`michel2019`.
@@ -192,7 +192,7 @@ print(f"first to go: head {head + 1} of layer {layer + 1}")
 run.stamp(method_comparison.figures.standing_forest(found))
 
 # %% tags=["remove-input"]
-method_comparison.tables.standings_table(found)
+method_comparison.standings.standings_table(found)
 
 # %% [markdown]
 # ## Task by task

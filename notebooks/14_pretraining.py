@@ -60,10 +60,10 @@ NEEDS = {
     ],
     "records": "records/pretraining",
 }
-study = compute(open_study(preset, tasks, seeds, overrides, results_dir), NEEDS, compute_missing)[0]
-run = sources.run_source(study)
-studies = pretraining.figures.pretraining_studies("demo", study.store.root)
-logs = pretraining.figures.pretraining_logs()
+parts = compute(open_study(preset, tasks, seeds, overrides, results_dir), NEEDS, compute_missing)
+run = sources.run_source(parts[0])
+studies = pretraining.frames.by_model(parts)
+logs = pretraining.frames.pretraining_logs()
 scores, m_scores = (pretraining.frames.all_scores(studies, method) for method in ("structured", "magnitude"))
 searched = {method: pretraining.frames.coverage(studies, method) for method in ("structured", "magnitude")}
 corpora = list(dict.fromkeys(scores["corpus"]))
@@ -95,12 +95,12 @@ show.glue_numbers(
         "lottery_shuffled_s": show.effects.signed(lottery["structured"]["shuffled", "good above bad"].mean),
         "lottery_shuffled_m": show.effects.signed(lottery["magnitude"]["shuffled", "good above bad"].mean),
         "lottery_language_m": show.effects.told(lottery["magnitude"]["language", "good above bad"], pairs=False),
-        "reach_language": pretraining.numbers.reach(searched["structured"], "language"),
-        "reach_shuffled": pretraining.numbers.reach(searched["structured"], "shuffled"),
-        "reach_none": pretraining.numbers.reach(searched["structured"], "none"),
-        "guessed_language": pretraining.numbers.guessed(logs, "language"),
-        "guessed_shuffled": pretraining.numbers.guessed(logs, "shuffled"),
-        "provenance_run": pretraining.numbers.provenance(studies),
+        "reach_language": pretraining.tables.reach(searched["structured"], "language"),
+        "reach_shuffled": pretraining.tables.reach(searched["structured"], "shuffled"),
+        "reach_none": pretraining.tables.reach(searched["structured"], "none"),
+        "guessed_language": pretraining.tables.guessed(logs, "language"),
+        "guessed_shuffled": pretraining.tables.guessed(logs, "shuffled"),
+        "provenance_run": pretraining.tables.provenance(studies),
     }
 )
 

@@ -46,7 +46,7 @@ show.apply_style()
 NEEDS = {"stages": ["landscape", "surface"], "methods": ["structured"], "records": "records/landscape"}
 (study,) = compute(open_study(preset, tasks, seeds, overrides, results_dir), NEEDS, compute_missing)
 run = sources.run_source(study)
-compared, squares = (loss_surface.frames.readings(study, stage, "structured") for stage in ("landscape", "surface"))
+compared, squares = (show.frames.readings(study, stage, "structured") for stage in ("landscape", "surface"))
 lines, paths = loss_surface.frames.lines(compared), loss_surface.frames.paths(compared)
 near, far = (loss_surface.frames.sharpness(compared, size) for size in loss_surface.names.SHARP)
 sharper = {

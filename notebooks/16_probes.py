@@ -39,7 +39,7 @@ compute_missing = True  # "lottery report" has computed, and says no
 # %% tags=["hide-cell", "remove-stderr"] mystnb={"code_prompt_show": "Run this chapter: what it computes and reads", "code_prompt_hide": "Run this chapter: what it computes and reads"}
 import numpy as np
 
-from lottery_book import loss_surface, probes, sources
+from lottery_book import probes, sources
 from lottery_utils import compute, open_study, show
 
 show.apply_style()
@@ -53,7 +53,7 @@ NEEDS = [
 ]
 study, laptop = compute(open_study(preset, tasks, seeds, overrides, results_dir), NEEDS, compute_missing)
 run, real = sources.run_source(study), "real study: MiniLM, English sentences"
-compared, compared_english = (loss_surface.frames.readings(each, "probes", "structured") for each in (study, laptop))
+compared, compared_english = (show.frames.readings(each, "probes", "structured") for each in (study, laptop))
 accuracies, floors = probes.frames.accuracies(compared), probes.frames.floors(compared)
 english, english_floors = probes.frames.accuracies(compared_english), probes.frames.floors(compared_english)
 layers, english_layers = probes.frames.over_layers(accuracies), probes.frames.over_layers(english)
@@ -84,7 +84,7 @@ if study.stored:  # sentences by hand are about the records that came with the b
     show.holds("hard verbs: all below a half", layers.groupby("network")["hard"].mean().max(), below=0.5)
     show.holds("hard verbs: bad above good", hard["number: good − bad"].high, below=0)
     costs, settled = {label: each.mean for label, each in tuning.items()}, show.stats.settled(tuning)
-    show.holds("fine-tuning costs under a point", min(costs[f"{probe}: full − pre-trained"] for probe in probes.names.PROBES), -1, 0)
+    show.holds("fine-tuning costs under a point", min(costs[f"{probe}: full − pre-trained"] for probe in probes.tokens.PROBES), -1, 0)
     for probe in ("depth", "role"):
         ratio = costs[f"{probe}: bad retrained − full"] / costs[f"{probe}: full − pre-trained"]
         show.holds(f"{probe}: bad lose more than ten times as much", ratio, above=10)

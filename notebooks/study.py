@@ -42,7 +42,7 @@ results_dir = "results"
 compute_missing = True  # "lottery report" has computed, and says no
 
 # %% tags=["hide-cell", "remove-stderr"] mystnb={"code_prompt_show": "Run this chapter: what it reads", "code_prompt_hide": "Run this chapter: what it reads"}
-from lottery_book import real_study, side_by_side, sources, survivors
+from lottery_book import full_models, real_study, side_by_side, sources, survivors
 from lottery_utils import compute, open_study, show
 
 NEEDS = {"stages": ["finetune", "search", "score", "retrain"]}
@@ -57,25 +57,25 @@ show.glue_numbers(
         "heads": agreement.heads,
         "heads_always": f"{agreement.always:.0f}",
         "heads_by_chance": f"{agreement.chance:.0f}",
-        "smaller_cola": real_study.tables.score(smaller, "cola", "full"),
-        "printed_cola": real_study.tables.score(published, "cola", "full"),
-        "smaller_rte_lead": real_study.tables.lead_in_points(smaller, "rte"),
+        "smaller_cola": full_models.score_on(smaller, "cola", places=2),
+        "printed_cola": full_models.score_on(published, "cola", places=2),
+        "smaller_rte_lead": f"{100 * full_models.full_and_majority(smaller)['lead']['rte']:.0f} points",
         "real_evidence": real.evidence("structured") or "nothing yet",
-        "real_bad_m": real_study.tables.kept_number(real, "magnitude", "bad"),
-        "run_bad_m": real_study.tables.kept_number(run, "magnitude", "bad"),
-        "printed_good_s": real_study.tables.kept_number(published, "structured", "good"),
-        "printed_bad_s": real_study.tables.kept_number(published, "structured", "bad"),
-        "printed_good_m": real_study.tables.kept_number(published, "magnitude", "good"),
-        "printed_bad_m": real_study.tables.kept_number(published, "magnitude", "bad"),
-        "real_kept": real_study.tables.kept_phrase(real),
-        "real_gap": real_study.tables.gap_sentence(real),
-        "badge_published": real_study.tables.kept_number(published, "structured", "bad"),
-        "badge_real": real_study.tables.kept_number(real, "structured", "bad"),
-        "badge_run": real_study.tables.kept_number(run, "structured", "bad"),
-        "majority_mrpc": real_study.tables.majority(published, "mrpc"),
-        "majority_mnli": real_study.tables.majority(published, "mnli"),
-        "real_provenance": real_study.tables.provenance(real),
-        "run_provenance": real_study.tables.provenance(run),
+        "real_bad_m": real_study.kept_number(real, "magnitude", "bad"),
+        "run_bad_m": real_study.kept_number(run, "magnitude", "bad"),
+        "printed_good_s": real_study.kept_number(published, "structured", "good"),
+        "printed_bad_s": real_study.kept_number(published, "structured", "bad"),
+        "printed_good_m": real_study.kept_number(published, "magnitude", "good"),
+        "printed_bad_m": real_study.kept_number(published, "magnitude", "bad"),
+        "real_kept": real_study.kept_phrase(real),
+        "real_gap": real_study.gap_sentence(real),
+        "badge_published": real_study.kept_number(published, "structured", "bad"),
+        "badge_real": real_study.kept_number(real, "structured", "bad"),
+        "badge_run": real_study.kept_number(run, "structured", "bad"),
+        "majority_mrpc": full_models.score_on(published, "mrpc", "majority", 2),
+        "majority_mnli": full_models.score_on(published, "mnli", "majority", 2),
+        "real_provenance": real_study.provenance(real),
+        "run_provenance": real_study.provenance(run),
     }
 )
 
@@ -123,7 +123,7 @@ kept.round(2).to_frame("lead kept")
 # {glue:text}`real_provenance`
 
 # %% tags=["remove-input"]
-real_study.tables.ran_table(real, published)
+real_study.ran_table(real, published)
 
 # %% [markdown]
 # The published scores are those of the authors' release {cite}`prasanna2020code`: BERT-base, whole training sets, five seeds. The majority scores there are
@@ -132,7 +132,7 @@ real_study.tables.ran_table(real, published)
 # ## Means and intervals
 
 # %% tags=["remove-input"]
-real_study.tables.mean_table(three)
+real_study.mean_table(three)
 
 # %% [markdown]
 # ## What survives
@@ -149,13 +149,13 @@ side_by_side.all_survival_maps(real, "magnitude")
 # ## Every task of the real study
 
 # %% tags=["remove-input"]
-real_study.tables.task_table(real, "real-study-tasks")
+real_study.task_table(real, "real-study-tasks")
 
 # %% [markdown]
 # ## Every task, as published
 
 # %% tags=["remove-input"]
-real_study.tables.task_table(published, "published-tasks")
+real_study.task_table(published, "published-tasks")
 
 # %% [markdown]
 # ## A smaller model

@@ -16,7 +16,7 @@ from small_world import SETTINGS, make_model, make_task
 
 from lottery_book import sources
 from lottery_book.attention_patterns import by_source, classifier, frames, rules, stage, survival
-from lottery_book.attention_patterns.names import KINDS, PATTERNS
+from lottery_book.attention_patterns.rules import KINDS, PATTERNS
 from lottery_utils.errors import UserError
 from lottery_utils.experiment.store import Store
 from lottery_utils.experiment.study import open_study
@@ -148,8 +148,8 @@ def test_stage_counts_every_map_of_every_head_once(study):
         counts, tokens = one.arrays["counts"], one.arrays["tokens"]
         assert counts.shape == (2, 2, 2, 2, 4, 5) and len(one.arrays["rows"]) == 12
         assert (counts[:, 0].sum(axis=-1) == 12).all() and tokens.min() >= 6 and tokens.max() <= 16
-        assert np.array_equal(one.survivors, SURVIVORS.heads)
-        assert (counts[:, 1].sum(axis=-1) == 12 * one.survivors).all(), "cut: super-survivors only"
+        assert np.array_equal(frames.survivors(one), SURVIVORS.heads)
+        assert (counts[:, 1].sum(axis=-1) == 12 * frames.survivors(one)).all(), "cut: super-survivors only"
         assert (counts[:, 0][..., SURVIVORS.heads, :] != counts[:, 1][..., SURVIVORS.heads, :]).any()
 
 
@@ -186,7 +186,7 @@ def test_shares_sum_to_one_and_whole_survivors_are_read_off_the_whole(study):
     assert np.allclose(shares.groupby(["weights", "heads", "kind", "task"])["share"].sum(), 1)
     one = found[0]
     rows = counts.query("seed == @one.seed and weights == 'fine-tuned' and heads == 'super' and kind == 'raw'")
-    assert rows["count"].tolist() == one.arrays["counts"][0, 0, 0][one.survivors].sum(axis=0).tolist()
+    assert rows["count"].tolist() == one.arrays["counts"][0, 0, 0][frames.survivors(one)].sum(axis=0).tolist()
 
 
 def test_examples_shown_are_square_maps_of_the_named_type(study):
@@ -237,7 +237,7 @@ def test_r_is_pearsons_and_its_interval_holds_it():
     data = frame(slope=2)
     found = survival.correlate(data, "good", tries=400)
     assert found.r == pytest.approx(np.corrcoef(data["share"], data["good"])[0, 1])
-    assert found.low < found.r < found.high and found.observations == 72 and found.over == "tasks, seeds, heads"
+    assert found.low < found.r < found.high and found.observations == 72
 
 
 def test_repeated_heads_make_the_interval_wider_than_independence_would():
@@ -264,7 +264,7 @@ def test_correlation_without_data_or_without_variation_is_a_gap():
     flat = survival.correlate(frame().assign(good=True), "good", tries=20)
     assert np.isnan(flat.r) and np.isnan(flat.low)
     one = survival.correlate(frame(1, 1, slope=2), "good", tries=200)
-    assert one.over == "heads" and one.low < one.r < one.high
+    assert one.low < one.r < one.high
     missing = frame(slope=2).query("not (task == 't1' and seed == 1)")
     assert survival.correlate(missing, "good", tries=50).observations == 60
 

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lottery_book.method_comparison import figures, own, tables
+from lottery_book.method_comparison import figures, own
 from lottery_book.method_comparison.frames import CURVES, FIELDS, breaks, by_method, compared, curves
-from lottery_book.method_comparison.standings import standings
+from lottery_book.method_comparison.standings import methods_table, standings, standings_table
 from lottery_utils.experiment.study import Study, open_study
 from lottery_utils.methods import CURVE_SIZES, METHODS
 from lottery_utils.tasks.glue import TASKS
@@ -29,7 +29,7 @@ def frame(tasks=("rte", "mrpc", "qqp"), seeds=(1, 2), ways=("gate", "taylor", "r
                 knee = KNEES.get(name, KNEES["gate"]) + 0.02 * list(tasks).index(task) + 0.005 * (seed % 2)
                 score = LEAST + (FULL - LEAST) * np.minimum(1, SIZES / knee)
                 same = {"task": task, "title": TASKS[task].title, "seed": seed, "method": method, "name": name}
-                same |= {"heads": 48 * SIZES, "mlps": 6 * SIZES, "full": FULL, "majority": LEAST}
+                same |= {"full": FULL, "majority": LEAST}
                 lead = (score - LEAST) / (FULL - LEAST)
                 parts.append(pd.DataFrame({**same, "size": SIZES, "share": SIZES, "score": score, "lead": lead}))
     return pd.concat(parts, ignore_index=True)[list(CURVES)]
@@ -105,7 +105,7 @@ def test_every_way_is_a_study_whose_curves_have_their_own_addresses(tmp_path):
 
 
 def test_one_task_and_nothing_are_shown_too():
-    one = tables.standings_table(standings(frame(("rte",), (1,)))).to_html()
+    one = standings_table(standings(frame(("rte",), (1,)))).to_html()
     assert "nan" not in one and one.count("<tr>") == 4
     empty = frame().iloc[:0]
     assert standings(empty) == []
@@ -134,9 +134,9 @@ def test_every_way_is_drawn_once_in_every_panel():
 
 
 def test_tables_have_a_row_for_each_way_and_the_whole_registry():
-    html = tables.methods_table().to_html()
+    html = methods_table().to_html()
     assert all(f"{kind}={name}" in html for kind, known in METHODS.items() for name in known)
-    shown = tables.standings_table(standings(frame())).to_html()
+    shown = standings_table(standings(frame())).to_html()
     assert shown.count("s-pruning") == 3 and "0.000" not in shown
 
 

@@ -108,8 +108,6 @@ def test_order_of_heads_over_a_search(decided):
     look = decisions.one_look(decided)
     assert len(look) == 6 and look["chance"].tolist() == pytest.approx([16 / 24] * 6)
     assert decisions.seeds_correlation(decided)["correlation"].abs().max() < 0.5
-    assert decisions.spearman([1, 2, 3], [10, 20, 15]) == pytest.approx(0.5)
-    assert math.isnan(decisions.spearman([1, 1, 1], [1, 2, 3])) and math.isnan(decisions.spearman([1, 2], [1, 2]))
 
 
 # figures
@@ -127,7 +125,9 @@ def test_search_steps_show_what_each_step_takes(decided):
     heads, mlps = importances.search_steps(decided, "cola").axes
     for ax, component in ((heads, "head"), (mlps, "mlp")):
         own = rows[rows["component"] == component]
-        assert [len(dots.get_offsets()) for dots in ax.collections] == [(~own["removed"]).sum(), own["removed"].sum()]
+        (dots,) = ax.collections
+        assert len(dots.get_offsets()) == len(own)
+        assert len(np.unique(dots.get_facecolors(), axis=0)) == own["removed"].nunique()
     assert [t.get_text() for t in heads.get_yticklabels()][:2] == ["1 (phase 1)", "2 (phase 1)"]
 
 
@@ -150,8 +150,8 @@ def test_likeness_has_a_mark_and_its_chance_level_for_each_task(this_run):
     table = by_source.seeds_of(this_run)
     ax = overlaps.likeness({this_run: table}).axes[0]
     heads = table[table["component"] == "head"]
-    marks = [line.get_ydata()[0] for line in ax.lines if line.get_marker() == "D"]
-    assert marks == pytest.approx(heads["jaccard"].tolist())
+    (marks,) = (line.get_ydata() for line in ax.lines if line.get_marker() == "D")
+    assert list(marks) == pytest.approx(heads["jaccard"].tolist())
     assert [t.get_text() for t in ax.get_xticklabels()] == ["CoLA", "MRPC"]
 
 
@@ -205,7 +205,6 @@ def test_made_up_examples_show_what_each_statistic_sees():
     assert found.loc["disjoint", "cochran_p"] == 1 and found.loc["disjoint", "mean_pair_jaccard"] == 0
     assert found.loc["random", "cochran_p"] == 1 and abs(found.loc["random", "fleiss_kappa"]) < 0.1
     assert found.loc["nested", "cochran_p"] < 0.001 and found.loc["nested", "permutation_p"] < 0.001
-    assert (found["mean_kept"].loc[["identical", "random"]] == 96).all() and found.loc["disjoint", "mean_kept"] == 28
     assert list(made_up_masks.examples_table().data["masks"]) == ["identical", "disjoint", "random", "nested"]
 
 

@@ -26,10 +26,11 @@ from lottery_book.loss_surface.names import NETWORKS, POINTS, SIZES
 from lottery_book.loss_surface.stage import next_seed
 from lottery_book.probes import frames as probing
 from lottery_book.probes import numbers as probing_numbers
-from lottery_book.probes.names import PROBES
+from lottery_book.probes.tokens import PROBES
 from lottery_utils.experiment.study import open_study
 from lottery_utils.models.compact import compact, dense
 from lottery_utils.pruning.masks import WeightMask
+from lottery_utils.show.frames import Reading, readings
 from lottery_utils.training.batches import Encoded, take
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -156,7 +157,7 @@ def test_every_pair_of_neighbouring_seeds_is_taken_once():
 # what tables say
 
 
-def made_up(seeds=(1, 2), tasks=("rte", "mrpc", "cola")) -> list[read.Compared]:
+def made_up(seeds=(1, 2), tasks=("rte", "mrpc", "cola")) -> list[Reading]:
     """Readings in which bad subnetworks are twice as sharp as good ones, on every task a little differently."""
     found = []
     for t, task in enumerate(tasks):
@@ -165,7 +166,7 @@ def made_up(seeds=(1, 2), tasks=("rte", "mrpc", "cola")) -> list[read.Compared]:
             arrays = {f"line.{n}": 0.5 + b * np.square([SIZES, SIZES]) + np.array(SIZES) for n, b in bend.items()}
             arrays |= {"path.good-bad": np.array([0.5] * 4 + [1.5] + [0.5] * 4), "nothing": np.array([0.5])}
             arrays |= {"next.full": np.full(9, 0.5), "rows": np.arange(4)}
-            found.append(read.Compared(task, task.upper(), seed, "structured", False, arrays))
+            found.append(Reading(task, task.upper(), seed, "structured", False, arrays))
     return found
 
 
@@ -271,7 +272,7 @@ def test_surfaces_have_the_slices_examples_or_fewer(study):
 
 
 def test_probe_cells_hold_every_network_and_layer(study):
-    found = read.readings(study, "probes", "structured")
+    found = readings(study, "probes", "structured")
     assert [one.seed for one in found] == [1, 2]
     table = probing.accuracies(found)
     assert set(table["network"]) == set(probing.PROBED) and set(table["probe"]) == set(PROBES)

@@ -13,7 +13,7 @@ from tiny import FAMILIES, PLAIN_FAMILIES, tiny_model
 from torch.nn.utils import prune
 from toy import replaced, toy_data, toy_preset, trained
 
-from lottery_book.method_comparison import nested
+from lottery_book.method_comparison import stage
 from lottery_utils import methods
 from lottery_utils.errors import CellFailed, UserError
 from lottery_utils.experiment.identity import inputs
@@ -283,7 +283,7 @@ def learned():
 
 
 def test_sizes_go_down_together():
-    counts = nested.component_counts(12, 12)
+    counts = stage.component_counts(12, 12)
     assert counts[0] == (137, 11) and counts[9] == (72, 6) and counts[-1] == (7, 1)
     assert all(a[0] >= b[0] and a[1] >= b[1] for a, b in zip(counts, counts[1:]))
 
@@ -291,11 +291,11 @@ def test_sizes_go_down_together():
 @pytest.mark.parametrize("name", ["gate", "random"])
 def test_structured_curves_are_nested_equally_large_and_start_at_the_full_score(learned, name):
     model, dev, task, preset = learned
-    curve = nested.structured_curve(model, dev, task, replaced(preset, score=name), 0.5)
+    curve = stage.structured_curve(model, dev, task, replaced(preset, score=name), 0.5)
     masks = list(map(StructuredMask, curve.arrays["heads"], curve.arrays["mlps"]))
     assert curve.arrays["score"][0] == float((predict(model, dev).argmax(1) == dev.labels).mean())
     assert all(b <= a for a, b in zip(masks, masks[1:]))
-    assert [m.size for m in masks] == [(12, 3), *nested.component_counts(3, 4)]
+    assert [m.size for m in masks] == [(12, 3), *stage.component_counts(3, 4)]
     sizes = model_sizes(model)
     assert curve.arrays["share"] == pytest.approx([m.shares(sizes)["prunable"] for m in masks])
     at = 10  # half of it
@@ -312,7 +312,7 @@ def test_curves_of_weights_are_nested_and_of_the_exact_size(learned, name):
     model, dev, task, preset = learned
     before = [p.clone() for p in model.parameters()]
     train = toy_data(200, 0)
-    curve = nested.magnitude_curve(model, dev, task, replaced(preset, unstructured=name), 0.5, train=train)
+    curve = stage.magnitude_curve(model, dev, task, replaced(preset, unstructured=name), 0.5, train=train)
     assert all(torch.equal(p, q) for p, q in zip(model.parameters(), before))
     shapes = {name: p.shape for name, p in anatomy(model).prunable_parameters().items()}
     levels = {name: torch.from_numpy(values).view(shapes[name]) for name, values in curve.levels.items()}
@@ -329,8 +329,8 @@ def test_curves_of_weights_are_nested_and_of_the_exact_size(learned, name):
 def test_a_model_that_does_not_beat_the_majority_is_not_pruned(learned):
     model, dev, task, preset = learned
     for curve in (
-        nested.structured_curve(model, dev, task, preset, 1.0),
-        nested.magnitude_curve(model, dev, task, preset, 1.0),
+        stage.structured_curve(model, dev, task, preset, 1.0),
+        stage.magnitude_curve(model, dev, task, preset, 1.0),
     ):
         assert not curve.searchable and curve.arrays["size"].tolist() == [1.0]
 

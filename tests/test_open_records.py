@@ -85,7 +85,7 @@ def test_correlations_with_the_exact_order(preset):
             first = [set(np.argsort(one)[: int(0.1 * one.size)]) for one in flat]
             shared = len(first[0] & first[1]) / len(first[0])
             wanted[record["cell"]["task"], record["cell"]["seed"]] = (spearmanr(*flat)[0], shared)
-    rows = found[(found["component"] == "heads") & (found["rule"] == "running") & (found["batch"] == 64)]
+    rows = found[(found["rule"] == "running") & (found["batch"] == 64)]
     rows = rows[rows["order"] == 0].set_index(["task", "seed"])
     assert len(wanted) == len(rows) >= 6
     for key, (correlation, shared) in wanted.items():
@@ -172,7 +172,7 @@ def test_scores_on_the_half_that_chose_and_on_the_other():
         elif cell["stage"] == "score" and cell["method"] == "structured":
             for address in record["upstream"].values():
                 unseen[address] = record["score"]
-    rows = found[found["method"] == "structured"].set_index(["task", "seed"])
+    rows = found.set_index(["task", "seed"])
     checked = 0
     for key, own in rows.iterrows():
         if key in full:
@@ -183,7 +183,7 @@ def test_scores_on_the_half_that_chose_and_on_the_other():
             checked += 1
     assert checked >= 10
     difference = {key: own["seen"] - own["unseen"] for key, own in rows.iterrows()}
-    same(selection.seen_effects(found)["structured",], interval(difference))
+    same(selection.effects_of(found, chosen(), selection.full_scores(study("selection")))["seen"], interval(difference))
 
 
 def test_full_models_trained_on_less():
@@ -211,7 +211,7 @@ def test_masks_chosen_on_dev_and_held_out():
                 shares[settings.get("selection", "dev")][key] = record["shares"]["prunable"]
     both = {key: shares["dev"][key] - shares["held_out"][key] for key in shares["dev"] if key in shares["held_out"]}
     assert len(both) >= 10
-    same(selection.chooser_effects(found, ("weights",))["structured", "weights"], interval(both))
+    same(selection.effects_of(halved(), found, selection.full_scores(study("selection")))["weights"], interval(both))
 
 
 def test_every_comparison_has_several_tasks_and_seeds():
@@ -231,10 +231,9 @@ def test_numbers_and_figures_stand_with_little_or_nothing():
     assert sums_numbers.NO_SEARCH in sums_numbers.rule_table(little, "", "none").to_html()
     assert effects.told(Effect()) == "not run" and "on 1 task, too few" in effects.told(Effect(1.0, tasks=1, pairs=2))
     frames = [pd.DataFrame(columns=list(c)) for c in (selection.HALVES, selection.CHOSEN, selection.FULL)]
-    effects_of_none = {"seen": selection.seen_effects(frames[0]).get((selection.METHOD,), Effect())}
-    nothing = selection.Compared(*frames, pd.DataFrame(), pd.DataFrame(), effects_of_none)
+    nothing = selection.Compared(*frames, pd.DataFrame(), pd.DataFrame(), selection.effects_of(*frames))
     assert selection_numbers.kept_phrase(nothing) == "no number against no number"
-    assert selection_numbers.effect_phrase(nothing, "seen") == "not run"
+    assert {effects.told(effect) for effect in nothing.effects.values()} == {"not run"}
     assert selection_numbers.likeness_phrase(nothing.alike_halves) == selection_numbers.NO_MASKS
     assert selection_numbers.updates_phrase(nothing) == "not in this run"
     tables = selection_numbers.halves_table({"none": nothing}), selection_numbers.held_table({"none": nothing})
@@ -256,15 +255,18 @@ class NoStudy:
     """A study without a task."""
 
     class preset:
-        tasks, seeds, head_step = (), (), 0.1
+        head_step = 0.1
+
+    def cells(self, stages, methods):
+        return []
 
 
 def test_picks_are_the_lowest_and_ranks_are_within_layers():
     scores = np.array([[3.0, 4.0], [0.6, 0.8]])
-    np.testing.assert_allclose(sums.ranked(scores, "heads"), [0.6, 0.8, 0.6, 0.8])
+    np.testing.assert_allclose(sums.ranked(scores), [0.6, 0.8, 0.6, 0.8])
     assert sums.picks(np.array([3.0, 1.0, 2.0, 9.0]), 0.5) == {1, 2} and sums.picks(np.array([3.0, 1.0]), 0.1) == {1}
     grid = np.stack([np.stack([scores, 2 * scores])] * 2)
-    assert sums.ranked(grid, "heads").shape == (2, 2, 4) and sums.ranked(grid[..., 0, :], "mlps").shape == (2, 2, 2)
+    assert sums.ranked(grid).shape == (2, 2, 4)
 
 
 def test_agreement_of_seeds_in_the_full_model():

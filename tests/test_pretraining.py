@@ -23,10 +23,9 @@ from demo_language.pretrain import pretrain
 from demo_language.pretrain_data import Recipe, batches, mask, recipe
 from lottery_book.pretraining import figures as shown
 from lottery_book.pretraining import frames as analysis
-from lottery_book.pretraining import numbers
 from lottery_book.pretraining import tables as tables_of
-from lottery_utils.errors import UserError
 from lottery_utils.experiment.cells import full
+from lottery_utils.experiment.study import Study, open_study
 from lottery_utils.models.load import load_classifier, load_tokenizer
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -217,10 +216,16 @@ def stored(tmp_path_factory):
     left = ("magnitude", "baseline")
     make_study(root, TASKS, SEEDS, degenerate=("wnli",), leave_out=left, model="language", fingerprint="c" * 16)
     make_study(root, TASKS, SEEDS[:1], degenerate=("wnli", "cola"), leave_out=left, model="none", fingerprint="d" * 16)
-    return shown.pretraining_studies("paper", root, {"data": "nowhere-data"})
+    return studies_of("paper", root, ["language", "none"], TASKS, SEEDS, {"data": "nowhere-data"})
 
 
-def test_studies_are_found_by_the_name_of_their_model(stored, tmp_path):
+def studies_of(preset, folder, models, tasks=None, seeds=None, overrides=None) -> dict[str, Study]:
+    """The studies of the pre-trainings with a record in `folder`."""
+    presets = [open_study(preset, tasks, seeds, {**(overrides or {}), "model": name}, folder).preset for name in models]
+    return analysis.by_model(Study(preset, folder, stored=True) for preset in presets)
+
+
+def test_studies_are_those_of_their_models(stored):
     assert list(stored) == ["language", "none"] and all(s.preset.seeds == SEEDS for s in stored.values())
     frame = analysis.all_scores(stored)
     own = frame[(frame["corpus"] == "none") & (frame["treatment"] == "full") & (frame["task"] == "mrpc")]
@@ -233,8 +238,6 @@ def test_studies_are_found_by_the_name_of_their_model(stored, tmp_path):
     assert lottery["language", "good above bad"].mean == pytest.approx(
         np.mean([18 * (full_score(full(t, 1337)) + full_score(full(t, 42))) / 2 for t in TASKS[:4]])
     )
-    with pytest.raises(UserError, match="no records of pre-trainings in"):
-        shown.pretraining_studies("paper", tmp_path)
 
 
 @pytest.mark.parametrize("tasks", [TASKS, TASKS[1:2]])
@@ -258,11 +261,11 @@ def test_everything_on_the_page_stands_for_many_tasks_and_for_one(stored, tasks)
     assert ("(0/1)" in tables[1].to_html()) == ("cola" in tasks)
     assert ("not testable" in tables[2].to_html()) == (len(tasks) == 1)
     stored_times, of_none = (2, 1) if len(tasks) == 1 else (8, 4)
-    assert numbers.reach(searched, "language") == f"{stored_times} of {stored_times}"
-    assert numbers.reach(searched, "none") == f"{of_none - ('cola' in tasks)} of {of_none}"
-    assert numbers.reach(searched[:0], "language") == "0 of 0"
-    assert numbers.guessed(logs, "language") == "50 %" and numbers.guessed(logs, "zipf") == "no number"
-    assert numbers.provenance(stored).endswith("minutes on one thread")
+    assert tables_of.reach(searched, "language") == f"{stored_times} of {stored_times}"
+    assert tables_of.reach(searched, "none") == f"{of_none - ('cola' in tasks)} of {of_none}"
+    assert tables_of.reach(searched[:0], "language") == "0 of 0"
+    assert tables_of.guessed(logs, "language") == "50 %" and tables_of.guessed(logs, "zipf") == "no number"
+    assert tables_of.provenance(stored).endswith("minutes on one thread")
 
 
 LOG = {"step": 200, "texts": 10, "tokens": 100, "masked": 20, "cpu_seconds": 60.0,
@@ -310,7 +313,7 @@ def test_what_the_page_says_follows_from_the_records_by_other_code():
         found = ttest_1samp(means, 0)
         return (np.mean(means), *found.confidence_interval(0.95), found.pvalue)
 
-    studies = shown.pretraining_studies("demo", ROOT / "records" / "pretraining")
+    studies = studies_of("demo", ROOT / "records" / "pretraining", analysis.models_in(ROOT / analysis.WEIGHTS))
     frame = analysis.all_scores(studies)
     names = list(dict.fromkeys(frame["corpus"]))
     again = {c: tested((c, "full", ""), ("none", "full", "")) for c in names if c != "none"}
@@ -337,7 +340,7 @@ def same(effects: dict, wanted: dict) -> None:
 
 
 def test_the_shipped_models_had_one_budget():
-    logs = shown.pretraining_logs(ROOT / shown.WEIGHTS)
+    logs = analysis.pretraining_logs(ROOT / analysis.WEIGHTS)
     if not logs:
         pytest.skip("the weights are not here")
     for run in {analysis.parted(name)[1] for name in logs}:
@@ -346,4 +349,4 @@ def test_the_shipped_models_had_one_budget():
         trained = [log for corpus, log in own.items() if corpus != "none"]
         assert len({(log["steps"], log["texts"], log["tokens"], log["masked"]) for log in trained}) == 1
     assert all(log["step"] == log["steps"] for log in logs.values())
-    assert {(ROOT / shown.WEIGHTS / c / "model.safetensors").stat().st_size < 2e6 for c in logs} == {True}
+    assert {(ROOT / analysis.WEIGHTS / c / "model.safetensors").stat().st_size < 2e6 for c in logs} == {True}

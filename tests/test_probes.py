@@ -14,8 +14,7 @@ from demo_language.language import draw_clause, reserved, say
 from demo_language.relations import elaborate
 from lottery_book.probes import linear, sentences, states
 from lottery_book.probes.conllu import read_conllu, text_print
-from lottery_book.probes.names import PROBES
-from lottery_book.probes.tokens import ROOT
+from lottery_book.probes.tokens import PROBES, ROOT
 from lottery_utils.errors import UserError
 from lottery_utils.models.compact import compact
 from lottery_utils.models.load import load_tokenizer

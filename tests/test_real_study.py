@@ -10,8 +10,8 @@ import pytest
 from made_up_records import KEPT, MAJORITY, full_score, make_study
 from scipy.stats import ttest_1samp
 
+from lottery_book import real_study as tables
 from lottery_book import side_by_side, sources
-from lottery_book.real_study import tables
 from lottery_utils.errors import UserError
 from lottery_utils.experiment.cells import full
 from lottery_utils.experiment.study import Study

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
+from lottery_utils.show.effects import p_value
 from lottery_utils.show.frames import component_survival
 from lottery_utils.show.glue import as_percent
 from lottery_utils.show.tables import GAP, dressed
@@ -21,12 +23,12 @@ if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
 
 STATISTICS = {
-    "jaccard": "Jaccard",
-    "chance": "by chance",
-    "permutation_p": "p (permutation)",
-    "fleiss_kappa": "Fleiss' \N{GREEK SMALL LETTER KAPPA}",
-    "cochran_p": "p (Cochran's Q)",
-    "share_pairs_not_rejected": "pairs not rejected",
+    "jaccard": ("Jaccard", "{:.2f}".format),
+    "chance": ("by chance", "{:.2f}".format),
+    "permutation_p": ("p (permutation)", p_value),
+    "fleiss_kappa": ("Fleiss' \N{GREEK SMALL LETTER KAPPA}", "{:.2f}".format),
+    "cochran_p": ("p (Cochran's Q)", p_value),
+    "share_pairs_not_rejected": ("pairs not rejected", as_percent),
 }
 JACCARD = {"mean_pair_jaccard": "jaccard", "chance_pair_jaccard": "chance"}
 
@@ -55,7 +57,7 @@ def shared_by_tasks(source: Source, supers: bool = False, family: str = JOINT) -
         rows = published.task_overlap()
         rows = rows[rows["family"] == family + ("_super" if supers else "")]
         rows = rows[~rows[["task_a", "task_b"]].isin(["WNLI"]).any(axis=1)]  # four of its five masks are empty
-        rows = rows.assign(title_a=rows["task_a"], title_b=rows["task_b"], seeds=published.SEEDS)
+        rows = rows.assign(title_a=rows["task_a"], title_b=rows["task_b"])
         return rows[list(OVERLAP)].reset_index(drop=True)
     survival = _survival(source)
     if survival.empty:
@@ -83,22 +85,12 @@ def seed_table(tables: Mapping[Source, pd.DataFrame], component: str = "head") -
     """Every statistic of the agreement between seeds, means over the tasks of a source; a column a source."""
     chosen = {source.name: table[table["component"] == component] for source, table in tables.items()}
     rows = [{"statistic": "tasks", **{name: len(table) or GAP for name, table in chosen.items()}}]
-    for statistic, label in STATISTICS.items():
-        values = {name: _shown(statistic, table[statistic]) for name, table in chosen.items()}
-        rows.append({"statistic": label, **values})
+    for statistic, (label, form) in STATISTICS.items():
+        columns = {name: table[statistic].dropna().astype(float) for name, table in chosen.items()}
+        means = {name: of.median() if statistic.endswith("_p") else of.mean() for name, of in columns.items()}
+        rows.append({"statistic": label} | {name: GAP if np.isnan(m) else form(m) for name, m in means.items()})
     caption = f"How far the seeds of a task agree on {KINDS[component]}: means over tasks; of p values the median."
     return dressed(pd.DataFrame(rows), caption, f"agreement-{component}")
-
-
-def _shown(name: str, values: pd.Series) -> str:
-    """A mean, of p values the median; a gap where none is defined."""
-    values = values.dropna().astype(float)
-    if values.empty:
-        return GAP
-    if name.endswith("_p"):
-        p = values.median()
-        return "< 0.001" if p < 0.001 else f"{p:.3f}"
-    return as_percent(values.mean()) if name == "share_pairs_not_rejected" else f"{values.mean():.2f}"
 
 
 def _survival(source: Source) -> pd.DataFrame:

@@ -13,23 +13,15 @@ from lottery_utils.experiment.identity import numpy_generator_for
 LEVEL = 0.05  # a pair of seeds counts as "not rejected" from this p on
 PERMUTATIONS = 9999
 NAN = float("nan")
-AGREEMENT = (
-    "task",
-    "title",
-    "component",
-    "seeds",
-    "total",
-    "mean_kept",
-    "std_kept",
-    "cochran_p",
-    "share_pairs_not_rejected",
-    "fleiss_kappa",
-    "krippendorff_alpha",
+STATISTICS = (
     "mean_pair_jaccard",
     "chance_pair_jaccard",
     "permutation_p",
-    "permutations",
+    "fleiss_kappa",
+    "cochran_p",
+    "share_pairs_not_rejected",
 )
+AGREEMENT = ("task", "title", "component", *STATISTICS)
 
 
 def as_votes(votes: np.ndarray) -> np.ndarray:
@@ -163,39 +155,24 @@ def jaccard_permutation(votes: np.ndarray, rng: np.random.Generator, n: int = PE
 
 
 def agreement(survival: pd.DataFrame, permutations: int = PERMUTATIONS) -> pd.DataFrame:
-    """All of the above for each task and kind of component of s-pruning: columns `AGREEMENT`, one row each.
+    """`statistics` for each task and kind of component of s-pruning: columns `AGREEMENT`, one row each.
 
-    `survival` as from `frames.component_survival(study, "structured")`. mean_kept and std_kept (n - 1) are the
-    seeds' sizes, total the components there are. Each row's permutations come from a generator of its own.
+    `survival` as from `show.frames.component_survival`. Each row's permutations come from a generator of its own.
     """
     rows = []
     for task, title in dict(zip(survival["task"], survival["title"])).items():
         for component in ("head", "mlp"):
-            votes = votes_of(survival, task, component)
             rng = numpy_generator_for("agreement", f"{task}/{component}")
-            found = {"task": task, "title": title, "component": component, **statistics(votes, rng, permutations)}
-            rows.append(found)
+            values = statistics(votes_of(survival, task, component), rng, permutations)
+            rows.append((task, title, component, *values.values()))
     return pd.DataFrame(rows, columns=list(AGREEMENT))
 
 
 def statistics(votes: np.ndarray, rng: np.random.Generator, permutations: int = PERMUTATIONS) -> dict[str, float]:
-    """Every statistic of this module for one set of masks, by name; see `agreement`."""
-    votes = as_votes(votes)
-    kept, test = votes.sum(axis=1), jaccard_permutation(votes, rng, permutations)
-    return {
-        "seeds": len(votes),
-        "total": votes.shape[1],
-        "mean_kept": float(kept.mean()),
-        "std_kept": float(kept.std(ddof=1)) if len(votes) > 1 else NAN,
-        "cochran_p": cochran_p(votes),
-        "share_pairs_not_rejected": share_pairs_not_rejected(votes),
-        "fleiss_kappa": fleiss_kappa(votes),
-        "krippendorff_alpha": krippendorff_alpha(votes),
-        "mean_pair_jaccard": test.observed,
-        "chance_pair_jaccard": chance_pair_jaccard(votes),
-        "permutation_p": test.p,
-        "permutations": test.permutations,
-    }
+    """`STATISTICS` of one set of masks, by name."""
+    test = jaccard_permutation(votes, rng, permutations)
+    tests = fleiss_kappa(votes), cochran_p(votes), share_pairs_not_rejected(votes)
+    return dict(zip(STATISTICS, (test.observed, chance_pair_jaccard(votes), test.p, *tests), strict=True))
 
 
 def votes_of(survival: pd.DataFrame, task: str, component: str, seeds: list[int] | None = None) -> np.ndarray:

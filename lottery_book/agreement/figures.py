@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from lottery_utils.show.heatmaps import colour_bar
 from lottery_utils.show.style import COLOURS, GAP, GRID, WIDTH, framed, legend_below
 
 from ..side_by_side import say_empty
@@ -20,7 +20,8 @@ from ..sources import Source
 
 KINDS = {"head": "heads", "mlp": "MLPs"}
 EXCESS_MAP = LinearSegmentedColormap.from_list("excess", ("#D58791", "#F6F6F2", "#7FA6CC"))
-CHANCE = {"color": "#222222", "linewidth": 1.6, "linestyle": (0, (2, 1))}
+MEAN = {"color": COLOURS["good"], "marker": "D", "markersize": 5, "linestyle": "none"}
+CHANCE = {"color": "#222222", "marker": "_", "markersize": 13, "markeredgewidth": 1.6, "linestyle": "none"}
 
 
 def likeness(tables: Mapping[Source, pd.DataFrame]) -> Figure:
@@ -29,14 +30,15 @@ def likeness(tables: Mapping[Source, pd.DataFrame]) -> Figure:
     `tables` have component, title, jaccard, chance, one row a task and component; a table without rows is a gap.
     """
     figure = Figure(figsize=(WIDTH, 3.7), layout="constrained")
-    grid = figure.subplots(len(KINDS), len(tables), sharey=True, squeeze=False)
+    grid = figure.subplots(len(KINDS), len(tables), squeeze=False)
     for axes, (component, name) in zip(grid, KINDS.items(), strict=True):
         for ax, (source, table) in zip(axes, tables.items(), strict=True):
             _dots(ax, table[table["component"] == component], source)
             framed(ax, source.kind, source.name)
+            ax.tick_params(labelleft=ax is axes[0])
         axes[0].set_ylabel(f"{name}: Jaccard index", fontsize=8)
-    mean = Line2D([], [], color=COLOURS["good"], marker="D", linestyle="", markersize=5, label="mean over pairs")
-    legend_below(figure, [mean, Line2D([], [], **CHANCE, label="by chance, same sizes")])
+    names = {"mean over pairs": MEAN, "by chance, same sizes": CHANCE}
+    legend_below(figure, [Line2D([], [], label=name, **look) for name, look in names.items()])
     return figure
 
 
@@ -53,9 +55,8 @@ def shared(tables: Mapping[Source, pd.DataFrame], components: Sequence[str] = tu
         for ax, (source, table) in zip(axes, tables.items(), strict=True):
             _matrix(ax, table[table["component"] == component], source, norm)
             framed(ax, source.kind, f"{source.name}\n{KINDS[component]}")
-    bar = figure.colorbar(ScalarMappable(norm, EXCESS_MAP), ax=list(grid.ravel()), fraction=0.03, pad=0.02, aspect=30)
-    bar.set_label("shared beyond chance, share of the most possible")
-    bar.outline.set_visible(False)
+    label = "shared beyond chance, share of the most possible"
+    colour_bar(figure, list(grid.ravel()), norm, EXCESS_MAP, label)
     return figure
 
 
@@ -64,11 +65,11 @@ def _dots(ax: Axes, rows: pd.DataFrame, source: Source) -> None:
     if rows["jaccard"].notna().sum() == 0:
         say_empty(ax, source, "" if source.study is None else "it takes two seeds\nof a task")
         return
-    for place, row in enumerate(rows.itertuples()):
-        ax.plot([place - 0.35, place + 0.35], [row.chance] * 2, **CHANCE, zorder=2)
-        ax.plot(place, row.jaccard, "D", color=COLOURS["good"], markersize=5, zorder=3)
-    ax.set_xticks(range(len(rows)), [_short(title) for title in rows["title"]], rotation=60, fontsize=7)
-    ax.set(xlim=(-0.6, len(rows) - 0.4), ylim=(-0.03, 1.05))
+    rows = rows.assign(title=rows["title"].map(_short))
+    for column, look in (("chance", CHANCE), ("jaccard", MEAN)):
+        sns.pointplot(rows, x="title", y=column, errorbar=None, ax=ax, **look)
+    ax.tick_params(axis="x", rotation=60, labelsize=7)
+    ax.set(ylim=(-0.03, 1.05), xlabel="", ylabel="")
     ax.yaxis.grid(True, color=GRID, linewidth=0.6)
 
 
@@ -87,6 +88,7 @@ def _matrix(ax: Axes, rows: pd.DataFrame, source: Source, norm: Normalize) -> No
     short = [_short(title) for title in titles]
     sns.heatmap(wide, ax=ax, norm=norm, xticklabels=short, yticklabels=short, **look)
     ax.tick_params(length=0, labelsize=7)
+    ax.tick_params(axis="y", rotation=0)
     ax.set(xlabel="", ylabel="")
 
 

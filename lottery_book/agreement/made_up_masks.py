@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from lottery_utils.experiment.identity import numpy_generator_for
+from lottery_utils.show.effects import p_value
 from lottery_utils.show.glue import as_percent
-from lottery_utils.show.tables import GAP, dressed
+from lottery_utils.show.tables import dressed
 
 from .coefficients import statistics
 
@@ -17,22 +18,26 @@ if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
 
 COLUMNS = {
-    "cochran_p": "Cochran's Q, p",
-    "share_pairs_not_rejected": "pairs not rejected",
-    "fleiss_kappa": "Fleiss' κ",
-    "mean_pair_jaccard": "Jaccard",
-    "chance_pair_jaccard": "Jaccard by chance",
-    "permutation_p": "permutation p",
+    "name": ("masks", str),
+    "text": ("", str),
+    "cochran_p": ("Cochran's Q, p", p_value),
+    "share_pairs_not_rejected": ("pairs not rejected", as_percent),
+    "fleiss_kappa": ("Fleiss' κ", "{:.2f}"),
+    "mean_pair_jaccard": ("Jaccard", "{:.2f}"),
+    "chance_pair_jaccard": ("Jaccard by chance", "{:.2f}"),
+    "permutation_p": ("permutation p", p_value),
 }
 
 
 def examples_table() -> Styler:
     """The same statistics for masks made up to be identical, disjoint, random and nested: what each can see."""
-    return dressed(_examples_shown(examples()), "Five made-up masks of 144 heads, four times.", "agreement-examples")
+    frame = examples()[list(COLUMNS)].rename(columns={name: head for name, (head, _) in COLUMNS.items()})
+    caption = "Five made-up masks of 144 heads, four times."
+    return dressed(frame, caption, "agreement-examples", formats=dict(COLUMNS.values()))
 
 
 def examples(seeds: int = 5, heads: int = 144, permutations: int = 1999) -> pd.DataFrame:
-    """Statistics of four sets of made-up masks, by name: columns name, text and those of `agreement.statistics`.
+    """Statistics of four sets of made-up masks: columns name, text and `coefficients.STATISTICS`.
 
     identical: the same two thirds of the heads in each seed; disjoint: each seed its own fifth; random: two thirds
     drawn anew; nested: each seed keeps a growing part of one order.
@@ -49,30 +54,3 @@ def examples(seeds: int = 5, heads: int = 144, permutations: int = 1999) -> pd.D
     }
     rows = [{"name": n, "text": t, **statistics(v, rng, permutations)} for n, (t, v) in made.items()]
     return pd.DataFrame(rows)
-
-
-def _examples_shown(found: pd.DataFrame) -> pd.DataFrame:
-    shown = pd.DataFrame({"masks": found["name"], "": found["text"]})
-    return shown.assign(**_statistics_shown(found))
-
-
-def _statistics_shown(table: pd.DataFrame) -> dict[str, list[str]]:
-    form = {"share_pairs_not_rejected": as_share, "cochran_p": p_text, "permutation_p": p_text}
-    return {label: [form.get(name, as_number)(value) for value in table[name]] for name, label in COLUMNS.items()}
-
-
-def as_number(value: float) -> str:
-    """Two decimals; a dash where it is undefined."""
-    return GAP if np.isnan(value) else f"{value:.2f}"
-
-
-def as_share(value: float) -> str:
-    """Whole per cent; a dash where it is undefined."""
-    return GAP if np.isnan(value) else as_percent(value)
-
-
-def p_text(p: float) -> str:
-    """A p as short text; a dash where it is undefined."""
-    if np.isnan(p):
-        return GAP
-    return f"{p:.2f}" if p >= 0.01 else "< 0.001" if p < 0.001 else f"{p:.3f}"

@@ -16,62 +16,37 @@ from lottery_utils.show.survival import tasks_in_common
 
 from .coefficients import NAN, PermutationTest, as_votes, chance_pair_jaccard, mean_pair_jaccard, votes_of
 
-OVERLAP = (
-    "component",
-    "task_a",
-    "title_a",
-    "task_b",
-    "title_b",
-    "seeds",
-    "mean_shared",
-    "std_shared",
-    "chance_mean",
-)
-BETWEEN = ("task", "title", "component", "seeds", "jaccard", "std", "chance")
+OVERLAP = ("component", "task_a", "title_a", "task_b", "title_b", "mean_shared", "chance_mean")
+BETWEEN = ("task", "title", "component", "jaccard", "chance")
 PERMUTATIONS = 1999
 
 
 def shared_counts(masks_a: np.ndarray, masks_b: np.ndarray) -> np.ndarray:
-    """Components kept in both, seed by seed: (seeds,) from two bool (seeds, components), the same seed in a row.
-
-    Raises ValueError when the shapes differ.
-    """
-    first, second = _same(masks_a, masks_b)
-    return (first & second).sum(axis=1)
+    """Components kept in both, seed by seed: (seeds,) from two masks of bool (seeds, components)."""
+    return (as_votes(masks_a) & as_votes(masks_b)).sum(axis=1)
 
 
 def shared_by_chance(masks_a: np.ndarray, masks_b: np.ndarray) -> np.ndarray:
     """How many would be shared if both were drawn at random with their sizes: n_a n_b / N for each seed, (seeds,)."""
-    first, second = _same(masks_a, masks_b)
-    return first.sum(axis=1) * second.sum(axis=1) / first.shape[1]
-
-
-def _same(masks_a: np.ndarray, masks_b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     first, second = as_votes(masks_a), as_votes(masks_b)
-    if first.shape != second.shape:
-        raise ValueError(f"masks must have the same shape, got {first.shape} and {second.shape}")
-    return first, second
+    return first.sum(axis=1) * second.sum(axis=1) / first.shape[1]
 
 
 def task_overlap(survival: pd.DataFrame) -> pd.DataFrame:
     """Surviving components that two tasks share: columns `OVERLAP`, both orders and the diagonal.
 
-    `survival` as from `frames.component_survival(study, "structured")`. The same seed is compared in both tasks;
-    mean, sample deviation (n - 1) and chance are over the seeds that both have. On the diagonal, mean_shared is
-    how many the task keeps and chance_mean is NaN. Pairs without a common seed have no row.
+    `survival` as from `show.frames.component_survival`. The same seed is compared in both tasks; means are over the
+    seeds that both have. On the diagonal, mean_shared is how many the task keeps and chance_mean is NaN. Pairs without
+    a common seed have no row.
     """
     titles, rows = dict(zip(survival["task"], survival["title"])), []
     seeds = {task: list(dict.fromkeys(survival.loc[survival["task"] == task, "seed"])) for task in titles}
     for component in ("head", "mlp"):
-        votes = {task: dict(zip(seeds[task], votes_of(survival, task, component))) for task in titles}
         for a, b in product(titles, repeat=2):
-            common = [seed for seed in seeds[a] if seed in seeds[b]]
-            if not common:
-                continue
-            pair = [np.stack([votes[task][seed] for seed in common]) for task in (a, b)]
-            shared, chance = shared_counts(*pair), shared_by_chance(*pair).mean() if a != b else NAN
-            spread = shared.std(ddof=1) if len(shared) > 1 else NAN
-            rows.append((component, a, titles[a], b, titles[b], len(common), shared.mean(), spread, chance))
+            if common := [seed for seed in seeds[a] if seed in seeds[b]]:
+                pair = [votes_of(survival, task, component, common) for task in (a, b)]
+                chance = shared_by_chance(*pair).mean() if a != b else NAN
+                rows.append((component, a, titles[a], b, titles[b], shared_counts(*pair).mean(), chance))
     return pd.DataFrame(rows, columns=list(OVERLAP))
 
 
@@ -160,7 +135,7 @@ def _pairs_sharing(votes: np.ndarray) -> np.ndarray:
 
 
 def super_survivors(survival: pd.DataFrame) -> pd.DataFrame:
-    """Components that survive in every seed of a task, as one more mask: columns `frames.SURVIVAL`, seed 0.
+    """Components that survive in every seed of a task, as one more mask: columns `show.frames.SURVIVAL`, seed 0.
 
     Of tasks that have every seed, and only when there are two seeds or more: one mask alone has none.
     """
@@ -174,19 +149,16 @@ def super_survivors(survival: pd.DataFrame) -> pd.DataFrame:
 def jaccard_between(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
     """How alike two ways to prune are: columns `BETWEEN`, the same task and seed compared, one row a task and kind.
 
-    Jaccard index of the two masks, its chance level for their sizes, mean and sample deviation over the seeds that
-    both have. Kinds of components that are not in both frames have no row.
+    Jaccard index of the two masks and its chance level for their sizes, means over the seeds that both have. Kinds of
+    components that are not in both frames have no row.
     """
     titles, rows = dict(zip(first["task"], first["title"])), []
     for component in ("head", "mlp"):
         parts = [frame[frame["component"] == component] for frame in (first, second)]
         for task, title in titles.items():
             seeds = [list(dict.fromkeys(part.loc[part["task"] == task, "seed"])) for part in parts]
-            common = [seed for seed in seeds[0] if seed in seeds[1]]
-            if not common:
-                continue
-            pairs = np.stack([votes_of(part, task, component, common) for part in parts], axis=1)
-            found = pd.Series([mean_pair_jaccard(pair) for pair in pairs])
-            chance = pd.Series([chance_pair_jaccard(pair) for pair in pairs])
-            rows.append((task, title, component, len(common), found.mean(), found.std(), chance.mean()))
+            if common := [seed for seed in seeds[0] if seed in seeds[1]]:
+                pairs = np.stack([votes_of(part, task, component, common) for part in parts], axis=1)
+                likeness = [(mean_pair_jaccard(pair), chance_pair_jaccard(pair)) for pair in pairs]
+                rows.append((task, title, component, *pd.DataFrame(likeness).mean()))
     return pd.DataFrame(rows, columns=list(BETWEEN))

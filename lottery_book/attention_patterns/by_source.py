@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -21,7 +22,7 @@ from .. import published
 from ..side_by_side import say_empty
 from ..sources import NO_RECORD, PUBLISHED, Source
 from .frames import pattern_counts, pattern_shares, readings
-from .names import KINDS, WEIGHTS
+from .rules import KINDS, WEIGHTS
 from .survival import Correlation, correlate, head_shares
 
 if TYPE_CHECKING:
@@ -60,13 +61,12 @@ def heterogeneous(tables: Mapping[Source, pd.DataFrame], kind: str, weights: Seq
     `kind` is "raw" or "normed". (The paper's attention figure, b and c, and its appendix.)
     """
     figure = Figure(figsize=(WIDTH, 0.6 + 2.0 * len(weights)), layout="constrained")
-    grid = figure.subplots(len(weights), len(tables), sharex=True, squeeze=False)
+    grid = figure.subplots(len(weights), len(tables), squeeze=False)
     for axes, weight in zip(grid, weights, strict=True):
         for ax, (source, table) in zip(axes, tables.items(), strict=True):
             chosen = (table["weights"] == weight) & (table["kind"] == kind) & (table["pattern"] == PATTERN)
             _dots(ax, table[chosen], source)
             framed(ax, source.kind, f"{source.name}\n{weight}, {kind}")
-    grid[-1][len(tables) // 2].set_xlabel("share of maps that are heterogeneous", fontsize=9)
     look = {"marker": "o", "linestyle": "", "color": COLOURS["super"], "markersize": 5}
     legend_below(figure, [Line2D([], [], **look, markerfacecolor=face, label=text) for text, face in MARKS.values()])
     return figure
@@ -74,17 +74,19 @@ def heterogeneous(tables: Mapping[Source, pd.DataFrame], kind: str, weights: Seq
 
 def mean_heterogeneous(table: pd.DataFrame, heads: str, kind: str = "raw") -> str:
     """The mean over tasks of the share of heterogeneous maps in fine-tuned models."""
-    rows = table[(table["weights"] == WEIGHTS[0]) & (table["heads"] == heads) & (table["kind"] == kind)]
-    rows = rows[rows["pattern"] == PATTERN]
-    return as_percent(rows["share"].mean()) if len(rows) else NO_RECORD
+    return _mean_share(table, heads, kind, PATTERN)
 
 
 def false_blocks(table: pd.DataFrame, kind: str) -> str:
     """How often a single sentence, which cannot be divided into blocks, is called block: an error of the classifier."""
     single = [name for name in table["task"].unique() if len(shown_task(name).columns) == 1]
-    rows = table[table["task"].isin(single) & (table["heads"] == "all") & (table["weights"] == WEIGHTS[0])]
-    rows = rows[(rows["kind"] == kind) & (rows["pattern"] == "block")]
-    return as_percent(rows["share"].mean()) if len(rows) else NO_RECORD
+    return _mean_share(table[table["task"].isin(single)], "all", kind, "block")
+
+
+def _mean_share(table: pd.DataFrame, heads: str, kind: str, pattern: str) -> str:
+    chosen = {"weights": WEIGHTS[0], "heads": heads, "kind": kind, "pattern": pattern}
+    share = table.loc[(table[list(chosen)] == list(chosen.values())).all(axis=1), "share"]
+    return as_percent(share.mean()) if len(share) else NO_RECORD
 
 
 def correlations(source: Source) -> dict[str, Correlation]:
@@ -123,8 +125,8 @@ def told(correlation: Correlation) -> str:
     """r with its interval: "−0.21 (95 % interval −0.35 to −0.07)"."""
     if np.isnan(correlation.r):
         return NO_RECORD
-    ends = interval(correlation.low, correlation.high, 2)
-    return signed(correlation.r, 2) + ("" if ends == GAP else f" (95 % interval {ends})")
+    limits = interval(correlation.low, correlation.high, 2)
+    return signed(correlation.r, 2) + ("" if limits == GAP else f" (95 % interval {limits})")
 
 
 def _dots(ax: Axes, rows: pd.DataFrame, source: Source) -> None:
@@ -132,11 +134,12 @@ def _dots(ax: Axes, rows: pd.DataFrame, source: Source) -> None:
     if rows.empty:
         say_empty(ax, source)
         return
-    titles = list(dict.fromkeys(rows["title"]))
+    rows = rows.assign(title=rows["title"].str.removesuffix(" (partial)"))
     for heads, (_, face) in MARKS.items():
-        own = rows[rows["heads"] == heads].set_index("title")["share"].reindex(titles)
-        ax.plot(own, range(len(titles)), "o", color=COLOURS["super"], markerfacecolor=face, markersize=5)
-    ax.set_yticks(range(len(titles)), [title.removesuffix(" (partial)") for title in titles], fontsize=7)
-    ax.set(xlim=(0, 1), ylim=(len(titles) - 0.4, -0.6))
+        look = {"color": COLOURS["super"], "markerfacecolor": face, "marker": "o", "linestyle": "none", "markersize": 5}
+        own = rows[rows["heads"] == heads]
+        sns.pointplot(own, x="share", y="title", order=rows["title"].unique(), errorbar=None, ax=ax, **look)
+    ax.set(xlim=(0, 1), ylabel="")
+    ax.set_xlabel("share of maps", fontsize=8)
     ax.grid(True, color=GRID, linewidth=0.6)
-    ax.tick_params(axis="y", length=0)
+    ax.tick_params(axis="y", length=0, labelsize=7)

@@ -16,8 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .names import PATTERNS
-from .rules import HARD_NOISE, TRAIN_NOISE, Labelled, draw_maps, scaled
+from .rules import HARD_NOISE, PATTERNS, TRAIN_NOISE, Labelled, draw_maps, scaled
 
 BATCH, RATE = 64, 1e-3
 STEPS = 300  # on new maps each time; the published 200 epochs of 480 maps are 1500

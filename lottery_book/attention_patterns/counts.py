@@ -13,7 +13,7 @@ from lottery_utils.training.batches import Encoded, collate
 from lottery_utils.training.evaluate import model_device
 
 from .classifier import classify
-from .names import KINDS, PATTERNS
+from .rules import KINDS, PATTERNS
 
 ENTRIES = 150_000  # entries of one head's maps that are held at a time
 Array = np.ndarray

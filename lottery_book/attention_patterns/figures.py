@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
+import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from lottery_utils.show.frames import Reading
 from lottery_utils.show.style import (
+    COLOURS,
     GAP,
     GRID,
     IMPORTANCE_MAP,
-    SOURCES,
     SURVIVAL_MAP,
-    TEXT,
     WIDTH,
     empty_figure,
     legend_below,
@@ -20,14 +21,14 @@ from lottery_utils.show.style import (
 )
 from lottery_utils.tasks.registry import shown_task
 
-from .frames import TESTS, Reading, macro_f1
-from .names import KINDS, PATTERNS
-from .rules import draw_maps
+from .frames import TESTS, macro_f1
+from .rules import KINDS, PATTERNS, draw_maps
 from .survival import Correlation
 
 NOTHING = "Nothing to show: no attention patterns are stored."
-PATTERN_COLOURS = dict(zip(PATTERNS, ("#004488", "#33997A", "#88CCEE", "#DDAA33", "#BB5566")))
-KIND_NAMES = {"raw": "raw attention", "normed": "weight-normed attention"}
+CLUSTERED = {"color": COLOURS["good"], "linewidth": 2.2}
+INDEPENDENT = {"color": "#8A8A8A", "linewidth": 1.0}
+PRINTED = {"marker": "D", "markersize": 7, "linestyle": "", "markerfacecolor": "none", "markeredgecolor": "#6E6E6E"}
 DRAWN = 14  # tokens of the drawn examples
 
 
@@ -49,8 +50,8 @@ def types(found: list[Reading], seed: int = 6) -> Figure:
             ax.set_yticks([])
             if values is None:
                 ax.set_facecolor(GAP)
-                say(ax, "gap")
                 ax.set_box_aspect(1)
+                say(ax, "gap")
             else:
                 ax.imshow(values, cmap=IMPORTANCE_MAP, vmin=0, vmax=values.max(), interpolation="nearest")
             if ax.get_subplotspec().is_first_row():
@@ -78,18 +79,16 @@ def confusion(found: dict[tuple[str, str], np.ndarray]) -> Figure:
         return empty_figure(NOTHING)
     figure = Figure(figsize=(WIDTH, 6.2), layout="constrained")
     axes = figure.subplots(len(KINDS), len(TESTS), sharex=True, sharey=True)
-    for ax, ((kind, test), counts) in zip(axes.ravel(), found.items()):
+    names = [pattern.replace("+", "+\n") for pattern in PATTERNS]
+    look = {"cmap": SURVIVAL_MAP, "vmin": 0, "vmax": 1, "cbar": False, "fmt": "", "annot_kws": {"fontsize": 8}}
+    look |= {"xticklabels": names, "yticklabels": PATTERNS, "square": True}
+    for ax, ((kind, test), counts) in zip(axes.ravel(), found.items(), strict=True):
         share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-        ax.imshow(share, cmap=SURVIVAL_MAP, vmin=0, vmax=1)
-        for (row, column), value in np.ndenumerate(share):
-            if counts[row, column]:
-                colour = "white" if value > 0.6 else TEXT
-                ax.text(column, row, f"{value:.2f}", ha="center", va="center", fontsize=8, color=colour)
+        marks = np.where(counts > 0, np.char.mod("%.2f", share), "")
+        sns.heatmap(share, annot=marks, ax=ax, **look)
         ax.set_title(f"{kind}, {test}: F1 {macro_f1(counts):.2f}", fontsize=9)
-        ax.set_xticks(range(len(PATTERNS)), [p.replace("+", "+\n") for p in PATTERNS], rotation=35, ha="right")
-        ax.set_yticks(range(len(PATTERNS)), PATTERNS)
         ax.tick_params(length=0)
-        ax.spines[:].set_visible(False)
+        ax.tick_params(axis="x", rotation=35)
     figure.supxlabel("what the classifier says", fontsize=9)
     figure.supylabel("what the rule drew", fontsize=9)
     return figure
@@ -106,28 +105,23 @@ def correlations(found: dict[str, Correlation], published: dict[str, float]) -> 
     ax = figure.subplots()
     for place, (label, one) in enumerate(found.items()):
         if np.isnan(one.r):
-            ax.text(0.0, place, "gap", va="center", ha="center", fontsize=8, color="#6E6E6E")
+            say(ax, "gap", place)
             continue
-        ax.plot([one.low, one.high], [place, place], color=PATTERN_COLOURS["vertical"], linewidth=2.2, zorder=2)
-        ax.plot([one.naive_low, one.naive_high], [place - 0.24] * 2, color="#8A8A8A", linewidth=1.0, zorder=2)
-        ax.plot(one.r, place, "o", color=PATTERN_COLOURS["vertical"], markersize=5, zorder=3)
+        ax.plot([one.low, one.high], [place, place], **CLUSTERED)
+        ax.plot([one.naive_low, one.naive_high], [place - 0.24] * 2, **INDEPENDENT)
+        ax.plot(one.r, place, "o", color=CLUSTERED["color"], markersize=5)
         if label in published:
-            ax.plot(published[label], place, "D", markersize=7, zorder=4, **_hollow())
+            ax.plot(published[label], place, **PRINTED)
     ax.axvline(0, color="#8A8A8A", linewidth=0.8)
     ax.set_yticks(range(len(found)), list(found))
     ax.invert_yaxis()
     ax.xaxis.grid(True, color=GRID, linewidth=0.6)
     ax.tick_params(axis="y", length=0)
     ax.set_xlabel("Pearson's r of heterogeneous attention and survival")
-    blue = PATTERN_COLOURS["vertical"]
     handles = [
-        Line2D([], [], color=blue, marker="o", linewidth=2.2, label="r, clustered 95 % interval"),
-        Line2D([], [], color="#8A8A8A", linewidth=1.0, label="as if independent"),
-        Line2D([], [], linestyle="", marker="D", markersize=7, label="published", **_hollow()),
+        Line2D([], [], marker="o", **CLUSTERED, label="r, clustered 95 % interval"),
+        Line2D([], [], **INDEPENDENT, label="as if independent"),
+        Line2D([], [], **PRINTED, label="published"),
     ]
     legend_below(figure, handles)
     return figure
-
-
-def _hollow() -> dict:
-    return {"markerfacecolor": "none", "markeredgecolor": SOURCES["published"]["edge"]}

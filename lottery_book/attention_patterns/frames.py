@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from lottery_utils.show.frames import title_of
+from lottery_utils.show import frames
+from lottery_utils.show.frames import Reading
 
-from .names import KINDS, NETWORKS, PATTERNS, WEIGHTS
+from .rules import KINDS, NETWORKS, PATTERNS, WEIGHTS
 
 if TYPE_CHECKING:
     from lottery_utils.experiment.study import Study
@@ -20,27 +20,14 @@ COUNTS = ("task", "title", "seed", "weights", "heads", "kind", "pattern", "count
 TESTS = ("like training", "harder")
 
 
-@dataclass(frozen=True)
-class Reading:
-    """What one attention cell holds: its arrays (see `run_attention`), and the super-survivors (L, H) or None."""
-
-    task: str
-    title: str
-    seed: int
-    arrays: dict[str, np.ndarray]
-    survivors: np.ndarray | None
-
-
 def readings(study: Study) -> list[Reading]:
-    """Every stored attention cell, in the preset's order; those after a degenerate search have no survivors."""
-    found = []
-    for cell in (c for c in study.cells(["attention"]) if c.stage == "attention"):
-        record, arrays = study.record(cell), study.trajectory(cell)
-        if record is None or arrays is None:
-            continue
-        survivors = None if record["degenerate"] else arrays["super_heads"].astype(bool)
-        found.append(Reading(cell.task, title_of(record), cell.seed, arrays, survivors))
-    return found
+    """Every stored attention cell, in the preset's order; its arrays are those of `run_attention`."""
+    return frames.readings(study, "attention")
+
+
+def survivors(one: Reading) -> np.ndarray | None:
+    """The heads that survive in every seed, bool (L, H); None after a degenerate search."""
+    return None if one.degenerate else one.arrays["super_heads"].astype(bool)
 
 
 def pattern_counts(found: list[Reading]) -> pd.DataFrame:
@@ -55,8 +42,8 @@ def pattern_counts(found: list[Reading]) -> pd.DataFrame:
             for k, kind in enumerate(KINDS):
                 whole, cut = counts[w, 0, k], counts[w, NETWORKS.index("cut"), k]
                 sets = {"all": whole.sum(axis=(0, 1))}
-                if one.survivors is not None:
-                    sets |= {"super": whole[one.survivors].sum(axis=0), "super, cut": cut.sum(axis=(0, 1))}
+                if (always := survivors(one)) is not None:
+                    sets |= {"super": whole[always].sum(axis=0), "super, cut": cut.sum(axis=(0, 1))}
                 for heads, total in sets.items():
                     same = (one.task, one.title, one.seed, weights, heads, kind)
                     rows += [(*same, p, n, total.sum()) for p, n in zip(PATTERNS, total) if total.sum()]

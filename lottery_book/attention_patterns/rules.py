@@ -16,8 +16,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .names import KINDS, PATTERNS
-
+PATTERNS = ("vertical", "diagonal", "vertical+diagonal", "block", "heterogeneous")  # Kovaleva et al. 2019
+KINDS = ("raw", "normed")
+WEIGHTS = ("fine-tuned", "pre-trained")
+NETWORKS = ("whole", "cut")  # cut: nothing but the super-survivors is left, without training
 TRAIN_NOISE = (0.0, 0.35)  # share of every map that is heterogeneous, whatever its type
 HARD_NOISE = (0.35, 0.5)
 Array = np.ndarray

@@ -26,7 +26,7 @@ from lottery_utils.training.device import derived_seed
 
 from .classifier import STEPS, PatternNet, held_out, train, training_sizes, validate
 from .counts import Gallery, choose_examples, count_patterns
-from .names import KINDS, NETWORKS, PATTERNS, WEIGHTS
+from .rules import KINDS, NETWORKS, PATTERNS, WEIGHTS
 
 
 def run_attention(work: Work, result: Result) -> None:

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from lottery_utils.experiment.cells import Cell
-from lottery_utils.show.frames import final_step
+from lottery_utils.show.frames import Reading, final_step
 
-from .frames import Reading
-from .names import KINDS, PATTERNS
+from .frames import survivors
+from .rules import KINDS, PATTERNS
 
 if TYPE_CHECKING:
     from lottery_utils.experiment.study import Study
@@ -30,7 +30,8 @@ def head_shares(study: Study, found: list[Reading], pattern: str = "heterogeneou
     frames, place = [], PATTERNS.index(pattern)
     for one in found:
         course = study.trajectory(Cell(one.task, one.seed, "search", "structured", "good"))
-        if one.survivors is None or course is None:
+        always = survivors(one)
+        if always is None or course is None:
             continue
         good = course["heads"][final_step(course)].astype(bool)
         layer, head = np.indices(good.shape)
@@ -41,7 +42,7 @@ def head_shares(study: Study, found: list[Reading], pattern: str = "heterogeneou
                 continue  # no example was long enough
             same = {"task": one.task, "title": one.title, "seed": one.seed, "kind": kind}
             place_of = {"layer": layer.ravel(), "head": head.ravel(), "maps": maps.ravel()}
-            values = {"good": good.ravel(), "super": one.survivors.ravel()}
+            values = {"good": good.ravel(), "super": always.ravel()}
             share = (counts[..., place] / maps).ravel()
             frames.append(pd.DataFrame({**same, **place_of, "share": share, **values}))
     columns = list(HEAD_SHARES)
@@ -50,10 +51,7 @@ def head_shares(study: Study, found: list[Reading], pattern: str = "heterogeneou
 
 @dataclass(frozen=True)
 class Correlation:
-    """Pearson's r with two 95 % intervals: clustered, and the one that takes all observations for independent.
-
-    `over` says what the clustered one draws again.
-    """
+    """Pearson's r with two 95 % intervals: clustered, and the one that takes all observations for independent."""
 
     r: float
     low: float
@@ -61,7 +59,6 @@ class Correlation:
     naive_low: float
     naive_high: float
     observations: int
-    over: str
 
 
 def correlate(
@@ -76,7 +73,7 @@ def correlate(
     (pigeonhole bootstrap, Owen 2007), which errs on the wide side; with one task, seeds and heads. NaN where
     either side does not vary.
     """
-    nothing = Correlation(np.nan, np.nan, np.nan, np.nan, np.nan, 0, "")
+    nothing = Correlation(np.nan, np.nan, np.nan, np.nan, np.nan, 0)
     if frame.empty:
         return nothing
     cube, kept, maps = (_cube(frame, column) for column in ("share", survival, "maps"))
@@ -91,15 +88,13 @@ def correlate(
     values = [np.nan_to_num(v) for v in (cube, kept, spread, np.where(there, weight, 0))]
     rng = np.random.default_rng(seed)
     r = _pearson(*values)
-    tasks, seeds, heads = cube.shape
     drawn = [_pearson(*values[:3], values[3] * _drawn(cube.shape, rng)) for _ in range(tries)]
     drawn = [value for value in drawn if np.isfinite(value)]
     low, high = np.quantile(drawn, (0.025, 0.975)) if np.isfinite(r) and drawn else (np.nan, np.nan)
     count = int(values[3].sum())
     half = 1.959964 / np.sqrt(count - 3) if count > 3 else np.nan
     naive = np.tanh(np.arctanh(r) + np.array([-half, half])) if abs(r) < 1 else (np.nan, np.nan)
-    parts = [name for name, n in (("tasks", tasks), ("seeds", seeds), ("heads", heads)) if n > 1]
-    return Correlation(r, float(low), float(high), float(naive[0]), float(naive[1]), count, ", ".join(parts))
+    return Correlation(r, float(low), float(high), float(naive[0]), float(naive[1]), count)
 
 
 def by_task(frame: pd.DataFrame, survival: str = "good") -> pd.DataFrame:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 from lottery_utils.show.frames import final_step, searches, title_of
 from lottery_utils.show.glue import as_percent
@@ -102,10 +101,9 @@ def drift(decided: pd.DataFrame) -> pd.DataFrame:
     rows, keys = [], ["layer", "head"]
     heads = decided[decided["component"] == "head"]
     for (task, title, seed), search in heads.groupby(["task", "title", "seed"], sort=False):
-        full = search[search["step"] == 1].set_index(keys)["importance"]
-        for step, own in search.groupby("step"):
-            now = own.set_index(keys)["importance"]
-            rows.append((task, title, seed, step, len(now) / len(full), spearman(now, full.reindex(now.index))))
+        steps = search.pivot(index=keys, columns="step", values="importance")
+        left, likeness = steps.notna().mean(), steps.corr("spearman", min_periods=3)[1]
+        rows += [(task, title, seed, step, left[step], likeness[step]) for step in steps]
     return pd.DataFrame(rows, columns=list(DRIFT))
 
 
@@ -162,16 +160,7 @@ def seeds_correlation(decided: pd.DataFrame) -> pd.DataFrame:
     rows = []
     first = decided[(decided["component"] == "head") & (decided["step"] == 1)]
     for (task, title), own in first.groupby(["task", "title"], sort=False):
-        wide = own.pivot(index=["layer", "head"], columns="seed", values="importance")
-        pairs = [spearman(wide[a], wide[b]) for i, a in enumerate(wide) for b in list(wide)[i + 1 :]]
-        if pairs:
-            rows.append((task, title, float(np.mean(pairs))))
+        likeness = own.pivot(index=["layer", "head"], columns="seed", values="importance").corr("spearman").to_numpy()
+        if len(likeness) > 1:
+            rows.append((task, title, likeness[np.triu_indices(len(likeness), 1)].mean()))
     return pd.DataFrame(rows, columns=["task", "title", "correlation"])
-
-
-def spearman(first, second) -> float:
-    """Spearman's rank correlation; NaN with fewer than three values or where all are equal."""
-    ranks = [rankdata(values) for values in (first, second)]
-    if len(ranks[0]) < 3 or min(r.std() for r in ranks) == 0:
-        return float("nan")
-    return float(np.corrcoef(*ranks)[0, 1])

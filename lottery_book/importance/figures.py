@@ -14,6 +14,7 @@ from matplotlib.patches import Patch
 
 from lottery_utils.show.frames import example_task
 from lottery_utils.show.heatmaps import NOTHING
+from lottery_utils.show.lines import draw_lines, handles_of
 from lottery_utils.show.style import (
     COLOURS,
     GRID,
@@ -36,6 +37,8 @@ FATES = {  # what became of a component, from least to most lasting
     "later": ("removed later", lighter(COLOURS["bad"], 0.4)),
     "good": ("in the good subnetwork", COLOURS["good"]),
 }
+REMOVED = {False: COLOURS["good"], True: COLOURS["bad"]}
+DOT = {"s": 16, "alpha": 0.75, "linewidth": 0}
 CUT = {"color": "#222222", "linestyle": "--", "linewidth": 1.0}
 HEAD_LABEL = "importance (a layer's heads have the L2 norm 1)"
 MLP_LABEL = "importance (largest MLP = 1)"
@@ -72,7 +75,7 @@ def _histogram(ax: Axes, rows: pd.DataFrame) -> None:
     colours = dict(FATES.values())
     look = {"palette": colours, "hue_order": list(colours)[::-1], "edgecolor": "white", "linewidth": 0.3, "alpha": 1}
     sns.histplot(named, x="importance", hue="fate", multiple="stack", bins=BINS, legend=False, ax=ax, **look)
-    for cut in _cut_of(rows)["cut"]:
+    for cut in cuts(rows)["cut"].dropna():
         ax.axvline(cut, **{**CUT, "linewidth": 0.8})
     ax.set(xlim=(0, None), xlabel="", ylabel="")
     ax.yaxis.grid(True, color=GRID, linewidth=0.6)
@@ -103,12 +106,11 @@ def search_steps(decided: pd.DataFrame, task: str) -> Figure:
             if not passed:
                 ax.axhspan(step - 0.5, step + 0.5, color="#F6E9EB", linewidth=0, zorder=0)
             ax.axhline(step, color=GRID, linewidth=0.5, zorder=0.5)
-        _dots(ax, own[~own["removed"]], COLOURS["good"])
-        _dots(ax, own[own["removed"]], COLOURS["bad"])
+        sns.scatterplot(own, x="importance", y="step", hue="removed", palette=REMOVED, legend=False, ax=ax, **DOT)
         for cut in lines[lines["component"] == component].itertuples():
             ax.plot([cut.cut, cut.cut], [cut.step - 0.38, cut.step + 0.38], **{**CUT, "linestyle": "-"})
         ax.set_xlim(left=0)
-        ax.set_xlabel(label)
+        ax.set(xlabel=label, ylabel="")
     heads.set_title("heads")
     mlps.set_title("MLPs")
     heads.set_yticks(steps["step"], [f"{s} (phase {p})" for s, p in zip(steps["step"], steps["phase"])])
@@ -135,35 +137,24 @@ def drift_lines(drift: pd.DataFrame) -> Figure:
     """
     if drift.empty:
         return empty_figure(NOTHING)
-    tasks, colours = list(dict.fromkeys(drift["task"])), seed_colours(drift["seed"])
-    figure, axes = panels(len(tasks), height=1.7)
+    looks = {seed: (colour, ()) for seed, colour in seed_colours(drift["seed"]).items()}
+    figure, axes = panels(drift["task"].nunique(), height=1.7)
     low = min(0.0, float(drift["correlation"].min())) - 0.05
-    for ax, task in zip(axes, tasks):
-        rows = drift[drift["task"] == task]
-        for seed, own in rows.groupby("seed", sort=False):
-            ax.plot(own["step"], own["correlation"], color=colours[seed], marker="o", markersize=2.5, linewidth=1.2)
+    for ax, (_, rows) in zip(axes, drift.groupby("task", sort=False), strict=True):
+        draw_lines(ax, rows, "step", "correlation", "seed", looks)
         ax.axhline(0, color="#8A8A8A", linewidth=0.7)
         ax.set_ylim(low, 1.05)
         ax.set_title(rows["title"].iloc[0])
-        ax.yaxis.grid(True, color=GRID, linewidth=0.6)
         ax.xaxis.get_major_locator().set_params(integer=True)
     outer_labels(figure, axes, "search step", "rank correlation with the full model")
-    legend_below(figure, [Line2D([], [], color=c, label=f"seed {seed}") for seed, c in colours.items()])
+    legend_below(figure, handles_of(looks, {seed: f"seed {seed}" for seed in looks}, looks))
     return figure
-
-
-def _dots(ax: Axes, rows: pd.DataFrame, colour: str) -> None:
-    ax.scatter(rows["importance"], rows["step"], s=16, color=colour, alpha=0.75, linewidths=0)
 
 
 def _fate(rows: pd.DataFrame) -> pd.Series:
     """Name of each row's entry in `FATES`. What a failed first step takes away comes back and may stay."""
     gone = rows["removed"] & ~rows["final"]
     return pd.Series(np.where(rows["final"], "good", np.where(gone, "first", "later")), index=rows.index)
-
-
-def _cut_of(first: pd.DataFrame) -> pd.DataFrame:
-    return cuts(first).dropna(subset="cut")
 
 
 def _fate_legend() -> list:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -59,11 +58,9 @@ def _published_alone() -> Counted:
 def alone(studies: dict[str, Study]) -> pd.DataFrame:
     """What survives when each kind of component is pruned alone: heads of "heads", MLPs of "mlps".
 
-    Columns as `frames.SURVIVAL`; tasks and seeds that both searches have, so that counts compare.
+    Columns as `show.frames.SURVIVAL`; tasks and seeds that both searches have, so that counts compare.
     """
-    heads = component_survival(studies["heads"], "structured").query("component == 'head'")
-    mlps = component_survival(studies["mlps"], "structured").query("component == 'mlp'")
-    both = set(zip(heads["task"], heads["seed"])) & set(zip(mlps["task"], mlps["seed"]))
-    rows = pd.concat([heads, mlps], ignore_index=True)
-    there = np.array([pair in both for pair in zip(rows["task"], rows["seed"])], bool)
-    return rows[there].reset_index(drop=True)
+    searched = [component_survival(studies[name], "structured") for name in ("heads", "mlps")]
+    rows = pd.concat([searched[0].query("component == 'head'"), searched[1].query("component == 'mlp'")])
+    both = rows.groupby(["task", "seed"])["component"].transform("nunique") == 2
+    return rows[both].reset_index(drop=True)

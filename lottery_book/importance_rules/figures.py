@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
@@ -16,12 +15,14 @@ from lottery_utils.show.style import COLOURS, GRID, WIDTH, empty_figure, legend_
 from ..sources import count
 from .frames import RULES, SUMS, Compared
 
-LOOK = {"batched": (COLOURS["random"], "s", (0, (4, 1.5))), "running": (COLOURS["bad"], "o", "-")}
+COLOUR = {"batched": COLOURS["random"], "running": COLOURS["bad"]}
+MARKER, DASHES = {"batched": "s", "running": "o"}, {"batched": (0, (4, 1.5)), "running": "-"}
 SUM_NAMES = {"batched": "batched: zeroed between batches", "running": "running: never zeroed"}
+ANOTHER_SEED = "another seed, exact"
 NOTHING = "Nothing to show: no importances are stored."
-OTHER = "another seed, exact"
-CHANCE = {"marker": "|", "markersize": 20, "markeredgewidth": 1.2}
 PANELS = {"same size": "score at equal size", "weights": "weights kept"}
+DOT = {"marker": "o", "color": "white", "edgecolor": "#222222", "linewidth": 0.6, "size": 3}
+CHANCE = {"color": "#222222", "linestyle": "none", "marker": "|", "markersize": 17, "markeredgewidth": 1.2}
 
 
 def batch_lines(frames: Mapping[str, pd.DataFrame], label: str) -> Figure:
@@ -29,28 +30,24 @@ def batch_lines(frames: Mapping[str, pd.DataFrame], label: str) -> Figure:
 
     `frames` maps a study's name to a frame as from `full_model` or `between_orders`.
     """
-    frames = {name: frame[frame["component"] == "heads"] for name, frame in frames.items() if len(frame)}
+    frames = {name: frame for name, frame in frames.items() if len(frame)}
     if not frames:
         return empty_figure(NOTHING)
     figure = Figure(figsize=(WIDTH, 3.1), layout="constrained")
     for ax, (name, frame) in zip(figure.subplots(1, len(frames), sharey=True, squeeze=False)[0], frames.items()):
-        batches = [b for b in dict.fromkeys(frame["batch"]) if b] + [0]
-        for at, rule in enumerate(SUMS):
-            colour, marker, dashes = LOOK[rule]
-            of_task = frame[frame["rule"] == rule].groupby(["task", "batch"], sort=False)["correlation"].mean()
-            own = of_task.unstack("batch")[[b for b in batches if b in set(frame["batch"])]]
-            places = np.arange(own.shape[1]) + 0.08 * (2 * at - 1)
-            for values in own.to_numpy():
-                ax.plot(places, values, marker, ms=2.8, color=colour, alpha=0.5, markeredgewidth=0)
-            ax.plot(places, own.mean(), color=colour, marker=marker, ms=5, linestyle=dashes, linewidth=1.4)
-        ax.set_xticks(range(len(batches)), [str(b) if b else "all" for b in batches])
+        of_task = frame.groupby(["task", "rule", "batch"])["correlation"].mean().reset_index()
+        sizes = [*(str(size) for size in sorted(set(of_task["batch"])) if size), "all"]
+        of_task["batch"] = of_task["batch"].astype(str).replace("0", "all")
+        same = {"x": "batch", "order": sizes, "y": "correlation", "hue": "rule", "hue_order": SUMS, "palette": COLOUR}
+        sns.stripplot(of_task, **same, dodge=True, jitter=False, size=2.8, alpha=0.5, legend=False, ax=ax)
+        look = {"markers": list(MARKER.values()), "linestyles": list(DASHES.values()), "linewidth": 1.4}
+        sns.pointplot(of_task, **same, **look, dodge=0.4, errorbar=None, markersize=5, legend=False, ax=ax)
         tasks, seeds = frame["task"].nunique(), frame["seed"].nunique()
         ax.set_title(f"{name}\n{count(tasks, 'task')}, {count(seeds, 'seed')}", fontsize=9)
-        ax.set_xlabel("examples a batch")
+        ax.set(xlabel="examples a batch", ylabel=label)
         ax.yaxis.grid(True, color=GRID, linewidth=0.6)
-    figure.axes[0].set_ylabel(label)
     handles = [
-        Line2D([], [], color=LOOK[r][0], marker=LOOK[r][1], linestyle=LOOK[r][2], markersize=5, label=SUM_NAMES[r])
+        Line2D([], [], color=COLOUR[r], marker=MARKER[r], linestyle=DASHES[r], markersize=5, label=SUM_NAMES[r])
         for r in SUMS
     ]
     legend_below(figure, [*handles, Line2D([], [], marker="o", ms=3, linestyle="", color="#8A8A8A", label="one task")])
@@ -66,17 +63,16 @@ def likeness_bars(studies: Mapping[str, Compared]) -> Figure:
     if not alike:
         return empty_figure("Nothing to show: no two rules were searched.")
     rules = [rule for rule in RULES if any((f["rule"] == rule).any() for f in alike.values())]
-    bars = dict.fromkeys(rules, COLOURS["good"]) | {OTHER: COLOURS["inverted"]}
-    figure = Figure(figsize=(WIDTH, 0.3 * len(bars) + 1.5), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 0.3 * (len(rules) + 1) + 1.5), layout="constrained")
+    same = {"y": "rule", "order": [*rules, ANOTHER_SEED]}
+    colours = dict.fromkeys(rules, COLOURS["good"]) | {ANOTHER_SEED: COLOURS["inverted"]}
     for ax, (name, frame) in zip(figure.subplots(1, len(alike), sharey=True, squeeze=False)[0], alike.items()):
-        other = other_seed(studies[name].seeds_alike, frame["task"])
-        rows = pd.concat([frame, other.assign(rule=OTHER)]).dropna(subset=["jaccard"])
-        same = {"data": rows[rows["rule"].isin(bars)], "y": "rule", "order": list(bars), "ax": ax}
-        look = {"hue": "rule", "palette": bars, "width": 0.66, "saturation": 1, "errorbar": None, "legend": False}
-        sns.barplot(**same, x="jaccard", **look)
-        sns.stripplot(**same, x="jaccard", color="white", jitter=False, size=3.4, edgecolor="#222222", linewidth=0.6)
-        sns.pointplot(**same, x="chance", color="#222222", linestyle="none", errorbar=None, **CHANCE)
-        for place, rule in enumerate(bars):
+        other = other_seed(studies[name].seeds_alike, frame["task"]).assign(rule=ANOTHER_SEED)
+        rows, bars = pd.concat([frame, other]), {"hue": "rule", "palette": colours, "saturation": 1, "legend": False}
+        sns.barplot(rows, **same, **bars, x="jaccard", errorbar=None, width=0.66, ax=ax)
+        sns.stripplot(rows, **same, **DOT, x="jaccard", jitter=False, ax=ax)
+        sns.pointplot(rows, **same, **CHANCE, x="chance", errorbar=None, ax=ax)
+        for place, rule in enumerate(same["order"]):
             if rule not in set(rows["rule"]):
                 say(ax, "gap", place)
         ax.set(xlim=(0, 1.03), ylabel="")
@@ -90,9 +86,8 @@ def likeness_bars(studies: Mapping[str, Compared]) -> Figure:
 
 
 def other_seed(seeds: pd.DataFrame, tasks: Iterable[str]) -> pd.DataFrame:
-    """The rows of `seeds_alike` that another rule's heads are held against: exact ones, of the same tasks."""
-    rows = seeds[(seeds["component"] == "head") & (seeds["rule"] == "exact")]
-    return rows[rows["task"].isin(set(tasks))]
+    """The rows of `seeds_alike` that another rule's heads are held against, of the same tasks."""
+    return seeds[seeds["task"].isin(set(tasks))]
 
 
 def effects_forest(studies: Mapping[str, Compared]) -> Figure:

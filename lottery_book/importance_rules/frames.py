@@ -7,22 +7,21 @@ authors' whole procedure: running 64, norms over removed heads too, stale import
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
-from lottery_utils.experiment.cells import Cell
-from lottery_utils.show.frames import component_survival, searches, title_of
+from lottery_utils.experiment.cells import Cell, full
+from lottery_utils.show.frames import SURVIVAL, component_survival, readings, searches, title_of
 from lottery_utils.show.stats import Effect, corrected, effect
+from lottery_utils.show.stored import under
 
 from ..agreement.coefficients import chance_pair_jaccard, mean_pair_jaccard, votes_of
 from ..agreement.overlap import jaccard_between
-from ..importance.decisions import spearman
 
 if TYPE_CHECKING:
     from lottery_utils.experiment.study import Study
@@ -39,8 +38,8 @@ RULES: dict[str, dict] = {
     "released": {"importance": "released"},
 }
 SUMS = ("batched", "running")
-MODEL = ("task", "title", "seed", "component", "rule", "batch", "order", "correlation", "shared")
-ORDERS = ("task", "title", "seed", "component", "rule", "batch", "correlation", "shared")
+MODEL = ("task", "title", "seed", "rule", "batch", "order", "correlation", "shared")
+ORDERS = ("task", "title", "seed", "rule", "batch", "correlation", "shared")
 SCORES = ("good", "bad", "good retrained", "bad retrained")
 SEARCHED = ("rule", "task", "title", "seed", "weights", *SCORES)
 
@@ -77,32 +76,33 @@ def compared(study: Study) -> Compared:
 
 def rule_studies(study: Study) -> dict[str, Study]:
     """`study` under each of `RULES` that it has a search of, in one store."""
-    made = {name: _under(study, fields) for name, fields in RULES.items()}
+    made = {name: under(study, fields) for name, fields in RULES.items()}
     return {name: one for name, one in made.items() if searches(one, "structured")}
-
-
-def _under(study: Study, fields: dict) -> Study:
-    return type(study)(replace(study.preset, **fields), study.store.root, study.stored)
 
 
 def importances(study: Study) -> dict[tuple[str, str, int], dict[str, np.ndarray]]:
     """The sums of each full model, (task, title, seed) to arrays, as the stage importance stores them."""
-    found = {}
-    for task in study.preset.tasks:
-        for seed in study.preset.seeds:
-            cell = Cell(task, seed, "importance", "structured", "full")
-            record, arrays = study.record(cell), study.trajectory(cell)
-            if record is not None and arrays is not None:
-                found[task, title_of(record), seed] = arrays
-    return found
+    return {(one.task, one.title, one.seed): one.arrays for one in readings(study, "importance", "structured")}
 
 
-def ranked(scores: np.ndarray, component: str) -> np.ndarray:
-    """Scores (..., L, H) or (..., L) as the search ranks them, flat: heads divided by the L2 norm of their layer."""
-    if component == "heads":
-        scores = scores / (np.linalg.norm(scores, axis=-1, keepdims=True) + 1e-20)
-        return scores.reshape(*scores.shape[:-2], -1)
-    return scores
+def sums_of_heads(study: Study) -> Iterator[tuple[tuple, str, int, np.ndarray, np.ndarray]]:
+    """The heads of each full model as its search ranks them, for each of `SUMS` and batch size.
+
+    Yields (task, title, seed), sum, batch, importances (N,) by "exact", and (orders, N) by the sum; batch 0 is all
+    examples at once, order 0 that of the data.
+    """
+    for key, arrays in importances(study).items():
+        exact = ranked(arrays["exact_heads"])
+        for rule in SUMS:
+            for batch, sums in zip(arrays["batches"].tolist(), ranked(arrays[f"{rule}_heads"]), strict=True):
+                yield key, rule, batch, exact, sums
+
+
+def ranked(heads: np.ndarray) -> np.ndarray:
+    """Scores of heads (..., L, H) as the search ranks them, flat (..., N): divided by the L2 norm of their layer."""
+    heads = heads.astype(float)
+    heads = heads / (np.linalg.norm(heads, axis=-1, keepdims=True) + 1e-20)
+    return heads.reshape(*heads.shape[:-2], -1)
 
 
 def picks(scores: np.ndarray, share: float) -> set[int]:
@@ -110,68 +110,48 @@ def picks(scores: np.ndarray, share: float) -> set[int]:
     return set(np.argsort(scores, kind="stable")[: max(1, int(share * len(scores)))].tolist())
 
 
-def standard_ranks(scores: np.ndarray) -> np.ndarray:
-    """Ranks along the last axis, mean 0 and length 1: their product is Spearman's correlation. NaN where all tie."""
-    ranks = rankdata(scores, axis=-1)
-    ranks = ranks - ranks.mean(axis=-1, keepdims=True)
-    length = np.linalg.norm(ranks, axis=-1, keepdims=True)
-    return np.where(length > 0, ranks / np.where(length > 0, length, 1.0), np.nan)
+def correlations(scores: np.ndarray) -> np.ndarray:
+    """Spearman's correlation of each pair of rows of `scores` (rows, N): (rows, rows)."""
+    return pd.DataFrame(scores.T).corr("spearman").to_numpy()
+
+
+def mean_correlation(scores: np.ndarray) -> float:
+    """Its mean over the pairs of different rows."""
+    return float(correlations(scores)[np.triu_indices(len(scores), 1)].mean())
 
 
 def full_model(study: Study) -> pd.DataFrame:
-    """Every sum against "exact" in the full model: columns `MODEL`, one row a model, component, rule, batch and order.
+    """Every sum of the heads against "exact" in full models: columns `MODEL`, one row a model, rule, batch and order.
 
-    correlation is Spearman's; shared the share of the components that a first step would remove under both; batch 0
-    is all examples at once, order 0 that of the data.
+    correlation is Spearman's; shared the share of the heads that a first step would remove under both.
     """
-    rows = []
-    for key, arrays in importances(study).items():
-        for component in ("heads", "mlps"):
-            exact = ranked(arrays[f"exact_{component}"].astype(float), component)
-            first = picks(exact, study.preset.head_step)
-            for rule in SUMS:
-                sums = ranked(arrays[f"{rule}_{component}"].astype(float), component)
-                likeness = standard_ranks(sums) @ standard_ranks(exact)
-                for b, batch in enumerate(arrays["batches"].tolist()):
-                    for o, order in enumerate(arrays["orders"].tolist()):
-                        same = len(first & picks(sums[b, o], study.preset.head_step)) / len(first)
-                        rows.append((*key, component, rule, batch, order, float(likeness[b, o]), same))
+    rows, step = [], study.preset.head_step
+    for key, rule, batch, exact, sums in sums_of_heads(study):
+        first, likeness = picks(exact, step), correlations(np.vstack([exact, sums]))[0, 1:]
+        same = [len(first & picks(one, step)) / len(first) for one in sums]
+        rows += [(*key, rule, batch, order, *pair) for order, pair in enumerate(zip(likeness, same, strict=True))]
     return pd.DataFrame(rows, columns=list(MODEL))
 
 
 def between_orders(study: Study) -> pd.DataFrame:
     """How much the order of the same examples changes a sum: columns `ORDERS`, means over pairs of orders."""
     rows = []
-    for key, arrays in importances(study).items():
-        for component in ("heads", "mlps"):
-            for rule in SUMS:
-                sums = ranked(arrays[f"{rule}_{component}"].astype(float), component)
-                ranks, pairs = standard_ranks(sums), np.triu_indices(sums.shape[1], 1)
-                for b, batch in enumerate(arrays["batches"].tolist()):
-                    first = [picks(one, study.preset.head_step) for one in sums[b]]
-                    same = np.mean([len(one & other) / len(one) for one, other in combinations(first, 2)])
-                    rows.append((*key, component, rule, batch, (ranks[b] @ ranks[b].T)[pairs].mean(), same))
+    for key, rule, batch, _, sums in sums_of_heads(study):
+        first = [picks(one, study.preset.head_step) for one in sums]
+        same = np.mean([len(one & other) / len(one) for one, other in combinations(first, 2)])
+        rows.append((*key, rule, batch, mean_correlation(sums), same))
     return pd.DataFrame(rows, columns=list(ORDERS))
 
 
 def between_seeds(study: Study, batch: int = 64) -> pd.DataFrame:
     """Do seeds rank the full model's heads alike? Columns task, title, sum, correlation: means over pairs of seeds."""
-    of_task: dict[tuple[str, str], list[dict]] = {}
-    for (task, title, _), arrays in importances(study).items():
-        of_task.setdefault((task, title), []).append(arrays)
-    rows = []
-    for key, models in of_task.items():
-        for name in ("exact", *SUMS):
-            heads = [ranked(_of(arrays, name, batch), "heads") for arrays in models]
-            pairs = [spearman(*pair) for pair in combinations(heads, 2)]
-            if pairs:
-                rows.append((*key, name if name == "exact" else f"{name} {batch}", float(np.mean(pairs))))
+    models: dict[tuple[str, str, str], dict[int, np.ndarray]] = {}
+    for (task, title, seed), rule, size, exact, sums in sums_of_heads(study):
+        if size == batch:
+            models.setdefault((task, title, "exact"), {})[seed] = exact
+            models.setdefault((task, title, f"{rule} {batch}"), {})[seed] = sums[0]
+    rows = [(*key, mean_correlation(np.stack([*of.values()]))) for key, of in models.items() if len(of) > 1]
     return pd.DataFrame(rows, columns=["task", "title", "sum", "correlation"])
-
-
-def _of(arrays: dict[str, np.ndarray], name: str, batch: int) -> np.ndarray:
-    heads = arrays[f"{name}_heads"].astype(float)
-    return heads if name == "exact" else heads[arrays["batches"].tolist().index(batch), 0]
 
 
 def searched(studies: Mapping[str, Study]) -> pd.DataFrame:
@@ -180,19 +160,18 @@ def searched(studies: Mapping[str, Study]) -> pd.DataFrame:
     weights is the share of prunable weights kept; good, bad and the retrained ones are scores as shares of the full
     model's, NaN where not stored.
     """
-    frames = []
+    rows = []
     for rule, study in studies.items():
         for cell, record in searches(study, "structured"):
-            full = study.record(Cell(cell.task, cell.seed, "finetune", "", "full"))
-            row = {"rule": rule, "task": cell.task, "title": title_of(record), "seed": cell.seed}
-            row["weights"] = record["shares"]["prunable"]
+            full_model = study.record(full(cell.task, cell.seed))
+            shares = [record["shares"]["prunable"]]
             for name in SCORES:
-                subnetwork, retrained = name.split()[0], name.endswith("retrained")
-                stage = "retrain" if retrained else "score"
-                one = study.record(Cell(cell.task, cell.seed, stage, "structured", subnetwork))
-                row[name] = np.nan if one is None or full is None else one["score"] / full["score"]
-            frames.append(row)
-    return pd.DataFrame(frames, columns=list(SEARCHED))
+                subnetwork, _, treatment = name.partition(" ")
+                stage = "retrain" if treatment else "score"
+                score = study.record(Cell(cell.task, cell.seed, stage, "structured", subnetwork))
+                shares.append(score["score"] / full_model["score"] if score and full_model else np.nan)
+            rows.append((rule, cell.task, title_of(record), cell.seed, *shares))
+    return pd.DataFrame(rows, columns=list(SEARCHED))
 
 
 def differences(found: pd.DataFrame, columns: tuple[str, ...]) -> dict[tuple, Effect]:
@@ -214,14 +193,12 @@ def same_step(studies: Mapping[str, Study]) -> dict[tuple, Effect]:
     mean over the steps that both searches took, the one that fell below the target included.
     """
     courses = {rule: _first_phase(study) for rule, study in studies.items()}
-    pairs = {}
-    for rule, own in courses.items():
-        if rule != "exact":
-            both = {key: min(len(own[key]), len(courses["exact"][key])) for key in own if key in courses["exact"]}
-            values = {k: 100 * (own[k][:n] - courses["exact"][k][:n]).mean() for k, n in both.items() if n}
-            index = pd.MultiIndex.from_tuples(values, names=["task", "seed"]) if values else None
-            pairs[rule, "same size"] = pd.Series(list(values.values()), index=index, dtype=float)
-    return corrected({key: effect(values) if len(values) else Effect() for key, values in pairs.items()})
+    exact, gaps = courses.pop("exact", {}), {}
+    for rule, course in courses.items():
+        steps = {key: min(len(scores), len(exact.get(key, ()))) for key, scores in course.items()}
+        of_rule = {key: 100 * (course[key][:n] - exact[key][:n]).mean() for key, n in steps.items() if n}
+        gaps[rule, "same size"] = pd.Series(of_rule, dtype=float)
+    return corrected({key: effect(values) for key, values in gaps.items()})
 
 
 def _first_phase(study: Study) -> dict[tuple[str, int], np.ndarray]:
@@ -243,18 +220,16 @@ def alike(studies: Mapping[str, Study]) -> pd.DataFrame:
 
 
 def seeds_alike(studies: Mapping[str, Study]) -> pd.DataFrame:
-    """How alike the masks of two seeds are under each rule: columns rule, task, title, component, jaccard, chance.
+    """How alike the heads are that two seeds keep under "exact": columns task, title, jaccard, chance.
 
     Of a task's seeds those count that every rule has searched, so that rules compare.
     """
-    rows = []
-    survival = {rule: component_survival(study, "structured") for rule, study in studies.items()}
-    for rule, own in survival.items():
-        for task, title in dict(zip(own["task"], own["title"])).items():
-            having = [set(one.loc[one["task"] == task, "seed"]) for one in survival.values()]
-            seeds = sorted(set.intersection(*(found for found in having if found)))
-            for component in ("head", "mlp"):
-                votes = votes_of(own, task, component, seeds) if seeds else np.zeros((0, 1), bool)
-                found = (mean_pair_jaccard(votes), chance_pair_jaccard(votes)) if len(votes) > 1 else (np.nan, np.nan)
-                rows.append((rule, task, title, component, *found))
-    return pd.DataFrame(rows, columns=["rule", "task", "title", "component", "jaccard", "chance"])
+    rows, survival = [], [component_survival(study, "structured") for study in studies.values()]
+    exact = survival[list(studies).index("exact")] if "exact" in studies else pd.DataFrame(columns=list(SURVIVAL))
+    for task, title in dict(zip(exact["task"], exact["title"])).items():
+        of_rules = [set(frame.loc[frame["task"] == task, "seed"]) for frame in survival]
+        seeds = sorted(set.intersection(*filter(None, of_rules)))
+        if len(seeds) > 1:
+            votes = votes_of(exact, task, "head", seeds)
+            rows.append((task, title, mean_pair_jaccard(votes), chance_pair_jaccard(votes)))
+    return pd.DataFrame(rows, columns=["task", "title", "jaccard", "chance"])

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 from lottery_utils.show.effects import told
 from lottery_utils.show.glue import as_percent, as_text
 from lottery_utils.show.stats import Effect
-from lottery_utils.show.tables import GAP, dressed, percent
+from lottery_utils.show.tables import GAP, dressed
 
 from .figures import other_seed
 from .frames import RULES, SCORES, Compared
@@ -25,7 +24,7 @@ JACCARD = {"head": "Jaccard, heads", "mlp": "Jaccard, MLPs"}
 
 def mean_of(frame: pd.DataFrame, column: str, rule: str = "running", batch: int = BATCH) -> float:
     """Mean over tasks of a column of `full_model` or `between_orders`, for the heads; NaN where nothing is stored."""
-    rows = frame[(frame["component"] == "heads") & (frame["rule"] == rule) & (frame["batch"] == batch)]
+    rows = frame[(frame["rule"] == rule) & (frame["batch"] == batch)]
     return float(rows.groupby("task")[column].mean().mean())
 
 
@@ -65,17 +64,16 @@ def rule_table(compared: Compared, caption: str, name: str) -> Styler:
 
     Scores are shares of the full model's. Only tasks and seeds that every rule has are averaged, so that rows compare.
     """
-    found, rules = compared.searched, compared.searched["rule"].nunique()
-    found = found[found.groupby(["task", "seed"])["rule"].transform("nunique") == rules] if rules else found
-    rows = []
-    for rule in (rule for rule in RULES if rule in set(found["rule"])):
-        means = found[found["rule"] == rule].groupby("task")[["weights", *SCORES]].mean().mean()
-        shown = {"sum": rule} | {f"{k} kept" if k == "weights" else k: percent(means[k], np.nan) for k in means.index}
-        for component, title in JACCARD.items():
-            pairs = _of_rule(compared.alike, rule, component)
-            shown[title] = f"{pairs['jaccard'].mean():.2f}" if len(pairs) else GAP
-        rows.append(shown)
-    return dressed(pd.DataFrame(rows or [{"sum": GAP, "weights kept": NO_SEARCH}]), caption, name)
+    found = compared.searched
+    if found.empty:
+        return dressed(pd.DataFrame({"sum": [GAP], "weights kept": [NO_SEARCH]}), caption, name)
+    whole = found.groupby(["task", "seed"])["rule"].transform("nunique") == found["rule"].nunique()
+    means = found[whole].groupby(["rule", "task"])[["weights", *SCORES]].mean().groupby("rule").mean()
+    alike = compared.alike.groupby(["rule", "component"])["jaccard"].mean().unstack("component")
+    frame = means.rename(columns={"weights": "weights kept"}).join(alike.rename(columns=JACCARD))
+    frame = frame.reindex([rule for rule in RULES if rule in frame.index]).rename_axis("sum").reset_index()
+    formats = dict.fromkeys(("weights kept", *SCORES), as_percent) | dict.fromkeys(JACCARD.values(), "{:.2f}")
+    return dressed(frame, caption, name, formats=formats)
 
 
 def _of_rule(alike: pd.DataFrame, rule: str, component: str) -> pd.DataFrame:

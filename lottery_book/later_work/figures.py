@@ -84,7 +84,7 @@ def curves(
         framed(ax, source.kind, source.name)
         frame = tidy(source.study, scores(source.study))
         if frame.empty:
-            say(ax, NO_RECORD)
+            say(ax, NO_RECORD, 50)  # in the middle; the ticks are shared
             continue
         for way, rows in frame.groupby("way", sort=False):
             shown[way] = None

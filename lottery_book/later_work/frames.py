@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from lottery_utils.presets import METHODS
 from lottery_utils.pruning.importance import normalise_heads
 from lottery_utils.show.frames import shown_title
 from lottery_utils.show.stats import Effect, corrected, effect, paired
+from lottery_utils.show.stored import under
 from lottery_utils.show.style import METHOD_NAMES
 
 from .one_look import HEADS_GONE, INACTIVE, SUMS
@@ -129,7 +129,7 @@ def same_size_scores(study: Study) -> Iterator[Score]:
 def threshold_scores(study: Study) -> Iterator[Score]:
     """The full model and good subnetworks, retrained, at each of `THRESHOLDS` that they were searched with."""
     for threshold in THRESHOLDS if study is not None else ():
-        own = type(study)(replace(study.preset, threshold=threshold), study.store.root, study.stored)
+        own = under(study, {"threshold": threshold})
         for cell, record in records(own, "retrain", "structured", ("good",)):
             yield cell, "good", threshold, record["score"]
             yield cell, FULL, threshold, own.record(full(cell.task, cell.seed))["score"]

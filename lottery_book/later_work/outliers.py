@@ -97,6 +97,6 @@ def disabled(norms: list[nn.LayerNorm], dims: np.ndarray) -> Iterator[None]:
 
 
 def dev_score(model: nn.Module, data, precision: str) -> float:
-    """The main metric on the dev set of `data` (`bench.Examples`), as records of scores have it."""
+    """The main metric on the dev set of `data`, as records of scores have it."""
     predictions = predictions_from_logits(data.task, predict(model, data.dev, precision))
     return main_score(data.task, compute_metrics(data.task, predictions, data.dev.labels))

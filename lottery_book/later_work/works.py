@@ -14,13 +14,14 @@ from lottery_utils.show.sentences import run_on
 from lottery_utils.show.stats import Effect
 from lottery_utils.show.tables import GAP, dressed
 
-from ..sources import Source
+from ..sources import Source, count
 from .figures import HEADLINE, NO_RECORD, WAYS, Sections
 from .frames import LARGEST, arrays, first_removed, outlier_scores, passes, tidy
 
 if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
 
+FIRST = ("source", "rankings", "in common", "by chance")
 FILE = Path(__file__).with_name("works.csv")
 
 
@@ -68,7 +69,7 @@ def _short(effect: Effect | None) -> str:
     """An effect in a cell: mean, interval, tasks."""
     if effect is None or not effect.tasks:
         return GAP
-    where = f"{effect.tasks} task{'s' if effect.tasks > 1 else ''}"
+    where = count(effect.tasks, "task")
     told = interval(effect.low, effect.high)
     return f"{signed(effect.mean)} ({where})" if told == GAP else f"{signed(effect.mean)} [{told}] ({where})"
 
@@ -83,8 +84,8 @@ def evidence(source: Source) -> str:
     cells = [cell for cell, _ in arrays(source.study, "outliers")]
     if not cells:
         return f"{source.model}, no task yet"
-    counts = {"task": len({cell.task for cell in cells}), "seed": len({cell.seed for cell in cells})}
-    return ", ".join([source.model, *(f"{n} {what}{'s' if n != 1 else ''}" for what, n in counts.items())])
+    tasks, seeds = {cell.task for cell in cells}, {cell.seed for cell in cells}
+    return f"{source.model}, {count(len(tasks), 'task')}, {count(len(seeds), 'seed')}"
 
 
 def lead_without(source: Source, count: int) -> str:
@@ -108,18 +109,10 @@ def provenance(source: Source) -> str:
 
 def first_table(sources: Sequence[Source]) -> Styler:
     """What two rankings have in common among the first tenth of the heads that go, and what chance would give."""
-    rows = [
-        {
-            "source": source.kind,
-            "rankings": f"{WAYS.get(row.first, row.first)}, {WAYS.get(row.second, row.second)}",
-            "in common": f"{row.shared:.2f}",
-            "by chance": f"{row.chance:.2f}",
-        }
-        for source in sources
-        for row in first_removed(source.study).itertuples()
-    ]
+    frame = pd.concat([first_removed(source.study).assign(source=source.kind) for source in sources])
+    frame = frame.assign(rankings=frame["first"].map(WAYS) + ", " + frame["second"].map(WAYS))
+    frame = frame[["source", "rankings", "shared", "chance"]].set_axis(FIRST, axis=1)
     caption = (
         "Of the first tenth of the heads that a ranking removes, the share that another removes too; mean of models."
     )
-    columns = ("source", "rankings", "in common", "by chance")
-    return dressed(pd.DataFrame(rows, columns=columns), caption, "since-first")
+    return dressed(frame, caption, "since-first", formats=dict.fromkeys(FIRST[2:], "{:.2f}"))

@@ -1,15 +1,18 @@
-"""Figures of loss surfaces: slices, squares, sharpness, straight paths between networks."""
+"""Figures of loss surfaces: slices, squares, straight paths between networks."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from lottery_utils.show.frames import Reading
+from lottery_utils.show.heatmaps import colour_bar
+from lottery_utils.show.lines import draw_lines, handles_of
 from lottery_utils.show.style import (
     COLOURS,
     GAP,
@@ -26,14 +29,14 @@ from lottery_utils.show.style import (
     panels,
 )
 
-from .frames import Compared, planes, with_every
-from .names import NETWORKS, SIZES, SUBNETWORKS, SURFACES, WITHIN
+from .frames import planes, with_every
+from .names import ACROSS, NETWORKS, SIZES, SURFACES, WITHIN
 
 NOTHING = "Nothing to show: no loss surface is stored."
 SHARE = "loss, 1 = knowing nothing"
 TOP = 3.0  # shares above which slices and squares are cut off
+PAIRS = {f"{a}-{b}": a for a, b in WITHIN} | {f"next seed: {name}": name for name in ACROSS}  # where a path begins
 ONE = {"color": "#4A4A4A", "linewidth": 1.1, "linestyle": ":"}  # the line of knowing nothing
-PAIR_COLOURS = {"full": COLOURS["full"], **{name: COLOURS[name] for name in SUBNETWORKS}}
 
 
 def network_name(name: str) -> str:
@@ -42,11 +45,13 @@ def network_name(name: str) -> str:
     return f"{NAMES[kind]}, {how}" if how else NAMES[kind]
 
 
-def network_look(name: str) -> dict:
+def network_look(name: str) -> tuple:
     """Retrained networks have a full line, pruned ones a dashed, lighter one."""
     kind, _, how = name.partition(".")
-    dashes = {"linestyle": (0, (3, 1.6))} if how == "pruned" else {}
-    return {"color": lighter(COLOURS[kind], 0.75) if dashes else COLOURS[kind], "linewidth": 1.5, **dashes}
+    return (lighter(COLOURS[kind], 0.75), (3, 1.6)) if how == "pruned" else (COLOURS[kind], ())
+
+
+LOOKS = {name: network_look(name) for name in NETWORKS}
 
 
 def slices(lines: pd.DataFrame, method: str) -> Figure:
@@ -57,30 +62,21 @@ def slices(lines: pd.DataFrame, method: str) -> Figure:
     rows = lines[lines["method"] == method]
     if rows.empty:
         return empty_figure(NOTHING)
-    titles = list(dict.fromkeys(rows["title"]))
-    figure, axes = panels(len(titles), height=1.9)
-    for ax, title in zip(axes, titles):
-        own = rows[rows["title"] == title]
-        for name in NETWORKS:
-            mean = own[own["network"] == name].groupby("size")["loss"].mean()
-            if len(mean):
-                ax.plot(mean.index, mean, zorder=3 if name == "full" else 2, **network_look(name))
+    figure, axes = panels(rows["title"].nunique(), height=1.9)
+    for ax, (title, own) in zip(axes, rows.groupby("title", sort=False), strict=True):
+        draw_lines(ax, own, "size", "loss", "network", LOOKS)
         seeds = own["seed"].nunique()
         ax.set_title(f"{title} ({seeds} seed{'s' if seeds != 1 else ''})")
-        top = min(TOP, max(1.2, 1.05 * own["loss"].max()))
-        ax.set_ylim(0, top)
-        ax.set_xlim(min(SIZES), max(SIZES))
+        ax.set(xlim=(min(SIZES), max(SIZES)), ylim=(0, min(TOP, max(1.2, 1.05 * own["loss"].max()))))
         ax.axhline(1, **ONE)
-        ax.yaxis.grid(True, color=GRID, linewidth=0.6)
     outer_labels(figure, axes, "size of the step", SHARE)
     figure.suptitle(METHOD_NAMES[method], fontsize=9)
-    there = [name for name in NETWORKS if name in set(rows["network"])]
-    handles = [Line2D([], [], label=network_name(name), **network_look(name)) for name in there]
+    handles = handles_of(LOOKS, {name: network_name(name) for name in NETWORKS}, rows["network"])
     legend_below(figure, [*handles, Line2D([], [], label="knowing nothing", **ONE)], 4)
     return figure
 
 
-def surfaces(found: list[Compared], seed: int) -> Figure:
+def surfaces(found: list[Reading], seed: int) -> Figure:
     """The loss on a square of two random directions: a row a network, a column a task, of one seed.
 
     `found` are readings of surface cells. All squares share one scale, cut off at `TOP`; contour lines are at 0.25,
@@ -109,22 +105,16 @@ def surfaces(found: list[Compared], seed: int) -> Figure:
     for ax, name in zip(axes[:, 0], names):
         ax.set_ylabel(network_name(name), fontsize=8)
     figure.supxlabel("size of the step along the first direction (across) and the second (up)", fontsize=8)
-    bar = figure.colorbar(ScalarMappable(norm, IMPORTANCE_MAP), ax=axes, fraction=0.04, pad=0.02, extend="max")
-    bar.set_label(SHARE)
-    bar.outline.set_visible(False)
+    colour_bar(figure, list(axes.ravel()), norm, IMPORTANCE_MAP, f"{SHARE}; darkest: {TOP:g} or more")
     return figure
 
 
 def _square(ax: Axes, values: np.ndarray, sizes: np.ndarray, norm: Normalize) -> None:
-    step = (sizes[1] - sizes[0]) / 2
-    extent = (sizes[0] - step, sizes[-1] + step, sizes[0] - step, sizes[-1] + step)
-    shown = np.minimum(values.T, TOP)
-    ax.imshow(shown, origin="lower", extent=extent, cmap=IMPORTANCE_MAP, norm=norm, interpolation="nearest")
+    ax.pcolormesh(sizes, sizes, values.T, cmap=IMPORTANCE_MAP, norm=norm)
     ax.contour(sizes, sizes, values.T, levels=(0.25, 0.5, 1.0), colors="#222222", linewidths=0.6)
     middle = values[len(sizes) // 2, len(sizes) // 2]
     ax.text(0, 0, f"{middle:.2f}", ha="center", va="center", fontsize=7)
-    ax.set_xticks([-1, 0, 1])
-    ax.set_yticks([-1, 0, 1])
+    ax.set(xticks=[-1, 0, 1], yticks=[-1, 0, 1])
 
 
 def path_lines(table: pd.DataFrame, method: str) -> Figure:
@@ -135,19 +125,17 @@ def path_lines(table: pd.DataFrame, method: str) -> Figure:
     rows = with_every(table[table["method"] == method], "pair")
     if rows.empty:
         return empty_figure(NOTHING)
-    pairs = [f"{a}-{b}" for a, b in WITHIN] + [f"next seed: {name}" for name in PAIR_COLOURS]
-    pairs = [pair for pair in pairs if pair in set(rows["pair"])]
+    means = rows.groupby(["pair", "title", "point"])["loss"].mean().reset_index()
+    pairs = [pair for pair in PAIRS if pair in set(rows["pair"])]
     figure, axes = panels(len(pairs), height=1.5, columns=len(WITHIN))
-    top = min(TOP, 1.05 * rows.groupby(["title", "pair", "point"])["loss"].mean().max())
-    for ax, pair in zip(axes, pairs):
-        means = rows[rows["pair"] == pair].groupby(["title", "point"], sort=False)["loss"].mean().unstack(0)
-        colour = PAIR_COLOURS[pair.removeprefix("next seed: ").split("-")[0]]
-        ax.plot(means.index, means, color=lighter(colour, 0.45), linewidth=0.8)
-        ax.plot(means.index, means.mean(axis=1), color=colour, linewidth=2)
+    for ax, pair in zip(axes, pairs, strict=True):
+        own, colour = means[means["pair"] == pair], COLOURS[PAIRS[pair]]
+        same = {"x": "point", "y": "loss", "errorbar": None, "ax": ax}
+        sns.lineplot(own, units="title", estimator=None, color=lighter(colour, 0.45), linewidth=0.8, **same)
+        sns.lineplot(own, color=colour, linewidth=2, **same)
         ax.set_title(pair_name(pair).replace(", ", ",\n"), fontsize=8)
         ax.axhline(1, **ONE)
-        ax.set_xlim(0, 1)
-        ax.set_ylim(0, top)
+        ax.set(xlim=(0, 1), ylim=(0, min(TOP, 1.05 * means["loss"].max())), xlabel="", ylabel="")
         ax.yaxis.grid(True, color=GRID, linewidth=0.6)
     outer_labels(figure, axes, "place on the path", SHARE)
     note(figure, f"{METHOD_NAMES[method]}; {rows['title'].nunique()} tasks, mean over seeds")

@@ -6,18 +6,12 @@ Losses are in shares of the loss of the best constant answer on the same example
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
 
-from lottery_utils.show.frames import title_of
+from lottery_utils.show.frames import Reading
 
 from .names import NETWORKS, POINTS, SIZES, SURFACES
-
-if TYPE_CHECKING:
-    from lottery_utils.experiment.study import Study
 
 SAME = ["task", "title", "seed", "method"]
 LINES = (*SAME, "network", "direction", "size", "loss")
@@ -26,35 +20,7 @@ PATHS = (*SAME, "pair", "point", "loss")
 BARRIERS = (*SAME, "pair", "barrier")
 
 
-@dataclass(frozen=True)
-class Compared:
-    """What one cell holds: its arrays, and whether its search was degenerate, so that it has no subnetworks."""
-
-    task: str
-    title: str
-    seed: int
-    method: str
-    degenerate: bool
-    arrays: dict[str, np.ndarray]
-
-    @property
-    def same(self) -> dict:
-        """What all rows made of this reading share."""
-        return {"task": self.task, "title": self.title, "seed": self.seed, "method": self.method}
-
-
-def readings(study: Study, stage: str, method: str | None = None) -> list[Compared]:
-    """Every stored cell of a stage that compares networks, in the preset's order; of one method, or of all."""
-    found = []
-    for cell in study.cells([stage], None if method is None else [method]):
-        record, arrays = (study.record(cell), study.trajectory(cell)) if cell.stage == stage else (None, None)
-        if record is not None and arrays is not None:
-            title = title_of(record)
-            found.append(Compared(cell.task, title, cell.seed, cell.method, record["degenerate"], arrays))
-    return found
-
-
-def lines(found: list[Compared]) -> pd.DataFrame:
+def lines(found: list[Reading]) -> pd.DataFrame:
     """The loss along each direction: columns `LINES`, one row a network, direction and size."""
     rows = []
     for one in found:
@@ -64,7 +30,7 @@ def lines(found: list[Compared]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(LINES))
 
 
-def sharpness(found: list[Compared], size: float) -> pd.DataFrame:
+def sharpness(found: list[Reading], size: float) -> pd.DataFrame:
     """Mean rise of the loss under steps of `size`, both ways along every direction: columns `SHARPNESS`.
 
     A step and its opposite cancel the slope, so what is left is how the loss bends, also where it has no minimum.
@@ -83,7 +49,7 @@ def sharpness(found: list[Compared], size: float) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(SHARPNESS))
 
 
-def paths(found: list[Compared]) -> pd.DataFrame:
+def paths(found: list[Reading]) -> pd.DataFrame:
     """The loss on the straight paths: columns `PATHS`; `pair` is such as "good-bad" or "next seed: good"."""
     rows = []
     for one in found:
@@ -112,13 +78,13 @@ def with_every(rows: pd.DataFrame, column: str = "network") -> pd.DataFrame:
     return rows[rows["task"].isin(tasks)] if tasks else rows
 
 
-def planes(one: Compared) -> dict[str, np.ndarray]:
+def planes(one: Reading) -> dict[str, np.ndarray]:
     """The surfaces of a surface cell by network, (G, G); those that are not there are left out."""
     found = {name: _shares(one, f"plane.{name}") for name in SURFACES}
     return {name: values for name, values in found.items() if len(values)}
 
 
-def _shares(one: Compared, key: str) -> np.ndarray:
+def _shares(one: Reading, key: str) -> np.ndarray:
     """An array of losses (rows, columns) as shares of the loss of knowing nothing; no rows where it is not there."""
     nothing = float(one.arrays["nothing"][0])
     if key not in one.arrays or not nothing:

@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 from pandas.io.formats.style import Styler
 
+from lottery_utils.show.frames import Reading
 from lottery_utils.show.stats import Effect, corrected, effect, paired_effects
 from lottery_utils.show.tables import dressed
 
-from .figures import network_name, pair_name
-from .frames import Compared, barriers, with_every
-from .names import ACROSS, NETWORKS, ORDERED, SUBNETWORKS, WITHIN
+from .figures import PAIRS, network_name, pair_name
+from .frames import barriers, with_every
+from .names import NETWORKS, ORDERED, SUBNETWORKS
 
 COMPARED = (("good-bad", "good-random"), ("good-bad", "next seed: good"), ("next seed: bad", "next seed: good"))
 LOW = 0.1  # a barrier below this share of the loss of knowing nothing is called low
@@ -52,7 +53,7 @@ def barrier_means(table: pd.DataFrame, method: str) -> dict[str, Effect]:
     """
     rows = barriers(with_every(table[table["method"] == method], "pair"))
     means = {}
-    for pair in [f"{a}-{b}" for a, b in WITHIN] + [f"next seed: {name}" for name in ACROSS]:
+    for pair in PAIRS:
         by_task = rows[rows["pair"] == pair].groupby("title", sort=False)["barrier"].mean()
         if len(by_task):
             means[pair_name(pair)] = replace(effect(by_task), p=np.nan, corrected=np.nan)
@@ -76,7 +77,7 @@ def low_barriers(means: Mapping[str, Effect], label: str) -> str:
     return f"{int((means[label].by_task < LOW).sum())} of {means[label].tasks}" if label in means else "none"
 
 
-def examples_of(compared: Sequence[Compared]) -> str:
+def examples_of(compared: Sequence[Reading]) -> str:
     """On how many dev examples losses were measured."""
     counts = sorted({len(reading.arrays["rows"]) for reading in compared})
     return " or ".join(map(str, counts)) or "no"
@@ -84,34 +85,21 @@ def examples_of(compared: Sequence[Compared]) -> str:
 
 def barrier_table(means: Mapping[str, Effect]) -> Styler:
     """Barriers: mean over tasks, least, most, and on how many tasks they are low."""
-    low = f"tasks below {LOW:g}"
-    rows = [
-        {
-            "path": label,
-            "mean": mean_barrier(means, label),
-            "least": f"{each.by_task.min():.2f}",
-            "most": f"{each.by_task.max():.2f}",
-            low: low_barriers(means, label),
-        }
-        for label, each in means.items()
-    ]
-    frame = pd.DataFrame(rows, columns=["path", "mean", "least", "most", low])
-    return dressed(frame, "Barriers in shares of the loss of knowing nothing, mean over seeds.", "barriers")
+    ends = ["mean", "min", "max"]
+    frame = pd.DataFrame({label: each.by_task.agg(ends) for label, each in means.items()}, index=ends).T
+    frame = frame.rename(columns={"min": "least", "max": "most"}).rename_axis("path").reset_index()
+    frame[f"tasks below {LOW:g}"] = [low_barriers(means, label) for label in means]
+    caption = "Barriers in shares of the loss of knowing nothing, mean over seeds."
+    return dressed(frame, caption, "barriers", formats=dict.fromkeys(("mean", "least", "most"), "{:.2f}"))
 
 
 def level_table(near: pd.DataFrame, far: pd.DataFrame, method: str) -> Styler:
     """Each network's loss and its rise under short and long steps, mean over tasks and seeds."""
     tables = [with_every(table[table["method"] == method]) for table in (near, far)]
-    rows = []
-    for name in NETWORKS:
-        short, long = (each[each["network"] == name].groupby("title").mean(numeric_only=True) for each in tables)
-        if len(short):
-            numbers = {
-                "loss": short["loss"],
-                "rise, a fifth": short["sharpness"],
-                "rise, two fifths": long["sharpness"],
-            }
-            rows.append({"network": network_name(name)} | {key: f"{of.mean():z.2f}" for key, of in numbers.items()})
+    of_tasks = [rows.groupby(["network", "title"])[["loss", "sharpness"]].mean() for rows in tables]
+    short, long = (each.groupby("network").mean() for each in of_tasks)
+    frame = short.assign(long=long["sharpness"]).reindex([name for name in NETWORKS if name in short.index])
+    frame = frame.set_axis(["loss", "rise, a fifth", "rise, two fifths"], axis=1)
+    frame.insert(0, "network", [network_name(name) for name in frame.index])
     caption = "Loss, and its mean rise under steps of two sizes, in shares of the loss of knowing nothing."
-    frame = pd.DataFrame(rows, columns=["network", "loss", "rise, a fifth", "rise, two fifths"])
-    return dressed(frame, caption, "levels")
+    return dressed(frame, caption, "levels", formats=dict.fromkeys(list(frame)[1:], "{:z.2f}"))

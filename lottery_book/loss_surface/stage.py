@@ -24,7 +24,7 @@ def run_landscape(work: Work, result: Result) -> None:
     """Slices of the loss around each network, and the loss on straight paths between them.
 
     The arrays: `rows` (N,) of the dev examples; `nothing` (1,), the loss of the best constant answer; for each of
-    `landscape.names.NETWORKS` ``line.NAME`` (directions, sizes), see `landscape.loss.line`, whose middle is the loss
+    `names.NETWORKS` ``line.NAME`` (directions, sizes), see `loss.line`, whose middle is the loss
     where the network is; for paths ``path.A-B`` (points,) of `WITHIN` and ``next.A`` of `ACROSS`, to the same network
     of the seed `next_seed` (1,). All networks of a task get the same examples and all of a seed parts of the same
     directions. After a degenerate search only the full model is there.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -10,9 +12,9 @@ from matplotlib.lines import Line2D
 from lottery_utils.methods import METHODS
 from lottery_utils.pruning.stopping import stop_rule
 from lottery_utils.show.forest import forest
+from lottery_utils.show.lines import Looks, draw_lines, handles_of
 from lottery_utils.show.style import (
     COLOURS,
-    GRID,
     METHOD_NAMES,
     SEED_SHADES,
     WIDTH,
@@ -26,15 +28,15 @@ from .frames import FIELDS, compared
 from .standings import QUANTITIES, Standing
 
 NOTHING = "Nothing to show: no curve is stored, or no full model is clearly above the majority score."
-RANKS = {  # colour, dashes
-    "gate": (COLOURS["good"], "-"),
-    "taylor": (COLOURS["bad"], "-"),
-    "output": (COLOURS["super"], (0, (5, 1.5))),
-    "entropy": (COLOURS["random"], (0, (3, 1, 1, 1))),
-    "global": (COLOURS["good"], "-"),
-    "layer": (COLOURS["super"], (0, (5, 1.5))),
-    "snip": (COLOURS["bad"], "-"),
-    "random": ("#8A8A8A", (0, (1.5, 1.5))),
+RANKS: Looks = {
+    "gate": (COLOURS["good"], ()),
+    "taylor": (COLOURS["bad"], ()),
+    "output": (COLOURS["super"], (5, 1.5)),
+    "entropy": (COLOURS["random"], (3, 1, 1, 1)),
+    "global": (COLOURS["good"], ()),
+    "layer": (COLOURS["super"], (5, 1.5)),
+    "snip": (COLOURS["bad"], ()),
+    "random": ("#8A8A8A", (1.5, 1.5)),
 }
 TITLES = {
     "lead": "lead kept:\nminus the paper's",
@@ -43,8 +45,8 @@ TITLES = {
     "lead above random": "lead kept:\nminus random",
 }
 PREFIX = {"structured": "s", "magnitude": "m"}
+SIZE = {"structured": "heads, and MLPs, left (%)", "magnitude": "prunable weights left (%)"}
 MARK = {"color": "#6E6E6E", "linewidth": 0.9}
-BAND = {"alpha": 0.16, "linewidth": 0}
 
 
 def task_curves(frame: pd.DataFrame, method: str, threshold: float = 0.9) -> Figure:
@@ -56,27 +58,19 @@ def task_curves(frame: pd.DataFrame, method: str, threshold: float = 0.9) -> Fig
     rows = frame[frame["method"] == method]
     if rows.empty:
         return empty_figure(NOTHING)
-    tasks = list(dict.fromkeys(rows["task"]))
-    figure, axes = panels(len(tasks), height=1.75)
-    for ax, task in zip(axes, tasks):
-        own = rows[rows["task"] == task]
-        found = own.groupby(["name", "size"], sort=False)["score"].agg(["mean", "min", "max"])
-        for name in dict.fromkeys(own["name"]):
-            line = found.loc[name].sort_index()
-            ax.fill_between(100 * line.index, line["min"], line["max"], color=look(name)["color"], **BAND)
-            ax.plot(100 * line.index, line["mean"], linewidth=1.3, **look(name))
+    figure, axes = panels(rows["task"].nunique(), height=1.75)
+    for ax, (_, own) in zip(axes, rows.groupby("task", sort=False), strict=True):
+        draw_lines(ax, own.assign(left=100 * own["size"]), "left", "score", "name", looks_of(own["name"]), band=True)
         once = own.drop_duplicates("seed")
         full, least = once["full"].mean(), once["majority"].mean()
         target = np.mean([stop_rule(f, m, threshold).target for f, m in zip(once["full"], once["majority"])])
-        ax.axhline(target, linestyle="--", **MARK)
-        ax.axhline((full + least) / 2, linestyle=":", **MARK)
-        ax.axhline(least, linestyle="-", **{**MARK, "linewidth": 0.6})
+        for level, style in ((target, "--"), ((full + least) / 2, ":"), (least, "-")):
+            ax.axhline(level, linestyle=style, **MARK)
         ax.set_title(own["title"].iloc[0])
         ax.set_xlim(100, 0)
-        ax.yaxis.grid(True, color=GRID, linewidth=0.6)
-    outer_labels(figure, axes, _size_label(method), "dev score of the search")
+    outer_labels(figure, axes, SIZE[method], "dev score of the search")
     marks = [("--", "target of the search"), (":", "midpoint"), ("-", "majority score")]
-    handles = [*handles_of(rows), *(Line2D([], [], linestyle=style, label=text, **MARK) for style, text in marks)]
+    handles = [*_legend(rows), *(Line2D([], [], linestyle=style, label=text, **MARK) for style, text in marks)]
     legend_below(figure, handles, columns=4)
     return figure
 
@@ -94,21 +88,15 @@ def mean_curves(frame: pd.DataFrame) -> Figure:
     figure = Figure(figsize=(WIDTH if len(methods) > 1 else 4.6, 3.4), layout="constrained")
     for ax, method in zip(figure.subplots(1, len(methods), sharey=True, squeeze=False)[0], methods):
         rows = frame[frame["method"] == method]
-        for name in dict.fromkeys(rows["name"]):
-            own = rows[rows["name"] == name]
-            line = own.groupby("size")[["share", "lead"]].mean()
-            seeds = 100 * own.groupby(["size", "seed"])["lead"].mean().unstack()
-            colour = look(name)["color"]
-            ax.fill_between(100 * line["share"], seeds.min(axis=1), seeds.max(axis=1), color=colour, **BAND)
-            ax.plot(100 * line["share"], 100 * line["lead"], linewidth=1.6, **look(name))
-        for level in (0, 100):
-            ax.axhline(level, **{**MARK, "linewidth": 0.6})
-        ax.axhline(50, linestyle=":", **MARK)
+        of_seeds = 100 * rows.groupby(["name", "size", "seed"], sort=False)[["share", "lead"]].mean()
+        of_seeds = of_seeds.round({"share": 9}).reset_index()  # sums may differ in their last bit
+        draw_lines(ax, of_seeds, "share", "lead", "name", looks_of(rows["name"]), band=True)
+        for level, style in ((0, "-"), (100, "-"), (50, ":")):
+            ax.axhline(level, linestyle=style, **MARK)
         ax.set_xlim(100, 0)
         ax.set_title(f"{METHOD_NAMES[method]} ({over_tasks(rows)})")
-        ax.set_xlabel("prunable weights left (%)")
-        ax.yaxis.grid(True, color=GRID, linewidth=0.6)
-        ax.legend(handles=handles_of(rows), loc="lower left", fontsize=8)
+        ax.set_xlabel(SIZE["magnitude"])
+        ax.legend(handles=_legend(rows), loc="lower left", fontsize=8)
     figure.axes[0].set_ylabel("lead over the majority score kept (%)")
     return figure
 
@@ -123,25 +111,21 @@ def standing_forest(found: list[Standing]) -> Figure:
     return forest(by_quantity, "points", absent="\N{EN DASH}") if rows else empty_figure(NOTHING)
 
 
-def look(name: str) -> dict:
-    """Colour and dashes of a way to rank; one of the user's has a colour of its own."""
-    colour, dashes = RANKS.get(name, (SEED_SHADES[5 + sum(map(ord, name)) % 3], "-"))
-    return {"color": colour, "linestyle": dashes}
+def looks_of(names: Iterable[str]) -> Looks:
+    """Colour and dashes of ways to rank, each once; one of the user's has a colour of its own."""
+    own = {name: (SEED_SHADES[5 + sum(map(ord, name)) % 3], ()) for name in names}
+    return {name: RANKS.get(name, look) for name, look in own.items()}
 
 
-def handles_of(rows: pd.DataFrame) -> list[Line2D]:
-    """The lines of a legend, one a way to rank in `rows`."""
-    return [Line2D([], [], label=short(name), **look(name)) for name in dict.fromkeys(rows["name"])]
+def _legend(rows: pd.DataFrame) -> list[Line2D]:
+    looks = looks_of(rows["name"])
+    return handles_of(looks, {name: short(name) for name in looks}, looks)
 
 
 def short(name: str) -> str:
     """A way to rank as shown: one of the user's without its folder."""
     known = {known for methods in METHODS.values() for known in methods}
     return name if name in known else name.rpartition("/")[2]
-
-
-def _size_label(method: str) -> str:
-    return "heads, and MLPs, left (%)" if method == "structured" else "prunable weights left (%)"
 
 
 def over_tasks(rows: pd.DataFrame) -> str:

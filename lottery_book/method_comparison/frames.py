@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 
@@ -14,10 +12,10 @@ from lottery_utils.methods import METHODS
 from lottery_utils.pruning.stopping import stop_rule
 from lottery_utils.show.frames import title_of
 from lottery_utils.show.stats import lead_kept
+from lottery_utils.show.stored import under
 
 FIELDS = {"structured": "score", "magnitude": "unstructured"}  # the preset field that names a method's way to rank
-CURVES = ("task", "title", "seed", "method", "name", "size", "share", "heads", "mlps", "score", "full", "majority")
-CURVES += ("lead",)
+CURVES = ("task", "title", "seed", "method", "name", "size", "share", "score", "full", "majority", "lead")
 BREAKS = ("task", "title", "seed", "method", "name", "target", "middle")
 MARGIN = 0.05  # the least lead of a full model over the majority score of which shares are averaged
 
@@ -29,8 +27,7 @@ def by_method(study: Results) -> dict[tuple[str, str], Results]:
         if method in study.preset.methods:
             for name in dict.fromkeys((*METHODS[kind], getattr(study.preset, kind))):
                 # the other kind's setting does not matter to these cells, and some settings exclude each other
-                preset = replace(study.preset, importance="exact", importance_order=None, **{kind: name})
-                found[method, name] = Results(preset, study.store.root, study.stored)
+                found[method, name] = under(study, {"importance": "exact", "importance_order": None, kind: name})
     return found
 
 
@@ -50,8 +47,7 @@ def curve_records(study: Results) -> list[tuple[str, str, Cell, dict, dict[str, 
 def curves(study: Results) -> pd.DataFrame:
     """All curves as columns `CURVES`, one row a task, seed, way to rank and size, the full model at size 1.
 
-    share is the share of the prunable weights left, heads and mlps the numbers left (NaN in m-pruning); score is the
-    search's, on dev. lead is (score - majority) / (full - majority): 1 is the full model's, 0 a constant answer's.
+    share is the share of the prunable weights left, score the search's, on dev; lead as `stats.lead_kept` has it.
     Degenerate curves, of full models that do not beat the majority score, are left out.
     """
     frames = []
@@ -59,10 +55,9 @@ def curves(study: Results) -> pd.DataFrame:
         if record["degenerate"]:
             continue
         full, least = float(t["score"][0]), record["majority"]
-        heads, mlps = (t["heads"].sum(axis=(1, 2)), t["mlps"].sum(axis=1)) if "heads" in t else (np.nan, np.nan)
         same = {"task": cell.task, "title": title_of(record), "seed": cell.seed}
         same |= {"method": method, "name": name, "full": full, "majority": least}
-        parts = {"size": t["size"], "share": t["share"], "heads": heads, "mlps": mlps, "score": t["score"]}
+        parts = {"size": t["size"], "share": t["share"], "score": t["score"]}
         frames.append(pd.DataFrame({**same, **parts, "lead": lead_kept(t["score"], least, full)}))
     if not frames:
         return pd.DataFrame(columns=list(CURVES))

@@ -7,19 +7,22 @@ first weights and texts: a `run`, paired as a seed is.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from lottery_utils.show.scores import RESULT, results
+from lottery_utils.show.scores import RESULT, choose, results
 from lottery_utils.show.stats import Effect, corrected, effect
-
-from .names import CORPORA
+from lottery_utils.show.stored import here_or_above
 
 if TYPE_CHECKING:
     from lottery_utils.experiment.study import Study
 
+CORPORA = ("language", "shuffled", "brackets", "zipf", "none")  # by the names of the models' folders
+WEIGHTS = "models/pretraining"  # in the repository: a folder a model
 STAGES = ("finetune", "search", "score", "retrain")
 LEFT_OUT = ("wnli",)  # its dev labels contradict its train labels: who learns more scores less
 FULL, GOOD, RANDOM, BAD = ("full", "full"), ("good", "retrained"), ("random", "retrained"), ("bad", "retrained")
@@ -35,6 +38,24 @@ def parted(model: str) -> tuple[str, int] | None:
     """Corpus and run of a model's name: "zipf" is the first run, "zipf-2" the second; None for other models."""
     corpus, _, run = model.partition("-")
     return (corpus, int(run or 1)) if corpus in CORPORA and (not run or run.isdecimal()) else None
+
+
+def models_in(folder: str | Path = WEIGHTS) -> list[str]:
+    """Names of the pre-trained models in a folder: first runs of all corpora, then the second ones."""
+    there = {path.parent.name: parted(path.parent.name) for path in here_or_above(folder).glob("*/config.json")}
+    places = {name: (pair[1], CORPORA.index(pair[0])) for name, pair in there.items() if pair}
+    return sorted(places, key=places.get)
+
+
+def pretraining_logs(folder: str | Path = WEIGHTS) -> dict[str, dict]:
+    """What was written while pre-training, by model; those that are not at hand are left out."""
+    paths = {name: here_or_above(folder) / name / "pretrain_log.json" for name in models_in(folder)}
+    return {name: json.loads(path.read_text(encoding="utf-8")) for name, path in paths.items() if path.is_file()}
+
+
+def by_model(studies: Iterable[Study]) -> dict[str, Study]:
+    """The studies by the names of their models' folders."""
+    return {study.preset.model.rpartition("/")[2]: study for study in studies}
 
 
 def all_scores(studies: Mapping[str, Study], method: str = "structured") -> pd.DataFrame:
@@ -56,8 +77,7 @@ def all_scores(studies: Mapping[str, Study], method: str = "structured") -> pd.D
 
 def points(frame: pd.DataFrame, corpus: str, condition: tuple[str, str]) -> pd.Series:
     """100 x score of one corpus' (subnetwork, treatment), by task, run and seed, without the tasks `LEFT_OUT`."""
-    rows = frame[(frame["corpus"] == corpus) & ~frame["task"].isin(LEFT_OUT)]
-    rows = rows[(rows["subnetwork"] == condition[0]) & (rows["treatment"] == condition[1])]
+    rows = choose(frame[(frame["corpus"] == corpus) & ~frame["task"].isin(LEFT_OUT)], "", *condition)
     return 100 * rows.set_index(["task", "run", "seed"])["score"].astype(float)
 
 
@@ -73,11 +93,12 @@ def gains(frame: pd.DataFrame, corpora: Iterable[str]) -> dict[str, Effect]:
 
 def within(frame: pd.DataFrame, corpora: Iterable[str]) -> dict[tuple, Effect]:
     """The lottery of each pre-training: keys (corpus, name of `WITHIN`)."""
-    return corrected({(c, name): effect(_gap(frame, c, pair)) for c in corpora for name, pair in WITHIN.items()})
-
-
-def _gap(frame: pd.DataFrame, corpus: str, pair: tuple) -> pd.Series:
-    return points(frame, corpus, pair[0]) - points(frame, corpus, pair[1])
+    gaps = {
+        (corpus, name): points(frame, corpus, one) - points(frame, corpus, other)
+        for corpus in corpora
+        for name, (one, other) in WITHIN.items()
+    }
+    return corrected({key: effect(gap) for key, gap in gaps.items()})
 
 
 def coverage(studies: Mapping[str, Study], method: str = "structured") -> pd.DataFrame:
@@ -86,18 +107,14 @@ def coverage(studies: Mapping[str, Study], method: str = "structured") -> pd.Dat
 
     Columns corpus, task, stored, searched, degenerate, whole.
     """
-    tables = {}
-    for name, study in studies.items():
-        table = study.table(["search"], [method])
-        tables.setdefault(parted(name)[0], []).append(table[table["stage"] == "search"])
+    tables = [study.table(["search"], [method]).assign(corpus=parted(name)[0]) for name, study in studies.items()]
+    table = pd.concat([table[table["stage"] == "search"] for table in tables])
+    table["degenerate"] = table["degenerate"].astype(bool)
+    table["searched"] = ~table["degenerate"] & (table["share_prunable"].astype(float) < 1)
+    groups = table.groupby(["corpus", "task"])
+    counts = groups[["searched", "degenerate"]].sum().assign(stored=groups.size())
     tasks = dict.fromkeys(task for study in studies.values() for task in study.preset.tasks)
-    rows = []
-    for corpus, found in tables.items():
-        for task in tasks:
-            own = pd.concat([table[table["task"] == task] for table in found])
-            degenerate = own["degenerate"].astype(bool)
-            hit = own[~degenerate & (own["share_prunable"].astype(float) < 1)]
-            counts = {"stored": len(own), "searched": len(hit), "degenerate": int(degenerate.sum())}
-            counts["whole"] = counts["stored"] - counts["searched"] - counts["degenerate"]
-            rows.append({"corpus": corpus, "task": task, **counts})
-    return pd.DataFrame(rows, columns=["corpus", "task", "stored", "searched", "degenerate", "whole"])
+    corpora = dict.fromkeys(parted(name)[0] for name in studies)
+    every = pd.MultiIndex.from_product([corpora, tasks], names=["corpus", "task"])
+    counts = counts.reindex(every, fill_value=0).astype(int)
+    return counts.assign(whole=counts["stored"] - counts["searched"] - counts["degenerate"]).reset_index()

@@ -1,4 +1,4 @@
-"""Tables of the chapter on pre-training without language."""
+"""The numbers and tables of the chapter on pre-training without language."""
 
 from __future__ import annotations
 
@@ -8,18 +8,48 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from lottery_utils.show.effects import interval, p_value, signed
+from lottery_utils.experiment.cells import Cell
+from lottery_utils.show.effects import effect_table
+from lottery_utils.show.glue import as_percent
+from lottery_utils.show.sentences import earlier_clause
 from lottery_utils.show.stats import Effect
 from lottery_utils.show.style import METHOD_NAMES
 from lottery_utils.show.tables import GAP, dressed
 
 from .figures import CORPUS_NAMES
-from .frames import parted
+from .frames import LEFT_OUT, STAGES, parted
 
 if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
 
+    from lottery_utils.experiment.study import Study
+
 SHORT = {"bad retrained above bad pruned": "bad: retraining"}
+LOTTERY = ("points", "95 % interval", "p (Holm)", "tasks above 0", "verdict")
+
+
+def reach(found: pd.DataFrame, corpus: str) -> str:
+    """How often the full model of a corpus beats the majority score; `found` as from `frames.coverage`."""
+    rows = found[(found["corpus"] == corpus) & ~found["task"].isin(LEFT_OUT)]
+    return f"{rows['stored'].sum() - rows['degenerate'].sum()} of {rows['stored'].sum()}"
+
+
+def guessed(logs: Mapping[str, dict], corpus: str) -> str:
+    """Which share of the masked words of held-out texts a corpus' models guess, mean over its runs."""
+    shares = [log["held_out"]["masked_words"] for name, log in logs.items() if parted(name)[0] == corpus]
+    return as_percent(np.mean(shares) if shares else None)
+
+
+def provenance(studies: Mapping[str, Study]) -> str:
+    """What the records of all models took, and of which version they are."""
+    seconds, earlier = 0.0, []
+    for study in studies.values():
+        for cell in study.cells([*STAGES, "control"]):
+            record = None if cell.stage == "baseline" else study.record(cell)
+            if record is not None:
+                seconds += record["seconds"]
+                earlier.append(study.is_earlier(Cell(**record["cell"])))
+    return "; ".join([f"{seconds / 60:.0f} minutes on one thread", *earlier_clause(sum(earlier), len(earlier))])
 
 
 def budget_table(logs: Mapping[str, dict]) -> Styler:
@@ -68,22 +98,14 @@ def score_table(scores: pd.DataFrame, searched: Mapping[str, pd.DataFrame]) -> S
 
 def lottery_table(effects: Mapping[str, Mapping[tuple, Effect]]) -> Styler:
     """The differences between subnetworks within each pre-training; `effects` by method as from `frames.within`."""
-    rows = [
-        {
-            "pruning": METHOD_NAMES[method],
-            "pre-trained on": CORPUS_NAMES[corpus],
-            "difference": SHORT.get(what, what),
-            "points": signed(effect.mean),
-            "95 % interval": interval(effect.low, effect.high),
-            "p (Holm)": p_value(effect.corrected),
-            "tasks above 0": f"{effect.wins} of {effect.tasks}" if effect.tasks else GAP,
-            "verdict": effect.word,
-        }
+    flat = {
+        (METHOD_NAMES[method], CORPUS_NAMES[corpus], SHORT.get(what, what)): effect
         for method, of_method in effects.items()
         for (corpus, what), effect in of_method.items()
-    ]
+    }
     caption = (
         "The differences between subnetworks within each pre-training. The third of each are bad subnetworks, "
         "retrained, above the same ones merely pruned."
     )
-    return dressed(pd.DataFrame(rows), caption, "pretraining-lottery")
+    rows = ("pruning", "pre-trained on", "difference")
+    return effect_table(flat, caption, "pretraining-lottery", rows, columns=LOTTERY)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from ..loss_surface.frames import SAME, Compared
+from lottery_utils.show.frames import Reading
+
+from ..loss_surface.frames import SAME
 from ..loss_surface.names import NETWORKS
-from .names import MASKED, PROBES, UNTRAINED
+from .tokens import MASKED, PROBES, UNTRAINED
 
 PROBED = (*UNTRAINED, *MASKED, *NETWORKS)
 ACCURACY = (*SAME, "network", "probe", "layer", "linguistic", "control", "selectivity", "hard")
 FLOORS = ("probe", "majority", "word", "control_majority", "control_word", "train", "test", "hard")
 
 
-def accuracies(found: list[Compared]) -> pd.DataFrame:
+def accuracies(found: list[Reading]) -> pd.DataFrame:
     """Test accuracies: columns `ACCURACY`, one row a network, probe and layer (0: the embeddings).
 
     `selectivity` is linguistic less control accuracy; `hard` is of the probe "number" alone, NaN elsewhere.
@@ -40,7 +42,7 @@ def over_layers(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[frame["layer"] > 0].groupby(keys, sort=False)[values].mean().reset_index()
 
 
-def floors(found: list[Compared]) -> pd.DataFrame:
+def floors(found: list[Reading]) -> pd.DataFrame:
     """What is reached without a network: columns `FLOORS`, one row a probe; the same for all cells of one setting.
 
     `word` answers with the most frequent label of each word in train sentences; train, test and hard are numbers of
@@ -48,10 +50,8 @@ def floors(found: list[Compared]) -> pd.DataFrame:
     """
     if not found:
         return pd.DataFrame(columns=list(FLOORS))
-    arrays, rows = found[0].arrays, []
-    for p, probe in enumerate(PROBES):
-        train, test = (int(n) for n in arrays["tokens"][p])
-        hard = int(arrays["hard_tokens"][0]) if probe == "number" else 0
-        majority, word = arrays["majority"][p], arrays["word"][p]
-        rows.append((probe, majority[0], word[0], majority[1], word[1], train, test, hard))
-    return pd.DataFrame(rows, columns=list(FLOORS))
+    arrays = found[0].arrays
+    frame = pd.DataFrame({"probe": PROBES})
+    frame[["majority", "control_majority"]], frame[["word", "control_word"]] = arrays["majority"], arrays["word"]
+    frame[["train", "test"]] = arrays["tokens"]
+    return frame.assign(hard=[int(arrays["hard_tokens"][0]) if probe == "number" else 0 for probe in PROBES])

@@ -15,7 +15,7 @@ from ..loss_surface.frames import with_every
 from ..loss_surface.names import ORDERED, SUBNETWORKS
 from .figures import probed_name
 from .frames import PROBED
-from .names import PROBES
+from .tokens import PROBES
 
 POINTS = 100  # of accuracy from 0 to 1
 
@@ -58,12 +58,13 @@ def in_points(effects: Mapping[str, Effect], label: str) -> str:
 def probe_table(layers: pd.DataFrame, floors: pd.DataFrame, method: str, name: str) -> Styler:
     """Accuracy in per cent, and in brackets selectivity, of each network and probe: mean over layers, tasks, seeds."""
     rows = with_every(layers[layers["method"] == method])
-    shown = []
-    for network in PROBED:
-        own = rows[rows["network"] == network].groupby(["probe", "task"])[["linguistic", "selectivity"]].mean()
-        if len(own):
-            means = own.groupby("probe").mean()
-            shown.append({"network": probed_name(network)} | {probe: _accuracy(*means.loc[probe]) for probe in PROBES})
+    means = rows.groupby(["network", "probe", "task"])[["linguistic", "selectivity"]].mean()
+    means = means.groupby(["network", "probe"]).mean()
+    shown = [
+        {"network": probed_name(network)} | {probe: _accuracy(*means.loc[network, probe]) for probe in PROBES}
+        for network in PROBED
+        if network in means.index
+    ]
     for label, column in (("most frequent label", "majority"), ("each word's label", "word")):
         lows = {row["probe"]: (row[column], row[column] - row[f"control_{column}"]) for _, row in floors.iterrows()}
         shown.append({"network": label} | {probe: _accuracy(*low) for probe, low in lows.items()})

@@ -16,8 +16,7 @@ from lottery_utils.errors import UserError
 from lottery_utils.training.device import derived_seed
 
 from .conllu import read_conllu
-from .names import PROBES
-from .tokens import Token
+from .tokens import PROBES, Token
 
 DEEPEST = 4  # greater depths count as this one
 TEST_SHARE = 1 / 3

@@ -15,16 +15,16 @@ from lottery_utils.training.batches import Encoded
 from ..networks import masks_of, networks
 from .conllu import text_print
 from .linear import accuracies, floors
-from .names import PROBES
 from .sentences import Questions, annotated, questions
 from .states import encode_words, word_states
+from .tokens import PROBES
 
 
 def run_probes(work: Work, result: Result) -> None:
     """Probe the hidden states of each network at the words of sentences that it has never seen.
 
     The arrays: for the pre-trained model, one with random weights, the pre-trained one under each mask
-    (``good.masked``), the full model and each subnetwork (as in `networks.networks`) ``accuracy.NAME`` (probes,
+    (``good.masked``), the full model and each subnetwork (as in `actions.networks`) ``accuracy.NAME`` (probes,
     linguistic and control, layers + 1), the first layer being the embeddings, and ``hard.NAME`` (layers + 1,) of the
     probe "number"; `majority` and `word` (probes, 2), the accuracies of the most frequent label and of each word's own;
     `tokens` (probes, 2) for training and testing; `hard_tokens`.

@@ -1,9 +1,13 @@
-"""An annotated word, wherever the annotation comes from: the demo's grammar or a file of annotated text."""
+"""An annotated word, of the demo's grammar or of a file, and the words of this room as arrays hold them; no torch."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+PROBES = ("part of speech", "number", "depth", "role")
+UNTRAINED = ("pretrained", "random_init")  # read beside the fine-tuned network and its subnetworks
+# the pre-trained weights under the masks, never fine-tuned: what is due to which parts are kept, and nothing else
+MASKED = ("good.masked", "random.masked", "bad.masked")
 ROOT = -1
 
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
-from lottery_utils.show.effects import told
 from lottery_utils.show.glue import as_percent, as_text
 from lottery_utils.show.style import METHOD_NAMES, NAMES
-from lottery_utils.show.tables import GAP, dressed, percent
-from lottery_utils.tasks.hans import HEURISTICS
+from lottery_utils.show.tables import dressed
 
 from .frames import CHOOSERS, Compared
 
@@ -30,11 +27,6 @@ def kept(compared: Compared, column: str) -> float:
 def kept_phrase(compared: Compared) -> str:
     """What subnetworks keep on the half that chose them and on the other."""
     return f"{as_percent(kept(compared, 'seen'))} against {as_percent(kept(compared, 'unseen'))}"
-
-
-def effect_phrase(compared: Compared, name: str) -> str:
-    """One of `Compared.effects` in words."""
-    return told(compared.effects[name], pairs=False)
 
 
 def likeness_phrase(alike: pd.DataFrame) -> str:
@@ -57,48 +49,54 @@ def updates_phrase(compared: Compared, task: str = "stsb") -> str:
 
 def halves_table(studies: Mapping[str, Compared]) -> Styler:
     """A row a study and task: scores on the half that chose and on the other, as shares of the full model's."""
-    rows = []
+    heads = {"seen": "chose the mask", "unseen": "other half", "difference": "difference", "weights": "weights kept"}
+    frames = {}
     for name, compared in studies.items():
-        for title, own in compared.half_scores.groupby("title", sort=False):
-            seen, unseen = own["seen"].mean(), own["unseen"].mean()
-            cells = {"measured on": name.partition(",")[0], "task": title, "chose the mask": f"{100 * seen:.1f} %"}
-            cells |= {"other half": f"{100 * unseen:.1f} %", "difference": f"{100 * (seen - unseen):+.1f}"}
-            rows.append(cells | {"weights kept": percent(own["weights"].mean(), np.nan)})
+        means = compared.half_scores.groupby("title", sort=False)[["seen", "unseen", "weights"]].mean()
+        means = means.assign(difference=100 * (means["seen"] - means["unseen"]))
+        frames[name] = means[list(heads)].rename(columns=heads)
+    formats = dict.fromkeys(("chose the mask", "other half"), lambda share: f"{100 * share:.1f} %")
+    formats |= {"difference": "{:+.1f}", "weights kept": as_percent}
     caption = "Scores of good subnetworks as shares of the full model's on the same half; means over seeds and halves."
-    return dressed(pd.DataFrame(rows or [{"task": GAP, "chose the mask": NO_MASKS}]), caption, "selection-halves")
+    return dressed(_joined(frames), caption, "selection-halves", formats=formats)
 
 
 def held_table(studies: Mapping[str, Compared]) -> Styler:
     """A row a study and task: good subnetworks of each chooser, and full models trained on all of train and on less."""
-    rows = []
+    shares = {f"{value}, {chooser}": (value, chooser) for value in ("good", "weights") for chooser in CHOOSERS}
+    heads = {"all": "full, all of train", "less": "full, less of train"}
+    frames = {}
     for name, compared in studies.items():
-        for title, own in compared.chosen.groupby("title", sort=False):
-            means = own.groupby("chooser")[["good", "weights"]].mean().reindex(list(CHOOSERS))
-            full = compared.full_scores[compared.full_scores["title"] == title]
-            cells = {"measured on": name.partition(",")[0], "task": title}
-            cells |= {f"good, {chooser}": percent(means.loc[chooser, "good"], np.nan) for chooser in CHOOSERS}
-            cells |= {f"weights, {chooser}": percent(means.loc[chooser, "weights"], np.nan) for chooser in CHOOSERS}
-            rows.append(cells | {f"full, {c} of train": _score(full[n]) for n, c in (("all", "all"), ("less", "less"))})
+        means = compared.chosen.groupby(["title", "chooser"], sort=False)[["good", "weights"]].mean().unstack("chooser")
+        means = means.reindex(columns=list(shares.values())).set_axis(list(shares), axis=1)
+        full = compared.full_scores.groupby("title")[list(heads)].mean().rename(columns=heads)
+        frames[name] = means.join(full)
+    formats = dict.fromkeys(shares, as_percent) | dict.fromkeys(heads.values(), "{:.3f}")
     caption = (
         "Masks chosen on dev and held out: the good ones' dev score as a share of the full model's, weights kept, "
+        "and the full model's own dev score, trained on all of train and without the held-out examples."
     )
-    caption += "and the full model's own dev score, trained on all of train and without the held-out examples."
-    return dressed(pd.DataFrame(rows or [{"task": GAP, "good, dev": NO_MASKS}]), caption, "selection-chosen")
+    return dressed(_joined(frames), caption, "selection-chosen", formats=formats)
+
+
+def _joined(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Frames with a row a task, of several studies, in one, with the studies' names; or that there is none."""
+    there = {name.partition(",")[0]: frame for name, frame in frames.items() if len(frame)}
+    if not there:
+        return pd.DataFrame({"measured on": [NO_MASKS]})
+    return pd.concat(there, names=["measured on", "task"]).reset_index()
 
 
 def hans_table(found: pd.DataFrame) -> Styler | None:
     """A row a network of MNLI: accuracy on HANS, by label and by heuristic, means over seeds; None without HANS."""
-    rows = []
-    for (method, subnetwork, how), own in found.groupby(["method", "subnetwork", "treatment"], sort=False):
-        cells = {"pruning": METHOD_NAMES.get(method, ""), "model": NAMES[subnetwork], "": "" if how == "full" else how}
-        cells |= {"HANS": own["score"].mean(), "entailment": own["entailment"].mean()}
-        cells |= {"non-entailment": own["non_entailment"].mean()}
-        cells |= {heuristic.replace("_", " "): own[heuristic].mean() for heuristic in HEURISTICS}
-        rows.append({key: f"{value:.3f}" if isinstance(value, float) else value for key, value in cells.items()})
+    if found.empty:
+        return None
+    keys, heads = ["method", "subnetwork", "treatment"], {"score": "HANS", "non_entailment": "non-entailment"}
+    means = found.drop(columns="seed").groupby(keys, sort=False).mean().rename(columns=heads)
+    means = means.rename(columns=lambda name: name.replace("_", " "))
+    formats = dict.fromkeys(means, "{:.3f}")
+    frame = means.reset_index().rename(columns={"method": "pruning", "subnetwork": "model", "treatment": ""})
+    frame = frame.replace({"pruning": METHOD_NAMES, "model": NAMES, "": {"full": ""}})
     caption = "Out of distribution: accuracy on HANS, whose examples punish a model that trusts word overlap. "
     caption += "Two classes, entailment against neutral or contradiction; means over seeds."
-    return dressed(pd.DataFrame(rows), caption, "hans") if rows else None
-
-
-def _score(values: pd.Series) -> str:
-    return f"{values.mean():.3f}" if len(values) else GAP
+    return dressed(frame, caption, "hans", formats=formats)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import UserError
 from ..presets import PRESETS, Preset
-from .stored import here_or_above, stored_study
+from .stored import here_or_above, stored_study, under
 
 if TYPE_CHECKING:
     from ..experiment.cells import Cell
@@ -74,12 +74,10 @@ def _listed(needs: Needs) -> list[dict]:
 
 
 def _asked(study: Study, need: dict) -> Iterator[tuple[Study, list[Cell]]]:
-    from ..experiment.study import Study
-
     overrides = need.get("overrides", {})
     base = _shown(study, need) or _computed(study, need)
     for changes in [overrides] if isinstance(overrides, dict) else overrides:
-        part = Study(replace(base.preset, **changes), base.store.root, base.stored)
+        part = under(base, changes)
         yield part, [] if part.stored else _cells(part, need)
 
 

@@ -33,14 +33,14 @@ def lead_dots(
     places = leads["subnetwork"].map(rows.index) + leads["treatment"].map(OFFSET)
     leads = leads.assign(place=places, shown=leads["lead"].clip(*AXIS))
     for treatment in OFFSET:
-        _draw(ax, leads[leads["treatment"] == treatment], treatment == "pruned")
+        draw_dots(ax, leads[leads["treatment"] == treatment], treatment == "pruned")
     there = set(leads["subnetwork"])
     for place, name in enumerate(rows):
         if there and name not in there:
             say(ax, absent.get(name, "gap"), place)
     if not there:
         say(ax, empty, (len(rows) - 1) / 2)
-    _dress(ax, rows)
+    dress(ax, [NAMES[name].replace(" ", "\n", 1) for name in rows])
 
 
 def legend_of_dots() -> list[Line2D]:
@@ -54,8 +54,8 @@ def legend_of_dots() -> list[Line2D]:
     ]
 
 
-def _draw(ax: Axes, rows: pd.DataFrame, hollow: bool) -> None:
-    """Dots, means and intervals of one treatment."""
+def draw_dots(ax: Axes, rows: pd.DataFrame, hollow: bool) -> None:
+    """Dots, means and intervals of `rows` with place, subnetwork, lead, and `shown`, the lead within `AXIS`."""
     if rows.empty:
         return
     colours = {name: COLOURS[name] for name in rows["subnetwork"]}
@@ -84,7 +84,7 @@ def _number(ax: Axes, mean: float, place: float) -> None:
     ax.text(AXIS[1] - 0.04, place, text, fontsize=8, ha="right", va="center", color=TEXT)
 
 
-def _dress(ax: Axes, rows: Sequence[str]) -> None:
+def dress(ax: Axes, rows: Sequence[str], fontsize: float = 9) -> None:
     """Axes, names of the rows and the lines of a constant answer and of the full model."""
     for share in (0, 1):
         ax.axvline(share, color="#8A8A8A", linewidth=0.9, zorder=0)
@@ -92,5 +92,5 @@ def _dress(ax: Axes, rows: Sequence[str]) -> None:
     ax.set(xlim=AXIS, ylim=(len(rows) - 0.5, -0.5), xlabel="", ylabel="")
     ax.set_xticks([-0.5, 0, 0.5, 1])
     ax.xaxis.set_major_formatter(PercentFormatter(1, 0, "\N{NO-BREAK SPACE}%"))
-    ax.set_yticks(range(len(rows)), [NAMES[name].replace(" ", "\n", 1) for name in rows], fontsize=9)
+    ax.set_yticks(range(len(rows)), rows, fontsize=fontsize)
     ax.tick_params(axis="y", length=0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,13 +14,19 @@ from .tables import GAP, dressed
 if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
 
+NUMBERS = ("points", "95 % interval", "bootstrap", "p (Holm)", "by run", "tasks above 0", "pairs", "verdict")
+
 
 def effect_table(
-    effects: Mapping[str | tuple[str, ...], Effect], caption: str, name: str, rows: tuple[str, ...] = ("difference",)
+    effects: Mapping[str | tuple[str, ...], Effect],
+    caption: str,
+    name: str,
+    rows: tuple[str, ...] = ("difference",),
+    columns: Sequence[str] = NUMBERS,
 ) -> Styler:
     """A row an effect: mean, both intervals, Holm's p, runs, how many tasks and pairs it rests on, and the verdict.
 
-    Keys are a row's labels, `rows` the heads of their columns.
+    Keys are a row's labels, `rows` the heads of their columns; `columns` are those of `NUMBERS` that are shown.
     """
     lines = []
     for key, effect in effects.items():
@@ -34,7 +40,8 @@ def effect_table(
             "pairs": str(effect.pairs) if effect.pairs else GAP,
             "verdict": effect.word,
         }
-        lines.append(dict(zip(rows, (key,) if isinstance(key, str) else key, strict=True)) | numbers)
+        labels = dict(zip(rows, (key,) if isinstance(key, str) else key, strict=True))
+        lines.append(labels | {column: numbers[column] for column in columns})
     return dressed(pd.DataFrame(lines), caption, name)
 
 

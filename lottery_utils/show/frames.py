@@ -25,6 +25,34 @@ def searches(study: Study, method: str) -> list[tuple]:
     return [(cell, record) for cell, record in found if record is not None and not record["degenerate"]]
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What one stored cell holds: its arrays, and whether its search was degenerate, so that it has no subnetworks."""
+
+    task: str
+    title: str
+    seed: int
+    method: str
+    degenerate: bool
+    arrays: dict[str, np.ndarray]
+
+    @property
+    def same(self) -> dict:
+        """What all rows made of this reading share."""
+        return {"task": self.task, "title": self.title, "seed": self.seed, "method": self.method}
+
+
+def readings(study: Study, stage: str, method: str | None = None) -> list[Reading]:
+    """Every stored cell of a stage that has arrays, in the preset's order; of one method, or of all."""
+    found = []
+    for cell in study.cells([stage], None if method is None else [method]):
+        record, arrays = (study.record(cell), study.trajectory(cell)) if cell.stage == stage else (None, None)
+        if record is not None and arrays is not None:
+            title = title_of(record)
+            found.append(Reading(cell.task, title, cell.seed, cell.method, record["degenerate"], arrays))
+    return found
+
+
 def shown_title(task: str, partial: bool, demo: bool = False) -> str:
     """A task's title as shown: "CoLA-like" on the demo's data, "SST-2 (partial)" on a part of the official data."""
     return shown_task(task).title + ("-like" if demo else "") + (" (partial)" if partial else "")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +11,7 @@ from ..errors import UserError
 from ..presets import GLUE_TASKS, PRESETS
 
 if TYPE_CHECKING:
+    from ..experiment.reading import Results
     from ..experiment.study import Study
 
 
@@ -36,6 +39,11 @@ def stored_study(preset: str, folder: str | Path, overrides: dict | str | None =
         raise UserError(f"no records in {str(folder)!r}; run this in the repository's folder")
     seeds = [seed for seed in study.preset.seeds if any(cell["seed"] == seed for cell in cells)] or None
     return Study(open_study(preset, tasks, seeds, overrides, study.store.root).preset, study.store.root, stored=True)
+
+
+def under(study: Results, fields: Mapping) -> Results:
+    """`study` with other preset fields, in the same store."""
+    return type(study)(replace(study.preset, **fields), study.store.root, study.stored)
 
 
 def cost_of(study: Study) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,12 +21,20 @@ if TYPE_CHECKING:
 GAP = "–"
 
 
-def dressed(frame: pd.DataFrame, caption: str, name: str, wrapped: bool = False) -> Styler:
+def dressed(
+    frame: pd.DataFrame,
+    caption: str,
+    name: str,
+    wrapped: bool = False,
+    formats: Mapping[str, str | Callable] | None = None,
+) -> Styler:
     """`frame` as a table with a caption; `name` makes its HTML the same from run to run.
 
-    A table of numbers scrolls when it is wide, a `wrapped` one of words breaks its lines.
+    A table of numbers scrolls when it is wide, a `wrapped` one of words breaks its lines. `formats` say by column how
+    its values are written, such as "{:.2f}"; what is missing is a gap.
     """
-    style = frame.style.set_caption(caption).set_uuid(name).hide(axis="index").format(na_rep=GAP, escape="html")
+    style = frame.style.set_caption(caption).set_uuid(name).hide(axis="index")
+    style = style.format(formats, na_rep=GAP, escape="html")
     return style.set_table_attributes(f'class="dataframe{" wrapped" if wrapped else ""}"')
 
 

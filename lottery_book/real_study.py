@@ -12,7 +12,6 @@ import pandas as pd
 from lottery_utils.presets import get_preset
 from lottery_utils.show.glue import listed
 from lottery_utils.show.leads import SUBNETWORKS, TREATMENTS, Condition
-from lottery_utils.show.scores import choose, summary
 from lottery_utils.show.sentences import run_on
 from lottery_utils.show.stats import Effect
 from lottery_utils.show.stored import cost_of
@@ -20,7 +19,8 @@ from lottery_utils.show.style import METHOD_NAMES, METRIC_NAMES, NAMES
 from lottery_utils.show.tables import GAP, dressed
 from lottery_utils.tasks.registry import shown_task
 
-from ..sources import NO_RECORD, PRESET, Source
+from .full_models import full_scores, score_on
+from .sources import NO_RECORD, PRESET, Source
 
 if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
@@ -41,7 +41,7 @@ def ran_table(real: Source, printed: Source) -> Styler:
                 "metric": METRIC_NAMES[shown_task(task).main_metric],
                 **_examples(real, task),
                 "seeds complete": _seeds(real, task),
-                "majority": majority(real, task, 3),
+                "majority": score_on(real, task, "majority", absent=GAP),
                 "full model": ours.get(task, GAP),
                 f"published ({printed.model})": theirs[task],
             }
@@ -106,30 +106,6 @@ def kept(effect: Effect | None) -> str:
     return NO_RECORD if effect is None else f"{_whole(effect.mean)}\N{NO-BREAK SPACE}%"
 
 
-def majority(source: Source, task: str, places: int = 2) -> str:
-    """The score of a constant answer on a task, a gap where it is not known."""
-    return score(source, task, "majority", places)
-
-
-def score(source: Source, task: str, model: str, places: int = 2) -> str:
-    """The mean score over seeds of "majority" or "full" on a task, a gap where it is not known."""
-    value = _mean(source, task, model)
-    return GAP if np.isnan(value) else f"{value:.{places}f}"
-
-
-def lead_in_points(source: Source, task: str) -> str:
-    """How far the full model lies above a constant answer, such as "3 points"."""
-    points = 100 * (_mean(source, task, "full") - _mean(source, task, "majority"))
-    return GAP if np.isnan(points) else f"{points:.0f} points"
-
-
-def _mean(source: Source, task: str, model: str) -> float:
-    if source.results.empty:
-        return np.nan
-    rows = choose(source.results, subnetwork=model)
-    return float(rows.loc[rows["task"] == task, "score"].mean())
-
-
 def gap_sentence(real: Source) -> str:
     """Which tasks of the real study have no number yet, by method, and what fills them, or ""."""
     if real.results.empty:
@@ -151,18 +127,6 @@ def provenance(source: Source) -> str:
 def _named(condition: Condition) -> dict[str, str]:
     method, subnetwork, treatment = condition
     return {"pruning": METHOD_NAMES[method], "subnetwork": NAMES[subnetwork], "": treatment}
-
-
-def full_scores(source: Source) -> dict[str, str]:
-    """The full model's score by task, mean ± deviation."""
-    if source.results.empty:
-        return {}
-    if "std" in source.results:  # means over seeds already
-        rows = choose(source.results, treatment="full").rename(columns={"score": "mean"})
-    else:
-        rows = summary(choose(source.results, treatment="full"))
-    spread = [f" ± {std:.3f}" if std == std else "" for std in rows["std"]]
-    return {task: f"{mean:.3f}{each}" for task, mean, each in zip(rows["task"], rows["mean"], spread, strict=True)}
 
 
 def _examples(real: Source, task: str) -> dict[str, str]:
