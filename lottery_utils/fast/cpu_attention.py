@@ -107,7 +107,8 @@ def by_head(tensors: Projected, group: Group, heads: int, dim: int, first: bool)
 
     With `first` the first of them has a row for each example, (B, ...), so `length` is 1.
     """
-    tokens, examples = (slice(at, at + n) for at, n in ((group.token, group.tokens), (group.example, group.count)))
+    tokens = slice(group.token, group.token + group.tokens)
+    examples = slice(group.example, group.example + group.count)
     views = []
     for number, x in enumerate(tensors):
         rows = x[examples if first and number == 0 else tokens]
