@@ -54,6 +54,9 @@ NEEDS = [
             {"importance": "exact", "score": "output"},
             {"importance": "exact", "score": "entropy"},
             {"importance": "exact", "score": "random"},
+            {"importance": "exact", "score": "gate", "head_norms": False},
+            {"importance": "exact", "score": "taylor", "head_norms": False},
+            {"importance": "exact", "score": "output", "head_norms": False},
         ],
         "records": "records/methods/demo",
     },
@@ -90,8 +93,14 @@ show.holds("so does SNIP", "target" in decided["magnitude", "snip"], above=0)
 better = {name for name in ("taylor", "output", "entropy") if "lead above random" in decided["structured", name]}
 show.holds("only Taylor is certainly above random", len(better ^ {"taylor"}), below=1)
 show.holds("layers keep less on every task", ways["magnitude", "layer"].effects["lead"].wins, below=1)
+without_norms = method_comparison.frames.curves(show.stored.under(study, {"head_norms": False}))
+norms = method_comparison.standings.norm_effects(frame, without_norms)
+if study.stored:
+    show.holds("norms help no way to rank", max(one.mean for one in norms.values()), below=0)
+    show.holds("nor is their harm certain", sum(one.decided for one in norms.values()), below=1)
 show.glue_numbers(
     {
+        "norm_gate": show.effects.difference(norms, "gate", 1),
         "kept_gate": show.glue.as_percent(ways["structured", "gate"].area),
         "kept_taylor": show.glue.as_percent(ways["structured", "taylor"].area),
         "kept_output": show.glue.as_percent(ways["structured", "output"].area),
@@ -193,6 +202,19 @@ run.stamp(method_comparison.figures.standing_forest(found))
 
 # %% tags=["remove-input"]
 method_comparison.standings.standings_table(found)
+
+# %% [markdown]
+# ## With and without the layer's norm
+#
+# `gate`, `taylor` and `output` divide the scores of a layer's heads by their L2 norm, so that layers with large gradients do not keep all of
+# theirs. The norm is over all heads of the layer, removed ones too. Is it of use? The same curves were drawn again with plain scores. The
+# difference that the norm makes to `gate` is {glue:text}`norm_gate` points of lead. None of the three gains by it on average, and for none is the
+# loss certain.
+
+# %% tags=["remove-input"]
+show.effects.effect_table(
+    norms, "Lead kept with the layer's norm minus without, in points of lead, mean over sizes; s-pruning.", "norms", ("ranks by",)
+)
 
 # %% [markdown]
 # ## Task by task

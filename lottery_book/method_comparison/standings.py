@@ -87,6 +87,21 @@ def _differences(values: pd.DataFrame, names: list[str], paper: str) -> dict[tup
     return effects
 
 
+def norm_effects(with_norms: pd.DataFrame, without: pd.DataFrame) -> dict[str, Effect]:
+    """By way to rank: lead kept with heads' scores divided by their layer's norm minus without, in points.
+
+    Both are of `frames.curves`, of s-pruning under the same ways; means over all sizes but the full one, paired by task
+    and seed, Holm's correction over the ways.
+    """
+    lead = [
+        frame.query("method == 'structured' and size < 1").groupby(["name", "task", "seed"])["lead"].mean()
+        for frame in (compared(with_norms), without)
+    ]
+    difference = (100 * (lead[0] - lead[1])).dropna()
+    by_way = difference.groupby("name", sort=False)
+    return corrected({name: effect(values.droplevel("name")) for name, values in by_way})
+
+
 def methods_table() -> Styler:
     """The registry: pruning, name, what it ranks by, and how to ask for it."""
     rows = [
