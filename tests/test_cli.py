@@ -178,10 +178,8 @@ def test_a_results_place_that_is_a_file_is_one_line(world, tmp_path, capsys):
 
 def test_a_second_run_says_that_everything_is_done(world, results, capsys):
     arguments = ["run", *options(world, results), "--methods", "structured", "--subnetworks", "good", "bad"]
-    begin = time.perf_counter()
     assert main([*arguments, "--quiet"]) == 0
     assert "everything is done: all 10 cells" in capsys.readouterr().out
-    assert time.perf_counter() - begin < 5
 
 
 def test_status_shows_the_grid(world, results, capsys):
@@ -254,14 +252,12 @@ def test_show_finds_a_cell_by_name_address_or_beginning(world, results, capsys):
         path.write_bytes(kept)
 
 
-def test_help_and_status_import_no_torch_and_take_no_time(world, results):
+def test_help_and_status_import_no_torch(world, results):
     code = "import sys; from lottery_utils.cli import main; main(sys.argv[1:])\n"
     code += "print('torch' in sys.modules, file=sys.stderr)"
-    begin = time.perf_counter()
     command = [sys.executable, "-c", code, "status", *options(world, results)]
     done = subprocess.run(command, capture_output=True, text=True, env=environment())
     assert done.stderr.strip() == "False" and "s-retrain" in done.stdout
-    assert time.perf_counter() - begin < 5  # under a second on a quiet machine
     command = [sys.executable, "-X", "importtime", "-m", "lottery_utils.cli", "--help"]
     done = subprocess.run(command, capture_output=True, text=True, env=environment())
     heavy = ("torch", "transformers", "numpy", "pandas")

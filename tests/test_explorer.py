@@ -173,7 +173,7 @@ def test_jaccard_of_seeds_is_the_releases_and_the_records(run):
     assert (round(overlap.jaccard, 2), round(overlap.chance, 2), overlap.tasks) == (0.51, 0.39, 8)
     measured = jaccard.heads_of_two_seeds(run)
     assert measured.tasks == 1 and 0 < measured.jaccard <= 1, "MRPC has one seed only, WNLI no search"
-    assert jaccard.heads_of_two_seeds(sources.real_source("nowhere")) is None
+    assert jaccard.heads_of_two_seeds(sources.real_source("records/nowhere")) is None
     assert jaccard.phrase(None) == "it takes two seeds, which are not there yet"
 
 

@@ -175,7 +175,7 @@ def test_the_table_of_what_ran_has_every_task_of_the_preset_and_gaps(three):
         "QQP": "0 of 3",
     }
     assert shown.loc["CoLA", "published (BERT-base)"] == "0.560 ± 0.006" and shown.loc["QQP", "full model"] == "–"
-    nothing = tables.ran_table(sources.real_source("nowhere"), three[0]).data
+    nothing = tables.ran_table(sources.real_source("records/nowhere"), three[0]).data
     assert (nothing["full model"] == "–").all() and (nothing["seeds complete"] == "0 of 3").all()
 
 
