@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RECORDS = ROOT / "records" / "methods"
 WAYS = {"structured": "gate taylor output entropy random", "magnitude": "global layer snip random"}
 SETTING = {"structured": "score", "magnitude": "unstructured"}
+PLAIN = ("gate plain", "taylor plain", "output plain")  # without the norm over the heads of a layer
 STUDIES = [path.name for path in sorted(RECORDS.glob("*")) if path.is_dir()]
 # t(0.975) by degrees of freedom, from a table
 STUDENT = {2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306}
@@ -28,6 +29,7 @@ def read(study):
         cell = record["cell"]
         if cell["stage"] == "curve":
             way = record["inputs"]["settings"].get(SETTING[cell["method"]], WAYS[cell["method"]].split()[0])
+            way += " plain" * (record["inputs"]["settings"].get("head_norms") is False)
             key = (cell["method"], way, cell["task"], cell["seed"])
             assert key not in found
             found[key] = record, load(files["trajectory.safetensors"])
@@ -90,6 +92,7 @@ def test_there_are_several_seeds_and_every_way(study):
     seeds, tasks = {key[3] for key in files}, {key[2] for key in files}
     assert len(seeds) >= 2 and len(tasks) >= 2
     everything = {(m, w, t, s) for m in WAYS for w, t, s in product(WAYS[m].split(), tasks, seeds)}
+    everything |= {("structured", w, t, s) for w, t, s in product(PLAIN, tasks, seeds)}
     assert everything == set(files)
 
 
@@ -135,6 +138,23 @@ def test_differences_that_the_chapter_says_are_in_the_files(study, method):
         shown = re.match(r"(\S+) points \(95.% interval (\S+) to (\S+); (\d+) tasks\)", said(name))
         values = [float(text.replace("\N{MINUS SIGN}", "-")) for text in shown.groups()]
         assert values == pytest.approx((means.mean(), means.mean() - half, means.mean() + half, len(tasks)), abs=0.06)
+
+
+def test_what_the_norm_does_that_the_chapter_says_is_in_the_files(study):
+    _, files = study
+    tasks, seeds = averaged(files, "structured")
+    kept = {}
+    for way in ("gate", "gate plain"):
+        kept[way] = np.zeros((len(tasks), len(seeds)))
+        for (t, task), (s, seed) in product(enumerate(tasks), enumerate(seeds)):
+            record, arrays = files["structured", way, task, seed]
+            full, least = arrays["score"][0], record["majority"]
+            kept[way][t, s] = np.mean((arrays["score"][1:] - least) / (full - least))
+    means = 100 * (kept["gate"] - kept["gate plain"]).mean(1)
+    half = STUDENT[len(tasks) - 1] * means.std(ddof=1) / np.sqrt(len(tasks))
+    shown = re.match(r"(\S+) \(95.% interval (\S+) to (\S+); (\d+) tasks\)", said("norm_gate"))
+    values = [float(text.replace("\N{MINUS SIGN}", "-")) for text in shown.groups()]
+    assert values == pytest.approx((means.mean(), means.mean() - half, means.mean() + half, len(tasks)), abs=0.06)
 
 
 @pytest.mark.parametrize("way", ["gate", "output"])
