@@ -137,7 +137,7 @@ def test_gradients_of_gates_are_those_of_the_search(family):
 
 def test_tokens_are_summed_after_their_absolute_values():
     """By hand for the last layer's MLP of one example: what the loss feels of each token of its output."""
-    model, data = tiny_model("bert", num_labels=2), toy_data(1, 3)
+    model, data = tiny_model("bert", num_labels=2), toy_data(1, 1)  # its tokens are of both signs
     ids = torch.tensor(data.ids.astype(np.int64))[None]
     seen = []
     handle = anatomy(model).mlp_out(1).register_forward_hook(lambda module, args, out: seen.append(out))
@@ -146,7 +146,7 @@ def test_tokens_are_summed_after_their_absolute_values():
     by_token = (torch.autograd.grad(loss, seen[0])[0] * seen[0].detach()).sum(-1)[0]
     *_, mlps = one_look.gate_gradients(model, data)
     assert mlps[0, 1] == pytest.approx(float(by_token.abs().sum()), rel=1e-3)
-    assert mlps[0, 1] > abs(float(by_token.sum()))
+    assert mlps[0, 1] > 2 * abs(float(by_token.sum()))
 
 
 def test_a_cut_leaves_the_numbers_asked_for_and_the_highest():
