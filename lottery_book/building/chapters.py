@@ -18,7 +18,8 @@ from lottery_utils.experiment.pool import default_workers
 
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 AT_MOST = 8  # kernels, of about 0.3 GB each
-ARRIVAL = 120  # seconds that outputs may take; after 4, the default, a busy machine's were left out without a word
+ARRIVAL = 120  # seconds that outputs may take, instead of nbclient's 4: a machine may be busy
+RUNS = 2  # of a chapter whose figure got lost
 SOCKET_PATH = 104  # bytes of a socket's path, with its end, on macOS; Linux has 108
 
 
@@ -78,15 +79,28 @@ def execute_chapter(notebook: Path, output: Path, parameters: dict) -> float:
     """Run `notebook` with `parameters` (plain types) through papermill, write it to `output`; seconds it took.
 
     Of `parameters` it gets those its parameters cell names: a chapter about stored records has others. The
-    kernel is this environment's, its working directory this process's. Raises UserError, one line with the chapter's
-    name and the error, or that an image of a figure did not arrive; `output` then holds the notebook as far as it came.
+    kernel is this environment's, its working directory this process's. What a kernel shows is sent without being
+    acknowledged, and is lost now and then on a busy machine: where the image of a figure is, the chapter is run once
+    more. Raises UserError, one line with the chapter's name and the error, or that an image did not arrive again;
+    `output` then holds the notebook as far as it came.
     """
+    import nbformat
+
+    begin = time.perf_counter()
+    for _ in range(RUNS):
+        _run_papermill(notebook, output, parameters)
+        lost = figures_without_image(nbformat.read(output, as_version=4))
+        if not lost:
+            return time.perf_counter() - begin
+    raise UserError(f"chapter {notebook.stem}: no image came of {', '.join(lost)}; run it again")
+
+
+def _run_papermill(notebook: Path, output: Path, parameters: dict) -> None:
     import nbformat
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from traitlets.config import Config
 
-    begin = time.perf_counter()
     try:
         known = papermill.inspect_notebook(str(notebook))
         with tempfile.TemporaryDirectory(prefix="lottery-") as folder:
@@ -110,9 +124,6 @@ def execute_chapter(notebook: Path, output: Path, parameters: dict) -> float:
         raise UserError(f"chapter {notebook.stem} stopped: an output did not arrive; run it again") from None
     except (papermill.PapermillException, nbformat.reader.NotJSONError, nbformat.ValidationError) as error:
         raise UserError(f"chapter {notebook.stem} cannot be run: {_one_line(type(error).__name__, error)}") from None
-    if lost := figures_without_image(nbformat.read(output, as_version=4)):
-        raise UserError(f"chapter {notebook.stem}: no image came of {', '.join(lost)}; run it again")
-    return time.perf_counter() - begin
 
 
 def _sockets(path: Path) -> dict[str, str]:
