@@ -23,7 +23,7 @@
 # lies a barrier, a higher one than between good and random. But different masks can make a barrier by themselves, so it does not say that two
 # networks found different solutions.
 #
-# Barrier from good to bad: <span class="evidence"><span class="source published">published</span> not in the paper</span>
+# Barrier from good to bad, in hundredths of the loss of knowing nothing: <span class="evidence"><span class="source published">published</span> not in the paper</span>
 # <span class="evidence"><span class="source real-study">real study</span> not run</span>
 # <span class="evidence"><span class="source this-run">this run</span> {glue:text}`good_bad`</span>
 # :::
@@ -43,58 +43,59 @@ from lottery_book import loss_surface, sources
 from lottery_utils import compute, open_study, show
 
 show.apply_style()
-NEEDS = {"stages": ["landscape", "surface"], "methods": ["structured"], "records": "records/landscape"}
+NEEDS = {"stages": ["landscape"], "methods": ["structured"], "records": "records/landscape"}
 (study,) = compute(open_study(preset, tasks, seeds, overrides, results_dir), NEEDS, compute_missing)
 run = sources.run_source(study)
-compared, squares = (show.frames.readings(study, stage, "structured") for stage in ("landscape", "surface"))
-lines, paths = loss_surface.frames.lines(compared), loss_surface.frames.paths(compared)
-near, far = (loss_surface.frames.sharpness(compared, size) for size in loss_surface.names.SHARP)
-sharper = {
-    "steps of a fifth": loss_surface.numbers.sharpness_differences(near, "structured"),
-    "of two fifths": loss_surface.numbers.sharpness_differences(far, "structured"),
+compared = show.frames.readings(study, "landscape", "structured")
+paths = loss_surface.results.paths(compared)
+near, far = (loss_surface.results.sharpness(compared, size) for size in (0.2, 0.4))
+learnt = far[far["loss"] < loss_surface.results.LEARNT]
+walls = loss_surface.results.barrier_means(paths)
+differences = {
+    "barrier": loss_surface.results.barrier_differences(paths),
+    "sharpness, a fifth": loss_surface.results.sharpness_differences(near),
+    "sharpness, two fifths": loss_surface.results.sharpness_differences(far),
 }
-between_learnt = loss_surface.numbers.sharpness_differences(loss_surface.numbers.learnt(far), "structured")
-walls = loss_surface.numbers.barrier_means(paths, "structured")
-between = loss_surface.numbers.barrier_differences(paths, "structured")
+between, nearby, further = differences.values()
+between_learnt = loss_surface.results.sharpness_differences(learnt)
 if study.stored:  # sentences by hand are about the records that came with the book
-    all_differences = [each for panel in (*sharper.values(), between_learnt) for each in panel.values()]
-    corrected = [each.corrected for each in all_differences if each.tasks > 2]
-    show.holds("nothing is settled about sharpness", min(corrected), above=0.05)
+    of_shape = [each for panel in (nearby, further, between_learnt) for each in panel.values()]
+    show.holds("nothing is settled about sharpness", min(each.corrected for each in of_shape if each.tasks > 2), above=0.05)
     show.holds("a barrier from good to bad on every task", walls["good to bad"].by_task.min(), above=0)
-    nearer = between[loss_surface.numbers.NEARER]
+    nearer = between[loss_surface.results.NEARER]
     show.holds("higher than to random", nearer.mean, above=0)
     show.holds("and settled", nearer.corrected, below=0.05)
     lowest = min(walls, key=lambda label: walls[label].mean)
     show.holds("full to good is the lowest of all", lowest == "full to good", above=0.5)
     of_seeds = walls["full to full, next seed"].by_task
-    show.holds("full models of two seeds: below a fifth on all tasks but one", (of_seeds > 0.2).sum(), 0.5, 1.5)
+    show.holds("full models of two seeds: below a fifth on all tasks but one", (of_seeds > 20).sum(), 0.5, 1.5)
     show.holds("that one is STS-B", of_seeds.idxmax().startswith("STS-B"), above=0.5)
 show.glue_numbers(
     {
-        "good_bad": loss_surface.numbers.mean_barrier(walls, "good to bad"),
-        "good_random": loss_surface.numbers.mean_barrier(walls, "good to random"),
-        "full_bad": loss_surface.numbers.mean_barrier(walls, "full to bad"),
-        "full_good": loss_surface.numbers.mean_barrier(walls, "full to good"),
-        "nearer": show.effects.difference(between, loss_surface.numbers.NEARER),
-        "seeds_low": loss_surface.numbers.low_barriers(walls, "full to full, next seed"),
-        "near_good_bad": show.effects.difference(sharper["steps of a fifth"], "good − bad, retrained"),
-        "far_good_bad": show.effects.difference(sharper["of two fifths"], "good − bad, retrained"),
-        "learnt_bad": loss_surface.numbers.share_learnt(far, "bad.retrained"),
-        "learnt_good_bad": show.effects.difference(between_learnt, "good − bad, retrained"),
-        "examples": loss_surface.numbers.examples_of(compared),
+        "good_bad": loss_surface.results.mean_barrier(walls, "good to bad"),
+        "good_random": loss_surface.results.mean_barrier(walls, "good to random"),
+        "full_bad": loss_surface.results.mean_barrier(walls, "full to bad"),
+        "full_good": loss_surface.results.mean_barrier(walls, "full to good"),
+        "nearer": show.effects.difference(between, loss_surface.results.NEARER, 0),
+        "seeds_low": loss_surface.results.low_barriers(walls, "full to full, next seed"),
+        "near_good_bad": show.effects.difference(nearby, "good − bad, retrained", 0),
+        "far_good_bad": show.effects.difference(further, "good − bad, retrained", 0),
+        "learnt_bad": loss_surface.results.share_learnt(far, "bad.retrained"),
+        "learnt_good_bad": show.effects.difference(between_learnt, "good − bad, retrained", 0),
+        "examples": study.preset.landscape_examples,
         "provenance_run": show.sentences.run_on(study),
     }
 )
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "The loss on straight paths between networks, subnetworks retrained: above of one seed, below of two. A thin line is a task, the thick one their mean; the dotted line is the loss of knowing nothing.", "name": "fig-landscape-paths"}, "image": {"alt": "Lines of the loss between two networks, a panel for each pair: high in the middle from good to bad, nearly flat from full to good"}}
-run.stamp(loss_surface.figures.path_lines(paths, "structured"))
+run.stamp(loss_surface.results.path_lines(paths))
 
 # %% [markdown]
 # ## What to see
 #
 # Each panel walks on a straight line from the weights of one network to those of another. Two networks lie in one valley when the loss does not
 # rise on the way. The *barrier* is the most it rises above the line between its ends {cite}`frankle2020`. A subnetwork is put at full size, with
-# zeros for what is gone. Losses are divided by that of the best constant answer, so that 1 is as good as knowing nothing.
+# zeros for what is gone. Losses are in points, hundredths of the loss of the best constant answer: 100 is as good as knowing nothing.
 #
 # From good to bad the barrier is {glue:text}`good_bad`, from good to random {glue:text}`good_random`. The first less the second, on the same tasks
 # and seeds, is {glue:text}`nearer`. From the full model to its good subnetwork the barrier is {glue:text}`full_good`, the lowest of all; to its bad
@@ -103,7 +104,7 @@ run.stamp(loss_surface.figures.path_lines(paths, "structured"))
 # It is tempting to read this as "bad subnetworks found something else". But where a part is in one of two networks only, the path leads through half
 # of it. From full to good only what matters least fades in this way; from full to bad, what matters most. The code below shows what fading does.
 #
-# Only the full models of two seeds have equal masks. Their barrier is below a tenth on {glue:text}`seeds_low` tasks, and below a fifth on all but
+# Only the full models of two seeds have equal masks. Their barrier is below 10 on {glue:text}`seeds_low` tasks, and below 20 on all but
 # STS-B-like. There the two seeds end in two valleys, for whatever reason.
 #
 # ## How it is computed
@@ -125,7 +126,7 @@ def barrier(losses):
     return (losses - np.linspace(losses[0], losses[-1], len(losses))).max()
 
 
-stored = loss_surface.frames.barriers(paths)["barrier"]
+stored = loss_surface.results.barriers(paths)["barrier"]
 for (_, path), expected in zip(paths.groupby(["task", "seed", "pair"], sort=False), stored):
     assert abs(barrier(path["loss"].to_numpy()) - expected) < 1e-9
 
@@ -146,24 +147,13 @@ print(f"two perfect networks without a common head: barrier {barrier(on_the_way)
 #
 # From the package here: [`loss_surface.directions`, `loss_surface.loss`](../api.md).
 #
-# ## Barriers
-
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Barriers, which cannot be below 0, and in the last rows differences between them, in shares of the loss of knowing nothing. A ring is a task, the bar the interval over tasks; a filled mark is a difference that holds up to Holm's correction.", "name": "fig-landscape-barriers"}, "image": {"alt": "Barriers with intervals, a row for each pair of networks"}}
-run.stamp(show.forest.forest({"": walls | between}, "barrier, and differences between barriers", tasks=True))
-
-# %% tags=["remove-input"]
-loss_surface.numbers.barrier_table(walls)
-
-# %% [markdown]
-# ## Sharpness
+# ## Differences
 #
 # *Sharpness* here is the mean rise of the loss under steps of one size, both ways along every direction. A step and its opposite cancel the slope.
-
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Differences in sharpness between networks of the same task and seed, at two sizes of steps. Marks as above; none is filled.", "name": "fig-landscape-differences"}, "image": {"alt": "Differences in sharpness with intervals, a row for each pair of networks, in two panels without a filled mark"}}
-run.stamp(show.forest.forest(sharper, "difference in sharpness", tasks=True))
+# Steps are of a fifth and of two fifths of the weights' norms.
 
 # %% tags=["remove-input"]
-loss_surface.numbers.level_table(near, far, "structured")
+loss_surface.results.difference_table(differences)
 
 # %% [markdown]
 # Retrained, good less bad is {glue:text}`near_good_bad` at steps of a fifth. At two fifths it is {glue:text}`far_good_bad`. After correction for all
@@ -173,17 +163,6 @@ loss_surface.numbers.level_table(near, far, "structured")
 # {glue:text}`learnt_bad` are clearly better than knowing nothing. Between those and the good ones, the difference at two fifths is
 # {glue:text}`learnt_good_bad`.
 #
-# ## Slices and squares
-
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The loss along random filter-normalised directions, mean over directions and seeds. Full lines: networks as they were trained. Dashed: pruned out of the full model and not trained again, which need not lie in a valley. Dotted: knowing nothing.", "name": "fig-landscape-slices"}, "image": {"alt": "Lines of the loss against the size of a step, a panel for each task, a line for each network"}}
-run.stamp(loss_surface.figures.slices(lines, "structured"))
-
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The loss on a square of two random directions around the full model and retrained subnetworks, one seed. Contours: a quarter, a half and the whole of the loss of knowing nothing; the number in the middle is the network's own loss, on half as many examples.", "name": "fig-landscape-squares"}, "image": {"alt": "Small square maps of the loss, a row for each network and a column for each task"}}
-run.stamp(loss_surface.figures.surfaces(squares, study.preset.seeds[0]))
-
-# %% [markdown]
-# These are pictures: two directions out of hundreds of thousands, drawn at random.
-#
 # ## What this does not show
 #
 # - A flat valley is no proof of a good network. Sharpness depends on how weights are written down {cite}`dinh2017`. Filter normalisation takes out
@@ -191,7 +170,7 @@ run.stamp(loss_surface.figures.surfaces(squares, study.preset.seeds[0]))
 # - Good, random and bad subnetworks have equally many heads and MLPs. The full model has more, so a step of size 1 moves more of it.
 # - Networks with a barrier between them may be joined by a curve. Only straight lines were walked.
 # - Where a network knows nothing, the loss has nowhere to rise from. Low barriers between such networks mean little.
-# - Losses are of {glue:text}`examples` dev examples a task, on which good subnetworks were also chosen. Between seeds there is one path a task and
+# - Losses are of at most {glue:text}`examples` dev examples a task, on which good subnetworks were also chosen. Between seeds there is one path a task and
 #   kind of network. The intervals are over tasks of a made-up language; they say nothing of other models.
 #
 # ## Try it
@@ -200,7 +179,7 @@ run.stamp(loss_surface.figures.surfaces(squares, study.preset.seeds[0]))
 # |---|---|---|
 # | `papermill notebooks/15_landscape.ipynb out.ipynb` | half a minute | this chapter from the records that came with it |
 # | `lottery run --tasks rte --seeds 1337 --stages landscape --methods structured --results try` | four minutes | slices and paths of one task anew |
-# | `lottery run --tasks rte --seeds 1337 --stages surface --methods structured --results try` | two minutes more | its squares |
+# | `lottery run --tasks rte --seeds 1337 --stages surface --methods structured --results try` | two minutes more | the loss on a square of two directions, in the records |
 #
 # **Exercise 1.** In the made-up case, let both networks keep one head in common that gives half of the sum. What becomes of the barrier?
 #

@@ -19,13 +19,11 @@ from scipy.stats import ttest_1samp
 from small_world import SETTINGS, make_model, make_task
 from tiny import FAMILIES, PLAIN_FAMILIES, tiny_model
 
-from lottery_book.loss_surface import frames as read
-from lottery_book.loss_surface import loss, numbers
+from lottery_book.loss_surface import loss, results
 from lottery_book.loss_surface.directions import direction, filters, moved, noise_like
 from lottery_book.loss_surface.names import NETWORKS, POINTS, SIZES
 from lottery_book.loss_surface.stage import next_seed
-from lottery_book.probes import frames as probing
-from lottery_book.probes import numbers as probing_numbers
+from lottery_book.probes import results as probing
 from lottery_book.probes.tokens import PROBES
 from lottery_utils.experiment.study import open_study
 from lottery_utils.models.compact import compact, dense
@@ -143,10 +141,8 @@ def test_a_paths_ends_are_the_two_models_also_where_masks_differ():
 
 def test_a_barrier_is_the_highest_rise_above_the_line_between_the_ends():
     paths = {"good-bad": (1.0, 4.0, 3.0), "good-random": (1.0, 0.0, 3.0)}  # a dip is no barrier
-    rows = [
-        ("t", "T", 1, "structured", pair, t, loss) for pair in paths for t, loss in zip((0.0, 0.5, 1.0), paths[pair])
-    ]
-    assert read.barriers(pd.DataFrame(rows, columns=list(read.PATHS)))["barrier"].tolist() == [2.0, 0.0]
+    rows = [("t", "T", 1, pair, t, loss) for pair in paths for t, loss in zip((0.0, 0.5, 1.0), paths[pair])]
+    assert results.barriers(pd.DataFrame(rows, columns=list(results.PATHS)))["barrier"].tolist() == [2.0, 0.0]
 
 
 def test_every_pair_of_neighbouring_seeds_is_taken_once():
@@ -170,57 +166,56 @@ def made_up(seeds=(1, 2), tasks=("rte", "mrpc", "cola")) -> list[Reading]:
     return found
 
 
-def test_sharpness_is_the_rise_both_ways_in_shares_of_knowing_nothing():
-    table = read.sharpness(made_up(), 0.2)
+def test_sharpness_is_the_rise_both_ways_in_hundredths_of_knowing_nothing():
+    table = results.sharpness(made_up(), 0.2)
     one = table.query("task == 'rte' and seed == 1 and network == 'bad.pruned'").iloc[0]
-    assert one["sharpness"] == pytest.approx(2.01 * 0.04 / 0.5), "the slope cancels"
-    assert one["loss"] == 1.0
-    found = numbers.sharpness_differences(table, "structured")["good − bad, retrained"]
-    assert found.mean == pytest.approx(-0.08) and found.word == "below" and found.tasks == 3
+    assert one["sharpness"] == pytest.approx(100 * 2.01 * 0.04 / 0.5), "the slope cancels"
+    assert one["loss"] == 100
+    found = results.sharpness_differences(table)["good − bad, retrained"]
+    assert found.mean == pytest.approx(-8) and found.word == "below" and found.tasks == 3
     with pytest.raises(ValueError, match="no steps of size 0.3"):
-        read.sharpness(made_up(), 0.3)
+        results.sharpness(made_up(), 0.3)
 
 
 def test_numbers_say_what_is_settled_and_what_is_missing():
-    table = read.sharpness(made_up(), 0.4)
-    found = numbers.sharpness_differences(table, "structured")
+    table = results.sharpness(made_up(), 0.4)
+    found = results.sharpness_differences(table)
     assert found["good − bad, retrained"].word == "below" and found["good − random, retrained"].word == "undecided"
-    alone = numbers.sharpness_differences(read.sharpness(made_up((1,), ("rte",)), 0.4), "structured")
+    alone = results.sharpness_differences(results.sharpness(made_up((1,), ("rte",)), 0.4))
     assert alone["good − bad, retrained"].word == "not testable"
-    assert numbers.share_learnt(table, "bad.retrained") == "0 of 6", "a loss of 1 is nothing"
-    assert numbers.share_learnt(table.assign(loss=0.1), "bad.retrained") == "6 of 6"
-    walls = numbers.barrier_means(read.paths(made_up()), "structured")
-    assert walls["good to bad"].mean == pytest.approx(2.0) and numbers.mean_barrier(walls, "good to bad") == "2.00"
-    assert numbers.low_barriers(walls, "good to bad") == "0 of 3"
-    assert numbers.low_barriers(walls, "full to full, next seed") == "3 of 3"
-    assert numbers.mean_barrier(walls, "no such") == "not run"
-    assert numbers.examples_of(made_up()) == "4" and numbers.examples_of([]) == "no"
+    assert results.share_learnt(table, "bad.retrained") == "0 of 6", "a loss of 100 is nothing"
+    assert results.share_learnt(table.assign(loss=10), "bad.retrained") == "6 of 6"
+    walls = results.barrier_means(results.paths(made_up()))
+    assert walls["good to bad"].mean == pytest.approx(200) and results.mean_barrier(walls, "good to bad") == "200"
+    assert results.low_barriers(walls, "good to bad") == "0 of 3"
+    assert results.low_barriers(walls, "full to full, next seed") == "3 of 3"
+    assert results.mean_barrier(walls, "no such") == "not run"
 
 
 def test_means_are_over_tasks_that_have_everything():
-    table = read.paths(made_up())
-    least = table[(table["task"] != "rte") | (table["pair"] == "next seed: full")]
-    walls = numbers.barrier_means(least, "structured")
+    table = results.paths(made_up())
+    least = table[(table["task"] != "rte") | (table["pair"] == "full to full, next seed")]
+    walls = results.barrier_means(least)
     assert {one.tasks for one in walls.values()} == {2} and "RTE" not in walls["good to bad"].by_task
     alone = least[least["task"] == "rte"]
-    assert read.with_every(alone, "pair").equals(alone)
+    assert results.with_every(alone).equals(alone)
 
 
 def test_differences_of_probes_are_in_points_and_corrected_together():
     """One of two probes tells good from bad by five points on five tasks, the other by nothing."""
     tasks = [("A", 1.1), ("B", 0.9), ("C", 1.0), ("D", 1.05), ("E", 0.95)]
     rows = [
-        {"title": title, "seed": 1, "method": "structured", "network": f"{kind}.masked", "probe": probe, "hard": value}
+        {"title": title, "seed": 1, "network": f"{kind}.masked", "probe": probe, "hard": value}
         for title, scale in tasks
-        for probe, gap in (("depth", 0.05), ("role", 0.0))
-        for kind, value in (("good", 0.5 + gap * scale), ("bad", 0.5))
+        for probe, gap in (("depth", 5), ("role", 0))
+        for kind, value in (("good", 50 + gap * scale), ("bad", 50))
     ]
-    found = probing_numbers.differences(pd.DataFrame(rows), "structured", "masked", "hard", ("depth", "role"))
+    found = probing.differences(pd.DataFrame(rows), "masked", "hard", ("depth", "role"))
     assert list(found) == ["depth: good − bad", "role: good − bad"]
     depth = found["depth: good − bad"]
     assert depth.mean == pytest.approx(5) and depth.word == "above" and depth.corrected >= depth.p
-    assert probing_numbers.in_points(found, "depth: good − bad") == "+5.0 points"
-    assert probing_numbers.in_points(found, "number: good − bad") == "not run"
+    assert probing.in_points(found, "depth: good − bad") == "+5.0 points"
+    assert probing.in_points(found, "number: good − bad") == "not run"
 
 
 # the stages
@@ -276,13 +271,15 @@ def test_probe_cells_hold_every_network_and_layer(study):
     assert [one.seed for one in found] == [1, 2]
     table = probing.accuracies(found)
     assert set(table["network"]) == set(probing.PROBED) and set(table["probe"]) == set(PROBES)
-    assert sorted(table["layer"].unique()) == [0, 1, 2] and table["linguistic"].between(0, 1).all()
+    assert sorted(table["layer"].unique()) == [0, 1, 2] and table["linguistic"].between(0, 100).all()
+    assert (table["hard"].notna() <= (table["probe"] == "number")).all()
     apart = table[(table["layer"] == 0) & (table["probe"] == "part of speech")].set_index(["seed", "network"])
     pruned = apart.loc[1]["linguistic"]
     assert pruned["pretrained"] == pruned["good.masked"] == pruned["bad.masked"]
     assert pruned["full"] == pruned["good.pruned"] == pruned["bad.pruned"], "pruning does not touch the embeddings"
-    shown = probing_numbers.probe_table(probing.over_layers(table), probing.floors(found), "structured", "t").data
-    assert len(shown) == len(probing.PROBED) + 2 and list(shown) == ["network", *PROBES]
+    differences = probing.differences(probing.over_layers(table), "retrained")
+    shown = probing.good_bad_table({"here": differences}).data
+    assert shown["probe"].tolist() == list(PROBES) and (shown["verdict"] == "not testable").all()
 
 
 def test_these_cells_come_on_request_and_change_no_other_address(study):
@@ -319,8 +316,8 @@ def test_chapters_show_a_small_studys_records_and_compute_nothing(study, name):
     before = sorted(study.store.root.rglob("*"))
     parameters = {"preset": "paper", "tasks": "sst2", "overrides": overrides, "results_dir": str(study.store.root)}
     shown = run_chapter(name, parameters)
-    assert sum(isinstance(one, Figure) for one in shown) == {"15_landscape": 5, "16_probes": 6}[name]
-    assert sum(isinstance(one, Styler) for one in shown) == 2
+    assert sum(isinstance(one, Figure) for one in shown) == 1
+    assert sum(isinstance(one, Styler) for one in shown) == 1
     assert all(one.to_html() for one in shown if isinstance(one, Styler))
     assert sorted(study.store.root.rglob("*")) == before
 
@@ -361,14 +358,14 @@ def test_the_surfaces_numbers_are_those_of_the_files(monkeypatch):
         ends = [sizes.index(-0.4), sizes.index(0.4)]
         values = [arrays[f"line.{kind}.retrained"] for kind in ("good", "bad")]
         rises = [(v[:, ends] - v[:, [sizes.index(0.0)]]).mean() for v in values]
-        rise[key] = (rises[0] - rises[1]) / arrays["nothing"][0]
+        rise[key] = 100 * (rises[0] - rises[1]) / arrays["nothing"][0]
         y = arrays["path.good-bad"]
-        wall[key] = max(y - np.linspace(y[0], y[-1], len(y))) / arrays["nothing"][0]
+        wall[key] = 100 * max(y - np.linspace(y[0], y[-1], len(y))) / arrays["nothing"][0]
     assert len({task for task, _ in rise}) > 2 and len({seed for _, seed in rise}) > 1
     mean, low, high = over_tasks(rise)
-    assert glued["far_good_bad"].startswith(f"{mean:+.2f} (95 % interval {low:+.2f} to {high:+.2f};")
+    assert glued["far_good_bad"].startswith(f"{mean:+.0f} (95 % interval {low:+.0f} to {high:+.0f};")
     tasks = pd.Series(wall).groupby(level=0).mean()
-    assert glued["good_bad"] == f"{tasks.mean():.2f}" and tasks.min() > 0
+    assert glued["good_bad"] == f"{tasks.mean():.0f}" and tasks.min() > 0
 
 
 def test_the_probes_numbers_are_those_of_the_files(monkeypatch):

@@ -6,7 +6,6 @@ from lottery_utils.experiment.cells import COMPARED
 
 # sizes of a step, relative to the norm of the filter it moves (Li et al. 2018); close together near 0
 SIZES = (-1.0, -0.7, -0.4, -0.2, 0.0, 0.2, 0.4, 0.7, 1.0)
-SHARP = (0.2, 0.4)  # of SIZES, those at which sharpness is read
 POINTS = (0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0)  # places on a path, 0 and 1 are its ends
 SURFACE_REACH = 1.0  # a surface goes from minus to plus this size
 SURFACE_SHARE = 0.5  # of the examples, as a surface has many more points

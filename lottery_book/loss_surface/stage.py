@@ -34,7 +34,7 @@ def run_landscape(work: Work, result: Result) -> None:
         for name, (model, ways) in _with_ways(work, found, masks, work.preset.landscape_directions):
             result.trajectory[f"line.{name}"] = line(model, examples, ways, SIZES)
     with timed(result, "paths"):
-        ends = {name: _whole(found[f"{name}.retrained"]) for name in masks} | {"full": found["full"]}
+        ends = {name: dense(found[f"{name}.retrained"]) for name in masks} | {"full": found["full"]}
         for a, b in WITHIN:
             if a in ends and b in ends:
                 result.trajectory[f"path.{a}-{b}"] = path(ends[a], ends[b], examples)
@@ -96,7 +96,7 @@ def _to_next_seed(work: Work, result: Result, ends: dict[str, nn.Module], exampl
     for name in ACROSS:
         if name in ends and (name == "full" or name in there):
             kind = full(cell.task, seed) if name == "full" else Cell(cell.task, seed, "retrain", cell.method, name)
-            other = _whole(trained(work, result, kind))
+            other = dense(trained(work, result, kind))
             result.trajectory[f"next.{name}"] = path(ends[name], other, examples)
 
 
@@ -106,8 +106,3 @@ def next_seed(seeds: tuple[int, ...], seed: int) -> int | None:
     if len(seeds) < 2 or (len(seeds) == 2 and at):
         return None
     return seeds[(at + 1) % len(seeds)]
-
-
-def _whole(model: nn.Module) -> nn.Module:
-    """The network at full size, with zeros for what is gone: so that any two can be joined by a straight line."""
-    return dense(model)
