@@ -49,8 +49,8 @@ show.apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)
 compute(study, NEEDS, compute_missing)
 real, run = both = sources.real_source(), sources.run_source(study)
-found = {source.kind: later_work.frames.sections(source.study) for source in both}
-number = later_work.works.numbers()
+found = {source.kind: later_work.sections.sections(source.study) for source in both}
+number = later_work.works.works().set_index("key")["number"]
 show.glue_numbers(
     {
         "n_kovaleva2021": number["kovaleva2021"],
@@ -64,15 +64,17 @@ show.glue_numbers(
         "real_evidence": later_work.works.evidence(real),
         "two_real": later_work.works.lead_without(real, 2),
         "two_run": later_work.works.lead_without(run, 2),
-        "passes_real": later_work.works.passes_phrase(real),
-        "passes_run": later_work.works.passes_phrase(run),
-        "provenance_real": later_work.works.provenance(real),
-        "provenance_run": later_work.works.provenance(run),
+        "sinks_real": show.effects.told(later_work.sections.sinks(real.study), pairs=False),
+        "sinks_run": show.effects.told(later_work.sections.sinks(study), pairs=False),
+        "passes_real": later_work.works.passes(real),
+        "passes_run": later_work.works.passes(run),
+        "provenance_real": show.sentences.run_on(real.study) if real.study else sources.NO_RECORD,
+        "provenance_run": show.sentences.run_on(study),
     }
 )
 
 # %% mystnb={"figure": {"caption": "What later works lead one to ask, one difference each, in hundredths of the full model's lead over a constant answer. A ring is a task, a dot with its line the mean over tasks and its interval; without a line there are fewer than three tasks. On the demo that is a made-up language, not GLUE.", "name": "fig-since"}, "image": {"alt": "Seven differences with their intervals over tasks, a panel for the real study and one for this run"}} tags=["remove-input"]
-later_work.figures.headline(both, found)
+later_work.works.headline(both, found)
 
 # %% [markdown]
 # ## The later works
@@ -116,9 +118,6 @@ assert all(np.allclose(sums[name], package[name][0]) for name in sums)
 # within each layer at no cost. Of networks pruned *after* training, Frankle et al. found the opposite. {cite:t}`budhraja2020` pruned BERT's
 # heads at random, to little effect. So: does good still beat random, once both have as many heads in every layer?
 
-# %% mystnb={"figure": {"caption": "Good against random by layer, and random by layer against random, for each method, pruned and retrained.", "name": "fig-since-layers"}, "image": {"alt": "Differences between good, random by layer and random subnetworks, two panels"}} tags=["remove-input"]
-later_work.figures.section(both, found, "a")
-
 # %% tags=["remove-input"]
 later_work.works.section_table(both, found, "a", "condition")
 
@@ -131,9 +130,6 @@ later_work.works.section_table(both, found, "a", "condition")
 # {cite:t}`kovaleva2021`, two of this paper's authors among them, set a few LayerNorm dimensions to zero in every layer: those whose scaling
 # factor and bias stand out. Here the dimensions that stand out most are disabled, and beside them as many others, drawn at random.
 
-# %% mystnb={"figure": {"caption": "Lead kept against the share of all weights removed. Lines: the largest dimensions disabled in every layer (1, 2, 4, 8 and 16 of them), and random ones. Marks: pruned subnetworks of s-pruning, one a task.", "name": "fig-since-outliers"}, "image": {"alt": "Lead kept against the share of weights removed on a logarithmic axis, two panels"}} tags=["remove-input"]
-later_work.figures.curves(both, later_work.frames.removed_scores, "share of all weights removed", ("good", "random", "bad"))
-
 # %% tags=["remove-input"]
 later_work.works.section_table(both, found, "b", "dimensions")
 
@@ -145,14 +141,11 @@ later_work.works.section_table(both, found, "b", "dimensions")
 #
 # {cite:t}`gordon2020` pruned by the magnitudes of the *pre-trained* weights and lost nothing at {glue:text}`n_gordon2020`; fine-tuning
 # first did not help. {cite:t}`chen2020` found their tickets in the pre-trained weights as well. If fine-tuning hardly moves the weights, both
-# magnitudes name the same ones. How far do they?
-
-# %% mystnb={"figure": {"caption": "The weights removed by the pre-trained and by the fine-tuned magnitudes, with seven tenths of all kept: Jaccard index by layer and kind of matrix, mean over tasks and seeds. Layer 1 is next to the embeddings.", "name": "fig-since-overlap"}, "image": {"alt": "Two heat maps of the overlap of removed weights, layers by kinds of matrices"}} tags=["remove-input"]
-later_work.figures.overlap_maps(both, 0.7)
+# magnitudes name the same ones. Here is how far they do, as a Jaccard index, in one model of each source:
 
 # %%
 for source in both:
-    for cell, arrays in later_work.frames.arrays(source.study, "origins"):
+    for task, seed, arrays in later_work.sections.of_stage(source.study, "origins"):
         # a number for each size
         tuned, pretrained, shared, total = arrays["removed"].sum(axis=(1, 2)).T
         jaccard = shared / (tuned + pretrained - shared)
@@ -160,7 +153,7 @@ for source in both:
         chance = chance / (tuned + pretrained - chance)
         by_size = zip(arrays["kept"], jaccard, chance, strict=True)
         told = [f"{kept:.0%} kept: {j:.2f} (chance {c:.2f})" for kept, j, c in by_size]
-        print(f"{source.kind}, {cell.task}, seed {cell.seed}: {', '.join(told)}")
+        print(f"{source.kind}, {task}, seed {seed}: {', '.join(told)}")
         break  # one model of each source
 
 # %% tags=["remove-input"]
@@ -176,23 +169,13 @@ later_work.works.section_table(both, found, "c", "share kept")
 # attention weights alone miss some. Here heads alone are removed, all at once, by output norm, by attention entropy and by this paper's
 # importance; each is divided by its layer's norm first, as in the paper.
 
-# %% mystnb={"figure": {"caption": "Lead kept with a quarter, a half and three quarters of the heads removed at once, mean over tasks; all MLPs stay.", "name": "fig-since-inactive"}, "image": {"alt": "Lead kept against the share of heads removed, a line a ranking, two panels"}} tags=["remove-input"]
-later_work.figures.curves(both, later_work.frames.alone_scores, "share of heads removed")
-
 # %% tags=["remove-input"]
 later_work.works.section_table(both, found, "d", "heads removed")
 
-# %% tags=["remove-input"]
-later_work.works.first_table(both)
-
 # %% [markdown]
-# Do pruned heads look at \[CLS\] and \[SEP\], where heads are said to rest? The next figure compares the heads that go with those that
-# stay.
-
-# %% mystnb={"figure": {"caption": "Attention given to the first token and to separators by the heads that a ranking removes (a quarter of them; the full search: those the good subnetwork lacks), minus the same of the heads that it keeps.", "name": "fig-since-sinks"}, "image": {"alt": "Differences in attention to CLS and SEP between removed and kept heads, two panels"}} tags=["remove-input"]
-later_work.figures.sinks(both)
-
-# %% [markdown]
+# Do pruned heads look at \[CLS\], where heads are said to rest? The heads that the good subnetwork lacks, less those that it keeps, give it this much
+# more of their attention: {glue:text}`sinks_real` in the real study, {glue:text}`sinks_run` in this run.
+#
 # What this does not show: inactive for one task is not inactive for all, and an entropy says nothing of what is looked at.
 #
 # ## e. Is one look enough?
@@ -200,9 +183,6 @@ later_work.figures.sinks(both)
 # The search measures the importances anew after each step: on average {glue:text}`passes_real` forward passes over the dev set in the real
 # study, {glue:text}`passes_run` in this run. {cite:t}`kwon2022` rank once, by Fisher information, and report {glue:text}`n_kwon2022`; they also
 # rearrange and tune the masks, which is not done here. All rankings below are cut to the good subnetwork's numbers of heads and MLPs.
-
-# %% mystnb={"figure": {"caption": "Ranked once in the full model, minus the subnetwork of the full search, at the same size, without training.", "name": "fig-since-once"}, "image": {"alt": "Differences between one-look rankings and the full search, two panels"}} tags=["remove-input"]
-later_work.figures.section(both, found, "e")
 
 # %% tags=["remove-input"]
 later_work.works.section_table(both, found, "e")
@@ -216,19 +196,19 @@ later_work.works.section_table(both, found, "e")
 # {cite:t}`sajjad2020` leave off the top layers: {glue:text}`n_sajjad2020`. {term}`Bottom layers <bottom layers>` keep as many heads and
 # MLPs as the good subnetwork, from the lowest layer up.
 
-# %% mystnb={"figure": {"caption": "Bottom layers against good, random and bad subnetworks of the same size, pruned and retrained.", "name": "fig-since-bottom"}, "image": {"alt": "Differences between bottom layers and other subnetworks, two panels"}} tags=["remove-input"]
-later_work.figures.section(both, found, "f")
+# %% tags=["remove-input"]
+later_work.works.section_table(both, found, "f", "condition")
 
 # %% [markdown]
-# This needs training and is computed on request; until then the panels say so.
+# This needs training and is computed on request; until then the table says so.
 #
 # ## g. Are light tickets better than the full model?
 #
 # {cite:t}`liang2021` prune lightly, retrain, and gain: {glue:text}`n_liang2021`. The paper stops its search at nine tenths of the full score,
 # where good subnetworks lose. With a threshold near one the search stops early, and the ticket is light.
 
-# %% mystnb={"figure": {"caption": "Good subnetworks found with a higher threshold, retrained, minus the full model.", "name": "fig-since-light"}, "image": {"alt": "Differences between light tickets and the full model, two panels"}} tags=["remove-input"]
-later_work.figures.section(both, found, "g")
+# %% tags=["remove-input"]
+later_work.works.section_table(both, found, "g", "threshold")
 
 # %% [markdown]
 # Liang et al. choose the size on the dev set as well, and average over tasks that differ in spread. A gain of a point is within what seeds
@@ -264,7 +244,7 @@ later_work.figures.section(both, found, "g")
 # lottery run --preset base --stages retrain --methods structured --subnetworks good --set threshold=1.0
 # ```
 #
-# With `--preset demo` they fill the right panels.
+# With `--preset demo` they fill the rows of this run.
 #
 # Real study: {glue:text}`provenance_real`
 #

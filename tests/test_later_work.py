@@ -16,8 +16,7 @@ from tiny import FAMILIES, tiny_model
 from toy import toy_data
 
 from lottery_book import sources
-from lottery_book.later_work import figures, frames, one_look, origins, outliers, works
-from lottery_utils.experiment.cells import Cell
+from lottery_book.later_work import one_look, origins, outliers, sections, works
 from lottery_utils.experiment.study import open_study
 from lottery_utils.models.anatomy import anatomy
 from lottery_utils.pruning.controls import structured_control
@@ -219,12 +218,10 @@ def test_points_are_hundredths_of_the_mean_lead_over_seeds(study):
     """Two seeds of one task with unlike leads: both shares are of the mean lead."""
     other = dataclasses.replace(study.preset, seeds=(1, 2))
     two = _Renamed(other, study)
-    rows = [
-        (Cell("sst2", seed, "score", "structured", "good"), "way", "", score) for seed, score in ((1, 0.7), (2, 0.6))
-    ]
-    frame = frames.tidy(two, rows)
+    rows = [("sst2", seed, "way", "", score) for seed, score in ((1, 0.7), (2, 0.6))]
+    frame = sections.tidy(two, rows)
     assert frame["points"].tolist() == pytest.approx([100 * 0.2 / 0.3, 100 * 0.1 / 0.3])
-    lost = frames.tidy(_Renamed(other, study, full=(0.4, 0.5)), rows)
+    lost = sections.tidy(_Renamed(other, study, full=(0.4, 0.5)), rows)
     assert lost["points"].isna().all(), "a full model that does not lead leaves nothing to keep"
 
 
@@ -239,7 +236,7 @@ class _Renamed:
 
 
 def test_effects_of_a_study_are_the_differences_of_its_records(study):
-    found = frames.sections(study)
+    found = sections.sections(study)
     full = study.record("sst2/1/finetune/full")
     lead = full["score"] - full["majority"]
 
@@ -251,10 +248,10 @@ def test_effects_of_a_study_are_the_differences_of_its_records(study):
     assert pair.mean == pytest.approx(100 * expected / lead) and pair.word == "not testable", "one task decides nothing"
     arrays = study.trajectory(CELLS["one_look"])
     expected = arrays["same_size"][one_look.SUMS.index("fisher")] - score("score/structured/good")
-    assert found["e"]["fisher", frames.SEARCH, ""].mean == pytest.approx(100 * expected / lead)
+    assert found["e"]["fisher", sections.SEARCH, ""].mean == pytest.approx(100 * expected / lead)
     arrays = study.trajectory(CELLS["outliers"])
     expected = arrays["largest"][1] - arrays["random"][1].mean()
-    assert found["b"][frames.LARGEST, frames.RANDOM, 2].mean == pytest.approx(100 * expected / lead)
+    assert found["b"][sections.LARGEST, sections.RANDOM, 2].mean == pytest.approx(100 * expected / lead)
     arrays = study.trajectory(CELLS["origins"])
     kept = float(arrays["kept"][1])
     assert found["c"]["pre-trained", "fine-tuned", kept].mean == pytest.approx(
@@ -263,39 +260,26 @@ def test_effects_of_a_study_are_the_differences_of_its_records(study):
     assert not found["a"] and not found["g"], "random by layer and light tickets were not run"
 
 
-def test_overlap_beside_chance(study):
-    frame, removed = frames.overlaps(study), study.trajectory(CELLS["origins"])["removed"]
-    assert len(frame) == 4 * 2 * 6 and set(frame["kind"]) == set(origins.KINDS)
-    first, second, both, total = map(int, removed[2, 1, 4])  # half of all kept, second layer, MLP in
-    row = frame[(frame["layer"] == 1) & (frame["kind"] == "MLP in")].iloc[2]
-    assert row["kept"] == 0.5 and row["jaccard"] == pytest.approx(both / (first + second - both))
-    assert row["chance"] == pytest.approx(1 / (total / first + total / second - 1))
-    assert frame["jaccard"].mean() > frame["chance"].mean(), "fine-tuned weights remember where they came from"
-
-
-def test_first_removed_and_sinks(study):
-    first, effects = frames.first_removed(study), frames.sink_effects(study)
-    assert len(first) == 6 and first["shared"].between(0, 1).all() and (first["chance"] == 1 / 8).all()
-    arrays, good = study.trajectory(CELLS["one_look"]), study.mask("sst2/1/search/structured/good")
-    cls = arrays["sinks"][0]
-    expected = cls[~good.heads].mean() - cls[good.heads].mean()
-    assert effects[frames.SEARCH, "[CLS]"].mean == pytest.approx(100 * expected)
+def test_heads_that_go_and_where_heads_rest(study):
+    cls = study.trajectory(CELLS["one_look"])["sinks"][0]
+    kept = study.mask("sst2/1/search/structured/good").heads
+    assert sections.sinks(study).mean == pytest.approx(100 * (cls[~kept].mean() - cls[kept].mean()))
 
 
 def test_nothing_stored_is_gaps_and_no_error(source):
     nothing = dataclasses.replace(source, kind="real study", study=None)
     both = (nothing, source)
-    found = {each.kind: frames.sections(each.study) for each in both}
+    found = {each.kind: sections.sections(each.study) for each in both}
     assert not any(found["real study"].values())
     for letter in found["this run"]:
-        assert figures.section(both, found, letter).axes is not None
-        works.section_table(both, found, letter, "at").to_html()
-    for figure in (figures.headline(both, found), figures.sinks(both), figures.overlap_maps(both, 0.7)):
-        assert "no record yet" in {text.get_text() for ax in figure.axes for text in ax.texts} or figure.axes
+        assert sources.NO_RECORD in works.section_table(both, found, letter, "at").to_html()
+    real, run = works.headline(both, found).axes
+    assert [text.get_text() for text in real.texts] == ["gap"] * len(works.HEADLINE)
+    assert len(run.lines) > len(works.HEADLINE) - 2, "all but what was not run"
+    assert not sections.sinks(None).tasks and works.passes(nothing) == sources.NO_RECORD
+    assert works.passes(source) == str(len(source.courses("structured")["sst2", 1]["score"]))
     html = works.works_table(both, found).to_html()
-    assert "https://arxiv.org/abs/2105.12002" in html and works.lead_without(nothing, 2) == figures.NO_RECORD
-    picture = figures.curves(both, frames.removed_scores, "share", ("good", "random", "bad"))
-    assert len(picture.axes[1].lines) == 4, "largest, random dimensions, good, random"
+    assert "https://arxiv.org/abs/2105.12002" in html and works.lead_without(nothing, 2) == sources.NO_RECORD
 
 
 def test_every_later_work_is_in_the_references_with_its_year_and_address():

@@ -1,28 +1,47 @@
-"""The later works as a table, with what was measured here beside what they published."""
+"""The later works as a table, what was measured here beside what they published, and the effects of each section."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from lottery_utils.show.effects import effect_table, interval, signed
-from lottery_utils.show.sentences import run_on
+from lottery_utils.show.forest import forest
 from lottery_utils.show.stats import Effect
+from lottery_utils.show.style import NAMES, framed
 from lottery_utils.show.tables import GAP, dressed
 
-from ..sources import Source, count
-from .figures import HEADLINE, NO_RECORD, WAYS, Sections
-from .frames import LARGEST, arrays, first_removed, outlier_scores, passes, tidy
+from ..sources import NO_RECORD, Source, count
+from .sections import FULL, LARGEST, RANDOM, SEARCH, Key, of_stage, outlier_scores, tidy
 
 if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
 
-FIRST = ("source", "rankings", "in common", "by chance")
 FILE = Path(__file__).with_name("works.csv")
+WAYS = NAMES | {
+    "exact": "importance",
+    "fisher": "Fisher, by example",
+    "fisher_32": "Fisher, batches of 32",
+    "tokens": "importance, by token",
+    "output": "output norm",
+    "entropy": "attention entropy",
+    FULL: FULL,
+}
+HEADLINE: dict[str, tuple[str, Key]] = {  # a row's label to the section and effect it is
+    "a  good \N{MINUS SIGN} random by layer": ("a", ("good", "random_layer", "s-pruning, retrained")),
+    "b  2 largest \N{MINUS SIGN} 2 random dimensions": ("b", (LARGEST, RANDOM, 2)),
+    "c  pre-trained \N{MINUS SIGN} fine-tuned |w|": ("c", ("pre-trained", "fine-tuned", 0.7)),
+    "d  output norm \N{MINUS SIGN} importance": ("d", ("output", "exact", 0.5)),
+    "e  Fisher once \N{MINUS SIGN} full search": ("e", ("fisher", SEARCH, "")),
+    "f  bottom layers \N{MINUS SIGN} random": ("f", ("bottom_layers", "random", "s-pruning, retrained")),
+    "g  good at .98 \N{MINUS SIGN} full model": ("g", ("good", FULL, 0.98)),
+}
+Sections = Mapping[str, Mapping[str, Mapping[Key, Effect]]]  # by kind of source and letter
 
 
 def works() -> pd.DataFrame:
@@ -31,6 +50,19 @@ def works() -> pd.DataFrame:
     `checked` says against what the number was checked: the paper's "abstract", or "from memory".
     """
     return pd.read_csv(FILE, dtype=str, keep_default_na=False)
+
+
+def headline(sources: Sequence[Source], found: Sections) -> Figure:
+    """One effect of each section, a panel a source: a ring is a task."""
+    rows = {
+        source.kind: {label: found[source.kind][letter].get(key, Effect()) for label, (letter, key) in HEADLINE.items()}
+        for source in sources
+    }
+    figure = forest(rows, "difference, hundredths of the lead", absent=NO_RECORD, tasks=True, same_scale=True)
+    for ax, source in zip(figure.axes, sources, strict=False):
+        if ax.lines:  # a figure that says why it is empty has no panels
+            framed(ax, source.kind, source.name)
+    return figure
 
 
 def works_table(sources: Sequence[Source], found: Sections) -> Styler:
@@ -48,19 +80,21 @@ def works_table(sources: Sequence[Source], found: Sections) -> Styler:
         rows.append({"work": name, "claim": work.claim, "published": number, "on this paper": bears_on} | measured)
     caption = (
         "Later works, their claims and numbers as their abstracts give them. What was measured is the effect of the "
+        "section named, as in the figure, in hundredths of the lead."
     )
-    caption += "section named, as in the first figure, in hundredths of the lead."
     return dressed(pd.DataFrame(rows), caption, "later-works", wrapped=True).format(subset=["work"])
 
 
 def section_table(sources: Sequence[Source], found: Sections, letter: str, at: str = "") -> Styler:
     """All effects of a section with their intervals, Holm's p and verdicts; `at` heads the condition's column."""
+    rows = ("source", "difference", at) if at else ("source", "difference")
     effects: dict[tuple[str, ...], Effect] = {}
     for source in sources:
         for (first, second, where), each in found[source.kind][letter].items():
-            key = (source.kind, f"{WAYS.get(first, first)} \N{MINUS SIGN} {WAYS.get(second, second)}")
-            effects[(*key, f"{where}") if at else key] = each
-    rows = ("source", "difference", at) if at else ("source", "difference")
+            ways = f"{WAYS.get(first, first)} \N{MINUS SIGN} {WAYS.get(second, second)}"
+            effects[(source.kind, ways, f"{where}")[: len(rows)]] = each
+        if not found[source.kind][letter]:
+            effects[(source.kind, NO_RECORD, GAP)[: len(rows)]] = Effect()
     caption = "Differences in hundredths of the lead, paired by task and seed; p is corrected within a source."
     return effect_table(effects, caption, f"since-{letter}", rows)
 
@@ -74,45 +108,24 @@ def _short(effect: Effect | None) -> str:
     return f"{signed(effect.mean)} ({where})" if told == GAP else f"{signed(effect.mean)} [{told}] ({where})"
 
 
-def numbers() -> dict[str, str]:
-    """The published number of each work, by its key."""
-    return dict(zip(works()["key"], works()["number"], strict=True))
-
-
 def evidence(source: Source) -> str:
     """What the evaluations of a source rest on, such as "MPNet-base, 1 task, 1 seed" or "MPNet-base, no task yet"."""
-    cells = [cell for cell, _ in arrays(source.study, "outliers")]
-    if not cells:
+    pairs = {(task, seed) for task, seed, _ in of_stage(source.study, "outliers")}
+    if not pairs:
         return f"{source.model}, no task yet"
-    tasks, seeds = {cell.task for cell in cells}, {cell.seed for cell in cells}
+    tasks, seeds = map(set, zip(*pairs, strict=True))
     return f"{source.model}, {count(len(tasks), 'task')}, {count(len(seeds), 'seed')}"
 
 
-def lead_without(source: Source, count: int) -> str:
-    """Mean lead kept without the `count` largest LayerNorm dimensions, such as "97 %"."""
+def lead_without(source: Source, dimensions: int) -> str:
+    """Mean lead kept without that many of the largest LayerNorm dimensions, such as "97 %"."""
     frame = tidy(source.study, outlier_scores(source.study))
-    rows = frame[(frame["way"] == LARGEST) & (frame["at"] == count)]
+    rows = frame[(frame["way"] == LARGEST) & (frame["at"] == dimensions)]
     mean = rows.groupby("task")["points"].mean().mean()
     return NO_RECORD if np.isnan(mean) else f"{mean:.0f}\N{NO-BREAK SPACE}%"
 
 
-def passes_phrase(source: Source) -> str:
-    """How many passes a search took on average, or that there is none."""
-    count = passes(source.study)
-    return NO_RECORD if np.isnan(count) else f"{count:.0f}"
-
-
-def provenance(source: Source) -> str:
-    """What a source was run on, in one line."""
-    return NO_RECORD if source.study is None else run_on(source.study)
-
-
-def first_table(sources: Sequence[Source]) -> Styler:
-    """What two rankings have in common among the first tenth of the heads that go, and what chance would give."""
-    frame = pd.concat([first_removed(source.study).assign(source=source.kind) for source in sources])
-    frame = frame.assign(rankings=frame["first"].map(WAYS) + ", " + frame["second"].map(WAYS))
-    frame = frame[["source", "rankings", "shared", "chance"]].set_axis(FIRST, axis=1)
-    caption = (
-        "Of the first tenth of the heads that a ranking removes, the share that another removes too; mean of models."
-    )
-    return dressed(frame, caption, "since-first", formats=dict.fromkeys(FIRST[2:], "{:.2f}"))
+def passes(source: Source) -> str:
+    """How many passes over the dev set a search of s-pruning took on average, or that there is none."""
+    counts = [len(course["score"]) for course in source.courses("structured").values()]
+    return f"{np.mean(counts):.0f}" if counts else NO_RECORD

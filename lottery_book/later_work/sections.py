@@ -1,0 +1,150 @@
+"""The experiments as one kind of table, a row a task, seed and way, and the effects of each section of the chapter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from lottery_utils.experiment.cells import Cell, full
+from lottery_utils.presets import METHODS
+from lottery_utils.show.frames import Reading, readings, shown_title
+from lottery_utils.show.stats import Effect, corrected, effect, paired
+from lottery_utils.show.stored import under
+from lottery_utils.show.style import METHOD_NAMES
+
+from .one_look import HEADS_GONE, INACTIVE, SUMS
+from .origins import RANKED_BY
+
+if TYPE_CHECKING:
+    from lottery_utils.experiment.study import Study
+
+ROWS = ("task", "title", "seed", "way", "at", "score", "points")
+LARGEST, RANDOM, SEARCH, FULL = "largest dimensions", "random dimensions", "full search", "full model"
+SUBNETWORKS = ("good", "random", "random_layer", "bottom_layers", "bad")
+TREATMENTS = {"score": "pruned", "retrain": "retrained"}
+THRESHOLDS = (0.98, 1.0)
+Score = tuple[str, int, str, object, float]  # task, seed, way, at which size or in which condition, score
+Key = tuple[str, str, object]  # two ways, and at what they are compared
+
+
+def sections(study: Study | None) -> dict[str, dict[Key, Effect]]:
+    """The effects of each section by its letter: the first way minus the second, in hundredths of the lead.
+
+    Paired by task and seed, tasks are the sample, p with Holm's correction within a section.
+    """
+    subnetworks = tidy(study, subnetwork_scores(study))
+    return {
+        "a": compared(subnetworks, [("good", "random_layer"), ("random_layer", "random")]),
+        "b": compared(tidy(study, outlier_scores(study)), [(LARGEST, RANDOM)]),
+        "c": compared(tidy(study, origin_scores(study)), [RANKED_BY[::-1]]),
+        "d": compared(tidy(study, alone_scores(study)), [(way, "exact") for way in INACTIVE[1:]]),
+        "e": compared(tidy(study, same_size_scores(study)), [(way, SEARCH) for way in (*SUMS, "random")]),
+        "f": compared(subnetworks, [("bottom_layers", name) for name in ("good", "random", "bad")]),
+        "g": compared(tidy(study, threshold_scores(study)), [("good", FULL)]),
+    }
+
+
+def compared(frame: pd.DataFrame, pairs: Iterable[tuple[str, str]]) -> dict[Key, Effect]:
+    """The first way minus the second, in each condition `at` that has both, corrected together."""
+    effects = {
+        (*pair, at): paired(rows, "points", *pair, column="way")
+        for at, rows in frame.groupby("at", sort=False)
+        for pair in pairs
+    }
+    return corrected({key: each for key, each in effects.items() if each.tasks})
+
+
+def tidy(study: Study | None, scores: Iterable[Score]) -> pd.DataFrame:
+    """Scores as columns `ROWS`; points: lead kept, times 100, with the task's mean lead over seeds below the line.
+
+    Of single seeds a small lead of the full model would make any share. NaN where the full model does not lead.
+    """
+    rows = []
+    for task, seed, way, at, score in scores:
+        record = study.record(full(task, seed))
+        title = shown_title(task, record["partial"])
+        rows.append((task, title, seed, way, at, score, record["majority"], record["score"]))
+    frame = pd.DataFrame(rows, columns=[*ROWS[:-1], "majority", "full"])
+    leads = (frame["full"] - frame["majority"]).groupby([frame["task"], frame["seed"]]).first().groupby("task").mean()
+    lead = frame["task"].map(leads).astype(float)
+    points = 100 * (frame["score"] - frame["majority"]) / lead.where(lead > 0)
+    return frame.assign(points=points.astype(float))[list(ROWS)]
+
+
+def subnetwork_scores(study: Study | None) -> Iterator[Score]:
+    """Subnetworks of good's size, by method and treatment."""
+    for stage, treatment in TREATMENTS.items():
+        for method in METHODS:
+            for cell, score in _scores(study, stage, method, SUBNETWORKS):
+                yield cell.task, cell.seed, cell.subnetwork, f"{METHOD_NAMES[method]}, {treatment}", score
+
+
+def outlier_scores(study: Study | None) -> Iterator[Score]:
+    """Without the largest and without random dimensions, draws averaged, at how many."""
+    for task, seed, arrays in of_stage(study, "outliers"):
+        for place, count in enumerate(arrays["count"].tolist()):
+            yield task, seed, LARGEST, count, float(arrays["largest"][place])
+            yield task, seed, RANDOM, count, float(arrays["random"][place].mean())
+
+
+def origin_scores(study: Study | None) -> Iterator[Score]:
+    """Fine-tuned weights ranked by their own and by the pre-trained magnitudes, at the share kept."""
+    for task, seed, arrays in of_stage(study, "origins"):
+        for way, scores in zip(RANKED_BY, arrays["score"].tolist(), strict=True):
+            yield from ((task, seed, way, *each) for each in zip(arrays["kept"].tolist(), scores, strict=True))
+
+
+def alone_scores(study: Study | None) -> Iterator[Score]:
+    """Heads alone removed at once by each of `INACTIVE`, at the share removed."""
+    for task, seed, arrays in of_stage(study, "one_look"):
+        for way, scores in zip(INACTIVE, arrays["alone"].tolist(), strict=True):
+            yield from ((task, seed, way, *each) for each in zip(HEADS_GONE, scores, strict=True))
+
+
+def same_size_scores(study: Study | None) -> Iterator[Score]:
+    """At the good subnetwork's size: ranked once by each of `SUMS`, by the full search, and at random."""
+    looked_at = set()
+    for task, seed, arrays in of_stage(study, "one_look"):
+        looked_at.add((task, seed))
+        yield from ((task, seed, way, "", score) for way, score in zip(SUMS, arrays["same_size"].tolist(), strict=True))
+    for cell, score in _scores(study, "score", "structured", ("good", "random")):
+        if (cell.task, cell.seed) in looked_at:
+            yield cell.task, cell.seed, {"good": SEARCH}.get(cell.subnetwork, cell.subnetwork), "", score
+
+
+def threshold_scores(study: Study | None) -> Iterator[Score]:
+    """The full model and good subnetworks, retrained, at each of `THRESHOLDS` that they were searched with."""
+    for threshold in THRESHOLDS if study is not None else ():
+        searched = under(study, {"threshold": threshold})
+        for cell, score in _scores(searched, "retrain", "structured", ("good",)):
+            yield cell.task, cell.seed, "good", threshold, score
+            yield cell.task, cell.seed, FULL, threshold, searched.record(full(cell.task, cell.seed))["score"]
+
+
+def sinks(study: Study | None) -> Effect:
+    """Attention on [CLS], in points, of heads that the good subnetwork lacks minus that of heads that it keeps."""
+    differences = {}
+    for task, seed, arrays in of_stage(study, "one_look"):
+        kept, attention = study.mask(Cell(task, seed, "search", "structured", "good")).heads, 100 * arrays["sinks"][0]
+        if not kept.all():
+            differences[task, seed] = attention[~kept].mean() - attention[kept].mean()
+    return effect(pd.Series(differences).rename_axis(["task", "seed"])) if differences else Effect()
+
+
+def of_stage(study: Study | None, stage: str) -> Iterator[tuple[str, int, dict[str, np.ndarray]]]:
+    """Task, seed and arrays of every cell of a stage that has some: none after a degenerate search."""
+    stored: list[Reading] = [] if study is None else readings(study, stage)
+    yield from ((each.task, each.seed, each.arrays) for each in stored if not each.degenerate and each.arrays)
+
+
+def _scores(study: Study | None, stage: str, method: str, names: tuple[str, ...]) -> Iterator[tuple[Cell, float]]:
+    """(cell, score) of the cells that are stored and not degenerate, tasks and seeds as in the preset."""
+    if study is None:
+        return
+    cells = (Cell(t, s, stage, method, n) for t in study.preset.tasks for s in study.preset.seeds for n in names)
+    for cell in cells:
+        if (record := study.record(cell)) is not None and not record["degenerate"]:
+            yield cell, record["score"]
