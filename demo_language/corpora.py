@@ -22,7 +22,7 @@ from functools import lru_cache
 from itertools import accumulate
 from random import Random
 
-from lottery_book.pretraining.frames import CORPORA
+from lottery_book.pretraining.results import CORPORA
 
 from .corpus import Text, texts
 from .lexicon import words
@@ -41,7 +41,7 @@ def rewritten(rng: Random, found: Iterable[Text], corpus: str, phase: str = "mai
     if corpus == "shuffled":
         return [text._replace(first=_shuffled(rng, text.first), second=_shuffled(rng, text.second)) for text in found]
     if corpus not in ("brackets", "zipf"):
-        raise ValueError(f"corpus {corpus!r} has no texts; expected one of {', '.join(CORPORA[:-1])}")
+        raise ValueError(f"corpus {corpus!r} has no texts; expected one of {', '.join(list(CORPORA)[:-1])}")
     draw = _nested if corpus == "brackets" else _noise
     result = []
     for text in found:

@@ -62,16 +62,15 @@ NEEDS = {
 }
 parts = compute(open_study(preset, tasks, seeds, overrides, results_dir), NEEDS, compute_missing)
 run = sources.run_source(parts[0])
-studies = pretraining.frames.by_model(parts)
-logs = pretraining.frames.pretraining_logs()
-scores, m_scores = (pretraining.frames.all_scores(studies, method) for method in ("structured", "magnitude"))
-searched = {method: pretraining.frames.coverage(studies, method) for method in ("structured", "magnitude")}
+studies = pretraining.results.by_model(parts)
+logs = pretraining.results.pretraining_logs()
+scores, m_scores = (pretraining.results.all_scores(studies, method) for method in ("structured", "magnitude"))
 corpora = list(dict.fromkeys(scores["corpus"]))
-gained = pretraining.frames.gains(scores, corpora)
-over_language = pretraining.frames.difference(scores, "shuffled", "language")
+gained = pretraining.results.gains(scores, corpora)
+over_language = pretraining.results.difference(scores, "shuffled", "language")
 lottery = {
-    "structured": pretraining.frames.within(scores, corpora),
-    "magnitude": pretraining.frames.within(m_scores, corpora),
+    "structured": pretraining.results.within(scores, corpora),
+    "magnitude": pretraining.results.within(m_scores, corpora),
 }
 show.holds("shuffled words are the best start", gained["shuffled"].mean - gained["language"].mean, above=0)
 show.holds("and above no pre-training", gained["shuffled"].low, above=0)
@@ -83,8 +82,9 @@ for effects in lottery.values():
     show.holds("after shuffled words good is above bad", effects["shuffled", "good above bad"].corrected, below=0.05)
     show.holds("and above random", effects["shuffled", "good above random"].corrected, below=0.05)
     show.holds("after nothing else the lottery is shown", min(of_others), above=0.05)
-unlearnt = searched["structured"].query("corpus == 'language' and task in ['mrpc', 'qqp', 'qnli']")
-show.holds("three tasks are never learnt after the language", (unlearnt["stored"] - unlearnt["degenerate"]).max(), below=1)
+reach = {corpus: "{} of {}".format(*pretraining.results.reach(studies, corpus)) for corpus in corpora}
+learnt, _ = pretraining.results.reach(studies, "language", ["mrpc", "qqp", "qnli"])
+show.holds("three tasks are never learnt after the language", learnt, below=1)
 show.glue_numbers(
     {
         "gain_shuffled": show.effects.signed(gained["shuffled"].mean),
@@ -95,17 +95,17 @@ show.glue_numbers(
         "lottery_shuffled_s": show.effects.signed(lottery["structured"]["shuffled", "good above bad"].mean),
         "lottery_shuffled_m": show.effects.signed(lottery["magnitude"]["shuffled", "good above bad"].mean),
         "lottery_language_m": show.effects.told(lottery["magnitude"]["language", "good above bad"], pairs=False),
-        "reach_language": pretraining.tables.reach(searched["structured"], "language"),
-        "reach_shuffled": pretraining.tables.reach(searched["structured"], "shuffled"),
-        "reach_none": pretraining.tables.reach(searched["structured"], "none"),
-        "guessed_language": pretraining.tables.guessed(logs, "language"),
-        "guessed_shuffled": pretraining.tables.guessed(logs, "shuffled"),
-        "provenance_run": pretraining.tables.provenance(studies),
+        "reach_language": reach["language"],
+        "reach_shuffled": reach["shuffled"],
+        "reach_none": reach["none"],
+        "guessed_language": pretraining.results.guessed(logs, "language"),
+        "guessed_shuffled": pretraining.results.guessed(logs, "shuffled"),
+        "provenance_run": pretraining.results.provenance(parts),
     }
 )
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "Left: how far the fine-tuned full model of each pre-training is above the one without any. Middle and right: how far good subnetworks are above bad ones of the same size, both retrained, within each pre-training. In points, 100 times the metric; filled where p after Holm's correction is at most one in twenty.", "name": "fig-pretraining-lottery"}, "image": {"alt": "Forest plot, a row for each pre-training: full model above no pre-training, and good above bad subnetworks for both kinds of pruning"}}
-run.stamp(pretraining.figures.start_and_lottery(gained, lottery))
+run.stamp(pretraining.results.start_and_lottery(gained, lottery))
 
 # %% [markdown]
 # ## What to see
@@ -166,23 +166,7 @@ print(f"{corrected} by Holm's correction for four pre-trainings")
 #
 # The language's models guess {glue:text}`guessed_language` of the masked words of texts held out, those of shuffled words {glue:text}`guessed_shuffled`
 # of theirs. Each level compares with nothing but its own corpus: without order there is less to guess from.
-
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Pre-training: loss and accuracy on the masked words of each corpus, against steps.", "name": "fig-pretraining-curves"}, "image": {"alt": "Two panels of lines, loss and accuracy on masked words against pre-training steps, a line a corpus"}}
-run.stamp(pretraining.figures.learning_curves(logs))
-
-# %% tags=["remove-input"]
-pretraining.tables.budget_table(logs)
-
-# %% [markdown]
-# ## What they reach on the tasks
-
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Dev scores by pre-training: the full model, and good, random and bad subnetworks of s-pruning, retrained. Large marks are means over runs and seeds, small ones each of them, the dashed line is the majority score. Where the full model stands alone, it did not beat that line and nothing could be searched; where it beat it at times, the subnetworks' means are over these times only.", "name": "fig-pretraining-scores"}, "image": {"alt": "Scores of full model and retrained good, random and bad subnetworks for five pre-trainings, a panel for each task"}}
-run.stamp(pretraining.figures.score_panels(scores))
-
-# %% tags=["remove-input"]
-pretraining.tables.score_table(scores, searched)
-
-# %% [markdown]
+#
 # ## The lottery of each pre-training, in numbers
 #
 # Within a pre-training, the three subnetworks of a task and seed have the same size, so their scores compare. With s-pruning, good is above bad
@@ -190,7 +174,7 @@ pretraining.tables.score_table(scores, searched)
 # words as well. That retraining lifts bad subnetworks above merely pruned ones is shown nowhere here.
 
 # %% tags=["remove-input"]
-pretraining.tables.lottery_table(lottery)
+pretraining.results.lottery_table(lottery)
 
 # %% [markdown]
 # ## What this does not show

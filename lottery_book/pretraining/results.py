@@ -12,16 +12,31 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
+from lottery_utils.show.effects import effect_table
+from lottery_utils.show.forest import forest
+from lottery_utils.show.glue import as_percent
 from lottery_utils.show.scores import RESULT, choose, results
+from lottery_utils.show.sentences import earlier_clause
 from lottery_utils.show.stats import Effect, corrected, effect
 from lottery_utils.show.stored import here_or_above
+from lottery_utils.show.style import METHOD_NAMES
 
 if TYPE_CHECKING:
+    from pandas.io.formats.style import Styler
+
     from lottery_utils.experiment.study import Study
 
-CORPORA = ("language", "shuffled", "brackets", "zipf", "none")  # by the names of the models' folders
+CORPORA = {  # the names of the models' folders, in words
+    "language": "language",
+    "shuffled": "shuffled words",
+    "brackets": "brackets",
+    "zipf": "Zipf noise",
+    "none": "none",
+}
 WEIGHTS = "models/pretraining"  # in the repository: a folder a model
 STAGES = ("finetune", "search", "score", "retrain")
 LEFT_OUT = ("wnli",)  # its dev labels contradict its train labels: who learns more scores less
@@ -43,7 +58,7 @@ def parted(model: str) -> tuple[str, int] | None:
 def models_in(folder: str | Path = WEIGHTS) -> list[str]:
     """Names of the pre-trained models in a folder: first runs of all corpora, then the second ones."""
     there = {path.parent.name: parted(path.parent.name) for path in here_or_above(folder).glob("*/config.json")}
-    places = {name: (pair[1], CORPORA.index(pair[0])) for name, pair in there.items() if pair}
+    places = {name: (pair[1], list(CORPORA).index(pair[0])) for name, pair in there.items() if pair}
     return sorted(places, key=places.get)
 
 
@@ -101,20 +116,50 @@ def within(frame: pd.DataFrame, corpora: Iterable[str]) -> dict[tuple, Effect]:
     return corrected({key: effect(gap) for key, gap in gaps.items()})
 
 
-def coverage(studies: Mapping[str, Study], method: str = "structured") -> pd.DataFrame:
-    """One row a corpus and task: searches stored, of these degenerate, without result (`whole`: nothing was removed)
-    and with one (`searched`).
+def reach(studies: Mapping[str, Study], corpus: str, tasks: Iterable[str] = ()) -> tuple[int, int]:
+    """How often the full model of a corpus beats the majority score, and how many there are; by default on all tasks.
 
-    Columns corpus, task, stored, searched, degenerate, whole.
+    That is, how many searches of s-pruning had something to search, over runs and seeds, without the tasks `LEFT_OUT`.
     """
-    tables = [study.table(["search"], [method]).assign(corpus=parted(name)[0]) for name, study in studies.items()]
-    table = pd.concat([table[table["stage"] == "search"] for table in tables])
-    table["degenerate"] = table["degenerate"].astype(bool)
-    table["searched"] = ~table["degenerate"] & (table["share_prunable"].astype(float) < 1)
-    groups = table.groupby(["corpus", "task"])
-    counts = groups[["searched", "degenerate"]].sum().assign(stored=groups.size())
-    tasks = dict.fromkeys(task for study in studies.values() for task in study.preset.tasks)
-    corpora = dict.fromkeys(parted(name)[0] for name in studies)
-    every = pd.MultiIndex.from_product([corpora, tasks], names=["corpus", "task"])
-    counts = counts.reindex(every, fill_value=0).astype(int)
-    return counts.assign(whole=counts["stored"] - counts["searched"] - counts["degenerate"]).reset_index()
+    tables = [study.table(["search"], ["structured"]) for name, study in studies.items() if parted(name)[0] == corpus]
+    rows = pd.concat(tables)
+    rows = rows[(rows["stage"] == "search") & ~rows["task"].isin(LEFT_OUT)]
+    rows = rows[rows["task"].isin(list(tasks))] if tasks else rows
+    return int((~rows["degenerate"].astype(bool)).sum()), len(rows)
+
+
+def guessed(logs: Mapping[str, dict], corpus: str) -> str:
+    """Which share of the masked words of held-out texts a corpus' models guess, mean over its runs."""
+    shares = [log["held_out"]["masked_words"] for name, log in logs.items() if parted(name)[0] == corpus]
+    return as_percent(np.mean(shares) if shares else None)
+
+
+def provenance(studies: Iterable[Study]) -> str:
+    """What the records of all models took, and of which version they are."""
+    found = pd.DataFrame([study.provenance() for study in studies])[["cells", "seconds", "earlier"]].sum()
+    earlier = earlier_clause(int(found["earlier"]), int(found["cells"]))
+    return "; ".join([f"{found['seconds'] / 60:.0f} minutes on one thread", *earlier])
+
+
+def start_and_lottery(gained: Mapping[str, Effect], lottery: Mapping[str, Mapping[tuple, Effect]]) -> Figure:
+    """How far each full model is above the one without pre-training, and good subnetworks above bad ones.
+
+    `gained` as from `gains`, `lottery` by method as from `within`.
+    """
+    panels = {"full model\nabove no pre-training": {CORPORA[corpus]: one for corpus, one in gained.items()}}
+    for method, effects in lottery.items():
+        title = f"{METHOD_NAMES[method]}, retrained:\ngood above bad"
+        panels[title] = {CORPORA[corpus]: effects[corpus, what] for corpus, what in effects if what == GOOD_BAD}
+    return forest(panels, "points", "pre-trained on", absent="\N{EN DASH}")
+
+
+def lottery_table(lottery: Mapping[str, Mapping[tuple, Effect]]) -> Styler:
+    """The differences between subnetworks within each pre-training, by method as from `within`."""
+    effects = {
+        (METHOD_NAMES[method], CORPORA[corpus], what): each
+        for method, of_method in lottery.items()
+        for (corpus, what), each in of_method.items()
+    }
+    caption = "The differences between subnetworks within each pre-training, in points."
+    shown = ("points", "95 % interval", "p (Holm)", "tasks above 0", "verdict")
+    return effect_table(effects, caption, "pretraining-lottery", ("pruning", "pre-trained on", "difference"), shown)
