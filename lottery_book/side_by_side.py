@@ -90,7 +90,7 @@ def maps_across_tasks(rows: Mapping[str, Mapping[Source, tuple[ComponentMap, int
     for name, counted in rows.items():
         for source, each in counted.items():
             told = f"{count(each[1], 'task')}, {count(each[0].n, 'seed')}" if each else ""
-            shown = each and ComponentMap(*(part / each[1] for part in _parts(each[0])), n=each[0].n)
+            shown = each and ComponentMap(each[0].mean / each[1], each[0].std / each[1], each[0].n)
             drawn.setdefault(name, []).append((source, shown, ", ".join(filter(None, (name, told)))))
     return _grid(list(drawn.values()), Normalize(0, 1), "share of tasks\nin which it survives")
 
@@ -193,12 +193,8 @@ def _missing(source: Source) -> str:
 
 def _norm(method: str, maps) -> Normalize:
     """0 to 1 for survival; shares of weights lie close together, so their own range is the scale."""
-    values = [part for each in maps for part in (each.heads.ravel(), each.mlps)]
+    values = [each.mean.ravel() for each in maps]
     if method == "structured" or not values:
         return Normalize(0, 1)
     low, high = np.nanmin(np.concatenate(values)), np.nanmax(np.concatenate(values))
     return Normalize(low, high if high > low else low + 1e-6)
-
-
-def _parts(shown: ComponentMap) -> tuple[np.ndarray, ...]:
-    return shown.heads, shown.mlps, shown.heads_std, shown.mlps_std

@@ -13,7 +13,8 @@ from lottery_utils.experiment.cells import Cell, full
 from lottery_utils.experiment.identity import numpy_generator_for
 from lottery_utils.presets import Preset, get_preset
 from lottery_utils.show import scores
-from lottery_utils.show.frames import component_survival, searches, shown_title
+from lottery_utils.show.frames import component_survival, courses_of, shown_title
+from lottery_utils.show.glue import count
 from lottery_utils.show.leads import LEADS, Condition, lead_effects, leads
 from lottery_utils.show.stats import Effect
 from lottery_utils.show.stored import here_or_above, stored_study
@@ -80,6 +81,11 @@ class Source:
         rows = self.of(method)
         return f"{count(rows['task'].nunique(), 'task')}, {self._seeds(rows)}" if len(rows) else ""
 
+    @property
+    def rests_on(self) -> str:
+        """How much its scores rest on, by the first method that has any, or that there is no record."""
+        return self.evidence("structured") or self.evidence("magnitude") or NO_RECORD
+
     def stamp(self, figure: Figure) -> Figure:
         """`figure`, which shows this source alone, with a line above it that says so."""
         return stamped(figure, self.kind, self.name)
@@ -93,8 +99,8 @@ class Source:
 
     def courses(self, method: str) -> dict[tuple[str, int], dict[str, np.ndarray]]:
         """Every search of a method, step by step as it was stored, by task and seed (see `structured_search`)."""
-        cells = [] if self.study is None else searches(self.study, method)
-        return {(cell.task, cell.seed): self.study.trajectory(cell) for cell, _ in cells}
+        courses = [] if self.study is None else courses_of(self.study, method)
+        return {(course.task, course.seed): course.arrays for course in courses}
 
     def good_mask(self, task: str, seed: int, method: str = "structured") -> StructuredMask | WeightMask | None:
         """The stored mask of a good subnetwork; None where it is not kept."""
@@ -201,8 +207,3 @@ def _of_study(kind: str, preset: Preset, study: Study | None, absent: dict[str, 
         return Source(kind, name, pd.DataFrame(), pd.DataFrame(columns=list(LEADS)), command)
     results = scores.results(table)
     return Source(kind, name, results, leads(results), command, absent=absent or {}, study=study)
-
-
-def count(number: int, what: str) -> str:
-    """Such as "1 seed" or "8 tasks"."""
-    return f"{number} {what}{'s' if number != 1 else ''}"

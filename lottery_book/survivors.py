@@ -89,8 +89,8 @@ def weight_shares(source: Source) -> WeightShares | None:
         maps = {task: maps[task] for task in dict.fromkeys(source.leads["task"])}
     if not maps:
         return None
-    shares = np.array([[*each.heads.ravel(), *each.mlps] for each in maps.values()])
-    of_seeds = np.array([[*each.heads_std.ravel(), *each.mlps_std] for each in maps.values()])
+    shares = np.array([each.mean.ravel() for each in maps.values()])
+    of_seeds = np.array([each.std for each in maps.values()])
     pairs = np.corrcoef(shares)[np.triu_indices(len(shares), 1)] if len(shares) > 1 else np.array([np.nan])
     means = (np.mean([getattr(each, part) for each in maps.values()]) for part in ("heads", "mlps"))
     return WeightShares(*means, shares.std(axis=1, ddof=1).mean(), of_seeds.mean(), pairs.mean(), len(maps))

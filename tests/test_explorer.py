@@ -146,7 +146,7 @@ def test_a_cell_names_the_tasks_and_seeds_whose_good_subnetwork_keeps_it(run, sh
         if shown[f"1/{task}/structured/{seed}"]["kind"] == "importance":
             np.testing.assert_array_equal(named, kept)
     published_maps = sources.published_source().maps("structured")
-    counts = [f"CoLA ({round(5 * share)} of 5 seeds)" for share in maps._ordered(published_maps["cola"])]
+    counts = [f"CoLA ({round(5 * share)} of 5 seeds)" for share in published_maps["cola"].mean.ravel()]
     told = maps.keepers(shown, 0, sources.published_source())
     assert all((count in text) != count.startswith("CoLA (0") for count, text in zip(counts, told))
     assert maps.keepers({}, 1, run) == [], "nothing is said of s-pruning where it is not shown"

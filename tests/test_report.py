@@ -48,7 +48,7 @@ def test_survival_over_seeds_is_the_mean_of_the_good_masks(study):
         course = study.trajectory(f"cola/{seed}/search/structured/good")
         masks.append(course["heads"][np.flatnonzero(course["passed"])[-1]])
     assert np.allclose(found.heads, np.mean(masks, axis=0))
-    assert np.allclose(found.heads_std, np.std(masks, axis=0, ddof=1))
+    assert np.allclose(found.std[:, :-1], np.std(masks, axis=0, ddof=1))
     assert found.heads.shape == (4, 6) and found.mlps.shape == (4,) and found.n == 3
 
 
@@ -63,7 +63,7 @@ def test_survival_across_tasks_counts_tasks_that_every_seed_has(study):
 
 def test_magnitude_survival_is_the_share_at_the_good_step(study):
     found = survival.over_seeds(frames.component_survival(study, "magnitude"), "mrpc")
-    assert 0.6 < found.heads.mean() < 0.85 and (found.mlps_std > 0).all()
+    assert 0.6 < found.heads.mean() < 0.85 and (found.std[:, -1] > 0).all()
 
 
 def test_results_hold_every_score_once_and_no_degenerate_one(study, results):
@@ -106,7 +106,7 @@ def test_course_marks_phases_failures_and_the_good_step(study):
 def test_other_figures_draw_at_all(study, tmp_path):
     style.apply_style()
     figures = {
-        "importance": heatmaps.importance_of_tasks(frames.component_importance(study)),
+        "importance": heatmaps.importance_of_tasks(study),
         "magnitude": courses.magnitude_courses(frames.search_course(study, "magnitude")),
     }
     for name, figure in figures.items():
@@ -117,7 +117,7 @@ def test_other_figures_draw_at_all(study, tmp_path):
 
 def test_one_task_one_seed_and_missing_methods_do_not_break_a_figure(single, tmp_path):
     figures = [
-        heatmaps.importance_of_tasks(frames.component_importance(single)),
+        heatmaps.importance_of_tasks(single),
         courses.structured_course(frames.search_course(single, "structured"), "rte"),
         courses.magnitude_courses(frames.search_course(single, "magnitude")),
     ]

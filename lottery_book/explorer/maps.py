@@ -14,8 +14,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from lottery_utils.show.frames import component_importance, title_of
 from lottery_utils.show.style import SOURCES
 from lottery_utils.show.survival import ComponentMap, over_seeds
@@ -114,7 +112,7 @@ def _over_seeds(source: Source, method: str) -> dict[str, dict]:
             continue
         found = _share(method, kept[task], _heading(source, title, count(kept[task].n, "seed")))
         if importance is not None:
-            found["importance"] = searches.thousandths(_ordered(over_seeds(importance, task)))
+            found["importance"] = searches.thousandths(over_seeds(importance, task).mean.ravel())
         maps[f"{task}/{method}/{ALL}"] = found
     return maps
 
@@ -124,13 +122,8 @@ def _share(method: str, kept: ComponentMap, title: list[str]) -> dict:
     seeds = count(kept.n, "seed")
     looks = {"kind": "seeds", "factor": kept.n / searches.PARTS, "before": "kept in ", "after": f" of {seeds}"}
     looks = looks if method == "structured" else searches.WEIGHTS
-    shown = {"title": title, "said": [""], "good": 0, "steps": [searches.thousandths(_ordered(kept))]}
+    shown = {"title": title, "said": [""], "good": 0, "steps": [searches.thousandths(kept.mean.ravel())]}
     return {**looks, **searches.grid(*kept.heads.shape), **shown}
-
-
-def _ordered(shown: ComponentMap) -> np.ndarray:
-    """The values in the order of cells."""
-    return np.column_stack([shown.heads, shown.mlps]).ravel()
 
 
 def _single(at: int, source: Source, method: str) -> dict[str, dict]:

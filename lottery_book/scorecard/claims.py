@@ -7,14 +7,16 @@ of the score that the paper asks of good subnetworks.
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from .measures import Measure, measure_of
 
+EDGES = {"low": -np.inf, "high": np.inf}  # of a region that is open there
 ASKED = "Not in the paper"  # the group of the questions that are this companion's
 
 
@@ -45,24 +47,22 @@ class Claim:
         """Whether there is nothing to test."""
         return np.isinf(self.low) and np.isinf(self.high)
 
+    @property
+    def unit(self) -> tuple[int, str, int]:
+        """What a number is shown times, in what unit and with how many decimals."""
+        return (100, "points", 0) if self.is_lead else (1, "", 2)
+
 
 def _read(path: Path) -> tuple[Claim, ...]:
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
-    return tuple(
-        Claim(
-            **{name: row[name] for name in ("key", "group", "text", "figure", "remark")},
-            measure=measure_of(row["measure"]),
-            low=float(row["low"] or -np.inf),
-            high=float(row["high"] or np.inf),
-            is_lead=row["points"] == "yes",
-            cited_by=tuple(row["cited_by"].split()),
-        )
-        for row in rows
-    )
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    table["measure"] = table["measure"].map(measure_of)
+    table["low"], table["high"] = (pd.to_numeric(table[end]).fillna(edge) for end, edge in EDGES.items())
+    table["points"], table["cited_by"] = table["points"] == "yes", table["cited_by"].str.split()
+    return tuple(Claim(**row) for row in table.rename(columns={"points": "is_lead"}).to_dict("records"))
 
 
 CLAIMS = _read(Path(__file__).with_name("claims.csv"))
+GROUPS = {name: tuple(claims) for name, claims in groupby(CLAIMS, lambda claim: claim.group)}
 CITED = {  # the claims that each chapter's answer box shows
     chapter: tuple(claim.key for claim in CLAIMS if chapter in claim.cited_by)
     for chapter in sorted({chapter for claim in CLAIMS for chapter in claim.cited_by})

@@ -55,10 +55,13 @@ class Verdict:
         """What was measured, such as "+62 points (95 % interval +37 to +87; 8 tasks)"; "" without a number."""
         if self.word == NOTHING:
             return ""
-        if not self.claim.is_lead:
-            return told(self.effect, "", 2, pairs=False)
-        scaled = {name: 100 * getattr(self.effect, name) for name in ("mean", "low", "high")}
-        return told(replace(self.effect, **scaled), "points", 0, pairs=False)
+        return told(self.shown, *self.claim.unit[1:], pairs=False)
+
+    @property
+    def shown(self) -> Effect:
+        """The effect in the claim's unit: leads in points."""
+        scale = self.claim.unit[0]
+        return replace(self.effect, **{name: scale * getattr(self.effect, name) for name in ("mean", "low", "high")})
 
 
 class Verdicts:
@@ -102,21 +105,34 @@ def t_test(claim: Claim, values: pd.Series) -> Verdict:
     Without spread, with fewer than three tasks, or where the claim holds by construction, there is no p.
     """
     if claim.by_construction:
-        return Verdict(claim, _untested(effect(values)), claim.remark)
+        return _untested(claim, effect(values), claim.remark)
+    why = too_few(len(values)) or (ALIKE if np.ptp(values.to_numpy()) == 0 else "")
     judged = effect(values, (claim.low, claim.high))
-    why = too_few(judged.tasks) or (ALIKE if np.ptp(values.to_numpy()) == 0 else "")
-    return Verdict(claim, _untested(judged) if why else judged, why)
+    return _untested(claim, judged, why) if why else Verdict(claim, judged)
+
+
+def _untested(claim: Claim, judged: Effect, why: str) -> Verdict:
+    return Verdict(claim, replace(judged, p=np.nan, corrected=np.nan), why)
+
+
+def _permuted(claim: Claim, test: OverlapTest) -> Verdict:
+    mean, low, high = test.excess
+    if why := too_few(test.tasks) or ("" if np.isfinite(mean) else ALIKE):
+        return Verdict(claim, Effect(mean, tasks=test.tasks), why)
+    p = min(1.0, 2 * min(test.p, test.p_fewer))
+    side = "inside" if test.p < test.p_fewer else "outside"
+    return Verdict(claim, Effect(mean, low, high, p, p, side, tasks=test.tasks))
 
 
 def _measured(claim: Claim, source: Source) -> Verdict:
     """What `source` says of a claim, not yet corrected for the others."""
     measured = claim.measure(source)
     if isinstance(measured, OverlapTest):
-        if measured.tasks:
-            return _permuted(claim, measured)
-    elif len(values := measured.dropna()):
-        return t_test(claim, values)
-    return Verdict(claim, why=_missing(claim, source.kind))
+        there, test = measured.tasks, _permuted
+    else:
+        measured = measured.dropna()
+        there, test = len(measured), t_test
+    return test(claim, measured) if there else Verdict(claim, why=_missing(claim, source.kind))
 
 
 def _missing(claim: Claim, kind: str) -> str:
@@ -126,20 +142,6 @@ def _missing(claim: Claim, kind: str) -> str:
     if kind == PUBLISHED and claim.key == "attention":
         return f"r = {published.text_numbers()['heterogeneous_survival_r_raw']:.3f} alone"  # without its interval
     return MISSING[kind]
-
-
-def _permuted(claim: Claim, test: OverlapTest) -> Verdict:
-    mean, low, high = test.excess
-    why = too_few(test.tasks) or ("" if np.isfinite(mean) else ALIKE)
-    if why:
-        return Verdict(claim, Effect(mean, tasks=test.tasks), why)
-    p = min(1.0, 2 * min(test.p, test.p_fewer))
-    side = "inside" if test.p < test.p_fewer else "outside"
-    return Verdict(claim, Effect(mean, low, high, p, p, side, tasks=test.tasks))
-
-
-def _untested(judged: Effect) -> Effect:
-    return replace(judged, p=np.nan, corrected=np.nan)
 
 
 def too_few(tasks: int) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,15 +13,14 @@ from lottery_utils.show.effects import interval, signed
 from lottery_utils.show.glue import listed
 from lottery_utils.show.tables import GAP, dressed
 
-from ..sources import NO_RECORD, Source, count
-from .claims import ASKED, CITED, CLAIMS, Claim
+from ..sources import Source, count
+from .claims import ASKED, CITED, CLAIMS, GROUPS, Claim
 from .judge import AGAINST, CONSTRUCTION, NOTHING, OPEN, SUPPORTED, Verdict, Verdicts, too_few
 
 if TYPE_CHECKING:
     from IPython.display import HTML
     from pandas.io.formats.style import Styler
 
-SCALE = {True: (100, 0), False: (1, 2)}  # whether a number is a lead: what it is shown times, and its decimals
 MARKS = {SUPPORTED: "\N{CHECK MARK}", AGAINST: "\N{MULTIPLICATION X}", OPEN: "?", CONSTRUCTION: "="}
 
 
@@ -33,13 +31,15 @@ def chip_table(verdicts: Verdicts) -> HTML:
     """
     from IPython.display import HTML
 
-    heads = "".join(f"<th>{_head(source)}</th>" for source in verdicts.sources)
-    rows = [
-        _group(name, len(verdicts.sources)) + "".join(_row(claim, verdicts) for claim in claims)
-        for name, claims in groupby(CLAIMS, lambda claim: claim.group)
-    ]
-    head = f"<thead><tr><th>claim</th>{heads}</tr></thead>"
-    return HTML(f'<table class="scorecard">{head}<tbody>{"".join(rows)}</tbody></table>')
+    rows = []
+    for name, claims in GROUPS.items():
+        columns = 1 + len(verdicts.sources)
+        rows.append(f'<tr class="group"><th colspan="{columns}" scope="rowgroup">{escape(name)}</th></tr>')
+        for claim in claims:
+            head = f'<th scope="row" title="{escape(judged_by(claim))}">{escape(claim.text)}</th>'
+            rows.append(f'<tr id="{_anchor(claim.key)}">{head}{_cells(claim.key, verdicts)}</tr>')
+    rests_on = {source: f"{escape(source.model)}<br>{escape(evidence(source))}" for source in verdicts.sources}
+    return HTML(_table("scorecard", {source: f"<small>{text}</small>" for source, text in rests_on.items()}, rows))
 
 
 def glue_cited(verdicts: Verdicts) -> None:
@@ -53,17 +53,21 @@ def glue_cited(verdicts: Verdicts) -> None:
 
 def cited_table(verdicts: Verdicts, keys: Sequence[str]) -> str:
     """The scorecard's rows of `keys`, as HTML for another chapter: a claim leads to its row, a chip to its figure."""
-    heads = "".join(f"<th>{_mark(source.kind)}</th>" for source in verdicts.sources)
-    rows = "".join(
-        f'<tr><th scope="row"><a href="scorecard.html#{_anchor(key)}">{escape(_claim(key).text)}</a></th>'
+    text_of = {claim.key: claim.text for claim in CLAIMS}
+    rows = [
+        f'<tr><th scope="row"><a href="scorecard.html#{_anchor(key)}">{escape(text_of[key])}</a></th>'
         f"{_cells(key, verdicts)}</tr>"
         for key in keys
-    )
-    return f'<table class="scorecard cited"><thead><tr><th>claim</th>{heads}</tr></thead><tbody>{rows}</tbody></table>'
+    ]
+    return _table("scorecard cited", dict.fromkeys(verdicts.sources, ""), rows)
 
 
-def _claim(key: str) -> Claim:
-    return next(claim for claim in CLAIMS if claim.key == key)
+def _table(style: str, heads: Mapping[Source, str], rows: Sequence[str]) -> str:
+    """A table of claims, a column a source: its mark, and more of `heads` under it."""
+    mark = '<th><span class="source {}">{}</span>{}</th>'
+    columns = "".join(mark.format(source.kind.replace(" ", "-"), source.kind, more) for source, more in heads.items())
+    head = f"<thead><tr><th>claim</th>{columns}</tr></thead>"
+    return f'<table class="{style}">{head}<tbody>{"".join(rows)}</tbody></table>'
 
 
 def _anchor(key: str) -> str:
@@ -71,32 +75,12 @@ def _anchor(key: str) -> str:
     return f"claim-{key.replace('_', '-')}"
 
 
-def _mark(kind: str) -> str:
-    return f'<span class="source {kind.replace(" ", "-")}">{kind}</span>'
-
-
-def _head(source: Source) -> str:
-    rests_on = evidence(source)
-    return f"{_mark(source.kind)}<small>{escape(source.model)}<br>{escape(rests_on)}</small>"
-
-
 def evidence(source: Source) -> str:
     """How many tasks and seeds a source has, and that nothing can be decided where these are too few."""
     tasks = source.leads["task"].nunique()
-    if not tasks:
-        return NO_RECORD
-    if too_few(tasks):
+    if tasks and too_few(tasks):
         return f"{count(tasks, 'task')} scored so far, too few to judge scores by"
-    return source.evidence("structured") or source.evidence("magnitude")
-
-
-def _group(name: str, columns: int) -> str:
-    return f'<tr class="group"><th colspan="{columns + 1}" scope="rowgroup">{escape(name)}</th></tr>'
-
-
-def _row(claim: Claim, verdicts: Verdicts) -> str:
-    head = f'<th scope="row" title="{escape(judged_by(claim))}">{escape(claim.text)}</th>'
-    return f'<tr id="{_anchor(claim.key)}">{head}{_cells(claim.key, verdicts)}</tr>'
+    return source.rests_on
 
 
 def _cells(key: str, verdicts: Verdicts) -> str:
@@ -108,10 +92,12 @@ def _chip(verdict: Verdict) -> str:
         return f'<span class="nothing">{escape(verdict.why)}</span>'
     page, label = verdict.claim.figure.split("#")
     look = f'class="chip {verdict.word.replace(" ", "-")}" href="{page}.html#{label}"'
-    scale, places = SCALE[verdict.claim.is_lead]
-    mean = signed(scale * verdict.effect.mean, places)
     says = f'{MARKS[verdict.word]}<span class="word"> {verdict.word}</span>'
-    return f'<a {look} title="{escape(in_full(verdict))}">{says}</a> <small>{mean}</small>'
+    return f'<a {look} title="{escape(in_full(verdict))}">{says}</a> <small>{_mean(verdict)}</small>'
+
+
+def _mean(verdict: Verdict) -> str:
+    return signed(verdict.shown.mean, verdict.claim.unit[-1])
 
 
 def in_full(verdict: Verdict) -> str:
@@ -141,16 +127,12 @@ def region_of(claim: Claim) -> str:
     """The region that supports a claim, such as "above +80 points", or that it is not tested."""
     if claim.by_construction:
         return "not tested"
-    low, high = (_edge(edge, claim) for edge in (claim.low, claim.high))
+    scale, unit, _ = claim.unit
+    named = (f"{signed(scale * edge, 0 if unit else 1)} {unit}".rstrip() for edge in (claim.low, claim.high))
+    low, high = (text if edge else "0" for text, edge in zip(named, (claim.low, claim.high), strict=True))
     if np.isinf(claim.high):
         return f"above {low}"
     return f"below {high}" if np.isinf(claim.low) else f"from {low} to {high}"
-
-
-def _edge(edge: float, claim: Claim) -> str:
-    if edge == 0 or np.isinf(edge):
-        return "0"
-    return f"{signed(100 * edge, 0)} points" if claim.is_lead else signed(edge)
 
 
 def number_table(verdicts: Verdicts) -> Styler:
@@ -166,12 +148,11 @@ def number_table(verdicts: Verdicts) -> Styler:
 
 
 def _cell(verdict: Verdict) -> str:
-    effect, (scale, places) = verdict.effect, SCALE[verdict.claim.is_lead]
     if verdict.word == NOTHING:
         return verdict.why
-    mean, ends = signed(scale * effect.mean, places), interval(scale * effect.low, scale * effect.high, places)
+    ends = interval(verdict.shown.low, verdict.shown.high, verdict.claim.unit[-1])
     p = p_that_matters(verdict)
-    return f"{verdict.word}: {mean}" + (f" ({ends})" if ends != GAP else "") + (f", {p}" if p else "")
+    return f"{verdict.word}: {_mean(verdict)}" + f" ({ends})" * (ends != GAP) + f", {p}" * bool(p)
 
 
 def remark_table() -> Styler:

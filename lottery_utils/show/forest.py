@@ -43,48 +43,53 @@ def forest(
     axes = figure.subplots(1, len(panels), sharey=True, sharex=same_scale, squeeze=False)[0]
     for ax, (title, rows) in zip(axes, panels.items(), strict=True):
         for place, label in enumerate(labels):
-            if label in rows:
+            if label in rows and rows[label].tasks:
                 _draw(ax, place, rows[label], (colours or {}).get(label), tasks)
             else:
-                say(ax, absent, place)
-        _dress(ax, title, len(labels))
+                say(ax, "gap" if label in rows else absent, place)
+        dress_rows(ax)
+        ax.set_title(title, fontsize=9)
+        ax.set_ylim(len(labels) - 0.5, -0.6)
+        ax.margins(x=0.12)
         ax.set_xlabel(x, fontsize=8)
     axes[0].set_yticks(range(len(labels)), labels)
     axes[0].set_ylabel(name)
-    legend_below(figure, _handles(tasks), 4)
-    return figure
-
-
-def _dress(ax: Axes, title: str, rows: int) -> None:
-    ax.axvline(0, color="#8A8A8A", linewidth=0.8, zorder=1)
-    ax.set_title(title, fontsize=9)
-    ax.xaxis.grid(True, color=GRID, linewidth=0.6)
-    ax.tick_params(axis="y", length=0)
-    ax.set_ylim(rows - 0.5, -0.6)
-    ax.margins(x=0.12)
-
-
-def _handles(tasks: bool) -> list[Line2D]:
     thin = Line2D([], [], **TASK, label="one task") if tasks else Line2D([], [], color=QUIET, **THIN, label="bootstrap")
-    return [
+    handles = [
         Line2D([], [], color=QUIET, **MEAN, markerfacecolor="white", label="mean over tasks"),
         Line2D([], [], color=QUIET, **MEAN, label="corrected p at most 0.05"),
         Line2D([], [], color=QUIET, **THICK, label="95 % interval"),
         thin,
     ]
+    legend_below(figure, handles, 4)
+    return figure
+
+
+def dress_rows(ax: Axes) -> None:
+    """The line of no effect, and a grid for rows of effects."""
+    ax.axvline(0, color="#8A8A8A", linewidth=0.8, zorder=1)
+    ax.xaxis.grid(True, color=GRID, linewidth=0.6)
+    ax.tick_params(axis="y", length=0)
+
+
+def draw_effect(ax: Axes, place: float, effect: Effect, look: dict, limits: tuple[float, float] | None = None) -> None:
+    """The mean, in its `look`, and the 95 % interval; one that goes on beyond `limits` ends in an arrow."""
+    low, high = limits or (-np.inf, np.inf)
+    ends = np.clip([effect.low, effect.high], low, high)
+    ax.plot(ends, [place, place], color=look["color"], zorder=2, **THICK)
+    for end, is_beyond, arrow in zip(ends, (effect.low < low, effect.high > high), "<>", strict=True):
+        if is_beyond:
+            ax.plot(end, place, arrow, color=look["color"], markersize=4, clip_on=False, zorder=3)
+    ax.plot(np.clip(effect.mean, low, high), place, zorder=4, **MEAN | look)
 
 
 def _draw(ax: Axes, place: int, effect: Effect, colour: str | None, tasks: bool) -> None:
-    if not effect.tasks:
-        say(ax, "gap", place)
-        return
     colour = colour or SIDES.get(effect.word, QUIET)
     if tasks:
         by_task = effect.by_task.to_numpy()
         ax.plot(by_task, np.full(len(by_task), place), zorder=2, **TASK)
     else:
         ax.plot(effect.bootstrap, [place + 0.22] * 2, color=colour, zorder=2, **THIN)
-    ax.plot([effect.low, effect.high], [place, place], color=colour, zorder=2, **THICK)
-    ax.plot(effect.mean, place, color=colour, zorder=3, **MEAN, markerfacecolor=colour if effect.decided else "white")
+    draw_effect(ax, place, effect, {"color": colour, "markerfacecolor": colour if effect.decided else "white"})
     look = {"xytext": (0, 4.5), "textcoords": "offset points", "fontsize": 6.5, "ha": "center", "color": TEXT}
     ax.annotate(f"{effect.tasks}", (effect.mean, place), **look)

@@ -1,7 +1,8 @@
-"""From a study's records to tidy tables: one row a component, a search step or a training step."""
+"""From a study's records to tidy tables: one row a component, or a search step."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -53,6 +54,11 @@ def readings(study: Study, stage: str, method: str | None = None) -> list[Readin
     return found
 
 
+def courses_of(study: Study, method: str) -> Iterator[Reading]:
+    """Every search of `method` step by step that is stored and not degenerate, in the preset's order."""
+    return (search for search in readings(study, "search", method) if not search.degenerate)
+
+
 def shown_title(task: str, partial: bool, demo: bool = False) -> str:
     """A task's title as shown: "CoLA-like" on the demo's data, "SST-2 (partial)" on a part of the official data."""
     return shown_task(task).title + ("-like" if demo else "") + (" (partial)" if partial else "")
@@ -61,6 +67,11 @@ def shown_title(task: str, partial: bool, demo: bool = False) -> str:
 def title_of(record: dict) -> str:
     """The title of a record's task, as `shown_title` has it."""
     return shown_title(record["cell"]["task"], record["partial"], is_demo(record))
+
+
+def title_in(study: Study, task: str) -> str:
+    """The title of a task that a study has no record of."""
+    return shown_title(task, False, study.preset.data == "embedded")
 
 
 def final_step(trajectory: dict[str, np.ndarray]) -> int:
@@ -90,19 +101,13 @@ def component_importance(study: Study) -> pd.DataFrame:
 
 def _components(study: Study, method: str, heads: str, mlps: str, step_of) -> pd.DataFrame:
     frames = []
-    for cell, record in searches(study, method):
-        trajectory = study.trajectory(cell)
-        if trajectory is None:
-            continue
-        step = step_of(trajectory)
-        head, mlp = trajectory[heads][step].astype(float), trajectory[mlps][step].astype(float)
-        layer, column = np.indices(head.shape)
-        same = {"task": cell.task, "title": title_of(record), "seed": cell.seed}
-        place = {"layer": layer.ravel(), "head": column.ravel().astype(float)}
-        parts = {"component": "head", **place, "kept": head.ravel()}
-        frames.append(pd.DataFrame({**same, **parts}))
-        parts = {"component": "mlp", "layer": np.arange(len(mlp)), "head": np.nan, "kept": mlp}
-        frames.append(pd.DataFrame({**same, **parts}))
+    for search in courses_of(study, method):
+        step = step_of(search.arrays)
+        kept = np.column_stack([search.arrays[heads][step], search.arrays[mlps][step]]).astype(float)
+        layer, column = (index.ravel() for index in np.indices(kept.shape))
+        is_head = column < kept.shape[1] - 1
+        place = {"layer": layer, "head": np.where(is_head, column, np.nan), "kept": kept.ravel()}
+        frames.append(pd.DataFrame({**search.same, "component": np.where(is_head, "head", "mlp"), **place}))
     return _joined(frames, SURVIVAL)
 
 
@@ -113,19 +118,15 @@ def search_course(study: Study, method: str) -> pd.DataFrame:
     search score on the dev set; phase is 0 for magnitude pruning; `final` marks the good subnetwork's step.
     """
     frames = []
-    for cell, record in searches(study, method):
-        t = study.trajectory(cell)
-        if t is None:
-            continue
+    for search in courses_of(study, method):
+        t = search.arrays
         steps = np.arange(len(t["score"]))
-        parts = {"step": steps, "score": t["score"], "passed": t["passed"], "target": float(t["target"][0])}
         if method == "structured":
-            shares = {"heads": t["heads"].mean(axis=(1, 2)), "mlps": t["mlps"].mean(axis=1), "weights": np.nan}
-            parts |= {"phase": t["phase"], **shares}
+            parts = {"phase": t["phase"], "heads": t["heads"].mean(axis=(1, 2)), "mlps": t["mlps"].mean(axis=1)}
         else:
-            parts |= {"phase": 0, "heads": np.nan, "mlps": np.nan, "weights": t["share"]}
-        same = {"task": cell.task, "title": title_of(record), "seed": cell.seed}
-        frames.append(pd.DataFrame({**same, **parts, "final": steps == final_step(t)}))
+            parts = {"phase": 0, "weights": t["share"]}
+        parts |= {"step": steps, "score": t["score"], "passed": t["passed"], "target": float(t["target"][0])}
+        frames.append(pd.DataFrame({**search.same, **parts, "final": steps == final_step(t)}))
     return _joined(frames, COURSE)
 
 
@@ -135,35 +136,6 @@ def example_task(frame: pd.DataFrame, preferred: str = "qnli") -> str:
     return preferred if preferred in tasks else (tasks or [""])[0]
 
 
-@dataclass(frozen=True)
-class Gaps:
-    """Searches that cannot be shown: task (title) to seeds, of those not stored and of those degenerate."""
-
-    missing: dict[str, list[int]]
-    degenerate: dict[str, list[int]]
-    seeds: int
-
-    @property
-    def titles(self) -> list[str]:
-        """Tasks without a search for any seed."""
-        names = dict.fromkeys((*self.missing, *self.degenerate))
-        return [n for n in names if len(self.missing.get(n, [])) + len(self.degenerate.get(n, [])) == self.seeds]
-
-
-def gaps(study: Study, method: str) -> Gaps:
-    """The searches of `method` that are not stored, or not run as the full model does not beat the majority score."""
-    found: dict[bool, dict[str, list[int]]] = {True: {}, False: {}}
-    for cell in study.cells(["search"], [method]):
-        if cell.stage != "search":
-            continue
-        record = study.record(cell)
-        if record is None or record["degenerate"]:
-            title = shown_title(cell.task, False, study.preset.data == "embedded")
-            found[record is None].setdefault(title, []).append(cell.seed)
-    return Gaps(found[True], found[False], len(study.preset.seeds))
-
-
 def _joined(frames: list[pd.DataFrame], columns: tuple[str, ...]) -> pd.DataFrame:
-    if not frames:
-        return pd.DataFrame(columns=list(columns))
-    return pd.concat(frames, ignore_index=True)[list(columns)]
+    joined = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
+    return joined.reindex(columns=list(columns))

@@ -72,3 +72,8 @@ def listed(names: list[str], nothing: str = "none") -> str:
     if not names:
         return nothing
     return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
+
+
+def count(number: int, what: str) -> str:
+    """Such as "1 seed" or "8 tasks"."""
+    return f"{number} {what}{'s' if number != 1 else ''}"

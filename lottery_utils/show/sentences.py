@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from ..tasks.glue import TASKS
 from ..tasks.registry import shown_task
-from .frames import Gaps, gaps
+from .frames import title_in
 from .glue import listed
 
 if TYPE_CHECKING:
     from ..experiment.study import Study
+
+DEGENERATE = "the full model does not beat the majority score, so no search was run"
 
 
 def run_on(study: Study) -> str:
@@ -39,20 +41,15 @@ def earlier_clause(earlier: int, cells: int) -> list[str]:
 
 
 def gap_sentence(study: Study, method: str) -> str:
-    """What cannot be shown for a method, and why."""
-    found = gaps(study, method)
-    if not found.missing and not found.degenerate:
-        return "There is a search for every task and seed."
-    parts = []
-    if found.degenerate:
-        why = "the full model does not beat the majority score, so no search was run"
-        parts.append(f"{_with_seeds(found, found.degenerate)}: {why}.")
-    if found.missing:
-        parts.append(f"{_with_seeds(found, found.missing)}: not computed.")
-    return "Gaps: " + " ".join(parts)
-
-
-def _with_seeds(found: Gaps, tasks: dict[str, list[int]]) -> str:
-    """Task names, with the seeds in brackets where it is not all of them."""
-    named = {n: "" if len(s) == found.seeds else f" (seed {listed([str(x) for x in s])})" for n, s in tasks.items()}
-    return listed([name + seeds for name, seeds in named.items()])
+    """What cannot be shown for a method, and why; with the seeds of a task in brackets where it is not all of them."""
+    gaps: dict[str, dict[str, list[str]]] = {DEGENERATE: {}, "not computed": {}}
+    for cell in (cell for cell in study.cells(["search"], [method]) if cell.stage == "search"):
+        record = study.record(cell)
+        if record is None or record["degenerate"]:
+            seeds_of = gaps[DEGENERATE if record else "not computed"]
+            seeds_of.setdefault(title_in(study, cell.task), []).append(str(cell.seed))
+    parts, whole = [], len(study.preset.seeds)
+    for why, seeds_of in gaps.items():
+        names = [n if len(seeds) == whole else f"{n} (seed {listed(seeds)})" for n, seeds in seeds_of.items()]
+        parts += [f"{listed(names)}: {why}."] if names else []
+    return f"Gaps: {' '.join(parts)}" if parts else "There is a search for every task and seed."

@@ -135,11 +135,11 @@ def outer_labels(figure: Figure, axes: list[Axes], x: str, y: str) -> None:
 
 
 def framed(ax: Axes, source: str, title: str) -> None:
-    """Give a panel the look of its source of evidence, one of `SOURCES`, whose mark begins the title."""
+    """Give a panel the look of its source of evidence, one of `SOURCES`, whose mark begins the title, if it has one."""
     look = SOURCES[source]
     ax.set_facecolor(look["ground"])
     ax.spines[:].set(visible=True, color=look["edge"], linestyle=look["linestyle"], linewidth=0.9)
-    ax.set_title(f"{look['mark']} {title}", fontsize=8, fontweight="normal")
+    ax.set_title(title and f"{look['mark']} {title}", fontsize=8, fontweight="normal")
 
 
 def stamped(figure: Figure, source: str, text: str) -> Figure:

@@ -7,21 +7,34 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-PLACE = ["component", "layer", "head"]
-
 
 @dataclass(frozen=True)
 class ComponentMap:
-    """Mean and sample standard deviation of each head, (L, H), and each MLP, (L,); NaN is a gap.
+    """Mean and sample standard deviation of each component, (L, H + 1): a layer's heads, then its MLP; NaN is a gap.
 
     The deviations are all NaN when `n`, the number of seeds, is 1: one value has none.
     """
 
-    heads: np.ndarray
-    mlps: np.ndarray
-    heads_std: np.ndarray
-    mlps_std: np.ndarray
+    mean: np.ndarray
+    std: np.ndarray
     n: int
+
+    @property
+    def heads(self) -> np.ndarray:
+        """The means of heads, (L, H)."""
+        return self.mean[:, :-1]
+
+    @property
+    def mlps(self) -> np.ndarray:
+        """The means of MLPs, (L,)."""
+        return self.mean[:, -1]
+
+
+def as_map(rows: pd.DataFrame, n: int) -> ComponentMap:
+    """A row a component (layer, head, which is NaN for MLPs, mean, std) over `n` seeds, as arrays."""
+    place = rows.assign(head=rows["head"].astype(float).fillna(np.inf))
+    stats = (place.pivot(index="layer", columns="head", values=stat) for stat in ("mean", "std"))
+    return ComponentMap(*(table.to_numpy(dtype=float) for table in stats), n=n)
 
 
 def over_seeds(survival: pd.DataFrame, task: str) -> ComponentMap:
@@ -33,14 +46,13 @@ def over_seeds(survival: pd.DataFrame, task: str) -> ComponentMap:
     rows = survival[survival["task"] == task]
     if rows.empty:
         raise KeyError(task)
-    return _map(rows, "kept")
+    return _over_seeds(rows)
 
 
 def tasks_in_common(survival: pd.DataFrame) -> list[str]:
     """Tasks that every seed has, in order; counts over tasks are comparable between seeds for these only."""
-    seeds = survival["seed"].nunique()
     counts = survival.groupby("task", sort=False)["seed"].nunique()
-    return [task for task, n in counts.items() if n == seeds]
+    return counts.index[counts == survival["seed"].nunique()].tolist()
 
 
 def over_tasks(survival: pd.DataFrame) -> tuple[ComponentMap, int] | None:
@@ -52,27 +64,19 @@ def over_tasks(survival: pd.DataFrame) -> tuple[ComponentMap, int] | None:
     if not tasks:
         return None
     rows = survival[survival["task"].isin(tasks)]
-    counts = rows.groupby([*PLACE, "seed"], dropna=False, sort=False)["kept"].sum().reset_index()
-    return _map(counts, "kept"), len(tasks)
+    counts = rows.groupby(["layer", "head", "seed"], dropna=False, sort=False)["kept"].sum()
+    return _over_seeds(counts.reset_index()), len(tasks)
 
 
-def _map(rows: pd.DataFrame, value: str) -> ComponentMap:
+def _over_seeds(rows: pd.DataFrame) -> ComponentMap:
     """Rows with one value for each component and seed, as arrays."""
-    table = rows.groupby(PLACE, dropna=False, sort=False)[value].agg(["mean", "std"]).reset_index()
-    return as_map(table, rows["seed"].nunique())
-
-
-def as_map(table: pd.DataFrame, n: int) -> ComponentMap:
-    """A row a component (component, layer, head, mean, std) over `n` seeds, as arrays."""
-    heads = table[table["component"] == "head"].pivot(index="layer", columns="head")
-    mlps = table[table["component"] == "mlp"].set_index("layer").reindex(heads.index)
-    arrays = (part[stat].to_numpy(dtype=float) for stat in ("mean", "std") for part in (heads, mlps))
-    return ComponentMap(*arrays, n=n)
+    stats = rows.groupby(["layer", "head"], dropna=False, sort=False)["kept"].agg(["mean", "std"])
+    return as_map(stats.reset_index(), rows["seed"].nunique())
 
 
 @dataclass(frozen=True)
 class Stability:
-    """Heads of a model that survive in all seeds, in none, or in some; means over tasks.
+    """Heads of a model that survive in all seeds, and in none; means over tasks.
 
     `chance` is how many would survive in all seeds if each seed drew its heads at random, as many as it kept.
     """
@@ -84,21 +88,15 @@ class Stability:
     seeds: int
     tasks: int
 
-    @property
-    def depends(self) -> float:
-        """Heads that survive in some seeds but not in all."""
-        return self.heads - self.always - self.never
-
 
 def stability(survival: pd.DataFrame) -> Stability | None:
     """How far the seeds' structured masks agree on heads, over tasks that have them all; None with one seed."""
-    found, seeds = [], survival["seed"].nunique()
-    for _, rows in survival[survival["component"] == "head"].groupby("task", sort=False):
-        kept = rows.pivot(index=["layer", "head"], columns="seed", values="kept").to_numpy()
-        if kept.shape[1] == seeds > 1:
-            share = kept.mean(axis=1)
-            found.append((len(kept), (share == 1).sum(), (share == 0).sum(), len(kept) * kept.mean(axis=0).prod()))
-    if not found:
+    seeds, heads = survival["seed"].nunique(), survival[survival["component"] == "head"]
+    rows = heads[heads["task"].isin(tasks_in_common(survival))]
+    if seeds < 2 or rows.empty:
         return None
-    heads, always, never, chance = np.array(found, float).mean(axis=0)
-    return Stability(int(heads), always, never, chance, seeds, len(found))
+    kept = rows.pivot(index=["task", "layer", "head"], columns="seed", values="kept").astype(float)
+    share, of_tasks = kept.mean(axis=1), kept.groupby("task")
+    always, never = ((share == end).groupby("task").sum().mean() for end in (1, 0))
+    size, chance = of_tasks.size(), of_tasks.mean().prod(axis=1)
+    return Stability(int(size.iloc[0]), always, never, (size * chance).mean(), seeds, len(size))

@@ -40,24 +40,15 @@ def dressed(
 
 def task_table(study: Study) -> Styler:
     """The study's tasks: labels, metric, examples used here and in GLUE, majority score (paper, table 1)."""
-    table = study.table()
-    glue = any(shown_task(name).train_size is not None for name in study.preset.tasks)
-    official = dict.fromkeys(("GLUE train", "GLUE dev"), GAP) if glue else {}  # your own tasks have no such sizes
+    glue = any(shown_task(name).train_size is not None for name in study.preset.tasks)  # else all are your own
     rows = []
     for name in study.preset.tasks:
-        task, own = shown_task(name), table[table["task"] == name]
-        record = study.record(_cell_of(own.iloc[0])) if len(own) else None
-        used = (record or {}).get("data_rows") or {}
-        rows.append(
-            {
-                "task": task.title if record is None else title_of(record),
-                "labels": _labels(task),
-                "metric": METRIC_NAMES[task.main_metric],
-                **{f"{split} here": f"{used[split]:,}" if split in used else GAP for split in ("train", "dev")},
-                **(official if task.train_size is None else _official(task)),
-                "majority": f"{own['majority'].iloc[0]:.3f}" if len(own) else GAP,
-            }
-        )
+        task, record = shown_task(name), full_record(study, name)
+        used = examples(record)
+        row = {"task": title_of(record) if record else task.title, "labels": _labels(task)}
+        row |= {"metric": METRIC_NAMES[task.main_metric], "train here": used["train"], "dev here": used["dev"]}
+        row |= {"GLUE train": _counted(task.train_size), "GLUE dev": _counted(task.dev_size)} if glue else {}
+        rows.append(row | {"majority": f"{record['majority']:.3f}" if record else GAP})
     there = "here and in GLUE" if glue else "here"
     caption = f"The tasks: number of examples used {there}, and the majority score on the dev set used here."
     style = dressed(pd.DataFrame(rows), caption, "tasks")
@@ -65,8 +56,20 @@ def task_table(study: Study) -> Styler:
     return style.set_table_styles([{"selector": "th.col_heading", "props": "white-space: normal"}])
 
 
-def _official(task: Task) -> dict[str, str]:
-    return {"GLUE train": f"{task.train_size:,}", "GLUE dev": f"{task.dev_size:,}"}
+def full_record(study: Study, task: str) -> dict | None:
+    """The record of a task's full model, of the first seed that has one."""
+    cells = (cell for cell in study.cells(["finetune"]) if cell.task == task)
+    return next(filter(None, map(study.record, cells)), None)
+
+
+def examples(record: dict | None) -> dict[str, str]:
+    """Examples of train and dev that a record's cell used."""
+    used = (record or {}).get("data_rows") or {}
+    return {split: _counted(used.get(split)) for split in ("train", "dev")}
+
+
+def _counted(number: int | None) -> str:
+    return GAP if number is None else f"{number:,}"
 
 
 def _labels(task: Task) -> str:
@@ -82,8 +85,3 @@ def percent(mean: float, std: float = np.nan) -> str:
     if mean is None or np.isnan(mean):
         return GAP
     return f"{100 * mean:.0f} %" if np.isnan(std) else f"{100 * mean:.0f} ± {100 * std:.0f} %"
-
-
-def _cell_of(row: pd.Series) -> str:
-    """Name of the cell a row of the study's table belongs to."""
-    return "/".join(str(row[c]) for c in ("task", "seed", "stage", "method", "subnetwork") if str(row[c]))
