@@ -240,14 +240,14 @@ def _records(root: Path) -> dict[str, str]:
 
 def _judge(root: Path, log: Path, wanted: dict[str, str], outcome: Outcome) -> None:
     from lottery_utils.experiment.store import Store
-    from lottery_utils.experiment.verify import BAD, verify_store
+    from lottery_utils.experiment.verify import verify_store
 
     found = _records(root)
     outcome.differing += sum(found.get(name) != wanted.get(name) for name in found.keys() | wanted.keys())
     lines = [line.split() for line in log.read_text().splitlines()]
     stored = Counter(line[1] for line in lines if line[:1] == ["stored"])
     outcome.twice += sum(line[:1] == ["again"] for line in lines) + sum(count - 1 for count in stored.values())
-    outcome.unclean += sum(finding.kind in BAD for finding in verify_store(Store(root)))
+    outcome.unclean += sum(finding.kind == "damaged" for finding in verify_store(Store(root)))
     outcome.sweeps += 1
     outcome.cells += len(found)
 

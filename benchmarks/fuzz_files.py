@@ -12,7 +12,7 @@ import glue_files
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from fuzz_common import TEXTS, VALUES, Tally, bytes_damage, over
+from fuzz_common import TEXTS, Tally, bytes_damage, over
 from fuzz_words import call
 from hypothesis import strategies as st
 from made_up_records import make_study, plain_record
@@ -20,7 +20,6 @@ from safetensors.numpy import save_file
 
 from lottery_utils.experiment.packing import pack
 from lottery_utils.experiment.packs import read_pack
-from lottery_utils.experiment.record import checksum
 from lottery_utils.experiment.store import PREDICTIONS, RECORD, Store
 from lottery_utils.experiment.verify import verify_store
 from lottery_utils.presets import GLUE_TASKS
@@ -92,13 +91,12 @@ def _check_task(tally: Tally, name: str, root: Path) -> None:
 
 
 def records(tally: Tally, folder: Path):
-    """Records with damaged bytes, and with any field replaced under a checksum that fits."""
+    """Records with damaged bytes, and strange files beside them."""
     root = folder / "records"
     study = make_study(root, ("mrpc",), (1,))
     store = study.store
     wanted = [c for c in study.cells() if c.stage in ("search", "retrain", "finetune")]
     kept = {study.address(c): (store.folder(study.address(c)) / RECORD).read_bytes() for c in wanted}
-    keys = sorted(json.loads(next(iter(kept.values()))))
     arguments = ["--preset", "paper", "--tasks", "mrpc", "--seeds", "1", "--results", str(root)]
     arguments += ["--set", "model=nowhere-model", "data=nowhere-data"]
 
@@ -115,31 +113,6 @@ def records(tally: Tally, folder: Path):
                 found = look(address)
                 if found is not None and found != json.loads(kept[address]):
                     tally.wrong("record", "altered, and read as intact")
-        finally:
-            path.write_bytes(kept[address])
-
-    deeper = st.lists(st.sampled_from(keys), min_size=1, max_size=2)
-
-    @over(st.sampled_from(sorted(kept)), deeper, VALUES, st.booleans())
-    def rewritten(address, names, value, remove):
-        record = json.loads(kept[address])
-        for name in names:
-            if remove:
-                record.pop(name, None)
-            else:
-                record[name] = value
-        path = store.folder(address) / RECORD
-        try:
-            record["checksum"] = checksum(record)
-            path.write_text(json.dumps(record), encoding="utf-8")
-        except (ValueError, UnicodeEncodeError, RecursionError):
-            return
-        try:
-            with tally.judged("record fields"):
-                verify_store(store)
-                study.table()
-                call(["show", address, "--results", str(root)])
-                call(["status", *arguments])
         finally:
             path.write_bytes(kept[address])
 
@@ -162,7 +135,7 @@ def records(tally: Tally, folder: Path):
             with contextlib.suppress(OSError):
                 target.unlink(missing_ok=True)
 
-    return [damaged, rewritten, beside]
+    return [damaged, beside]
 
 
 def predictions(tally: Tally, folder: Path):

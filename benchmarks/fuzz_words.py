@@ -59,11 +59,11 @@ def notebooks(tally: Tally, folder: Path):
 def command_lines(tally: Tally, folder: Path):
     """Arguments of the command line."""
     words = ["--preset", "--tasks", "--seeds", "--set", "--results", "--stages", "--methods", "--subnetworks", "--why"]
-    words += ["--engine", "--workers", "--yes", "status", "show", "verify", "gc", "--chapters", "--country"]
+    words += ["--engine", "--workers", "--yes", "status", "show", "verify", "--chapters", "--country"]
     pairs = st.builds(lambda k, v: f"{k}={json.dumps(v)}", FIELDS, VALUES) | st.builds("{}={}".format, FIELDS, TEXTS)
     rest = st.lists(st.sampled_from(words) | TEXTS | pairs, max_size=6)
 
-    @over(st.sampled_from(["status", "show", "gc", "verify"]), rest)
+    @over(st.sampled_from(["status", "show", "verify"]), rest)
     def test(first, arguments):
         if any(_is_wide(a.rpartition("=")[2].strip('"')) for a in arguments):
             return

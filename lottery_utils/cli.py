@@ -104,9 +104,6 @@ def _parser() -> argparse.ArgumentParser:
     unpack.add_argument("folder", metavar="FOLDER", help="a folder of packs (mrpc-42.tar.xz, ...); they stay")
     unpack.add_argument("--out", metavar="DIR", help="where the folders go (default: FOLDER)")
 
-    gc = add("gc", "free the space of checkpoints that no missing cell needs; records stay", study, choice)
-    gc.add_argument("--yes", action="store_true", help="remove; without it only shown")
-
     report = add("report", "run the chapters and build the book", study, grid)
     report.add_argument("--out", default="out", metavar="DIR", help="the book is built in DIR/book (default: out)")
     report.add_argument("--chapters", nargs="+", metavar="NAME", help="only these (02, ...); others as committed")

@@ -77,12 +77,12 @@ def status(options: argparse.Namespace) -> int:
 
 def verify(options: argparse.Namespace) -> int:
     """Say what lies in a results folder; 1 where something is damaged."""
-    from .experiment.verify import BAD, verify_lines, verify_store
+    from .experiment.verify import verify_lines, verify_store
 
     store = _store(options.results)
     found = verify_store(store)
     print("\n".join(verify_lines(found, store.root)))
-    return 1 if any(f.kind in BAD for f in found) else 0
+    return 1 if any(finding.kind == "damaged" for finding in found) else 0
 
 
 def _store(folder: str):
@@ -110,19 +110,6 @@ def unpack(options: argparse.Namespace) -> int:
     target = options.folder if options.out is None else options.out
     written = unpack(usable_path("folder", options.folder), usable_path("--out", target))
     print(f"{written} cells unpacked into {target}")
-    return 0
-
-
-def gc(options: argparse.Namespace) -> int:
-    """Say what could be freed, and free it with --yes."""
-    from .experiment.verify import find_garbage, gc_lines, remove
-
-    study = _study(options)
-    garbage = find_garbage(study, study.cells(options.stages, options.methods, options.subnetworks))
-    lines = gc_lines(garbage, study.store.root, options.yes)
-    if options.yes:
-        remove(garbage)
-    print("\n".join(lines))
     return 0
 
 

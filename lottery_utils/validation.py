@@ -1,4 +1,4 @@
-"""Checks of settings and records by pydantic, which is imported when the first is made: the command starts without.
+"""Checks of settings by pydantic, which is imported when the first is made: the command starts without.
 
 A frozen dataclass says beside each field what it takes: its type, and in `Annotated` bounds of `annotated_types`, rules
 and conversions; its `__pydantic_config__` is `STRICT`, so that "3" is no number and True none either.
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import UserError, shown
 
 if TYPE_CHECKING:
-    from pydantic import TypeAdapter, ValidationError
+    from pydantic import ValidationError
 
 STRICT = {"strict": True, "allow_inf_nan": False}
 AROUND = re.compile(r"^\w+ should | after validation, not .*$")  # what in a line of pydantic's is not ours
@@ -74,24 +74,6 @@ def checked(kind: type, content: Mapping[str, Any], where: str = "") -> Any:
     except ValidationError as error:
         raise UserError(where + problem(error)) from None
     return kind(**{name: getattr(valid, name) for name in names})
-
-
-def wrong_field(kind: type, text: str) -> str:
-    """The first field of a JSON object that the dataclass `kind` does not take, or lacks; empty when there is none."""
-    from pydantic import ValidationError
-
-    try:
-        _reader(kind).validate_json(text)
-    except ValidationError as error:
-        return str(error.errors(include_url=False)[0]["loc"][0])
-    return ""
-
-
-@lru_cache
-def _reader(kind: type) -> TypeAdapter:
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(_strict(kind))
 
 
 @lru_cache

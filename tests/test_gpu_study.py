@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 
 from lottery_utils.demo.files import micro_bert_dir
 from lottery_utils.experiment.store import Store
-from lottery_utils.experiment.verify import BAD, verify_store
+from lottery_utils.experiment.verify import verify_store
 from lottery_utils.models.load import load_classifier, load_tokenizer
 from lottery_utils.models.source import model_name
 
@@ -105,7 +105,7 @@ def test_records_come_back_in_few_files_and_join_those_that_are_there(tmp_path, 
         assert gpu_study.main("take", str(out), str(tmp_path / "records")) == 0
     store = Store(tmp_path / "records")
     assert store.addresses() == study.store.addresses()
-    assert not [finding for finding in verify_store(store) if finding.kind in BAD]
+    assert not [finding for finding in verify_store(store) if finding.kind == "damaged"]
     bring = ("bring", str(tmp_path / "results"))
     assert gpu_study.main(*bring, str(tmp_path / "few"), "--files", "2", "--mb", "0.001") == 2
     assert "more than 2 files" in capsys.readouterr().err and not list((tmp_path / "few").iterdir())
@@ -131,7 +131,7 @@ def test_processes_share_a_study_which_goes_on_where_the_time_was_over(parts, tm
     assert lines[-1] == f"{total}/{total} cells are stored" and len(lines) == total + 2
     assert all("to go" in line for line in lines[1:-1])
     store = Store(tmp_path / "results")
-    assert not [finding for finding in verify_store(store) if finding.kind in BAD]
+    assert not [finding for finding in verify_store(store) if finding.kind == "damaged"]
     records = list(store.records())
     stages = {(record["cell"]["stage"], record["cell"]["subnetwork"]) for record in records}
     assert {("attention", "super"), ("retrain", "super_bad"), ("score", "random_layer")} <= stages

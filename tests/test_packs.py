@@ -191,7 +191,7 @@ def test_a_damaged_pack_is_one_line_and_nothing_is_written(kind, study, tmp_path
         told = capsys.readouterr().err
         assert told.count("\n") == 1 and f"{folder / PACK} is no intact pack of cells" in told
     assert main(["verify", "--results", str(folder)]) == 1
-    assert f"damaged pack: {PACK}" in capsys.readouterr().out
+    assert f"damaged: {PACK}" in capsys.readouterr().out
     assert tree(tmp_path) == before
 
 

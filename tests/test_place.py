@@ -132,7 +132,6 @@ def test_a_read_only_store_is_read_and_refused_for_writing(world, small_disk, ca
     assert main(arguments(world, folder, "status")) == 0 and "1 done" in capsys.readouterr().out
     assert main(["verify", "--results", str(folder)]) == 0
     assert main(arguments(world, folder, "run", "--stages", "baseline", "--subnetworks", "majority")) == 0
-    assert main(arguments(world, folder, "gc", "--yes")) == 0
 
 
 def test_on_a_disk_without_locks_the_run_goes_on(world, tmp_path, monkeypatch):

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..errors import UserError, usable_folder
-from .packs import RECORD, Cells, pack_of, pack_paths, read_pack, write_pack
-from .store import MASK, OPTIONAL, Damaged, Store
+from .packs import Cells, pack_of, pack_paths, read_pack, write_pack
+from .record import RECORD, Damaged
+from .store import MASK, OPTIONAL, Store
 
 LARGE_MASK = 50_000  # bytes: a mask of more has a bit a weight and stays out of packs
 
@@ -52,10 +53,12 @@ def _shared_files(store: Store, address: str) -> dict[str, bytes]:
     """The files of a cell that go into a pack; raises Damaged."""
     if not pack_of(address):
         raise Damaged(f"{address}: not named as a cell is")
-    names = [name for name in store.read(address)["files"] if name not in OPTIONAL]
-    files = {name: store.content(address, name) for name in names}
-    large = {name for name, content in files.items() if content is None or (name == MASK and len(content) > LARGE_MASK)}
-    return {RECORD: store.file(address, RECORD)} | {name: files[name] for name in names if name not in large}
+    files = {RECORD: store.file(address, RECORD)}
+    for name in store.read(address)["files"]:
+        content = None if name in OPTIONAL else store.content(address, name)
+        if content is not None and not (name == MASK and len(content) > LARGE_MASK):
+            files[name] = content
+    return files
 
 
 def _merged(path: Path, cells: Cells) -> Cells:
@@ -78,17 +81,15 @@ def unpack(folder: Path, target: Path) -> int:
         raise UserError(f"there is no pack (mrpc-42.tar.xz, ...) in {str(folder)!r}; name a folder of packed records")
     usable_folder("folder", target)
     cells = {address: files for cells in packs for address, files in cells.items()}
-    return sum(_written(Store(target), address, files) for address, files in cells.items())
+    store, written = Store(target), 0
+    for address, files in cells.items():
 
+        def fill(folder: Path, files: dict[str, bytes] = files) -> None:
+            for name, content in files.items():
+                (folder / name).write_bytes(content)
 
-def _written(store: Store, address: str, files: dict[str, bytes]) -> bool:
-    """Write the folder of a cell, unless it is there."""
-
-    def fill(folder: Path) -> None:
-        for name, content in files.items():
-            (folder / name).write_bytes(content)
-
-    return not store.folder(address).exists() and store.put(address, fill)
+        written += not store.folder(address).exists() and store.put(address, fill)
+    return written
 
 
 def packed_lines(done: PackCounts, folder: Path) -> list[str]:

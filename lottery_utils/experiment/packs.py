@@ -11,27 +11,25 @@ import functools
 import io
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..disk import readable, replace, require_file
 from ..errors import UserError, one_line, shown
-
-if TYPE_CHECKING:
-    import tarfile
+from .record import PART, RECORD, is_address
 
 PACK = re.compile(r"[a-z][a-z0-9_]*-\d+\.tar\.xz")
-PART = re.compile(r"[a-z]+\.(json|safetensors)")
-RECORD = "record.json"
 LARGEST = 1_000_000_000  # bytes of all files in a pack
 XZ_END = b"YZ"  # how an xz stream ends
 
 Cells = dict[str, dict[str, bytes]]  # address to name of a file to its content
 
 
-def is_address(name: str) -> bool:
-    """Whether a name is a cell's address: one path component of ASCII letters, digits and ``-_``."""
-    return name.isascii() and name.replace("-", "").replace("_", "").isalnum() and len(name) < 200
+class DamagedPack(UserError):
+    """A pack whose bytes were read and are wrong."""
+
+    def __init__(self, path: Path, reason: str):
+        super().__init__(f"{path} is no intact pack of cells ({reason}); get it back, or remove it")
 
 
 def pack_of(address: str) -> str:
@@ -50,44 +48,25 @@ def pack_paths(root: Path) -> list[Path]:
 def read_pack(path: Path, records_only: bool = False) -> Cells:
     """The cells of a pack with all their files, or their records; remembered while the file keeps size and time.
 
-    Raises UserError for a file that cannot be read, is cut short, altered, or no pack; of what is not read not all is
-    noticed.
+    Raises DamagedPack for a file that is cut short, altered, or no pack, and UserError for one that cannot be read; of
+    what is not read not all is noticed.
     """
-    try:
-        with readable(path):
-            about = path.stat()
-            return _read(path, records_only, about.st_size, about.st_mtime_ns)
-    except UserError:
-        raise
-    except ValueError as error:
-        raise damaged_pack(path, one_line(error, 200)) from None
-
-
-class DamagedPack(UserError):
-    """A pack whose bytes were read and are wrong."""
-
-
-def damaged_pack(path: Path, reason: str) -> DamagedPack:
-    """The one line about a pack that cannot be used."""
-    return DamagedPack(f"{path} is no intact pack of cells ({reason}); get it back, or remove it")
+    with readable(path):
+        about = path.stat()
+        return _read(path, records_only, about.st_size, about.st_mtime_ns)
 
 
 @functools.lru_cache(maxsize=512)
 def _read(path: Path, records_only: bool, size: int, changed: int) -> Cells:
-    import tarfile
-
     require_file("pack", path)
-    archive = _unpacked(path.read_bytes(), records_only)
     cells: Cells = {}
     try:
-        with tarfile.open(fileobj=io.BytesIO(archive), mode="r:") as file:
-            for member in file:
-                address, name = _place(member, path.name)
-                cells.setdefault(address, {})[name] = file.extractfile(member).read()
-    except tarfile.TarError as error:
-        raise ValueError(str(error)) from None
-    if bare := [address for address, files in cells.items() if RECORD not in files]:
-        raise ValueError(f"it holds no record of {bare[0]}")
+        for address, name, content in _files(_unpacked(path.read_bytes(), records_only), path.name):
+            cells.setdefault(address, {})[name] = content
+        if bare := [address for address, files in cells.items() if RECORD not in files]:
+            raise ValueError(f"it holds no record of {bare[0]}")
+    except ValueError as error:
+        raise DamagedPack(path, one_line(error, 200)) from None
     return cells
 
 
@@ -110,14 +89,21 @@ def _unpacked(content: bytes, first_only: bool) -> bytes:
     return archive
 
 
-def _place(member: tarfile.TarInfo, pack: str) -> tuple[str, str]:
-    """Address and file name of an archive's member; raises ValueError for what is no file of a cell of this pack."""
-    address, _, name = member.name.partition("/")
-    if not member.isreg() or member.issparse() or not is_address(address) or not PART.fullmatch(name):
-        raise ValueError(f"it holds {shown(member.name)}, which is no file of a cell")
-    if pack_of(address) != pack:
-        raise ValueError(f"it holds {address}, which belongs into {pack_of(address) or 'no pack'}")
-    return address, name
+def _files(archive: bytes, pack: str) -> Iterator[tuple[str, str, bytes]]:
+    """Address, name and content of each file in a tar archive; raises ValueError for what is no file of the pack's."""
+    import tarfile
+
+    try:
+        with tarfile.open(fileobj=io.BytesIO(archive), mode="r:") as file:
+            for member in file:
+                address, _, name = member.name.partition("/")
+                if not member.isreg() or member.issparse() or not is_address(address) or not PART.fullmatch(name):
+                    raise ValueError(f"it holds {shown(member.name)}, which is no file of a cell")
+                if pack_of(address) != pack:
+                    raise ValueError(f"it holds {address}, which belongs into {pack_of(address) or 'no pack'}")
+                yield address, name, file.extractfile(member).read()
+    except tarfile.TarError as error:
+        raise ValueError(str(error)) from None
 
 
 def write_pack(path: Path, cells: Cells) -> None:

@@ -20,8 +20,8 @@ from pathlib import Path
 from ..disk import flush, readable, replace, sha256, usual_mode
 from ..errors import UserError, one_line, usable_path
 from .locks import FOLDER
-from .packs import RECORD, damaged_pack, is_address, pack_of, pack_paths, read_pack
-from .record import FORMAT, checksum, dump, problem
+from .packs import DamagedPack, pack_of, pack_paths, read_pack
+from .record import FORMAT, RECORD, Damaged, checksum, dump, is_address, parse
 
 MASK = "mask.safetensors"
 TRAJECTORY = "trajectory.safetensors"
@@ -29,10 +29,7 @@ PREDICTIONS = "predictions.safetensors"
 LEVELS = "levels.safetensors"
 CHECKPOINT = "model.safetensors"
 OPTIONAL = (CHECKPOINT, LEVELS)  # may be absent: records are shared without what has a byte or more a weight
-
-
-class Damaged(Exception):
-    """A stored cell that cannot be trusted; the message says why, in one line."""
+STAGING, FAILURES, SCRATCH = ".staging", ".failures", ".scratch"
 
 
 class Store:
@@ -70,9 +67,9 @@ class Store:
     def read(self, address: str, deep: bool = False) -> dict | None:
         """The record of a cell, None when there is none.
 
-        Raises Damaged when the record does not parse, does not match its own checksum or address, or lacks a field;
-        with `deep` also when another file is missing or altered, but for the `OPTIONAL` ones, which are looked at when
-        they are used. UserError for a damaged pack, and for a file that cannot be read.
+        Raises Damaged when the record does not parse, or does not match its own checksum or address; with `deep` also
+        when another file is missing or altered, but for the `OPTIONAL` ones, which are looked at when they are used.
+        UserError for a damaged pack, and for a file that cannot be read.
         """
         content = self.file(address, RECORD)
         if content is None:
@@ -80,11 +77,8 @@ class Store:
             if os.path.lexists(folder) and not (folder.is_dir() and not any(folder.iterdir())):
                 raise Damaged(f"{address}: half-written, it has no {RECORD}")
             return None
-        text = content.decode(errors="replace")
-        if wrong := problem(text, address):
-            raise Damaged(f"{address}: {RECORD} {wrong}")
-        record = json.loads(text)
-        for name in set(record["files"]).difference(OPTIONAL) if deep else ():
+        record = parse(content, address)
+        for name in record["files"].keys() - OPTIONAL if deep else ():
             self._checked(record, name)
         return record
 
@@ -103,9 +97,11 @@ class Store:
         """A file of a cell, None where it may be absent and is; raises Damaged for another than the recorded one."""
         address = record["address"]
         content = self.file(address, name)
-        if content is None and not _may_lack(record, name):
+        if content is None:
+            if name in OPTIONAL or (name == MASK and record["cell"].get("method") == "magnitude"):
+                return None  # what has a byte or a bit a weight is not always shared
             raise Damaged(f"{address}: {name} is missing")
-        if content is not None and hashlib.sha256(content).hexdigest() != record["files"][name]:
+        if hashlib.sha256(content).hexdigest() != record["files"][name]:
             raise Damaged(f"{address}: {name} does not match its checksum")
         return content
 
@@ -157,7 +153,7 @@ class Store:
     def set_aside(self, address: str) -> Path:
         """Rename a damaged cell to ``<address>.damaged-N`` and return where it now is; UserError for one in a pack."""
         if not os.path.lexists(self.folder(address)):
-            raise damaged_pack(self.root / pack_of(address), f"{address} is not as its record says")
+            raise DamagedPack(self.root / pack_of(address), f"{address} is not as its record says")
         names = (self.root / f"{address}.damaged-{number}" for number in itertools.count(1))
         target = next(path for path in names if not path.exists())
         os.rename(self.folder(address), target)
@@ -166,31 +162,26 @@ class Store:
     # weights, which may be absent
 
     def checkpoint(self, address: str) -> Path | None:
-        """Path of a cell's intact checkpoint; None when it is gone. An altered one is set aside."""
+        """Path of a cell's checkpoint; None when it is gone, or another than the recorded one."""
         path = self.folder(address) / CHECKPOINT
-        if not path.exists():
-            return None
-        try:
-            record = self.read(address)
-        except Damaged:
-            record = None
-        if record is not None and record["files"].get(CHECKPOINT) == sha256(path):
-            return path
-        os.rename(path, path.with_name(f"{CHECKPOINT}.damaged-{secrets.token_hex(2)}"))
-        return None
+        return path if path.exists() and self._is_recorded(address, path) else None
 
     def restore(self, address: str, path: Path) -> bool:
         """Give a cell's folder its checkpoint back if the file at `path` is, bit for bit, the recorded one."""
-        record = self.read(address)
-        if record is None or record["files"].get(CHECKPOINT) != sha256(path) or not self.folder(address).is_dir():
+        if not self.folder(address).is_dir() or not self._is_recorded(address, path):
             return False
         flush(path)
         os.replace(path, self.folder(address) / CHECKPOINT)
         return True
 
+    def _is_recorded(self, address: str, path: Path) -> bool:
+        """Whether the file at `path` is the checkpoint that a cell's record names."""
+        record = self.read(address)
+        return record is not None and record["files"].get(CHECKPOINT) == sha256(path)
+
     def scratch(self, address: str) -> Path:
         """A folder for files about `address` that are no result and may be deleted at any time."""
-        path = self.root / ".scratch" / address
+        path = self.root / SCRATCH / address
         path.mkdir(parents=True, exist_ok=True)
         return path
 
@@ -213,14 +204,14 @@ class Store:
         self._failure(address).unlink(missing_ok=True)
 
     def _failure(self, address: str) -> Path:
-        return self.root / ".failures" / f"{address}.json"
+        return self.root / FAILURES / f"{address}.json"
 
     # housekeeping
 
     def prepare(self) -> None:
         """Make the folders; raises UserError when the place cannot be written, or flush what was, as on some mounts."""
         try:
-            for name in (FOLDER, ".failures"):
+            for name in (FOLDER, FAILURES):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
             probe = self._staging() / f"probe.{os.getpid()}.{secrets.token_hex(4)}"
             probe.touch()
@@ -237,11 +228,6 @@ class Store:
             shutil.rmtree(path, ignore_errors=True)
 
     def _staging(self) -> Path:
-        path = self.root / ".staging"
+        path = self.root / STAGING
         path.mkdir(parents=True, exist_ok=True)
         return path
-
-
-def _may_lack(record: dict, name: str) -> bool:
-    """Whether a cell may be without a file: what has a byte or a bit a weight is not always shared."""
-    return name in OPTIONAL or (name == MASK and record["cell"].get("method") == "magnitude")
