@@ -45,9 +45,8 @@ show.apply_style()
 NEEDS = [
     {"stages": ["importance"], "methods": ["structured"], "records": "records/importance/demo"},
     {
-        "stages": ["score"],
+        "stages": ["search"],
         "methods": ["structured"],
-        "subnetworks": ["good", "bad"],
         "overrides": [
             {"importance": "exact"},
             {"importance": "running"},
@@ -63,7 +62,7 @@ NEEDS = [
     {
         "stages": ["retrain"],
         "methods": ["structured"],
-        "subnetworks": ["good", "bad"],
+        "subnetworks": ["good"],
         "overrides": [{"importance": "exact"}, {"importance": "running"}],
         "records": "records/importance/demo",
     },
@@ -71,39 +70,41 @@ NEEDS = [
 ]
 study, *_, minilm = compute(open_study(preset, tasks, seeds, overrides, results_dir), NEEDS, compute_missing)
 names = {one: sources.model_name(one.preset) for one in (study, minilm)}
-run, real = (importance_rules.frames.compared(one) for one in (study, minilm))
-both = {names[study]: run, names[minilm]: real}
-numbers = importance_rules.numbers
-correlations = {batch: numbers.mean_of(real.full_model, "correlation", batch=batch) for batch in (1, 8, 32, 64)}
-show.holds("they share about half of the first heads", numbers.mean_of(real.full_model, "shared"), 0.4, 0.6)
-show.holds("small batches mend batched", numbers.mean_of(real.full_model, "correlation", "batched", 8), above=0.97)
+sums = importance_rules.results
+in_full = {one: sums.full_model(one) for one in (study, minilm)}
+effects = {one: sums.effects(one) for one in (study, minilm)}
+seeds_alike = {one: {rule: sums.seeds_correlation(one, rule) for rule in ("exact", sums.SCRIPT)} for one in (study, minilm)}
+likeness = {one: sums.likeness(one) for one in (study, minilm)}
+shared = {one: sums.mean_of(frame, "shared") for one, frame in in_full.items()}
+correlations = {batch: sums.mean_of(in_full[minilm], "correlation", batch=batch) for batch in (1, 8, 32, 64)}
+show.holds("they share about half of the first heads", shared[minilm], 0.4, 0.6)
+show.holds("small batches mend batched", sums.mean_of(in_full[minilm], "correlation", "batched", 8), above=0.97)
 show.holds("and not running", max(correlations.values()) - min(correlations.values()), below=0.02)
-show.holds("no difference is shown", sum(effect.decided for effect in real.effects.values()), below=1)
-show.holds("seeds agree less", numbers.seeds_mean(real, "exact") - numbers.seeds_mean(real, "running 64"), above=0.1)
+show.holds("no difference is shown", sum(effect.decided for effect in effects[minilm].values()), below=1)
+show.holds("seeds agree less", seeds_alike[minilm]["exact"] - seeds_alike[minilm][sums.SCRIPT], above=0.1)
+show.holds("as much as another seed does", likeness[minilm][0] - likeness[minilm][1], -0.1, 0.1)
 show.glue_numbers(
     {
         "shared_published": "not compared",
-        "shared_minilm": numbers.shared(real.full_model),
-        "shared_run": numbers.shared(run.full_model),
-        "orders_minilm": numbers.shared(real.between_orders),
-        "orders_run": numbers.shared(run.between_orders),
-        "seeds_minilm": numbers.seeds_phrase(real),
-        "seeds_run": numbers.seeds_phrase(run),
-        "likeness_minilm": numbers.likeness_phrase(real),
-        "likeness_run": numbers.likeness_phrase(run),
-        "size_minilm": numbers.effect_phrase(real, "same size"),
-        "size_run": numbers.effect_phrase(run, "same size"),
-        "weights_minilm": numbers.effect_phrase(real, "weights"),
-        "weights_run": numbers.effect_phrase(run, "weights"),
+        "shared_minilm": show.as_percent(shared[minilm]),
+        "shared_run": show.as_percent(shared[study]),
+        "orders_minilm": show.as_percent(sums.shared_by_orders(minilm)),
+        "orders_run": show.as_percent(sums.shared_by_orders(study)),
+        "seeds_minilm_formula": seeds_alike[minilm]["exact"],
+        "seeds_minilm_script": seeds_alike[minilm][sums.SCRIPT],
+        "seeds_run_formula": seeds_alike[study]["exact"],
+        "seeds_run_script": seeds_alike[study][sums.SCRIPT],
+        "likeness_minilm": likeness[minilm][0],
+        "likeness_run": likeness[study][0],
+        "another_seed_minilm": likeness[minilm][1],
+        "another_seed_run": likeness[study][1],
         "provenance_minilm": show.sentences.run_on(minilm),
         "provenance_run": show.sentences.run_on(study),
     }
 )
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "How near each sum comes to the formula: Spearman's rank correlation over the heads of the full model, in six orders of the dev set. One dot per task, mean over seeds and orders; lines are means over tasks. With all examples in one batch the two sums are the same. MiniLM on real GLUE.", "name": "fig-sums-correlation"}, "image": {"alt": "Rank correlation with exact importances against the batch size, two lines, a panel for this run and one for MiniLM"}}
-importance_rules.figures.batch_lines(
-    {name: one.full_model for name, one in both.items()}, "rank correlation with exact"
-)
+sums.batch_lines({names[one]: frame for one, frame in in_full.items()})
 
 # %% [markdown]
 # ## What to see
@@ -123,24 +124,24 @@ importance_rules.figures.batch_lines(
 
 
 # %%
-def first_removed(sums, share=0.1):
+def first_removed(importances, share=0.1):
     """What the first step takes: the lowest heads, each layer divided by its length."""
-    ranked = sums / np.linalg.norm(sums, axis=1, keepdims=True)
+    ranked = importances / np.linalg.norm(importances, axis=1, keepdims=True)
     return set(np.argsort(ranked, axis=None, kind="stable")[: int(share * ranked.size)])
 
 
-searched_by = importance_rules.frames.rule_studies(minilm)
-for (task, title, seed), sums in importance_rules.frames.importances(minilm).items():
-    of_64 = list(sums["batches"]).index(64)
+searched_by = sums.rule_studies(minilm)
+for (task, title, seed), stored in sums.importances(minilm).items():
+    of_64 = list(stored["batches"]).index(64)
     removed = {
-        "exact": first_removed(sums["exact_heads"]),
-        "running 64": first_removed(sums["running_heads"][of_64, 0]),
+        "exact": first_removed(stored["exact_heads"]),
+        "running 64": first_removed(stored["running_heads"][of_64, 0]),
     }
     for rule, heads in removed.items():  # the stored searches took them
         course = searched_by[rule].trajectory(f"{task}/{seed}/search/structured/good")
         assert heads == set(np.flatnonzero(~course["heads"][1].astype(bool)))
-    shared = removed["exact"] & removed["running 64"]
-    print(f"{title}, seed {seed}: {len(shared)} of {len(heads)} heads removed by both")
+    both = removed["exact"] & removed["running 64"]
+    print(f"{title}, seed {seed}: {len(both)} of {len(heads)} heads removed by both")
 
 # %% [markdown]
 # This is the data's own order; over six orders they share {glue:text}`shared_minilm` on average.
@@ -151,48 +152,29 @@ for (task, title, seed), sums in importance_rules.frames.importances(minilm).ite
 #
 # The formula is a mean over examples, whose order does not matter. For both sums it does, since it decides what a batch holds. For the running sum
 # it also decides what is counted often.
-
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The same examples in another order: mean rank correlation between two of six orders of the dev set, under one sum. In one batch of all examples there is no order.", "name": "fig-sums-orders"}, "image": {"alt": "Rank correlation between two orders of the same examples against the batch size, two lines, two panels"}}
-importance_rules.figures.batch_lines(
-    {name: one.between_orders for name, one in both.items()}, "rank correlation of two orders"
-)
-
-# %% [markdown]
+#
 # Shuffle the dev set under running sums over batches of 64, and of the first heads to go {glue:text}`orders_minilm` are the same in MiniLM, {glue:text}`orders_run` in this run. The
 # rest are decided by the shuffle, not by the model.
 #
-# The rule also makes seeds look less alike. The rank correlation of two seeds' heads in MiniLM is {glue:text}`seeds_minilm`; in this run it is
-# {glue:text}`seeds_run`. Part of what [](08_agreement.ipynb) finds between the authors' seeds may be made by the sum.
+# The rule also makes seeds look less alike. By the formula, the heads of two seeds have a rank correlation of {glue:text}`seeds_minilm_formula` in MiniLM
+# and of {glue:text}`seeds_run_formula` in this run; by the script it is {glue:text}`seeds_minilm_script` and {glue:text}`seeds_run_script`. Part of what [](08_agreement.ipynb) finds between the authors' seeds may be made by the sum.
 #
 # ## In the search
 #
 # The same fine-tuned models, searched under each rule. *Released* is the authors' whole procedure: running sums over batches of 64, norms of a
 # layer that take in removed heads, and stale importances where the search changes phase.
-
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Which heads stay: Jaccard index of each rule's good subnetworks with those of the formula, for the same fine-tuned model; below, of two seeds that are both searched by the formula. Bars are means over tasks, dots tasks, black marks the chance level.", "name": "fig-sums-heads"}, "image": {"alt": "Bars of the Jaccard index with the exact masks, a row a rule, two panels, with chance levels"}}
-importance_rules.figures.likeness_bars(both)
-
-# %% [markdown]
-# Another rule changes the subnetwork about as much as another seed does. Script against formula, the Jaccard index in MiniLM is
-# {glue:text}`likeness_minilm`; in this run it is {glue:text}`likeness_run`.
+#
+# Another rule changes the subnetwork about as much as another seed does. The heads that stay by the script and by the formula have a Jaccard index of
+# {glue:text}`likeness_minilm` in MiniLM and of {glue:text}`likeness_run` in this run. Those of two seeds, both by the formula, have {glue:text}`another_seed_minilm` and
+# {glue:text}`another_seed_run`.
 #
 # Is what stays as good? In its first phase a search removes the same number at each step under every rule, so scores can be compared at equal
-# size. Later a better rule shows as a smaller subnetwork, for all searches stop at the same share of the full score. Points are hundredths: of the
-# full model's score, or of the prunable weights.
-
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Each rule minus the formula, paired by task and seed: score over the steps of the first phase that both searches took, and the share of prunable weights kept. Numbers count tasks. No mark is filled where nothing holds up to Holm's correction.", "name": "fig-sums-effects"}, "image": {"alt": "Points with intervals, a row a rule, panels for score at equal size and weights kept, this run and MiniLM"}}
-importance_rules.figures.effects_forest(both)
-
-# %% [markdown]
-# Script minus formula, score at equal size. MiniLM: {glue:text}`size_minilm`. This run: {glue:text}`size_run`.
-#
-# Script minus formula, weights kept. MiniLM: {glue:text}`weights_minilm`. This run: {glue:text}`weights_run`.
+# size, over the steps that both searches took. Later a better rule shows as a smaller subnetwork, for all searches stop at the same share of the full
+# score. Retrained were only the good subnetworks of the formula and of running 64. The p are corrected within each kind of difference (Holm); none
+# of MiniLM's holds up.
 
 # %% tags=["remove-input"]
-numbers.rule_table(run, f"This run, {names[study]}: weights kept, scores as shares of the full model's.", "sums-run")
-
-# %% tags=["remove-input"]
-numbers.rule_table(real, "MiniLM: the same. Retrained were those of the formula and of running 64.", "sums-minilm")
+sums.table_of_effects({names[one].partition(",")[0]: found for one, found in effects.items()})
 
 # %% [markdown]
 # ## What this does not show

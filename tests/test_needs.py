@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from lottery_book.importance_rules.frames import RULES
+from lottery_book.importance_rules.results import RULES
 from lottery_book.method_comparison.frames import FIELDS
 from lottery_book.pretraining.results import models_in
 from lottery_utils.errors import UserError

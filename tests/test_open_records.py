@@ -14,9 +14,7 @@ from committed import committed
 from safetensors.numpy import load
 from scipy.stats import spearmanr, ttest_1samp
 
-from lottery_book.importance_rules import figures as sums_figures
-from lottery_book.importance_rules import frames as sums
-from lottery_book.importance_rules import numbers as sums_numbers
+from lottery_book.importance_rules import results as sums
 from lottery_book.selection import figures as selection_figures
 from lottery_book.selection import frames as selection
 from lottery_book.selection import numbers as selection_numbers
@@ -43,11 +41,6 @@ def raw(question: str, preset: str = "demo") -> list[tuple[dict, dict[str, bytes
 
 
 @lru_cache
-def rules(preset: str = "demo") -> dict:
-    return sums.rule_studies(study("importance", preset))
-
-
-@lru_cache
 def halved() -> pd.DataFrame:
     return selection.half_scores(study("selection"))
 
@@ -58,8 +51,8 @@ def chosen() -> pd.DataFrame:
 
 
 @lru_cache
-def searched(preset: str = "demo") -> pd.DataFrame:
-    return sums.searched(rules(preset))
+def sum_effects(preset: str = "demo") -> dict:
+    return sums.effects(study("importance", preset))
 
 
 def interval(differences: dict[tuple[str, int], float]) -> tuple[float, float, float]:
@@ -111,18 +104,14 @@ def test_sizes_and_masks_of_the_rules(preset):
             masks[key] = course["heads"][np.flatnonzero(course["passed"])[-1]].astype(bool)
     exact, running = json.dumps({}), json.dumps({"importance": "running"})
     pairs = [key[1:] for key in shares if key[0] == running and (exact, *key[1:]) in shares]
-    found = searched(preset)
     difference = {pair: shares[(running, *pair)] - shares[(exact, *pair)] for pair in pairs}
-    same(sums.differences(found, ("weights",))["running 64", "weights"], interval(difference))
+    same(sum_effects(preset)["running 64", "weights"], interval(difference))
     alike = {pair: [masks[(name, *pair)] for name in (exact, running)] for pair in pairs}
     jaccard = pd.Series({pair: (a & b).sum() / (a | b).sum() for pair, (a, b) in alike.items()})
-    shown = sums.alike({rule: rules(preset)[rule] for rule in ("exact", "running 64")})
-    shown = shown[(shown["rule"] == "running 64") & (shown["component"] == "head")]
-    assert shown["jaccard"].mean() == pytest.approx(jaccard.groupby(level=0).mean().mean())
+    assert sums.likeness(study("importance", preset))[0] == pytest.approx(jaccard.groupby(level=0).mean().mean())
 
 
-@pytest.mark.parametrize("stage", ["score", "retrain"])
-def test_scores_of_good_and_bad_ones_with_the_real_bert(stage):
+def test_retrained_scores_with_the_real_bert():
     """By upstream addresses: which search a score goes back to, not which settings it has."""
     records = {record["address"]: record for record, _ in raw("importance", "laptop")}
     rule_of = {
@@ -138,20 +127,33 @@ def test_scores_of_good_and_bad_ones_with_the_real_bert(stage):
     scores = {}
     for record in records.values():
         cell, above = record["cell"], record
-        if cell["stage"] != stage:
+        if (cell["stage"], cell["subnetwork"]) != ("retrain", "good"):
             continue
-        while above["address"] not in rule_of:  # a bad one hangs on the good one's search through its control
+        while above["address"] not in rule_of:
             (above,) = [records[a] for a in above["upstream"].values() if "-finetune-" not in a]
         key = cell["task"], cell["seed"]
-        scores[rule_of[above["address"]], cell["subnetwork"], key] = record["score"] / full[key]
+        scores[rule_of[above["address"]], key] = record["score"] / full[key]
     exact, running = json.dumps({}), json.dumps({"importance": "running"})
-    found = sums.differences(searched("laptop"), sums.SCORES)
-    for subnetwork in ("good", "bad"):
-        keys = [key for rule, name, key in scores if rule == running and name == subnetwork]
-        assert len(keys) == 6
-        difference = {key: scores[running, subnetwork, key] - scores[exact, subnetwork, key] for key in keys}
-        column = f"{subnetwork} retrained" if stage == "retrain" else subnetwork
-        same(found["running 64", column], interval(difference))
+    keys = [key for rule, key in scores if rule == running]
+    assert len(keys) == 6
+    difference = {key: scores[running, key] - scores[exact, key] for key in keys}
+    same(sum_effects("laptop")["running 64", "retrained"], interval(difference))
+
+
+def test_scores_at_equal_size_are_over_the_steps_that_both_searches_took():
+    courses = {}
+    for record, files in raw("importance", "laptop"):
+        if record["cell"]["stage"] == "search" and not record["degenerate"]:
+            course = load(files["trajectory.safetensors"])
+            key = json.dumps(record["inputs"]["settings"]), record["cell"]["task"], record["cell"]["seed"]
+            courses[key] = (course["score"] / course["score"][0])[course["phase"] == 1]
+    exact, running = json.dumps({}), json.dumps({"importance": "running"})
+    difference = {}
+    for rule, *key in courses:
+        pair = [courses.get((name, *key), ()) for name in (running, exact)]
+        if rule == running and (steps := min(map(len, pair))):
+            difference[tuple(key)] = np.mean(pair[0][:steps] - pair[1][:steps])
+    same(sum_effects("laptop")["running 64", "size"], interval(difference))
 
 
 def test_scores_on_the_half_that_chose_and_on_the_other():
@@ -215,20 +217,15 @@ def test_masks_chosen_on_dev_and_held_out():
 
 
 def test_every_comparison_has_several_tasks_and_seeds():
-    for rule, own in searched().groupby("rule"):
-        assert own["task"].nunique() >= 3 and (own.groupby("task")["seed"].nunique() >= 2).all(), rule
+    for key, effect in sum_effects().items():
+        assert effect.tasks >= 3 and (effect.values.groupby("task").size() >= 2).all(), key
     for frame in (halved(), chosen()):
         assert frame["task"].nunique() >= 3 and (frame.groupby("task")["seed"].nunique() >= 2).all()
 
 
 def test_numbers_and_figures_stand_with_little_or_nothing():
-    frames = [make(NoStudy()) for make in (sums.full_model, sums.between_orders, sums.between_seeds)]
-    little = sums.Compared(*frames, sums.searched({}), sums.alike({}), sums.seeds_alike({}), {})
-    assert sums_numbers.shared(little.full_model) == "no number"
-    assert sums_numbers.seeds_phrase(little) == "no number by the formula, no number by the script"
-    assert sums_numbers.likeness_phrase(little) == sums_numbers.NO_SEARCH
-    assert sums_numbers.effect_phrase(little, "weights") == "not run"
-    assert sums_numbers.NO_SEARCH in sums_numbers.rule_table(little, "", "none").to_html()
+    assert np.isnan(sums.mean_of(sums.full_model(NoStudy()), "shared")) and np.isnan(sums.shared_by_orders(NoStudy()))
+    assert np.isnan(sums.seeds_correlation(NoStudy(), "exact"))
     assert effects.told(Effect()) == "not run" and "on 1 task, too few" in effects.told(Effect(1.0, tasks=1, pairs=2))
     frames = [pd.DataFrame(columns=list(c)) for c in (selection.HALVES, selection.CHOSEN, selection.FULL)]
     nothing = selection.Compared(*frames, pd.DataFrame(), pd.DataFrame(), selection.effects_of(*frames))
@@ -240,9 +237,7 @@ def test_numbers_and_figures_stand_with_little_or_nothing():
     assert all(selection_numbers.NO_MASKS in table.to_html() for table in tables)
     assert selection_numbers.hans_table(pd.DataFrame(columns=list(selection.HANS))) is None
     for figure in (
-        sums_figures.batch_lines({}, "x"),
-        sums_figures.likeness_bars({}),
-        sums_figures.effects_forest({}),
+        sums.batch_lines({}),
         selection_figures.seen_pairs({}, 0.9),
         selection_figures.chooser_bars({}),
     ):
@@ -270,7 +265,6 @@ def test_picks_are_the_lowest_and_ranks_are_within_layers():
 
 
 def test_agreement_of_seeds_in_the_full_model():
-    found = sums.between_seeds(study("importance"))
     vectors: dict[str, list] = {}
     for record, files in raw("importance"):
         if record["cell"]["stage"] == "importance":
@@ -278,5 +272,4 @@ def test_agreement_of_seeds_in_the_full_model():
             heads = (heads / np.linalg.norm(heads, axis=1, keepdims=True)).ravel()
             vectors.setdefault(record["cell"]["task"], []).append(heads)
     wanted = {t: np.mean([spearmanr(*pair)[0] for pair in combinations(own, 2)]) for t, own in vectors.items()}
-    exact = found[found["sum"] == "exact"].set_index("task")["correlation"]
-    assert exact.to_dict() == pytest.approx(wanted)
+    assert sums.seeds_correlation(study("importance"), "exact") == pytest.approx(np.mean([*wanted.values()]))
