@@ -1,7 +1,7 @@
 """Who computes cells on this machine: this process, or worker processes, each on one thread and one device.
 
-An engine is used in a `with`, and an error stops its cells: `start` has a cell computed where it `has_room`, `answers`
-gives cells as they are settled. A cell that ran out of memory is tried once more, alone on its device.
+An engine is used in a `with`, and an error stops its cells: `submit` has a cell computed, and the future it returns has
+the answer; `places` says how many cells at once.
 """
 
 from __future__ import annotations
@@ -9,151 +9,134 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Iterable
-from contextlib import AbstractContextManager, suppress
-from multiprocessing.connection import Connection, Pipe, wait
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
+from queue import LifoQueue
+from threading import Lock
 
 from ..errors import UserError
 from .cells import Cell
-from .worker import Answer, Job
+from .worker import Answer, Job, computed_here
 
-PATIENCE = 0.5  # seconds that answers are waited for before the bar is drawn again
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 WORKER = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
 WORKER |= {"TOKENIZERS_PARALLELISM": "false"}
 # freed tensors go back to the system; by glibc's own rule a worker of BERT-base's size grew from 6 to 9 GB on RTE
 WORKER |= {"MALLOC_MMAP_THRESHOLD_": str(2**24)}
 
-Answers = Iterable[tuple[Cell, Answer, bool]]  # with whether the cell was tried alone
-
 
 class ThisProcess(AbstractContextManager):
     """The engine "serial": one cell after another, with the results of a worker."""
 
+    places = 1
+
     def __init__(self, job: Job):
         self.job = job
-        self.cell: Cell | None = None
 
     def __exit__(self, *error: object) -> None:
         """There is nothing to stop."""
 
-    def has_room(self) -> bool:
-        """Whether another cell can be started now."""
-        return self.cell is None
-
-    def start(self, cell: Cell) -> None:
-        """Have a cell computed, by the next `answers`."""
-        self.cell = cell
-
-    def answers(self) -> Answers:
-        """The cell's answer, or two where memory ran out."""
-        from .work import compute, steady
-
-        cell, self.cell = self.cell, None
-        if cell is None:
-            time.sleep(PATIENCE)  # another process has the cells that are left
-            return
-        for alone in (False, True):
-            with steady():
-                answer = compute(self.job, cell, alone)
-            yield cell, answer, alone
-            if answer.status != "out_of_memory":
-                return
+    def submit(self, cell: Cell, alone: bool = False) -> Future[Answer]:
+        """Compute a cell; the answer is there when this returns."""
+        future = Future()
+        future.set_result(computed_here(self.job, cell, alone))
+        return future
 
 
 class Pool(AbstractContextManager):
-    """The engine "local": `count` worker processes."""
+    """The engine "local": `count` worker processes, and for each a thread that waits for its answers."""
 
     def __init__(self, job: Job, count: int | None, cells: int):
-        devices = gpus()
-        count = count or default_workers(cells, devices)
-        devices = devices or [None]
-        self.workers = [Worker(job, devices[i % len(devices)]) for i in range(count)]
-        self.again: dict[Cell, str | None] = {}  # cells still to be tried alone, and on which device
+        names = gpus()
+        self.places = count or default_workers(cells, names)
+        devices = [Device(name) for name in names or [None]]
+        self.workers = [Worker(job, devices[i % len(devices)]) for i in range(self.places)]
+        self.threads = ThreadPoolExecutor(self.places)
+        self.idle: LifoQueue[Worker] = LifoQueue()  # the last that was busy first: it has data and model at hand
+        for worker in reversed(self.workers):
+            self.idle.put(worker)
 
     def __exit__(self, kind: type | None, *error: object) -> None:
         for worker in self.workers if kind is not None else ():
-            worker.terminate()
+            worker.stop()
+        self.threads.shutdown(cancel_futures=True)
         for worker in self.workers:
             worker.retire()
 
-    def has_room(self) -> bool:
-        """Whether another cell can be started now."""
-        return self._free() is not None
+    def submit(self, cell: Cell, alone: bool = False) -> Future[Answer]:
+        """Have a worker compute a cell, `alone` once all workers of its device are idle: other devices go on."""
+        return self.threads.submit(self._compute, cell, alone)
 
-    def start(self, cell: Cell) -> None:
-        """Have a cell computed."""
-        self._free().compute(cell)
+    def _compute(self, cell: Cell, alone: bool) -> Answer:
+        worker = self.idle.get()
+        try:
+            with worker.device.taken(worker, alone):
+                return worker.compute(cell, alone)
+        finally:
+            self.idle.put(worker)
 
-    def _free(self) -> Worker | None:
-        """An idle worker of a device on which no cell is tried alone, or waits to be."""
-        taken = {*self.again.values(), *(worker.device for worker in self.workers if worker.alone)}
-        return next((w for w in self.workers if w.cell is None and w.device not in taken), None)
 
-    def answers(self) -> Answers:
-        """Cells as they are settled; waits for one, `PATIENCE` seconds at most.
+class Device:
+    """A GPU as CUDA names it, or with None the CPU, and the workers that share it."""
 
-        A cell is tried alone when all workers of its device are idle and have given back what they hold of its memory;
-        the other devices go on.
-        """
-        for cell, device in list(self.again.items()):
-            crowd = [worker for worker in self.workers if worker.device == device]
-            if all(worker.cell is None for worker in crowd):
-                for worker in crowd:
-                    worker.retire()
-                crowd[0].compute(cell, alone=True)
-                del self.again[cell]
-        busy = {worker.pipe: worker for worker in self.workers if worker.cell is not None}
-        for pipe in wait(list(busy), PATIENCE):
-            worker = busy[pipe]
-            cell, alone, answer = worker.cell, worker.alone, worker.answer()
-            if answer.status == "out_of_memory" and not alone:
-                self.again[cell] = worker.device
-            yield cell, answer, alone
+    def __init__(self, name: str | None):
+        self.name = name
+        self.workers: list[Worker] = []
+        self.entrance = Lock()
+
+    @contextmanager
+    def taken(self, worker: Worker, alone: bool) -> Iterator[None]:
+        """Hold a worker for the block; `alone` all of them, who have given back what they held of its memory."""
+        crew = self.workers if alone else [worker]
+        with ExitStack() as held:
+            with self.entrance:  # whoever waits to be alone is not overtaken
+                for member in crew:
+                    held.enter_context(member.busy)
+            if alone:
+                for member in crew:
+                    member.retire()
+            yield
 
 
 class Worker:
-    """A worker process on `device` (a GPU as CUDA names it, None for the CPU); it starts again should it die."""
+    """A worker process on a device; it starts with its first cell, and again should it die."""
 
-    def __init__(self, job: Job, device: str | None):
+    def __init__(self, job: Job, device: Device):
         self.job, self.device = job, device
         self.process: subprocess.Popen | None = None
         self.pipe: Connection | None = None
-        self.cell: Cell | None = None  # being computed
-        self.alone = False
+        self.busy, self.stopped = Lock(), False
+        device.workers.append(self)
 
-    def compute(self, cell: Cell, alone: bool = False) -> None:
-        """Have a cell computed."""
-        self.cell, self.alone = cell, alone
-        with suppress(OSError):  # it died: `answer` says how
-            if self.process is None:
-                self.process, self.pipe = start_worker(self.device)
-                self.pipe.send(self.job)
-            self.pipe.send((cell, alone))
-
-    def answer(self) -> Answer:
-        """Wait for the answer; of a worker that died over it the status is "died", or "out_of_memory"."""
+    def compute(self, cell: Cell, alone: bool) -> Answer:
+        """The answer about a cell; where the process died over it the status is "died", or "out_of_memory"."""
         try:
-            answer = self.pipe.recv()
+            if self.process is None:
+                self.process, self.pipe = start_worker(self.device.name)
+                self.pipe.send(self.job)
+            if self.stopped:
+                self.process.terminate()
+            self.pipe.send((cell, alone))
+            return self.pipe.recv()
         except (EOFError, OSError):
-            answer = self._end()
-        self.cell, self.alone = None, False
-        return answer
+            return self._death(cell)
 
-    def _end(self) -> Answer:
+    def _death(self, cell: Cell) -> Answer:
         code = self.retire()
         how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
-        error = f"{self.cell.name}: its worker process {how}"
+        error = f"{cell.name}: its worker process {how}"
         if code == -9:  # what Linux does when memory runs out
             return Answer("out_of_memory", f"{error}, perhaps for lack of memory")
         return Answer("died", error)
 
-    def terminate(self) -> None:
+    def stop(self) -> None:
         """Ask the process to end in the middle of a cell: it gives its claim back and stores nothing half."""
-        if self.process is not None:
-            self.process.terminate()
+        self.stopped = True
+        if (process := self.process) is not None:
+            process.terminate()
 
     def retire(self) -> int:
         """Wait until the process has ended, which frees its memory, and return its code; another starts when needed."""

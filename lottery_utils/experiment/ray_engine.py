@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import os
 import sys
-import time
+from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
-from ..errors import UserError
+from ..errors import UserError, one_line
 from .cells import Cell
-from .pool import PATIENCE, WORKER, Answers
-from .worker import Answer, Job
+from .pool import WORKER
+from .worker import Answer, Job, computed_here
 
 RETRIES = 3  # times Ray starts a task again whose node or process died
 
@@ -32,49 +32,51 @@ class RayPool(AbstractContextManager):
             raise UserError(f"gpus per cell must be a number above 0, at most 1, got {job.gpus_per_cell}")
         self.ray = _import_ray()
         self.job = replace(job, root=str(Path(job.root).resolve()))  # tasks run in folders of their own
-        self.workers, self.share = workers, job.gpus_per_cell
-        self.pending: dict = {}  # Ray's references to (cell, whether it is tried alone)
+        self.share = job.gpus_per_cell
         self.mine = not self.ray.is_initialized()
         if self.mine:
             _connect(self.ray)
+        self.workers = workers
+        self.references: set = set()  # Ray's names of tasks that are not done
 
     def __exit__(self, kind: type | None, *error: object) -> None:
-        if kind is not None and self.pending:
-            for reference in self.pending:
+        if kind is not None and (left := list(self.references)):
+            for reference in left:
                 self.ray.cancel(reference, force=False)  # the cell gives its claim back
-            self.ray.wait(list(self.pending), num_returns=len(self.pending), timeout=10)
+            self.ray.wait(left, num_returns=len(left), timeout=10)
         if self.mine:
             self.ray.shutdown()
 
-    def has_room(self) -> bool:
-        """Whether another cell can be started now."""
-        return len(self.pending) < (self.workers or self._places())
+    @property
+    def places(self) -> int:
+        """Cells that can be computed at once; nodes come and go."""
+        if self.workers is not None:
+            return self.workers
+        there = self.ray.cluster_resources()
+        return max(1, int(there["GPU"] / self.share + 1e-9) if there.get("GPU") else int(there.get("CPU", 1)))
 
-    def start(self, cell: Cell, alone: bool = False) -> None:
-        """Have a cell computed."""
-        self.pending[self._task(alone).remote(self.job, cell, alone)] = (cell, alone)
+    def submit(self, cell: Cell, alone: bool = False) -> Future[Answer]:
+        """Have a task compute a cell, `alone` on its device."""
+        reference = self._task(alone).remote(self.job, cell, alone)
+        self.references.add(reference)
+        future = Future()
 
-    def answers(self) -> Answers:
-        """Cells as they are settled; waits for one, `PATIENCE` seconds at most."""
-        if not self.pending:
-            time.sleep(PATIENCE)  # another process has the cells that are left
-            return
-        for reference in self.ray.wait(list(self.pending), timeout=PATIENCE)[0]:
-            cell, alone = self.pending.pop(reference)
-            answer = self._answer(reference, cell)
-            if answer.status == "out_of_memory" and not alone:
-                self.start(cell, alone=True)
-            yield cell, answer, alone
+        def settle(done: Future) -> None:
+            self.references.discard(reference)
+            future.set_result(self._answer(done, cell))
 
-    def _answer(self, reference, cell: Cell) -> Answer:
+        reference.future().add_done_callback(settle)
+        return future
+
+    def _answer(self, done: Future, cell: Cell) -> Answer:
         """What the task says; for one that Ray gave up, what became of it."""
         try:
-            return self.ray.get(reference)
+            return done.result()
         except self.ray.exceptions.OutOfMemoryError:
             error = "Ray ended its process because its node ran out of memory"
             return Answer("out_of_memory", f"{cell.name}: {error}")
-        except self.ray.exceptions.RayError as problem:
-            text = " ".join(str(problem).split())[:200]
+        except Exception as problem:  # a future without a result would be waited for without end
+            text = one_line(problem, 200)
             error = f"its process or node died {RETRIES + 1} times: {type(problem).__name__}: {text}"
             return Answer("died", f"{cell.name}: {error}")
 
@@ -84,18 +86,13 @@ class RayPool(AbstractContextManager):
         gpus = any(node.get("GPU") for node in nodes)
         cores = max((node.get("CPU", 1) for node in nodes), default=1) if alone and not gpus else 1
         paths = os.pathsep.join(path for path in sys.path if path)
-        return self.ray.remote(_on_node).options(
+        return self.ray.remote(computed_here).options(
             num_cpus=cores,
             num_gpus=(1 if alone else self.share) if gpus else 0,
             max_retries=RETRIES,
             retry_exceptions=False,
             runtime_env={"env_vars": {**WORKER, "PYTHONPATH": paths}},
         )
-
-    def _places(self) -> int:
-        """Cells that the cluster can compute at once; nodes come and go."""
-        there = self.ray.cluster_resources()
-        return max(1, int(there["GPU"] / self.share + 1e-9) if there.get("GPU") else int(there.get("CPU", 1)))
 
 
 def _import_ray():
@@ -111,13 +108,5 @@ def _connect(ray) -> None:
     try:
         ray.init(address=address, log_to_driver=False, include_dashboard=False if address is None else None)
     except Exception as error:
-        text = " ".join(str(error).split())[:200]
-        raise UserError(f"Ray cannot be started or reached ({text}); see 'ray status', and RAY_ADDRESS") from None
-
-
-def _on_node(job: Job, cell: Cell, alone: bool) -> Answer:
-    """Compute a cell on the node Ray chose."""
-    from .work import compute, steady
-
-    with steady():
-        return compute(job, cell, alone)
+        reason = one_line(error, 200)
+        raise UserError(f"Ray cannot be started or reached ({reason}); see 'ray status', and RAY_ADDRESS") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from .ray_engine import RayPool
 
 ENGINES = ("serial", "local", "ray")
+PATIENCE = 0.5  # seconds that answers are waited for before the bar is drawn again
 
 
 @dataclass
@@ -50,18 +52,24 @@ def run_schedule(
     """Compute all cells of `schedule` and fill in `summary`; a failed cell stops only those that need it.
 
     Raises UserError as soon as a cell meets bad input or the disk takes nothing, KeyboardInterrupt after the workers
-    were stopped.
+    were stopped. A cell that ran out of memory is tried once more, alone on its device.
     """
     begin = time.perf_counter()
+    pending: dict[Future[Answer], tuple[Cell, bool]] = {}  # cells being computed, and whether each is tried alone
     try:
         with _engine(engine, job, workers, len(schedule)) as pool:
             while len(schedule):
-                while pool.has_room() and (cell := schedule.next()) is not None:
+                while len(pending) < pool.places and (cell := schedule.next()) is not None:
                     bar.start(cell)
-                    pool.start(cell)
-                for cell, answer, alone in pool.answers():
+                    pending[pool.submit(cell)] = (cell, False)
+                if not pending:
+                    time.sleep(PATIENCE)  # another process has the cells that are left
+                for future in wait(pending, PATIENCE, FIRST_COMPLETED).done:
+                    cell, alone = pending.pop(future)
+                    answer = future.result()
                     if answer.status == "out_of_memory" and not alone:
                         bar.say(f"{cell.name}: out of memory; to be tried again alone on its device")
+                        pending[pool.submit(cell, alone=True)] = (cell, True)
                     else:
                         _settle(schedule, job, summary, bar, cell, answer)
                 bar.tick()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import sys
 import time
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from graphlib import TopologicalSorter
 
@@ -21,10 +22,10 @@ class Schedule:
     def __init__(
         self, cells: Iterable[Cell], seeds: Iterable[int], done: set[Cell], cost: Callable[[Cell], float]
     ):
-        self.open = [cell for cell in cells if cell not in done]
-        self.cost = {cell: cost(cell) for cell in self.open}
+        self.cost = {cell: cost(cell) for cell in cells if cell not in done}
+        self.open = list(self.cost)
         needs = {cell: [c for c in upstream(cell, seeds) if c in self.cost] for cell in self.open}
-        self.users: dict[Cell, list[Cell]] = {cell: [] for cell in self.open}
+        self.users: dict[Cell, list[Cell]] = defaultdict(list)
         for cell, needed in needs.items():
             for other in needed:
                 self.users[other].append(cell)
@@ -38,7 +39,7 @@ class Schedule:
         self._graph = TopologicalSorter(needs)
         self._graph.prepare()
         self._ready: list[tuple[float, int, Cell]] = []  # heap: the longest path first, then the plan's order
-        self._later: list[tuple[float, int, Cell]] = []  # heap: the time from which a cell may be looked at again
+        self._later: deque[tuple[float, Cell]] = deque()  # cells, and the time from which each may be looked at again
 
     def __len__(self) -> int:
         """Cells that are neither finished, failed nor blocked."""
@@ -52,7 +53,7 @@ class Schedule:
         for cell in self._graph.get_ready():
             self._push(cell)
         while self._later and self._later[0][0] <= time.monotonic():
-            self._push(heapq.heappop(self._later)[2])
+            self._push(self._later.popleft()[1])
         while self._ready:
             cell = heapq.heappop(self._ready)[2]
             if cell in self._left:  # it may have failed in an earlier run
@@ -79,7 +80,7 @@ class Schedule:
 
     def postpone(self, cell: Cell) -> None:
         """Look at a cell again later: another process is computing it."""
-        heapq.heappush(self._later, (time.monotonic() + PAUSE, self._place[cell], cell))
+        self._later.append((time.monotonic() + PAUSE, cell))
 
     def _push(self, cell: Cell) -> None:
         heapq.heappush(self._ready, (-self.path[cell], self._place[cell], cell))

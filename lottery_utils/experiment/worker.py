@@ -60,15 +60,20 @@ def main(pipe: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _leave)
 
-    from .work import compute, steady
-
     connection = Connection(pipe)
-    with steady(), contextlib.suppress(EOFError, ConnectionError):
+    with contextlib.suppress(EOFError, ConnectionError):
         _warm_up()
         job = connection.recv()
         while True:
-            cell, alone = connection.recv()
-            connection.send(compute(job, cell, alone))
+            connection.send(computed_here(job, *connection.recv()))
+
+
+def computed_here(job: Job, cell: Cell, alone: bool) -> Answer:
+    """Compute a cell in this process, whichever engine has started it."""
+    from .work import compute, steady
+
+    with steady():
+        return compute(job, cell, alone)
 
 
 def _warm_up() -> None:
