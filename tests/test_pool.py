@@ -50,7 +50,7 @@ class Bar:
     def start(self, cell):
         pass
 
-    def finish(self, cell):
+    def advance(self):
         pass
 
     def tick(self):

@@ -106,4 +106,4 @@ def _settle(schedule: Schedule, job: Job, summary: Summary, bar: Bar, cell: Cell
         schedule.fail(cell)
         summary.failed[cell.name] = answer.error
         bar.say(f"failed: {answer.error}")
-    bar.finish(cell)
+    bar.advance()

@@ -33,7 +33,7 @@ class Schedule:
         for cell in reversed(self.open):  # dependency order: users come later
             self.path[cell] += max((self.path[user] for user in self.users[cell]), default=0.0)
         self.blocked: dict[Cell, Cell] = {}
-        self.lost: dict[Cell, float] = {}  # failed cells to the estimated seconds of what each blocked
+        self.seconds_left = sum(self.cost.values())  # estimated, of the cells that are neither
         self._left = set(self.open)
         self._place = {cell: place for place, cell in enumerate(self.open)}
         self._graph = TopologicalSorter(needs)
@@ -62,21 +62,23 @@ class Schedule:
 
     def finish(self, cell: Cell) -> None:
         """Note that the record of a cell that `next` gave is there."""
-        self._left.remove(cell)
+        self._leave(cell)
         self._graph.done(cell)
 
     def fail(self, cell: Cell) -> None:
         """Note that a cell failed; everything that needs it is blocked."""
-        self._left.remove(cell)
-        self.lost[cell] = 0.0
+        self._leave(cell)
         doomed = list(self.users[cell])
         while doomed:
             user = doomed.pop()
             if user in self._left:
-                self._left.remove(user)
+                self._leave(user)
                 self.blocked[user] = cell
-                self.lost[cell] += self.cost[user]
                 doomed += self.users[user]
+
+    def _leave(self, cell: Cell) -> None:
+        self._left.remove(cell)
+        self.seconds_left -= self.cost[cell]
 
     def postpone(self, cell: Cell) -> None:
         """Look at a cell again later: another process is computing it."""
@@ -112,12 +114,11 @@ def _kinds(cell: Cell) -> list[tuple]:
 class Bar(tqdm):
     """A progress bar over estimated seconds of work, with the number of cells and the time to go; for one block."""
 
-    def __init__(self, schedule: Schedule, done: int, cells: int, show: bool):
-        self.schedule, self.done, self.cells = schedule, done, cells
-        self.started = False
+    def __init__(self, schedule: Schedule, cells: int, show: bool):
+        self.schedule, self.cells, self.started = schedule, cells, False
         super().__init__(
-            desc=f"{done}/{cells} cells",
-            total=sum(schedule.cost.values()),
+            desc=self._count(),
+            total=schedule.seconds_left,
             disable=not show,
             file=sys.stderr,
             mininterval=0.5 if sys.stderr.isatty() else 15.0,
@@ -138,12 +139,13 @@ class Bar(tqdm):
             self.unpause()
         self.set_postfix_str(cell.name, refresh=False)
 
-    def finish(self, cell: Cell) -> None:
-        """Advance by a cell's estimated cost, and by that of the cells it blocks when it failed."""
-        self.done += 1
-        self.set_description_str(f"{self.done}/{self.cells} cells", refresh=False)
-        ahead = self.schedule.cost[cell] + self.schedule.lost.get(cell, 0.0)
-        self.update(min(ahead, self.total - self.n))  # the sums differ in their last digits
+    def _count(self) -> str:
+        return f"{self.cells - len(self.schedule) - len(self.schedule.blocked)}/{self.cells} cells"
+
+    def advance(self) -> None:
+        """Show what is left: less by a cell that is settled, and where it failed by all that needed it."""
+        self.set_description_str(self._count(), refresh=False)
+        self.update(self.total - self.schedule.seconds_left - self.n)
 
     def tick(self) -> None:
         """Let the clock go on."""

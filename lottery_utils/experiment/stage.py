@@ -215,16 +215,14 @@ def set_size(result: Result, model: nn.Module, mask: Mask | None = None) -> None
     """Set how much of the whole `model` the mask keeps: shares of 1 and counts; without heads and MLPs for weights."""
     sizes = model_sizes(model)
     heads, mlps = sizes.layers * sizes.heads, sizes.layers
-    kept_heads, kept_mlps, gone = heads, mlps, 0
-    result.shares = {"heads": 1.0, "mlps": 1.0, "prunable": 1.0, "all": 1.0}
+    mask = mask or StructuredMask.full(sizes.layers, sizes.heads)
     if isinstance(mask, StructuredMask):
         kept_heads, kept_mlps = mask.size
         gone = (heads - kept_heads) * sizes.per_head + (mlps - kept_mlps) * sizes.per_mlp
-        result.shares = mask.shares(sizes)
-    elif mask is not None:
+    else:
         kept_heads = kept_mlps = None
         gone = mask.total - mask.size
-        result.shares = {"heads": None, "mlps": None, **mask.shares(sizes)}
+    result.shares = {"heads": None, "mlps": None, **mask.shares(sizes)}
     result.counts = {
         "heads": kept_heads,
         "heads_total": heads,

@@ -123,7 +123,7 @@ STAGES = {
         (Case(*EACH, ("mask",), TRAINING, TRAINS, "scoring"),),
     ),
     "retrain_longer": Stage(
-        f"{HERE}.stages:run_retrain_longer", "the same for more epochs", 18.0,
+        f"{HERE}.stages:run_retrain", "the same for more epochs", 18.0,
         (Case(METHODS, ("bad",), ("mask",), (*TRAINING, "longer"), TRAINS, "scoring"),),
         on_request=True,
     ),
@@ -147,7 +147,7 @@ STAGES = {
         on_request=True, task=HANS_TASK, given="hans",
     ),
     "hans_retrain": Stage(
-        f"{HERE}.stages:run_hans_retrain", "retrains subnetworks of MNLI and scores them on HANS", 12.0,
+        f"{HERE}.stages:run_retrain", "retrains subnetworks of MNLI and scores them on HANS", 12.0,
         (Case(*EACH, ("mask",), (*TRAINING, "hans"), TRAINS, "hans"),),
         on_request=True, task=HANS_TASK, given="hans",
     ),

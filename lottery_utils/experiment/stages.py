@@ -47,18 +47,17 @@ def run_finetune(work: Work, result: Result) -> None:
 
 
 def run_retrain(work: Work, result: Result) -> None:
-    """Fine-tune the pre-trained weights under the mask; the mask stays fixed."""
-    mask = mask_of(work, result)
+    """Fine-tune the pre-trained weights under the mask, which stays fixed; on HANS's dev for stage "hans_retrain".
+
+    For "retrain_longer" `preset.longer` times the epochs (the paper's appendix: it does not help bad subnetworks).
+    """
+    mask, stage = mask_of(work, result), work.cell.stage
     whole = bool(mask.heads.all() and mask.mlps.all()) if isinstance(mask, StructuredMask) else mask.size == mask.total
-    if whole:
+    if whole and stage == "retrain":
         _as_full(work, result)
     else:
-        train(work, result, *untrained(work, result), mask)
-
-
-def run_retrain_longer(work: Work, result: Result) -> None:
-    """As `run_retrain`, `preset.longer` times the epochs (the paper's appendix: it does not help bad subnetworks)."""
-    train(work, result, *untrained(work, result), mask_of(work, result), work.preset.longer)
+        longer = work.preset.longer if stage == "retrain_longer" else 1
+        train(work, result, *untrained(work, result), mask, longer)
 
 
 def _as_full(work: Work, result: Result) -> None:
@@ -104,11 +103,6 @@ def run_score(work: Work, result: Result) -> None:
     model, data = fine_tuned(work, result)
     set_size(result, model, mask)
     evaluate(work, result, model if mask is None else prune(model, mask), data)
-
-
-def run_hans_retrain(work: Work, result: Result) -> None:
-    """Fine-tune the pre-trained weights under the mask, as `run_retrain` does to the bit, and score them on HANS."""
-    train(work, result, *untrained(work, result), mask_of(work, result))
 
 
 def run_baseline(work: Work, result: Result) -> None:

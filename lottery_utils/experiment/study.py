@@ -117,7 +117,7 @@ class Study(Results):
         if not len(schedule):
             return summary
         try:
-            with Bar(schedule, len(done), len(cells), progress) as bar:
+            with Bar(schedule, len(cells), progress) as bar:
                 run_schedule(schedule, job, summary, engine, workers, bar)
         except KeyboardInterrupt:
             kept = summary.computed + summary.done
