@@ -3,6 +3,7 @@
 import errno
 import os
 import reprlib
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -47,6 +48,14 @@ def usable_folder(what: str, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{what} {shown(str(folder))} cannot be made ({error.strerror}); give another") from None
+
+
+def require_known(names: Iterable, valid: Iterable[str], what: str, listed: str = "valid") -> None:
+    """Raise UserError, "`what` NAME; `listed`: ...", for the first of `names` that is not `valid`."""
+    valid = list(valid)
+    for name in names:
+        if name not in valid:
+            raise UserError(f"{what} {shown(name)}; {listed}: {', '.join(valid)}")
 
 
 def shown(value) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, TypeVar, get_args
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 
-from .errors import UserError, shown, usable_path
+from .errors import UserError, require_known, shown, usable_path
 from .methods import check_method
 from .taskfile import GLUE_TASKS, NAME, read_task_file, task_file
 from .validation import STRICT, Rule, checked, must
@@ -173,17 +173,13 @@ def get_preset(name: str, overrides: dict | None = None) -> Preset:
     Raises UserError for an unknown preset or field, a wrong type or a value out of range; the
     message lists what is valid. Lists are accepted for tuple fields, numbers for float fields.
     """
-    if not isinstance(name, str) or name not in PRESETS:
-        raise UserError(f"unknown preset {shown(name)}; valid presets: {', '.join(PRESETS)}")
-    if overrides is None:
-        overrides = {}
+    require_known([name], PRESETS, "unknown preset", "valid presets")
+    overrides = {} if overrides is None else overrides
     if not isinstance(overrides, dict):
         got = f"{type(overrides).__name__}: {shown(overrides)}"
         raise UserError(f"overrides must be a mapping of field to value, got {got}")
-    for field in overrides:
-        if field not in Preset.__dataclass_fields__ or field == "name":
-            valid = ", ".join(f for f in Preset.__dataclass_fields__ if f != "name")
-            raise UserError(f"unknown override {shown(field)}; valid fields: {valid}")
+    fields = [field for field in Preset.__dataclass_fields__ if field != "name"]
+    require_known(overrides, fields, "unknown override", "valid fields")
     valid = checked(Preset, overrides) if overrides else Preset()
     preset = dataclasses.replace(PRESETS[name], **{field: getattr(valid, field) for field in overrides})
     _check_together(preset)
@@ -217,8 +213,5 @@ def _checked_tasks(preset: Preset, asked: tuple[str, ...] | None) -> tuple[str, 
         valid = tuple(read_task_file(path))
         if asked is None:
             return valid
-    for task in asked or ():
-        if task not in valid:
-            where = "" if path is None else f" in {path.name}"
-            raise UserError(f"tasks: unknown value {shown(task)}; valid{where}: {', '.join(valid)}")
+    require_known(asked or (), valid, "tasks: unknown value", "valid" if path is None else f"valid in {path.name}")
     return preset.tasks

@@ -15,7 +15,7 @@ from typing import Annotated
 
 from annotated_types import MaxLen, MinLen
 
-from .errors import UserError, shown, usable_path
+from .errors import UserError, require_known, shown, usable_path
 from .validation import STRICT, Converted, checked, must
 from .yamlfile import read_mapping
 
@@ -134,7 +134,7 @@ def read_task_file(path: Path) -> dict[str, Definition]:
     """
     content = read_mapping(path, KEYS)
     if "tasks" in content:
-        _only(content, ("tasks",), str(path))
+        require_known(content, ["tasks"], f"{path}: unknown key", "valid keys")
         entries = content["tasks"]
         if not isinstance(entries, list) or not entries:
             raise UserError(f"{path}: tasks must be a list of tasks, got {shown(entries)}")
@@ -154,7 +154,7 @@ def read_task_file(path: Path) -> dict[str, Definition]:
 
 def _definition(entry: dict, where: str, folder: Path) -> Definition:
     """Check one task's keys and values."""
-    _only(entry, KEYS, where)
+    require_known(entry, KEYS, f"{where}: unknown key", "valid keys")
     metrics = _one_as_list(entry.get("metrics", ("accuracy",) if "labels" in entry else SCORE_METRICS))
     main = metrics[0] if isinstance(metrics, (list, tuple)) and metrics else ""
     content = {"title": entry.get("name"), "main_metric": main, **entry}
@@ -215,16 +215,11 @@ def _hub(given, where: str) -> Hub:
     if not isinstance(given, dict):
         keys = ", ".join(Hub.__dataclass_fields__)
         raise UserError(f"{where} must be a mapping with the keys {keys}; got {shown(given)}")
+    require_known(given, Hub.__dataclass_fields__, f"{where}: unknown key", "valid keys")
     hub = checked(Hub, given, f"{where}: ")
     if hub.train == hub.dev:
         raise UserError(f"{where}: train and dev are both split {hub.train!r}; a dev set of other examples is needed")
     return hub
-
-
-def _only(entry: dict, valid: tuple[str, ...], where: str) -> None:
-    for key in entry:
-        if key not in valid:
-            raise UserError(f"{where}: unknown key {shown(key)}; valid keys: {', '.join(valid)}")
 
 
 def definition_digest(definition: Definition) -> str:

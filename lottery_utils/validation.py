@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -20,11 +21,11 @@ STRICT = {"strict": True, "allow_inf_nan": False}
 AROUND = re.compile(r"^\w+ should | after validation, not .*$")  # what in a line of pydantic's is not ours
 
 
+@dataclass(frozen=True)
 class Rule:
     """A check that no type says: `check` gets the field's name and value, and raises UserError with the whole line."""
 
-    def __init__(self, check: Callable[[str, Any], object]):
-        self.check = check
+    check: Callable[[str, Any], object]
 
     def __get_pydantic_core_schema__(self, source, handler):
         from pydantic import AfterValidator, ValidationInfo
@@ -46,11 +47,11 @@ def must(expected: str, holds: Callable[[Any], object]) -> Rule:
     return Rule(check)
 
 
+@dataclass(frozen=True)
 class Converted:
     """What a field makes of a value before it is checked."""
 
-    def __init__(self, convert: Callable[[Any], object]):
-        self.convert = convert
+    convert: Callable[[Any], object]
 
     def __get_pydantic_core_schema__(self, source, handler):
         from pydantic import BeforeValidator
@@ -61,27 +62,23 @@ class Converted:
 def checked(kind: type, content: Mapping[str, Any], where: str = "") -> Any:
     """A dataclass of fields `kind` made of `content`; lists count as tuples, and nothing else is converted.
 
-    Raises UserError, one line that starts with `where`, for an unknown or missing field or a value it does not take.
+    Raises UserError, one line that starts with `where`, for a missing field or a value it does not take.
     """
-    names = kind.__dataclass_fields__
-    for name in content:
-        if name not in names:
-            raise UserError(f"{where}unknown key {shown(name)}; valid keys: {', '.join(names)}")
     from pydantic import ValidationError
 
     try:
         valid = _strict(kind)(**{k: tuple(v) if isinstance(v, list) else v for k, v in content.items()})
     except ValidationError as error:
         raise UserError(where + problem(error)) from None
-    return kind(**{name: getattr(valid, name) for name in names})
+    return kind(**{name: getattr(valid, name) for name in kind.__dataclass_fields__})
 
 
 @lru_cache
 def _strict(kind: type) -> type:
     """A subclass of `kind` that pydantic checks when one is made."""
-    from pydantic.dataclasses import dataclass
+    from pydantic import dataclasses
 
-    return dataclass(kind, frozen=True)
+    return dataclasses.dataclass(kind, frozen=True)
 
 
 def problem(error: ValidationError) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from ..errors import UserError, shown
+from ..errors import UserError, require_known, shown
 from ..presets import GLUE_TASKS, METHODS, SUBNETWORKS, Preset
 from .stage_table import BASELINES, CASES, CHANCELESS, CURVE, MAGNITUDE_SUBNETWORKS, STAGES, USUAL_BASELINES, Case
 
@@ -61,13 +61,10 @@ def parse_cell(name: str, own: Iterable[str] = ()) -> Cell:
     if len(parts) != 5 or not parts[1].isascii() or not parts[1].isdigit():
         raise UserError(f"{shown(name)} is not the name of a cell; {form}")
     cell = Cell(parts[0], int(parts[1]), *parts[2:])
-    if cell.task not in (*GLUE_TASKS, *own) or not _is_valid(cell):
+    there = cell.task in (*GLUE_TASKS, *own) and cell.case is not NO_CASE
+    if not there or STAGES[cell.stage].task not in (None, cell.task):
         raise UserError(f"there is no cell {shown(name)}; {form}")
     return cell
-
-
-def _is_valid(cell: Cell) -> bool:
-    return cell.case is not NO_CASE and STAGES[cell.stage].task in (None, cell.task)
 
 
 def full(task: str, seed: int) -> Cell:
@@ -184,9 +181,7 @@ def _choice(what: str, names: Iterable[str] | None, valid: tuple[str, ...], defa
     if names is None:
         return list(default)
     names = [names] if isinstance(names, str) else list(names)
-    for name in names:
-        if name not in valid:
-            raise UserError(f"{what}: unknown value {shown(name)}; valid: {', '.join(valid)}")
+    require_known(names, valid, f"{what}: unknown value")
     if not names:
         raise UserError(f"{what}: expected at least one of {', '.join(valid)}, got none")
     return [name for name in valid if name in names]

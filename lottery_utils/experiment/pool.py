@@ -58,6 +58,7 @@ class Pool(AbstractContextManager):
         self.idle: LifoQueue[Worker] = LifoQueue()  # the last that was busy first: it has data and model at hand
         for worker in reversed(self.workers):
             self.idle.put(worker)
+        self.tried: dict[Cell, Worker] = {}  # who tried a cell first: alone it is tried on the same device
 
     def __exit__(self, kind: type | None, *error: object) -> None:
         for worker in self.workers if kind is not None else ():
@@ -71,12 +72,14 @@ class Pool(AbstractContextManager):
         return self.threads.submit(self._compute, cell, alone)
 
     def _compute(self, cell: Cell, alone: bool) -> Answer:
-        worker = self.idle.get()
+        worker = self.tried[cell] if alone else self.idle.get()
         try:
             with worker.device.taken(worker, alone):
                 return worker.compute(cell, alone)
         finally:
-            self.idle.put(worker)
+            if not alone:
+                self.tried[cell] = worker
+                self.idle.put(worker)
 
 
 class Device:

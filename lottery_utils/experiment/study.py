@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from ..errors import UserError, shown
+from ..errors import UserError, require_known, shown
 from ..presets import get_preset, limits_of
 from . import provenance
 from .cells import Cell
@@ -93,8 +93,7 @@ class Study(Results):
         started again and goes on where it was. Raises UserError for bad input, before anything is stored where that
         can be known.
         """
-        if engine not in ENGINES:
-            raise UserError(f"unknown engine {engine!r}; valid engines: {', '.join(ENGINES)}")
+        require_known([engine], ENGINES, "unknown engine", "valid engines")
         if workers is not None and (isinstance(workers, bool) or not isinstance(workers, int) or workers < 1):
             raise UserError(f"workers must be a whole number above 0, got {workers!r}")
         grid = checked_grid(country, region)

@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import UserError
+from ..errors import UserError, require_known
 from ..presets import PRESETS, Preset
 from .stored import here_or_above, stored_study, under
 
@@ -68,8 +68,7 @@ def asked(study: Study, needs: Needs) -> Asked:
 def _listed(needs: Needs) -> list[dict]:
     needs = [needs] if isinstance(needs, dict) else list(needs)
     for need in needs:
-        if unknown := [key for key in need if key not in KEYS]:
-            raise UserError(f"NEEDS: unknown key {unknown[0]!r}; valid: {', '.join(KEYS)}")
+        require_known(need, KEYS, "NEEDS: unknown key")
     return needs
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..errors import UserError, shown
+from ..errors import require_known
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,5 @@ TASKS: dict[str, Task] = {task.name: task for task in _TASKS}
 
 def get_task(name: str) -> Task:
     """Return the task called `name` ("mrpc"); raises UserError listing the valid names."""
-    if not isinstance(name, str) or name not in TASKS:
-        raise UserError(f"unknown task {shown(name)}; valid tasks: {', '.join(TASKS)}")
+    require_known([name], TASKS, "unknown task", "valid tasks")
     return TASKS[name]

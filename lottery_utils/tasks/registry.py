@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..errors import UserError, shown
+from ..errors import UserError, require_known
 from ..taskfile import Definition, read_task_file, task_file
 from .glue import TASKS, Task, get_task
 
@@ -31,8 +31,7 @@ def own_task(definition: Definition) -> Task:
 def find_definition(name: str, path: Path) -> Definition:
     """The definition of own task `name` in a YAML file; raises UserError listing the names that are there."""
     found = read_task_file(path)
-    if name not in found:
-        raise UserError(f"unknown task {shown(name)}; valid in {path.name}: {', '.join(found)}")
+    require_known([name], found, "unknown task", f"valid in {path.name}")
     return found[name]
 
 
