@@ -16,7 +16,7 @@ from lottery_utils.show.sentences import run_on
 from lottery_utils.show.stats import Effect
 from lottery_utils.show.stored import cost_of
 from lottery_utils.show.style import METHOD_NAMES, METRIC_NAMES, NAMES
-from lottery_utils.show.tables import GAP, dressed
+from lottery_utils.show.tables import GAP, dressed, examples, full_record
 from lottery_utils.tasks.registry import shown_task
 
 from .full_models import full_scores, score_on
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
 
 CONDITIONS = [(method, name, how) for method in METHOD_NAMES for name in SUBNETWORKS for how in TREATMENTS]
+TASKS = get_preset(PRESET).tasks
 FILL = "the commands under \u201cRun this chapter\u201d fill the gap"
 HEADS = {"selector": "th.col_heading", "props": "white-space: normal; vertical-align: bottom"}
 
@@ -34,18 +35,11 @@ def ran_table(real: Source, printed: Source) -> Styler:
     """What ran of the real study, a row a task of its preset: examples, seeds, the full model beside the published."""
     ours, theirs = (full_scores(source) for source in (real, printed))
     rows = []
-    for task in get_preset(PRESET).tasks:
-        rows.append(
-            {
-                "task": shown_task(task).title,
-                "metric": METRIC_NAMES[shown_task(task).main_metric],
-                **_examples(real, task),
-                "seeds complete": _seeds(real, task),
-                "majority": score_on(real, task, "majority", absent=GAP),
-                "full model": ours.get(task, GAP),
-                f"published ({printed.model})": theirs[task],
-            }
-        )
+    for task in TASKS:
+        used = examples(None if real.study is None else full_record(real.study, task))
+        row = {"task": shown_task(task).title, "metric": METRIC_NAMES[shown_task(task).main_metric], **used}
+        row |= {"seeds complete": _seeds(real, task), "majority": score_on(real, task, "majority", absent=GAP)}
+        rows.append(row | {"full model": ours.get(task, GAP), f"published ({printed.model})": theirs[task]})
     caption = "The real study, as far as it is stored: examples used, seeds with every subnetwork by both methods, and "
     caption += "scores of the full model, mean ± sample deviation over seeds, beside the published ones."
     return dressed(pd.DataFrame(rows), caption, "real-study-ran").set_table_styles([HEADS])
@@ -53,15 +47,11 @@ def ran_table(real: Source, printed: Source) -> Styler:
 
 def mean_table(sources: Sequence[Source]) -> Styler:
     """Mean lead kept with its 95 % interval over tasks: a row a condition, a column a source."""
-    columns = [*sources, *_on_the_same_tasks(*sources[:2])]
-    intervals = {source.name: _intervals(source) for source in columns}
-    rows = [
-        {**_named(condition), **{name: texts[condition] for name, texts in intervals.items()}}
-        for condition in CONDITIONS
-    ]
+    columns = {source.name: _intervals(source) for source in (*sources, *_on_the_same_tasks(*sources[:2]))}
     caption = "Lead kept in per cent, mean over tasks and 95\u00a0% interval (Student's t over tasks). All rows "
     caption += f"of a method and column are over the same tasks and seeds: {'; '.join(map(_rests_on, sources))}."
-    return dressed(pd.DataFrame(rows), caption, "real-study-means").set_table_styles([HEADS])
+    rows = pd.DataFrame(map(_named, CONDITIONS)).assign(**columns)
+    return dressed(rows, caption, "real-study-means").set_table_styles([HEADS])
 
 
 def task_table(source: Source, name: str) -> Styler:
@@ -71,13 +61,10 @@ def task_table(source: Source, name: str) -> Styler:
     """
     leads = source.leads.set_index(["method", "subnetwork", "treatment", "task"])["lead"]
     effects = source.effects()
-    tasks = {task: shown_task(task).title for task in get_preset(PRESET).tasks}
     rows = [
-        {
-            **_named(condition),
-            **{title: _whole(leads.get((*condition, task))) for task, title in tasks.items()},
-            "mean": _whole(effects[condition].mean) if condition in effects else GAP,
-        }
+        _named(condition)
+        | {shown_task(task).title: _whole(leads.get((*condition, task))) for task in TASKS}
+        | {"mean": _whole(effects[condition].mean) if condition in effects else GAP}
         for condition in CONDITIONS
         if condition in effects or condition[1] not in source.absent
     ]
@@ -113,7 +100,7 @@ def gap_sentence(real: Source) -> str:
     missing: dict[str, list[str]] = {}
     for method, title in METHOD_NAMES.items():
         there = set(real.of(method)["task"])
-        names = [shown_task(task).title for task in get_preset(PRESET).tasks if task not in there]
+        names = [shown_task(task).title for task in TASKS if task not in there]
         missing.setdefault(listed(names, ""), []).append(title)
     parts = [f"{names} ({listed(methods)})" for names, methods in missing.items() if names]
     return f"Still missing: {'; '.join(parts)}; {FILL}." if parts else ""
@@ -127,16 +114,6 @@ def provenance(source: Source) -> str:
 def _named(condition: Condition) -> dict[str, str]:
     method, subnetwork, treatment = condition
     return {"pruning": METHOD_NAMES[method], "subnetwork": NAMES[subnetwork], "": treatment}
-
-
-def _examples(real: Source, task: str) -> dict[str, str]:
-    """Examples of train and dev that the full model of a task used."""
-    record = None
-    if real.study is not None and task in real.study.preset.tasks:
-        cells = [cell for cell in real.study.cells(["finetune"]) if cell.task == task]
-        record = next(filter(None, map(real.study.record, cells)), None)
-    used = (record or {}).get("data_rows") or {}
-    return {split: f"{used[split]:,}" if split in used else GAP for split in ("train", "dev")}
 
 
 def _seeds(real: Source, task: str) -> str:
@@ -162,12 +139,15 @@ def _on_the_same_tasks(printed: Source, real: Source) -> list[Source]:
     return [replace(printed, model=f"{printed.model}, on the tasks of the real study", leads=same)]
 
 
-def _intervals(source: Source) -> dict[Condition, str]:
+def _intervals(source: Source) -> list[str]:
     """The mean of each condition with its interval, or why it is not there."""
-    texts = {condition: source.absent.get(condition[1], GAP) for condition in CONDITIONS}
-    for condition, effect in source.effects().items():
-        mean, low, high = map(_whole, (effect.mean, effect.low, effect.high))
-        texts[condition] = mean if np.isnan(effect.low) else f"{mean} [{low}, {high}]"
+    effects, texts = source.effects(), []
+    for condition in CONDITIONS:
+        if effect := effects.get(condition):
+            mean, low, high = map(_whole, (effect.mean, effect.low, effect.high))
+            texts.append(mean if np.isnan(effect.low) else f"{mean} [{low}, {high}]")
+        else:
+            texts.append(source.absent.get(condition[1], GAP))
     return texts
 
 

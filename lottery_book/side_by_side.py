@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from lottery_utils.show.dots import lead_dots, legend_of_dots
 from lottery_utils.show.heatmaps import LAYERS, colour_bar, draw_map, maps_of_tasks
 from lottery_utils.show.leads import SUBNETWORKS, TREATMENTS, Condition
-from lottery_utils.show.scores import CONDITION, summary
+from lottery_utils.show.scores import columns_of, mean_scores
 from lottery_utils.show.style import (
     GRID,
     METHOD_NAMES,
@@ -30,10 +30,10 @@ from lottery_utils.show.style import (
     say,
 )
 from lottery_utils.show.survival import ComponentMap
-from lottery_utils.show.tables import GAP, dressed
+from lottery_utils.show.tables import dressed
 from lottery_utils.tasks.registry import shown_task
 
-from .sources import NO_RECORD, Source, common_task, count
+from .sources import Source, common_task, count
 
 if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
@@ -59,7 +59,7 @@ def headline(sources: Sequence[Source], methods: Sequence[str] = tuple(ROWS)) ->
     for axes, method in zip(grid, methods, strict=True):
         for ax, source in zip(axes, sources, strict=True):
             framed(ax, source.kind, f"{source.name}\n{source.evidence(method)}")
-            lead_dots(ax, source.of(method), source.absent, _missing(source))
+            lead_dots(ax, source.of(method), source.absent, source.missing)
         axes[0].set_ylabel(f"{METHOD_NAMES[method]}: {ROWS[method]}", fontsize=9, fontweight="bold")
     grid[-1][len(sources) // 2].set_xlabel(LEAD_AXIS, fontsize=9)
     legend_below(figure, legend_of_dots(), 4)
@@ -71,12 +71,11 @@ def survival_maps(sources: Sequence[Source], method: str, task: str = "") -> Fig
 
     Without `task` the paper's QNLI, or while a source does not have it, one that most of them have.
     """
-    task = task or common_task(sources, method)
-    maps = [source.maps(method).get(task) for source in sources]
-    seeds = [f", {count(each.n, 'seed')}" if each else "" for each in maps]
-    titles = [source.title_of(task) + text for source, text in zip(sources, seeds, strict=True)]
-    norm = _norm(method, [each for each in maps if each])
-    return _grid([list(zip(sources, maps, titles, strict=True))], norm, SURVIVAL_LABEL[method])
+    task, row = task or common_task(sources, method), []
+    for source in sources:
+        shown = source.maps(method).get(task)
+        row.append((source, shown, source.title_of(task) + (f", {count(shown.n, 'seed')}" if shown else "")))
+    return _grid([row], _norm(method, [shown for _, shown, _ in row if shown]), SURVIVAL_LABEL[method])
 
 
 def survival_across_tasks(sources: Sequence[Source]) -> Figure:
@@ -86,13 +85,17 @@ def survival_across_tasks(sources: Sequence[Source]) -> Figure:
 
 def maps_across_tasks(rows: Mapping[str, Mapping[Source, tuple[ComponentMap, int] | None]]) -> Figure:
     """The same for several ways to prune, a row each: maps of numbers of tasks, and of how many tasks, by source."""
-    drawn = {}
-    for name, counted in rows.items():
-        for source, each in counted.items():
-            told = f"{count(each[1], 'task')}, {count(each[0].n, 'seed')}" if each else ""
-            shown = each and ComponentMap(each[0].mean / each[1], each[0].std / each[1], each[0].n)
-            drawn.setdefault(name, []).append((source, shown, ", ".join(filter(None, (name, told)))))
-    return _grid(list(drawn.values()), Normalize(0, 1), "share of tasks\nin which it survives")
+    grid = []
+    for name, row in rows.items():
+        grid.append([])
+        for source, counted in row.items():
+            shown, told = None, [name]
+            if counted:
+                numbers, tasks = counted
+                shown = ComponentMap(numbers.mean / tasks, numbers.std / tasks, numbers.n)
+                told.append(f"{count(tasks, 'task')}, {count(numbers.n, 'seed')}")
+            grid[-1].append((source, shown, ", ".join(filter(None, told))))
+    return _grid(grid, Normalize(0, 1), "share of tasks\nin which it survives")
 
 
 def scores(sources: Sequence[Source], conditions: Sequence[Condition], tasks: Container[str] | None = None) -> Figure:
@@ -101,28 +104,21 @@ def scores(sources: Sequence[Source], conditions: Sequence[Condition], tasks: Co
     Pruned, retrained and baselines are rows of their own; the demo's tasks are only like those whose panel they share.
     `tasks` are those to show, by default all there are.
     """
-    frames = [(source, summary(source.results)) for source in sources if len(source.results)]
-    names = dict.fromkeys(task for _, means in frames for task in means["task"] if tasks is None or task in tasks)
-    titles = {task: shown_task(task).title for task in names}
-    figure, grid = panels(len(titles), 0.6 + 0.17 * len(conditions), sharey=True)
-    for ax, (task, title) in zip(grid, titles.items(), strict=True):
-        for source, means in frames:
-            _marks(ax, source, means[means["task"] == task].set_index(CONDITION)["mean"], conditions)
-        ax.set_title(f"{title}: {METRIC_NAMES[shown_task(task).main_metric]}", fontsize=8.5)
+    means = {source: mean_scores(source.results) for source in sources if len(source.results)}
+    names = dict.fromkeys(task for frame in means.values() for task in frame.index if tasks is None or task in tasks)
+    figure, grid = panels(len(names), 0.6 + 0.17 * len(conditions), sharey=True)
+    for ax, task in zip(grid, names, strict=True):
+        for source, frame in means.items():
+            if task in frame.index:
+                of_task = frame.reindex(columns=columns_of(conditions)).loc[task]
+                ax.plot(of_task, range(len(conditions)), **_mark(source))
+        ax.set_title(f"{shown_task(task).title}: {METRIC_NAMES[shown_task(task).main_metric]}", fontsize=8.5)
         ax.grid(True, color=GRID, linewidth=0.6)
         ax.tick_params(axis="y", length=0, labelsize=7.5)
-    with_method = len({method for method, _, _ in conditions if method}) > 1
-    labels = [named(condition, with_method) for condition in conditions]
-    grid[0].set_yticks(range(len(conditions)), labels, fontsize=7.5)
+    grid[0].set_yticks(range(len(conditions)), _names_of(conditions).values(), fontsize=7.5)
     grid[0].set_ylim(len(conditions) - 0.4, -0.6)
-    legend_below(figure, [Line2D([], [], **_mark(source), label=source.name) for source, _ in frames], 3)
+    legend_below(figure, [Line2D([], [], **_mark(source), label=source.name) for source in means], 3)
     return figure
-
-
-def _marks(ax: Axes, source: Source, means: pd.Series, conditions: Sequence[Condition]) -> None:
-    """One source's mean scores on a task, those that are there."""
-    places = [place for place, condition in enumerate(conditions) if condition in means.index]
-    ax.plot([means[conditions[place]] for place in places], places, **_mark(source))
 
 
 def _mark(source: Source) -> dict:
@@ -138,31 +134,30 @@ def named(condition: Condition, with_method: bool = False) -> str:
     return ", ".join([NAMES[subnetwork], *parts])
 
 
+def _names_of(conditions: Sequence[Condition]) -> dict[Condition, str]:
+    """What each condition is called beside the others: with its method where there are both."""
+    with_method = len({method for method, _, _ in conditions if method}) > 1
+    return {condition: named(condition, with_method) for condition in conditions}
+
+
 def score_table(source: Source, conditions: Sequence[Condition]) -> Styler:
     """Mean dev scores of one source: a row a task, a column for each of `conditions` that the source has."""
-    means = summary(source.results) if len(source.results) else pd.DataFrame(columns=["task", *CONDITION, "mean"])
-    by_task = means.set_index(["task", *CONDITION])["mean"]
-    there = [condition for condition in conditions if condition in set(by_task.index.droplevel("task"))]
-    with_method = len({method for method, _, _ in conditions if method}) > 1
-    rows = [
-        {"task": source.title_of(task)}
-        | {named(each, with_method): _number(by_task.get((task, *each), np.nan)) for each in there}
-        for task in dict.fromkeys(means["task"])
-    ]
     caption = f"{source.name}: dev scores in the tasks' metrics, means over seeds."
-    return dressed(pd.DataFrame(rows, columns=None if rows else ["task"]), caption, f"scores-{source.kind}")
-
-
-def _number(value: float) -> str:
-    return GAP if np.isnan(value) else f"{value:.3f}"
+    rows = pd.DataFrame({"task": []})
+    if len(source.results):
+        means = mean_scores(source.results)
+        names = {each: name for each, name in _names_of(conditions).items() if each in means}
+        rows = pd.DataFrame(
+            {name: means[each].map("{:.3f}".format, na_action="ignore") for each, name in names.items()}
+        )
+        rows.insert(0, "task", means.index.map(source.title_of))
+    return dressed(rows, caption, f"scores-{source.kind}")
 
 
 def all_survival_maps(source: Source, method: str) -> Figure:
     """The maps of all tasks of one source, stamped with it (paper, appendix)."""
-    maps = source.maps(method)
-    titled = {source.title_of(task): each for task, each in maps.items()}
-    figure = maps_of_tasks(titled, _norm(method, maps.values()), SURVIVAL_MAP, SURVIVAL_LABEL[method])
-    return source.stamp(figure)
+    maps = {source.title_of(task): each for task, each in source.maps(method).items()}
+    return source.stamp(maps_of_tasks(maps, _norm(method, maps.values()), SURVIVAL_MAP, SURVIVAL_LABEL[method]))
 
 
 def _grid(rows: Sequence[Sequence[tuple[Source, ComponentMap | None, str]]], norm: Normalize, label: str) -> Figure:
@@ -184,14 +179,10 @@ def _grid(rows: Sequence[Sequence[tuple[Source, ComponentMap | None, str]]], nor
 
 def say_empty(ax: Axes, source: Source, why: str = "") -> None:
     """A panel without a result: the reason, by default that there is no record, and the command that makes it."""
-    say(ax, why or _missing(source))
+    say(ax, why or source.missing)
 
 
-def _missing(source: Source) -> str:
-    return f"{NO_RECORD}\n{source.filled_by}"
-
-
-def _norm(method: str, maps) -> Normalize:
+def _norm(method: str, maps: Iterable[ComponentMap]) -> Normalize:
     """0 to 1 for survival; shares of weights lie close together, so their own range is the scale."""
     values = [each.mean.ravel() for each in maps]
     if method == "structured" or not values:

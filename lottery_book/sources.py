@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -85,6 +86,11 @@ class Source:
     def rests_on(self) -> str:
         """How much its scores rest on, by the first method that has any, or that there is no record."""
         return self.evidence("structured") or self.evidence("magnitude") or NO_RECORD
+
+    @property
+    def missing(self) -> str:
+        """What stands where it has no result: that there is none, and the command that makes it."""
+        return f"{NO_RECORD}\n{self.filled_by}"
 
     def stamp(self, figure: Figure) -> Figure:
         """`figure`, which shows this source alone, with a line above it that says so."""
@@ -179,10 +185,9 @@ def model_name(preset: Preset) -> str:
 
 def common_task(sources: Sequence[Source], method: str, preferred: str = "qnli") -> str:
     """The task that is shown alone: the paper's where every source has it, else one that most sources have."""
-    counts: dict[str, int] = {preferred: 0}
+    counts = Counter({preferred: 0})
     for source in sources:
-        for task in source.maps(method):
-            counts[task] = counts.get(task, 0) + 1
+        counts.update(source.maps(method).keys())
     return max(counts, key=counts.get)
 
 

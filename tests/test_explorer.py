@@ -169,12 +169,12 @@ def test_the_demo_says_that_it_is_no_glue(tmp_path):
 
 
 def test_jaccard_of_seeds_is_the_releases_and_the_records(run):
-    overlap = jaccard.heads_of_two_seeds(sources.published_source())
-    assert (round(overlap.jaccard, 2), round(overlap.chance, 2), overlap.tasks) == (0.51, 0.39, 8)
-    measured = jaccard.heads_of_two_seeds(run)
-    assert measured.tasks == 1 and 0 < measured.jaccard <= 1, "MRPC has one seed only, WNLI no search"
-    assert jaccard.heads_of_two_seeds(sources.real_source("records/nowhere")) is None
-    assert jaccard.phrase(None) == "it takes two seeds, which are not there yet"
+    overlaps = jaccard.heads_of_two_seeds(sources.published_source())
+    assert jaccard.phrase(overlaps) == "0.51, by chance 0.39 (8 tasks)" and jaccard.number(overlaps) == "0.51"
+    measured = jaccard.heads_of_two_seeds(run)["jaccard"]
+    assert len(measured) == 1 and 0 < measured.item() <= 1, "MRPC has one seed only, WNLI no search"
+    assert jaccard.heads_of_two_seeds(sources.real_source("records/nowhere")).empty
+    assert jaccard.phrase(measured.iloc[:0].to_frame()) == "it takes two seeds, which are not there yet"
 
 
 # pages

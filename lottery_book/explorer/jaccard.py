@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import pandas as pd
 
 from ..sources import Source, count
 from ..survivors import seed_jaccards
 
 
-@dataclass(frozen=True)
-class Overlap:
-    """Mean over tasks of the mean over pairs of seeds; `chance`: every seed draws as many heads as it keeps."""
-
-    jaccard: float
-    chance: float
-    tasks: int
+def heads_of_two_seeds(source: Source) -> pd.DataFrame:
+    """`seed_jaccards` of tasks with two seeds: chance is that every seed draws as many heads as it keeps."""
+    return seed_jaccards(source).dropna()
 
 
-def heads_of_two_seeds(source: Source) -> Overlap | None:
-    """The overlap under s-pruning; None where a source has no task with two seeds."""
-    by_task = seed_jaccards(source).dropna()
-    return Overlap(by_task["jaccard"].mean(), by_task["chance"].mean(), len(by_task)) if len(by_task) else None
+def number(overlaps: pd.DataFrame) -> str:
+    """The mean overlap alone, for a badge."""
+    return f"{overlaps['jaccard'].mean():.2f}" if len(overlaps) else "one seed so far"
 
 
-def number(overlap: Overlap | None) -> str:
-    """The overlap alone, for a badge."""
-    return "one seed so far" if overlap is None else f"{overlap.jaccard:.2f}"
-
-
-def phrase(overlap: Overlap | None) -> str:
+def phrase(overlaps: pd.DataFrame) -> str:
     """Such as "0.51, by chance 0.39 (8 tasks)", or why there is none."""
-    if overlap is None:
+    if overlaps.empty:
         return "it takes two seeds, which are not there yet"
-    return f"{overlap.jaccard:.2f}, by chance {overlap.chance:.2f} ({count(overlap.tasks, 'task')})"
+    jaccard, chance = overlaps[["jaccard", "chance"]].mean()
+    return f"{jaccard:.2f}, by chance {chance:.2f} ({count(len(overlaps), 'task')})"

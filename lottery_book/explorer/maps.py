@@ -106,23 +106,23 @@ def _over_seeds(source: Source, method: str) -> dict[str, dict]:
     for task in tasks_of(source):
         cells = [cell for cell in _cells(source, method) if cell.task == task]
         title = next((_title(source, cell) for cell in cells if source.study.record(cell)), source.title_of(task))
-        if task not in kept:
-            reasons = " ".join(sorted({_gap(source, cell) for cell in cells} - {""}))
-            maps[f"{task}/{method}/{ALL}"] = nothing(_heading(source, title, "all seeds"), reasons or NOTHING)
-            continue
-        found = _share(method, kept[task], _heading(source, title, count(kept[task].n, "seed")))
-        if importance is not None:
-            found["importance"] = searches.thousandths(over_seeds(importance, task).mean.ravel())
-        maps[f"{task}/{method}/{ALL}"] = found
+        if task in kept:
+            shown = _share(method, kept[task], _heading(source, title, count(kept[task].n, "seed")))
+            if importance is not None:
+                shown["importance"] = searches.thousandths(over_seeds(importance, task).mean)
+        else:
+            reasons = sorted(dict.fromkeys(filter(None, (_gap(source, cell) for cell in cells))))
+            shown = nothing(_heading(source, title, "all seeds"), " ".join(reasons) or NOTHING)
+        maps[f"{task}/{method}/{ALL}"] = shown
     return maps
 
 
 def _share(method: str, kept: ComponentMap, title: list[str]) -> dict:
     """The share of seeds that keep a cell, or the mean share of its weights."""
-    seeds = count(kept.n, "seed")
-    looks = {"kind": "seeds", "factor": kept.n / searches.PARTS, "before": "kept in ", "after": f" of {seeds}"}
+    after = f" of {count(kept.n, 'seed')}"
+    looks = {"kind": "seeds", "factor": kept.n / searches.PARTS, "before": "kept in ", "after": after}
     looks = looks if method == "structured" else searches.WEIGHTS
-    shown = {"title": title, "said": [""], "good": 0, "steps": [searches.thousandths(kept.mean.ravel())]}
+    shown = {"title": title, "said": [""], "good": 0, "steps": [searches.thousandths(kept.mean)]}
     return {**looks, **searches.grid(*kept.heads.shape), **shown}
 
 

@@ -6,7 +6,8 @@ Without scripts, on paper and in an editor of notebooks the still picture beside
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -34,12 +35,12 @@ KEYS = {
     "mlps": "MLPs left",
     "phases": "1, 2, 3: heads and MLPs together, heads alone, MLPs alone",
 }
+ESCAPED = "\\u003c"  # for "<", so that no text ends the script element
 STEPS = (
     '<div class="lc-steps lc-searching"><button type="button" class="lc-play">\N{BLACK RIGHT-POINTING TRIANGLE} play'
     '</button><input type="range" name="step" min="0" max="0" value="0" aria-label="step of the search">'
     '<button type="button" class="lc-good">\N{BLACK DIAMOND} good subnetwork</button></div>'
 )
-Options = Iterable[tuple[str, str]]
 
 
 def explorer(sources: Sequence[Source], figure: str) -> HTML:
@@ -48,23 +49,21 @@ def explorer(sources: Sequence[Source], figure: str) -> HTML:
     `sources` as from `sources.three_sources`, or more. `figure` names the still picture on the page, whose place the
     chart takes on the screen. The page's address then holds the choices, and opens them again.
     """
-    data = maps.all_maps(sources, tuple(METHOD_NAMES))
-    options = [
-        (choice, f"{source.name}, {text}") for at, source in enumerate(sources) for choice, text in _seeds(at, source)
-    ]
-    single = [choice for choice, _ in options if not choice.endswith(maps.ALL) and _tasks_with(data, [choice])]
-    starts = [(single or [options[-1][0]])[0], options[0][0]]
-    fields = [_select(f"panel{at}", PANELS[at], options, start) for at, start in enumerate(starts)]
-    form = _form(sources, _first_task(data, starts), [*fields, STEPS])
-    curves = [_view(name, "lc-searching", name) for name in ("scores", "left")]
-    return _html(figure, form + _shown([_map(0), _map(1), *curves]), data, sources)
-
-
-def _html(figure: str, body: str, data: Mapping[str, dict], sources: Sequence[Source]) -> HTML:
     from IPython.display import HTML
 
+    data = maps.all_maps(sources, tuple(METHOD_NAMES))
+    name, text = escape(figure), json.dumps(_content(sources, data), separators=(",", ":"), allow_nan=False)
+    return HTML(
+        f'<div class="lottery-chart" id="{name}-chart" data-figure="{name}">\n<p class="lc-note">{escape(NOTE)}</p>\n'
+        f"{_form(sources, data)}{_views()}\n"
+        f'<script type="application/json">{text.replace("<", ESCAPED)}</script>\n</div>'
+    )
+
+
+def _content(sources: Sequence[Source], data: Mapping[str, dict]) -> dict:
+    """What charts.js draws."""
     published = [at for at, source in enumerate(sources) if source.kind == "published"]
-    content = {
+    return {
         "specs": specs.specifications(),
         "colours": specs.COLOURS,
         "maps": data,
@@ -74,67 +73,44 @@ def _html(figure: str, body: str, data: Mapping[str, dict], sources: Sequence[So
         "published": f"{published[0] if published else 'none'}/{maps.ALL}",
         "hint": HINT,
     }
-    text = json.dumps(content, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")  # ends no script element
-    return HTML(
-        f'<div class="lottery-chart" id="{escape(figure)}-chart" data-figure="{escape(figure)}">\n'
-        f'<p class="lc-note">{escape(NOTE)}</p>\n{body}\n<script type="application/json">{text}</script>\n</div>'
-    )
 
 
-def _form(sources: Sequence[Source], task: str, fields: list[str]) -> str:
-    """The choices: task, method, what each map shows, and the step."""
-    tasks = dict.fromkeys(task for source in sources for task in maps.tasks_of(source))
-    task = _select("task", "task", [(name, shown_task(name).title) for name in tasks], task)
-    method = _select("method", "method", METHOD_NAMES.items(), next(iter(METHOD_NAMES)))
-    return f'<form class="lc-choices" aria-label="What the maps show">{"".join([task, method, *fields])}</form>'
+def _form(sources: Sequence[Source], data: Mapping[str, dict]) -> str:
+    """The choices: task, method, what each map shows, and the step; it opens with a task that most maps have."""
+    tasks = {task: shown_task(task).title for source in sources for task in maps.tasks_of(source)}
+    seeds = {}  # what a map can show: number of the source and seed
+    for at, source in enumerate(sources):
+        of_source = {maps.ALL: "all seeds"} | {seed: f"seed {seed}" for seed in maps.seeds_of(source)}
+        seeds |= {f"{at}/{seed}": f"{source.name}, {text}" for seed, text in of_source.items()}
+    filled = [name.split("/") for name, shown in data.items() if shown["kind"] != "gap"]
+    single = {f"{at}/{seed}" for at, _, _, seed in filled if seed != maps.ALL}
+    starts = next((choice for choice in seeds if choice in single), list(seeds)[-1]), next(iter(seeds))
+    counts = Counter(task for at, task, _, seed in filled if f"{at}/{seed}" in starts)
+    task = max(counts, key=counts.get, default=next(iter(tasks), ""))
+    fields = [_select("task", "task", tasks, task), _select("method", "method", METHOD_NAMES, next(iter(METHOD_NAMES)))]
+    fields += [_select(f"panel{at}", PANELS[at], seeds, start) for at, start in enumerate(starts)]
+    return f'<form class="lc-choices" aria-label="What the maps show">{"".join([*fields, STEPS])}</form>'
 
 
-def _shown(views: Sequence[str]) -> str:
+def _select(name: str, label: str, options: Mapping[str, str], chosen: str) -> str:
     items = "".join(
+        f'<option value="{escape(value)}"{" selected" if value == chosen else ""}>{escape(text)}</option>'
+        for value, text in options.items()
+    )
+    return f'<label><span>{escape(label)}</span><select name="{name}">{items}</select></label>'
+
+
+def _views() -> str:
+    """Places that are drawn into: two maps and the curves of their searches, between lines that say what is shown."""
+    view = '<div class="lc-view {}" data-name="{}" data-spec="{}"{}></div>'
+    label = ' tabindex="0" role="group" aria-label="Map {}; arrow keys go from cell to cell"'
+    places = [view.format("lc-map", f"panel{at}", "map", label.format(at + 1)) for at in range(len(PANELS))]
+    places += [view.format("lc-searching", name, name, "") for name in ("scores", "left")]
+    keys = "".join(
         f'<li><span class="lc-key lc-key-{name}" aria-hidden="true"></span>{escape(text)}</li>'
         for name, text in KEYS.items()
     )
     return (
-        f'<p class="lc-said" aria-live="polite"></p><div class="lc-views">{"".join(views)}</div>'
-        f'<p class="lc-readout" aria-live="polite">{escape(HINT)}</p><ul class="lc-legend">{items}</ul>'
+        f'<p class="lc-said" aria-live="polite"></p><div class="lc-views">{"".join(places)}</div>'
+        f'<p class="lc-readout" aria-live="polite">{escape(HINT)}</p><ul class="lc-legend">{keys}</ul>'
     )
-
-
-def _map(at: int) -> str:
-    label = f"Map {at + 1}; arrow keys go from cell to cell"
-    return _view(f"panel{at}", "lc-map", "map", f' tabindex="0" role="group" aria-label="{label}"')
-
-
-def _view(name: str, style: str, spec: str, more: str = "") -> str:
-    return f'<div class="lc-view {style}" data-name="{name}" data-spec="{spec}"{more}></div>'
-
-
-def _seeds(at: int, source: Source) -> list[tuple[str, str]]:
-    """What a map can show of a source: choice and text."""
-    single = [(f"{at}/{seed}", f"seed {seed}") for seed in maps.seeds_of(source)]
-    return [(f"{at}/{maps.ALL}", "all seeds"), *single]
-
-
-def _select(name: str, label: str, options: Options, chosen: str) -> str:
-    return f'<label><span>{escape(label)}</span><select name="{name}">{_options(options, chosen)}</select></label>'
-
-
-def _options(options: Options, chosen: str) -> str:
-    return "".join(
-        f'<option value="{escape(value)}"{" selected" if value == chosen else ""}>{escape(text)}</option>'
-        for value, text in options
-    )
-
-
-def _tasks_with(data: Mapping[str, dict], choices: Sequence[str]) -> list[str]:
-    """Tasks that have a map for at least one of `choices`, those with most first."""
-    counts: dict[str, int] = {}
-    for name, found in data.items():
-        at, task, _, seed = name.split("/")
-        counts[task] = counts.get(task, 0) + (found["kind"] != "gap" and f"{at}/{seed}" in choices)
-    return sorted((task for task, count in counts.items() if count), key=lambda task: -counts[task])
-
-
-def _first_task(data: Mapping[str, dict], choices: Sequence[str]) -> str:
-    """The task that the page opens with: the first of those that fill most maps."""
-    return next(iter(_tasks_with(data, choices)), next(iter(data), "//").split("/")[1])

@@ -23,12 +23,9 @@ def structured(course: Mapping[str, np.ndarray]) -> dict:
     masks = np.concatenate([heads, mlps[:, :, None]], axis=2)
     steps = np.full(masks.shape, REMOVED)
     for step, mask in enumerate(masks):
-        parts = [
-            _relative(course["head_importance"][step], mask[:, :-1]),
-            _relative(course["mlp_importance"][step], mask[:, -1]),
-        ]
-        steps[step, :, :-1], steps[step, :, -1] = (values for values, _ in parts)
-        largest.append([top for _, top in parts])
+        steps[step, :, :-1], most = _relative(course["head_importance"][step], mask[:, :-1])
+        steps[step, :, -1], most_of_mlps = _relative(course["mlp_importance"][step], mask[:, -1])
+        largest.append([most, most_of_mlps])
     counted = [
         f"{now.sum()} of {now.size} heads and {beside.sum()} of {beside.size} MLPs left"
         for now, beside in zip(heads, mlps, strict=True)
@@ -46,7 +43,7 @@ def magnitude(course: Mapping[str, np.ndarray]) -> dict:
     counted = [f"{100 * share:.1f} % of the weights left" for share in course["share"]]
     phase = [PHASES[0]] + [""] * (len(shares) - 1)
     found = _course(course, counted, phase, {"weights": course["share"]})
-    shape, steps = grid(*course["head_share"].shape[1:]), [thousandths(step.ravel()) for step in shares]
+    shape, steps = grid(*course["head_share"].shape[1:]), list(map(thousandths, shares))
     return {**WEIGHTS, **shape, **found, "steps": steps, "phases": []}
 
 
@@ -60,12 +57,10 @@ def _course(
     return {
         "good": good,
         "step": list(range(len(passed))),
-        "score": [round(float(score), 4) for score in course["score"]],
+        "score": course["score"].astype(float).round(4).tolist(),
         "state": state,
         "target": round(float(course["target"][0]), 4),
-        "left": [
-            {"what": what, "share": [round(float(share), 3) for share in shares]} for what, shares in left.items()
-        ],
+        "left": [{"what": what, "share": share.astype(float).round(3).tolist()} for what, share in left.items()],
         "said": _sentences(course, counted, phase),
     }
 
@@ -130,7 +125,8 @@ def _relative(values: np.ndarray, kept: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def thousandths(values: np.ndarray) -> list[int]:
-    return np.rint(PARTS * np.asarray(values, float)).astype(int).tolist()
+    """Shares as whole thousandths, one after another."""
+    return np.rint(PARTS * np.ravel(values).astype(float)).astype(int).tolist()
 
 
 def grid(layers: int, heads: int) -> dict:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from lottery_utils.show.frames import component_survival
 from lottery_utils.show.leads import SUBNETWORKS, TREATMENTS, Condition, leads_of
-from lottery_utils.show.scores import CONDITION
+from lottery_utils.show.scores import CONDITION, columns_of
 from lottery_utils.show.stats import lead_kept
 
 from .. import published
@@ -81,6 +81,5 @@ def _leads(source: Source, *conditions: Condition) -> pd.DataFrame:
     """Lead kept by task and condition: those of the headline over its tasks and seeds, others over those they have."""
     if all(name in SUBNETWORKS and how in TREATMENTS for _, name, how in conditions):
         by_task = source.leads.pivot(index="task", columns=CONDITION, values="lead")
-        columns = pd.MultiIndex.from_tuples(conditions, names=CONDITION)
-        return by_task.reindex(columns=columns).astype(float).dropna()
+        return by_task.reindex(columns=columns_of(conditions)).astype(float).dropna()
     return leads_of(source.results, conditions)

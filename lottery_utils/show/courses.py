@@ -10,14 +10,19 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from .heatmaps import NOTHING
+from .lines import draw_lines, handles_of
 from .style import COLOURS, GRID, QUIET, WIDTH, empty_figure, legend_below, outer_labels, panels, seed_colours
 
-PHASE_TINTS = {1: "#E9EEF4", 2: "#FAF3E0", 3: "#F6E9EB", 4: "#FAF3E0", 5: "#F6E9EB"}
-PHASE_LABELS = {1: "1", 2: "2", 3: "3", 4: "heads", 5: "MLPs"}
-LEFT = {"heads": COLOURS["good"], "MLPs": COLOURS["random"]}
-DASHES = {"heads": "", "MLPs": (3, 1.5)}
+PHASES = {
+    1: ("1", "#E9EEF4"),
+    2: ("2", "#FAF3E0"),
+    3: ("3", "#F6E9EB"),
+    4: ("heads", "#FAF3E0"),
+    5: ("MLPs", "#F6E9EB"),
+}
+LEFT = {"heads": (COLOURS["good"], ()), "mlps": (COLOURS["random"], (3, 1.5))}
+PASSED = {"color": COLOURS["full"], "marker": "o", "markersize": 4}
 MARKS = {"good subnetwork": "D", "below the target": "X"}
-MARK_COLOURS = dict(zip(MARKS, (COLOURS["good"], COLOURS["bad"])))
 TARGET = {"linestyle": "--", "linewidth": 1}
 
 
@@ -30,50 +35,38 @@ def structured_course(course: pd.DataFrame, task: str) -> Figure:
     rows = course[course["task"] == task]
     if rows.empty:
         return empty_figure(NOTHING)
-    seeds = list(dict.fromkeys(rows["seed"]))
+    colours, seeds = dict(zip(MARKS, (COLOURS["good"], COLOURS["bad"]))), rows.groupby("seed", sort=False)
     figure = Figure(figsize=(min(WIDTH, 2.8 + 2.6 * len(seeds)), 4.4), layout="constrained")
     axes = figure.subplots(2, len(seeds), sharex="col", sharey="row", squeeze=False, height_ratios=(3, 2))
-    for (above, below), seed in zip(axes.T, seeds, strict=True):
-        of_seed = rows[rows["seed"] == seed]
-        for ax in (above, below):
-            _shade(ax, of_seed, numbered=ax is above)
-            ax.yaxis.grid(True, color=GRID, linewidth=0.6)
-        passed = of_seed[of_seed["passed"]]  # a line joins them, since a search goes on from these
-        sns.lineplot(
-            passed, x="step", y="score", color=COLOURS["full"], marker="o", markersize=4, linewidth=1.1, ax=above
-        )
-        _mark(above, of_seed, x="step", hue="mark", palette=MARK_COLOURS)
+    for (above, below), (seed, of_seed) in zip(axes.T, seeds, strict=True):
+        _shade((above, below), of_seed)
+        sns.lineplot(of_seed[of_seed["passed"]], x="step", y="score", linewidth=1.1, ax=above, **PASSED)
+        _mark(above, of_seed, x="step", hue="mark", palette=colours)
         above.axhline(of_seed["target"].iloc[0], color=QUIET, **TARGET)
         above.set(ylabel="dev score of the search")
         above.set_title(f"seed {seed}", fontsize=9)
+        above.yaxis.grid(True, color=GRID, linewidth=0.6)
         above.margins(y=0.14)
-        _left(below, of_seed)
+        shares = of_seed.melt("step", list(LEFT), "part", "share")
+        shares["share"] = 100 * shares["share"].astype(float)
+        draw_lines(below, shares, "step", "share", "part", LEFT, drawstyle="steps-mid")
+        below.set(ylim=(0, 105), xlabel="step", ylabel="left (%)")
+        below.xaxis.get_major_locator().set_params(integer=True)
     figure.suptitle(f"{rows['title'].iloc[0]}: the structured search", fontweight="bold", fontsize=10)
-    lines = [Line2D([], [], color=COLOURS["full"], marker="o", markersize=4, label="score, passed")]
-    lines += _mark_handles(MARK_COLOURS) + [Line2D([], [], color=QUIET, **TARGET, label="target")]
-    lines += [Line2D([], [], color=LEFT["heads"], label="heads left")]
-    lines += [Line2D([], [], color=LEFT["MLPs"], linestyle=(0, DASHES["MLPs"]), label="MLPs left")]
-    legend_below(figure, lines)
+    lines = [Line2D([], [], **PASSED, label="score, passed")]  # a line joins them, since a search goes on from these
+    lines += [*_mark_handles(colours), Line2D([], [], color=QUIET, **TARGET, label="target")]
+    legend_below(figure, lines + handles_of(LEFT, {"heads": "heads left", "mlps": "MLPs left"}, LEFT))
     return figure
 
 
-def _shade(ax: Axes, of_seed: pd.DataFrame, numbered: bool) -> None:
+def _shade(axes: tuple[Axes, Axes], of_seed: pd.DataFrame) -> None:
+    """Tint the phases of a search, and number them above."""
     for phase, steps in of_seed[of_seed["phase"] > 0].groupby("phase")["step"]:
-        left, right = steps.min() - 0.5, steps.max() + 0.5
-        ax.axvspan(left, right, color=PHASE_TINTS[phase], linewidth=0, zorder=0)
-        if numbered:
-            place = ((left + right) / 2, 1.0)
-            ax.text(*place, PHASE_LABELS[phase], transform=ax.get_xaxis_transform(), ha="center", va="top", fontsize=8)
-
-
-def _left(ax: Axes, of_seed: pd.DataFrame) -> None:
-    """What is left of heads and MLPs at each step."""
-    shares = of_seed.rename(columns={"mlps": "MLPs"}).melt("step", list(LEFT), "part", "share")
-    shares["share"] = 100 * shares["share"].astype(float)
-    look = {"hue": "part", "palette": LEFT, "style": "part", "dashes": DASHES, "drawstyle": "steps-mid"}
-    sns.lineplot(shares, x="step", y="share", ax=ax, linewidth=1.6, legend=False, **look)
-    ax.set(ylim=(0, 105), ylabel="left (%)")
-    ax.xaxis.get_major_locator().set_params(integer=True)
+        (text, tint), left, right = PHASES[phase], steps.min() - 0.5, steps.max() + 0.5
+        for ax in axes:
+            ax.axvspan(left, right, color=tint, linewidth=0, zorder=0)
+        place = {"transform": axes[0].get_xaxis_transform(), "ha": "center", "va": "top", "fontsize": 8}
+        axes[0].text((left + right) / 2, 1.0, text, **place)
 
 
 def magnitude_courses(course: pd.DataFrame) -> Figure:
@@ -83,11 +76,10 @@ def magnitude_courses(course: pd.DataFrame) -> Figure:
     """
     if course.empty:
         return empty_figure(NOTHING)
-    tasks, colours = dict.fromkeys(course["task"]), seed_colours(course["seed"])
-    course = course.assign(kept=100 * course["weights"].astype(float))
+    tasks, colours = course.assign(kept=100 * course["weights"].astype(float)), seed_colours(course["seed"])
+    tasks = tasks.groupby("task", sort=False)
     figure, axes = panels(len(tasks), height=1.9)
-    for ax, task in zip(axes, tasks, strict=True):
-        rows = course[course["task"] == task]
+    for ax, (_, rows) in zip(axes, tasks, strict=True):
         look = {"data": rows, "x": "kept", "hue": "seed", "palette": colours, "legend": False, "ax": ax}
         sns.lineplot(**look, y="score", linewidth=1.2)
         sns.lineplot(**look, y="target", alpha=0.8, **TARGET)

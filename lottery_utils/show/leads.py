@@ -6,13 +6,12 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from .scores import CONDITION, choose
+from .scores import CONDITION, Condition, choose, columns_of
 from .stats import Effect, effect, lead_kept
 
 SUBNETWORKS = ("good", "random", "random_layer", "bad")
 TREATMENTS = ("pruned", "retrained")
 LEADS = ("task", "title", *CONDITION, "lead", "seeds")
-Condition = tuple[str, str, str]  # method, subnetwork, treatment
 
 
 def leads(results: pd.DataFrame, subnetworks: Sequence[str] = SUBNETWORKS) -> pd.DataFrame:
@@ -35,7 +34,7 @@ def leads_of(results: pd.DataFrame, conditions: Sequence[Condition]) -> pd.DataF
     For what `leads` does not have: super-survivors, longer training, baselines with seeds. A task without one of
     `conditions` has no row.
     """
-    columns = pd.MultiIndex.from_tuples(conditions, names=CONDITION)
+    columns = columns_of(conditions)
     if results.empty:
         return pd.DataFrame(columns=columns)
     rows = results[pd.MultiIndex.from_frame(results[CONDITION]).isin(columns)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from ..experiment.cells import NO_SEED
@@ -16,6 +18,7 @@ TREATMENT = {
 }
 CONDITION = ["method", "subnetwork", "treatment"]
 RESULT = ["task", "title", "metric", "seed", *CONDITION, "score"]
+Condition = tuple[str, str, str]  # method, subnetwork, treatment
 SHARES = ("heads", "mlps", "prunable", "all")
 
 
@@ -54,6 +57,16 @@ def summary(frame: pd.DataFrame, value: str = "score") -> pd.DataFrame:
     """Mean, sample standard deviation (NaN for one seed) and number of seeds of each task and condition."""
     keys = ["task", "title", "metric", *CONDITION]
     return frame.groupby(keys, sort=False)[value].agg(["mean", "std", "count"]).reset_index()
+
+
+def mean_scores(frame: pd.DataFrame) -> pd.DataFrame:
+    """The mean score over seeds: a row a task, in order, a column a condition; NaN where a task has none."""
+    return frame.pivot_table(index="task", columns=CONDITION, values="score", sort=False)
+
+
+def columns_of(conditions: Sequence[Condition]) -> pd.MultiIndex:
+    """`conditions` as columns of frames that have one for each."""
+    return pd.MultiIndex.from_tuples(conditions, names=CONDITION)
 
 
 def sizes(table: pd.DataFrame) -> pd.DataFrame:
