@@ -171,8 +171,8 @@ def _published_heads(tasks: set[str]) -> Stability:
     survival = published.survival_by_task()
     of_heads = survival[(survival["family"] == JOINT) & (survival["component"] == "head")]
     by_task = of_heads[of_heads["task"].isin(tasks)].groupby("task")["mean"]
-    always, never = (by_task.agg(lambda kept, at=at: (kept == at).sum()).mean() for at in (1, 0))
-    return Stability(heads, always, never, chance.mean(), published.SEEDS, len(tasks))
+    always = by_task.agg(lambda kept: (kept == 1).sum()).mean()
+    return Stability(heads, always, chance.mean(), published.SEEDS, len(tasks))
 
 
 def _published_masks(tasks: set[str], component: str = "head") -> pd.DataFrame:

@@ -197,7 +197,7 @@ print(f"first to go: head {head + 1} of layer {layer + 1}")
 #
 # ## Which differences are certain
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Over all sizes: lead kept minus that of the paper's way, points of size by which a way breaks later than it, and lead kept minus that of a random order. Paired by task and seed; thick lines are 95 % intervals over tasks, thin ones the bootstrap's over tasks and seeds, numbers count tasks; filled where Holm's corrected p over all differences of the kind of pruning is at most one in twenty.", "name": "fig-methods-standings"}, "image": {"alt": "Points with intervals, a row for each way to rank but the paper's, panels for lead kept, the two marks and lead above random"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Over all sizes: lead kept minus that of the paper's way, points of size by which a way breaks later than it, and lead kept minus that of a random order. Paired by task and seed; lines are 95 % intervals over tasks, rings single tasks, numbers count them; filled where Holm's corrected p over all differences of the kind of pruning is at most one in twenty.", "name": "fig-methods-standings"}, "image": {"alt": "Points with intervals, a row for each way to rank but the paper's, panels for lead kept, the two marks and lead above random"}}
 run.stamp(method_comparison.figures.standing_forest(found))
 
 # %% tags=["remove-input"]

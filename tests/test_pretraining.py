@@ -179,7 +179,7 @@ def test_effects_are_paired_by_task_and_seed():
     assert list(found) == ["zipf"] and (one.tasks, one.pairs, one.wins) == (4, 8, 4), "WNLI does not count"
     assert [one.mean, one.low, one.high] == pytest.approx([20, interval.low, interval.high])
     assert one.p == pytest.approx(wanted.pvalue) and one.corrected == pytest.approx(one.p)
-    assert 10 < one.bootstrap[0] < 20 < one.bootstrap[1] < 30 and one.word == "above"
+    assert one.word == "above"
 
 
 def test_a_model_s_name_has_its_corpus_and_run():

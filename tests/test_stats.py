@@ -85,14 +85,6 @@ def test_runs_that_disagree_decide_nothing():
     assert effect(values.clip(lower=1)).word == "above"
 
 
-def test_the_bootstrap_draws_tasks_and_seeds():
-    low, high = effect(VALUES).bootstrap
-    assert MEANS.min() < low < 2 < high <= MEANS.max() and effect(VALUES).bootstrap == (low, high)
-    wide = effect(series({task: [mean - 9, mean + 9] for task, mean in zip(TASKS, MEANS)})).bootstrap
-    assert wide[1] - wide[0] > 2 * (high - low), "the seeds' spread counts"
-    assert np.isnan(effect(VALUES[:3]).bootstrap).all()
-
-
 def test_pairs_are_of_one_task_and_seed():
     rows = [("a", 1, "x", 1.0), ("a", 2, "x", 3.0), ("a", 1, "y", 0.0), ("b", 1, "x", 9.0), ("b", 2, "y", 0.0)]
     frame = pd.DataFrame(rows, columns=["title", "seed", "network", "value"])
@@ -124,10 +116,9 @@ def test_the_table_and_the_forest_hold_every_effect():
     row = effect_table({("a", "b"): effects["first"]}, "Made up.", "made-up", ("x", "y")).data.iloc[0]
     assert row[["x", "y", "points", "95 % interval"]].tolist() == ["a", "b", "+4.0", "+2.3 to +5.7"]
     assert row[["by run", "tasks above 0", "verdict"]].tolist() == ["–", "4 of 4", "above"]
-    for tasks, lines in ((False, 3), (True, 3)):
-        ax = forest({"": effects}, "points", tasks=tasks).axes[0]
-        assert [label.get_text() for label in ax.get_yticklabels()] == list(effects)
-        assert [text.get_text() for text in ax.texts] == ["4", "4", "gap"] and len(ax.lines) == 2 * lines + 1
-        rings = [line.get_xdata().tolist() for line in ax.lines if len(line.get_xdata()) == len(MEANS)]
-        assert rings == ([(MEANS + 2).tolist(), (MEANS - 2).tolist()] if tasks else [])
+    ax = forest({"": effects}, "points").axes[0]
+    assert [label.get_text() for label in ax.get_yticklabels()] == list(effects)
+    assert [text.get_text() for text in ax.texts] == ["4", "4", "gap"]
+    rings = [line.get_xdata().tolist() for line in ax.lines if len(line.get_xdata()) == len(MEANS)]
+    assert rings == [(MEANS + 2).tolist(), (MEANS - 2).tolist()]
     assert forest({"": {"third": Effect()}}, "points").axes[0].texts[0].get_text().startswith("Nothing to show")

@@ -58,7 +58,7 @@ def headline(sources: Sequence[Source], found: Sections) -> Figure:
         source.kind: {label: found[source.kind][letter].get(key, Effect()) for label, (letter, key) in HEADLINE.items()}
         for source in sources
     }
-    figure = forest(rows, "difference, hundredths of the lead", absent=NO_RECORD, tasks=True, same_scale=True)
+    figure = forest(rows, "difference, hundredths of the lead", absent=NO_RECORD, same_scale=True)
     for ax, source in zip(figure.axes, sources, strict=False):
         if ax.lines:  # a figure that says why it is empty has no panels
             framed(ax, source.kind, source.name)

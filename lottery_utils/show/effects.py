@@ -14,7 +14,7 @@ from .tables import GAP, dressed
 if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
 
-NUMBERS = ("points", "95 % interval", "bootstrap", "p (Holm)", "by run", "tasks above 0", "pairs", "verdict")
+NUMBERS = ("points", "95 % interval", "p (Holm)", "by run", "tasks above 0", "pairs", "verdict")
 
 
 def effect_table(
@@ -24,7 +24,7 @@ def effect_table(
     rows: tuple[str, ...] = ("difference",),
     columns: Sequence[str] = NUMBERS,
 ) -> Styler:
-    """A row an effect: mean, both intervals, Holm's p, runs, how many tasks and pairs it rests on, and the verdict.
+    """A row an effect: mean, interval, Holm's p, runs, how many tasks and pairs it rests on, and the verdict.
 
     Keys are a row's labels, `rows` the heads of their columns; `columns` are those of `NUMBERS` that are shown.
     """
@@ -33,7 +33,6 @@ def effect_table(
         numbers = {
             "points": signed(effect.mean),
             "95 % interval": interval(effect.low, effect.high),
-            "bootstrap": interval(*effect.bootstrap),
             "p (Holm)": p_value(effect.corrected),
             "by run": " / ".join(map(signed, effect.runs)) or GAP,
             "tasks above 0": f"{effect.wins} of {effect.tasks}" if effect.tasks else GAP,

@@ -16,7 +16,7 @@ MANY = 8  # rows; more of them stand closer
 SIDES = {"above": COLOURS["good"], "below": COLOURS["bad"]}
 TASK = {"marker": "o", "linestyle": "", "markersize": 4, "markerfacecolor": "none", "markeredgecolor": "#8A8A8A"}
 MEAN = {"marker": "o", "linestyle": "", "markersize": 5.5}
-THICK, THIN = {"linewidth": 2.0, "solid_capstyle": "butt"}, {"linewidth": 0.8, "alpha": 0.8}
+THICK = {"linewidth": 2.0, "solid_capstyle": "butt"}
 Panels = Mapping[str, Mapping[str, Effect]]  # a panel's title to a row's label to its effect
 
 
@@ -24,16 +24,13 @@ def forest(
     panels: Panels,
     x: str,
     name: str = "",
-    colours: Mapping[str, str] | None = None,
     absent: str = "gap",
-    tasks: bool = False,
     same_scale: bool = False,
 ) -> Figure:
     """Effects as points with 95 % intervals over tasks, filled where the corrected p is at most 0.05.
 
-    Thin lines are the bootstrap's intervals, or with `tasks` there is a ring for each task instead; the small number
-    counts tasks. `x` names the axis, of one scale for all panels with `same_scale`; `name` names the rows, `colours`
-    are rows' colours, and `absent` stands where a panel has no such row.
+    A ring is a task, the small number counts them. `x` names the axis, of one scale for all panels with `same_scale`;
+    `name` names the rows, and `absent` stands where a panel has no such row.
     """
     if not any(one.tasks for rows in panels.values() for one in rows.values()):
         return empty_figure("Nothing to show: no two conditions have a task and seed in common.")
@@ -44,7 +41,7 @@ def forest(
     for ax, (title, rows) in zip(axes, panels.items(), strict=True):
         for place, label in enumerate(labels):
             if label in rows and rows[label].tasks:
-                _draw(ax, place, rows[label], (colours or {}).get(label), tasks)
+                _draw(ax, place, rows[label])
             else:
                 say(ax, "gap" if label in rows else absent, place)
         dress_rows(ax)
@@ -54,12 +51,11 @@ def forest(
         ax.set_xlabel(x, fontsize=8)
     axes[0].set_yticks(range(len(labels)), labels)
     axes[0].set_ylabel(name)
-    thin = Line2D([], [], **TASK, label="one task") if tasks else Line2D([], [], color=QUIET, **THIN, label="bootstrap")
     handles = [
         Line2D([], [], color=QUIET, **MEAN, markerfacecolor="white", label="mean over tasks"),
         Line2D([], [], color=QUIET, **MEAN, label="corrected p at most 0.05"),
         Line2D([], [], color=QUIET, **THICK, label="95 % interval"),
-        thin,
+        Line2D([], [], **TASK, label="one task"),
     ]
     legend_below(figure, handles, 4)
     return figure
@@ -83,13 +79,9 @@ def draw_effect(ax: Axes, place: float, effect: Effect, look: dict, limits: tupl
     ax.plot(np.clip(effect.mean, low, high), place, zorder=4, **MEAN | look)
 
 
-def _draw(ax: Axes, place: int, effect: Effect, colour: str | None, tasks: bool) -> None:
-    colour = colour or SIDES.get(effect.word, QUIET)
-    if tasks:
-        by_task = effect.by_task.to_numpy()
-        ax.plot(by_task, np.full(len(by_task), place), zorder=2, **TASK)
-    else:
-        ax.plot(effect.bootstrap, [place + 0.22] * 2, color=colour, zorder=2, **THIN)
+def _draw(ax: Axes, place: int, effect: Effect) -> None:
+    colour = SIDES.get(effect.word, QUIET)
+    ax.plot(effect.by_task, np.full(effect.tasks, place), zorder=2, **TASK)
     draw_effect(ax, place, effect, {"color": colour, "markerfacecolor": colour if effect.decided else "white"})
     look = {"xytext": (0, 4.5), "textcoords": "offset points", "fontsize": 6.5, "ha": "center", "color": TEXT}
     ax.annotate(f"{effect.tasks}", (effect.mean, place), **look)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -17,7 +16,6 @@ import pandas as pd
 LEVEL = 0.95  # of intervals; a corrected p of at most 1 - LEVEL decides
 LEAST = 3  # tasks; two give no interval worth the name
 UNDECIDED, UNTESTED = "undecided", "not testable"
-DRAWS, SEED = 5_000, 17  # of the bootstrap
 Key = TypeVar("Key", bound=Hashable)
 Number = TypeVar("Number", float, pd.Series)
 
@@ -60,16 +58,7 @@ class Effect:
     @property
     def by_task(self) -> pd.Series:
         """The mean over seeds of each task."""
-        return self.values.groupby(level=_task_level(self.values), sort=False).mean()
-
-    @cached_property
-    def bootstrap(self) -> tuple[float, float]:
-        """The middle 95 % of means over tasks drawn with replacement, and within each its seeds; NaN as `low` is."""
-        if np.isnan(self.low) or self.values.empty:
-            return np.nan, np.nan
-        of_tasks = [own.to_numpy() for _, own in self.values.groupby(level=_task_level(self.values), sort=False)]
-        low, high = np.quantile(_drawn_means(of_tasks), [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-        return float(low), float(high)
+        return _by_task(self.values)
 
 
 def effect(values: pd.Series, region: tuple[float, float] | None = None) -> Effect:
@@ -79,7 +68,7 @@ def effect(values: pd.Series, region: tuple[float, float] | None = None) -> Effe
     "outside" where it lies beyond one. `corrected` is p as long as the effect is judged alone; see `corrected`.
     """
     values = values.dropna()
-    means = values.groupby(level=_task_level(values), sort=False).mean().to_numpy()
+    means = _by_task(values).to_numpy()
     count = len(means)
     if count == 0:
         return Effect()
@@ -144,8 +133,8 @@ def lead_kept(score: Number, majority: Number, full: Number) -> Number:
     return (score - majority) / np.where(lead > 0, lead, np.nan)
 
 
-def _task_level(values: pd.Series) -> str | int:
-    return "task" if "task" in values.index.names else 0
+def _by_task(values: pd.Series) -> pd.Series:
+    return values.groupby(level="task" if "task" in values.index.names else 0, sort=False).mean()
 
 
 def _runs(values: pd.Series) -> tuple[float, ...]:
@@ -170,13 +159,3 @@ def _tested(mean: float, error: float, free: int, region: tuple[float, float]) -
     p_inside = max(float(stdtr(free, -value)) for value in t)
     p_outside = len(t) * min(float(stdtr(free, value)) for value in t)
     return min(1.0, 2 * min(p_inside, p_outside)), p_inside < p_outside
-
-
-def _drawn_means(of_tasks: list[np.ndarray]) -> np.ndarray:
-    """Means over tasks of `DRAWS` samples: tasks drawn with replacement, within each the seeds likewise."""
-    rng, count = np.random.default_rng(SEED), len(of_tasks)
-    chosen, drawn = rng.integers(count, size=(DRAWS, count)), np.empty((DRAWS, count))
-    for task, of_seeds in enumerate(of_tasks):
-        where = chosen == task
-        drawn[where] = of_seeds[rng.integers(len(of_seeds), size=(where.sum(), len(of_seeds)))].mean(axis=1)
-    return drawn.mean(axis=1)

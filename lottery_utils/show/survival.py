@@ -76,14 +76,13 @@ def _over_seeds(rows: pd.DataFrame) -> ComponentMap:
 
 @dataclass(frozen=True)
 class Stability:
-    """Heads of a model that survive in all seeds, and in none; means over tasks.
+    """Heads of a model that survive in all seeds, mean over tasks.
 
     `chance` is how many would survive in all seeds if each seed drew its heads at random, as many as it kept.
     """
 
     heads: int
     always: float
-    never: float
     chance: float
     seeds: int
     tasks: int
@@ -96,7 +95,6 @@ def stability(survival: pd.DataFrame) -> Stability | None:
     if seeds < 2 or rows.empty:
         return None
     kept = rows.pivot(index=["task", "layer", "head"], columns="seed", values="kept").astype(float)
-    share, of_tasks = kept.mean(axis=1), kept.groupby("task")
-    always, never = ((share == end).groupby("task").sum().mean() for end in (1, 0))
-    size, chance = of_tasks.size(), of_tasks.mean().prod(axis=1)
-    return Stability(int(size.iloc[0]), always, never, (size * chance).mean(), seeds, len(size))
+    always, size = (kept == 1).all(axis=1).groupby("task").sum(), kept.groupby("task").size()
+    chance = size * kept.groupby("task").mean().prod(axis=1)
+    return Stability(int(size.iloc[0]), always.mean(), chance.mean(), seeds, len(size))
