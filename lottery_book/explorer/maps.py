@@ -22,7 +22,8 @@ from ..sources import Source, count, run_source
 from . import searches
 
 if TYPE_CHECKING:
-    from lottery_utils.experiment.cells import Cell
+    import numpy as np
+
     from lottery_utils.experiment.study import Study
 
 ALL = "all"  # stands where a seed does
@@ -51,8 +52,15 @@ def all_maps(sources: Sequence[Source], methods: Sequence[str]) -> dict[str, dic
     maps = {}
     for at, source in enumerate(sources):
         for method in methods:
-            of_source = _over_seeds(source, method) | _single(at, source, method)
-            maps |= {f"{at}/{name}": shown for name, shown in of_source.items()}
+            kept = source.maps(method)
+            first = component_importance(source.study) if source.study and method == "structured" else None
+            for task in tasks_of(source):
+                title, single = _single(source, task, method, at)
+                maps |= {f"{at}/{task}/{method}/{seed}": found for seed, found in single.items()}
+                over = _over_seeds(title, method, kept[task]) if task in kept else _no_seed(title, single)
+                if first is not None and task in kept:
+                    over["importance"] = searches.thousandths(over_seeds(first, task).mean)
+                maps[f"{at}/{task}/{method}/{ALL}"] = over
     return maps
 
 
@@ -99,77 +107,57 @@ def _name(cell: int, columns: int) -> str:
     return f"Layer {layer + 1}, {'MLP' if column == columns - 1 else f'head {column + 1}'}"
 
 
-def _over_seeds(source: Source, method: str) -> dict[str, dict]:
-    """The shares over the seeds of each task, by "task/method/all"."""
-    kept, maps = source.maps(method), {}
-    importance = None if source.study is None or method != "structured" else component_importance(source.study)
-    for task in tasks_of(source):
-        cells = [cell for cell in _cells(source, method) if cell.task == task]
-        title = next((_title(source, cell) for cell in cells if source.study.record(cell)), source.title_of(task))
-        if task in kept:
-            shown = _share(method, kept[task], _heading(source, title, count(kept[task].n, "seed")))
-            if importance is not None:
-                shown["importance"] = searches.thousandths(over_seeds(importance, task).mean)
-        else:
-            reasons = sorted(dict.fromkeys(filter(None, (_gap(source, cell) for cell in cells))))
-            shown = nothing(_heading(source, title, "all seeds"), " ".join(reasons) or NOTHING)
-        maps[f"{task}/{method}/{ALL}"] = shown
-    return maps
+def _single(source: Source, task: str, method: str, at: int) -> tuple[list[str], dict[int, dict]]:
+    """What heads the maps of a task, and its searches by seed; s-pruning: with how each `agrees` with other seeds'."""
+    study = source.study
+    cells = [] if study is None else [cell for cell in study.cells(["search"], [method]) if cell.stage == "search"]
+    records = {cell: study.record(cell) for cell in cells if cell.task == task}
+    title = next(map(title_of, filter(None, records.values())), source.title_of(task))
+    heading = [f"{SOURCES[source.kind]['mark']} {source.name}", title]
+    found = {
+        cell.seed: _search(record, record and study.trajectory(cell), _headed(heading, f"seed {cell.seed}"))
+        for cell, record in records.items()
+    }
+    masks = {seed: search for seed, search in found.items() if search["kind"] == "importance"}
+    for seed, search in masks.items():
+        others = [other for other in masks if other != seed]
+        search["agrees"] = {f"{at}/{other}": searches.agreement(search, masks[other]) for other in others}
+    return heading, found
 
 
-def _share(method: str, kept: ComponentMap, title: list[str]) -> dict:
+def _search(record: dict | None, course: Mapping[str, np.ndarray] | None, title: list[str]) -> dict:
+    """A stored search, or why it cannot be shown."""
+    if record is None:
+        return nothing(title, NOT_STORED)
+    notes = "; ".join(record["notes"])
+    if record["degenerate"]:
+        reason = notes or "the search is degenerate"
+        return nothing(title, f"{reason[0].upper()}{reason[1:]}.")
+    if course is None:
+        return nothing(title, NO_STEPS)
+    structured = record["cell"]["method"] == "structured"
+    found = (searches.structured if structured else searches.magnitude)(course)
+    found["said"] = [f"Seed {record['cell']['seed']}, {said}" for said in found["said"]]
+    found["said"][-1] += f" Note: {notes}." if notes else ""
+    return {**found, "title": title}
+
+
+def _over_seeds(heading: list[str], method: str, kept: ComponentMap) -> dict:
     """The share of seeds that keep a cell, or the mean share of its weights."""
-    after = f" of {count(kept.n, 'seed')}"
-    looks = {"kind": "seeds", "factor": kept.n / searches.PARTS, "before": "kept in ", "after": after}
+    seeds = count(kept.n, "seed")
+    looks = {"kind": "seeds", "factor": kept.n / searches.PARTS, "before": "kept in ", "after": f" of {seeds}"}
     looks = looks if method == "structured" else searches.WEIGHTS
-    shown = {"title": title, "said": [""], "good": 0, "steps": [searches.thousandths(kept.mean)]}
+    shown = {"title": _headed(heading, seeds), "said": [""], "good": 0, "steps": [searches.thousandths(kept.mean)]}
     return {**looks, **searches.grid(*kept.heads.shape), **shown}
 
 
-def _single(at: int, source: Source, method: str) -> dict[str, dict]:
-    """The single searches, by "task/method/seed"; s-pruning: with how each `agrees` with other seeds' of its task."""
-    found = {cell: _search(source, cell) for cell in _cells(source, method)}
-    masks = {cell: search for cell, search in found.items() if search["kind"] == "importance"}
-    for cell, search in masks.items():
-        others = [other for other in masks if other.task == cell.task and other.seed != cell.seed]
-        search["agrees"] = {f"{at}/{other.seed}": searches.agreement(search, masks[other]) for other in others}
-    return {f"{cell.task}/{method}/{cell.seed}": search for cell, search in found.items()}
+def _no_seed(heading: list[str], single: Mapping[int, dict]) -> dict:
+    """That no seed of a task can be shown, for the reasons that its searches have."""
+    reasons = sorted({found["said"][0] for found in single.values()})
+    return nothing(_headed(heading, "all seeds"), " ".join(reasons) or NOTHING)
 
 
-def _search(source: Source, cell: Cell) -> dict:
-    heading = _heading(source, _title(source, cell), f"seed {cell.seed}")
-    if gap := _gap(source, cell):
-        return nothing(heading, gap)
-    course, notes = source.study.trajectory(cell), source.study.record(cell)["notes"]
-    found = (searches.structured if cell.method == "structured" else searches.magnitude)(course)
-    found["said"] = [f"Seed {cell.seed}, {said}" for said in found["said"]]
-    found["said"][-1] += f" Note: {'; '.join(notes)}." if notes else ""
-    return {**found, "title": heading}
-
-
-def _cells(source: Source, method: str) -> list[Cell]:
-    """The searches of a method, stored or not."""
-    if source.study is None:
-        return []
-    return [cell for cell in source.study.cells(["search"], [method]) if cell.stage == "search"]
-
-
-def _gap(source: Source, cell: Cell) -> str:
-    """Why a search cannot be shown; "" where it can."""
-    record = source.study.record(cell)
-    if record is None:
-        return NOT_STORED
-    if record["degenerate"]:
-        reason = "; ".join(record["notes"]) or "the search is degenerate"
-        return f"{reason[0].upper()}{reason[1:]}."
-    return NO_STEPS if source.study.trajectory(cell) is None else ""
-
-
-def _title(source: Source, cell: Cell) -> str:
-    record = source.study.record(cell)
-    return source.title_of(cell.task) if record is None else title_of(record)
-
-
-def _heading(source: Source, title: str, what: str) -> list[str]:
+def _headed(heading: list[str], what: str) -> list[str]:
     """The source with its mark, then task and seeds."""
-    return [f"{SOURCES[source.kind]['mark']} {source.name}", f"{title}, {what}"]
+    source, title = heading
+    return [source, f"{title}, {what}"]
