@@ -8,6 +8,8 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -104,18 +106,22 @@ def _compute(work: Work, job: Job, key: str) -> None:
     record["started"], record["ended"] = started, provenance.now()
     record["seconds"] = time.perf_counter() - begin
     record |= meter.fields()
-    files = {}
-    if result.predictions is not None:
-        files[PREDICTIONS] = lambda path: save_arrays(_predictions(data, result), path)
+    arrays = {PREDICTIONS: _predictions(data, result), TRAJECTORY: result.trajectory, LEVELS: result.levels or {}}
+    files = {name: partial(_save, content) for name, content in arrays.items() if content}
     if result.mask is not None:
         files[MASK] = lambda path: result.mask.save(path, {"cell": work.cell.name})
-    if result.trajectory:
-        files[TRAJECTORY] = lambda path: save_arrays(_contiguous(result.trajectory), path)
-    if result.levels is not None:
-        files[LEVELS] = lambda path: save_arrays(result.levels, path)
     if result.checkpoint is not None:
-        files[CHECKPOINT] = lambda path: save_tensors(result.checkpoint, path)
+        files[CHECKPOINT] = partial(save_tensors, result.checkpoint)
     work.store.write(key, record, files)
+
+
+def _predictions(data: TaskData | bench.Examples, result: Result) -> dict[str, np.ndarray]:
+    arrays = {"predictions": result.predictions, "labels": data.dev.labels, "logits": result.logits}
+    return {} if result.predictions is None else {name: v for name, v in arrays.items() if v is not None}
+
+
+def _save(arrays: dict[str, np.ndarray], path: Path) -> None:
+    save_arrays({name: np.ascontiguousarray(value) for name, value in arrays.items()}, path)
 
 
 def _data(work: Work) -> TaskData | bench.Examples:
@@ -130,8 +136,9 @@ def _data(work: Work) -> TaskData | bench.Examples:
     return found
 
 
-def _not_finite(values: np.ndarray) -> np.ndarray:
-    return ~np.isfinite(values)
+def _is_usable(name: str, values: np.ndarray) -> bool:
+    """Whether all values are finite; an importance that was not needed may be NaN (see `structured_search`)."""
+    return not np.isinf(values).any() if name.endswith("_importance") else bool(np.isfinite(values).all())
 
 
 def _record(work: Work, job: Job, data: TaskData | bench.Examples, result: Result) -> dict:
@@ -147,9 +154,7 @@ def _record(work: Work, job: Job, data: TaskData | bench.Examples, result: Resul
     floats = {name: value for name, value in result.trajectory.items() if value.dtype.kind == "f"}
     if result.logits is not None:
         floats["logits"] = result.logits
-    # an importance that was not needed is NaN (see `structured_search`); nothing else may be
-    bad = [name for name, v in floats.items() if (np.isinf if name.endswith("_importance") else _not_finite)(v).any()]
-    if not np.isfinite(numbers).all() or bad:
+    if not (np.isfinite(numbers).all() and all(_is_usable(*item) for item in floats.items())):
         raise CellFailed(f"{cell.name}: a metric, logit or loss is not finite; nothing was stored")
     commit = provenance.commit()
     own = {} if task.name in TASKS else {"task": describe(task)}
@@ -199,14 +204,3 @@ def _precision(work: Work) -> str | None:
         return None
     model = bench.unseeded(work.preset, work.cell.task, work.model_print)
     return precision_of(model, work.preset.precision, work.device)
-
-
-def _predictions(data: TaskData | bench.Examples, result: Result) -> dict[str, np.ndarray]:
-    arrays = {"predictions": result.predictions, "labels": data.dev.labels}
-    if result.logits is not None:
-        arrays["logits"] = result.logits
-    return _contiguous(arrays)
-
-
-def _contiguous(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return {name: np.ascontiguousarray(value) for name, value in arrays.items()}
