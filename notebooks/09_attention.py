@@ -52,36 +52,40 @@ show.apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)
 compute(study, NEEDS, compute_missing)
 published, real, run = three = sources.three_sources(study)
-shares = {source: attention_patterns.by_source.shares_of(source) for source in three}
-readings = attention_patterns.frames.readings(study)
-confusions = attention_patterns.frames.confusions(readings)
-r = attention_patterns.by_source.correlations(run)
-r_real = attention_patterns.by_source.correlations(real) if real.study else {}
-r_published = attention_patterns.by_source.published_correlations()
+shares = {source: attention_patterns.shares.shares_of(source) for source in three}
+stored = show.frames.readings(study, "attention")
+by_head = attention_patterns.survival.head_shares(study)
+r = attention_patterns.survival.correlations(by_head)
+r_real = attention_patterns.survival.correlations(attention_patterns.survival.head_shares(real.study))
+r_published = attention_patterns.survival.published_correlations()
 numbers = sources.published.text_numbers()
 show.holds("the published correlations are tiny", max(abs(value) for value in r_published.values()), below=0.05)
 show.glue_numbers(
     {
-        "het_all": attention_patterns.by_source.mean_heterogeneous(shares[published], "all"),
-        "het_super": attention_patterns.by_source.mean_heterogeneous(shares[published], "super, cut"),
-        "het_all_run": attention_patterns.by_source.mean_heterogeneous(shares[run], "all"),
-        "het_super_run": attention_patterns.by_source.mean_heterogeneous(shares[run], "super, cut"),
+        "het_all": attention_patterns.shares.mean_share(shares[published]),
+        "het_super": attention_patterns.shares.mean_share(shares[published], attention_patterns.shares.SUPER),
+        "het_all_run": attention_patterns.shares.mean_share(shares[run]),
+        "het_super_run": attention_patterns.shares.mean_share(shares[run], attention_patterns.shares.SUPER),
         "badge_published": f"{r_published[BY_MAP]:+.3f}",
-        "badge_real": attention_patterns.by_source.told(r_real[BY_MAP]) if real.study else "no record yet",
-        "badge_run": attention_patterns.by_source.told(r[BY_MAP]),
-        "r_raw": attention_patterns.by_source.told(r["raw: good, by head"]),
-        "r_normed": attention_patterns.by_source.told(r["normed: good, by head"]),
-        "r_within": attention_patterns.by_source.told(r["normed: good, by head of a layer"]),
+        "badge_real": attention_patterns.survival.told(r_real[BY_MAP]),
+        "badge_run": attention_patterns.survival.told(r[BY_MAP]),
+        "r_raw": attention_patterns.survival.told(r["raw: good, by head"]),
+        "r_normed": attention_patterns.survival.told(r["normed: good, by head"]),
+        "r_within": attention_patterns.survival.told(r["normed: good, by head of a layer"]),
         "f1_raw": numbers["pattern_f1_raw"],
         "f1_normed": numbers["pattern_f1_normed"],
-        "blocks_raw": attention_patterns.by_source.false_blocks(shares[run], "raw"),
-        "blocks_normed": attention_patterns.by_source.false_blocks(shares[run], "normed"),
+        "f1_raw_run": attention_patterns.shares.classifier_f1(stored, "raw"),
+        "f1_normed_run": attention_patterns.shares.classifier_f1(stored, "normed"),
+        "f1_raw_harder": attention_patterns.shares.classifier_f1(stored, "raw", harder=True),
+        "f1_normed_harder": attention_patterns.shares.classifier_f1(stored, "normed", harder=True),
+        "blocks_raw": attention_patterns.shares.false_blocks(shares[run], "raw"),
+        "blocks_normed": attention_patterns.shares.false_blocks(shares[run], "normed"),
         "provenance_run": show.sentences.run_on(study),
     }
 )
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "How much heterogeneous attention there is: the share of raw attention maps so named, by task, of all heads and of super-survivors when all else is cut. Different models, texts and labels: compare the two marks of a row, not the columns. (The paper's attention figure, b.)", "name": "fig-pattern-shares"}, "image": {"alt": "Dots of the share of heterogeneous maps by task, all heads and super-survivors: published, real study, this run"}}
-attention_patterns.by_source.heterogeneous(shares, "raw")
+attention_patterns.shares.heterogeneous(shares, "raw")
 
 # %% [markdown]
 # ## What to see
@@ -93,19 +97,19 @@ attention_patterns.by_source.heterogeneous(shares, "raw")
 # In the published numbers they lie right on five tasks of eight. In this run super-survivors have {glue:text}`het_super_run`, all heads
 # {glue:text}`het_all_run`. Whether survival and type go together in single heads is judged on the [scorecard](scorecard.ipynb).
 #
+# (pattern-classifier)=
 # ## How far the classifier can be trusted
 #
 # The authors sorted maps by a small network that had learnt from labels given by people; its macro F1 was {glue:text}`f1_raw` (raw) and
 # {glue:text}`f1_normed` (normed). These labels are not public, so here the same network learns from maps *drawn by rule*.
+# On such maps that it did not learn from its F1 is {glue:text}`f1_raw_run` (raw) and {glue:text}`f1_normed_run` (normed). On maps with more noise than
+# any that it learnt from it is {glue:text}`f1_raw_harder` and {glue:text}`f1_normed_harder`; most of what it then gets wrong it calls heterogeneous.
 #
 # There is one check on real maps. A single sentence has nothing to be divided into blocks. Of the maps of single sentences, {glue:text}`blocks_raw` (raw)
 # and {glue:text}`blocks_normed` (normed) are called block all the same. That is how far a share may be off.
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "The five types: above, maps drawn by rule, from which the classifiers learn; below, maps of fine-tuned models of this run that were so named, drawn at random. A row of a map is the token that looks, a column the one looked at; darker is more. (The paper's attention figure, a.)", "name": "fig-pattern-types"}, "image": {"alt": "Small square maps in five columns, one for each type of attention, drawn by rule and from models"}}
-run.stamp(attention_patterns.figures.types(readings))
-
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Held-out maps drawn by rule, of other sizes than those trained on: like them, and with more noise than any of them. Each row sums to one.", "name": "fig-pattern-confusion"}, "image": {"alt": "Four confusion matrices of five types, raw and weight-normed, easy and hard"}}
-run.stamp(attention_patterns.figures.confusion(confusions))
+run.stamp(attention_patterns.shares.types(stored))
 
 # %% [markdown]
 # ## How it is computed
@@ -117,7 +121,7 @@ run.stamp(attention_patterns.figures.confusion(confusions))
 # package:
 
 # %%
-per_head = attention_patterns.survival.head_shares(study, readings).query("kind == 'raw'")
+per_head = by_head.query("kind == 'raw'")
 if len(per_head):
     by_hand = np.corrcoef(per_head["share"], per_head["good"].astype(float))[0, 1]
     assert np.isclose(by_hand, r["raw: good, by head"].r) or np.isnan(by_hand)
@@ -131,16 +135,15 @@ if len(per_head):
 #
 # From the package here: [`attention_patterns.survival`](../api.md).
 #
+# (pattern-survival)=
 # ## Do heterogeneous heads survive?
 #
 # For raw attention r is {glue:text}`r_raw` in this run. For normed attention it is {glue:text}`r_normed`. Compared only within layers, since both survival and
-# attention change from layer to layer, it is {glue:text}`r_within`.
-
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Correlation of heterogeneous attention with survival in this run. Published values (diamonds) are those of the paper's text, counted by map for super-survivors; one of the authors' notebooks gives a tenth of it for normed attention.", "name": "fig-pattern-survival"}, "image": {"alt": "Correlation coefficients with intervals, a row for each kind of attention, survival and unit"}}
-run.stamp(attention_patterns.figures.correlations(r, r_published))
+# attention change from layer to layer, it is {glue:text}`r_within`. The published r are those of the paper's text; one of the authors' notebooks gives
+# a tenth of it for normed attention.
 
 # %% tags=["remove-input"]
-attention_patterns.by_source.correlation_table(r, r_published)
+attention_patterns.survival.correlation_table(r, r_published)
 
 # %% [markdown]
 # ## Normed, and before fine-tuning
@@ -149,7 +152,7 @@ attention_patterns.by_source.correlation_table(r, r_published)
 # to them, and have the types they had before.
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "The share of weight-normed maps that are heterogeneous, by task: fine-tuned (above) and pre-trained weights (below). (The paper's attention figure, c, and its appendix.)", "name": "fig-pattern-pretrained"}, "image": {"alt": "Dots of the share of heterogeneous weight-normed maps by task, fine-tuned and pre-trained: published, real study, this run"}}
-attention_patterns.by_source.heterogeneous(shares, "normed", ("fine-tuned", "pre-trained"))
+attention_patterns.shares.heterogeneous(shares, "normed", ("fine-tuned", "pre-trained"))
 
 # %% [markdown]
 # ## What this does not show

@@ -15,12 +15,13 @@ import torch
 from small_world import SETTINGS, make_model, make_task
 
 from lottery_book import sources
-from lottery_book.attention_patterns import by_source, classifier, frames, rules, stage, survival
+from lottery_book.attention_patterns import classifier, rules, shares, stage, survival
 from lottery_book.attention_patterns.rules import KINDS, PATTERNS
 from lottery_utils.errors import UserError
 from lottery_utils.experiment.store import Store
 from lottery_utils.experiment.study import open_study
 from lottery_utils.pruning.masks import StructuredMask
+from lottery_utils.show.frames import readings
 
 SIZES = [8, 12, 16]
 
@@ -76,7 +77,7 @@ def test_the_network_is_the_published_one():
 @pytest.mark.parametrize("kind", KINDS)
 def test_classifier_names_held_out_maps(nets, kind):
     easy = classifier.validate(nets[kind], classifier.held_out(kind, SIZES, seed=0))
-    assert easy.sum() == 80 and frames.macro_f1(easy) > 0.88 and np.trace(easy) > 0.88 * 80
+    assert easy.sum() == 80 and shares.macro_f1(easy) > 0.88 and np.trace(easy) > 0.88 * 80
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -85,7 +86,7 @@ def test_noise_is_mostly_called_heterogeneous(nets, kind):
     wrong = hard - np.diag(np.diag(hard))
     last = PATTERNS.index("heterogeneous")
     assert wrong[:, last].sum() > 0.4 * wrong.sum() and hard[last, last] > 0.8 * hard[last].sum()
-    assert 0.5 < frames.macro_f1(hard) < 0.98
+    assert 0.5 < shares.macro_f1(hard) < 0.98
 
 
 def test_training_is_deterministic_and_leaves_the_global_state_alone():
@@ -110,7 +111,7 @@ def test_f1_is_that_of_scikit_learn():
     true, said = rng.integers(5, size=(2, 200))
     counts = np.zeros((5, 5), int)
     np.add.at(counts, (true, said), 1)
-    assert frames.macro_f1(counts) == pytest.approx(f1_score(true, said, average="macro"))
+    assert shares.macro_f1(counts) == pytest.approx(f1_score(true, said, average="macro"))
 
 
 # the stage, and what is made of it
@@ -144,12 +145,12 @@ def study(tmp_path_factory):
 
 
 def test_stage_counts_every_map_of_every_head_once(study):
-    for one in frames.readings(study):
-        counts, tokens = one.arrays["counts"], one.arrays["tokens"]
-        assert counts.shape == (2, 2, 2, 2, 4, 5) and len(one.arrays["rows"]) == 12
+    for reading in readings(study, "attention"):
+        counts, tokens = reading.arrays["counts"], reading.arrays["tokens"]
+        assert counts.shape == (2, 2, 2, 2, 4, 5) and len(reading.arrays["rows"]) == 12
         assert (counts[:, 0].sum(axis=-1) == 12).all() and tokens.min() >= 6 and tokens.max() <= 16
-        assert np.array_equal(frames.survivors(one), SURVIVORS.heads)
-        assert (counts[:, 1].sum(axis=-1) == 12 * frames.survivors(one)).all(), "cut: super-survivors only"
+        assert np.array_equal(reading.arrays["super_heads"], SURVIVORS.heads)
+        assert (counts[:, 1].sum(axis=-1) == 12 * SURVIVORS.heads).all(), "cut: super-survivors only"
         assert (counts[:, 0][..., SURVIVORS.heads, :] != counts[:, 1][..., SURVIVORS.heads, :]).any()
 
 
@@ -179,18 +180,16 @@ def test_survivors_are_made_of_the_good_masks_of_every_seed(study):
     assert asked_for and all(kind == "super" and seeds == masks for kind, seeds in asked_for)
 
 
-def test_shares_sum_to_one_and_whole_survivors_are_read_off_the_whole(study):
-    found = frames.readings(study)
-    counts = frames.pattern_counts(found)
-    shares = frames.pattern_shares(counts)
-    assert np.allclose(shares.groupby(["weights", "heads", "kind", "task"])["share"].sum(), 1)
-    one = found[0]
-    rows = counts.query("seed == @one.seed and weights == 'fine-tuned' and heads == 'super' and kind == 'raw'")
-    assert rows["count"].tolist() == one.arrays["counts"][0, 0, 0][frames.survivors(one)].sum(axis=0).tolist()
+def test_shares_are_means_over_seeds_of_what_was_counted(study):
+    table = shares.shares_of(sources.run_source(study)).set_index(shares.SHARES[:3] + ["pattern"])["share"]
+    of_seeds = [reading.arrays["counts"][1, 1, 0].sum(axis=(0, 1)) for reading in readings(study, "attention")]
+    expected = np.mean([counts / counts.sum() for counts in of_seeds], axis=0)
+    shown = table.groupby(level=[0, 1, 2, 3]).first().loc["pre-trained", shares.SUPER, "raw"]
+    assert shown.loc[list(PATTERNS)].to_numpy() == pytest.approx(expected)
 
 
 def test_examples_shown_are_square_maps_of_the_named_type(study):
-    arrays = frames.readings(study)[0].arrays
+    arrays = readings(study, "attention")[0].arrays
     counts = arrays["counts"][0, 0].sum(axis=(1, 2))
     assert np.array_equal(arrays["example_tokens"] > 0, counts > 0), "an example of each type that occurs"
     k, p = np.argwhere(counts > 0)[0]
@@ -241,10 +240,10 @@ def test_r_is_pearsons_and_its_interval_holds_it():
 
 
 def test_repeated_heads_make_the_interval_wider_than_independence_would():
-    """More tasks and seeds with the same heads add hardly anything; the naive interval shrinks all the same."""
-    small, large = (survival.correlate(frame(t, 3, noise=0.02), "good", tries=400) for t in (3, 12))
-    assert large.naive_high - large.naive_low < 0.6 * (small.naive_high - small.naive_low)
-    assert large.high - large.low > 2 * (large.naive_high - large.naive_low)
+    """More tasks and seeds with the same heads add hardly anything; Fisher's interval shrinks all the same."""
+    found = [survival.correlate(frame(t, 3, noise=0.02), "good", tries=400) for t in (3, 12)]
+    fisher = [np.diff(np.tanh(np.arctanh(r) + np.array([-1.96, 1.96]) / np.sqrt(n - 3)))[0] for r, _, _, n in found]
+    assert fisher[1] < 0.6 * fisher[0] and found[1].high - found[1].low > 2 * fisher[1]
 
 
 def test_by_map_is_r_over_single_maps_and_within_takes_layers_off():
@@ -274,17 +273,23 @@ def test_correlation_without_data_or_without_variation_is_a_gap():
 
 def test_shares_and_phrases_by_source(study):
     printed, run = sources.published_source(), sources.run_source(study)
-    tables = {source: by_source.shares_of(source) for source in (printed, run)}
+    tables = {source: shares.shares_of(source) for source in (printed, run)}
     for table in tables.values():
         sums = table.groupby(["weights", "heads", "kind", "task"])["share"].sum()
         assert np.allclose(sums, 1, atol=1e-4), "the types of a condition are all its maps"
     raw = tables[printed].query("weights == 'fine-tuned' and kind == 'raw' and pattern == 'heterogeneous'")
-    for heads in ("all", "super, cut"):
+    for heads in shares.HEADS:
         mean = raw[raw["heads"] == heads]["share"].mean()
-        assert by_source.mean_heterogeneous(tables[printed], heads) == f"{100 * mean:.0f} %"
-    figure = by_source.heterogeneous(tables, "raw", ("fine-tuned", "pre-trained"))
+        assert shares.mean_share(tables[printed], heads) == f"{100 * mean:.0f} %"
+    figure = shares.heterogeneous(tables, "raw", ("fine-tuned", "pre-trained"))
     assert len(figure.axes) == 4 and len(figure.axes[0].lines) == 2
-    assert set(by_source.published_correlations()) <= set(by_source.correlations(run))
+    stored = readings(study, "attention")
+    assert float(shares.classifier_f1(stored, "raw")) <= 1 and shares.classifier_f1([], "raw") == sources.NO_RECORD
+    correlations = survival.correlations(survival.head_shares(study))
+    printed_r = survival.published_correlations()
+    assert set(printed_r) <= set(correlations)
+    assert len(survival.correlation_table(correlations, printed_r).data) == 8
+    assert survival.told(survival.Correlation()) == sources.NO_RECORD
 
 
 @pytest.mark.slow
@@ -299,6 +304,6 @@ def test_notebook_09_alone_on_a_part_of_the_demo(tmp_path):
     papermill.execute_notebook(str(notebook), str(out), parameters, progress_bar=False, cwd=str(root))
     outputs = [o for cell in nbformat.read(out, 4).cells for o in cell.get("outputs", [])]
     assert not any(o.output_type == "error" for o in outputs)
-    assert sum("image/png" in o.get("data", {}) for o in outputs) == 5
+    assert sum("image/png" in o.get("data", {}) for o in outputs) == 3
     stored = sorted(p.name.rsplit("-", 2)[0] for p in (tmp_path / "r").iterdir() if p.name[0] != ".")
     assert stored == ["sst2-full-finetune", "sst2-structured-good-search", "sst2-structured-super-attention"]

@@ -2,67 +2,70 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from lottery_utils.experiment.cells import Cell
-from lottery_utils.show.frames import Reading, final_step
+from lottery_utils.show.effects import interval, signed
+from lottery_utils.show.frames import final_step, readings
+from lottery_utils.show.tables import GAP, dressed
 
-from .frames import survivors
+from .. import published
+from ..sources import NO_RECORD
 from .rules import KINDS, PATTERNS
 
 if TYPE_CHECKING:
+    from pandas.io.formats.style import Styler
+
     from lottery_utils.experiment.study import Study
 
-HEAD_SHARES = ("task", "title", "seed", "layer", "head", "kind", "maps", "share", "good", "super")
+HEAD_SHARES = ("task", "title", "seed", "kind", "layer", "head", "maps", "share", "good", "super")
 TRIES = 2000
+CHOICES = {  # label: what survives, the unit, whether heads are compared within their layer
+    "good, by head": ("good", "head", False),
+    "good, by head of a layer": ("good", "head", True),
+    "super-survivor, by head": ("super", "head", False),
+    "super-survivor, by map": ("super", "map", False),
+}
 
 
-def head_shares(study: Study, found: list[Reading], pattern: str = "heterogeneous") -> pd.DataFrame:
-    """Share of a head's maps that are of `pattern`, and whether it survives: columns `HEAD_SHARES`.
+class Correlation(NamedTuple):
+    """Pearson's r with its clustered 95 % interval."""
+
+    r: float = np.nan
+    low: float = np.nan
+    high: float = np.nan
+    observations: int = 0
+
+
+def head_shares(study: Study | None) -> pd.DataFrame:
+    """Share of a head's maps that are heterogeneous, and whether it survives: columns `HEAD_SHARES`.
 
     Maps of the uncut fine-tuned models. `good`: survives in that seed's good subnetwork; `super`: in every seed's.
     Tasks after a degenerate search are left out.
     """
-    frames, place = [], PATTERNS.index(pattern)
-    for one in found:
-        course = study.trajectory(Cell(one.task, one.seed, "search", "structured", "good"))
-        always = survivors(one)
-        if always is None or course is None:
+    frames = []
+    for reading in readings(study, "attention") if study else ():
+        course = study.trajectory(Cell(reading.task, reading.seed, "search", "structured", "good"))
+        if reading.degenerate or course is None:
             continue
-        good = course["heads"][final_step(course)].astype(bool)
-        layer, head = np.indices(good.shape)
-        for k, kind in enumerate(KINDS):
-            counts = one.arrays["counts"][0, 0, k]
-            maps = counts.sum(axis=-1)
-            if not maps.all():
-                continue  # no example was long enough
-            same = {"task": one.task, "title": one.title, "seed": one.seed, "kind": kind}
-            place_of = {"layer": layer.ravel(), "head": head.ravel(), "maps": maps.ravel()}
-            values = {"good": good.ravel(), "super": always.ravel()}
-            share = (counts[..., place] / maps).ravel()
-            frames.append(pd.DataFrame({**same, **place_of, "share": share, **values}))
-    columns = list(HEAD_SHARES)
-    return pd.concat(frames, ignore_index=True)[columns] if frames else pd.DataFrame(columns=columns)
-
-
-@dataclass(frozen=True)
-class Correlation:
-    """Pearson's r with two 95 % intervals: clustered, and the one that takes all observations for independent."""
-
-    r: float
-    low: float
-    high: float
-    naive_low: float
-    naive_high: float
-    observations: int
+        counts = reading.arrays["counts"][0, 0]
+        maps = counts.sum(axis=-1)
+        kind, layer, head = np.indices(maps.shape)
+        survives = {"good": course["heads"][final_step(course)], "super": reading.arrays["super_heads"]}
+        columns = {"kind": np.array(KINDS)[kind], "layer": layer, "head": head, "maps": maps}
+        columns["share"] = counts[..., PATTERNS.index("heterogeneous")] / np.where(maps, maps, np.nan)
+        columns |= {name: np.broadcast_to(heads.astype(bool), maps.shape) for name, heads in survives.items()}
+        frame = pd.DataFrame({name: values.ravel() for name, values in columns.items()})
+        frames.append(frame.assign(task=reading.task, title=reading.title, seed=reading.seed).dropna())
+    return pd.concat(frames, ignore_index=True)[list(HEAD_SHARES)] if frames else pd.DataFrame(columns=HEAD_SHARES)
 
 
 def correlate(
-    frame: pd.DataFrame, survival: str, unit: str = "head", within: bool = False, seed: int = 0, tries: int = TRIES
+    frame: pd.DataFrame, survival: str, unit: str = "head", within: bool = False, tries: int = TRIES
 ) -> Correlation:
     """Correlate a head's share of a pattern with its survival; `frame` is `head_shares` of one kind.
 
@@ -73,53 +76,33 @@ def correlate(
     (pigeonhole bootstrap, Owen 2007), which errs on the wide side; with one task, seeds and heads. NaN where
     either side does not vary.
     """
-    nothing = Correlation(np.nan, np.nan, np.nan, np.nan, np.nan, 0)
     if frame.empty:
-        return nothing
-    cube, kept, maps = (_cube(frame, column) for column in ("share", survival, "maps"))
-    if unit == "map":
-        spread, weight = cube * (1 - cube), maps  # a map is 0 or 1: its variance beside that of the shares
-    else:
-        spread, weight = np.zeros_like(cube), (~np.isnan(cube)).astype(float)
+        return Correlation()
+    frame = frame.assign(kept=frame[survival].astype(float))
     if within:
-        layers = frame.groupby("layer", sort=True)["head"].nunique().tolist()
-        cube, kept = _centred(cube, layers), _centred(kept, layers)
-    there = ~np.isnan(cube)
-    values = [np.nan_to_num(v) for v in (cube, kept, spread, np.where(there, weight, 0))]
-    rng = np.random.default_rng(seed)
-    r = _pearson(*values)
-    drawn = [_pearson(*values[:3], values[3] * _drawn(cube.shape, rng)) for _ in range(tries)]
-    drawn = [value for value in drawn if np.isfinite(value)]
+        frame[["share", "kept"]] -= frame.groupby(["task", "seed", "layer"])[["share", "kept"]].transform("mean")
+    share, kept, maps = (_cube(frame, column) for column in ("share", "kept", "maps"))
+    weight = np.nan_to_num(maps if unit == "map" else maps * 0 + 1)
+    spread = share * (1 - share) if unit == "map" else 0 * share  # a map is 0 or 1: it varies within its head
+    values = [np.nan_to_num(each) for each in (share, kept, spread)]
+    r, rng = _pearson(*values, weight), np.random.default_rng(0)
+    drawn = [_pearson(*values, weight * _drawn(share.shape, rng)) for _ in range(tries)]
+    drawn = [each for each in drawn if np.isfinite(each)]
     low, high = np.quantile(drawn, (0.025, 0.975)) if np.isfinite(r) and drawn else (np.nan, np.nan)
-    count = int(values[3].sum())
-    half = 1.959964 / np.sqrt(count - 3) if count > 3 else np.nan
-    naive = np.tanh(np.arctanh(r) + np.array([-half, half])) if abs(r) < 1 else (np.nan, np.nan)
-    return Correlation(r, float(low), float(high), float(naive[0]), float(naive[1]), count)
+    return Correlation(r, float(low), float(high), int(weight.sum()))
 
 
-def by_task(frame: pd.DataFrame, survival: str = "good") -> pd.DataFrame:
-    """r of each task, heads of all its seeds: columns task, title, r; `frame` is `head_shares` of one kind."""
-    rows = [
-        {"task": task, "title": rows["title"].iloc[0], "r": correlate(rows, survival, tries=0).r}
-        for task, rows in frame.groupby("task", sort=False)
-    ]
-    return pd.DataFrame(rows, columns=["task", "title", "r"])
+def r_by_task(frame: pd.DataFrame, survival: str) -> pd.Series:
+    """r of each task, heads of all its seeds; `frame` is `head_shares` of one kind."""
+    tasks = frame.groupby("task", sort=False)
+    return pd.Series({task: correlate(rows, survival, tries=0).r for task, rows in tasks}, dtype=float)
 
 
 def _cube(frame: pd.DataFrame, column: str) -> np.ndarray:
     """(tasks, seeds, heads of the model) of a column; NaN where a task lacks a seed."""
-    wide = frame.assign(value=frame[column].astype(float)).pivot_table(
-        index=["task", "seed"], columns=["layer", "head"], values="value", sort=True
-    )
-    whole = pd.MultiIndex.from_product([level.unique() for level in (frame["task"], frame["seed"])])
-    values = wide.reindex(whole).to_numpy()
-    return values.reshape(frame["task"].nunique(), frame["seed"].nunique(), -1)
-
-
-def _centred(cube: np.ndarray, layers: list[int]) -> np.ndarray:
-    """`cube` less the mean of each task, seed and layer; heads are in the order of layers."""
-    parts = np.split(cube, np.cumsum(layers)[:-1], axis=2)
-    return np.concatenate([part - part.mean(axis=2, keepdims=True) for part in parts], axis=2)
+    wide = frame.pivot(index=["task", "seed"], columns=["layer", "head"], values=column)
+    whole = pd.MultiIndex.from_product([frame["task"].unique(), frame["seed"].unique()])
+    return wide.reindex(whole).to_numpy(float).reshape(*map(len, whole.levels), -1)
 
 
 def _drawn(shape: tuple[int, int, int], rng: np.random.Generator) -> np.ndarray:
@@ -140,3 +123,42 @@ def _pearson(x: np.ndarray, y: np.ndarray, spread: np.ndarray, weight: np.ndarra
     dx, dy = x - (share * x).sum(), y - (share * y).sum()
     vx, vy = (share * (dx**2 + spread)).sum(), (share * dy**2).sum()
     return float((share * dx * dy).sum() / np.sqrt(vx * vy)) if vx > 1e-15 and vy > 1e-15 else float("nan")
+
+
+def correlations(shares: pd.DataFrame) -> dict[str, Correlation]:
+    """Correlations for both kinds of attention and all `CHOICES`, by label; `shares` as from `head_shares`."""
+    return {
+        f"{kind}: {label}": correlate(shares[shares["kind"] == kind], *choice)
+        for kind in KINDS
+        for label, choice in CHOICES.items()
+    }
+
+
+def published_correlations() -> dict[str, float]:
+    """The paper's r by the label of our row that is counted as theirs was."""
+    numbers = published.text_numbers()
+    return {f"{kind}: super-survivor, by map": numbers[f"heterogeneous_survival_r_{kind}"] for kind in KINDS}
+
+
+def correlation_table(by_label: Mapping[str, Correlation], printed: Mapping[str, float]) -> Styler:
+    """r with its clustered interval and the number of observations, and the published r where one is comparable."""
+    rows = [
+        {
+            "attention: survival, unit": label,
+            "r": signed(each.r, 2),
+            "95 % interval": interval(each.low, each.high, 2),
+            "observations": f"{each.observations:,}" if each.observations else GAP,
+            "published r": signed(printed.get(label, np.nan), 3),
+        }
+        for label, each in by_label.items()
+    ]
+    caption = "Heterogeneous attention and survival in this run, Pearson's r. The last column is the paper's."
+    return dressed(pd.DataFrame(rows), caption, "pattern-survival")
+
+
+def told(correlation: Correlation) -> str:
+    """r with its interval: "−0.21 (95 % interval −0.35 to −0.07)"."""
+    if np.isnan(correlation.r):
+        return NO_RECORD
+    limits = interval(correlation.low, correlation.high, 2)
+    return signed(correlation.r, 2) + ("" if limits == GAP else f" (95 % interval {limits})")

@@ -13,8 +13,7 @@ from lottery_utils.show.stats import lead_kept
 
 from .. import published
 from ..agreement.overlap import OverlapTest, overlap_test
-from ..attention_patterns.frames import readings
-from ..attention_patterns.survival import by_task, head_shares
+from ..attention_patterns.survival import head_shares, r_by_task
 from ..sources import PUBLISHED, Source
 from ..survivors import seed_jaccards
 
@@ -62,10 +61,8 @@ def shared_heads(source: Source) -> OverlapTest | pd.Series:
 
 def heterogeneity(source: Source) -> pd.Series:
     """Correlation over heads: share of heterogeneous raw attention maps with super-survival (paper, section 5)."""
-    if source.study is None:
-        return pd.Series(dtype=float)
-    shares = head_shares(source.study, readings(source.study))
-    return by_task(shares[shares["kind"] == "raw"], "super").set_index("task")["r"].astype(float)
+    shares = head_shares(source.study)
+    return r_by_task(shares[shares["kind"] == "raw"], "super")
 
 
 OTHERS = {each.__name__: each for each in (over_simple, seed_agreement, shared_heads, heterogeneity)}
