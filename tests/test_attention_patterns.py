@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from pathlib import Path
 
@@ -154,25 +153,22 @@ def test_stage_counts_every_map_of_every_head_once(study):
         assert (counts[:, 0][..., SURVIVORS.heads, :] != counts[:, 1][..., SURVIVORS.heads, :]).any()
 
 
-def test_a_worker_makes_the_classifier_that_no_other_is_making(study, tmp_path, monkeypatch):
-    busy, real = [KINDS[0]], stage.claim
+def test_a_classifier_is_trained_once_for_a_store_and_again_where_its_file_is_broken(study, tmp_path, monkeypatch):
+    trained = []
 
-    def waited(seconds):  # what could be done is done; now the other worker gives up
-        assert [path.stem for path in (tmp_path / ".scratch").rglob("*.safetensors")] == [KINDS[1]]
-        busy.clear()
+    def train(kind, sizes, seed):
+        trained.append(kind)
+        return classifier.train(kind, [8], seed, steps=1)
 
-    def claim(root, key):
-        return contextlib.nullcontext(False) if busy and key.endswith(busy[0]) else real(root, key)
-
-    monkeypatch.setattr(stage, "train", lambda kind, sizes, seed: classifier.train(kind, [8], seed, steps=1))
-    monkeypatch.setattr(stage, "claim", claim)
-    monkeypatch.setattr(stage.time, "sleep", waited)
+    monkeypatch.setattr(stage, "train", train)
     made, confusion = stage.classifiers(study.preset, Store(tmp_path))
     again, the_same = stage.classifiers(study.preset, Store(tmp_path))
-    assert not busy and list(made) == list(KINDS) and confusion.shape == (2, 2, 5, 5)
+    assert trained == list(made) == list(KINDS) and confusion.shape == (2, 2, 5, 5)
     assert np.array_equal(confusion, the_same)
     for kind, net in made.items():
         assert all(torch.equal(value, again[kind].state_dict()[name]) for name, value in net.state_dict().items())
+    next((tmp_path / ".scratch").rglob(f"{KINDS[1]}.safetensors")).write_bytes(b"cut off")
+    assert list(stage.classifiers(study.preset, Store(tmp_path))[0]) == list(KINDS) and trained[2:] == [KINDS[1]]
 
 
 def test_survivors_are_made_of_the_good_masks_of_every_seed(study):

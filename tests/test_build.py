@@ -14,7 +14,7 @@ import nbformat
 import pytest
 import yaml
 
-from lottery_book.building import build, chapters, pages, stored
+from lottery_book.building import build, chapters, stored
 from lottery_utils.errors import UserError
 from lottery_utils.presets import PRESETS, Preset
 
@@ -66,10 +66,10 @@ def test_book_configuration_is_linked_not_copied():
 
 def test_preset_table_on_the_page_is_the_presets():
     text = (BOOK / "run.md").read_text(encoding="utf-8")
-    shown = text.split(pages.BEGIN)[1].split(pages.END)[0].strip()
-    assert shown == pages.preset_table(), "run `lottery report --update-chapters`, or fill_preset_table(run.md)"
+    shown = text.split(build.BEGIN)[1].split(build.END)[0].strip()
+    assert shown == build.preset_table(), "run `lottery report --update-chapters`, or fill_preset_table(run.md)"
     assert all(f"`{field}`" in shown for field in Preset.__dataclass_fields__ if field != "name")
-    assert set(pages.SHOWN) == set(PRESETS)
+    assert set(build.SHOWN) == set(PRESETS)
 
 
 def test_a_citation_in_every_page_has_an_entry():
@@ -380,6 +380,6 @@ def test_links_checked_out_as_text_files_are_followed(tmp_path):
     for name, content in (("_config.yml", "title: A\n"), ("_toc.yml", "root: intro\n")):
         (tmp_path / name).write_text(content)
         (tmp_path / "book" / name).write_text(f"../{name}")
-    pages.copy_book(tmp_path / "book", tmp_path / "copy")
+    build.copy_book(tmp_path / "book", tmp_path / "copy")
     assert (tmp_path / "copy" / "_config.yml").read_text() == "title: A\n"
     assert (tmp_path / "copy" / "_toc.yml").read_text() == "root: intro\n"

@@ -157,11 +157,15 @@ def test_the_probe_is_discriminant_analysis():
     labels = rng.integers(0, 3, 300)
     x = rng.normal(size=(300, 5)) + np.eye(3, 5)[labels] * 2
     theirs = LinearDiscriminantAnalysis(solver="lsqr").fit(x, labels).predict(x)
-    assert (linear.fit(x, labels, 3).predict(x) == theirs).mean() > 0.98
-    absent = linear.fit(x, labels, 5)
-    assert np.isfinite(absent.weights).all() and absent.predict(x).max() == 2
-    constant = linear.fit(np.ones((10, 3)), np.arange(10) % 2, 2)
-    assert np.isfinite(constant.weights).all()
+    z = linear.standardised(x, np.ones(300, bool))
+    for classes in (3, 5):  # two classes do not occur
+        weights, bias = linear.fit(z, z.T @ z, labels, classes)
+        assert ((z @ weights + bias).argmax(axis=1) == theirs).mean() > 0.98
+        assert np.isfinite(weights).all() and np.isfinite(bias).sum() == 3
+    constant = linear.standardised(np.ones((10, 3)), np.ones(10, bool))
+    assert (
+        not constant.any() and np.isfinite(linear.fit(constant, constant.T @ constant, np.arange(10) % 2, 2)[0]).all()
+    )
 
 
 # states

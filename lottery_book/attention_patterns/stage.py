@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import time
 from pathlib import Path
 
 import numpy as np
@@ -86,21 +85,18 @@ def classifiers(preset: Preset, store: Store) -> tuple[dict[str, PatternNet], np
     sizes = training_sizes(preset.attention_min_tokens, preset.attention_max_tokens)
     about = {"rules": STAGES["attention"].version, "steps": STEPS, "sizes": sizes, "torch": torch.__version__}
     key = "attention-" + hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
-    folder = store.scratch(key)
-    found: dict[str, tuple[PatternNet, np.ndarray]] = {}
-    while len(found) < len(KINDS):
-        for kind in KINDS:  # what another worker is making is left to it: there is the other kind to make
-            path = folder / f"{kind}.safetensors"
-            if kind not in found and (made := _load(path)) is not None:
-                found[kind] = made
-            elif kind not in found:
-                with claim(store.root, f"{key}-{kind}") as held:
-                    if held:
-                        found[kind] = _load(path) or _train(kind, sizes)
-                        _save(path, *found[kind])
-        if len(found) < len(KINDS):
-            time.sleep(0.5)
-    return {kind: found[kind][0] for kind in KINDS}, np.stack([found[kind][1] for kind in KINDS])
+    made = [_made_once(kind, sizes, store, key) for kind in KINDS]
+    return {kind: reader for kind, (reader, _) in zip(KINDS, made, strict=True)}, np.stack([each for _, each in made])
+
+
+def _made_once(kind: str, sizes: list[int], store: Store, key: str) -> tuple[PatternNet, np.ndarray]:
+    """The classifier of one kind and its confusion, from the store's scratch folder: the first worker makes them."""
+    path = store.scratch(key) / f"{kind}.safetensors"
+    while (made := _load(path)) is None:
+        with claim(store.root, f"{key}-{kind}", wait=True):
+            if not path.is_file():
+                _save(path, *_train(kind, sizes))
+    return made
 
 
 def _train(kind: str, sizes: list[int]) -> tuple[PatternNet, np.ndarray]:
@@ -112,8 +108,6 @@ def _train(kind: str, sizes: list[int]) -> tuple[PatternNet, np.ndarray]:
 
 
 def _save(path: Path, reader: PatternNet, confusion: np.ndarray) -> None:
-    if path.is_file():
-        return
     part = path.with_name(f"{path.name}.{os.getpid()}")
     save_file({**reader.state_dict(), "confusion": torch.from_numpy(confusion)}, part)
     os.replace(part, path)

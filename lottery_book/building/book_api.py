@@ -17,56 +17,44 @@ ROOMS = ("", "demo", "tasks", "models", "training", "pruning", "fast", "experime
 CODE = re.compile(r"(``[^`]+``|`[^`]+`)")
 SPECIAL = re.compile(r"[\\*$<>\[\]{}]|(?<!\w)_|_(?!\w)")
 HEAD = "---\nmyst:\n  linkify_fuzzy_links: false\n---\n\n"
+INDEX = """# The package
+
+The public functions and classes of `lottery_utils` with their docstrings, room by room. A room imports only from those
+above it. [](run.md) shows the commands.
+
+| room | modules | holds |
+|---|---|---|
+"""
 Function = (ast.FunctionDef, ast.AsyncFunctionDef)
-
-
-def rooms() -> dict[str, list[str]]:
-    """The public modules of each room, in order; the room "" holds those outside the others."""
-    shown = {}
-    for room in ROOMS:
-        paths = sorted((PACKAGE / room).rglob("*.py") if room else PACKAGE.glob("*.py"))
-        names = [path.relative_to(PACKAGE.parent).with_suffix("") for path in paths if not path.name.startswith("_")]
-        shown[room] = [".".join(name.parts) for name in names]
-    return shown
 
 
 def write_api(book: Path) -> None:
     """Write the API pages into the book at `book`: `api.md`, and `api/ROOM.md` for each room."""
     (book / "api").mkdir(exist_ok=True)
-    pages = {f"api/{room or 'package'}.md": room_page(room, modules) for room, modules in rooms().items()}
-    for old in {path.name for path in (book / "api").glob("*.md")} - {Path(name).name for name in pages}:
-        (book / "api" / old).unlink()
-    for name, text in {**pages, "api.md": index_page()}.items():
-        path = book / name
-        if not path.is_file() or path.read_text(encoding="utf-8") != text:  # unchanged pages are not read again
-            path.write_text(text, encoding="utf-8")
-
-
-def index_page() -> str:
-    """The first of the API pages: a table of the rooms and what they are for."""
     rows = []
-    for room, modules in rooms().items():
-        about = _plain(_docstring(_tree(f"lottery_utils.{room}".rstrip("."))).split("\n")[0])
-        rows.append(f"| [](api/{room or 'package'}.md) | {len(modules)} | {about} |")
-    text = (
-        "# The package\n\nThe public functions and classes of `lottery_utils` with their docstrings, room by room. "
-        "A room imports only from those above it. [](run.md) shows the commands."
-    )
-    return "\n".join([f"{HEAD}{text}", "", "| room | modules | holds |", "|---|---|---|", *rows, ""])
+    for room in ROOMS:
+        paths = sorted((PACKAGE / room).rglob("*.py") if room else PACKAGE.glob("*.py"))
+        modules = [path for path in paths if not path.name.startswith("_")]
+        page, tree = f"api/{room or 'package'}.md", _tree(PACKAGE / room / "__init__.py")
+        (book / page).write_text(room_page(room, tree, modules), encoding="utf-8")
+        rows.append(f"| []({page}) | {len(modules)} | {_plain(tree).splitlines()[0]} |\n")
+    (book / "api.md").write_text(HEAD + INDEX + "".join(rows), encoding="utf-8")
 
 
-def room_page(room: str, modules: list[str]) -> str:
+def room_page(room: str, tree: ast.Module, modules: Iterable[Path]) -> str:
     """The page of a room: its docstring, then its modules, each with the documented functions and classes it makes."""
-    name = f"lottery_utils.{room}".rstrip(".")
-    parts = [f"{HEAD}# {name}", _plain(_docstring(_tree(name)))]
-    for module in modules:
-        tree = _tree(module)
-        parts += [f"## {module.removeprefix('lottery_utils.')}", f"```{{py:currentmodule}} {module}\n```"]
-        parts.append(_plain(_docstring(tree)))
-        for node in tree.body:
-            if isinstance(node, (*Function, ast.ClassDef)) and not node.name.startswith("_") and _docstring(node):
-                parts.append(_entry(node))
+    parts = [f"{HEAD}# {f'lottery_utils.{room}'.rstrip('.')}", _plain(tree)]
+    for path in modules:
+        name, tree = ".".join(path.relative_to(PACKAGE).with_suffix("").parts), _tree(path)
+        parts += [f"## {name}", f"```{{py:currentmodule}} lottery_utils.{name}\n```", _plain(tree)]
+        parts += [_entry(node) for node in tree.body if _is_public(node)]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _is_public(node: ast.AST) -> bool:
+    """Whether it is a function or class with a docstring and no underscore."""
+    named = isinstance(node, (*Function, ast.ClassDef)) and not node.name.startswith("_")
+    return named and bool(ast.get_docstring(node))
 
 
 def _entry(node: ast.AST) -> str:
@@ -75,7 +63,7 @@ def _entry(node: ast.AST) -> str:
         return _directive("function", f"{node.name}{_signature(node)}", node)
     inside = []
     for method in node.body:
-        if isinstance(method, Function) and not method.name.startswith("_") and _docstring(method):
+        if isinstance(method, Function) and _is_public(method):
             is_property = any(ast.unparse(mark).endswith("property") for mark in method.decorator_list)
             form = method.name if is_property else f"{method.name}{_signature(method)}"
             inside.append(_directive("property" if is_property else "method", form, method))
@@ -83,7 +71,7 @@ def _entry(node: ast.AST) -> str:
 
 
 def _directive(kind: str, form: str, node: ast.AST, inside: Iterable[str] = (), fence: str = ":::") -> str:
-    body = "\n\n".join([_plain(_docstring(node)), *inside])
+    body = "\n\n".join([_plain(node), *inside])
     return f"{fence}{{py:{kind}}} {form}\n{body}\n{fence}"
 
 
@@ -106,26 +94,20 @@ def _class_signature(node: ast.ClassDef) -> str:
     return ""
 
 
-def _tree(module: str) -> ast.Module:
-    path = PACKAGE.parent.joinpath(*module.split("."))
-    path = path.with_suffix(".py") if path.with_suffix(".py").is_file() else path / "__init__.py"
+def _tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def _docstring(node: ast.AST) -> str:
-    return ast.get_docstring(node) or ""
+def _plain(node: ast.AST) -> str:
+    """A docstring, plain text with code in backticks, as Markdown that shows the same; indented blocks are code."""
+    lines = (ast.get_docstring(node) or "").split("\n")
+    return "\n".join(line if line.startswith("    ") else _escaped(line) for line in lines)
 
 
-def _plain(text: str) -> str:
-    """Plain text with code in backticks as Markdown that shows the same; indented blocks are code."""
-    lines = []
-    for line in text.split("\n"):
-        if line.startswith("    "):
-            lines.append(line)
-            continue
-        parts = (p if CODE.fullmatch(p) else SPECIAL.sub(lambda found: f"\\{found[0]}", p) for p in CODE.split(line))
-        lines.append("".join(parts))
-    return "\n".join(lines)
+def _escaped(line: str) -> str:
+    parts = CODE.split(line)  # every second one is code
+    parts[::2] = [SPECIAL.sub(lambda found: f"\\{found[0]}", part) for part in parts[::2]]
+    return "".join(parts)
 
 
 def setup(app) -> dict:

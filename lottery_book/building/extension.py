@@ -1,4 +1,4 @@
-"""The Sphinx extension of the book: charts, scripts, typography, reading times.
+"""The Sphinx extension of the book: charts, scripts, typography, reading times, pictures out of the chapters.
 
 - Pages with interactive charts load Vega, out of the installed vl-convert-python, and our script; nothing is fetched.
 - Each page loads a script once, and none for thebe, a service that this book does not use: Jupyter Book 1 reads its
@@ -6,10 +6,15 @@
 - No-break spaces before per cent signs and real minus signs, on the pages as they are written, so that glued numbers
   and tables made by chapters are meant as well.
 - The role `minutes` says how long pages take to read.
+- Each picture that a page names `thumbnails/LABEL.png` is written: the figure of that label in the executed chapters,
+  small. `thumbnails/LABEL-whole.png` is the figure as it is.
 """
 
 from __future__ import annotations
 
+import base64
+import io
+import json
 import re
 import shutil
 from pathlib import Path
@@ -25,6 +30,8 @@ CELL = re.compile(r"(<(?:td|th|caption)\b[^>]*>)([^<]*)")
 CODE = (nodes.literal, nodes.literal_block, nodes.math, nodes.math_block, nodes.raw)
 PROSE = (nodes.paragraph, nodes.caption, nodes.title, nodes.term)
 WORDS_A_MINUTE = 200
+FOLDER = "thumbnails"  # in the book's source
+WIDTH, HEIGHT = 440, 330  # of thumbnails: pixels, twice what is shown
 
 
 def write_assets(folder: Path) -> None:
@@ -46,6 +53,7 @@ def _write_script(path: Path, text: str) -> None:
 def _begin(app) -> None:
     if app.builder.format == "html":
         write_assets(Path(app.outdir) / "_static")
+    write_pictures(Path(app.srcdir))
 
 
 def _load_charts(app, pagename: str, templatename: str, context: dict, doctree) -> None:
@@ -107,6 +115,41 @@ def _minutes(name, rawtext, text, lineno, inliner, options=None, content=None):
     if missing:
         return [], [inliner.reporter.warning(f"no page {', '.join(missing)}", line=lineno)]
     return [nodes.inline(rawtext, "", pages=text.split())], []
+
+
+def chapter_figures(folder: Path) -> dict[str, bytes]:
+    """The figures (PNG) of the executed chapters in `folder` by label."""
+    figures = {}
+    for path in sorted(folder.glob("*.ipynb")):
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            settings = cell["metadata"].get("mystnb", {})
+            pictures = [o["data"]["image/png"] for o in cell.get("outputs", []) if "image/png" in o.get("data", {})]
+            if "figure" in settings and pictures:
+                figures[settings["figure"]["name"]] = base64.b64decode("".join(pictures[0]))
+    return figures
+
+
+def thumbnail(png: bytes) -> bytes:
+    """The picture at most `WIDTH` wide; of a tall one, such as maps of all tasks, the upper part."""
+    from PIL import Image
+
+    image = Image.open(io.BytesIO(png)).convert("RGB")
+    image = image.resize((WIDTH, max(1, round(image.height * WIDTH / image.width))), Image.Resampling.LANCZOS)
+    packed = io.BytesIO()
+    image.crop((0, 0, WIDTH, min(image.height, HEIGHT))).quantize(64).save(packed, "PNG", optimize=True)
+    return packed.getvalue()
+
+
+def write_pictures(book: Path) -> None:
+    """Write the pictures that pages of `book` name into its folder for them, those that a chapter has."""
+    pages = "".join(path.read_text(encoding="utf-8") for path in book.glob("*.md"))
+    folder = book / FOLDER
+    folder.mkdir(exist_ok=True)
+    for label, png in chapter_figures(book / "chapters").items():
+        if f"({FOLDER}/{label}.png)" in pages:
+            (folder / f"{label}.png").write_bytes(thumbnail(png))
+        if f"{FOLDER}/{label}-whole.png" in pages:
+            (folder / f"{label}-whole.png").write_bytes(png)
 
 
 def setup(app) -> dict:

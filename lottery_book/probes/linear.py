@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from .sentences import Questions
@@ -11,43 +9,24 @@ from .sentences import Questions
 SHRINK = 0.01  # added to the diagonal of the covariance of standardised features
 
 
-@dataclass(frozen=True)
-class Probe:
-    """Scores of features (T, d), centred and divided by `scale`: their product with `weights` (d, C), plus `bias`."""
-
-    centre: np.ndarray
-    scale: np.ndarray
-    weights: np.ndarray
-    bias: np.ndarray
-
-    def predict(self, features: np.ndarray) -> np.ndarray:
-        """The class (T,) with the highest score."""
-        return (((features - self.centre) / self.scale) @ self.weights + self.bias).argmax(axis=1)
-
-
-def fit(features: np.ndarray, labels: np.ndarray, classes: int) -> Probe:
-    """Fit on `features` (T, d) and `labels` (T,) below `classes`; a class that does not occur is never predicted."""
-    return _fit(_standardised(features), labels, classes)
-
-
-def _standardised(features: np.ndarray) -> tuple[np.ndarray, ...]:
-    """Centre, scale, standardised features and the products of their columns: the same for all labels."""
+def standardised(features: np.ndarray, train: np.ndarray) -> np.ndarray:
+    """Features (T, d), centred and scaled: those of `train` (T,) have mean 0 and deviation 1, or are all 0."""
     features = features.astype(np.float64)
-    centre, scale = features.mean(axis=0), features.std(axis=0)
-    scale = np.where(scale > 1e-8, scale, 1.0)
-    z = (features - centre) / scale
-    return centre, scale, z, z.T @ z
+    scale = features[train].std(axis=0)
+    return (features - features[train].mean(axis=0)) / np.where(scale > 1e-8, scale, 1.0)
 
 
-def _fit(ready: tuple[np.ndarray, ...], labels: np.ndarray, classes: int) -> Probe:
-    centre, scale, z, products = ready
+def fit(z: np.ndarray, products: np.ndarray, labels: np.ndarray, classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """Weights (d, C) and biases (C,) of a probe for standardised features `z` (T, d) and `labels` (T,) below `classes`.
+
+    `products` are z.T @ z, the same for all labels. A class that does not occur has a bias of minus infinity.
+    """
     counts = np.bincount(labels, minlength=classes)
-    member = np.eye(classes)[labels]
-    means = (member.T @ z) / np.maximum(counts, 1)[:, None]
+    means = (np.eye(classes)[labels].T @ z) / np.maximum(counts, 1)[:, None]
     within = (products - (means.T * counts) @ means) / len(z)
     weights = np.linalg.solve(within + SHRINK * np.eye(z.shape[1]), means.T)
     prior = np.where(counts > 0, np.log(np.maximum(counts, 1) / len(z)), -np.inf)
-    return Probe(centre, scale, weights, prior - 0.5 * (means.T * weights).sum(axis=0))
+    return weights, prior - 0.5 * (means.T * weights).sum(axis=0)
 
 
 def accuracies(states: np.ndarray, asked: Questions) -> tuple[np.ndarray, np.ndarray]:
@@ -55,14 +34,14 @@ def accuracies(states: np.ndarray, asked: Questions) -> tuple[np.ndarray, np.nda
 
     `states` (layers, words, d). Without hard words theirs is an empty array.
     """
-    found, hard = np.empty((2, len(states))), []
+    found, hard, train = np.empty((2, len(states))), [], ~asked.test
     difficult = asked.hard[asked.test].astype(bool)
     for layer, state in enumerate(states):
-        features = state[asked.places]
-        ready = _standardised(features[~asked.test])
+        z = standardised(state[asked.places], train)
+        products = z[train].T @ z[train]
         for k, labels in enumerate((asked.labels, asked.control)):
-            probe = _fit(ready, labels[~asked.test], len(asked.names))
-            right = probe.predict(features[asked.test]) == labels[asked.test]
+            weights, bias = fit(z[train], products, labels[train], len(asked.names))
+            right = (z[asked.test] @ weights + bias).argmax(axis=1) == labels[asked.test]
             found[k, layer] = right.mean()
             if k == 0 and difficult.any():
                 hard.append(right[difficult].mean())
