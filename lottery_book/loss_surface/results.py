@@ -167,5 +167,4 @@ def difference_table(differences: Mapping[str, Mapping[str, Effect]]) -> Styler:
     """Differences by what was measured and label; p is corrected within what was measured."""
     effects = {(what, label): each for what, of_pairs in differences.items() for label, each in of_pairs.items()}
     caption = "Differences in points: hundredths of the loss of knowing nothing. p is corrected (Holm) within a group."
-    shown = ("points", "95 % interval", "p (Holm)", "tasks above 0", "verdict")
-    return effect_table(effects, caption, "surface-differences", ("of", "difference"), shown)
+    return effect_table(effects, caption, "surface-differences", ("of", "difference"))

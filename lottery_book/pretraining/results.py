@@ -161,5 +161,4 @@ def lottery_table(lottery: Mapping[str, Mapping[tuple, Effect]]) -> Styler:
         for (corpus, what), each in of_method.items()
     }
     caption = "The differences between subnetworks within each pre-training, in points."
-    shown = ("points", "95 % interval", "p (Holm)", "tasks above 0", "verdict")
-    return effect_table(effects, caption, "pretraining-lottery", ("pruning", "pre-trained on", "difference"), shown)
+    return effect_table(effects, caption, "pretraining-lottery", ("pruning", "pre-trained on", "difference"))

@@ -86,8 +86,7 @@ def good_bad_table(by_group: Mapping[str, Mapping[str, Effect]]) -> Styler:
         if label.endswith(GOOD_BAD)
     }
     caption = "Good less bad subnetworks in points of accuracy, mean over layers. p is corrected (Holm) for all pairs."
-    shown = ("points", "95 % interval", "p (Holm)", "tasks above 0", "verdict")
-    return effect_table(effects, caption, "probes", ("where", "probe"), shown)
+    return effect_table(effects, caption, "probes", ("where", "probe"))
 
 
 def in_points(effects: Mapping[str, Effect], label: str) -> str:

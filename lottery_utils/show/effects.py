@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,33 +14,25 @@ from .tables import GAP, dressed
 if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
 
-NUMBERS = ("points", "95 % interval", "p (Holm)", "by run", "tasks above 0", "pairs", "verdict")
-
 
 def effect_table(
-    effects: Mapping[str | tuple[str, ...], Effect],
-    caption: str,
-    name: str,
-    rows: tuple[str, ...] = ("difference",),
-    columns: Sequence[str] = NUMBERS,
+    effects: Mapping[str | tuple[str, ...], Effect], caption: str, name: str, rows: tuple[str, ...] = ("difference",)
 ) -> Styler:
-    """A row an effect: mean, interval, Holm's p, runs, how many tasks and pairs it rests on, and the verdict.
+    """A row an effect: mean, interval, Holm's p, how many tasks it rests on, and the verdict.
 
-    Keys are a row's labels, `rows` the heads of their columns; `columns` are those of `NUMBERS` that are shown.
+    Keys are a row's labels, `rows` the heads of their columns.
     """
     lines = []
     for key, effect in effects.items():
+        labels = dict(zip(rows, (key,) if isinstance(key, str) else key, strict=True))
         numbers = {
             "points": signed(effect.mean),
             "95 % interval": interval(effect.low, effect.high),
             "p (Holm)": p_value(effect.corrected),
-            "by run": " / ".join(map(signed, effect.runs)) or GAP,
             "tasks above 0": f"{effect.wins} of {effect.tasks}" if effect.tasks else GAP,
-            "pairs": str(effect.pairs) if effect.pairs else GAP,
             "verdict": effect.word,
         }
-        labels = dict(zip(rows, (key,) if isinstance(key, str) else key, strict=True))
-        lines.append(labels | {column: numbers[column] for column in columns})
+        lines.append(labels | numbers)
     return dressed(pd.DataFrame(lines), caption, name)
 
 
