@@ -191,8 +191,7 @@ def table_of_effects(by_study: Mapping[str, Mapping[tuple[str, str], Effect]]) -
         if (rule, quantity) in found
     }
     caption = "Each sum minus the formula, paired by task and seed, in hundredths of the full model's score or weights."
-    columns = ("points", "95 % interval", "p (Holm)", "tasks above 0", "verdict")
-    return effect_table(rows, caption, "sums-effects", ("measured on", "difference in", "sum"), columns)
+    return effect_table(rows, caption, "sums-effects", ("measured on", "difference in", "sum"))
 
 
 def batch_lines(frames: Mapping[str, pd.DataFrame]) -> Figure:
