@@ -94,16 +94,12 @@ def kept(effect: Effect | None) -> str:
 
 
 def gap_sentence(real: Source) -> str:
-    """Which tasks of the real study have no number yet, by method, and what fills them, or ""."""
+    """How many tasks of the real study have no number yet, by method, and what fills them, or ""."""
     if real.results.empty:
         return f"None of its records is here yet; {FILL}."
-    missing: dict[str, list[str]] = {}
-    for method, title in METHOD_NAMES.items():
-        there = set(real.of(method)["task"])
-        names = [shown_task(task).title for task in TASKS if task not in there]
-        missing.setdefault(listed(names, ""), []).append(title)
-    parts = [f"{names} ({listed(methods)})" for names, methods in missing.items() if names]
-    return f"Still missing: {'; '.join(parts)}; {FILL}." if parts else ""
+    missing = {title: len(set(TASKS) - set(real.of(method)["task"])) for method, title in METHOD_NAMES.items()}
+    parts = [f"{number} of {title}" for title, number in missing.items() if number]
+    return f"Of {len(TASKS)} tasks, {listed(parts)} are still missing; {FILL}." if parts else ""
 
 
 def provenance(source: Source) -> str:

@@ -23,7 +23,7 @@
 # nothing of the full model's lead. Retrained they keep {glue:text}`super_published`, random ones of their size {glue:text}`random_published`;
 # but that difference comes from two tasks, CoLA and STS-B.
 #
-# Lead kept by super-survivors, retrained: <span class="evidence"><span class="source published">published</span> {glue:text}`badge_published`</span>
+# Super-survivors, retrained: <span class="evidence"><span class="source published">published</span> {glue:text}`badge_published`</span>
 # <span class="evidence"><span class="source real-study">real study</span> {glue:text}`badge_real`</span>
 # <span class="evidence"><span class="source this-run">this run</span> {glue:text}`badge_run`</span>
 #

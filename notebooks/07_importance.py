@@ -86,8 +86,8 @@ importance.figures.cuts_by_source(three, decided)
 # ## How it is computed
 #
 # The {term}`importance` of a head is the expected size of the loss's gradient with respect to its gate. "Expected size" can be read in three ways, and all
-# three are in use: the mean over examples of the absolute value, as the paper prints it (*exact*); the mean over batches of the absolute mean
-# (*batched*); the authors' script adds gradients of the batches up without clearing them (*running*). The package's own lines:
+# three are in use. The paper prints the mean over examples of the absolute value (*exact*). One may also take the mean over batches of the
+# absolute mean (*batched*). The authors' script adds gradients of the batches up without clearing them (*running*). The package's own lines:
 
 # %% tags=["remove-input"]
 show.source(importance.rules.reduce_gradients, importance.rules.normalise_heads)

@@ -23,7 +23,7 @@
 # They keep {glue:text}`kept_bad` of the lead; whether that is *nearly the full score* cannot be told. No published number speaks
 # against a claim. Of the claims that eight tasks can test, they decide about a third.
 #
-# Claims supported: <span class="evidence"><span class="source published">published</span> {glue:text}`tally_published`</span>
+# Claims supported, of those tested: <span class="evidence"><span class="source published">published</span> {glue:text}`tally_published`</span>
 # <span class="evidence"><span class="source real-study">real study</span> {glue:text}`tally_real`</span>
 # <span class="evidence"><span class="source this-run">this run</span> {glue:text}`tally_run`</span>
 # :::

@@ -120,7 +120,7 @@ kept.round(2).to_frame("lead kept")
 #
 # ## What ran
 #
-# {glue:text}`real_provenance`
+# The records here: {glue:text}`real_provenance`.
 
 # %% tags=["remove-input"]
 real_study.ran_table(real, published)

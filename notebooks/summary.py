@@ -22,7 +22,7 @@
 # By the published numbers, retrained bad subnetworks of {term}`s-pruning` keep much of what fine-tuning gains. Whether they nearly reach the
 # full score, eight tasks cannot tell. No published number speaks against a claim of the paper, and about a third of the claims is decided.
 #
-# Claims: <span class="evidence"><span class="source published">published</span> {glue:text}`summary_published`</span>
+# Claims supported, of those tested: <span class="evidence"><span class="source published">published</span> {glue:text}`summary_published`</span>
 # <span class="evidence"><span class="source real-study">real study</span> {glue:text}`summary_real`</span>
 # <span class="evidence"><span class="source this-run">this run</span> {glue:text}`summary_run`</span>
 # :::
@@ -66,10 +66,10 @@ show.glue_numbers(
 scorecard.page.chip_table(verdicts)
 
 # %% [markdown]
-# ✓ supported, ✕ against, ? cannot tell, = by construction; the number is the mean, in points of {term}`lead kept`. The verdicts are those of the
+# ✓ supported, ✕ against, ? cannot tell, = by construction. The number is the mean, in points of {term}`lead kept`. The verdicts are those of the
 # [scorecard](scorecard.ipynb), which has the interval and the rule of each. *Published* is BERT-base on GLUE, from the authors' release {cite}`prasanna2020code`; the *real
-# study* is MPNet-base on GLUE with records in the repository; *this run* is {glue:text}`summary_run_on`. On the demo that is a made-up language,
-# not GLUE.
+# study* is MPNet-base on GLUE, with records in the repository. *This run* is {glue:text}`summary_run_on`. On the demo that is a made-up
+# language, not GLUE.
 #
 # ## What differs from the authors' release
 #

@@ -236,6 +236,15 @@ def test_report_runs_a_chapter_with_parameters_and_builds_strictly(repository, c
     assert not (repository / "book" / "_build").exists()
 
 
+def test_a_report_of_some_chapters_says_that_the_verdicts_they_cite_are_stored_ones(repository, capsys):
+    for folder in ("notebooks", "book/chapters"):
+        nbformat.write(notebook(), repository / folder / "scorecard.ipynb")
+    build.build_report(chapters=["01"], build=False, progress=False)
+    assert "the scorecard was not run" in capsys.readouterr().out
+    build.build_report(chapters=["01", "scorecard"], build=False, progress=False)
+    assert "the scorecard was not run" not in capsys.readouterr().out
+
+
 def test_a_chapter_that_stops_is_named_in_one_line_and_kept_and_the_others_run(repository):
     with pytest.raises(UserError) as caught:
         build.build_report(progress=False)

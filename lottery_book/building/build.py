@@ -21,6 +21,7 @@ from .stored import shrink_pictures, strip_chapter
 STRICT = ("-n", "-W", "--keep-going")
 BEGIN, END = "<!-- presets:begin -->", "<!-- presets:end -->"
 SHOWN = ("demo", "laptop", "base", "paper")
+SCORECARD = "scorecard.ipynb"  # its verdicts are cited by the other chapters
 MARK = ".lottery-report"  # in a directory this module made, and may therefore replace
 
 
@@ -69,6 +70,8 @@ def build_report(
     folder = book / "chapters"
     folder.mkdir(exist_ok=True)
     execute_chapters(sources, folder, parameters, workers, progress)
+    if (folder / SCORECARD).is_file() and SCORECARD not in {source.name for source in sources}:
+        _say("the scorecard was not run: the verdicts on this run that chapters cite are the stored scorecard's")
     if update_chapters:
         _say(f"stored in {freeze(folder, Path(book_source), [source.name for source in sources])}")
     if not build:

@@ -22,7 +22,7 @@ from lottery_utils.show.effects import effect_table
 from lottery_utils.show.frames import component_survival, readings, searches
 from lottery_utils.show.stats import Effect, corrected, effect
 from lottery_utils.show.stored import under
-from lottery_utils.show.style import COLOURS, GRID, WIDTH, empty_figure, legend_below
+from lottery_utils.show.style import COLOURS, GRID, WIDTH, empty_figure, framed, legend_below
 
 from ..agreement.coefficients import mean_pair_jaccard, votes_of
 from ..agreement.overlap import jaccard_between
@@ -197,8 +197,9 @@ def table_of_effects(by_study: Mapping[str, Mapping[tuple[str, str], Effect]]) -
 def batch_lines(frames: Mapping[str, pd.DataFrame]) -> Figure:
     """Rank correlation of the heads' importances with exact ones against the batch size, a panel a study.
 
-    Dots are tasks, lines means. `frames` maps a study's name to a frame as from `full_model`.
+    Dots are tasks, lines means. `frames` maps a study's name to a frame as from `full_model`, this run's first.
     """
+    kinds = dict(zip(frames, ("this run", "real study"), strict=False))
     frames = {name: frame for name, frame in frames.items() if len(frame)}
     if not frames:
         return empty_figure("Nothing to show: no importances are stored.")
@@ -212,7 +213,8 @@ def batch_lines(frames: Mapping[str, pd.DataFrame]) -> Figure:
         sns.stripplot(of_task, **same, dodge=True, jitter=False, size=2.8, alpha=0.5)
         look = {f"{part}s": [one[part] for one in LOOKS.values()] for part in ("marker", "linestyle")}
         sns.pointplot(of_task, **same, **look, dodge=0.4, errorbar=None, linewidth=1.4, markersize=5)
-        ax.set_title(f"{name}\n{count(frame['task'].nunique(), 'task')}, {count(frame['seed'].nunique(), 'seed')}")
+        told = f"{count(frame['task'].nunique(), 'task')}, {count(frame['seed'].nunique(), 'seed')}"
+        framed(ax, kinds[name], f"{name}\n{told}")
         ax.set(xlabel="examples a batch", ylabel="rank correlation with exact")
         ax.yaxis.grid(True, color=GRID, linewidth=0.6)
     handles = [Line2D([], [], **look, markersize=5, label=SUM_NAMES[rule]) for rule, look in LOOKS.items()]

@@ -39,7 +39,7 @@ def chip_table(verdicts: Verdicts) -> HTML:
             head = f'<th scope="row" title="{escape(judged_by(claim))}">{escape(claim.text)}</th>'
             rows.append(f'<tr id="{_anchor(claim.key)}">{head}{_cells(claim.key, verdicts)}</tr>')
     rests_on = {source: f"{escape(source.model)}<br>{escape(evidence(source))}" for source in verdicts.sources}
-    return HTML(_table("scorecard", {source: f"<small>{text}</small>" for source, text in rests_on.items()}, rows))
+    return HTML(_table("scorecard", {source: f"<small>{text}</small>" for source, text in rests_on.items()}, rows, {}))
 
 
 def glue_cited(verdicts: Verdicts) -> None:
@@ -59,13 +59,16 @@ def cited_table(verdicts: Verdicts, keys: Sequence[str]) -> str:
         f"{_cells(key, verdicts)}</tr>"
         for key in keys
     ]
-    return _table("scorecard cited", dict.fromkeys(verdicts.sources, ""), rows)
+    rests_on = {source: f"{source.model}, {evidence(source)}" for source in verdicts.sources}
+    return _table("scorecard cited", dict.fromkeys(verdicts.sources, ""), rows, rests_on)
 
 
-def _table(style: str, heads: Mapping[Source, str], rows: Sequence[str]) -> str:
-    """A table of claims, a column a source: its mark, and more of `heads` under it."""
-    mark = '<th><span class="source {}">{}</span>{}</th>'
-    columns = "".join(mark.format(source.kind.replace(" ", "-"), source.kind, more) for source, more in heads.items())
+def _table(style: str, heads: Mapping[Source, str], rows: Sequence[str], titles: Mapping[Source, str]) -> str:
+    """A table of claims, a column a source: its mark, more of `heads` under it, `titles` where the pointer rests."""
+    columns = ""
+    for source, more in heads.items():
+        title = f' title="{escape(titles[source])}"' if source in titles else ""
+        columns += f'<th{title}><span class="source {source.kind.replace(" ", "-")}">{source.kind}</span>{more}</th>'
     head = f"<thead><tr><th>claim</th>{columns}</tr></thead>"
     return f'<table class="{style}">{head}<tbody>{"".join(rows)}</tbody></table>'
 
@@ -166,4 +169,4 @@ def tally(verdicts: Verdicts, kind: str) -> str:
     """How many of the paper's claims that a source can test it supports: "6 of 17", or that it can test none."""
     judged = [verdict for verdict in verdicts.of(kind).values() if verdict.tested and verdict.claim.group != ASKED]
     supported = sum(verdict.word == SUPPORTED for verdict in judged)
-    return f"{supported} of {len(judged)} tested" if judged else "none can be tested yet"
+    return f"{supported} of {len(judged)}" if judged else "none can be tested yet"
