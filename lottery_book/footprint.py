@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 from lottery_utils.experiment.schedule import span
@@ -17,66 +16,58 @@ if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
 
 COST = ("seconds", "gpu_hours", "energy_kwh", "co2_kg")
+ABOUT = ("address", "device", "started", "ended", "commit", "dirty", "versions")
+ORDER = {"method": ("", *METHOD_NAMES), "stage": tuple(STAGES)}  # of rows
+SHOWN = ("stage", "pruning", "cells", "time", "GPU-hours", "measured", "energy", "CO2")
 
 
 def costs(records: Iterable[dict]) -> pd.DataFrame:
-    """One row a record: preset, task, seed, stage, method, subnetwork, `COST`, device, started, ended, commit, dirty.
+    """One row a record: preset, task, seed, stage, method, subnetwork, `COST` and `ABOUT`.
 
     What was not measured is NaN. gpu_hours are hours of one GPU, 0 on a CPU; co2_kg are kg of CO2 equivalents.
     """
     rows = [
-        {
-            "preset": record["preset"],
-            **record["cell"],
-            **{name: record.get(name) for name in COST},
-            **{name: record[name] for name in ("device", "started", "ended", "commit", "dirty", "versions")},
-        }
+        {"preset": record["preset"], **record["cell"], **{name: record.get(name) for name in (*COST, *ABOUT)}}
         for record in records
     ]
-    columns = ["preset", "task", "seed", "stage", "method", "subnetwork", *COST]
-    columns += ["device", "started", "ended", "commit", "dirty", "versions"]
+    columns = ["preset", "task", "seed", "stage", "method", "subnetwork", *COST, *ABOUT]
     return pd.DataFrame(rows, columns=columns).astype({name: float for name in COST})
 
 
-def by_stage(rows: pd.DataFrame, keys: Iterable[str] = ("stage", "method")) -> pd.DataFrame:
-    """Sums of `costs` over the groups of `keys`, with `cells` and how many were `measured`.
+def by_stage(rows: pd.DataFrame, *keys: str) -> pd.DataFrame:
+    """Sums of `costs` by `keys`, method and stage, with `cells` and how many were `measured`.
 
     In order: the stages that prune nothing, then each kind of pruning.
     """
-    keys = list(keys)
-    groups = rows.groupby(keys, sort=False)
+    names = {key: dict.fromkeys([*ORDER.get(key, ()), *rows[key]]) for key in (*keys, *ORDER)}
+    ordered = {key: pd.Categorical(rows[key], list(known)) for key, known in names.items()}
+    groups = rows.assign(**ordered).groupby(list(ordered), observed=True)
     sums = groups[list(COST)].sum(min_count=1).assign(cells=groups.size(), measured=groups["energy_kwh"].count())
-    sums, others = sums.reset_index(), [key for key in keys if key not in ("stage", "method")]
-    order = {name: i for i, name in enumerate(("", *METHOD_NAMES, *STAGES))}
-    places = [sums.groupby(others, sort=False).ngroup()] if others else []  # in order of appearance
-    places += [sums[key].map(order).fillna(0) for key in ("method", "stage") if key in sums]
-    return sums.iloc[np.lexsort(places[::-1])].reset_index(drop=True)
+    return sums.reset_index().astype({key: object for key in ordered})
 
 
 def footprint_table(records: Iterable[dict], caption: str, name: str) -> Styler:
     """A row a stage and method, and their sum: cells, time, GPU-hours, and energy and CO2 of the cells measured."""
     rows = costs(records)
-    sums = by_stage(rows)
-    if len(sums):
-        total = by_stage(rows.assign(stage="all", method=""))
-        sums = pd.concat([sums, total], ignore_index=True)
+    sums = pd.concat([by_stage(rows), by_stage(rows.assign(stage="all", method=""))])
+    return dressed(in_words(sums), caption, name)
+
+
+def in_words(sums: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `by_stage` as a page shows them: columns `SHOWN`."""
     shown = [
         {"stage": row.stage, "pruning": METHOD_NAMES.get(row.method, ""), "cells": row.cells, **cost_texts(row)}
         for row in sums.itertuples()
     ]
-    columns = ["stage", "pruning", "cells", "time", "GPU-hours", "measured", "energy", "CO2"]
-    return dressed(pd.DataFrame(shown, columns=columns), caption, name)
+    return pd.DataFrame(shown, columns=SHOWN)
 
 
 def cost_texts(row) -> dict[str, str]:
     """A row of `by_stage` in words: time, GPU-hours, how many cells were measured, and their energy and CO2."""
-    texts = {"time": span(row.seconds), "GPU-hours": GAP, "measured": "none", "energy": GAP, "CO2": GAP}
-    if not pd.isna(row.gpu_hours):
-        texts["GPU-hours"] = "0" if row.gpu_hours == 0 else _three(row.gpu_hours)
+    texts = {"time": span(row.seconds), "GPU-hours": _three(row.gpu_hours), "measured": "none"}
     if row.measured:
         texts["measured"] = "all" if row.measured == row.cells else str(row.measured)
-        texts |= {"energy": f"{_three(1000 * row.energy_kwh)} Wh", "CO2": f"{_three(1000 * row.co2_kg)} g"}
-    return texts
+    return texts | {"energy": _three(1000 * row.energy_kwh, " Wh"), "CO2": _three(1000 * row.co2_kg, " g")}
 
 
 def total_of(records: Iterable[dict]) -> str:
@@ -89,6 +80,8 @@ def total_of(records: Iterable[dict]) -> str:
     return f"{span(total.seconds)} of computing{energy}"
 
 
-def _three(value: float) -> str:
-    """Three digits, no exponent."""
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+def _three(value: float, unit: str = "") -> str:
+    """Three digits, no exponent; a gap for what was not measured."""
+    if pd.isna(value):
+        return GAP
+    return (f"{value:,.0f}" if value >= 100 else f"{value:.3g}") + unit

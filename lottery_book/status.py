@@ -19,10 +19,9 @@ from lottery_utils.show.compute import asked, needs_of
 from lottery_utils.show.glue import listed
 from lottery_utils.show.sentences import earlier_clause
 from lottery_utils.show.stored import here_or_above
-from lottery_utils.show.style import METHOD_NAMES
 from lottery_utils.show.tables import GAP, dressed
 
-from .footprint import by_stage, cost_texts, costs
+from .footprint import by_stage, costs, in_words
 
 if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
@@ -41,17 +40,12 @@ def stored(folders: Iterable[Path]) -> pd.DataFrame:
     A folder is a store or, as some that came with the repository, holds one for each preset.
     """
     places = [(folder.name, place) for folder in folders for place in (folder, *(folder / name for name in PRESETS))]
-    records = {place: list(Store(place).records()) for _, place in places}
-    earlier = earlier_addresses(record for own in records.values() for record in own)
-    parts = [_costs(records[place], earlier).assign(store=name) for name, place in places]
-    rows = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+    records = [(name, record) for name, place in places for record in Store(place).records()]
+    rows = costs(record for _, record in records).assign(store=[name for name, _ in records])
+    earlier = rows["address"].isin(earlier_addresses(record for _, record in records))
     several = rows.groupby("preset")["store"].transform("nunique") > 1
-    return rows.assign(store=rows["preset"].where(~several, rows["preset"] + " (" + rows["store"] + ")"))
-
-
-def _costs(records: list[dict], earlier: set[str]) -> pd.DataFrame:
-    """`costs`, with whether a record is of an earlier version of the rules."""
-    return costs(records).assign(earlier=[record["address"] in earlier for record in records])
+    store = rows["preset"].where(~several, rows["preset"] + " (" + rows["store"] + ")")
+    return rows.assign(store=store, earlier=earlier)
 
 
 def status_sentence(rows: pd.DataFrame) -> str:
@@ -70,27 +64,16 @@ def status_sentence(rows: pd.DataFrame) -> str:
 def stage_status(rows: pd.DataFrame) -> Styler:
     """A row a store, stage and method: cells, time, energy, day and commit of the latest."""
     keys = ["store", "stage", "method"]
-    shown = []
-    for row in by_stage(rows, keys).itertuples():
-        own = rows[(rows[keys] == [getattr(row, key) for key in keys]).all(axis=1)]
-        texts = cost_texts(row)
-        shown.append(
-            {
-                "preset": row.store,
-                "stage": row.stage,
-                "pruning": METHOD_NAMES.get(row.method, ""),
-                "cells": row.cells,
-                **{name: texts[name] for name in ("time", "measured", "energy", "CO2")},
-                "latest": own["ended"].max()[:10],
-                "commit": commits(own, 1).split(",")[0],
-            }
-        )
+    latest = rows.sort_values("ended").drop_duplicates(keys, keep="last")[[*keys, "ended", "commit", "dirty"]]
+    sums = by_stage(rows, "store").merge(latest, on=keys)
+    names = [_commit(name, dirty) for name, dirty in zip(sums["commit"], sums["dirty"])]
+    shown = in_words(sums).assign(preset=sums["store"], latest=sums["ended"].str[:10], commit=names)
     columns = ["preset", "stage", "pruning", "cells", "time", "measured", "energy", "CO2", "latest", "commit"]
     caption = (
         "What is stored, by stage: all records of each store, those of other settings among them. Energy and CO2 are "
         "those of the cells measured; day and commit are those of the latest cell."
     )
-    return dressed(pd.DataFrame(shown, columns=columns), caption, "status-stages")
+    return dressed(shown[columns], caption, "status-stages")
 
 
 def place_status(rows: pd.DataFrame) -> Styler:
@@ -111,10 +94,13 @@ def days(rows: pd.DataFrame) -> str:
 
 def commits(rows: pd.DataFrame, most: int = 3) -> str:
     """The commits that records were computed at, the latest `most` of them; "changed" when files differed from it."""
-    found = rows.sort_values("ended").drop_duplicates("commit", keep="last")[["commit", "dirty"]]
-    names = [f"{c[:7]}{' changed' if dirty else ''}" for c, dirty in found.itertuples(index=False) if c]
-    more = f", {len(names) - most} earlier" if len(names) > most else ""
-    return ", ".join(names[: -most - 1 : -1]) + more or GAP
+    found = rows.sort_values("ended", ascending=False).drop_duplicates("commit").dropna(subset="commit")
+    names = [_commit(name, dirty) for name, dirty in zip(found["commit"], found["dirty"])]
+    return ", ".join([*names[:most], *([f"{len(names) - most} earlier"] if len(names) > most else [])]) or GAP
+
+
+def _commit(name: str | None, dirty: bool) -> str:
+    return f"{name[:7]}{' changed' if dirty else ''}" if name else GAP
 
 
 def chapter_status(parameters: dict, folder: str = "notebooks") -> Styler:

@@ -15,8 +15,7 @@ import torch
 from lottery_utils.cli import main
 from lottery_utils.errors import UserError
 from lottery_utils.experiment import energy
-from lottery_utils.experiment.energy import COUNTRY, Meter, checked_grid, gpu_of, how
-from lottery_utils.experiment.provenance import summary
+from lottery_utils.experiment.energy import COUNTRY, Meter, checked_grid, gpu_of
 from lottery_utils.experiment.study import open_study
 from lottery_utils.experiment.tables import results_table
 from lottery_utils.experiment.worker import Job
@@ -46,8 +45,8 @@ def test_a_cell_gets_numbers_and_how_they_were_measured():
     assert found["gpu_hours"] == 0.0 and found["energy"]["missing"] is None
     parts = [found["energy"][name] for name in ("cpu_kwh", "ram_kwh", "gpu_kwh")]
     assert sum(parts) == pytest.approx(found["energy_kwh"])
-    said = how(found)
-    assert said.startswith("codecarbon ") and "tracking mode process" in said and said.endswith(f"grid {COUNTRY}")
+    about = found["energy"]
+    assert about["tracker"].startswith("codecarbon ") and about["mode"] == "process" and about["country"] == COUNTRY
     json.dumps(found, allow_nan=False)
 
 
@@ -94,7 +93,6 @@ def test_without_codecarbon_there_are_nulls_and_a_reason(monkeypatch):
     found = busy(Meter())
     assert found["energy_kwh"] is found["co2_kg"] is None
     assert found["energy"]["missing"] == "codecarbon is not installed"
-    assert how(found) == "not measured: codecarbon is not installed"
     assert checked_grid(None, None) == (COUNTRY, "")
 
 
@@ -166,7 +164,7 @@ def test_a_job_carries_the_place():
     assert pickle.loads(pickle.dumps(job)) == job
 
 
-def test_records_hold_it_and_old_ones_show_as_not_measured(tmp_path):
+def test_records_hold_it_and_old_ones_lack_it(tmp_path):
     pytest.importorskip("codecarbon")
     small_world.make_model(tmp_path / "model")
     small_world.make_task(tmp_path / "glue")
@@ -178,11 +176,6 @@ def test_records_hold_it_and_old_ones_show_as_not_measured(tmp_path):
     assert set(record) >= FIELDS and record["energy_kwh"] > 0 and record["energy"]["country"] == "FRA"
     table = study.table()
     assert (table["energy_kwh"] > 0).all() and (table["co2_kg"] > 0).all() and (table["gpu_hours"] == 0).all()
-    about = study.provenance()
-    assert about["measured"] == 2 and about["energy_kwh"] == pytest.approx(table["energy_kwh"].sum())
 
     old = [{name: value for name, value in record.items() if name not in FIELDS}]
-    assert how(old[0]) == "not measured"
-    about = summary(study.preset, old)
-    assert about["energy_kwh"] is None and about["energy_how"] == ["not measured"]
     assert results_table(old)["energy_kwh"].isna().all()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import shutil
 import subprocess
 import sys
@@ -30,6 +29,7 @@ from lottery_utils.experiment.study import Study, open_study
 from lottery_utils.experiment.worker import Job
 from lottery_utils.places import function_at
 from lottery_utils.presets import METHODS, SUBNETWORKS, Preset, get_preset
+from lottery_utils.show.sentences import run_on
 from lottery_utils.training.finetune import TrainLog
 
 MODEL, DATA = "a" * 64, "b" * 16
@@ -584,21 +584,16 @@ def test_records_alone_are_enough_to_read_a_study(finished, tmp_path):
         study = Study(dataclasses.replace(finished.preset, **sources), shared)
         assert len(study.table()) == len(finished.table())
         assert study.mask("sst2/1/search/magnitude/good").size
-        assert study.provenance()["cells"] == len(finished.table())
+        assert len(study.records()) == len(finished.table())
     with pytest.raises(UserError):
         study.run(engine="serial", progress=False)
 
 
-def test_provenance_names_the_seeds_that_have_records(finished):
+def test_a_line_of_provenance_names_the_seeds_that_have_records_and_what_is_partial(finished):
     wider = Study(dataclasses.replace(finished.preset, seeds=(1, 2, 3)), finished.store.root)
-    assert wider.provenance()["seeds"] == [1, 2]
-
-
-def test_provenance_sums_up(finished):
-    about = finished.provenance()
-    assert about["preset"] == "laptop" and about["seeds"] == [1, 2] and about["partial"] == ["sst2"]
-    assert about["seconds"] > 0 and about["started"] <= about["ended"] and len(about["devices"]) == 1
-    json.dumps(about)
+    said = run_on(wider)
+    assert said.startswith("preset laptop; ") and "; seeds 1 and 2; " in said and "; computed 20" in said
+    assert said.endswith("; partial data for SST-2")
 
 
 @pytest.mark.parametrize(

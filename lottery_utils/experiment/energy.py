@@ -18,7 +18,6 @@ from ..errors import UserError, one_line
 COUNTRY = "USA"  # the grid of the paper's authors; ISO 3166-1 alpha-3
 QUIET = logging.CRITICAL + 10
 SECONDS_BETWEEN_SAMPLES = 60.0  # within a long cell; a sample walks the process table
-NOT_MEASURED = "not measured"
 SETTINGS = {
     "tracking_mode": "process", "force_mode_cpu_load": True, "measure_power_secs": 1e6, "allow_multiple_runs": True,
     "output_methods": [], "emissions_endpoint": "", "electricitymaps_api_token": "", "log_level": "critical",
@@ -109,18 +108,6 @@ def gpu_of(device) -> str:
 
     uuid = str(getattr(torch.cuda.get_device_properties(device), "uuid", ""))
     return uuid if uuid.startswith("GPU-") or not uuid else f"GPU-{uuid}"
-
-
-def how(record: dict) -> str:
-    """How a record's energy was measured, or that it was not: one phrase for a page."""
-    about = record.get("energy")
-    if about is None:
-        return NOT_MEASURED
-    if about.get("missing"):
-        return f"{NOT_MEASURED}: {about['missing']}"
-    power = f", CPU {about['cpu_model']} at {about['cpu_watts']:g} W" if about.get("cpu_watts") else ""
-    grid = ", ".join(part for part in (about["country"], about["region"].title()) if part)
-    return f"{about['tracker']}, tracking mode {about['mode']}{power}, grid {grid}"
 
 
 @functools.lru_cache(maxsize=4)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,7 +17,7 @@ from ..demo.files import FOLDER
 from ..disk import replace
 from ..errors import UserError
 from ..presets import Preset, limits_of
-from ..taskfile import read_task_file, task_file
+from ..taskfile import task_file
 from .record import dump
 from .store import Store
 
@@ -28,8 +27,8 @@ CACHE = ".fingerprints.json"
 class Fingerprints:
     """Fingerprints for one preset and store: `model()` and `data(task)`, each found once.
 
-    With `reading` a source that is out of reach may be replaced by what the records say; a run never does that. With
-    `stored` too the records are asked first, and nothing is written beside them: they were made before, elsewhere.
+    With `reading` the records are asked about what is not on this disk; a run never does that. With `stored` they are
+    asked before the files: they were made before, elsewhere.
     """
 
     def __init__(self, preset: Preset, store: Store, reading: bool = False, stored: bool = False):
@@ -47,20 +46,18 @@ class Fingerprints:
         return self._found[task]
 
     def _find(self, task: str) -> str:
-        value = self._remembered(task)
+        value = _read_cache(self.store.root).get(self._key(task))
         if value is None and self.reading and (self.stored or not _is_local(self._source(task))):
             value = self._recorded(task)
         if value is not None:
             return value
         try:
-            value = self._hash(task)
+            return self._hash(task)
         except UserError:
             value = self._recorded(task) if self.reading else None
             if value is None:
                 raise
-        else:
-            self._remember(task, value)
-        return value
+            return value
 
     def _hash(self, task: str) -> str:
         """The fingerprint from the files themselves."""
@@ -75,53 +72,31 @@ class Fingerprints:
     def _source(self, task: str) -> str:
         return self.preset.data if task else self.preset.model
 
-    def _signature(self, task: str) -> str | None:
-        """What changes with the files behind a fingerprint; None where nothing may be believed unread."""
-        source = self._source(task)
-        if task and source == "hub":
-            from ..tasks.sources import GLUE_REVISION
-
-            return GLUE_REVISION  # pinned, so it cannot change
-        if not _is_local(source):
-            return None  # a model of the hub may have moved on
-        with suppress(UserError, OSError):
-            files = _files_behind(source)
-            return None if files is None else _digest(files)
-        return None
-
-    def _key(self, task: str, signature: str | None) -> str:
-        # hashed, so that a shared results folder names no place on this machine
-        source = self._source(task)
-        place = str(Path(source).expanduser().resolve()) if _is_local(source) and source != "embedded" else source
+    def _key(self, task: str) -> str:
+        """What is remembered of a source is under; empty where nothing may be believed unread."""
+        signature = _signature(task, self._source(task))
         limits = limits_of(self.preset, task) if task else None
-        return _hex("\0".join(map(str, (task, limits, place, signature))))
+        return _hex("\0".join(map(str, (task, limits, signature)))) if signature else ""
 
-    def _remembered(self, task: str) -> str | None:
-        signature = self._signature(task)
-        if signature is None and not self.reading:  # what was seen last is good enough for a reader
-            return None
-        return _read_cache(self.store.root).get(self._key(task, signature))
-
-    def _remember(self, task: str, value: str) -> None:
-        if self.stored or not self.store.root.is_dir():
-            return  # nothing is stored yet, and looking stores nothing
-        with suppress(OSError):  # a read-only store is still readable
-            entries = _read_cache(self.store.root) | {self._key(task, self._signature(task)): value}
-            replace(self.store.root / CACHE, dump(entries).encode())
-
-    def remember_all(self) -> None:
-        """Write what was found to the store, once a run has made it."""
-        for task, value in self._found.items():
-            self._remember(task, value)
+    def remember(self) -> None:
+        """Write what was found into the store's folder, if that is there."""
+        found = {key: value for task, value in self._found.items() if (key := self._key(task))}
+        before = _read_cache(self.store.root)
+        if self.store.root.is_dir() and not found.items() <= before.items():
+            with suppress(OSError):  # a read-only store is still readable
+                replace(self.store.root / CACHE, dump(before | found).encode())
 
     def _recorded(self, task: str) -> str | None:
-        """The one fingerprint the store's records have for the model, or for a task's data; None if not just one."""
+        """The one fingerprint the store's records have for the model, or for a task's data; None if not just one.
+
+        Records that name the same source, and limits, come before the others.
+        """
         root, limits = self.store.root, limits_of(self.preset, task)
         wanted = {"train_limit": limits.train, "dev_limit": limits.dev} if task else {"model": label(self.preset.model)}
         of_source, of_any = set(), set()
         for record in _records(root, root.stat().st_mtime_ns) if root.is_dir() else ():
             value = record["inputs"].get("data" if task else "model")
-            if isinstance(value, str) and task in ("", record["cell"]["task"]):
+            if value is not None and task in ("", record["cell"]["task"]):
                 of_any.add(value)
                 if wanted.items() <= record["source"].items():
                     of_source.add(value)
@@ -144,33 +119,31 @@ def _is_local(source: str) -> bool:
     return here or task_file(source) is not None
 
 
-def _files_behind(source: str) -> list[Path] | None:
-    """The files a local source is read from; None where a dataset of the hub that is not pinned is among them."""
-    path = task_file(source)
-    if path is None:
-        folder = FOLDER if source == "embedded" else Path(source).expanduser()
-        found = [file for pattern in ("*", "*/*", "*/*/*") for file in folder.glob(pattern)]
-        return sorted(file for file in found if file.is_file() and file.suffix != ".pyc")
-    definitions = read_task_file(path).values()
-    if any(one.hub is not None and len(one.hub.revision) < 40 for one in definitions):
-        return None
-    return [path, *(file for one in definitions for split in ("train", "dev") for file in one.files(split))]
+def _signature(task: str, source: str) -> str:
+    """What changes with the files behind a source; empty for one that is small, or may have moved on at the hub."""
+    if task and source == "hub":
+        from ..tasks.sources import GLUE_REVISION
 
-
-def _digest(files: Iterable[Path]) -> str:
-    """Digest of the names, sizes and times of files, and of the version of this package."""
-    stats = [(file, file.stat()) for file in files]
-    lines = [f"{file}\0{stat.st_size}\0{stat.st_mtime_ns}\0{stat.st_ctime_ns}\n" for file, stat in stats]
-    return _hex("".join([__version__, *lines]))
+        return GLUE_REVISION  # pinned, so it cannot change
+    if not _is_local(source) or task_file(source) is not None:
+        return ""
+    folder = FOLDER if source == "embedded" else Path(source).expanduser().resolve()
+    lines = [__version__]
+    with suppress(OSError):
+        for file in sorted(file for pattern in ("*", "*/*", "*/*/*") for file in folder.glob(pattern)):
+            stat = file.stat()
+            lines.append(f"{file}\0{stat.st_size}\0{stat.st_mtime_ns}\0{stat.st_ctime_ns}")
+        return _hex("\n".join(lines))
+    return ""
 
 
 def _hex(text: str) -> str:
+    # hashed, so that a shared results folder names no place on this machine
     return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:24]
 
 
 def _read_cache(root: Path) -> dict[str, str]:
     try:
-        found = json.loads((root / CACHE).read_text(encoding="utf-8"))
-        return {key: value for key, value in found.items() if isinstance(value, str)}
-    except (OSError, ValueError, AttributeError):
+        return dict(json.loads((root / CACHE).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
         return {}

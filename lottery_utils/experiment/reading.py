@@ -186,11 +186,5 @@ class Results:
             rows.append(row | {told: found[told]} if told else row)
         return rows
 
-    def provenance(self) -> dict:
-        """Where the finished cells came from, see `provenance.summary`."""
-        from .provenance import summary
-
-        return summary(self.preset, self.records(), self.earlier() if self.stored else ())
-
     def _cell(self, cell: Cell | str) -> Cell:
         return parse_cell(cell, self.preset.tasks) if isinstance(cell, str) else cell

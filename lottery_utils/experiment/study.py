@@ -103,11 +103,12 @@ class Study(Results):
         done = {c for c in cells if self._is_stored(address(c, self.preset, model, data[c.task]))}
         summary = Summary(len(cells), done=len(done))
         self._prints = prints
+        if len(done) < len(cells):
+            self._require_parts(data)
+            self.store.prepare()
+        prints.remember()
         if len(done) == len(cells):
             return summary
-        self._require_parts(data)
-        self.store.prepare()
-        prints.remember_all()
         costs = expected_costs(self.store.records(), self.preset.name)
         schedule = Schedule(cells, self.preset.seeds, done, costs)
         how = (provenance.command(), *grid, cuda_graphs, gpus_per_cell)

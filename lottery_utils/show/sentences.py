@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from ..models.source import model_name, name_of_record
 from ..tasks.glue import TASKS
 from ..tasks.registry import shown_task
 from .frames import title_in
@@ -11,25 +13,38 @@ from .glue import listed
 
 if TYPE_CHECKING:
     from ..experiment.study import Study
+    from ..presets import Preset
 
 DEGENERATE = "the full model does not beat the majority score, so no search was run"
 
 
 def run_on(study: Study) -> str:
-    """Preset, model, tasks, seeds, device and dates; the status page has the rest."""
-    found = study.provenance()
-    tasks, seeds = found["tasks"], found["seeds"]
-    names = "all nine tasks" if set(tasks) == set(TASKS) else listed([shown_task(name).title for name in tasks])
-    model = [] if found["model"] == "embedded" else [found["model"].rsplit("/", 1)[-1]]
-    parts = [f"preset {found['preset']}", *model, names]
-    parts.append(f"seed{'s' if len(seeds) > 1 else ''} {listed([str(s) for s in seeds])}")
-    parts += found["devices"]
-    dates = dict.fromkeys(found[key][:10] for key in ("started", "ended") if found[key])
-    parts.append("computed " + " to ".join(dates) if dates else "nothing computed yet")
-    parts += earlier_clause(found["earlier"], found["cells"])
-    if found["partial"]:
-        parts.append(f"partial data for {listed([shown_task(name).title for name in found['partial']])}")
+    """Preset, model, tasks, the seeds that have a record, devices and dates; the status page has the rest."""
+    preset, records = study.preset, study.records()
+    model = _model(preset, records)
+    parts = [f"preset {preset.name}", *([] if model == "embedded" else [model.rsplit("/", 1)[-1]])]
+    parts.append("all nine tasks" if set(preset.tasks) == set(TASKS) else _titles(preset.tasks))
+    there = {record["cell"]["seed"] for record in records}
+    seeds = [str(seed) for seed in preset.seeds if seed in there or not there.intersection(preset.seeds)]
+    parts.append(f"seed{'s' if len(seeds) > 1 else ''} {listed(seeds)}")
+    parts += sorted({record["device"] for record in records})
+    times = sorted(record[key][:10] for record in records for key in ("started", "ended"))
+    parts.append("computed " + " to ".join(dict.fromkeys([times[0], times[-1]])) if times else "nothing computed yet")
+    earlier = study.earlier() if study.stored else set()
+    parts += earlier_clause(sum(record["address"] in earlier for record in records), len(records))
+    if partial := {record["cell"]["task"] for record in records if record["partial"]}:
+        parts.append(f"partial data for {_titles(sorted(partial))}")
     return "; ".join(parts)
+
+
+def _model(preset: Preset, records: list[dict]) -> str:
+    """The model's readable name, from a record that used it where there is one."""
+    used = [record for record in records if "model" in record["inputs"]] or records
+    return name_of_record(used[-1]) if used else model_name(preset.model)
+
+
+def _titles(tasks: Iterable[str]) -> str:
+    return listed([shown_task(name).title for name in tasks])
 
 
 def earlier_clause(earlier: int, cells: int) -> list[str]:

@@ -48,5 +48,5 @@ def under(study: Results, fields: Mapping) -> Results:
 
 def cost_of(study: Study) -> str:
     """How many records a stored study has, and what they took: "190 records, 32 min of computing"."""
-    found = study.provenance()
-    return f"{found['cells']} records, {found['seconds'] / 60:.0f} min of computing"
+    records = study.records()
+    return f"{len(records)} records, {sum(record['seconds'] for record in records) / 60:.0f} min of computing"
