@@ -57,7 +57,8 @@ def test_a_stored_study_shows_what_earlier_versions_made(study):
     assert study.record(SEARCH)["address"] == study.address(SEARCH)
     assert study.inputs(SEARCH) == study.record(SEARCH)["inputs"]
     assert len(study.table()) == len(study.cells()) and study.state(SCORE) == "done"
-    assert all(study.is_earlier(name) for name in (FULL, SEARCH, SCORE)) and not study.is_earlier(BASELINE)
+    earlier = study.earlier()
+    assert {study.address(name) for name in (FULL, SEARCH, SCORE)} <= earlier and study.address(BASELINE) not in earlier
 
 
 def test_a_run_and_what_looks_at_it_see_todays_cells_only(study):
@@ -75,7 +76,7 @@ def test_of_a_cell_made_by_both_todays_is_shown(study, tmp_path):
     both = Study(study.preset, study.store.root, stored=True)
     assert both.record(SEARCH)["address"] == today.address(SEARCH) != earlier
     assert both.record(SCORE)["address"] == study.address(SCORE)
-    assert not both.is_earlier(SEARCH) and both.is_earlier(SCORE)
+    assert both.address(SEARCH) not in both.earlier() and both.address(SCORE) in both.earlier()
 
 
 def test_the_mask_of_a_score_is_the_one_it_was_scored_under(study, tmp_path):

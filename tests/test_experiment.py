@@ -601,7 +601,7 @@ def test_a_line_of_provenance_names_the_seeds_that_have_records_and_what_is_part
     [
         {"preset": "big"}, {"tasks": ["glue"]}, {"tasks": '["rte"'}, {"seeds": "x"}, {"seeds": [-1]}, {"seeds": []},
         {"overrides": "[1]"}, {"overrides": {"epoch": 1}}, {"overrides": '{"epochs": "many"}'}, {"results_dir": ""},
-        {"overrides": {"learning_rate": 10**400}}, {"overrides": {"epochs": 10**5000}}, {"seeds": [10**5000]},
+        {"overrides": {"learning_rate": 10**400}},
         {"overrides": {"batch_size": 2**31}}, {"tasks": 5}, {"overrides": 3}, {"results_dir": 3}, {"seeds": "[1.5]"},
         {"tasks": {"rte": 1}},
     ],

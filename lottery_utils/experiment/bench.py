@@ -13,7 +13,6 @@ from ..errors import UserError
 from ..models.load import draw, load_tokenizer, read_classifier
 from ..models.source import model_name
 from ..presets import Limits, Preset, limits_of
-from ..tasks.glue import Task
 from ..tasks.hans import hans_task, read_hans
 from ..tasks.load import TaskData, load_task
 from ..tasks.registry import find_task
@@ -26,20 +25,13 @@ _read: dict[tuple, tuple[nn.Module, list[str]]] = {}
 
 
 @dataclass(frozen=True)
-class Examples:
-    """A task's tokenised examples, and what a record says about its data; `held_out` of train, or None.
+class Examples(TaskData):
+    """A task's data with train and dev tokenised (`Encoded`), and `held_out` of train, or None.
 
     `unknown`: the share of tokens, special ones apart, that the tokenizer does not know; `heuristics` (N,): where dev
     is HANS, what each example is about.
     """
 
-    task: Task
-    train: Encoded
-    dev: Encoded
-    source: str
-    notes: tuple[str, ...]
-    partial: bool
-    fingerprint: str
     held_out: Encoded | None = None
     unknown: float = 0.0
     heuristics: np.ndarray | None = None
@@ -67,14 +59,14 @@ def _examples(
     held_out: float,
 ) -> Examples:
     found, held = set_aside(task_data(task, data, limits), held_out)
-    splits = (found.train, found.dev, *([] if held is None else [held]))
     tokenizer = _tokenizer(model, model_print)
-    train, dev, *rest = (encode(tokenizer, split, length) for split in splits)
-    held_out = rest[0] if rest else None
+    train, dev = (encode(tokenizer, split, length) for split in (found.train, found.dev))
+    kept = None if held is None else encode(tokenizer, held, length)
     unknown, notes = unknown_share(tokenizer, train, dev), found.notes
     if unknown >= WORTH_SAYING:
         notes += (f"{unknown:.0%} of the words are unknown to the tokenizer of {model_name(model)}",)
-    return Examples(found.task, train, dev, found.source, notes, found.partial, found.fingerprint, held_out, unknown)
+    about = vars(found) | {"train": train, "dev": dev, "notes": notes}
+    return Examples(**about, held_out=kept, unknown=unknown)
 
 
 def unknown_share(tokenizer, *splits: Encoded) -> float:
@@ -98,9 +90,13 @@ def _tokenizer(model: str, model_print: str):
     return load_tokenizer(model)
 
 
-def _unseeded(preset: Preset, model_print: str, task: Task, init: str) -> tuple[nn.Module, list[str]]:
-    """The classifier but for what its seed draws, and the names of that; the last one is kept, and more where small."""
-    shape = (task.num_labels, task.regression, preset.dropout, init)
+def unseeded(preset: Preset, task: str, model_print: str, init: str = "pretrained") -> tuple[nn.Module, list[str]]:
+    """The classifier of a task as it was read, to look at and not to change, and the names of what a seed draws.
+
+    The last one is kept, and more where small.
+    """
+    kind = find_task(task, preset.data)
+    shape = (kind.num_labels, kind.regression, preset.dropout, init)
     key = (preset.model, model_print, *shape, preset.keep_classifier)
     if key not in _read:
         found = read_classifier(preset.model, *shape, keep_classifier=preset.keep_classifier)
@@ -143,16 +139,9 @@ def examples(preset: Preset, task: str, model_print: str, part: str = "dev") -> 
     return replace(found, dev=take(found.dev, rows), notes=(*found.notes, note))
 
 
-def unseeded(preset: Preset, task: str, model_print: str) -> nn.Module:
-    """The classifier of a task as it was read, to look at and not to change."""
-    kind = find_task(task, preset.data)
-    return _unseeded(preset, model_print, kind, "pretrained")[0]
-
-
 def classifier(preset: Preset, task: str, seed: int, model_print: str, init: str = "pretrained") -> nn.Module:
     """A fresh copy of the classifier of (task, seed) before any training, on the CPU."""
-    kind = find_task(task, preset.data)
-    found, lacking = _unseeded(preset, model_print, kind, init)
+    found, lacking = unseeded(preset, task, model_print, init)
     return draw(copy.deepcopy(found), lacking, seed)
 
 

@@ -81,14 +81,8 @@ def inputs(cell: Cell, preset: Preset, model: str, data: str, versions: Versions
 
 def versions_of(cell: Cell, preset: Preset, versions: Versions = PRESENT) -> dict[str, int]:
     """The versions above 1 that are part of making a cell itself; those of the cells it reads are in its upstream."""
-    return {name: n for name, n in versions._asdict().items() if n > 1 and _is_touched(name, cell, preset)}
-
-
-def _is_touched(version: str, cell: Cell, preset: Preset) -> bool:
-    """Whether what a version numbers is part of making this cell, apart from the cells it reads."""
-    if version not in cell.case.versions:
-        return False
-    return preset.dropout != 0.0 if version == "dropout" else preset.importance != "released"
+    touches = {"dropout": preset.dropout != 0.0, "search": preset.importance != "released"}
+    return {name: n for name, n in versions._asdict().items() if n > 1 and name in cell.case.versions and touches[name]}
 
 
 def _counts(name: str, cell: Cell, preset: Preset) -> bool:
@@ -137,7 +131,8 @@ def numpy_generator_for(address: str, purpose: str) -> np.random.Generator:
 
 def is_earlier(record: dict) -> bool:
     """Whether a record's own step was made by another version of the rules than today's code would make it by."""
-    return _rules_of(record) != _rules_today(record)
+    made, today = _rules(record)
+    return made != today
 
 
 def earlier_addresses(records: Iterable[dict]) -> set[str]:
@@ -168,20 +163,17 @@ def _is_earlier_by_preset(record: dict) -> bool:
 
 def version_note(record: dict) -> str:
     """By which version of which rules an earlier record was made: "search 1, today 2", or by what it was made from."""
-    made, today = _rules_of(record), _rules_today(record)
+    made, today = _rules(record)
     texts = [f"{name} {made[name]}, today {today[name]}" for name in today if made[name] != today[name]]
     return "; ".join(texts) or "made from such a one"
 
 
-def _rules_of(record: dict) -> dict[str, int]:
-    """The number of each rule by which a record's own step was made."""
-    made = record["inputs"]
-    return {"protocol": made["protocol"], **dict.fromkeys(Versions._fields, 1), **made.get("versions", {})}
-
-
-def _rules_today(record: dict) -> dict[str, int]:
+def _rules(record: dict) -> tuple[dict[str, int], dict[str, int]]:
+    """The number of each rule by which a record's own step was made, and by which today's code would make it."""
     made = record["inputs"]
     # what decides is among the settings that the stage reads, and those at the default are left out
     deciding = {name: made["settings"][name] for name in ("dropout", "importance") if name in made["settings"]}
     numbered = versions_of(Cell(**made["cell"]), Preset(**deciding))
-    return {"protocol": PROTOCOL, **dict.fromkeys(Versions._fields, 1), **numbered}
+    first = dict.fromkeys(Versions._fields, 1)
+    today = {"protocol": PROTOCOL, **first, **numbered}
+    return {"protocol": made["protocol"], **first, **made.get("versions", {})}, today

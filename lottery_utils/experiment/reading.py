@@ -130,10 +130,6 @@ class Results:
             return list(self.store.records())
         return [record for cell in self._everything() if (record := self.record(cell)) is not None]
 
-    def is_earlier(self, cell: Cell | str) -> bool:
-        """Whether a stored study has a cell only as an earlier version of the rules made it."""
-        return self.address(cell) != self._address(self._cell(cell), PRESENT)
-
     def earlier(self) -> set[str]:
         """Addresses of the records in the store, of whatever study, that an earlier version of the rules made."""
         return earlier_addresses(self.store.records())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -47,31 +48,25 @@ def _row(record: dict) -> dict:
 
 def status_lines(states: list[dict]) -> list[str]:
     """The grid of a study as text: a row for each task and seed, a column for each stage and method."""
-    columns = list(dict.fromkeys(_column(s) for s in sorted(states, key=_order)))
+    columns = list(dict.fromkeys(_column(state) for state in sorted(states, key=_order)))
     rows: dict[tuple, dict[str, list[dict]]] = {}
     for state in states:
-        row = rows.setdefault((state["task"], _seed(state)), {})
-        row.setdefault(_column(state), []).append(state)
+        seed = "-" if state["subnetwork"] in CHANCELESS else str(state["seed"])
+        rows.setdefault((state["task"], seed), {}).setdefault(_column(state), []).append(state)
     table = [["task", "seed", *columns]]
-    for (task, seed), cells in rows.items():
-        table.append([task, seed, *(_summary(cells.get(column, [])) for column in columns)])
-    widths = [max(len(row[i]) for row in table) for i in range(len(table[0]))]
+    table += [[*key, *(_summary(row.get(column, [])) for column in columns)] for key, row in rows.items()]
+    widths = [max(map(len, column)) for column in zip(*table)]
     return ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in table]
 
 
 def gap_lines(states: list[dict]) -> list[str]:
     """A line that names tasks and seeds whose search had nothing to search, or none."""
-    found: dict[str, list[str]] = {}
+    found: dict[str, dict[str, None]] = {}
     for state in states:
         if state["degenerate"] and STAGES[state["stage"]].searches:
-            seeds = found.setdefault(state["task"], [])
-            seeds.extend([] if str(state["seed"]) in seeds else [str(state["seed"])])
+            found.setdefault(state["task"], {})[str(state["seed"])] = None
     named = ", ".join(f"{task} (seed{'s' * (len(seeds) > 1)} {', '.join(seeds)})" for task, seeds in found.items())
     return [f"no subnetworks, as the full model does not beat the majority score: {named}"] if named else []
-
-
-def _seed(state: dict) -> str:
-    return "-" if state["subnetwork"] in CHANCELESS else str(state["seed"])
 
 
 def _column(state: dict) -> str:
@@ -88,12 +83,9 @@ def _summary(cells: list[dict]) -> str:
 
     if not cells:
         return ""
-    counts = {name: sum(c["state"] == name for c in cells) for name in ("done", "running", "failed", "damaged")}
-    seconds = sum(c["seconds"] or 0.0 for c in cells)
+    counts = Counter(cell["state"] for cell in cells)
     if counts["done"] == len(cells):
-        return f"done {span(seconds)}"
-    parts = [] if not counts["done"] else [f"{counts['done']} of {len(cells)}"]
-    for name in ("running", "failed", "damaged"):
-        if counts[name]:
-            parts.append(name if len(cells) == 1 else f"{counts[name]} {name}")
-    return ", ".join(parts) or "missing"
+        return f"done {span(sum(cell['seconds'] for cell in cells))}"
+    parts = [f"{counts['done']} of {len(cells)}"] if counts["done"] else []
+    told = [name for name in ("running", "failed", "damaged") if counts[name]]
+    return ", ".join([*parts, *(name if len(cells) == 1 else f"{counts[name]} {name}" for name in told)]) or "missing"

@@ -201,5 +201,5 @@ def _precision(work: Work) -> str | None:
     """The precision in which the cell's network was computed; None where there is none."""
     if not work.cell.case.reads_model:
         return None
-    model = bench.unseeded(work.preset, work.cell.task, work.model_print)
+    model, _ = bench.unseeded(work.preset, work.cell.task, work.model_print)
     return precision_of(model, work.preset.precision, work.device)
