@@ -136,9 +136,11 @@ def guessed(logs: Mapping[str, dict], corpus: str) -> str:
 
 def provenance(studies: Iterable[Study]) -> str:
     """What the records of all models took, and of which version they are."""
-    found = pd.DataFrame([study.provenance() for study in studies])[["cells", "seconds", "earlier"]].sum()
-    earlier = earlier_clause(int(found["earlier"]), int(found["cells"]))
-    return "; ".join([f"{found['seconds'] / 60:.0f} minutes on one thread", *earlier])
+    studies = list(studies)
+    records = [record for study in studies for record in study.records()]
+    earlier = set().union(*(study.earlier() for study in studies if study.stored))
+    minutes = f"{sum(record['seconds'] for record in records) / 60:.0f} minutes on one thread"
+    return "; ".join([minutes, *earlier_clause(sum(record["address"] in earlier for record in records), len(records))])
 
 
 def start_and_lottery(gained: Mapping[str, Effect], lottery: Mapping[str, Mapping[tuple, Effect]]) -> Figure:
