@@ -155,7 +155,7 @@ show.tables.task_table(study)
 # | command | two cores, estimated | what to expect |
 # |---|---|---|
 # | `papermill notebooks/01_finetuning.ipynb out.ipynb -p tasks '["rte"]'` | one minute | this chapter for one task of the demo |
-# | `lottery run --preset demo --tasks sst2 --stages finetune --set train_limit=200 --results try` | ten seconds | a lower score: how few examples are enough? |
+# | `lottery run --preset demo --tasks sst2 --stages finetune --set train_limit=200 --results try` | 20 seconds | a lower score: how few examples are enough? |
 # | `lottery run --preset base --tasks sst2 --seeds 1337 --stages finetune --results results` | hours | the real study's full model on SST-2 |
 #
 # **Exercise 1.** A task has classes of 70 and 30 per cent. A model is right on 75 per cent. Is that much? What is nine tenths of its score?

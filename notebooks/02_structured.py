@@ -167,7 +167,7 @@ survivors.size_table(three, "structured")
 #
 # | command | two cores, estimated | what to expect |
 # |---|---|---|
-# | `papermill notebooks/02_structured.ipynb out.ipynb -p tasks '["rte"]'` | half a minute | this chapter for one task of the demo |
+# | `papermill notebooks/02_structured.ipynb out.ipynb -p tasks '["rte"]'` | one minute | this chapter for one task of the demo |
 # | `lottery run --preset demo --tasks rte --set threshold=0.8 --results try` | half a minute | fewer heads and MLPs stay than with the paper's threshold |
 # | `lottery run --preset base --tasks sst2 --seeds 1337 --results results` | hours | the real study's map of SST-2 |
 #

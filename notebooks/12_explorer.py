@@ -23,7 +23,7 @@
 # The least important ones go first, until a tenth of the score is lost. Another fine-tuning seed takes another way: good subnetworks of
 # two seeds share about half of the heads that either of them keeps. Two blind draws of their sizes would share two fifths.
 #
-# Jaccard of two seeds: <span class="evidence"><span class="source published">published</span> {glue:text}`badge_published`</span>
+# Jaccard of seeds: <span class="evidence"><span class="source published">published</span> {glue:text}`badge_published`</span>
 # <span class="evidence"><span class="source real-study">real study</span> {glue:text}`badge_real`</span>
 # <span class="evidence"><span class="source this-run">this run</span> {glue:text}`badge_run`</span>
 #

@@ -181,7 +181,7 @@ later_work.works.section_table(both, found, "d", "heads removed")
 # ## e. Is one look enough?
 #
 # The search measures the importances anew after each step: on average {glue:text}`passes_real` forward passes over the dev set in the real
-# study, {glue:text}`passes_run` in this run. {cite:t}`kwon2022` rank once, by Fisher information, and report {glue:text}`n_kwon2022`; they also
+# study, {glue:text}`passes_run` in this run. {cite:t}`kwon2022` rank once, by Fisher information, and report {glue:text}`n_kwon2022`. They also
 # rearrange and tune the masks, which is not done here. All rankings below are cut to the good subnetwork's numbers of heads and MLPs.
 
 # %% tags=["remove-input"]
@@ -230,9 +230,9 @@ later_work.works.section_table(both, found, "g", "threshold")
 # {cite}`kovaleva2021`. Nor are two subnetworks alike because they score alike: on examples unlike the training set they part
 # {cite}`bhaskar2024`.
 #
-# **Nobody knows**, as far as we could find, why pre-trained weights train so well under almost any mask; whether bad subnetworks of large
-# decoders can be retrained as BERT's can; and which of this page's small differences would survive many tasks and seeds. The last can be
-# computed here.
+# **Nobody knows**, as far as we could find, why pre-trained weights train so well under almost any mask, or whether bad subnetworks of large
+# decoders can be retrained as BERT's can. Nor is it known which of this page's small differences would survive many tasks and seeds. That
+# can be computed here.
 #
 # ::::{dropdown} Run this chapter
 # Sections b to e score stored models again, minutes a model. Sections a, f and g train.

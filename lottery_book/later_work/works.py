@@ -82,7 +82,9 @@ def works_table(sources: Sequence[Source], found: Sections) -> Styler:
         "Later works, their claims and numbers as their abstracts give them. What was measured is the effect of the "
         "section named, as in the figure, in hundredths of the lead."
     )
-    return dressed(pd.DataFrame(rows), caption, "later-works", wrapped=True).format(subset=["work"])
+    style = dressed(pd.DataFrame(rows), caption, "later-works", wrapped=True).format(subset=["work"])
+    kinds = [source.kind for source in sources]
+    return style.set_properties(["claim"], **{"min-width": "13em"}).set_properties(kinds, **{"min-width": "6em"})
 
 
 def section_table(sources: Sequence[Source], found: Sections, letter: str, at: str = "") -> Styler:
