@@ -40,6 +40,7 @@ import numpy as np
 
 from lottery_book import agreement, importance, sources
 from lottery_utils import compute, open_study, show
+from lottery_utils.pruning.importance import normalise_heads, reduce_gradients
 
 show.apply_style()
 NEEDS = {
@@ -50,17 +51,19 @@ NEEDS = {
 study = open_study(preset, tasks, seeds, overrides, results_dir)
 studies = dict(zip(("own", "joint", "heads", "mlps"), compute(study, NEEDS, compute_missing), strict=True))
 published, real, run = three = sources.three_sources(study)
-decided = {source: importance.decisions.decisions(source.study) for source in (real, run)}
+decided = {source: importance.results.decisions(source.study) for source in (real, run)}
 modes = importance.modes.by_source(published, run, studies)
-look = {source: importance.decisions.one_look_phrase(rows) for source, rows in decided.items()}
+look = {source: importance.results.one_look_phrase(rows) for source, rows in decided.items()}
 show.glue_numbers(
     {
         "badge_published": "importances not released",
         "badge_real": look[real],
         "badge_run": look[run],
-        "near_real": importance.decisions.near_cut_phrase(decided[real]),
-        "near_run": importance.decisions.near_cut_phrase(decided[run]),
-        "rank_run": importance.decisions.seeds_phrase(decided[run]),
+        "near_real": importance.results.near_cut_phrase(decided[real]),
+        "near_run": importance.results.near_cut_phrase(decided[run]),
+        "rank_run": importance.results.seeds_phrase(decided[run]),
+        "order_real": importance.results.order_phrase(decided[real]),
+        "order_run": importance.results.order_phrase(decided[run]),
         "alone_published": agreement.by_source.mean_shared(modes.shared_alone[published]),
         "together_published": agreement.by_source.mean_shared(agreement.by_source.shared_by_tasks(published)),
         "alone_run": agreement.by_source.mean_shared(modes.shared_alone[run]),
@@ -70,7 +73,7 @@ show.glue_numbers(
 )
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "Importance of the heads in the full model of one task, normalised within each layer, all its seeds together; the colours say what became of a head. Dashed: where the first step of each seed's search cuts. (The paper's histogram of head importance, whose numbers were not released.)", "name": "fig-importance-cut"}, "image": {"alt": "Histograms of head importance coloured by what became of the heads, with the first cut near the left end: real study, this run"}}
-importance.figures.cuts_by_source(three, decided)
+importance.results.cuts_by_source(three, decided)
 
 # %% [markdown]
 # ## What to see
@@ -90,16 +93,16 @@ importance.figures.cuts_by_source(three, decided)
 # absolute mean (*batched*). The authors' script adds gradients of the batches up without clearing them (*running*). The package's own lines:
 
 # %% tags=["remove-input"]
-show.source(importance.rules.reduce_gradients, importance.rules.normalise_heads)
+show.source(reduce_gradients, normalise_heads)
 
 # %% [markdown]
 # Where two examples pull a gate in opposite directions, the readings part. Three examples, one gate:
 
 # %%
 gradients = np.array([[1.0], [-1.0], [0.5]])
-exact = importance.rules.reduce_gradients(gradients, "exact")
-one_batch = importance.rules.reduce_gradients(gradients, "batched", batch=3)
-running = importance.rules.reduce_gradients(gradients, "running", batch=1)
+exact = reduce_gradients(gradients, "exact")
+one_batch = reduce_gradients(gradients, "batched", batch=3)
+running = reduce_gradients(gradients, "running", batch=1)
 assert np.isclose(exact, np.abs(gradients).mean())
 assert np.isclose(one_batch, abs(gradients.mean()))
 assert np.isclose(running, np.abs(np.cumsum(gradients)).sum())
@@ -110,17 +113,10 @@ print(f"exact {exact.item():.2f}, one batch {one_batch.item():.2f}, running {run
 #
 # ## How it changes over the search
 #
-# After each step the search measures again. One search of this run, from top to bottom:
-
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "One search of this run, step by step: each dot is a head (left) or an MLP (right) that the step could remove, placed by its importance under the mask the step starts from. Tinted steps fell below the target and were taken back.", "name": "fig-importance-steps"}, "image": {"alt": "Rows of dots, one for each search step, heads left and MLPs right, with the removed ones at the left end of each row"}}
-run.stamp(importance.figures.search_steps(decided[run], show.frames.example_task(decided[run])))
-
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "How much of the first order is left, in this run: Spearman's rank correlation between the heads' importance at a step and in the full model, over the heads that the step starts from.", "name": "fig-importance-drift"}, "image": {"alt": "Rank correlation with the full model's importances against the search step, a panel for each task and a line for each seed"}}
-run.stamp(importance.figures.drift_lines(importance.decisions.drift(decided[run])))
-
-# %% [markdown]
-# If one look at the full model were enough, the lines would stay at the top. Where they fall, what a head is worth depends on which others
-# are still there.
+# After each step the search measures again; the [explorer](12_explorer.ipynb) shows it step by step. If one look at the full model were enough, the
+# order of the heads would not change. At the last step of a search, over the heads that the step starts from, their importance has a rank
+# correlation with that in the full model of {glue:text}`order_real` in the real study and of {glue:text}`order_run` in this run. What a head is worth
+# depends on which others are still there.
 #
 # ## Heads alone, MLPs alone, both together
 #

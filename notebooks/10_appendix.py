@@ -44,7 +44,7 @@ show.apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)
 compute(study, NEEDS, compute_missing)
 published, real, run = three = sources.three_sources(study)
-logged = authors.numbers.of_footprint(sources.published.footprint())
+logged = authors.findings.of_footprint(sources.published.footprint())
 show.glue_numbers(
     {
         "cost_published": f"{logged['cost_hours']} h in {logged['cost_logs']} logs of searches",

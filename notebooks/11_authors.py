@@ -65,34 +65,27 @@ NEEDS = {
 }
 study = open_study(preset, tasks, seeds, overrides, results_dir)
 exact, released = compute(study, NEEDS, compute_missing)
-printed, run = sources.published_source(), sources.run_source(released)
 raw = authors.restate.restated(release_dir) if release_dir else None
-results, sizes, masks = published.results(raw), published.subnetwork_sizes(raw), published.masks_of_seeds(raw)
-levels, of_seeds = published.magnitude_levels(raw), published.seed_agreement(raw)
-bars, steps, slices = (
-    authors.findings.plotted_bars(results),
-    authors.findings.step_errors(levels),
-    authors.findings.slice_errors(),
-)
-kept, counted = authors.findings.kept_shares(results), authors.findings.sizes_printed(sizes)
-sameness, different = authors.findings.sizes_and_sameness(of_seeds, masks), authors.findings.different_masks(masks)
+findings, results = authors.findings, published.results(raw)
+bars, slices = findings.plotted_bars(results), findings.slice_errors()
 importances = [show.frames.component_importance(study) for study in (exact, released)]
 survivals = [show.frames.component_survival(study, "structured") for study in (exact, released)]
-alike = authors.findings.compare_importances(*importances), agreement.overlap.jaccard_between(*survivals)
-of_bars = bars[bars["task"] != "wnli"]
+alike = findings.compare_importances(*importances), agreement.overlap.jaccard_between(*survivals)
+of_bars, of_cochran = bars[bars["task"] != "wnli"], findings.of_cochran(published.seed_agreement(raw))
 show.holds("the bar is too high on most tasks", (of_bars["gap"] > 0).mean(), above=0.6)
 show.holds("column slices sum to the output", slices.query("slices == 'columns'")["error"].max(), below=1e-5)
 show.holds("row slices do not", slices.query("slices == 'rows'")["error"].min(), above=0.5)
+show.holds("all pairs of seeds pass", float(of_cochran["cochran_pairs"].rstrip(" %")), above=99)
 show.glue_numbers(
-    authors.numbers.of_bars(bars)
-    | authors.numbers.of_steps(steps, levels)
-    | authors.numbers.of_importance(*alike)
-    | authors.numbers.of_slices(slices)
-    | authors.numbers.of_selection(kept)
-    | authors.numbers.of_sizes(counted)
-    | authors.numbers.of_cochran(sameness)
-    | authors.numbers.of_super(different)
-    | authors.numbers.of_footprint(published.footprint(raw))
+    findings.of_bars(bars)
+    | findings.of_steps(published.magnitude_levels(raw))
+    | findings.of_importance(*alike)
+    | findings.of_slices(slices)
+    | findings.of_selection(results)
+    | findings.of_sizes(published.subnetwork_sizes(raw))
+    | of_cochran
+    | findings.of_super(published.masks_of_seeds(raw))
+    | findings.of_footprint(published.footprint(raw))
     | {"provenance_run": show.sentences.run_on(released)}
 )
 
@@ -113,7 +106,7 @@ show.glue_numbers(
 # **Changes.** Random s-subnetworks, retrained, are on most tasks somewhat below good ones. The title does not hang on it: bad ones still recover.
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "Random subnetworks of s-pruning, retrained: as plotted (crosses, equal to the good ones') and as released (circles). Numbers are the difference in points.", "name": "fig-authors-plotted"}, "image": {"alt": "For each task the score as plotted and the released score of retrained random subnetworks"}}
-printed.stamp(authors.figures.bars_as_plotted(bars))
+sources.published_source().stamp(findings.bars_as_plotted(bars))
 
 # %% [markdown]
 # (authors-steps)=
@@ -124,14 +117,10 @@ printed.stamp(authors.figures.bars_as_plotted(bars))
 # all nine stored means to their digits. The next best step size misses one by {glue:text}`steps_miss` times as much. Seeds took
 # {glue:text}`steps_taken` steps.
 #
-# **Check.** The shares are printed in `magnitude_injector_goes_brrrr.ipynb`. The grey band of the figure is what the stored digits can tell.
+# **Check.** The shares are printed in `magnitude_injector_goes_brrrr.ipynb`.
 #
 # **Changes.** To repeat the published m-pruning, use steps of five per cent and a cap of thirty: `magnitude_step`, `magnitude_max_steps`.
-
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "For each step size, how near the stored mean share of each task comes to a mean over five seeds of whole numbers of steps. Grey: as near as stored digits allow.", "name": "fig-authors-steps"}, "image": {"alt": "Distance between stored shares and the nearest possible ones against step size, with one clear minimum at five per cent"}}
-printed.stamp(authors.figures.step_fit(steps))
-
-# %% [markdown]
+#
 # (authors-importance)=
 # ## Importance adds up gradients that were never set to zero
 #
@@ -146,11 +135,7 @@ printed.stamp(authors.figures.step_fit(steps))
 #
 # **Changes.** Which heads survive. The released masks are good subnetworks all the same, but not those of the printed formula.
 # [](17_importance_bug.ipynb) asks whether it matters.
-
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Heads of one task's full model, ranked by importance: formula as printed (across) and as the released code computes it (up). Shaded: what the first step removes.", "name": "fig-authors-importance"}, "image": {"alt": "Rank of each head under the two protocols, one panel for each seed"}}
-run.stamp(authors.figures.importance_scatter(*importances, exact.preset.tasks[0]))
-
-# %% [markdown]
+#
 # (authors-slices)=
 # ## Weight-normed attention slices the output projection the wrong way
 #
@@ -174,11 +159,7 @@ assert np.allclose(by_columns, output) and not np.allclose(by_rows, output)
 # **Check.** In the repository, look in `src/` for the reshape of `dense.weight`.
 #
 # **Changes.** The weight-normed attention maps, and the shares of patterns and the correlation drawn from them. Raw maps are not touched.
-
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The output projections of the embedded micro-BERT, cut into heads in two ways. Left: distance between the sum of the parts and the layer's output, as a share of its length. Right: correlation of the parts' norms with the correct ones.", "name": "fig-authors-slices"}, "image": {"alt": "Error of column and row slices in each layer, and the correlation of their norms"}}
-run.stamp(authors.figures.slice_bars(slices))
-
-# %% [markdown]
+#
 # (authors-selection)=
 # ## Masks are chosen and scored on one dev set
 #
@@ -189,11 +170,7 @@ run.stamp(authors.figures.slice_bars(slices))
 #
 # **Changes.** That good subnetworks keep nine tenths of the score is how they were made, not a finding, and the small deviation is the stop rule's.
 # [](18_selection.ipynb) chooses and scores on different examples.
-
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Scores as shares of the full model's, the measure of the stop rule; one dot per task. Good, pruned lies on the threshold by construction. WNLI, where the full model is below the majority score, is left out.", "name": "fig-authors-kept"}, "image": {"alt": "Share of the full model's score kept by good, random and bad subnetworks, pruned and retrained, for both methods"}}
-printed.stamp(authors.figures.kept_dots(kept))
-
-# %% [markdown]
+#
 # (authors-sizes)=
 # ## Sizes in the figures' titles
 #
@@ -203,24 +180,16 @@ printed.stamp(authors.figures.kept_dots(kept))
 # **Check.** `tables/subnetwork_sizes.csv`, column `share_all_mean`, against the titles.
 #
 # **Changes.** Read as shares of what could be pruned, the titles are too small: more of the model is left than they say.
-
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "How much the authors' good subnetworks of s-pruning keep, counted in three ways; means over five seeds.", "name": "fig-authors-sizes"}, "image": {"alt": "Three shares for each task: of all weights, of prunable weights, and as printed"}}
-printed.stamp(authors.figures.size_dots(counted))
-
-# %% [markdown]
+#
 # (authors-cochran)=
 # ## Cochran's Q is not a test of agreement
 #
 # With components as blocks and seeds as treatments, Q asks whether seeds keep the same *number* of components. Two masks of one size without a
-# common component pass. On {glue:text}`cochran_task`, MLPs, p is {glue:text}`cochran_p`, and all pairs of seeds pass; their Jaccard index is
+# common component pass. On {glue:text}`cochran_task`, MLPs, p is {glue:text}`cochran_p`, and {glue:text}`cochran_pairs` of the pairs of seeds pass; their Jaccard index is
 # {glue:text}`cochran_jaccard`. [](08_agreement.ipynb) has four made-up cases.
 #
-# **Changes.** "Not rejected" must not be read as "similar masks". In the figure the share of pairs that pass falls with the spread of sizes.
-
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The authors' masks: share of pairs of seeds that Cochran's Q does not reject, against how much the sizes of the masks differ (left) and how much more alike they are than chance (right). One mark per task, without WNLI.", "name": "fig-authors-cochran"}, "image": {"alt": "Two scatter plots of the share of pairs not rejected, against spread of sizes and against Jaccard index above chance"}}
-printed.stamp(authors.figures.cochran_scatter(sameness))
-
-# %% [markdown]
+# **Changes.** "Not rejected" must not be read as "similar masks".
+#
 # (authors-super)=
 # ## The bad counterpart of the super-survivors is one mask
 #
@@ -228,11 +197,7 @@ printed.stamp(authors.figures.cochran_scatter(sameness))
 # {glue:text}`super_bad` different mask of heads, where the random counterpart has {glue:text}`super_random`.
 #
 # **Changes.** The error bars of *super bad* show training noise only. Whether that one draw was lucky cannot be seen.
-
-# %% tags=["remove-input"]
-authors.numbers.different_table(different)
-
-# %% [markdown]
+#
 # ## What it cost
 #
 # Of the joint searches, {glue:text}`cost_logs` logs have a duration: {glue:text}`cost_hours` hours and {glue:text}`cost_energy` kWh in all. Fine-tuning and
@@ -258,4 +223,4 @@ authors.numbers.different_table(different)
 # :::
 
 # %% tags=["hide-cell"]
-authors.numbers.sources_table(published.SOURCE)
+findings.sources_table(published.SOURCE)

@@ -75,51 +75,54 @@ NEEDS = [
 ]
 study = compute(open_study(preset, tasks, seeds, overrides, results_dir), NEEDS, compute_missing)[0]
 run = sources.run_source(study)
-frame = method_comparison.frames.curves(study)
-found = method_comparison.standings.standings(frame, study.preset.threshold)
-stored = found  # what is written here by hand is about the repository's records, whatever is run
-if not study.stored:
-    records = method_comparison.frames.curves(stored_study("demo", "records/methods/demo"))
-    stored = method_comparison.standings.standings(records)
-ways = {(one.method, one.name): one for one in stored}
-decided = {key: {name for name, effect in one.effects.items() if effect.decided} for key, one in ways.items()}
-worse = {key for key, names in decided.items() if "lead" in names and ways[key].effects["lead"].mean < 0}
+results = method_comparison.results
+frame = results.curves(study)
+values = results.by_seed(frame, study.preset.threshold)
+found = results.standings(values)
+# what is written here by hand is about the repository's records, whatever is run
+stored = values if study.stored else results.by_seed(results.curves(stored_study("demo", "records/methods/demo")))
+effects, kept = results.standings(stored), results.means(stored)
+decided = {key for key, effect in effects.items() if effect.decided}
 told_apart = {("structured", "random"), ("magnitude", "layer"), ("magnitude", "random")}
+worse = {key[:2] for key in decided if key[2] == "lead" and effects[key].mean < 0}
+s, m = "structured", "magnitude"
 show.holds("three orders keep less than the paper's", len(worse ^ told_apart), below=1)
-show.holds("no order keeps more", sum("lead" in names for names in decided.values()) - len(worse), below=1)
-show.holds("Taylor is as good on average", ways["structured", "taylor"].effects["lead"].mean, above=0)
-show.holds("output breaks earlier", "target" in decided["structured", "output"], above=0)
-show.holds("so does SNIP", "target" in decided["magnitude", "snip"], above=0)
-better = {name for name in ("taylor", "output", "entropy") if "lead above random" in decided["structured", name]}
+show.holds("no order keeps more", sum(key[2] == "lead" for key in decided) - len(worse), below=1)
+show.holds("Taylor is as good on average", effects[s, "taylor", "lead"].mean, above=0)
+show.holds("output breaks earlier", (s, "output", "target") in decided, above=0)
+show.holds("so does SNIP", (m, "snip", "target") in decided, above=0)
+better = {name for name in ("taylor", "output", "entropy") if (s, name, "lead above random") in decided}
 show.holds("only Taylor is certainly above random", len(better ^ {"taylor"}), below=1)
-show.holds("layers keep less on every task", ways["magnitude", "layer"].effects["lead"].wins, below=1)
-without_norms = method_comparison.frames.curves(show.stored.under(study, {"head_norms": False}))
-norms = method_comparison.standings.norm_effects(frame, without_norms)
+show.holds("layers keep less on every task", effects[m, "layer", "lead"].wins, below=1)
+without_norms = results.by_seed(results.curves(show.stored.under(study, {"head_norms": False})))
+norms = results.norm_effects(values, without_norms)
 if study.stored:
     show.holds("norms help no way to rank", max(one.mean for one in norms.values()), below=0)
     show.holds("nor is their harm certain", sum(one.decided for one in norms.values()), below=1)
 show.glue_numbers(
     {
         "norm_gate": show.effects.difference(norms, "gate", 1),
-        "kept_gate": show.glue.as_percent(ways["structured", "gate"].area),
-        "kept_taylor": show.glue.as_percent(ways["structured", "taylor"].area),
-        "kept_output": show.glue.as_percent(ways["structured", "output"].area),
-        "kept_entropy": show.glue.as_percent(ways["structured", "entropy"].area),
-        "kept_random": show.glue.as_percent(ways["structured", "random"].area),
-        "output_told": show.effects.told(ways["structured", "output"].effects["lead"], pairs=False),
-        "kept_global": show.glue.as_percent(ways["magnitude", "global"].area),
-        "layer_told": show.effects.told(ways["magnitude", "layer"].effects["lead"], pairs=False),
-        "snip_told": show.effects.told(ways["magnitude", "snip"].effects["lead"], pairs=False),
-        "kept_weights_random": show.glue.as_percent(ways["magnitude", "random"].area),
-        "breaks_gate": show.glue.as_percent(ways["structured", "gate"].target),
-        "breaks_output": show.glue.as_percent(ways["structured", "output"].target),
+        "norm_taylor": show.effects.difference(norms, "taylor", 1),
+        "norm_output": show.effects.difference(norms, "output", 1),
+        "kept_gate": show.as_percent(kept["lead"][s, "gate"]),
+        "kept_taylor": show.as_percent(kept["lead"][s, "taylor"]),
+        "kept_output": show.as_percent(kept["lead"][s, "output"]),
+        "kept_entropy": show.as_percent(kept["lead"][s, "entropy"]),
+        "kept_random": show.as_percent(kept["lead"][s, "random"]),
+        "output_told": show.effects.told(effects[s, "output", "lead"], pairs=False),
+        "kept_global": show.as_percent(kept["lead"][m, "global"]),
+        "layer_told": show.effects.told(effects[m, "layer", "lead"], pairs=False),
+        "snip_told": show.effects.told(effects[m, "snip", "lead"], pairs=False),
+        "kept_weights_random": show.as_percent(kept["lead"][m, "random"]),
+        "breaks_gate": show.as_percent(kept["target"][s, "gate"]),
+        "breaks_output": show.as_percent(kept["target"][s, "output"]),
         "cost_run": show.stored.cost_of(study),
         "provenance_run": show.sentences.run_on(study),
     }
 )
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "The lead that pruned models keep, without training, against the share of prunable weights left: mean over tasks; bands span the means of each seed alone. 100 is the full model, 0 a constant answer, dotted is half of the lead.", "name": "fig-methods-mean"}, "image": {"alt": "Two panels, s-pruning and m-pruning: falling lines of the lead kept against the share of weights left, one for each way to rank"}}
-run.stamp(method_comparison.figures.mean_curves(frame))
+run.stamp(results.mean_curves(frame))
 
 # %% [markdown]
 # ## What to see
@@ -142,7 +145,7 @@ run.stamp(method_comparison.figures.mean_curves(frame))
 # ## The ways
 
 # %% tags=["remove-input"]
-method_comparison.standings.methods_table()
+results.methods_table()
 
 # %% [markdown]
 # *S-pruning.* Every score is asked anew under each mask, as in the search. `gate` is the paper's {term}`importance`, from {cite:t}`michel2019`.
@@ -169,8 +172,8 @@ def size(view):
     return np.array(heads), np.array([weights.sum() for weights in of_mlps])
 
 
-view = method_comparison.own.view_of_demo()
-for by_hand, by_package in zip(size(view), method_comparison.own.written_weights(view)):
+view = results.view_of_demo()
+for by_hand, by_package in zip(size(view), results.written_weights(view)):
     assert np.allclose(by_hand, by_package)
     assert (by_hand.argsort(axis=None) == by_package.argsort(axis=None)).all()
 heads = size(view)[0]
@@ -196,37 +199,23 @@ print(f"first to go: head {head + 1} of layer {layer + 1}")
 # From the package here: [`View`, `WeightView`, `component_sums`](../api/pruning.md).
 #
 # ## Which differences are certain
-
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Over all sizes: lead kept minus that of the paper's way, points of size by which a way breaks later than it, and lead kept minus that of a random order. Paired by task and seed; lines are 95 % intervals over tasks, rings single tasks, numbers count them; filled where Holm's corrected p over all differences of the kind of pruning is at most one in twenty.", "name": "fig-methods-standings"}, "image": {"alt": "Points with intervals, a row for each way to rank but the paper's, panels for lead kept, the two marks and lead above random"}}
-run.stamp(method_comparison.figures.standing_forest(found))
+#
+# Breaking *later* means at a smaller size than the paper's way, so above 0 is better. The p are corrected over all differences of a kind of pruning
+# (Holm).
 
 # %% tags=["remove-input"]
-method_comparison.standings.standings_table(found)
+results.standings_table(found)
 
 # %% [markdown]
 # ## With and without the layer's norm
 #
 # `gate`, `taylor` and `output` divide the scores of a layer's heads by their L2 norm, so that layers with large gradients do not keep all of
 # theirs. The norm is over all heads of the layer, removed ones too. Is it of use? The same curves were drawn again with plain scores. The
-# difference that the norm makes to `gate` is {glue:text}`norm_gate` points of lead. None of the three gains by it on average, and for none is the
-# loss certain.
-
-# %% tags=["remove-input"]
-show.effects.effect_table(
-    norms, "Lead kept with the layer's norm minus without, in points of lead, mean over sizes; s-pruning.", "norms", ("ranks by",)
-)
-
-# %% [markdown]
-# ## Task by task
+# difference that the norm makes, in points of lead, is {glue:text}`norm_gate` to `gate`, {glue:text}`norm_taylor` to `taylor` and
+# {glue:text}`norm_output` to `output`. None of the three gains by it on average, and for none is the loss certain.
 #
 # A size of one half is half of the heads and half of the MLPs. The smallest size leaves two of the demo's 48 heads and no MLP. In the demo's
 # records, WNLI-like has no curve: its full model does not beat the majority score, so nothing was pruned.
-
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "S-pruning: dev score against the share of heads and MLPs left, mean over seeds, no training after pruning; bands span the seeds.", "name": "fig-methods-tasks-s"}, "image": {"alt": "Dev score against size, a panel for each task and a line for each score that ranks heads and MLPs"}}
-run.stamp(method_comparison.figures.task_curves(frame, "structured", study.preset.threshold))
-
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "M-pruning: dev score against the share of prunable weights left, mean over seeds, no training after pruning; bands span the seeds.", "name": "fig-methods-tasks-m"}, "image": {"alt": "Dev score against size, a panel for each task and a line for each way to rank single weights"}}
-run.stamp(method_comparison.figures.task_curves(frame, "magnitude", study.preset.threshold))
 
 # %% [markdown]
 # ## What this does not show

@@ -61,42 +61,37 @@ NEEDS = [
     {"preset": "laptop", "overrides": {"precision": "bf16"}, "records": "records/selection/laptop"},
 ]
 study, *_, on_hans, minilm = compute(open_study(preset, tasks, seeds, overrides, results_dir), NEEDS, compute_missing)
-run, real = (selection.frames.compared(one) for one in (study, minilm))
-both = {sources.model_name(study.preset): run, sources.model_name(minilm.preset): real}
-numbers = selection.numbers
-show.holds("little is lost", numbers.kept(real, "seen") - numbers.kept(real, "unseen"), -0.05, 0.05)
-show.holds("no difference is shown", sum(effect.decided for effect in real.effects.values()), below=1)
-heads = real.alike_halves.query("component == 'head'")
-show.holds("halves choose other heads", heads["jaccard"].mean(), below=0.8)
-show.holds("but not by chance", (heads["jaccard"] - heads["chance"]).mean(), above=0.2)
+results = selection.results
+names = {study: sources.model_name(study.preset), minilm: sources.model_name(minilm.preset)}
+on_halves = {one: results.half_scores(one) for one in names}
+kept = {one: frame.groupby("task")[["seen", "unseen"]].mean().mean() for one, frame in on_halves.items()}
+effects = {one: results.effects(one) for one in names}
+alike, by_chance = results.halves_alike(minilm)
+show.holds("little is lost", kept[minilm]["seen"] - kept[minilm]["unseen"], -0.05, 0.05)
+show.holds("no difference is shown", sum(effect.decided for effect in effects[minilm].values()), below=1)
+show.holds("halves choose other heads", alike, below=0.8)
+show.holds("but not by chance", alike - by_chance, above=0.2)
+of_stsb = results.full_scores(study).query("task == 'stsb'").astype({"less": float, "all": float})
 show.glue_numbers(
     {
-        "seen_minilm": show.glue.as_percent(numbers.kept(real, "seen")),
-        "unseen_minilm": show.glue.as_percent(numbers.kept(real, "unseen")),
+        "seen_minilm": show.as_percent(kept[minilm]["seen"]),
+        "unseen_minilm": show.as_percent(kept[minilm]["unseen"]),
+        "seen_run": show.as_percent(kept[study]["seen"]),
+        "unseen_run": show.as_percent(kept[study]["unseen"]),
         "lost_published": "not measured",
-        "lost_minilm": show.effects.signed(real.effects["seen"].mean),
-        "lost_run": show.effects.signed(run.effects["seen"].mean),
-        "kept_run": numbers.kept_phrase(run),
-        "difference_minilm": show.effects.told(real.effects["seen"], pairs=False),
-        "difference_run": show.effects.told(run.effects["seen"], pairs=False),
-        "halves_minilm": numbers.likeness_phrase(real.alike_halves),
-        "halves_run": numbers.likeness_phrase(run.alike_halves),
-        "dev_held_minilm": show.effects.told(real.effects["good"], pairs=False),
-        "dev_held_run": show.effects.told(run.effects["good"], pairs=False),
-        "random_minilm": show.effects.told(real.effects["random"], pairs=False),
-        "random_run": show.effects.told(run.effects["random"], pairs=False),
-        "bad_minilm": show.effects.told(real.effects["bad"], pairs=False),
-        "bad_run": show.effects.told(run.effects["bad"], pairs=False),
-        "price_minilm": show.effects.told(real.effects["price"], pairs=False),
-        "price_run": show.effects.told(run.effects["price"], pairs=False),
-        "stsb_run": numbers.updates_phrase(run),
+        "lost_minilm": show.effects.signed(effects[minilm]["seen"].mean),
+        "lost_run": show.effects.signed(effects[study]["seen"].mean),
+        "alike_minilm": alike,
+        "alike_minilm_by_chance": by_chance,
+        "stsb_less": of_stsb["less"].mean(),
+        "stsb_all": of_stsb["all"].mean(),
         "provenance_minilm": show.sentences.run_on(minilm),
         "provenance_run": show.sentences.run_on(study),
     }
 )
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "Scores of good subnetworks of s-pruning, pruned, on the half of dev that chose them and on the other half, as shares of the full model's on the same examples. A line per task, mean over seeds and both ways round; diamonds are means over tasks. MiniLM on real GLUE.", "name": "fig-selection-halves"}, "image": {"alt": "Lines from the score on the examples that chose the mask to the score on others, a panel for this run and one for MiniLM, with the level where searches stop"}}
-selection.figures.seen_pairs({name: one.half_scores for name, one in both.items()}, study.preset.threshold)
+results.seen_pairs({names[one]: frame for one, frame in on_halves.items()}, study.preset.threshold)
 
 # %% [markdown]
 # ## What to see
@@ -107,10 +102,13 @@ selection.figures.seen_pairs({name: one.half_scores for name, one in both.items(
 # The left ends lie above the dashed line by construction: there a search stops. The right ends are what the subnetworks are worth. If choosing were
 # cheating, they would fall well below the line. On most tasks they do not.
 #
-# Points are hundredths of the full model's score, here and below. Seen minus unseen is in MiniLM {glue:text}`difference_minilm`. In this run,
-# {glue:text}`kept_run`, it is {glue:text}`difference_run`. Where the full score is low, as MiniLM's on CoLA, a few examples of a half move the share by
-# many points. One task alone says little.
-#
+# MiniLM keeps {glue:text}`seen_minilm` where the mask was chosen and {glue:text}`unseen_minilm` elsewhere, this run {glue:text}`seen_run` and {glue:text}`unseen_run`. Where the full
+# score is low, as MiniLM's on CoLA, a few examples of a half move the share by many points. One task alone says little.
+
+# %% tags=["remove-input"]
+results.table_of_effects({names[one].partition(",")[0]: found for one, found in effects.items()})
+
+# %% [markdown]
 # ## How it is computed
 #
 # What a search on a half saw, and what its subnetwork predicted on the other, is stored. So the test is a dozen lines, here for MRPC on MiniLM: take the
@@ -120,58 +118,44 @@ selection.figures.seen_pairs({name: one.half_scores for name, one in both.items(
 for seed in minilm.preset.seeds:
     search, score = (f"mrpc/{seed}/{stage}/structured/good" for stage in ("search", "score"))
     full = minilm.predictions(f"mrpc/{seed}/finetune/full")
-    right, kept = full["predictions"] == full["labels"], []
-    halves = selection.frames.halves("mrpc", len(right))
+    right, shares = full["predictions"] == full["labels"], []
+    halves = results.halves("mrpc", len(right))
     for fold, (chooser, other) in {"half": halves, "other_half": halves[::-1]}.items():
-        on_half = selection.frames.under(minilm, {"selection": fold})
+        on_half = show.stored.under(minilm, {"selection": fold})
         course, elsewhere = on_half.trajectory(search), on_half.predictions(score)
         last = np.flatnonzero(course["score"] >= course["target"])[-1]
         assert (on_half.mask(search).heads == course["heads"][last]).all()
         assert (elsewhere["labels"] == full["labels"][other]).all()  # none that chose
         seen, unseen = course["score"][last], elsewhere["predictions"] == elsewhere["labels"]
-        kept.append((seen / right[chooser].mean(), unseen.mean() / right[other].mean()))
-    seen, unseen = np.mean(kept, axis=0)
-    stored = real.half_scores.query("task == 'mrpc' and seed == @seed")
+        shares.append((seen / right[chooser].mean(), unseen.mean() / right[other].mean()))
+    seen, unseen = np.mean(shares, axis=0)
+    stored = on_halves[minilm].query("task == 'mrpc' and seed == @seed")
     assert np.allclose((seen, unseen), stored[["seen", "unseen"]])
     print(f"seed {seed}: keeps {seen:.1%} where it was chosen, {unseen:.1%} elsewhere")
 
 # %% [markdown]
 # From the package here: [`tasks.selection`](../api/tasks.md) cuts the halves; [](../protocol.md) has the rules in words.
 #
-# Do two halves choose the same heads? Their Jaccard index is in MiniLM {glue:text}`halves_minilm`; in this run {glue:text}`halves_run`. So the mask
+# Do two halves choose the same heads? Their Jaccard index is {glue:text}`alike_minilm` in MiniLM, and would be {glue:text}`alike_minilm_by_chance` by chance. So the mask
 # depends on the examples, with all else equal. Its score hardly does.
-
-# %% tags=["remove-input"]
-numbers.halves_table(both)
 
 # %% [markdown]
 # ## Held out of train
 #
 # A stricter design keeps examples back from the start. As many as dev has, at most half of train, are taken out *before* fine-tuning. A mask
-# chosen on what the weights were fitted to would not be honest either. One search chooses on them, another on dev, for the same weights, and dev
+# chosen on what the weights were fitted to would not be results either. One search chooses on them, another on dev, for the same weights, and dev
 # scores both.
-
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Dev scores of good, random and bad subnetworks of s-pruning, pruned, as shares of the full model's: masks chosen on dev (light) and on held-out examples of train (dark), for the same fine-tuned models. Dots are seeds. MiniLM on real GLUE.", "name": "fig-selection-held-out"}, "image": {"alt": "Groups of six bars, one group a task: good, random and bad subnetworks, each chosen on dev and held out; this run above, MiniLM below"}}
-selection.figures.chooser_bars({name: one.chosen for name, one in both.items()})
-
-# %% [markdown]
-# Chosen on dev minus chosen held out, dev score of the good ones. MiniLM: {glue:text}`dev_held_minilm`. This run: {glue:text}`dev_held_run`.
 #
-# Does the lottery stay when the mask is chosen held out? For good minus random, MiniLM has {glue:text}`random_minilm`.
-# This run has {glue:text}`random_run`. For good minus bad, MiniLM has {glue:text}`bad_minilm`. This run has {glue:text}`bad_run`.
+# The table above has what came out: whether masks chosen on dev look better than masks chosen held out, whether the lottery stays when the mask is
+# chosen held out, good ones against random and bad ones, and what honesty costs, for the full model is then trained without the held-out examples.
 #
-# What does honesty cost? Trained without the held-out examples, the full model changes by hundredths of its metric. MiniLM: {glue:text}`price_minilm`.
-# This run: {glue:text}`price_run`.
-#
-# One full model of the demo gets *better* by losing examples, that of STS-B: {glue:text}`stsb_run`. The reason is the length of training. A run takes
+# One full model of the demo gets *better* by losing examples, that of STS-B: {glue:text}`stsb_less` on fewer examples against {glue:text}`stsb_all` on all. The reason
+# is the length of training. A run takes
 # whole passes over train until a least number of updates is reached, so a smaller train set may be updated on more often. On all examples the
 # model was stopped too early, which one pass more mends (below).
 
 # %% tags=["remove-input"]
-numbers.held_table(both)
-
-# %% tags=["remove-input"]
-numbers.hans_table(selection.frames.hans_scores(on_hans))
+results.hans_table(results.hans_scores(on_hans))
 
 # %% [markdown]
 # ## What this does not show

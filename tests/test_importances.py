@@ -16,8 +16,8 @@ from made_up_records import make_study
 from lottery_book import sources
 from lottery_book.agreement import by_source, made_up_masks
 from lottery_book.agreement import figures as overlaps
-from lottery_book.importance import decisions, modes
-from lottery_book.importance import figures as importances
+from lottery_book.importance import modes
+from lottery_book.importance import results as importances
 from lottery_utils.experiment.study import Study
 from lottery_utils.show import frames as gather
 from lottery_utils.show.compute import compute, needs_of
@@ -34,7 +34,7 @@ def study(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def decided(study):
-    return decisions.decisions(study)
+    return importances.decisions(study)
 
 
 @pytest.fixture(scope="module")
@@ -53,14 +53,11 @@ def test_a_step_starts_from_the_last_mask_that_passed(study, decided):
     own = decided[(decided["task"] == "mrpc") & (decided["seed"] == 42)]
     course = study.trajectory("mrpc/42/search/structured/good")
     for step, start in ((1, 0), (4, 3), (5, 3), (7, 6), (8, 6), (9, 8)):  # steps 4 and 7 failed
-        heads = own[(own["step"] == step) & (own["component"] == "head")]
-        there = course["heads"][start]
+        heads, there = own[own["step"] == step], course["heads"][start]
         assert len(heads) == there.sum()
         assert np.allclose(heads["importance"], course["head_importance"][start][there])
         assert heads["removed"].sum() == (there & ~course["heads"][step]).sum()
-    mlps = own[own["component"] == "mlp"].groupby("step")["importance"].max()
-    assert (mlps == 1).all(), "a share of the step's largest"
-    assert own[own["step"] == 9]["final"].sum() == course["heads"][8].sum() + course["mlps"][8].sum()
+    assert own[own["step"] == 9]["final"].sum() == course["heads"][8].sum()
 
 
 def test_released_takes_the_scores_of_the_mask_that_failed(study):
@@ -78,36 +75,37 @@ def test_released_takes_the_scores_of_the_mask_that_failed(study):
             return study.record(cell)
 
     released = Read(replace(study.preset, importance="released"), study.store.root)
-    rows = decisions.decisions(released).query("task == 'mrpc' and seed == 42 and step == 5 and component == 'head'")
+    rows = importances.decisions(released).query("task == 'mrpc' and seed == 42 and step == 5")
     course = study.trajectory("mrpc/42/search/structured/good")
     assert np.allclose(rows["importance"], course["head_importance"][4][course["heads"][3]])
 
 
 def test_the_cut_parts_what_goes_from_what_stays(decided):
-    rows = decided[(decided["task"] == "cola") & (decided["seed"] == 42) & (decided["component"] == "head")].copy()
-    rows = rows[rows["step"] == 1].sort_values("importance")
+    rows = importances.in_full_model(decided[(decided["task"] == "cola") & (decided["seed"] == 42)])
+    rows = rows.sort_values("importance")
     rows["removed"] = np.arange(len(rows)) < 2
     values = rows["importance"].to_numpy()
-    assert decisions.cuts(rows)["cut"].tolist() == [pytest.approx((values[1] + values[2]) / 2)]
+    assert importances.cuts(rows).tolist() == [pytest.approx((values[1] + values[2]) / 2)]
     rows["removed"] = True
-    assert decisions.cuts(rows)["cut"].isna().all()
+    assert importances.cuts(rows).isna().all()
     rows["removed"] = False
-    assert decisions.cuts(rows).empty
+    assert importances.cuts(rows).empty
 
 
-def test_first_cut_of_mlps_is_the_first_step_that_removes_one(decided):
-    assert set(decisions.first_cut(decided, "head")["step"]) == {1}
-    assert set(decisions.first_cut(decided, "mlp")["step"]) == {2}
+def test_heads_near_the_cut_are_counted_over_searches(decided):
+    rows = importances.in_full_model(decided[decided["task"] == "cola"])
+    rows["removed"] = rows.groupby("seed").cumcount() < 2
+    rows["importance"] = rows.groupby("seed").cumcount() + 1.0  # the last to go has 2, so 3 alone is less than 4
+    assert importances.near_cut_phrase(rows) == "2 go, 1 stay"
 
 
 def test_order_of_heads_over_a_search(decided):
-    drift = decisions.drift(decided)
-    first = drift[drift["step"] == 1]
-    assert np.allclose(first["correlation"], 1) and (first["left"] == 1).all()
-    assert drift[drift["step"] > 1]["correlation"].abs().mean() < 0.5, "made-up importances are random"
-    look = decisions.one_look(decided)
+    left = importances.order_left(decided)
+    assert len(left) == 6 and left.abs().mean() < 0.6, "made-up importances are random"
+    assert np.allclose(importances.order_left(importances.in_full_model(decided)), 1)
+    look = importances.one_look(decided)
     assert len(look) == 6 and look["chance"].tolist() == pytest.approx([16 / 24] * 6)
-    assert decisions.seeds_correlation(decided)["correlation"].abs().max() < 0.5
+    assert importances.seeds_correlation(decided)["correlation"].abs().max() < 0.5
 
 
 # figures
@@ -118,17 +116,6 @@ def test_histograms_count_every_head_once_and_show_the_cuts(this_run, decided):
     assert texts(figure.axes[0]) == ["not released"]
     heights = [patch.get_height() for patch in figure.axes[1].patches]
     assert sum(heights) == 3 * 24 and len(figure.axes[1].lines) == 3 and len(figure.legends[0].get_texts()) == 4
-
-
-def test_search_steps_show_what_each_step_takes(decided):
-    rows = decided[(decided["task"] == "cola") & (decided["seed"] == SEEDS[0])]
-    heads, mlps = importances.search_steps(decided, "cola").axes
-    for ax, component in ((heads, "head"), (mlps, "mlp")):
-        own = rows[rows["component"] == component]
-        (dots,) = ax.collections
-        assert len(dots.get_offsets()) == len(own)
-        assert len(np.unique(dots.get_facecolors(), axis=0)) == own["removed"].nunique()
-    assert [t.get_text() for t in heads.get_yticklabels()][:2] == ["1 (phase 1)", "2 (phase 1)"]
 
 
 @pytest.fixture(scope="module")
@@ -177,8 +164,6 @@ def test_figures_tables_and_phrases_hold_for_little_and_for_nothing(study, decid
     seeds_of, shared = by_source.seeds_of(part), by_source.shared_by_tasks(part)
     figures = [
         importances.cuts_by_source((part,), {part: some}),
-        importances.search_steps(some, gather.example_task(some)),
-        importances.drift_lines(decisions.drift(some)),
         overlaps.likeness({part: seeds_of}),
         overlaps.shared({part: shared}),
         overlaps.shared({part: by_source.shared_by_tasks(part, supers=True)}),
@@ -190,9 +175,10 @@ def test_figures_tables_and_phrases_hold_for_little_and_for_nothing(study, decid
     said = [
         by_source.mean_jaccard(seeds_of),
         by_source.mean_shared(shared),
-        decisions.one_look_phrase(some),
-        decisions.near_cut_phrase(some),
-        decisions.seeds_phrase(some),
+        importances.one_look_phrase(some),
+        importances.near_cut_phrase(some),
+        importances.seeds_phrase(some),
+        importances.order_phrase(some),
     ]
     assert all("nan" not in text and len(text.split()) <= 25 for text in said), said
     assert (said[0] == "it takes two seeds") == (len(seeds) < 2)
@@ -253,7 +239,7 @@ def test_chapters_run_alone_on_a_part_of_the_demo(name, tmp_path):
     overrides = {"train_limit": 300, "dev_limit": 100, "epochs": 1, "min_steps": 40}
     parameters = {"tasks": ["sst2"], "seeds": [42], "overrides": json.dumps(overrides)}
     shown = run(name, {**parameters, "results_dir": str(tmp_path / "results")}, tmp_path)
-    assert len(shown) == {"07_importance": 5, "08_agreement": 3}[name]
+    assert len(shown) == {"07_importance": 3, "08_agreement": 3}[name]
     stored = sorted(path.name.rsplit("-", 2)[0] for path in (tmp_path / "results").iterdir() if path.name[0] != ".")
     searches = {"07_importance": 3, "08_agreement": 1}[name]
     assert stored == ["sst2-full-finetune", *["sst2-structured-good-search"] * searches], "only what it needs"

@@ -15,10 +15,9 @@ from safetensors.numpy import load
 from scipy.stats import spearmanr, ttest_1samp
 
 from lottery_book.importance_rules import results as sums
-from lottery_book.selection import figures as selection_figures
-from lottery_book.selection import frames as selection
-from lottery_book.selection import numbers as selection_numbers
+from lottery_book.selection import results as selection
 from lottery_utils.errors import UserError
+from lottery_utils.experiment.study import open_study
 from lottery_utils.show import effects
 from lottery_utils.show.stats import Effect
 from lottery_utils.show.stored import stored_study
@@ -48,6 +47,11 @@ def halved() -> pd.DataFrame:
 @lru_cache
 def chosen() -> pd.DataFrame:
     return selection.chosen(study("selection"))
+
+
+@lru_cache
+def selection_effects() -> dict:
+    return selection.effects(study("selection"))
 
 
 @lru_cache
@@ -185,24 +189,21 @@ def test_scores_on_the_half_that_chose_and_on_the_other():
             checked += 1
     assert checked >= 10
     difference = {key: own["seen"] - own["unseen"] for key, own in rows.iterrows()}
-    same(selection.effects_of(found, chosen(), selection.full_scores(study("selection")))["seen"], interval(difference))
+    same(selection_effects()["seen"], interval(difference))
 
 
 def test_full_models_trained_on_less():
     found, wanted = selection.full_scores(study("selection")).set_index(["task", "seed"]), {}
-    for record, files in raw("selection"):
+    for record, _ in raw("selection"):
         if record["cell"]["stage"] == "finetune":
             less = "held_out" in record["inputs"]["settings"]
-            updates = load(files["trajectory.safetensors"])["loss"].size
-            wanted[record["cell"]["task"], record["cell"]["seed"], less] = (record["score"], updates)
+            wanted[record["cell"]["task"], record["cell"]["seed"], less] = record["score"]
     assert len(found) >= 10
     for (task, seed), own in found.iterrows():
-        assert (own["all"], own["updates"]) == wanted[task, seed, False]
-        assert (own["less"], own["updates_less"]) == wanted[task, seed, True]
+        assert own["all"] == wanted[task, seed, False] and own["less"] == wanted[task, seed, True]
 
 
 def test_masks_chosen_on_dev_and_held_out():
-    found = chosen()
     shares = {"dev": {}, "held_out": {}}
     for record, _ in raw("selection"):
         settings, kind = record["inputs"]["settings"], (record["cell"]["stage"], record["cell"]["method"])
@@ -213,7 +214,7 @@ def test_masks_chosen_on_dev_and_held_out():
                 shares[settings.get("selection", "dev")][key] = record["shares"]["prunable"]
     both = {key: shares["dev"][key] - shares["held_out"][key] for key in shares["dev"] if key in shares["held_out"]}
     assert len(both) >= 10
-    same(selection.effects_of(halved(), found, selection.full_scores(study("selection")))["weights"], interval(both))
+    same(selection_effects()["weights"], interval(both))
 
 
 def test_every_comparison_has_several_tasks_and_seeds():
@@ -223,37 +224,18 @@ def test_every_comparison_has_several_tasks_and_seeds():
         assert frame["task"].nunique() >= 3 and (frame.groupby("task")["seed"].nunique() >= 2).all()
 
 
-def test_numbers_and_figures_stand_with_little_or_nothing():
-    assert np.isnan(sums.mean_of(sums.full_model(NoStudy()), "shared")) and np.isnan(sums.shared_by_orders(NoStudy()))
-    assert np.isnan(sums.seeds_correlation(NoStudy(), "exact"))
+def test_numbers_and_figures_stand_with_little_or_nothing(tmp_path):
+    nothing = open_study("demo", ["rte"], [42], None, tmp_path)
+    assert np.isnan(sums.mean_of(sums.full_model(nothing), "shared")) and np.isnan(sums.shared_by_orders(nothing))
+    assert np.isnan(sums.seeds_correlation(nothing, "exact"))
     assert effects.told(Effect()) == "not run" and "on 1 task, too few" in effects.told(Effect(1.0, tasks=1, pairs=2))
-    frames = [pd.DataFrame(columns=list(c)) for c in (selection.HALVES, selection.CHOSEN, selection.FULL)]
-    nothing = selection.Compared(*frames, pd.DataFrame(), pd.DataFrame(), selection.effects_of(*frames))
-    assert selection_numbers.kept_phrase(nothing) == "no number against no number"
-    assert {effects.told(effect) for effect in nothing.effects.values()} == {"not run"}
-    assert selection_numbers.likeness_phrase(nothing.alike_halves) == selection_numbers.NO_MASKS
-    assert selection_numbers.updates_phrase(nothing) == "not in this run"
-    tables = selection_numbers.halves_table({"none": nothing}), selection_numbers.held_table({"none": nothing})
-    assert all(selection_numbers.NO_MASKS in table.to_html() for table in tables)
-    assert selection_numbers.hans_table(pd.DataFrame(columns=list(selection.HANS))) is None
-    for figure in (
-        sums.batch_lines({}),
-        selection_figures.seen_pairs({}, 0.9),
-        selection_figures.chooser_bars({}),
-    ):
+    assert {effects.told(effect) for effect in selection.effects(nothing).values()} == {"not run"}
+    assert np.isnan(selection.halves_alike(nothing)).all()
+    assert selection.hans_table(pd.DataFrame(columns=list(selection.HANS))) is None
+    for figure in (sums.batch_lines({}), selection.seen_pairs({}, 0.9)):
         assert figure.axes[0].texts[0].get_text().startswith("Nothing to show")
     with pytest.raises(UserError, match="no records"):
         stored_study("demo", "records/nowhere")
-
-
-class NoStudy:
-    """A study without a task."""
-
-    class preset:
-        head_step = 0.1
-
-    def cells(self, stages, methods):
-        return []
 
 
 def test_picks_are_the_lowest_and_ranks_are_within_layers():

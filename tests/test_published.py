@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from lottery_book import published
-from lottery_book.authors import figures, findings, numbers
+from lottery_book.authors import findings
 from lottery_book.authors.restate import restated
 from lottery_utils.presets import GLUE_TASKS
 
@@ -97,23 +97,29 @@ def test_column_slices_of_the_projection_sum_to_the_output_and_row_slices_do_not
 
 
 def test_super_bad_is_one_mask_and_super_random_is_not():
-    rows = findings.different_masks(published.masks_of_seeds()).set_index("family")
-    assert rows.loc["heads_mlps_super_bizzaro", ["head", "mlp"]].tolist() == [(1, 1), (1, 1)]
-    assert rows.loc["heads_mlps_super_midling", "head"] == (5, 5)
+    assert findings.of_super(published.masks_of_seeds()) == {"super_bad": "1", "super_random": "5"}
 
 
 def test_cochran_accepts_what_is_no_more_alike_than_chance():
-    rows = findings.sizes_and_sameness(published.seed_agreement(), published.masks_of_seeds())
-    qnli = rows[(rows["title"] == "QNLI") & (rows["component"] == "mlp")].iloc[0]
-    assert qnli["cochran_p"] == pytest.approx(0.98, abs=0.005) and qnli["share_pairs_not_rejected"] == 1
-    assert qnli["krippendorff_alpha"] == pytest.approx(0.16, abs=0.005) and qnli["permutation_p"] > 0.05
+    said = findings.of_cochran(published.seed_agreement())
+    assert (said["cochran_task"], said["cochran_p"], said["cochran_pairs"]) == ("QNLI", "0.98", "100 %")
+    row = published.seed_agreement().query("family == 'heads_mlps' and title == 'QNLI' and component == 'mlp'").iloc[0]
+    assert row["krippendorff_alpha"] == pytest.approx(0.16, abs=0.005) and row["permutation_p"] > 0.05
 
 
 def test_a_full_model_would_be_printed_as_79_per_cent():
-    sizes = findings.sizes_printed(published.subnetwork_sizes()).set_index("title")
-    np.testing.assert_allclose(sizes["all"] - sizes["printed"], 0.21)
-    assert sizes.loc["MNLI", "printed"] == pytest.approx(0.55, abs=0.005)
-    assert sizes.loc["MNLI", "prunable"] == pytest.approx(0.687, abs=0.0005)
+    sizes = published.subnetwork_sizes()
+    full = sizes.assign(share_all_mean=1.0, share_prunable_mean=1.0)
+    assert findings.of_sizes(full)["sizes_printed"] == "79 %"
+    assert findings.of_sizes(sizes) == {"sizes_all": "76 %", "sizes_prunable": "69 %", "sizes_printed": "55 %"}
+
+
+def test_good_ones_lie_at_the_threshold_and_vary_less_than_retrained_ones():
+    said, results = findings.of_selection(published.results()), published.results().set_index(["setting", "task"])
+    means = {setting: results.loc[setting, "mean"].drop("wnli") for setting in ("head_mlp", "no_mask")}
+    kept = means["head_mlp"] / means["no_mask"]
+    assert said["selection_kept"] == f"{100 * kept.min():.0f} % to {100 * kept.max():.0f} %"
+    assert float(said["selection_pruned"]) < float(said["selection_retrained"])
 
 
 def importances(values, seed=1):
@@ -129,11 +135,10 @@ def test_importances_are_compared_by_rank_and_by_what_goes_first():
     assert turned.iloc[0][["spearman", "lowest", "common"]].tolist() == [-1, 2, 0]
     between = pd.DataFrame(columns=["component", "jaccard", "chance"])
     alike = pd.DataFrame({"component": ["head"], "jaccard": [0.5], "chance": [0.25]})
-    said = numbers.of_importance(same, alike)
+    said = findings.of_importance(same, alike)
     assert said["importance_common"] == "2.0 of 2" and said["importance_jaccard"] == "0.50, by chance 0.25"
     nothing = findings.compare_importances(up.iloc[:0], up)
-    assert set(numbers.of_importance(nothing, between).values()) == {numbers.NOT_STORED}
-    assert figures.importance_scatter(up.iloc[:0], up, "rte").axes
+    assert set(findings.of_importance(nothing, between).values()) == {findings.NOT_STORED}
 
 
 @pytest.mark.slow
@@ -149,6 +154,6 @@ def test_the_chapter_runs_alone_on_an_empty_store(tmp_path):
     papermill.execute_notebook(source, str(out), parameters, progress_bar=False, cwd=str(ROOT))
     outputs = [output for cell in nbformat.read(out, as_version=4).cells for output in cell.get("outputs", [])]
     assert not any(output.output_type == "error" for output in outputs)
-    assert sum("image/png" in output.get("data", {}) for output in outputs) == 7
+    assert sum("image/png" in output.get("data", {}) for output in outputs) == 1
     stored = [p.name.rsplit("-", 2)[0] for p in (tmp_path / "results").iterdir() if p.name[0] != "."]
     assert sorted(stored) == ["sst2-full-finetune", *["sst2-structured-good-search"] * 2], "both protocols, one task"

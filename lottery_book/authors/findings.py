@@ -1,20 +1,36 @@
-"""What the release shows on a second look, each as numbers: the pictures and sentences of the authors' chapter."""
+"""What the release shows on a second look, as numbers short enough for a sentence, and the bar that shows another's."""
 
 from __future__ import annotations
 
 import json
 from itertools import combinations_with_replacement
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from lottery_utils.demo.files import micro_bert_dir
 from lottery_utils.experiment.identity import numpy_generator_for
+from lottery_utils.show.glue import as_percent
+from lottery_utils.show.style import COLOURS, GRID, TEXT, WIDTH, legend_below
+from lottery_utils.show.tables import dressed
+
+from ..sources import JOINT
+
+if TYPE_CHECKING:
+    from pandas.io.formats.style import Styler
 
 FIGURE_CONSTANT = 0.21  # what the authors' figure titles subtract for the embeddings
 STEPS = tuple(range(1, 21))  # per cent of the remaining weights removed in a step
 CAP = 30  # steps
 EXACT = 5e-7  # the stored means have eight digits, of numbers computed in single precision
+NOT_STORED = "not stored yet"
+LOOKS = {
+    "plotted": {"marker": "X", "markersize": 8, "color": COLOURS["good"]},
+    "random": {"marker": "o", "markersize": 7, "color": COLOURS["random"]},
+}
+LABELS = {"plotted": "as plotted: the good ones' results", "random": "released results of the random ones"}
 
 
 def plotted_bars(results: pd.DataFrame) -> pd.DataFrame:
@@ -27,6 +43,36 @@ def plotted_bars(results: pd.DataFrame) -> pd.DataFrame:
     frame = rows.pivot(index=["task", "title"], columns="subnetwork", values="mean")[["random", "good"]]
     frame = frame.loc[list(dict.fromkeys(zip(rows["task"], rows["title"])))].rename(columns={"good": "plotted"})
     return frame.assign(gap=frame["plotted"] - frame["random"]).reset_index()
+
+
+def bars_as_plotted(bars: pd.DataFrame) -> Figure:
+    """The bar "random subnetwork (retrained)" as plotted and as in the released results, task by task."""
+    figure = Figure(figsize=(WIDTH, 3.0), layout="constrained")
+    ax, places = figure.subplots(), np.arange(len(bars))
+    ax.vlines(places, bars["plotted"], bars["random"], color="#B5B5B5", linewidth=1.2, zorder=1)
+    for column, look in LOOKS.items():
+        hollow = {"markerfacecolor": "white", "markeredgewidth": 1.6, "linestyle": ""}
+        ax.plot(places, bars[column], **hollow, **look, label=LABELS[column], zorder=3)
+    for place, row in enumerate(bars.itertuples()):
+        top = max(row.plotted, row.random) + 0.04
+        ax.text(place, top, f"{100 * row.gap:+.1f}", ha="center", va="bottom", fontsize=8, color=TEXT)
+    ax.set_xticks(places, bars["title"])
+    ax.set(ylim=(0, 1.05), ylabel="score, retrained")
+    ax.yaxis.grid(True, color=GRID, linewidth=0.6)
+    legend_below(figure, ax.lines)
+    return figure
+
+
+def of_bars(bars: pd.DataFrame) -> dict[str, str]:
+    """What the wrong bars show, and what the right file says: means over tasks without WNLI, in points."""
+    rows = bars[bars["task"] != "wnli"]
+    most = rows.loc[rows["gap"].idxmax()]
+    return {
+        "bars_plotted": f"{100 * rows['plotted'].mean():.1f}",
+        "bars_released": f"{100 * rows['random'].mean():.1f}",
+        "bars_too_high": f"{(rows['gap'] > 0).sum()} of {len(rows)}",
+        "bars_most": f"{most['title']} ({100 * most['gap']:.1f} points)",
+    }
 
 
 def step_errors(levels: pd.DataFrame, seeds: int = 5) -> pd.DataFrame:
@@ -46,6 +92,50 @@ def step_errors(levels: pd.DataFrame, seeds: int = 5) -> pd.DataFrame:
             near = possible[max(0, at - 1) : at + 1]
             rows.append((step, title, float(np.abs(near - mean).min())))
     return pd.DataFrame(rows, columns=["step", "title", "error"])
+
+
+def of_steps(levels: pd.DataFrame) -> dict[str, str]:
+    """Which step size fits the stored shares, by how much others miss them, and how many steps were taken."""
+    worst = step_errors(levels).groupby("step")["error"].max().sort_values()
+    fits = worst[worst < EXACT]
+    usual = levels[levels["task"] != "wnli"]["steps"]
+    return {
+        "steps_fit": " and ".join(f"{step}\N{NO-BREAK SPACE}%" for step in fits.index),
+        "steps_miss": f"{worst.iloc[len(fits)] / fits.max():.0f}",
+        "steps_taken": f"{usual.min()} to {usual.max()}",
+        "steps_lowest": as_percent(0.9**9),
+        "steps_smallest": as_percent(levels["share"].min()),
+    }
+
+
+def compare_importances(exact: pd.DataFrame, released: pd.DataFrame, share: float = 0.1) -> pd.DataFrame:
+    """How far the two importance protocols order the heads of one full model alike, a row a task and seed.
+
+    Both as from `show.frames.component_importance`. Columns task, title, seed, spearman, lowest (how many heads the
+    first step takes, `share` of all), common (of these, taken under both).
+    """
+    keys = ["task", "title", "seed", "layer", "head"]
+    both = exact[exact["component"] == "head"].merge(released[released["component"] == "head"], "inner", keys)
+    rows = []
+    for (task, title, seed), own in both.groupby(["task", "title", "seed"], sort=False):
+        lowest = max(1, int(share * len(own)))
+        first = [set(own[column].nsmallest(lowest).index) for column in ("kept_x", "kept_y")]
+        alike = own["kept_x"].corr(own["kept_y"], method="spearman")
+        rows.append((task, title, seed, alike, lowest, len(first[0] & first[1])))
+    return pd.DataFrame(rows, columns=["task", "title", "seed", "spearman", "lowest", "common"])
+
+
+def of_importance(compared: pd.DataFrame, between: pd.DataFrame) -> dict[str, str]:
+    """How differently the two protocols order the heads of this run, and what it does to the good subnetwork."""
+    heads = between[between["component"] == "head"]
+    if compared.empty or heads.empty:
+        return dict.fromkeys(("importance_rank", "importance_common", "importance_jaccard"), NOT_STORED)
+    rank, common = compared["spearman"], compared["common"]
+    return {
+        "importance_rank": f"{rank.min():.2f} to {rank.max():.2f}",
+        "importance_common": f"{common.mean():.1f} of {compared['lowest'].iloc[0]}",
+        "importance_jaccard": f"{heads['jaccard'].iloc[0]:.2f}, by chance {heads['chance'].iloc[0]:.2f}",
+    }
 
 
 def slice_errors(tokens: int = 64) -> pd.DataFrame:
@@ -74,60 +164,73 @@ def slice_errors(tokens: int = 64) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["layer", "slices", "error", "correlation"])
 
 
-def compare_importances(exact: pd.DataFrame, released: pd.DataFrame, share: float = 0.1) -> pd.DataFrame:
-    """How far the two importance protocols order the heads of one full model alike, a row a task and seed.
-
-    Both as from `show.frames.component_importance`. Columns task, title, seed, spearman, lowest (how many heads the
-    first step takes, `share` of all), common (of these, taken under both).
-    """
-    keys = ["task", "title", "seed", "layer", "head"]
-    both = exact[exact["component"] == "head"].merge(released[released["component"] == "head"], "inner", keys)
-    rows = []
-    for (task, title, seed), own in both.groupby(["task", "title", "seed"], sort=False):
-        lowest = max(1, int(share * len(own)))
-        first = [set(own[column].nsmallest(lowest).index) for column in ("kept_x", "kept_y")]
-        alike = own["kept_x"].corr(own["kept_y"], method="spearman")
-        rows.append((task, title, seed, alike, lowest, len(first[0] & first[1])))
-    return pd.DataFrame(rows, columns=["task", "title", "seed", "spearman", "lowest", "common"])
+def of_slices(errors: pd.DataFrame) -> dict[str, str]:
+    """How far each way to cut the output projection is from the layer's output, and what that does to norms."""
+    rows, columns = (errors[errors["slices"] == kind] for kind in ("rows", "columns"))
+    return {
+        "slices_columns": f"{columns['error'].max():.0e}".replace("e-0", "e-"),
+        "slices_rows": f"{rows['error'].min():.2f} to {rows['error'].max():.2f}",
+        "slices_norms": f"{rows['correlation'].min():.2f} to {rows['correlation'].max():.2f}",
+    }
 
 
-def kept_shares(results: pd.DataFrame) -> pd.DataFrame:
-    """Each condition's mean score as a share of the full model's, and its deviation over seeds in the same unit.
+def of_selection(results: pd.DataFrame) -> dict[str, str]:
+    """How close good s-subnetworks lie to the threshold, and how little they vary beside retrained ones.
 
-    `results` as from `published.results`. WNLI is left out: its full model is below the majority score. Adds
-    columns kept and kept_std.
+    `results` as from `published.results`; shares of the full model's score, without WNLI, whose full model is below the
+    majority score.
     """
     full = results[results["subnetwork"] == "full"].set_index("task")["mean"]
-    rows = results[(results["method"] != "") & (results["task"] != "wnli")]
-    base = rows["task"].map(full)
-    return rows.assign(kept=rows["mean"] / base, kept_std=rows["std"] / base).reset_index(drop=True)
+    good = results.query("method == 'structured' and subnetwork == 'good' and task != 'wnli'")
+    shares = good[["mean", "std"]].div(good["task"].map(full), axis=0).set_index(good["treatment"])
+    spread = 100 * shares["std"].groupby(level=0).mean()
+    return {
+        "selection_kept": " to ".join(as_percent(end) for end in shares.loc["pruned", "mean"].agg(["min", "max"])),
+        "selection_pruned": f"{spread['pruned']:.1f}",
+        "selection_retrained": f"{spread['retrained']:.1f}",
+    }
 
 
-def sizes_printed(sizes: pd.DataFrame, family: str = "heads_mlps") -> pd.DataFrame:
-    """Three answers to "how much is left": task, title, all, printed (all - 0.21), prunable; means over seeds."""
-    rows = sizes[sizes["family"] == family].rename(columns={"share_all_mean": "all", "share_prunable_mean": "prunable"})
-    rows = rows.assign(printed=rows["all"] - FIGURE_CONSTANT)
-    return rows[["task", "title", "all", "printed", "prunable"]].reset_index(drop=True)
+def of_sizes(sizes: pd.DataFrame, task: str = "mnli") -> dict[str, str]:
+    """One task's size, counted in three ways: of all weights, of the prunable ones, and as the figures print it."""
+    row = sizes[(sizes["family"] == JOINT) & (sizes["task"] == task)].iloc[0]
+    shares = {"all": row["share_all_mean"], "prunable": row["share_prunable_mean"]}
+    shares["printed"] = shares["all"] - FIGURE_CONSTANT
+    return {f"sizes_{name}": as_percent(share) for name, share in shares.items()}
 
 
-def sizes_and_sameness(agreement: pd.DataFrame, masks: pd.DataFrame) -> pd.DataFrame:
-    """What Cochran's Q answers to: one row a task and kind of component of the joint masks.
+def of_cochran(agreement: pd.DataFrame) -> dict[str, str]:
+    """The clearest case where "not rejected" is no agreement, among the joint masks' MLPs: one task's numbers."""
+    mlps = agreement[(agreement["family"] == JOINT) & (agreement["component"] == "mlp")]
+    row = mlps.loc[mlps["cochran_p"].where(mlps["permutation_p"].notna()).idxmax()]
+    return {
+        "cochran_task": row["title"],
+        "cochran_p": f"{row['cochran_p']:.2f}",
+        "cochran_pairs": as_percent(row["share_pairs_not_rejected"]),
+        "cochran_jaccard": f"{row['mean_pair_jaccard']:.2f}, by chance {row['chance_pair_jaccard']:.2f}",
+    }
 
-    `agreement` as from `published.seed_agreement`, `masks` as from `published.masks_of_seeds`. Adds to the
-    statistics spread, the sample deviation of the number kept over its mean; rows where a statistic is undefined
-    (WNLI) are left out.
-    """
-    kept = masks[masks["family"] == "heads_mlps"].groupby(["task", "component"])["kept"]
-    spread = (kept.std() / kept.mean()).rename("spread").reset_index()
-    rows = agreement[agreement["family"] == "heads_mlps"].merge(spread, "left", ["task", "component"])
-    return rows[rows["permutation_p"].notna()].reset_index(drop=True)
+
+def of_super(masks: pd.DataFrame) -> dict[str, str]:
+    """How many different masks of heads the five seeds have of the counterparts of super-survivors, over all tasks."""
+    heads = masks[(masks["task"] != "wnli") & (masks["component"] == "head")]
+    counts = heads.groupby(["family", "task"])["same_as_seed"].nunique()
+    families = {"super_bad": "heads_mlps_super_bizzaro", "super_random": "heads_mlps_super_midling"}
+    ends = {name: (counts[family].min(), counts[family].max()) for name, family in families.items()}
+    return {name: f"{low}" if low == high else f"{low} to {high}" for name, (low, high) in ends.items()}
 
 
-def different_masks(masks: pd.DataFrame) -> pd.DataFrame:
-    """How many different masks five seeds have: columns family, head, mlp (tuples least, most over tasks but WNLI)."""
-    rows = []
-    for family, of_family in masks[masks["task"] != "wnli"].groupby("family", sort=False):
-        counts = of_family.groupby(["component", "task"])["same_as_seed"].nunique()
-        kinds = {kind: (int(counts[kind].min()), int(counts[kind].max())) for kind in ("head", "mlp")}
-        rows.append({"family": family, **kinds})
-    return pd.DataFrame(rows)
+def of_footprint(log: pd.DataFrame) -> dict[str, str]:
+    """Hours and energy of the joint searches whose logs have a duration."""
+    known = log[log["seconds"].notna()]
+    return {
+        "cost_logs": f"{len(known)} of {len(log)}",
+        "cost_hours": f"{known['seconds'].sum() / 3600:.1f}",
+        "cost_energy": f"{known['gpu_kwh'].sum() + known['cpu_kwh'].sum():.2f}",
+    }
+
+
+def sources_table(sources: dict[str, str]) -> Styler:
+    """Where each restated table comes from."""
+    frame = pd.DataFrame({"table": list(sources), "source": list(sources.values())})
+    return dressed(frame, "The published numbers restated in this package, and their sources.", "sources", wrapped=True)

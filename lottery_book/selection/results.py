@@ -8,26 +8,34 @@ chooses on them, one on dev, and both subnetworks are scored on dev.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from lottery_utils.experiment.cells import Cell, full
 from lottery_utils.experiment.stage_table import HANS_TASK
+from lottery_utils.show.effects import effect_table
 from lottery_utils.show.frames import component_survival, searches, title_of
 from lottery_utils.show.stats import Effect, corrected, effect
 from lottery_utils.show.stored import under
+from lottery_utils.show.style import COLOURS, GRID, METHOD_NAMES, NAMES, WIDTH, empty_figure, legend_below
+from lottery_utils.show.tables import dressed
 from lottery_utils.tasks.hans import HEURISTICS
 from lottery_utils.tasks.metrics import compute_metrics, search_score
 from lottery_utils.tasks.registry import shown_task
 from lottery_utils.tasks.selection import halves
 
 from ..agreement.overlap import jaccard_between
+from ..sources import count
 
 if TYPE_CHECKING:
+    from pandas.io.formats.style import Styler
+
     from lottery_utils.experiment.study import Study
 
 METHOD = "structured"
@@ -35,38 +43,30 @@ FOLDS = {"half": 0, "other_half": 1}  # to the half that chooses
 HELD = {"held_out": 1.0}
 CHOOSERS = {"dev": HELD, "held out": {**HELD, "selection": "held_out"}}
 SUBNETWORKS = ("good", "random", "bad")
+DIFFERENCES = {
+    "seen": "half that chose minus other half",
+    "good": "chosen on dev minus held out",
+    "weights": "weights kept: chosen on dev minus held out",
+    "random": "chosen held out: good minus random",
+    "bad": "chosen held out: good minus bad",
+    "price": "full model: trained on less minus on all",
+}
+SIDES = {"seen": "chose the\nmask", "unseen": "others"}
+LIMIT = {"color": "#8A8A8A", "linewidth": 0.9, "linestyle": (0, (4, 3))}
+FULL_LINE = {"color": "#222222", "linewidth": 0.8}
 HALVES = ("task", "title", "seed", "seen", "unseen", "weights")
 CHOSEN = ("task", "title", "seed", "chooser", *SUBNETWORKS, "weights")
-FULL = ("task", "title", "seed", "all", "less", "updates", "updates_less")
+FULL = ("task", "title", "seed", "all", "less")
 HANS = ("seed", "method", "subnetwork", "treatment", "score", "entailment", "non_entailment", *HEURISTICS)
 
 
-@dataclass(frozen=True)
-class Compared:
-    """What one study says of both designs; frames as from the functions of their names, effects from `effects_of`."""
+def effects(study: Study) -> dict[str, Effect]:
+    """Differences in points of the full score, by `DIFFERENCES`, paired by task and seed.
 
-    half_scores: pd.DataFrame
-    chosen: pd.DataFrame
-    full_scores: pd.DataFrame
-    alike_halves: pd.DataFrame
-    alike_chosen: pd.DataFrame
-    effects: dict[str, Effect]
-
-
-def compared(study: Study) -> Compared:
-    """All of `Compared` from the records of `study`; what is not stored is empty."""
-    frames = half_scores(study), chosen(study), full_scores(study)
-    folds = {name: {"selection": name} for name in FOLDS}
-    return Compared(*frames, *(overlaps(study, changes) for changes in (folds, CHOOSERS)), effects_of(*frames))
-
-
-def effects_of(halved: pd.DataFrame, both: pd.DataFrame, full_models: pd.DataFrame) -> dict[str, Effect]:
-    """Differences in points of the full score, paired by task and seed; Holm's correction within a question.
-
-    "seen" minus unseen; chosen on dev minus held out, of the "good" ones' score and of the "weights" kept; good ones,
-    chosen held out, above "random" and "bad"; and the "price" of holding out.
+    Holm's correction is within a question: chosen on dev against held out; good ones against random and bad ones.
     """
-    halved, both, full_models = (frame.set_index(["task", "seed"]) for frame in (halved, both, full_models))
+    frames = (make(study).set_index(["task", "seed"]) for make in (half_scores, chosen, full_scores))
+    halved, both, full_models = frames
     dev, held = (both[both["chooser"] == name] for name in CHOOSERS)
     between = corrected({name: _points(dev[name], held[name]) for name in ("good", "weights")})
     above = corrected({name: _points(held["good"], held[name]) for name in SUBNETWORKS[1:]})
@@ -130,27 +130,20 @@ def _of(search: Cell, stage: str, subnetwork: str = "good") -> Cell:
 
 
 def full_scores(study: Study) -> pd.DataFrame:
-    """What holding examples out costs: columns `FULL`, the full model's dev score trained on all of train and on less.
-
-    updates and updates_less are how often the optimiser moved the weights.
-    """
+    """What holding examples out costs: columns `FULL`, the full model's dev score, trained on all of train or less."""
     rows, less = [], under(study, HELD)
     for task, seed in product(study.preset.tasks, study.preset.seeds):
-        cell = full(task, seed)
-        found = [(one.record(cell), one.trajectory(cell)) for one in (study, less)]
-        if all(record is not None and course is not None for record, course in found):
-            scores = [record["score"] for record, _ in found]
-            rows.append((task, title_of(found[0][0]), seed, *scores, *(len(course["loss"]) for _, course in found)))
+        records = [one.record(full(task, seed)) for one in (study, less)]
+        if all(record is not None for record in records):
+            rows.append((task, title_of(records[0]), seed, *(record["score"] for record in records)))
     return pd.DataFrame(rows, columns=list(FULL))
 
 
-def overlaps(study: Study, changes: Mapping[str, dict]) -> pd.DataFrame:
-    """Jaccard index of the s-pruned masks of two choosers for one task and seed: columns `overlap.BETWEEN`.
-
-    `changes` names two sets of preset fields, such as `CHOOSERS`.
-    """
-    first, second = (component_survival(under(study, fields), METHOD) for fields in changes.values())
-    return jaccard_between(first, second)
+def halves_alike(study: Study) -> tuple[float, float]:
+    """Jaccard index of the heads that searches on the two halves keep, and its chance level; means over tasks."""
+    alike = jaccard_between(*(component_survival(under(study, {"selection": name}), METHOD) for name in FOLDS))
+    heads = alike.loc[alike["component"] == "head", ["jaccard", "chance"]].astype(float)
+    return float(heads["jaccard"].mean()), float(heads["chance"].mean())
 
 
 def hans_scores(study: Study) -> pd.DataFrame:
@@ -174,3 +167,62 @@ def hans_scores(study: Study) -> pd.DataFrame:
         how = "full" if cell.subnetwork == "full" else "retrained" if cell.stage == "hans_retrain" else "pruned"
         rows.append((cell.seed, cell.method, cell.subnetwork, how, record["score"], *means))
     return pd.DataFrame(rows, columns=list(HANS))
+
+
+def hans_table(found: pd.DataFrame) -> Styler | None:
+    """A row a network of MNLI: accuracy on HANS, by label and by heuristic, means over seeds; None without HANS."""
+    if found.empty:
+        return None
+    keys, heads = ["method", "subnetwork", "treatment"], {"score": "HANS", "non_entailment": "non-entailment"}
+    means = found.drop(columns="seed").groupby(keys, sort=False).mean().rename(columns=heads)
+    means = means.rename(columns=lambda name: name.replace("_", " "))
+    formats = dict.fromkeys(means, "{:.3f}")
+    frame = means.reset_index().rename(columns={"method": "pruning", "subnetwork": "model", "treatment": ""})
+    frame = frame.replace({"pruning": METHOD_NAMES, "model": NAMES, "": {"full": ""}})
+    caption = "Out of distribution: accuracy on HANS, whose examples punish a model that trusts word overlap. "
+    caption += "Two classes, entailment against neutral or contradiction; means over seeds."
+    return dressed(frame, caption, "hans", formats=formats)
+
+
+def table_of_effects(by_study: Mapping[str, Mapping[str, Effect]]) -> Styler:
+    """`effects` of each study by its name: a row a difference and study."""
+    rows = {(text, name): found[key] for key, text in DIFFERENCES.items() for name, found in by_study.items()}
+    caption = (
+        "S-pruning, pruned: differences in hundredths of the full model's score, of the prunable weights, in the last "
+        "two rows of the metric; paired by task and seed."
+    )
+    columns = ("points", "95 % interval", "p (Holm)", "tasks above 0", "verdict")
+    return effect_table(rows, caption, "selection-effects", ("difference", "measured on"), columns)
+
+
+def seen_pairs(frames: Mapping[str, pd.DataFrame], threshold: float) -> Figure:
+    """Each task's score on the half that chose its mask and on the other, joined; a panel a study.
+
+    `frames` maps a study's name to a frame as from `half_scores`; `threshold` is the share of the full score at which
+    searches stop.
+    """
+    frames = {name: frame for name, frame in frames.items() if len(frame)}
+    if not frames:
+        return empty_figure("Nothing to show: no mask was chosen on a half of a dev set.")
+    figure = Figure(figsize=(WIDTH, 3.3), layout="constrained")
+    dot, same = {"marker": "o", "markersize": 4.5, "color": COLOURS["good"]}, {"x": "side", "y": "kept"}
+    dot["linewidth"] = 0.8
+    for ax, (name, own) in zip(figure.subplots(1, len(frames), sharey=True, squeeze=False)[0], frames.items()):
+        means = own.groupby("title", sort=False)[list(SIDES)].mean().rename(columns=SIDES)
+        rows = means.melt(var_name="side", value_name="kept", ignore_index=False).reset_index()
+        sns.lineplot(rows, **same, units="title", estimator=None, alpha=0.6, markeredgewidth=0, ax=ax, **dot)
+        sns.pointplot(rows, **same, errorbar=None, linestyle="none", marker="D", markersize=6, color="#222222", ax=ax)
+        ax.axhline(threshold, **LIMIT)
+        ax.axhline(1.0, **FULL_LINE)
+        ax.set(xlim=(-0.35, 1.35), xlabel="", ylabel="score as a share of the full model's")
+        ax.set_title(f"{name}\n{count(len(means), 'task')}, {count(own['seed'].nunique(), 'seed')}", fontsize=9)
+        ax.yaxis.grid(True, color=GRID, linewidth=0.6)
+        ax.tick_params(axis="x", length=0)
+    handles = [
+        Line2D([], [], **dot, label="one task, mean over seeds and halves"),
+        Line2D([], [], marker="D", markersize=6, linestyle="", color="#222222", label="mean over tasks"),
+        Line2D([], [], **LIMIT, label="where searches stop"),
+        Line2D([], [], **FULL_LINE, label="full model"),
+    ]
+    legend_below(figure, handles, 2)
+    return figure

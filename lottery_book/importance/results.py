@@ -1,0 +1,186 @@
+"""The structured search seen as decisions about heads: which a step could take, by what importance, and took."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from lottery_utils.show.frames import example_task, final_step, searches, title_of
+from lottery_utils.show.glue import as_percent
+from lottery_utils.show.style import COLOURS, GRID, WIDTH, framed, legend_below, lighter
+
+from ..side_by_side import say_empty
+from ..sources import NO_RECORD, Source, count
+
+if TYPE_CHECKING:
+    from lottery_utils.experiment.study import Study
+
+DECISIONS = ("task", "title", "seed", "step", "layer", "head", "importance", "removed", "final")
+SEARCH = ["task", "title", "seed"]
+FATES = {  # what became of a head, from least to most lasting
+    "removed in the first step": COLOURS["bad"],
+    "removed later": lighter(COLOURS["bad"], 0.4),
+    "in the good subnetwork": COLOURS["good"],
+}
+CUT = {"color": "#222222", "linestyle": "--", "linewidth": 0.8}
+BINS = 20
+
+
+def decisions(study: Study | None) -> pd.DataFrame:
+    """Every search step with the heads it could remove: columns `DECISIONS`, one row a step and head.
+
+    A step starts from the last mask that passed, with importances measured under that mask (the protocol `released`,
+    at a change of phase, uses those of the mask that failed), divided by their layer's L2 norm. `removed` marks what
+    the step takes away, `final` what the good subnetwork keeps.
+    """
+    frames = []
+    for cell, record in searches(study, "structured") if study else ():
+        if (course := study.trajectory(cell)) is None:
+            continue
+        same = {"task": cell.task, "title": title_of(record), "seed": cell.seed}
+        good = course["heads"][final_step(course)].astype(bool)
+        for step in range(1, len(course["score"])):
+            base = int(np.flatnonzero(course["passed"][:step])[-1])
+            source = step - 1 if study.preset.importance == "released" else base
+            there = course["heads"][base].astype(bool)
+            layer, head = np.nonzero(there)
+            own = {"layer": layer, "head": head, "importance": course["head_importance"][source][there].astype(float)}
+            own |= {"removed": ~course["heads"][step][there].astype(bool), "final": good[there]}
+            frames.append(pd.DataFrame({**same, "step": step, **own}))
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(DECISIONS))
+
+
+def in_full_model(decided: pd.DataFrame) -> pd.DataFrame:
+    """The rows of each search's first step, whose importances are the full model's."""
+    return decided[decided["step"] == 1].reset_index(drop=True)
+
+
+def cuts(first: pd.DataFrame) -> pd.Series:
+    """Where first steps cut, by task, title and seed: halfway between the most important head removed and the least
+    important one left.
+
+    Heads are removed over all layers, so one value separates them; NaN when nothing is left, no row when none goes.
+    """
+    highest = first[first["removed"]].groupby(SEARCH, sort=False)["importance"].max()
+    lowest = first[~first["removed"]].groupby(SEARCH, sort=False)["importance"].min()
+    return (highest + lowest.reindex(highest.index)) / 2
+
+
+def order_left(decided: pd.DataFrame) -> pd.Series:
+    """How much of the full model's order of heads is left at a search's last step, by task, title and seed.
+
+    Spearman's correlation over the heads that the step starts from; NaN with fewer than three of them.
+    """
+    found = {}
+    for key, search in decided.groupby(SEARCH, sort=False):
+        steps = search.pivot(index=["layer", "head"], columns="step", values="importance")
+        found[key] = steps[1].corr(steps[steps.columns.max()], "spearman", min_periods=3)
+    return pd.Series(found, dtype=float)
+
+
+def order_phrase(decided: pd.DataFrame) -> str:
+    """The mean of `order_left` over searches."""
+    return f"{order_left(decided).mean():.2f}" if len(decided) else NO_RECORD
+
+
+def one_look(decided: pd.DataFrame) -> pd.DataFrame:
+    """Would one look have done? Columns task, title, seed, same, chance.
+
+    same is the share of the good subnetwork's heads that are among the most important ones, as many, of the full
+    model; chance is what a random choice of as many heads would give.
+    """
+    rows = []
+    for key, own in in_full_model(decided).groupby(SEARCH, sort=False):
+        kept = int(own["final"].sum())
+        if 0 < kept < len(own):
+            rows.append((*key, own.nlargest(kept, "importance")["final"].mean(), kept / len(own)))
+    return pd.DataFrame(rows, columns=[*SEARCH, "same", "chance"])
+
+
+def one_look_phrase(decided: pd.DataFrame) -> str:
+    """The share of good heads that one look at the full model names, beside chance: "81 %, by chance 47 %"."""
+    look = one_look(decided)
+    if look.empty:
+        return NO_RECORD
+    means = look.groupby("task")[["same", "chance"]].mean().mean()
+    return f"{as_percent(means['same'])}, by chance {as_percent(means['chance'])}"
+
+
+def near_cut_phrase(decided: pd.DataFrame) -> str:
+    """How many heads the first step removes, and how many stay with less than twice the importance of the last to go:
+    "14 go, 40 stay", means over searches.
+    """
+    first = in_full_model(decided)
+    if first.empty:
+        return NO_RECORD
+    edge = first["importance"].where(first["removed"]).groupby([first[key] for key in SEARCH]).transform("max")
+    near = ~first["removed"] & (first["importance"] < 2 * edge)
+    searched = len(first[SEARCH].drop_duplicates())
+    return f"{first['removed'].sum() / searched:.0f} go, {near.sum() / searched:.0f} stay"
+
+
+def seeds_phrase(decided: pd.DataFrame) -> str:
+    """The rank correlation of two seeds' importances in the full model, mean over tasks."""
+    between = seeds_correlation(decided)["correlation"]
+    return f"{between.mean():.2f}" if between.notna().any() else "it takes two seeds"
+
+
+def seeds_correlation(decided: pd.DataFrame) -> pd.DataFrame:
+    """Do seeds rank heads alike in the full model? Columns task, title, correlation.
+
+    Mean Spearman correlation over the pairs of seeds; tasks with one seed have no row.
+    """
+    rows = []
+    for key, own in in_full_model(decided).groupby(["task", "title"], sort=False):
+        alike = own.pivot(index=["layer", "head"], columns="seed", values="importance").corr("spearman").to_numpy()
+        if len(alike) > 1:
+            rows.append((*key, alike[np.triu_indices(len(alike), 1)].mean()))
+    return pd.DataFrame(rows, columns=["task", "title", "correlation"])
+
+
+def cuts_by_source(sources: Sequence[Source], decided: Mapping[Source, pd.DataFrame]) -> Figure:
+    """Importance of the heads in the full model of one task, a panel a source, with each seed's first cut.
+
+    `decided` as from `decisions`, of the sources that have importances; colours say what became of the heads.
+    (The paper's histogram of importance.)
+    """
+    figure = Figure(figsize=(WIDTH, 2.9), layout="constrained")
+    axes = figure.subplots(1, len(sources), squeeze=False)[0]
+    for ax, source in zip(axes, sources, strict=True):
+        rows, about = decided.get(source), ""
+        if rows is None or rows.empty:
+            say_empty(ax, source, "not released" if rows is None else "")
+        else:
+            first = in_full_model(rows[rows["task"] == example_task(rows)])
+            _histogram(ax, first)
+            about = f"{first['title'].iloc[0]}, {count(first['seed'].nunique(), 'seed')}"
+        framed(ax, source.kind, f"{source.name}\n{about}")
+    axes[0].set_ylabel("heads")
+    axes[len(axes) // 2].set_xlabel("importance (a layer's heads have the L2 norm 1)", fontsize=9)
+    handles = [Patch(color=colour, label=label) for label, colour in FATES.items()]
+    legend_below(figure, [*handles, Line2D([], [], **CUT, label="cut, a line a seed")], columns=4)
+    return figure
+
+
+def _histogram(ax: Axes, first: pd.DataFrame) -> None:
+    """One task's importances, stacked by what became of the heads, and the first cuts.
+
+    What a failed first step takes away comes back and may stay.
+    """
+    gone, later, good = FATES
+    named = first.assign(fate=np.where(first["final"], good, np.where(first["removed"], gone, later)))
+    look = {"palette": FATES, "hue_order": list(FATES)[::-1], "edgecolor": "white", "linewidth": 0.3, "alpha": 1}
+    sns.histplot(named, x="importance", hue="fate", multiple="stack", bins=BINS, legend=False, ax=ax, **look)
+    for cut in cuts(first).dropna():
+        ax.axvline(cut, **CUT)
+    ax.set(xlim=(0, None), xlabel="", ylabel="")
+    ax.yaxis.grid(True, color=GRID, linewidth=0.6)
+    ax.yaxis.get_major_locator().set_params(integer=True)
