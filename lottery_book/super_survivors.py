@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -16,7 +16,7 @@ from lottery_utils.show.tables import GAP, dressed, percent
 from lottery_utils.tasks.registry import shown_task
 
 from . import published
-from .side_by_side import LEAD_AXIS, named
+from .side_by_side import LEAD_AXIS
 from .sources import NO_RECORD, PUBLISHED, Source, count
 from .survivors import sizes
 
@@ -29,15 +29,12 @@ CONDITIONS: list[Condition] = [("structured", name, how) for how in TREATMENTS f
 BERT_HEADS, BERT_MLPS = 144, 12
 
 
-def super_leads(source: Source, tasks: Container[str] | None = None) -> pd.DataFrame:
-    """Lead kept by good subnetworks, super-survivors and their controls, as from `leads.leads`; over `tasks` or all."""
+def super_leads(source: Source) -> pd.DataFrame:
+    """Lead kept by good subnetworks, super-survivors and their controls, as from `leads.leads`."""
     if source.results.empty:
         return source.leads
     results = source.results[source.results["method"].isin(["", "structured"])]
-    if tasks is not None:
-        results = results[results["task"].isin(tasks)]
-    there = set(results["subnetwork"])
-    return leads(results, ROWS if there.issuperset(SUPERS) else ())
+    return leads(results, ROWS if set(results["subnetwork"]).issuperset(SUPERS) else ())
 
 
 def lead_kept(source: Source, subnetwork: str, treatment: str) -> str:
@@ -64,26 +61,6 @@ def lead_figure(sources: Sequence[Source]) -> Figure:
     axes[len(sources) // 2].set_xlabel(LEAD_AXIS, fontsize=9)
     legend_below(figure, legend_of_dots(), 4)
     return figure
-
-
-def mean_table(sources: Sequence[Source]) -> Styler:
-    """Mean lead kept over all tasks of each source, and over the tasks that those with super-survivors share."""
-    own = {source.name: super_leads(source) for source in sources}
-    own = {name: rows for name, rows in own.items() if len(rows)}
-    common = set.intersection(*(set(rows["task"]) for rows in own.values())) if own else set()
-    columns = {}
-    for name, rows in own.items():
-        columns[f"{name}, {count(rows['task'].nunique(), 'task')}"] = rows
-        if set(rows["task"]) != common:
-            columns[f"{name}, the {len(common)} in common"] = rows[rows["task"].isin(common)]
-    means = {name: lead_effects(rows) for name, rows in columns.items()}
-    rows = [{"": named(each)} | {name: _mean(means[name].get(each)) for name in means} for each in CONDITIONS]
-    caption = "Mean lead kept, by all tasks of a source and by the tasks that the sources share."
-    return dressed(pd.DataFrame(rows), caption, "super-means")
-
-
-def _mean(effect: Effect | None) -> str:
-    return GAP if effect is None else percent(effect.mean)
 
 
 def super_sizes(source: Source) -> pd.DataFrame:

@@ -65,18 +65,15 @@ def seed_jaccards(source: Source) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class WeightShares:
-    """What the components of a task keep of their weights under m-pruning: numbers of each task, averaged over tasks.
+    """How what components keep of their weights under m-pruning differs: numbers of each task, averaged over tasks.
 
-    `heads` and `mlps` are means; `components` and `seeds` the standard deviations between the components of a task and
-    between the seeds of a component; `alike` is the mean correlation of two tasks' maps. NaN with one seed, one task.
+    `components` and `seeds` are standard deviations between the components of a task and between the seeds of a
+    component; `alike` is the mean correlation of two tasks' maps. NaN with one seed, one task.
     """
 
-    heads: float
-    mlps: float
     components: float
     seeds: float
     alike: float
-    tasks: int
 
 
 def weight_shares(source: Source) -> WeightShares | None:
@@ -92,32 +89,13 @@ def weight_shares(source: Source) -> WeightShares | None:
     shares = np.array([each.mean.ravel() for each in maps.values()])
     of_seeds = np.array([each.std for each in maps.values()])
     pairs = np.corrcoef(shares)[np.triu_indices(len(shares), 1)] if len(shares) > 1 else np.array([np.nan])
-    means = (np.mean([getattr(each, part) for each in maps.values()]) for part in ("heads", "mlps"))
-    return WeightShares(*means, shares.std(axis=1, ddof=1).mean(), of_seeds.mean(), pairs.mean(), len(maps))
+    return WeightShares(float(shares.std(axis=1, ddof=1).mean()), float(of_seeds.mean()), float(pairs.mean()))
 
 
-def weight_share_table(sources: Sequence[Source]) -> Styler:
-    """`weight_shares`, a row a source; deviations in points, hundredths of a component's weights."""
-    rows = []
-    for source in sources:
-        known = weight_shares(source) or WeightShares(*[np.nan] * 5, 0)
-        rows.append(
-            {
-                "source": source.name,
-                "tasks": str(known.tasks),
-                "heads keep": percent(known.heads),
-                "MLPs keep": percent(known.mlps),
-                "differ between components": _points(known.components),
-                "differ between seeds": _points(known.seeds),
-                "correlation of two tasks": GAP if np.isnan(known.alike) else f"{known.alike:.2f}",
-            }
-        )
-    caption = "What components keep of their weights. Differences are standard deviations, in points of 100."
-    return dressed(pd.DataFrame(rows), caption, "weight-shares", wrapped=True)
-
-
-def _points(share: float) -> str:
-    return GAP if np.isnan(share) else f"{100 * share:.1f}"
+def maps_alike(source: Source) -> str:
+    """The mean correlation of two tasks' maps of m-pruning, or why there is none."""
+    shares = weight_shares(source)
+    return "it takes two tasks" if shares is None or np.isnan(shares.alike) else f"{shares.alike:.2f}"
 
 
 def sizes(source: Source, method: str) -> pd.DataFrame:

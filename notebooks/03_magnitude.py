@@ -62,6 +62,9 @@ show.glue_numbers(
     {
         "components_published": f"{100 * shares.components:.0f}",
         "alike_published": shares.alike,
+        "seeds_published": f"{100 * shares.seeds:.1f}",
+        "alike_real": survivors.maps_alike(real),
+        "alike_run": survivors.maps_alike(run),
         "kept_published": survivors.mean_size(published, "magnitude"),
         "kept_real": survivors.mean_size(real, "magnitude"),
         "kept_run": survivors.mean_size(run, "magnitude"),
@@ -85,13 +88,10 @@ side_by_side.survival_maps(three, "magnitude")
 # of the bottom layer {glue:text}`bottom`, with every task. Another model has another pattern, as the panels beside it show.
 # This is to be expected: fine-tuning moves weights a little, and a weight that was small before is mostly small after it.
 #
-# The table has it in numbers. Components of one task differ little, seeds of one component less. The last column compares the maps of any
-# two tasks, component by component: at 1.00 one map is the other, but for its mean.
-
-# %% tags=["remove-input"]
-survivors.weight_share_table(three)
-
-# %% [markdown]
+# Components of one task differ by {glue:text}`components_published` points, seeds of one component by {glue:text}`seeds_published` (standard deviations, published). The
+# maps of any two tasks, compared component by component, correlate by {glue:text}`alike_published` in the release, {glue:text}`alike_real` in the real study and
+# {glue:text}`alike_run` in this run. At 1.00 one map is the other, but for its mean.
+#
 # ## How it is computed
 #
 # All weights of the encoder are put in one order, by their absolute value; biases count, embeddings and the classifier do not. Each

@@ -40,7 +40,6 @@ import numpy as np
 
 from lottery_book import agreement, importance, sources
 from lottery_utils import compute, open_study, show
-from lottery_utils.pruning.importance import normalise_heads, reduce_gradients
 
 show.apply_style()
 NEEDS = {
@@ -93,16 +92,16 @@ importance.results.cuts_by_source(three, decided)
 # absolute mean (*batched*). The authors' script adds gradients of the batches up without clearing them (*running*). The package's own lines:
 
 # %% tags=["remove-input"]
-show.source(reduce_gradients, normalise_heads)
+show.source(importance.rules.reduce_gradients, importance.rules.normalise_heads)
 
 # %% [markdown]
 # Where two examples pull a gate in opposite directions, the readings part. Three examples, one gate:
 
 # %%
 gradients = np.array([[1.0], [-1.0], [0.5]])
-exact = reduce_gradients(gradients, "exact")
-one_batch = reduce_gradients(gradients, "batched", batch=3)
-running = reduce_gradients(gradients, "running", batch=1)
+exact = importance.rules.reduce_gradients(gradients, "exact")
+one_batch = importance.rules.reduce_gradients(gradients, "batched", batch=3)
+running = importance.rules.reduce_gradients(gradients, "running", batch=1)
 assert np.isclose(exact, np.abs(gradients).mean())
 assert np.isclose(one_batch, abs(gradients.mean()))
 assert np.isclose(running, np.abs(np.cumsum(gradients)).sum())
