@@ -176,8 +176,7 @@ def standings_table(effects: Mapping[tuple[str, str, str], Effect]) -> Styler:
         if (of, what) == (method, quantity)
     }
     caption = "Over the sizes from 95 to 5 %, in points of the lead or of the size; paired by task and seed."
-    columns = ("points", "95 % interval", "p (Holm)", "tasks above 0", "verdict")
-    return effect_table(rows, caption, "standings", ("pruning", "difference", "ranks by"), columns)
+    return effect_table(rows, caption, "standings", ("pruning", "difference", "ranks by"))
 
 
 def mean_curves(frame: pd.DataFrame) -> Figure:

@@ -191,8 +191,7 @@ def table_of_effects(by_study: Mapping[str, Mapping[str, Effect]]) -> Styler:
         "S-pruning, pruned: differences in hundredths of the full model's score, of the prunable weights, in the last "
         "two rows of the metric; paired by task and seed."
     )
-    columns = ("points", "95 % interval", "p (Holm)", "tasks above 0", "verdict")
-    return effect_table(rows, caption, "selection-effects", ("difference", "measured on"), columns)
+    return effect_table(rows, caption, "selection-effects", ("difference", "measured on"))
 
 
 def seen_pairs(frames: Mapping[str, pd.DataFrame], threshold: float) -> Figure:
