@@ -23,7 +23,7 @@ from lottery_utils.show.effects import effect_table
 from lottery_utils.show.frames import component_survival, searches, title_of
 from lottery_utils.show.stats import Effect, corrected, effect
 from lottery_utils.show.stored import under
-from lottery_utils.show.style import COLOURS, GRID, METHOD_NAMES, NAMES, WIDTH, empty_figure, legend_below
+from lottery_utils.show.style import COLOURS, GRID, METHOD_NAMES, NAMES, WIDTH, empty_figure, framed, legend_below
 from lottery_utils.show.tables import dressed
 from lottery_utils.tasks.hans import HEURISTICS
 from lottery_utils.tasks.metrics import compute_metrics, search_score
@@ -197,9 +197,10 @@ def table_of_effects(by_study: Mapping[str, Mapping[str, Effect]]) -> Styler:
 def seen_pairs(frames: Mapping[str, pd.DataFrame], threshold: float) -> Figure:
     """Each task's score on the half that chose its mask and on the other, joined; a panel a study.
 
-    `frames` maps a study's name to a frame as from `half_scores`; `threshold` is the share of the full score at which
-    searches stop.
+    `frames` maps a study's name to a frame as from `half_scores`, this run's first; `threshold` is the share of the
+    full score at which searches stop.
     """
+    kinds = dict(zip(frames, ("this run", "real study"), strict=False))
     frames = {name: frame for name, frame in frames.items() if len(frame)}
     if not frames:
         return empty_figure("Nothing to show: no mask was chosen on a half of a dev set.")
@@ -214,8 +215,8 @@ def seen_pairs(frames: Mapping[str, pd.DataFrame], threshold: float) -> Figure:
         ax.axhline(threshold, **LIMIT)
         ax.axhline(1.0, **FULL_LINE)
         ax.set(xlim=(-0.35, 1.35), xlabel="", ylabel="score as a share of the full model's")
-        ax.set_title(f"{name}\n{count(len(means), 'task')}, {count(own['seed'].nunique(), 'seed')}", fontsize=9)
         ax.yaxis.grid(True, color=GRID, linewidth=0.6)
+        framed(ax, kinds[name], f"{name}\n{count(len(means), 'task')}, {count(own['seed'].nunique(), 'seed')}")
         ax.tick_params(axis="x", length=0)
     handles = [
         Line2D([], [], **dot, label="one task, mean over seeds and halves"),
