@@ -72,6 +72,17 @@ def one_line(text: str | BaseException, longest: int | None = None) -> str:
     return line if longest is None or len(line) <= longest else f"{line[:longest]}..."
 
 
-_SHORT = reprlib.Repr()
+class _Short(reprlib.Repr):
+    def repr_int(self, x: int, level: int) -> str:
+        try:
+            return super().repr_int(x, level)
+        except ValueError:  # Python writes no number of more than 4300 digits
+            return f"a number of {x.bit_length()} bits"
+
+    def repr_instance(self, x, level: int) -> str:
+        return self.repr_list(x, level) if isinstance(x, list) else super().repr_instance(x, level)
+
+
+_SHORT = _Short()
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 120
 _SHORT.maxlevel = 3

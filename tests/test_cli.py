@@ -298,7 +298,7 @@ def test_a_command_stopped_or_killed_is_resumed_and_loses_nothing(world, results
 
     process = start(10)
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 0, err
+    assert process.returncode == 0, out + err
     assert between.items() <= {p: p.stat().st_mtime_ns for p in folder.glob("*/record.json")}.items()
     for path in results.glob("*/record.json"):
         one, other = (json.loads(p.read_text()) for p in (path, folder / path.parent.name / "record.json"))
