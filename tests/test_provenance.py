@@ -1,4 +1,4 @@
-"""The commit a record names: that of the code, whatever git's environment says; none where there is none."""
+"""The commit a record names: that of the code, whatever git's environment says, and a reason where there is none."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def head(folder: Path) -> str:
 
 def test_the_commit_is_the_codes_own_also_where_git_is_told_of_another_repository(checkout, tmp_path):
     subprocess.run(["git", "init", "-q", str(tmp_path / "other")], check=True)
-    expected = [head(checkout), False]
+    expected = [head(checkout), False, None]
     assert commit_in(checkout) == expected
     assert commit_in(checkout, GIT_DIR=str(tmp_path / "other" / ".git"), GIT_WORK_TREE=str(tmp_path)) == expected
 
@@ -52,12 +52,15 @@ def test_a_checkout_of_another_owner_has_its_commit_too(checkout, tmp_path):
     for folder, names, files in os.walk(tmp_path / "theirs"):
         for path in (folder, *(os.path.join(folder, name) for name in (*names, *files))):
             os.chown(path, 12345, 12345)
-    assert commit_in(tmp_path / "theirs") == [head(checkout), False]
+    assert commit_in(tmp_path / "theirs") == [head(checkout), False, None]
 
 
-def test_without_a_checkout_or_without_git_there_is_none(checkout, tmp_path):
+def test_without_a_checkout_or_without_git_the_reason_is_said(checkout, tmp_path):
     shutil.copytree(checkout / "lottery_utils", tmp_path / "plain" / "lottery_utils")
-    assert commit_in(tmp_path / "plain") == commit_in(checkout, PATH=str(tmp_path)) == [None, None]
+    missing = commit_in(tmp_path / "plain")
+    assert missing[:2] == [None, None] and missing[2].startswith("git: fatal: ")
+    missing = commit_in(checkout, PATH=str(tmp_path))
+    assert missing[:2] == [None, None] and missing[2].endswith("No such file or directory: 'git'")
 
 
 def test_changed_files_are_noticed(checkout, tmp_path):

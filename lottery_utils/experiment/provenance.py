@@ -11,8 +11,10 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
+from typing import NamedTuple
 
 from .. import __version__
+from ..errors import one_line
 
 # an absolute path: a slash that follows no word, as "mrpc/42" and "https://" have
 ROOTED = re.compile(r"""(?<![\w.:/])~?/(?:[^\s"',;=/\[\]{}]+/)*([^\s"',;=/\[\]{}]+)/?""")
@@ -29,24 +31,32 @@ def versions() -> dict[str, str]:
     return found
 
 
-@lru_cache(maxsize=1)
-def commit() -> tuple[str | None, bool | None]:
-    """The commit of the package's checkout, and whether tracked files differ from it; (None, None) without git.
+class Commit(NamedTuple):
+    """The commit of the code, whether tracked files differ from it, and where it is not known, why."""
 
-    Installed code has none, whatever repository lies around it.
-    """
+    head: str | None
+    dirty: bool | None
+    missing: str | None = None
+
+
+@lru_cache(maxsize=1)
+def commit() -> Commit:
+    """The commit of the package's checkout; of installed code there is none, whatever repository lies around it."""
     package = Path(__file__).resolve().parents[1]
     try:
         _git(package, "ls-files", "--error-unmatch", "__init__.py")
         head = _git(package, "rev-parse", "HEAD")
-        return head, bool(_git(package, "status", "--porcelain", "--untracked-files=no", "--", ".", "../lottery_book"))
-    except (OSError, subprocess.SubprocessError):
-        return None, None
+        changed = _git(package, "status", "--porcelain", "--untracked-files=no", "--", ".", "../lottery_book")
+        return Commit(head, bool(changed))
+    except (OSError, subprocess.SubprocessError) as error:  # it is not installed, gives no answer, or says no
+        reason = getattr(error, "stderr", None) or f"{type(error).__name__}: {error}"
+        return Commit(None, None, f"git: {without_folders(one_line(reason, 200))}")
 
 
 def _git(folder: Path, *arguments: str) -> str:
     """What git prints about the checkout around `folder`, whoever owns it, and whatever the environment points at."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    environment["LC_ALL"] = "C"
     call = ["git", "-c", "safe.directory=*", "-C", str(folder), *arguments]
     done = subprocess.run(call, capture_output=True, text=True, timeout=20, check=True, env=environment)
     return done.stdout.strip()

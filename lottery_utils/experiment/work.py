@@ -156,7 +156,7 @@ def _record(work: Work, job: Job, data: TaskData | bench.Examples, result: Resul
         floats["logits"] = result.logits
     if not (np.isfinite(numbers).all() and all(_is_usable(*item) for item in floats.items())):
         raise CellFailed(f"{cell.name}: a metric, logit or loss is not finite; nothing was stored")
-    commit, dirty = provenance.commit()
+    commit = provenance.commit()
     own = {} if task.name in TASKS else {"task": describe(task)}
     return {
         "protocol": PROTOCOL,
@@ -185,8 +185,9 @@ def _record(work: Work, job: Job, data: TaskData | bench.Examples, result: Resul
         "precision": _precision(work),
         "threads": torch.get_num_threads(),
         "versions": provenance.versions(),
-        "commit": commit,
-        "dirty": dirty,
+        "commit": commit.head,
+        "dirty": commit.dirty,
+        **({"commit_missing": commit.missing} if commit.missing else {}),
         "command": job.command,
         "partial": data.partial,
         "data_source": provenance.without_folders(data.source),
