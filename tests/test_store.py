@@ -316,3 +316,12 @@ def test_a_place_that_cannot_flush_is_found_out_before_the_first_cell(tmp_path, 
     monkeypatch.setattr(store_module, "flush", flush)
     with pytest.raises(UserError, match="cannot write results to .*: Invalid argument"):
         Store(tmp_path).prepare()
+
+
+def test_a_checkpoint_whose_record_is_damaged_is_none(tmp_path):
+    store = Store(tmp_path)
+    folder = tmp_path / "rte-full-finetune-1-0123456789"
+    folder.mkdir()
+    (folder / "model.safetensors").write_bytes(b"weights")
+    (folder / "record.json").write_text("{")
+    assert store.checkpoint(folder.name) is None and (folder / "model.safetensors").read_bytes() == b"weights"

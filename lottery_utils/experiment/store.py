@@ -15,6 +15,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from ..disk import flush, readable, replace, sha256, usual_mode
@@ -164,7 +165,9 @@ class Store:
     def checkpoint(self, address: str) -> Path | None:
         """Path of a cell's checkpoint; None when it is gone, or another than the recorded one."""
         path = self.folder(address) / CHECKPOINT
-        return path if path.exists() and self._is_recorded(address, path) else None
+        with suppress(Damaged):
+            return path if path.exists() and self._is_recorded(address, path) else None
+        return None
 
     def restore(self, address: str, path: Path) -> bool:
         """Give a cell's folder its checkpoint back if the file at `path` is, bit for bit, the recorded one."""
