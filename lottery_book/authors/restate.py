@@ -1,4 +1,7 @@
-"""The tables that the book's pages need of the release, made from a clone of it: `lottery import-authors`."""
+"""The tables that the book's pages need of the release, made from a clone of it: `lottery import-authors`.
+
+The command is how anyone checks the published numbers that this package carries; it stays.
+"""
 
 from __future__ import annotations
 
