@@ -22,7 +22,7 @@ from functools import lru_cache
 from itertools import accumulate
 from random import Random
 
-from lottery_book.pretraining.results import CORPORA
+from lottery_book.pretraining import CORPORA
 
 from .corpus import Text, texts
 from .lexicon import words

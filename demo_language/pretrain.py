@@ -25,7 +25,7 @@ from torch.nn.functional import cross_entropy
 from tqdm import tqdm
 from transformers import BertConfig, BertForMaskedLM, BertForPreTraining
 
-from lottery_book.pretraining.results import CORPORA
+from lottery_book.pretraining import CORPORA
 
 from .pretrain_data import Recipe, batches, mask, phase, recipe
 from .vocabulary import PAD, save_tokenizer, vocabulary

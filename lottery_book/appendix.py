@@ -1,7 +1,9 @@
-"""Chapter 10: every score of a source, a row a condition, a column a task (paper, appendix)."""
+"""Chapter 10: every score of a source as a table (paper, appendix), and those of single seeds to download."""
 
 from __future__ import annotations
 
+import base64
+from html import escape
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -16,6 +18,7 @@ from lottery_utils.tasks.glue import TASKS
 from .sources import Source
 
 if TYPE_CHECKING:
+    from IPython.display import HTML
     from pandas.io.formats.style import Styler
 
 ENDS = {"full": 1.0, "majority": 0.0}  # lead kept by definition
@@ -42,6 +45,19 @@ def score_table(source: Source, name: str) -> Styler:
 def seed_scores(source: Source) -> pd.DataFrame:
     """Every seed's score, in the order of the table, as it can be downloaded."""
     return source.results[source.results["seed"] != NO_SEED] if len(source.results) else source.results
+
+
+def csv_link(frame: pd.DataFrame, filename: str) -> HTML:
+    """A link that holds `frame` and saves it as `filename`, so that it works without network and in a copied page.
+
+    CSV with a header; numbers with all their digits, gaps empty.
+    """
+    from IPython.display import HTML
+
+    data = base64.b64encode(frame.to_csv(index=False, lineterminator="\n").encode()).decode()
+    name, columns = escape(filename), escape(", ".join(map(str, frame.columns)))
+    link = f'<a download="{name}" href="data:text/csv;base64,{data}">{name}</a>'
+    return HTML(f'<p class="download">{link}: {len(frame):,} rows; columns {columns}</p>')
 
 
 def _caption(source: Source) -> str:

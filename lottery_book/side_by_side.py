@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
@@ -30,13 +28,9 @@ from lottery_utils.show.style import (
     say,
 )
 from lottery_utils.show.survival import ComponentMap
-from lottery_utils.show.tables import dressed
 from lottery_utils.tasks.registry import shown_task
 
 from .sources import Source, common_task, count
-
-if TYPE_CHECKING:
-    from pandas.io.formats.style import Styler
 
 ROWS = {"structured": "heads, MLPs", "magnitude": "weights"}
 ENDS = (("", "majority", "baseline"), ("", "full", "full"))
@@ -52,14 +46,19 @@ def conditions_of(method: str) -> list[Condition]:
     return [*ENDS, *((method, name, how) for how in TREATMENTS for name in SUBNETWORKS)]
 
 
-def headline(sources: Sequence[Source], methods: Sequence[str] = tuple(ROWS)) -> Figure:
-    """Lead kept by good, random and bad subnetworks: columns are `sources`, rows `methods` (paper, figure 3)."""
+def headline(
+    sources: Sequence[Source], methods: Sequence[str] = tuple(ROWS), subnetworks: Sequence[str] = SUBNETWORKS
+) -> Figure:
+    """Lead kept by good, random and bad subnetworks: columns are `sources`, rows `methods` (paper, figure 3).
+
+    `subnetworks` are those of each row, where `sources` have the leads of others (see `super_survivors.with_supers`).
+    """
     figure = Figure(figsize=(WIDTH, 0.75 + 1.6 * len(methods)), layout="constrained")
     grid = figure.subplots(len(methods), len(sources), sharex=True, sharey=True, squeeze=False)
     for axes, method in zip(grid, methods, strict=True):
         for ax, source in zip(axes, sources, strict=True):
             framed(ax, source.kind, f"{source.name}\n{source.evidence(method)}")
-            lead_dots(ax, source.of(method), source.absent, source.missing)
+            lead_dots(ax, source.of(method), source.absent, source.missing, subnetworks)
         axes[0].set_ylabel(f"{METHOD_NAMES[method]}: {ROWS[method]}", fontsize=9, fontweight="bold")
     grid[-1][len(sources) // 2].set_xlabel(LEAD_AXIS, fontsize=9)
     legend_below(figure, legend_of_dots(), 4)
@@ -105,9 +104,9 @@ def scores(sources: Sequence[Source], conditions: Sequence[Condition], tasks: Co
     `tasks` are those to show, by default all there are.
     """
     means = {source: mean_scores(source.results) for source in sources if len(source.results)}
-    names = dict.fromkeys(task for frame in means.values() for task in frame.index if tasks is None or task in tasks)
-    figure, grid = panels(len(names), 0.6 + 0.17 * len(conditions), sharey=True)
-    for ax, task in zip(grid, names, strict=True):
+    shown = dict.fromkeys(task for frame in means.values() for task in frame.index if tasks is None or task in tasks)
+    figure, grid = panels(len(shown), 0.6 + 0.17 * len(conditions), sharey=True)
+    for ax, task in zip(grid, shown, strict=True):
         for source, frame in means.items():
             if task in frame.index:
                 of_task = frame.reindex(columns=columns_of(conditions)).loc[task]
@@ -115,7 +114,9 @@ def scores(sources: Sequence[Source], conditions: Sequence[Condition], tasks: Co
         ax.set_title(f"{shown_task(task).title}: {METRIC_NAMES[shown_task(task).main_metric]}", fontsize=8.5)
         ax.grid(True, color=GRID, linewidth=0.6)
         ax.tick_params(axis="y", length=0, labelsize=7.5)
-    grid[0].set_yticks(range(len(conditions)), _names_of(conditions).values(), fontsize=7.5)
+    with_method = len({method for method, _, _ in conditions if method}) > 1
+    names = [named(condition, with_method) for condition in conditions]
+    grid[0].set_yticks(range(len(conditions)), names, fontsize=7.5)
     grid[0].set_ylim(len(conditions) - 0.4, -0.6)
     legend_below(figure, [Line2D([], [], **_mark(source), label=source.name) for source in means], 3)
     return figure
@@ -132,26 +133,6 @@ def named(condition: Condition, with_method: bool = False) -> str:
     parts = [METHOD_NAMES[method]] if with_method and method else []
     parts += [treatment] if treatment not in ("full", "baseline") else []
     return ", ".join([NAMES[subnetwork], *parts])
-
-
-def _names_of(conditions: Sequence[Condition]) -> dict[Condition, str]:
-    """What each condition is called beside the others: with its method where there are both."""
-    with_method = len({method for method, _, _ in conditions if method}) > 1
-    return {condition: named(condition, with_method) for condition in conditions}
-
-
-def score_table(source: Source, conditions: Sequence[Condition]) -> Styler:
-    """Mean dev scores of one source: a row a task, a column for each of `conditions` that the source has."""
-    caption = f"{source.name}: dev scores in the tasks' metrics, means over seeds."
-    rows = pd.DataFrame({"task": []})
-    if len(source.results):
-        means = mean_scores(source.results)
-        names = {each: name for each, name in _names_of(conditions).items() if each in means}
-        rows = pd.DataFrame(
-            {name: means[each].map("{:.3f}".format, na_action="ignore") for each, name in names.items()}
-        )
-        rows.insert(0, "task", means.index.map(source.title_of))
-    return dressed(rows, caption, f"scores-{source.kind}")
 
 
 def all_survival_maps(source: Source, method: str) -> Figure:

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pandas as pd
-from matplotlib.figure import Figure
 
-from lottery_utils.show.dots import lead_dots, legend_of_dots
-from lottery_utils.show.leads import TREATMENTS, Condition, lead_effects, leads
+from lottery_utils.show.leads import TREATMENTS, Condition, leads
 from lottery_utils.show.stats import Effect, paired
-from lottery_utils.show.style import WIDTH, framed, legend_below
-from lottery_utils.show.tables import GAP, dressed, percent
+from lottery_utils.show.tables import GAP, dressed
 from lottery_utils.tasks.registry import shown_task
 
 from . import published
-from .side_by_side import LEAD_AXIS
-from .sources import NO_RECORD, PUBLISHED, Source, count
+from .sources import PUBLISHED, Source
 from .survivors import sizes
 
 if TYPE_CHECKING:
@@ -29,38 +26,18 @@ CONDITIONS: list[Condition] = [("structured", name, how) for how in TREATMENTS f
 BERT_HEADS, BERT_MLPS = 144, 12
 
 
-def super_leads(source: Source) -> pd.DataFrame:
-    """Lead kept by good subnetworks, super-survivors and their controls, as from `leads.leads`."""
+def with_supers(source: Source) -> Source:
+    """`source` with the leads of good subnetworks, super-survivors and their controls, over the tasks that have all."""
     if source.results.empty:
-        return source.leads
+        return source
     results = source.results[source.results["method"].isin(["", "structured"])]
-    return leads(results, ROWS if set(results["subnetwork"]).issuperset(SUPERS) else ())
-
-
-def lead_kept(source: Source, subnetwork: str, treatment: str) -> str:
-    """The mean lead kept over the source's tasks, in words."""
-    effect = lead_effects(super_leads(source)).get(("structured", subnetwork, treatment))
-    return NO_RECORD if effect is None else percent(effect.mean)
+    return replace(source, leads=leads(results, ROWS if set(results["subnetwork"]).issuperset(SUPERS) else ()))
 
 
 def over_random(source: Source, treatment: str = "retrained") -> Effect:
-    """Super-survivors minus super random in points of lead; the sample is tasks."""
-    rows = super_leads(source)
-    rows = rows[rows["treatment"] == treatment].assign(seed=0, points=100 * rows["lead"])
-    return paired(rows, "points", "super", "super_random", "subnetwork")
-
-
-def lead_figure(sources: Sequence[Source]) -> Figure:
-    """Lead kept by good subnetworks, super-survivors and their controls: a panel a source, each over its own tasks."""
-    figure = Figure(figsize=(WIDTH, 2.9), layout="constrained")
-    axes = figure.subplots(1, len(sources), sharex=True, sharey=True, squeeze=False)[0]
-    for ax, source in zip(axes, sources, strict=True):
-        rows = super_leads(source)
-        framed(ax, source.kind, f"{source.name}\n{count(rows['task'].nunique(), 'task')}")
-        lead_dots(ax, rows, {}, NO_RECORD, ROWS)
-    axes[len(sources) // 2].set_xlabel(LEAD_AXIS, fontsize=9)
-    legend_below(figure, legend_of_dots(), 4)
-    return figure
+    """Super-survivors minus super random in points of lead, of a source `with_supers`; the sample is tasks."""
+    rows = source.leads[source.leads["treatment"] == treatment]
+    return paired(rows.assign(seed=0, points=100 * rows["lead"]), "points", "super", "super_random", "subnetwork")
 
 
 def super_sizes(source: Source) -> pd.DataFrame:

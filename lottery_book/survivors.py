@@ -17,11 +17,12 @@ from lottery_utils.tasks.registry import shown_task
 
 from . import published
 from .agreement.coefficients import chance_pair_jaccard, mean_pair_jaccard, votes_of
-from .sources import JOINT, PUBLISHED, Source
+from .sources import JOINT, NO_RECORD, PUBLISHED, Source, count
 
 if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
 
+ONE_SEED = "it takes two seeds, which are not there yet"
 PARTS = {"heads": "heads", "mlps": "MLPs", "prunable": "prunable weights"}
 
 
@@ -39,9 +40,9 @@ def agreement_phrase(source: Source) -> str:
     """Heads that survive in every seed beside chance: "16 of 48, by chance 9 (3 seeds, 8 tasks)", or why not."""
     agreement = heads_in_every_seed(source)
     if agreement is None:
-        return "it takes two seeds, which are not there yet"
+        return ONE_SEED
     counts = f"{agreement.always:.0f} of {agreement.heads}, by chance {agreement.chance:.0f}"
-    return f"{counts} ({agreement.seeds} seeds, {agreement.tasks} task{'s' if agreement.tasks > 1 else ''})"
+    return f"{counts} ({agreement.seeds} seeds, {count(agreement.tasks, 'task')})"
 
 
 def seed_jaccards(source: Source) -> pd.DataFrame:
@@ -61,6 +62,14 @@ def seed_jaccards(source: Source) -> pd.DataFrame:
     votes = {task: votes_of(survival, task, "head") for task in survival["task"].unique()}
     rows = [(mean_pair_jaccard(each), chance_pair_jaccard(each)) for each in votes.values()]
     return pd.DataFrame(rows, list(votes), list(names.values()), dtype=float)
+
+
+def jaccard_phrase(source: Source) -> str:
+    """The mean of `seed_jaccards` beside chance, such as "0.51, by chance 0.39 (8 tasks)", or why there is none."""
+    rows = seed_jaccards(source).dropna()
+    if rows.empty:
+        return ONE_SEED
+    return f"{rows['jaccard'].mean():.2f}, by chance {rows['chance'].mean():.2f} ({count(len(rows), 'task')})"
 
 
 @dataclass(frozen=True)
@@ -117,7 +126,7 @@ def sizes(source: Source, method: str) -> pd.DataFrame:
 def mean_size(source: Source, method: str, part: str = "prunable") -> str:
     """The mean over tasks of what good subnetworks keep of a part, in words."""
     rows = sizes(source, method)
-    return percent(rows[part].mean()) if len(rows) else "no record yet"
+    return percent(rows[part].mean()) if len(rows) else NO_RECORD
 
 
 def size_table(sources: Sequence[Source], method: str) -> Styler:

@@ -43,7 +43,7 @@ compute_missing = True  # "lottery report" has computed, and says no
 # %% tags=["hide-cell", "remove-stderr"] mystnb={"code_prompt_show": "Run this chapter: what it computes and reads", "code_prompt_hide": "Run this chapter: what it computes and reads"}
 import numpy as np
 
-from lottery_book import side_by_side, sources, super_survivors
+from lottery_book import real_study, side_by_side, sources, super_survivors
 from lottery_utils import compute, open_study, show
 
 NEEDS = {
@@ -56,32 +56,34 @@ show.apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)
 compute(study, NEEDS, compute_missing)
 published, real, run = three = sources.three_sources(study)
-kept, sizes = super_survivors.lead_kept, super_survivors.super_sizes(published)
-means = super_survivors.super_leads(published).set_index(["task", "subnetwork", "treatment"])["lead"]
+kept, sizes = real_study.kept_number, super_survivors.super_sizes(published)
+with_supers = [super_survivors.with_supers(source) for source in three]
+of_published, of_real, of_run = with_supers
+means = of_published.leads.set_index(["task", "subnetwork", "treatment"])["lead"]
 more = means.xs(("super", "retrained"), level=[1, 2]) - means.xs(("super_random", "retrained"), level=[1, 2])
 show.holds("alone they keep nothing", means.xs(("super", "pruned"), level=[1, 2]).mean(), below=0.05)
 show.holds("far above random on CoLA and STS-B", min(more["cola"], more["stsb"]), above=0.5)
 show.holds("near random elsewhere", more.drop(["cola", "stsb"]).abs().max(), below=0.2)
-shown_tasks = set(super_survivors.super_leads(run)["task"]) or set(more.index)
+shown_tasks = set(of_run.leads["task"]) or set(more.index)
 show.glue_numbers(
     {
         "heads": super_survivors.BERT_HEADS,
         "super_heads": f"{sizes['super_heads'].mean():.0f}",
-        "super_published": kept(published, "super", "retrained"),
-        "random_published": kept(published, "super_random", "retrained"),
-        "bad_published": kept(published, "super_bad", "retrained"),
-        "pruned_run": kept(run, "super", "pruned"),
-        "badge_published": kept(published, "super", "retrained"),
-        "badge_real": kept(real, "super", "retrained"),
-        "badge_run": kept(run, "super", "retrained"),
-        "over_published": show.effects.told(super_survivors.over_random(published), pairs=False),
-        "over_run": show.effects.told(super_survivors.over_random(run), pairs=False),
+        "super_published": kept(of_published, "structured", "super"),
+        "random_published": kept(of_published, "structured", "super_random"),
+        "bad_published": kept(of_published, "structured", "super_bad"),
+        "pruned_run": kept(of_run, "structured", "super", "pruned"),
+        "badge_published": kept(of_published, "structured", "super"),
+        "badge_real": kept(of_real, "structured", "super"),
+        "badge_run": kept(of_run, "structured", "super"),
+        "over_published": show.effects.told(super_survivors.over_random(of_published), pairs=False),
+        "over_run": show.effects.told(super_survivors.over_random(of_run), pairs=False),
         "provenance_run": show.sentences.run_on(study),
     }
 )
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "Lead kept by the good subnetworks of single seeds, by super-survivors, and by subnetworks of their size from the other components; merely pruned (hollow) and retrained (filled). Each panel is over its own tasks. Numbers at the right are means in per cent.", "name": "fig-super-leads"}, "image": {"alt": "Dots and means of lead kept by good subnetworks, super-survivors, super random and super bad in three columns: published, real study, this run"}}
-super_survivors.lead_figure(three)
+side_by_side.headline(with_supers, ["structured"], super_survivors.ROWS)
 
 # %% [markdown]
 # ## What to see

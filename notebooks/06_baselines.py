@@ -57,12 +57,11 @@ show.apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)
 compute(study, NEEDS, compute_missing)
 published, real, run = three = sources.three_sources(study)
-frames = bad_vs_baselines.frames
-conditions = [side_by_side.ENDS[0], *frames.COMPARED, side_by_side.ENDS[1]]
-above, of = frames.above_majority(published.results)
-kept = frames.leads(published.results).groupby("method")["lead"].mean()
+conditions = [side_by_side.ENDS[0], *bad_vs_baselines.COMPARED, side_by_side.ENDS[1]]
+above, of = bad_vs_baselines.above_majority(published.results)
+kept = bad_vs_baselines.leads(published.results).groupby("method")["lead"].mean()
 means = published.results.set_index(["task", "method", "subnetwork", "treatment"])["score"]
-s_bad, m_bad = (means.xs(bad, level=["method", "subnetwork", "treatment"]) for bad in frames.BAD)
+s_bad, m_bad = (means.xs(bad, level=["method", "subnetwork", "treatment"]) for bad in bad_vs_baselines.BAD)
 show.holds("bad ones beat a constant answer on all tasks but one", above - of, -1.5, -0.5)
 show.holds("the exception is MRPC", s_bad["mrpc"] - means["mrpc", "", "majority", "baseline"], below=0)
 show.holds("s-pruning's bad ones keep more than half of the lead", kept["structured"], above=0.5)
@@ -71,24 +70,24 @@ show.glue_numbers(
     {
         "above_published": f"{above} of {of}",
         "above_published_badge": f"{above} of {of}",
-        "above_real": "{} of {}".format(*frames.above_majority(real.results)),
-        "above_run": "{} of {}".format(*frames.above_majority(run.results)),
+        "above_real": "{} of {}".format(*bad_vs_baselines.above_majority(real.results)),
+        "above_run": "{} of {}".format(*bad_vs_baselines.above_majority(run.results)),
         "s_published": show.as_percent(kept["structured"]),
         "m_published": show.as_percent(kept["magnitude"]),
         "mrpc_bad": f"{s_bad['mrpc']:.3f}",
         "mrpc_majority": f"{means['mrpc', '', 'majority', 'baseline']:.3f}",
-        "mrpc_spread": f"{frames.spread_of_bad('mrpc'):.2f}",
-        "ratio": f"{frames.good_over_bad():.1f}",
-        "over_bilstm": show.effects.told(frames.over(run.results, "bilstm"), pairs=False),
+        "mrpc_spread": f"{bad_vs_baselines.spread_of_bad('mrpc'):.2f}",
+        "ratio": f"{bad_vs_baselines.good_over_bad():.1f}",
+        "over_bilstm": show.effects.told(bad_vs_baselines.over(run.results, "bilstm"), pairs=False),
         "times_longer": study.preset.longer,
-        "longer_s": show.effects.told(frames.longer_effect(run.results, "structured"), pairs=False),
-        "longer_m": show.effects.told(frames.longer_effect(run.results, "magnitude"), pairs=False),
+        "longer_s": show.effects.told(bad_vs_baselines.longer_effect(run.results, "structured"), pairs=False),
+        "longer_m": show.effects.told(bad_vs_baselines.longer_effect(run.results, "magnitude"), pairs=False),
         "provenance_run": show.sentences.run_on(study),
     }
 )
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "{term}`Lead kept` by models without pre-training and by {term}`bad subnetworks <bad subnetwork>` of both methods, {term}`retrained`: one dot per task, means with their 95 % intervals over tasks, means in per cent at the right. (The paper's table 2, in one unit.)", "name": "fig-versus"}, "image": {"alt": "Dots and means of lead kept by bag of words, CBoW, BiLSTM, random initialisation and bad subnetworks in three columns: published, real study, this run"}}
-bad_vs_baselines.figures.compared(three)
+bad_vs_baselines.compared(three)
 
 # %% [markdown]
 # ## What to see
@@ -162,20 +161,16 @@ if ratios:
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "The same in the tasks' own metrics, means over seeds. On the demo the tasks are only like those whose panel they share. (The paper's table 2.)", "name": "fig-versus-scores"}, "image": {"alt": "Scores of baselines, bad subnetworks and the full model, a panel for each task, a mark for each source"}}
 side_by_side.scores(three, conditions)
 
-# %% tags=["remove-input"]
-side_by_side.score_table(published, conditions)
-
-# %% tags=["remove-input"]
-side_by_side.score_table(run, conditions)
-
 # %% [markdown]
+# The numbers themselves are in the tables of [](10_appendix.ipynb).
+#
 # ## Longer fine-tuning
 #
 # Might bad subnetworks only need more time? The paper's appendix says no. It released no scores, and the real study has none. Here they were
 # trained again for {glue:text}`times_longer` times the epochs, the learning rate falling to zero over the longer time.
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "Bad subnetworks retrained as usual (left) and for longer (right), one line per seed; full model (solid) and majority (dashed) for comparison. (The paper's appendix.)", "name": "fig-longer"}, "image": {"alt": "Lines from the usual to the longer-trained score of bad subnetworks, by method, a panel for each task"}}
-run.stamp(bad_vs_baselines.figures.longer_lines(run.results))
+run.stamp(bad_vs_baselines.longer_lines(run.results))
 
 # %% [markdown]
 # To the lead kept by bad s-subnetworks the longer training adds {glue:text}`longer_s`, in this run. To bad m-subnetworks it adds

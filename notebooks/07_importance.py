@@ -50,19 +50,19 @@ NEEDS = {
 study = open_study(preset, tasks, seeds, overrides, results_dir)
 studies = dict(zip(("own", "joint", "heads", "mlps"), compute(study, NEEDS, compute_missing), strict=True))
 published, real, run = three = sources.three_sources(study)
-decided = {source: importance.results.decisions(source.study) for source in (real, run)}
-modes = importance.modes.by_source(published, run, studies)
-look = {source: importance.results.one_look_phrase(rows) for source, rows in decided.items()}
+decided = {source: importance.decisions(source.study) for source in (real, run)}
+modes = importance.modes(published, run, studies)
+look = {source: importance.one_look_phrase(rows) for source, rows in decided.items()}
 show.glue_numbers(
     {
         "badge_published": "importances not released",
         "badge_real": look[real],
         "badge_run": look[run],
-        "near_real": importance.results.near_cut_phrase(decided[real]),
-        "near_run": importance.results.near_cut_phrase(decided[run]),
-        "rank_run": importance.results.seeds_phrase(decided[run]),
-        "order_real": importance.results.order_phrase(decided[real]),
-        "order_run": importance.results.order_phrase(decided[run]),
+        "near_real": importance.near_cut_phrase(decided[real]),
+        "near_run": importance.near_cut_phrase(decided[run]),
+        "rank_run": importance.seeds_phrase(decided[run]),
+        "order_real": importance.order_phrase(decided[real]),
+        "order_run": importance.order_phrase(decided[run]),
         "alone_published": agreement.by_source.mean_shared(modes.shared_alone[published]),
         "together_published": agreement.by_source.mean_shared(agreement.by_source.shared_by_tasks(published)),
         "alone_run": agreement.by_source.mean_shared(modes.shared_alone[run]),
@@ -72,7 +72,7 @@ show.glue_numbers(
 )
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "Importance of the heads in the full model of one task, normalised within each layer, all its seeds together; the colours say what became of a head. Dashed: where the first step of each seed's search cuts. (The paper's histogram of head importance, whose numbers were not released.)", "name": "fig-importance-cut"}, "image": {"alt": "Histograms of head importance coloured by what became of the heads, with the first cut near the left end: real study, this run"}}
-importance.results.cuts_by_source(three, decided)
+importance.cuts_by_source(three, decided)
 
 # %% [markdown]
 # ## What to see
@@ -92,16 +92,16 @@ importance.results.cuts_by_source(three, decided)
 # absolute mean (*batched*). The authors' script adds gradients of the batches up without clearing them (*running*). The package's own lines:
 
 # %% tags=["remove-input"]
-show.source(importance.rules.reduce_gradients, importance.rules.normalise_heads)
+show.source(importance.reduce_gradients, "lottery_utils.pruning.importance:normalise_heads")
 
 # %% [markdown]
 # Where two examples pull a gate in opposite directions, the readings part. Three examples, one gate:
 
 # %%
 gradients = np.array([[1.0], [-1.0], [0.5]])
-exact = importance.rules.reduce_gradients(gradients, "exact")
-one_batch = importance.rules.reduce_gradients(gradients, "batched", batch=3)
-running = importance.rules.reduce_gradients(gradients, "running", batch=1)
+exact = importance.reduce_gradients(gradients, "exact")
+one_batch = importance.reduce_gradients(gradients, "batched", batch=3)
+running = importance.reduce_gradients(gradients, "running", batch=1)
 assert np.isclose(exact, np.abs(gradients).mean())
 assert np.isclose(one_batch, abs(gradients.mean()))
 assert np.isclose(running, np.abs(np.cumsum(gradients)).sum())

@@ -36,7 +36,7 @@ results_dir = "results"
 compute_missing = True  # "lottery report" has computed, and says no
 
 # %% tags=["hide-cell", "remove-stderr"] mystnb={"code_prompt_show": "Run this chapter: what it computes and reads", "code_prompt_hide": "Run this chapter: what it computes and reads"}
-from lottery_book import appendix, authors, downloads, footprint, side_by_side, sources
+from lottery_book import appendix, authors, footprint, side_by_side, sources
 from lottery_utils import compute, open_study, show
 
 NEEDS = {"stages": ["finetune", "baseline", "search", "score", "retrain"]}
@@ -101,10 +101,10 @@ appendix.score_table(run, "appendix-run")
 # Every seed's score, as files that are part of this page:
 
 # %% tags=["remove-input"]
-downloads.csv_link(appendix.seed_scores(real), "scores_real_study.csv")
+appendix.csv_link(appendix.seed_scores(real), "scores_real_study.csv")
 
 # %% tags=["remove-input"]
-downloads.csv_link(appendix.seed_scores(run), "scores_this_run.csv")
+appendix.csv_link(appendix.seed_scores(run), "scores_this_run.csv")
 
 # %% [markdown]
 # (appendix-footprint)=

@@ -43,29 +43,26 @@ compute_missing = True  # "lottery report" has computed, and says no
 # %% tags=["hide-cell", "remove-stderr"] mystnb={"code_prompt_show": "Run this chapter: what it computes and reads", "code_prompt_hide": "Run this chapter: what it computes and reads"}
 import numpy as np
 
-from lottery_book import agreement, explorer, side_by_side, sources
+from lottery_book import agreement, explorer, side_by_side, sources, survivors
 from lottery_utils import compute, open_study, show
 
-NEEDS = [
-    {"stages": ["search"]},
-    {"preset": "laptop", "overrides": {"precision": "bf16"}, "records": "records/laptop"},
-]
+NEEDS = {"stages": ["search"]}
 show.apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)
-study, laptop = compute(study, NEEDS, compute_missing)
-three = sources.three_sources(study)
-minilm = explorer.maps.real_source(laptop)
-overlaps = {source.kind: explorer.jaccard.heads_of_two_seeds(source) for source in three}
-show.holds("two seeds share half of the heads", overlaps["published"]["jaccard"].mean(), 0.45, 0.55)
-show.holds("by chance two fifths", overlaps["published"]["chance"].mean(), 0.35, 0.45)
+compute(study, NEEDS, compute_missing)
+published, real, run = three = sources.three_sources(study)
+of_published = survivors.seed_jaccards(published).mean()
+overlap_published, overlap_real, overlap_run = map(survivors.jaccard_phrase, three)
+show.holds("two seeds share half of the heads", of_published["jaccard"], 0.45, 0.55)
+show.holds("by chance two fifths", of_published["chance"], 0.35, 0.45)
 show.glue_numbers(
     {
-        "badge_published": explorer.jaccard.number(overlaps["published"]),
-        "badge_real": explorer.jaccard.number(overlaps["real study"]),
-        "badge_run": explorer.jaccard.number(overlaps["this run"]),
-        "overlap_published": explorer.jaccard.phrase(overlaps["published"]),
-        "overlap_real": explorer.jaccard.phrase(overlaps["real study"]),
-        "overlap_run": explorer.jaccard.phrase(overlaps["this run"]),
+        "badge_published": overlap_published.partition(",")[0],
+        "badge_real": overlap_real.partition(",")[0],
+        "badge_run": overlap_run.partition(",")[0],
+        "overlap_published": overlap_published,
+        "overlap_real": overlap_real,
+        "overlap_run": overlap_run,
         "gaps_s": show.sentences.gap_sentence(study, "structured"),
         "gaps_m": show.sentences.gap_sentence(study, "magnitude"),
         "provenance_run": show.sentences.run_on(study),
@@ -76,7 +73,7 @@ show.glue_numbers(
 side_by_side.survival_maps(three, "structured")
 
 # %% tags=["remove-input"]
-explorer.page.explorer([*three, minilm], "fig-explorer")
+explorer.page.explorer([*three, sources.smaller_source()], "fig-explorer")
 
 # %% [markdown]
 # The address of this page holds what the maps show: copy it to pass a view on. Three to begin with:

@@ -62,15 +62,15 @@ NEEDS = {
 }
 parts = compute(open_study(preset, tasks, seeds, overrides, results_dir), NEEDS, compute_missing)
 run = sources.run_source(parts[0])
-studies = pretraining.results.by_model(parts)
-logs = pretraining.results.pretraining_logs()
-scores, m_scores = (pretraining.results.all_scores(studies, method) for method in ("structured", "magnitude"))
+studies = pretraining.by_model(parts)
+logs = pretraining.pretraining_logs()
+scores, m_scores = (pretraining.all_scores(studies, method) for method in ("structured", "magnitude"))
 corpora = list(dict.fromkeys(scores["corpus"]))
-gained = pretraining.results.gains(scores, corpora)
-over_language = pretraining.results.difference(scores, "shuffled", "language")
+gained = pretraining.gains(scores, corpora)
+over_language = pretraining.difference(scores, "shuffled", "language")
 lottery = {
-    "structured": pretraining.results.within(scores, corpora),
-    "magnitude": pretraining.results.within(m_scores, corpora),
+    "structured": pretraining.within(scores, corpora),
+    "magnitude": pretraining.within(m_scores, corpora),
 }
 show.holds("shuffled words are the best start", gained["shuffled"].mean - gained["language"].mean, above=0)
 show.holds("and above no pre-training", gained["shuffled"].low, above=0)
@@ -82,8 +82,8 @@ for effects in lottery.values():
     show.holds("after shuffled words good is above bad", effects["shuffled", "good above bad"].corrected, below=0.05)
     show.holds("and above random", effects["shuffled", "good above random"].corrected, below=0.05)
     show.holds("after nothing else the lottery is shown", min(of_others), above=0.05)
-reach = {corpus: "{} of {}".format(*pretraining.results.reach(studies, corpus)) for corpus in corpora}
-learnt, _ = pretraining.results.reach(studies, "language", ["mrpc", "qqp", "qnli"])
+reach = {corpus: "{} of {}".format(*pretraining.reach(studies, corpus)) for corpus in corpora}
+learnt, _ = pretraining.reach(studies, "language", ["mrpc", "qqp", "qnli"])
 show.holds("three tasks are never learnt after the language", learnt, below=1)
 show.glue_numbers(
     {
@@ -98,14 +98,14 @@ show.glue_numbers(
         "reach_language": reach["language"],
         "reach_shuffled": reach["shuffled"],
         "reach_none": reach["none"],
-        "guessed_language": pretraining.results.guessed(logs, "language"),
-        "guessed_shuffled": pretraining.results.guessed(logs, "shuffled"),
-        "provenance_run": pretraining.results.provenance(parts),
+        "guessed_language": pretraining.guessed(logs, "language"),
+        "guessed_shuffled": pretraining.guessed(logs, "shuffled"),
+        "provenance_run": pretraining.provenance(parts),
     }
 )
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "Left: how far the fine-tuned full model of each pre-training is above the one without any. Middle and right: how far good subnetworks are above bad ones of the same size, both retrained, within each pre-training. In points, 100 times the metric; filled where p after Holm's correction is at most one in twenty.", "name": "fig-pretraining-lottery"}, "image": {"alt": "Forest plot, a row for each pre-training: full model above no pre-training, and good above bad subnetworks for both kinds of pruning"}}
-run.stamp(pretraining.results.start_and_lottery(gained, lottery))
+run.stamp(pretraining.start_and_lottery(gained, lottery))
 
 # %% [markdown]
 # ## What to see
@@ -174,7 +174,7 @@ print(f"{corrected} by Holm's correction for four pre-trainings")
 # words as well. That retraining lifts bad subnetworks above merely pruned ones is shown nowhere here.
 
 # %% tags=["remove-input"]
-pretraining.results.lottery_table(lottery)
+pretraining.lottery_table(lottery)
 
 # %% [markdown]
 # ## What this does not show

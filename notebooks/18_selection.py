@@ -61,17 +61,16 @@ NEEDS = [
     {"preset": "laptop", "overrides": {"precision": "bf16"}, "records": "records/selection/laptop"},
 ]
 study, *_, on_hans, minilm = compute(open_study(preset, tasks, seeds, overrides, results_dir), NEEDS, compute_missing)
-results = selection.results
 names = {study: sources.model_name(study.preset), minilm: sources.model_name(minilm.preset)}
-on_halves = {one: results.half_scores(one) for one in names}
+on_halves = {one: selection.half_scores(one) for one in names}
 kept = {one: frame.groupby("task")[["seen", "unseen"]].mean().mean() for one, frame in on_halves.items()}
-effects = {one: results.effects(one) for one in names}
-alike, by_chance = results.halves_alike(minilm)
+effects = {one: selection.effects(one) for one in names}
+alike, by_chance = selection.halves_alike(minilm)
 show.holds("little is lost", kept[minilm]["seen"] - kept[minilm]["unseen"], -0.05, 0.05)
 show.holds("no difference is shown", sum(effect.decided for effect in effects[minilm].values()), below=1)
 show.holds("halves choose other heads", alike, below=0.8)
 show.holds("but not by chance", alike - by_chance, above=0.2)
-of_stsb = results.full_scores(study).query("task == 'stsb'").astype({"less": float, "all": float})
+of_stsb = selection.full_scores(study).query("task == 'stsb'").astype({"less": float, "all": float})
 show.glue_numbers(
     {
         "seen_minilm": show.as_percent(kept[minilm]["seen"]),
@@ -91,7 +90,7 @@ show.glue_numbers(
 )
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "Scores of good subnetworks of s-pruning, pruned, on the half of dev that chose them and on the other half, as shares of the full model's on the same examples. A line per task, mean over seeds and both ways round; diamonds are means over tasks. MiniLM on real GLUE.", "name": "fig-selection-halves"}, "image": {"alt": "Lines from the score on the examples that chose the mask to the score on others, a panel for this run and one for MiniLM, with the level where searches stop"}}
-results.seen_pairs({names[one]: frame for one, frame in on_halves.items()}, study.preset.threshold)
+selection.seen_pairs({names[one]: frame for one, frame in on_halves.items()}, study.preset.threshold)
 
 # %% [markdown]
 # ## What to see
@@ -106,7 +105,7 @@ results.seen_pairs({names[one]: frame for one, frame in on_halves.items()}, stud
 # score is low, as MiniLM's on CoLA, a few examples of a half move the share by many points. One task alone says little.
 
 # %% tags=["remove-input"]
-results.table_of_effects({names[one].partition(",")[0]: found for one, found in effects.items()})
+selection.table_of_effects({names[one].partition(",")[0]: found for one, found in effects.items()})
 
 # %% [markdown]
 # ## How it is computed
@@ -119,7 +118,7 @@ for seed in minilm.preset.seeds:
     search, score = (f"mrpc/{seed}/{stage}/structured/good" for stage in ("search", "score"))
     full = minilm.predictions(f"mrpc/{seed}/finetune/full")
     right, shares = full["predictions"] == full["labels"], []
-    halves = results.halves("mrpc", len(right))
+    halves = selection.halves("mrpc", len(right))
     for fold, (chooser, other) in {"half": halves, "other_half": halves[::-1]}.items():
         on_half = show.stored.under(minilm, {"selection": fold})
         course, elsewhere = on_half.trajectory(search), on_half.predictions(score)
@@ -155,7 +154,7 @@ for seed in minilm.preset.seeds:
 # model was stopped too early, which one pass more mends (below).
 
 # %% tags=["remove-input"]
-results.hans_table(results.hans_scores(on_hans))
+selection.hans_table(selection.hans_scores(on_hans))
 
 # %% [markdown]
 # ## What this does not show

@@ -137,15 +137,9 @@ real_study.mean_table(three)
 # %% [markdown]
 # ## What survives
 #
-# The good subnetworks of s-pruning and m-pruning, task by task, beside the published ones in [](10_appendix.ipynb).
-
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The real study, s-pruning: the share of seeds in which a head or MLP survives.", "name": "fig-study-survival-s"}, "image": {"alt": "Maps of survival under s-pruning, a panel for each task of the real study"}}
-side_by_side.all_survival_maps(real, "structured")
-
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The real study, m-pruning: the share of weights of each head and MLP that is kept.", "name": "fig-study-survival-m"}, "image": {"alt": "Maps of the share of weights kept under m-pruning, a panel for each task of the real study"}}
-side_by_side.all_survival_maps(real, "magnitude")
-
-# %% [markdown]
+# What the good subnetworks keep is drawn task by task beside the published maps: {numref}`fig-appendix-s-real` for s-pruning,
+# {numref}`fig-appendix-m-real` for m-pruning.
+#
 # ## Every task of the real study
 
 # %% tags=["remove-input"]

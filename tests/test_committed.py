@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from lottery_book.pretraining.results import models_in
+from lottery_book.pretraining import models_in
 from lottery_utils.experiment.cells import Cell
 from lottery_utils.experiment.fingerprints import Fingerprints
 from lottery_utils.experiment.identity import EARLIER, PRESENT, Versions, address, earlier_addresses

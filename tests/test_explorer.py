@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from made_up_records import make_study
 
-from lottery_book import published, sources
+from lottery_book import published, sources, survivors
 from lottery_book.building import extension
-from lottery_book.explorer import jaccard, maps, page, searches, specs
+from lottery_book.explorer import maps, page, searches, specs
 from lottery_utils.experiment.study import Study
 from lottery_utils.show.frames import component_importance, component_survival, final_step
 
@@ -169,12 +169,11 @@ def test_the_demo_says_that_it_is_no_glue(tmp_path):
 
 
 def test_jaccard_of_seeds_is_the_releases_and_the_records(run):
-    overlaps = jaccard.heads_of_two_seeds(sources.published_source())
-    assert jaccard.phrase(overlaps) == "0.51, by chance 0.39 (8 tasks)" and jaccard.number(overlaps) == "0.51"
-    measured = jaccard.heads_of_two_seeds(run)["jaccard"]
+    assert survivors.jaccard_phrase(sources.published_source()) == "0.51, by chance 0.39 (8 tasks)"
+    measured = survivors.seed_jaccards(run)["jaccard"].dropna()
     assert len(measured) == 1 and 0 < measured.item() <= 1, "MRPC has one seed only, WNLI no search"
-    assert jaccard.heads_of_two_seeds(sources.real_source("records/nowhere")).empty
-    assert jaccard.phrase(measured.iloc[:0].to_frame()) == "it takes two seeds, which are not there yet"
+    nowhere = sources.real_source("records/nowhere")
+    assert survivors.jaccard_phrase(nowhere) == "it takes two seeds, which are not there yet"
 
 
 # pages

@@ -13,11 +13,10 @@ import papermill
 import pytest
 from made_up_records import make_study
 
+from lottery_book import importance as importances
 from lottery_book import sources
 from lottery_book.agreement import by_source, made_up_masks
 from lottery_book.agreement import figures as overlaps
-from lottery_book.importance import modes
-from lottery_book.importance import results as importances
 from lottery_utils.experiment.study import Study
 from lottery_utils.show import frames as gather
 from lottery_utils.show.compute import compute, needs_of
@@ -203,13 +202,13 @@ def test_modes_share_the_fine_tuned_models_and_nothing_else(study):
     for cell, count in (("mrpc/42/finetune/full", 1), ("mrpc/42/search/structured/good", 3)):
         assert len({one.address(cell) for one in studies.values()}) == count
     assert studies["joint"].address("mrpc/42/search/structured/good") == study.address("mrpc/42/search/structured/good")
-    assert modes.alone(studies).empty
+    assert importances.alone(studies).empty
 
 
 def test_alone_takes_heads_from_one_search_and_mlps_from_the_other(study, survival, monkeypatch):
     given = {"heads": survival[survival["seed"] != 86], "mlps": survival[survival["task"] == "mrpc"]}
-    monkeypatch.setattr(modes, "component_survival", lambda name, method: given[name])
-    found = modes.alone({name: name for name in given})
+    monkeypatch.setattr(importances, "component_survival", lambda name, method: given[name])
+    found = importances.alone({name: name for name in given})
     assert set(zip(found["task"], found["seed"])) == {("mrpc", 1337), ("mrpc", 42)}
     assert (found["component"] == "head").sum() == 2 * 24 and (found["component"] == "mlp").sum() == 2 * 4
 

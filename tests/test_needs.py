@@ -9,7 +9,7 @@ import pytest
 
 from lottery_book.importance_rules.results import RULES
 from lottery_book.method_comparison.results import FIELDS
-from lottery_book.pretraining.results import models_in
+from lottery_book.pretraining import models_in
 from lottery_utils.errors import UserError
 from lottery_utils.experiment.study import open_study
 from lottery_utils.methods import METHODS

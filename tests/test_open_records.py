@@ -14,8 +14,8 @@ from committed import committed
 from safetensors.numpy import load
 from scipy.stats import spearmanr, ttest_1samp
 
+from lottery_book import selection
 from lottery_book.importance_rules import results as sums
-from lottery_book.selection import results as selection
 from lottery_utils.errors import UserError
 from lottery_utils.experiment.study import open_study
 from lottery_utils.show import effects

@@ -21,7 +21,7 @@ from demo_language.corpus import texts
 from demo_language.lexicon import words
 from demo_language.pretrain import pretrain
 from demo_language.pretrain_data import Recipe, batches, mask, recipe
-from lottery_book.pretraining import results as analysis
+from lottery_book import pretraining as analysis
 from lottery_utils.experiment.cells import full
 from lottery_utils.experiment.study import Study, open_study
 from lottery_utils.models.load import load_classifier, load_tokenizer

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import small_world
 
-from lottery_book.selection.results import hans_scores
+from lottery_book.selection import hans_scores
 from lottery_utils.errors import UserError
 from lottery_utils.experiment import bench
 from lottery_utils.experiment.cells import Cell, full, parse_cell, part_of, plan

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from made_up_records import make_study
 
-from lottery_book import appendix, downloads, footprint, sources, status
+from lottery_book import appendix, footprint, sources, status
 from lottery_utils.show import scores
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -92,7 +92,7 @@ def test_chapters_are_counted_by_the_cells_they_need(study, monkeypatch):
 
 def test_a_download_holds_the_whole_table(study):
     results = scores.results(study.table())
-    page = downloads.csv_link(results, "scores & more.csv").data
+    page = appendix.csv_link(results, "scores & more.csv").data
     found = re.search(r'download="([^"]+)" href="data:text/csv;base64,([^"]+)"', page)
     assert found[1] == "scores &amp; more.csv"
     back = pd.read_csv(io.BytesIO(base64.b64decode(found[2])), keep_default_na=False)

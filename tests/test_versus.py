@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +9,9 @@ import pandas as pd
 import pytest
 import small_world
 
+from lottery_book import bad_vs_baselines as versus
 from lottery_book import side_by_side, sources, super_survivors
-from lottery_book.bad_vs_baselines import figures, frames
+from lottery_book.real_study import kept_number
 from lottery_utils.show.leads import leads as frames_of_leads
 from lottery_utils.show.scores import RESULT
 from lottery_utils.tasks.glue import TASKS
@@ -45,59 +45,51 @@ def lead(score: float) -> float:
 
 
 def test_leads_are_those_of_means_over_seeds_on_the_tasks_that_have_every_condition():
-    whole = frames.leads(results()).set_index(["task", "method", "subnetwork"])["lead"]
+    whole = versus.leads(results()).set_index(["task", "method", "subnetwork"])["lead"]
     assert whole["rte", "structured", "bad"] == pytest.approx(lead(0.7)) and whole["mrpc", "", "cbow"] == lead(0.6)
     assert set(whole.index.get_level_values("subnetwork")) == {"bag_of_words", "cbow", "bad"}
     part = results()
     part = part[(part["task"] != "qqp") | (part["subnetwork"] != "cbow")]
-    assert set(frames.leads(part)["task"]) == {"rte", "mrpc"}
+    assert set(versus.leads(part)["task"]) == {"rte", "mrpc"}
     hopeless = results()
     hopeless.loc[(hopeless["task"] == "rte") & (hopeless["subnetwork"] == "full"), "score"] = LEAST
-    assert set(frames.leads(hopeless)["task"]) == {"mrpc", "qqp"}
-    assert frames.leads(results().iloc[:0]).empty
+    assert set(versus.leads(hopeless)["task"]) == {"mrpc", "qqp"}
+    assert versus.leads(results().iloc[:0]).empty
 
 
 def test_bad_ones_are_counted_where_they_beat_a_constant_answer():
-    assert frames.above_majority(results()) == (2, 3) and frames.above_majority(results().iloc[:0]) == (0, 0)
-    over = frames.over(results(), "cbow")
+    assert versus.above_majority(results()) == (2, 3) and versus.above_majority(results().iloc[:0]) == (0, 0)
+    over = versus.over(results(), "cbow")
     assert over.mean == pytest.approx(100 * np.mean([lead(s) - lead(0.6) for s, _ in BAD.values()])) and over.tasks == 3
-    assert frames.over(results(), "bilstm").tasks == 0
+    assert versus.over(results(), "bilstm").tasks == 0
 
 
 def test_longer_training_is_counted_in_points_of_lead():
-    gained = frames.longer_effect(results(longer=0.02), "magnitude")
+    gained = versus.longer_effect(results(longer=0.02), "magnitude")
     assert gained.mean == pytest.approx(100 * 0.02 / (FULL - LEAST)) and (gained.tasks, gained.pairs) == (3, 6)
-    assert gained.word == "above" and frames.longer_effect(results(longer=None), "magnitude").tasks == 0
+    assert gained.word == "above" and versus.longer_effect(results(longer=None), "magnitude").tasks == 0
 
 
 def test_every_row_and_line_is_drawn_once():
     mine = sources.Source("this run", "made up", results(), pd.DataFrame())
-    published, ours = figures.compared([sources.published_source(), mine]).axes
+    published, ours = versus.compared([sources.published_source(), mine]).axes
     said = [text.get_text() for text in published.texts]
-    assert said.count(figures.NOT_RELEASED) == 4 and said.count(sources.NOT_IN_PAPER) == 1 and "62" in said
+    assert said.count(versus.NOT_RELEASED) == 4 and said.count(sources.NOT_IN_PAPER) == 1 and "62" in said
     assert [text.get_text() for text in ours.texts].count(sources.NOT_RUN) == 3
     hopeless = results(("rte",)).replace({"score": {FULL: LEAST}})
-    (nothing,) = figures.compared([sources.Source("this run", "made up", hopeless, pd.DataFrame())]).axes
-    assert [text.get_text() for text in nothing.texts] == [sources.NOT_RUN] * len(frames.COMPARED)
-    lines = figures.longer_lines(results()).axes
+    (nothing,) = versus.compared([sources.Source("this run", "made up", hopeless, pd.DataFrame())]).axes
+    assert [text.get_text() for text in nothing.texts] == [sources.NOT_RUN] * len(versus.COMPARED)
+    lines = versus.longer_lines(results()).axes
     assert len(lines) == 3 and all(len(ax.lines) == 2 + 4 for ax in lines)
-    assert "Nothing to show" in figures.longer_lines(results().iloc[:0]).axes[0].texts[0].get_text()
-
-
-def test_a_table_of_scores_has_the_conditions_that_are_there():
-    shown = side_by_side.score_table(sources.published_source(), frames.COMPARED).data.set_index("task")
-    assert list(shown.columns) == ["bad, s-pruning, retrained", "bad, m-pruning, retrained"]
-    assert shown.loc["MRPC", "bad, s-pruning, retrained"] == "0.677" and len(shown) == 9
-    nothing = replace(sources.published_source(), results=pd.DataFrame())
-    assert side_by_side.score_table(nothing, frames.COMPARED).data.empty
+    assert "Nothing to show" in versus.longer_lines(results().iloc[:0]).axes[0].texts[0].get_text()
 
 
 def test_the_published_numbers_of_the_answer():
     results = sources.published_source().results
-    assert frames.above_majority(results) == (7, 8)
-    kept = frames.leads(results).groupby("method")["lead"].mean()
+    assert versus.above_majority(results) == (7, 8)
+    kept = versus.leads(results).groupby("method")["lead"].mean()
     assert kept["structured"] == pytest.approx(0.62, abs=0.005) and kept["magnitude"] == pytest.approx(0.22, abs=0.005)
-    assert frames.good_over_bad() > 3 and frames.spread_of_bad("mrpc") == pytest.approx(0.1419, abs=1e-4)
+    assert versus.good_over_bad() > 3 and versus.spread_of_bad("mrpc") == pytest.approx(0.1419, abs=1e-4)
 
 
 # super-survivors
@@ -122,21 +114,22 @@ def source_of(results: pd.DataFrame, kind="this run") -> sources.Source:
 
 
 def test_super_survivors_are_compared_over_tasks_that_have_all_of_them():
-    ours = source_of(super_results())
-    assert super_survivors.lead_kept(ours, "super", "retrained") == "75 %"
+    ours = super_survivors.with_supers(source_of(super_results()))
+    assert kept_number(ours, "structured", "super") == "75\N{NO-BREAK SPACE}%"
     over = super_survivors.over_random(ours)
     assert over.mean == pytest.approx(100 * (lead(0.8) - lead(0.6))) and over.tasks == 3
     part = super_results()
     part = part[(part["task"] != "qqp") | (part["subnetwork"] != "super_bad")]
-    assert set(super_survivors.super_leads(source_of(part))["task"]) == {"rte", "mrpc"}
+    assert set(super_survivors.with_supers(source_of(part)).leads["task"]) == {"rte", "mrpc"}
     without = part[part["subnetwork"] != "super"]
-    assert super_survivors.super_leads(source_of(without)).empty
-    assert super_survivors.lead_kept(source_of(without), "super", "pruned") == sources.NO_RECORD
+    nothing = super_survivors.with_supers(source_of(without))
+    assert nothing.leads.empty and kept_number(nothing, "structured", "super", "pruned") == sources.NO_RECORD
 
 
 def test_leads_of_the_sources_stand_side_by_side():
     three = [sources.published_source(), source_of(super_results(("rte", "mrpc")))]
-    published, ours = super_survivors.lead_figure(three).axes
+    with_supers = [super_survivors.with_supers(source) for source in three]
+    published, ours = side_by_side.headline(with_supers, ["structured"], super_survivors.ROWS).axes
     assert "62" in [text.get_text() for text in published.texts]
     assert len(published.get_yticklabels()) == 4 and "75" in [text.get_text() for text in ours.texts]
 

@@ -11,20 +11,17 @@ or more, `said` a sentence a step, `good` is the step of the good subnetwork. A 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lottery_utils.show.frames import component_importance, title_of
 from lottery_utils.show.style import SOURCES
 from lottery_utils.show.survival import ComponentMap, over_seeds
 
-from ..sources import Source, count, run_source
+from ..sources import Source, count
 from . import searches
 
 if TYPE_CHECKING:
     import numpy as np
-
-    from lottery_utils.experiment.study import Study
 
 ALL = "all"  # stands where a seed does
 NOT_STORED = "This search is not stored: it was not run, or it failed."
@@ -40,11 +37,6 @@ def tasks_of(source: Source) -> tuple[str, ...]:
 def seeds_of(source: Source) -> tuple[int, ...]:
     """Seeds whose own masks can be shown; of the published ones only their shares over seeds are."""
     return () if source.study is None else tuple(source.study.preset.seeds)
-
-
-def real_source(study: Study) -> Source:
-    """A stored study of a real model on real GLUE, other than the real study, as a source of its own."""
-    return replace(run_source(study), kind="real study")
 
 
 def all_maps(sources: Sequence[Source], methods: Sequence[str]) -> dict[str, dict]:

@@ -30,8 +30,8 @@ from lottery_utils.tasks.metrics import compute_metrics, search_score
 from lottery_utils.tasks.registry import shown_task
 from lottery_utils.tasks.selection import halves
 
-from ..agreement.overlap import jaccard_between
-from ..sources import count
+from .agreement.overlap import jaccard_between
+from .sources import count
 
 if TYPE_CHECKING:
     from pandas.io.formats.style import Styler

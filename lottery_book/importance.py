@@ -1,8 +1,9 @@
-"""The structured search seen as decisions about heads: which a step could take, by what importance, and took."""
+"""Chapter 7: the search as decisions about heads, by what importance; and searches of heads or MLPs alone."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,12 +14,18 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from lottery_utils.show.frames import example_task, final_step, searches, title_of
+from lottery_utils.pruning.importance import reduce_gradients as reduce_gradients  # which the chapter runs
+from lottery_utils.show.frames import component_survival, example_task, final_step, searches, title_of
 from lottery_utils.show.glue import as_percent
 from lottery_utils.show.style import COLOURS, GRID, WIDTH, framed, legend_below, lighter
+from lottery_utils.show.survival import ComponentMap, as_map, over_tasks
+from lottery_utils.tasks.glue import TASKS
 
-from ..side_by_side import say_empty
-from ..sources import NO_RECORD, Source, count
+from . import published
+from .agreement.by_source import shared_by_tasks
+from .agreement.overlap import task_overlap
+from .side_by_side import maps_across_tasks, say_empty
+from .sources import NO_RECORD, Source, count
 
 if TYPE_CHECKING:
     from lottery_utils.experiment.study import Study
@@ -32,6 +39,7 @@ FATES = {  # what became of a head, from least to most lasting
 }
 CUT = {"color": "#222222", "linestyle": "--", "linewidth": 0.8}
 BINS = 20
+Counted = tuple[ComponentMap, int] | None  # a map of numbers of tasks, and of how many tasks
 
 
 def decisions(study: Study | None) -> pd.DataFrame:
@@ -184,3 +192,44 @@ def _histogram(ax: Axes, first: pd.DataFrame) -> None:
     ax.set(xlim=(0, None), xlabel="", ylabel="")
     ax.yaxis.grid(True, color=GRID, linewidth=0.6)
     ax.yaxis.get_major_locator().set_params(integer=True)
+
+
+@dataclass(frozen=True)
+class Modes:
+    """Pruned alone and together, by source: maps across tasks, and what two tasks share when pruned alone."""
+
+    alone: dict[Source, Counted]
+    together: dict[Source, Counted]
+    shared_alone: dict[Source, pd.DataFrame]
+
+    def figure(self) -> Figure:
+        """The share of tasks in which each component survives: a column a source, alone above and together below."""
+        return maps_across_tasks({"alone": self.alone, "together": self.together})
+
+
+def modes(printed: Source, run: Source, studies: Mapping[str, Study]) -> Modes:
+    """Published and this run, whose three searches are `studies`, "joint", "heads" and "mlps"."""
+    apart, together = alone(studies), component_survival(studies["joint"], "structured")
+    shared = pd.concat([shared_by_tasks(printed, family="heads"), shared_by_tasks(printed, family="mlps")])
+    return Modes(
+        {printed: _published_alone(), run: over_tasks(apart)},
+        {printed: printed.map_across_tasks(), run: over_tasks(together)},
+        {printed: shared, run: task_overlap(apart)},
+    )
+
+
+def _published_alone() -> Counted:
+    cells = published.survival_across_tasks()
+    rows = cells[cells["family"] == cells["component"] + "s"]  # heads of "heads", MLPs of "mlps"
+    return as_map(rows, published.SEEDS), len(TASKS)
+
+
+def alone(studies: dict[str, Study]) -> pd.DataFrame:
+    """What survives when each kind of component is pruned alone: heads of "heads", MLPs of "mlps".
+
+    Columns as `show.frames.SURVIVAL`; tasks and seeds that both searches have, so that counts compare.
+    """
+    searched = [component_survival(studies[name], "structured") for name in ("heads", "mlps")]
+    rows = pd.concat([searched[0].query("component == 'head'"), searched[1].query("component == 'mlp'")])
+    both = rows.groupby(["task", "seed"])["component"].transform("nunique") == 2
+    return rows[both].reset_index(drop=True)
