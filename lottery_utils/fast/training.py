@@ -13,11 +13,13 @@ from torch import nn
 
 from ..presets import Preset
 from ..training.batches import Encoded
+from ..training.device import return_freed_memory
 from ..training.evaluate import batch_loss, model_device
 from ..training.finetune import Losses, Plan
 from .packed_model import PackedForward, PackedModel, is_known
 
 CHECK_EVERY = 20  # steps between looks at the losses on a GPU, where each look waits for the device
+TRIM_EVERY = 20  # steps on a CPU after which freed memory is given back
 WORTH_IT = 0.8  # share of the vocabulary in use above which training the whole table is as good
 
 
@@ -78,6 +80,8 @@ def packed_steps(model: nn.Module, data: Encoded, plan: Plan) -> Iterator[Losses
                 group["lr"] = rate
             optimiser.step()
             flat.refresh()
+            if on_cpu and number % TRIM_EVERY == 0:
+                return_freed_memory()
 
 
 @contextlib.contextmanager

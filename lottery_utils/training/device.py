@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import hashlib
 import os
 import platform
@@ -65,6 +66,16 @@ def autocast(device: torch.device, precision: str, cache: bool | None = None) ->
     if precision == "bf16":
         return torch.autocast(device.type, dtype=torch.bfloat16, cache_enabled=cache)
     return contextlib.nullcontext()
+
+
+def return_freed_memory() -> None:
+    """Give memory that was freed back to the system, where the C library can (glibc).
+
+    Activations of ever other sizes leave holes in the heap: a worker of BERT-base's size grew from 4 to 9 GB in three
+    epochs of MRPC, half of it free.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def derived_seed(*parts) -> int:
