@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from lottery_utils.experiment.schedule import span
+from lottery_utils.experiment.run import span
 from lottery_utils.experiment.stage_table import STAGES
 from lottery_utils.show.style import METHOD_NAMES
 from lottery_utils.show.tables import GAP, dressed

@@ -11,7 +11,7 @@ import pandas as pd
 
 from lottery_utils.errors import UserError
 from lottery_utils.experiment.identity import earlier_addresses
-from lottery_utils.experiment.schedule import span
+from lottery_utils.experiment.run import span
 from lottery_utils.experiment.store import Store
 from lottery_utils.experiment.study import open_study
 from lottery_utils.presets import PRESETS

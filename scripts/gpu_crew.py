@@ -15,7 +15,8 @@ from pathlib import Path
 
 from lottery_utils.errors import UserError
 from lottery_utils.experiment.cells import Cell
-from lottery_utils.experiment.schedule import expected_costs, span
+from lottery_utils.experiment.run import span
+from lottery_utils.experiment.schedule import expected_costs
 from lottery_utils.experiment.stage_table import SUPER
 from lottery_utils.experiment.study import Study, open_study
 from lottery_utils.tasks.glue import TASKS

@@ -16,9 +16,9 @@ from lottery_utils.cli import main
 from lottery_utils.errors import UserError
 from lottery_utils.experiment import energy
 from lottery_utils.experiment.energy import COUNTRY, Meter, checked_grid, gpu_of
+from lottery_utils.experiment.pool import Job
 from lottery_utils.experiment.study import open_study
 from lottery_utils.experiment.tables import results_table
-from lottery_utils.experiment.worker import Job
 from lottery_utils.presets import get_preset
 
 FIELDS = {"energy_kwh", "co2_kg", "gpu_hours", "energy"}

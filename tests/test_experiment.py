@@ -21,12 +21,12 @@ from lottery_utils.experiment.cells import NEEDS, Cell, full, parse_cell, plan, 
 from lottery_utils.experiment.fingerprints import CACHE
 from lottery_utils.experiment.identity import EARLIER, Versions, address, inputs, seed_for
 from lottery_utils.experiment.locks import claim
+from lottery_utils.experiment.pool import Job
 from lottery_utils.experiment.run import Summary
 from lottery_utils.experiment.schedule import Schedule
 from lottery_utils.experiment.stage_table import CASES, STAGES, SUPER
 from lottery_utils.experiment.store import CHECKPOINT, MASK, PREDICTIONS, RECORD
 from lottery_utils.experiment.study import Study, open_study
-from lottery_utils.experiment.worker import Job
 from lottery_utils.places import function_at
 from lottery_utils.presets import METHODS, SUBNETWORKS, Preset, get_preset
 from lottery_utils.show.sentences import run_on

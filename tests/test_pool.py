@@ -16,14 +16,14 @@ from safetensors import SafetensorError
 
 from lottery_utils.cli import main
 from lottery_utils.errors import UserError
-from lottery_utils.experiment import pool, stage, trouble, work
+from lottery_utils.experiment import pool, stage, work
 from lottery_utils.experiment.cells import Cell, full
 from lottery_utils.experiment.locks import claim
+from lottery_utils.experiment.pool import Job
 from lottery_utils.experiment.run import Summary, run_schedule
 from lottery_utils.experiment.schedule import Schedule
 from lottery_utils.experiment.store import Store
 from lottery_utils.experiment.study import open_study
-from lottery_utils.experiment.worker import Job
 from lottery_utils.presets import get_preset
 
 
@@ -64,7 +64,7 @@ class Bar:
 ACTOR = """
 import json, os, sys, time
 from multiprocessing.connection import Connection
-from lottery_utils.experiment.worker import Answer
+from lottery_utils.experiment.pool import Answer
 pipe, plan, log, device = Connection(int(sys.argv[1])), json.loads(sys.argv[2]), *sys.argv[3:]
 pipe.recv()  # the job
 while True:
@@ -200,8 +200,8 @@ OUT = RuntimeError("[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can
 
 @pytest.mark.parametrize("error", (torch.OutOfMemoryError("x"), MemoryError(), OUT))
 def test_kinds_of_memory_errors(error):
-    assert trouble.answer_to(error, CELL, False).status == "out_of_memory"
-    assert trouble.answer_to(error, CELL, True).status == "failed"
+    assert work.answer_to(error, CELL, False).status == "out_of_memory"
+    assert work.answer_to(error, CELL, True).status == "failed"
 
 
 FULL_DISK = SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
@@ -209,11 +209,11 @@ FULL_DISK = SafetensorError("Error while serializing: I/O error: No space left o
 
 @pytest.mark.parametrize("error", (OSError(errno.ENOSPC, "x"), OSError(errno.EROFS, "x"), FULL_DISK))
 def test_a_place_that_takes_no_files_stops_the_run_and_no_cell_is_to_blame(error):
-    answer = trouble.answer_to(error, CELL, False)
+    answer = work.answer_to(error, CELL, False)
     assert answer.status == "user_error" and "start the same run again" in answer.error
     assert "\n" not in answer.error
-    assert trouble.answer_to(OSError(errno.ENOENT, "x"), CELL, False).status == "failed"
-    assert trouble.one_line(ValueError("a\nb  c"), CELL) == "mrpc/1/finetune/full: ValueError: a b c"
+    assert work.answer_to(OSError(errno.ENOENT, "x"), CELL, False).status == "failed"
+    assert work.answer_to(ValueError("a\nb  c"), CELL, False).error == "mrpc/1/finetune/full: ValueError: a b c"
 
 
 def test_a_failure_noted_by_another_run_is_not_tried_again(world, tmp_path):
@@ -282,8 +282,8 @@ def test_a_worker_comes_from_this_installation_though_its_folders_name_holds_a_c
     room.mkdir(parents=True)
     for folder in (room.parent, room):
         (folder / "__init__.py").touch()
-    code = "from multiprocessing.connection import Connection\ndef main(pipe):\n    Connection(pipe).send(__file__)\n"
-    (room / "worker.py").write_text(code)
+    code = "from multiprocessing.connection import Connection\ndef answer(pipe):\n    Connection(pipe).send(__file__)\n"
+    (room / "pool.py").write_text(code)
     monkeypatch.syspath_prepend(str(tmp_path / "a:b"))
     process, pipe = pool.start_worker(None)
-    assert pipe.recv() == str(room / "worker.py") and process.wait() == 0
+    assert pipe.recv() == str(room / "pool.py") and process.wait() == 0

@@ -1,31 +1,79 @@
 """Who computes cells on this machine: this process, or worker processes, each on one thread and one device.
 
 An engine is used in a `with`, and an error stops its cells: `submit` has a cell computed, and the future it returns has
-the answer; `places` says how many cells at once.
+the answer; `places` says how many cells at once. Computing is `work`'s, which is imported where it is done.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from queue import LifoQueue
 from threading import Lock
+from typing import NamedTuple
 
 from ..errors import UserError
+from ..presets import Preset
+from . import identity
 from .cells import Cell
-from .worker import Answer, Job, computed_here
+from .energy import COUNTRY
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 WORKER = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
 WORKER |= {"TOKENIZERS_PARALLELISM": "false"}
 # freed tensors go back to the system; by glibc's own rule a worker of BERT-base's size grew from 6 to 9 GB on RTE
 WORKER |= {"MALLOC_MMAP_THRESHOLD_": str(2**24)}
+
+
+@dataclass(frozen=True)
+class Job:
+    """The store's folder, the preset, the fingerprints of the model and of each task's data, the command, the grid.
+
+    `country` and `region` say whose electricity the energy estimate assumes, `cuda_graphs` whether a GPU trains by
+    replaying graphs, `gpus_per_cell` how many cells of Ray's share one; they change no address.
+    """
+
+    root: str
+    preset: Preset
+    model_print: str
+    data_prints: dict[str, str]
+    command: str = ""
+    country: str = COUNTRY
+    region: str = ""
+    cuda_graphs: bool = False
+    gpus_per_cell: float = 1.0
+
+    def address(self, cell: Cell) -> str:
+        """Address of a cell of this job."""
+        return identity.address(cell, self.preset, self.model_print, self.data_prints[cell.task])
+
+
+class Answer(NamedTuple):
+    """What became of a cell, and for what went wrong the error in one line, and where in the code it was met.
+
+    "computed"; "done": it was stored already; "elsewhere": another worker has it; "failed", now or before;
+    "out_of_memory": it may be tried again alone; "user_error": bad input, or a disk that takes nothing, so the run must
+    stop.
+    """
+
+    status: str
+    error: str = ""
+    traceback: str = ""
+
+
+def computed_here(job: Job, cell: Cell, alone: bool) -> Answer:
+    """Compute a cell in this process, whichever engine has started it."""
+    from .work import compute
+
+    return compute(job, cell, alone)
 
 
 class ThisProcess(AbstractContextManager):
@@ -115,7 +163,7 @@ class Worker:
         device.workers.append(self)
 
     def compute(self, cell: Cell, alone: bool) -> Answer:
-        """The answer about a cell; where the process died over it the status is "died", or "out_of_memory"."""
+        """The answer about a cell; where the process died over it the status is "failed", or "out_of_memory"."""
         try:
             if self.process is None:
                 self.process, self.pipe = start_worker(self.device.name)
@@ -133,7 +181,7 @@ class Worker:
         error = f"{cell.name}: its worker process {how}"
         if code == -9:  # what Linux does when memory runs out
             return Answer("out_of_memory", f"{error}, perhaps for lack of memory")
-        return Answer("died", error)
+        return Answer("failed", error)
 
     def stop(self) -> None:
         """Ask the process to end in the middle of a cell: it gives its claim back and stores nothing half."""
@@ -165,14 +213,47 @@ def start_worker(device: str | None) -> tuple[subprocess.Popen, Connection]:
     pipe, other = Pipe()
     # not by PYTHONPATH, which divides at a colon in a folder's name
     paths = [path for path in sys.path if path]
-    code = f"import sys; sys.path[:0] = {paths!a}; from lottery_utils.experiment import worker; "
-    command = [sys.executable, "-P", "-c", f"{code} worker.main({other.fileno()})"]
+    code = f"import sys; sys.path[:0] = {paths!a}; from lottery_utils.experiment import pool; "
+    command = [sys.executable, "-P", "-c", f"{code} pool.answer({other.fileno()})"]
     with other:
         try:
             # what a library prints goes where errors go
             return subprocess.Popen(command, env=environment, pass_fds=[other.fileno()], stdout=2), pipe
         except OSError as error:
             raise UserError(f"cannot start a worker process: {error.strerror}; try fewer with --workers") from None
+
+
+def answer(pipe: int) -> None:
+    """A worker process: get a job, then one cell after another, and answer each until the pipe is closed.
+
+    Ctrl-C is the parent's to handle; on SIGTERM the cell's claim is given back.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _leave)
+    connection = Connection(pipe)
+    with suppress(EOFError, ConnectionError):
+        _warm_up()
+        job = connection.recv()
+        while True:
+            connection.send(computed_here(job, *connection.recv()))
+
+
+def _leave(number, frame) -> None:
+    raise SystemExit(128 + number)
+
+
+def _warm_up() -> None:
+    """Import what cells use, take one optimiser step, look at the hardware: seconds that no cell's time should hold."""
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer  # noqa: F401  transformers imports late
+
+    from ..training.device import pick_device
+    from .energy import Meter, gpu_of
+
+    Meter(gpu=gpu_of(pick_device()))
+    parameter = torch.zeros(1, requires_grad=True)
+    parameter.sum().backward()
+    torch.optim.AdamW([parameter]).step()
 
 
 def gpus() -> list[str]:

@@ -14,8 +14,7 @@ from pathlib import Path
 
 from ..errors import UserError, one_line
 from .cells import Cell
-from .pool import WORKER
-from .worker import Answer, Job, computed_here
+from .pool import WORKER, Answer, Job, computed_here
 
 RETRIES = 3  # times Ray starts a task again whose node or process died
 
@@ -78,7 +77,7 @@ class RayPool(AbstractContextManager):
         except Exception as problem:  # a future without a result would be waited for without end
             text = one_line(problem, 200)
             error = f"its process or node died {RETRIES + 1} times: {type(problem).__name__}: {text}"
-            return Answer("died", f"{cell.name}: {error}")
+            return Answer("failed", f"{cell.name}: {error}")
 
     def _task(self, alone: bool):
         """The remote function: one core and a share of a GPU; alone a whole GPU, or all cores of the largest node."""

@@ -1,20 +1,24 @@
-"""A run: the cells of a schedule handed to an engine, and what became of each."""
+"""A run: the cells of a schedule handed to an engine, what became of each, and how far it is."""
 
 from __future__ import annotations
 
-import contextlib
+import sys
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tqdm import tqdm
+
 from ..errors import UserError
+from . import provenance
 from .cells import Cell
-from .schedule import Bar, Schedule, span
-from .worker import Answer, Job
+from .pool import Answer, Job, Pool, ThisProcess
+from .schedule import Schedule
+from .store import Store
 
 if TYPE_CHECKING:
-    from .pool import Pool, ThisProcess
     from .ray_engine import RayPool
 
 ENGINES = ("serial", "local", "ray")
@@ -46,9 +50,53 @@ class Summary:
         return f"{self.total} cells: {', '.join(parts)}, in {span(self.seconds)}"
 
 
-def run_schedule(
-    schedule: Schedule, job: Job, summary: Summary, engine: str, workers: int | None, bar: Bar
-) -> None:
+class Bar(tqdm):
+    """A progress bar over estimated seconds of work, with the number of cells and the time to go; for one block."""
+
+    def __init__(self, schedule: Schedule, cells: int, show: bool):
+        self.schedule, self.cells, self.started = schedule, cells, False
+        super().__init__(
+            desc=self._count(),
+            total=schedule.seconds_left,
+            disable=not show,
+            file=sys.stderr,
+            mininterval=0.5 if sys.stderr.isatty() else 15.0,
+            miniters=0,
+            smoothing=0,
+            bar_format="{desc} {percentage:3.0f}%|{bar:20}| {elapsed}, {remaining} to go{postfix}",
+        )
+
+    def close(self) -> None:
+        """Leave the last state on the screen."""
+        self.set_postfix_str("", refresh=False)
+        super().close()
+
+    def start(self, cell: Cell) -> None:
+        """Show that a cell is being computed; the clock starts with the first."""
+        if not self.started:
+            self.started = True
+            self.unpause()
+        self.set_postfix_str(cell.name, refresh=False)
+
+    def _count(self) -> str:
+        return f"{self.cells - len(self.schedule) - len(self.schedule.blocked)}/{self.cells} cells"
+
+    def advance(self) -> None:
+        """Show what is left: less by a cell that is settled, and where it failed by all that needed it."""
+        self.set_description_str(self._count(), refresh=False)
+        self.update(self.total - self.schedule.seconds_left - self.n)
+
+    def tick(self) -> None:
+        """Let the clock go on."""
+        if sys.stderr.isatty():
+            self.refresh()
+
+    def say(self, line: str) -> None:
+        """Print a line above the bar."""
+        self.write(line, file=sys.stderr)
+
+
+def run_schedule(schedule: Schedule, job: Job, summary: Summary, engine: str, workers: int | None, bar: Bar) -> None:
     """Compute all cells of `schedule` and fill in `summary`; a failed cell stops only those that need it.
 
     Raises UserError as soon as a cell meets bad input or the disk takes nothing, KeyboardInterrupt after the workers
@@ -83,8 +131,6 @@ def _engine(engine: str, job: Job, workers: int | None, cells: int) -> Pool | Ra
         from .ray_engine import RayPool
 
         return RayPool(job, workers)
-    from .pool import Pool, ThisProcess
-
     return ThisProcess(job) if engine == "serial" else Pool(job, workers, cells)
 
 
@@ -100,10 +146,20 @@ def _settle(schedule: Schedule, job: Job, summary: Summary, bar: Bar, cell: Cell
         summary.computed += answer.status == "computed"
         summary.done += answer.status == "done"
     else:
-        if answer.status != "failed":  # its process did not live to note it
-            with contextlib.suppress(OSError):  # a disk that takes no note must not stop the others
-                job.note_failure(cell, answer.error)
+        store, key = Store(job.root), job.address(cell)
+        if store.failure(key) is None:
+            note = {"cell": cell.name, "error": answer.error, "traceback": answer.traceback}
+            with suppress(OSError):  # a disk that takes no note must not stop the others
+                store.fail(key, note | {"when": provenance.now()})
         schedule.fail(cell)
         summary.failed[cell.name] = answer.error
         bar.say(f"failed: {answer.error}")
     bar.advance()
+
+
+def span(seconds: float) -> str:
+    """Seconds as a reader says them: 8.2 s, 3 min 20 s, 2 h 5 min."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -1,15 +1,12 @@
-"""Which cell comes next: one whose upstream is there, the longest remaining path first; and how far a run is."""
+"""Which cell comes next: one whose upstream is there, the longest remaining path first."""
 
 from __future__ import annotations
 
 import heapq
-import sys
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from graphlib import TopologicalSorter
-
-from tqdm import tqdm
 
 from .cells import Cell, upstream
 
@@ -109,57 +106,3 @@ def _kinds(cell: Cell) -> list[tuple]:
     """Cells of a task, then of all, that take as long: of a stage and method; baselines have nothing in common."""
     kind = (cell.stage, cell.method, cell.subnetwork if cell.stage == "baseline" else "")
     return [(cell.task, *kind), kind]
-
-
-class Bar(tqdm):
-    """A progress bar over estimated seconds of work, with the number of cells and the time to go; for one block."""
-
-    def __init__(self, schedule: Schedule, cells: int, show: bool):
-        self.schedule, self.cells, self.started = schedule, cells, False
-        super().__init__(
-            desc=self._count(),
-            total=schedule.seconds_left,
-            disable=not show,
-            file=sys.stderr,
-            mininterval=0.5 if sys.stderr.isatty() else 15.0,
-            miniters=0,
-            smoothing=0,
-            bar_format="{desc} {percentage:3.0f}%|{bar:20}| {elapsed}, {remaining} to go{postfix}",
-        )
-
-    def close(self) -> None:
-        """Leave the last state on the screen."""
-        self.set_postfix_str("", refresh=False)
-        super().close()
-
-    def start(self, cell: Cell) -> None:
-        """Show that a cell is being computed; the clock starts with the first."""
-        if not self.started:
-            self.started = True
-            self.unpause()
-        self.set_postfix_str(cell.name, refresh=False)
-
-    def _count(self) -> str:
-        return f"{self.cells - len(self.schedule) - len(self.schedule.blocked)}/{self.cells} cells"
-
-    def advance(self) -> None:
-        """Show what is left: less by a cell that is settled, and where it failed by all that needed it."""
-        self.set_description_str(self._count(), refresh=False)
-        self.update(self.total - self.schedule.seconds_left - self.n)
-
-    def tick(self) -> None:
-        """Let the clock go on."""
-        if sys.stderr.isatty():
-            self.refresh()
-
-    def say(self, line: str) -> None:
-        """Print a line above the bar."""
-        self.write(line, file=sys.stderr)
-
-
-def span(seconds: float) -> str:
-    """Seconds as a reader says them: 8.2 s, 3 min 20 s, 2 h 5 min."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

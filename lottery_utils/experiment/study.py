@@ -14,11 +14,11 @@ from .cells import Cell
 from .energy import checked_grid
 from .fingerprints import Fingerprints
 from .identity import address
+from .pool import Job
 from .reading import Names, Results
-from .run import ENGINES, Summary, run_schedule
-from .schedule import Bar, Schedule, expected_costs
+from .run import ENGINES, Bar, Summary, run_schedule
+from .schedule import Schedule, expected_costs
 from .store import Damaged
-from .worker import Job
 
 
 def open_study(

@@ -79,7 +79,7 @@ def _order(state: dict) -> tuple:
 
 def _summary(cells: list[dict]) -> str:
     """Such as ``done 12.0 s``, ``2 of 3``, ``2 of 3, 1 failed``, ``running``."""
-    from .schedule import span
+    from .run import span
 
     if not cells:
         return ""

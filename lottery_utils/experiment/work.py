@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import time
 import traceback
 from collections.abc import Iterator
@@ -16,7 +17,8 @@ import torch
 from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import save_file as save_tensors
 
-from ..errors import CellFailed, UserError
+from ..disk import chain, problem_of
+from ..errors import CellFailed, UserError, one_line
 from ..models.source import model_name
 from ..presets import limits_of
 from ..tasks.glue import TASKS
@@ -25,16 +27,18 @@ from ..tasks.metrics import main_score, majority_score, search_score
 from ..tasks.registry import describe
 from ..tasks.task_metric import TaskMetric
 from ..training.device import check_precision, describe_device, pick_device, precision_of
-from . import bench, provenance, trouble
+from . import bench, provenance
 from .cells import Cell, upstream
 from .energy import Meter, gpu_of
 from .fingerprints import label
 from .identity import PROTOCOL, inputs
 from .locks import claim
+from .pool import Answer, Job
 from .recover import checkpoint_of
 from .stage import Result, Work, run
-from .store import CHECKPOINT, LEVELS, MASK, PREDICTIONS, TRAJECTORY, Store
-from .worker import Answer, Job
+from .store import CHECKPOINT, LEVELS, MASK, PREDICTIONS, TRAJECTORY, Damaged, Store
+
+MEMORY = re.compile(r"out of memory|can't allocate memory|cannot allocate memory", re.IGNORECASE)
 
 
 @contextmanager
@@ -52,6 +56,7 @@ def steady() -> Iterator[None]:
         torch.use_deterministic_algorithms(strict)
 
 
+@steady()
 def compute(job: Job, cell: Cell, alone: bool = False) -> Answer:
     """Compute `cell` unless it is stored, and say how it went: never raises for a cell that fails.
 
@@ -71,20 +76,44 @@ def compute(job: Job, cell: Cell, alone: bool = False) -> Answer:
             prints = job.model_print, job.data_prints[cell.task]
             _compute(Work(cell, job.preset, *prints, store, cuda_graphs=job.cuda_graphs), job, key)
             return Answer("computed")
-    except UserError as error:
-        return Answer("user_error", str(error))
     except Exception as error:  # one cell's failure must not stop the others
-        answer = trouble.answer_to(error, cell, alone)
-        if answer.status == "failed":
-            try:
-                job.note_failure(cell, answer.error, traceback.format_exc())
-            except OSError as second:
-                answer = trouble.answer_to(second, cell, alone)
+        answer = answer_to(error, cell, alone)
     if answer.status == "out_of_memory":  # out of the block that held the tensors of the traceback
         bench.forget()
         gc.collect()
         torch.cuda.empty_cache()
     return answer
+
+
+def answer_to(error: Exception, cell: Cell, alone: bool) -> Answer:
+    """The answer to an error met while a cell was computed: it failed, is tried alone, or the run must stop."""
+    if isinstance(error, UserError):
+        return Answer("user_error", str(error))
+    if problem := problem_of(error):
+        return Answer("user_error", f"{problem}; then start the same run again: finished cells are kept")
+    line = _with_name(error, cell)
+    if not _is_memory(error):
+        return Answer("failed", line, traceback.format_exc())
+    if alone:
+        return Answer("failed", f"{line} (tried twice, the second time alone on its device)", traceback.format_exc())
+    return Answer("out_of_memory", line)
+
+
+def _with_name(error: Exception, cell: Cell) -> str:
+    """The error as one line that begins with the cell's name."""
+    text = one_line(error, 500)
+    if isinstance(error, CellFailed):
+        return text if text.startswith(cell.name) else f"{cell.name}: {text}"
+    kind = "damaged upstream" if isinstance(error, Damaged) else type(error).__name__
+    return f"{cell.name}: {kind}: {text}"
+
+
+def _is_memory(error: BaseException) -> bool:
+    return any(
+        isinstance(link, (MemoryError, torch.OutOfMemoryError))
+        or (isinstance(link, RuntimeError) and MEMORY.search(str(link)))
+        for link in chain(error)
+    )
 
 
 def _make_weights_again(work: Work) -> None:
