@@ -52,7 +52,7 @@ def ours(modules, steps: int) -> list:
 
 def build_levels(modules, steps: int):
     """The package's own way to all masks."""
-    from lottery_utils.pruning.levels import Levels
+    from lottery_utils.pruning.masks import Levels
 
     parameters = {f"{i}.{name}": p for i, module in enumerate(modules) for name, p in module.named_parameters()}
     return Levels(parameters, counts_of(modules, steps))

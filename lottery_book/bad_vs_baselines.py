@@ -10,8 +10,7 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from lottery_utils.show.dots import AXIS, draw_dots, dress
-from lottery_utils.show.leads import Condition
+from lottery_utils.show.leads import AXIS, Condition, draw_dots, dress
 from lottery_utils.show.scores import CONDITION, choose, summary
 from lottery_utils.show.stats import Effect, effect, lead_kept
 from lottery_utils.show.style import (

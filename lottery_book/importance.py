@@ -16,9 +16,9 @@ from matplotlib.patches import Patch
 
 from lottery_utils.pruning.importance import reduce_gradients as reduce_gradients  # which the chapter runs
 from lottery_utils.show.frames import component_survival, example_task, final_step, searches, title_of
-from lottery_utils.show.glue import as_percent
+from lottery_utils.show.heatmaps import ComponentMap, as_map, over_tasks
+from lottery_utils.show.sentences import as_percent
 from lottery_utils.show.style import COLOURS, GRID, WIDTH, framed, legend_below, lighter
-from lottery_utils.show.survival import ComponentMap, as_map, over_tasks
 from lottery_utils.tasks.glue import TASKS
 
 from . import published

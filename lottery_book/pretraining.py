@@ -16,11 +16,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lottery_utils.show.effects import effect_table
-from lottery_utils.show.forest import forest
-from lottery_utils.show.glue import as_percent
+from lottery_utils.show.effects import effect_table, forest
 from lottery_utils.show.scores import RESULT, choose, results
-from lottery_utils.show.sentences import earlier_clause
+from lottery_utils.show.sentences import as_percent, earlier_clause
 from lottery_utils.show.stats import Effect, corrected, effect
 from lottery_utils.show.stored import here_or_above
 from lottery_utils.show.style import METHOD_NAMES

@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 
 from lottery_utils.presets import get_preset
-from lottery_utils.show.glue import listed
 from lottery_utils.show.leads import SUBNETWORKS, TREATMENTS, Condition
-from lottery_utils.show.sentences import run_on
+from lottery_utils.show.sentences import listed, run_on
 from lottery_utils.show.stats import Effect
 from lottery_utils.show.stored import cost_of
 from lottery_utils.show.style import METHOD_NAMES, METRIC_NAMES, NAMES

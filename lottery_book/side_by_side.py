@@ -10,9 +10,8 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from lottery_utils.show.dots import lead_dots, legend_of_dots
-from lottery_utils.show.heatmaps import LAYERS, colour_bar, draw_map, maps_of_tasks
-from lottery_utils.show.leads import SUBNETWORKS, TREATMENTS, Condition
+from lottery_utils.show.heatmaps import LAYERS, ComponentMap, colour_bar, draw_map, maps_of_tasks
+from lottery_utils.show.leads import SUBNETWORKS, TREATMENTS, Condition, lead_dots, legend_of_dots
 from lottery_utils.show.scores import columns_of, mean_scores
 from lottery_utils.show.style import (
     GRID,
@@ -27,7 +26,6 @@ from lottery_utils.show.style import (
     panels,
     say,
 )
-from lottery_utils.show.survival import ComponentMap
 from lottery_utils.tasks.registry import shown_task
 
 from .sources import Source, common_task, count

@@ -16,8 +16,7 @@ from lottery_utils.experiment.store import Store
 from lottery_utils.experiment.study import open_study
 from lottery_utils.presets import PRESETS
 from lottery_utils.show.compute import asked, needs_of
-from lottery_utils.show.glue import listed
-from lottery_utils.show.sentences import earlier_clause
+from lottery_utils.show.sentences import earlier_clause, listed
 from lottery_utils.show.stored import here_or_above
 from lottery_utils.show.tables import GAP, dressed
 

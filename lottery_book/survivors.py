@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from lottery_utils.show.frames import component_survival
+from lottery_utils.show.heatmaps import Stability, stability
 from lottery_utils.show.style import METHOD_NAMES
-from lottery_utils.show.survival import Stability, stability
 from lottery_utils.show.tables import GAP, dressed, percent
 from lottery_utils.tasks.registry import shown_task
 

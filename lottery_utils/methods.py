@@ -36,10 +36,10 @@ METHODS = {  # by preset field and name; the first of each is the paper's and th
         "random": Method("a random order, drawn once", "pruning.scores:random"),
     },
     "unstructured": {
-        "global": Method("|w|, one threshold for the whole encoder: the paper's", "pruning.unstructured:global_size"),
-        "layer": Method("|w|, the same share of every matrix and bias", "pruning.unstructured:layer_size"),
-        "snip": Method("|w x gradient of the loss| on training examples, in one look", "pruning.unstructured:snip"),
-        "random": Method("a random order, drawn once", "pruning.unstructured:random"),
+        "global": Method("|w|, one threshold for the whole encoder: the paper's", "pruning.magnitude:global_size"),
+        "layer": Method("|w|, the same share of every matrix and bias", "pruning.magnitude:layer_size"),
+        "snip": Method("|w x gradient of the loss| on training examples, in one look", "pruning.magnitude:snip"),
+        "random": Method("a random order, drawn once", "pruning.magnitude:random"),
     },
 }  # fmt: skip
 

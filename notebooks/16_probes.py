@@ -120,7 +120,7 @@ show.glue_numbers(
 )
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "Differences in the accuracy of probes between good, random and bad subnetworks of the same task and seed, in points, mean over layers. Left to right: pruned out of the full model, retrained, and the pre-trained weights under the same masks, never fine-tuned. A ring is a task, the bar the interval over tasks; a filled mark holds up to Holm's correction for the rows of its panel.", "name": "fig-probes-differences"}, "image": {"alt": "Differences in accuracy with intervals, a row for each probe and pair of subnetworks, in three panels that look alike"}}
-run.stamp(show.forest.forest(of_run, "points of accuracy", same_scale=True))
+run.stamp(show.effects.forest(of_run, "points of accuracy", same_scale=True))
 
 # %% [markdown]
 # ## What to see

@@ -381,10 +381,10 @@ def test_the_probes_numbers_are_those_of_the_files(monkeypatch):
 
 def glued_by(name: str, monkeypatch) -> dict[str, str]:
     """What a chapter glues into its prose from the committed records."""
-    from lottery_utils.show import glue
+    from lottery_utils.show import sentences
 
     found = {}
-    monkeypatch.setattr(glue, "glue_numbers", lambda values: found.update(values))
+    monkeypatch.setattr(sentences, "glue_numbers", lambda values: found.update(values))
     monkeypatch.chdir(ROOT)
     run_chapter(name, {})
     return found

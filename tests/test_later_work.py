@@ -21,8 +21,7 @@ from lottery_utils.experiment.study import open_study
 from lottery_utils.models.anatomy import anatomy
 from lottery_utils.pruning.controls import structured_control
 from lottery_utils.pruning.importance import importance
-from lottery_utils.pruning.levels import Levels
-from lottery_utils.pruning.masks import StructuredMask
+from lottery_utils.pruning.masks import Levels, StructuredMask
 from lottery_utils.training.evaluate import predict
 
 ROOT = Path(__file__).resolve().parent.parent

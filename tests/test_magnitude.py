@@ -12,9 +12,8 @@ from torch.nn.utils import prune
 from toy import replaced, trained
 
 from lottery_utils.models.anatomy import anatomy
-from lottery_utils.pruning.levels import Levels
 from lottery_utils.pruning.magnitude import component_shares, magnitude_search, pruned_counts
-from lottery_utils.pruning.masks import model_sizes
+from lottery_utils.pruning.masks import Levels, model_sizes
 from lottery_utils.switch import plain
 from lottery_utils.training.evaluate import predict
 

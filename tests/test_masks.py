@@ -12,8 +12,7 @@ from lottery_utils.errors import UserError
 from lottery_utils.models.anatomy import anatomy
 from lottery_utils.presets import SUBNETWORKS
 from lottery_utils.pruning.controls import STRUCTURED, SUPER, magnitude_control, structured_control
-from lottery_utils.pruning.levels import Levels
-from lottery_utils.pruning.masks import StructuredMask, WeightMask, load_mask, model_sizes
+from lottery_utils.pruning.masks import Levels, StructuredMask, WeightMask, load_mask, model_sizes
 
 masks = st.tuples(st.integers(1, 6), st.integers(1, 9)).flatmap(
     lambda shape: st.builds(StructuredMask, arrays(bool, shape), arrays(bool, shape[0]))

@@ -18,17 +18,14 @@ from lottery_utils import methods
 from lottery_utils.errors import CellFailed, UserError
 from lottery_utils.experiment.identity import inputs
 from lottery_utils.experiment.study import open_study
-from lottery_utils.models.anatomy import anatomy
+from lottery_utils.models.anatomy import anatomy, component_sums
 from lottery_utils.models.compact import compact
 from lottery_utils.presets import Preset, get_preset
 from lottery_utils.pruning import scores, unstructured
-from lottery_utils.pruning.components import component_sums
 from lottery_utils.pruning.importance import importance
-from lottery_utils.pruning.levels import Levels
-from lottery_utils.pruning.magnitude import magnitude_search
-from lottery_utils.pruning.masks import StructuredMask, WeightMask, model_sizes
+from lottery_utils.pruning.magnitude import WeightView, magnitude_search, weight_scores
+from lottery_utils.pruning.masks import Levels, StructuredMask, WeightMask, model_sizes
 from lottery_utils.pruning.structured import structured_search
-from lottery_utils.pruning.unstructured import WeightView, weight_scores
 from lottery_utils.training.batches import take
 from lottery_utils.training.evaluate import predict
 

@@ -21,7 +21,7 @@ from lottery_utils.experiment.study import open_study
 from lottery_utils.show import effects
 from lottery_utils.show.stats import Effect
 from lottery_utils.show.stored import stored_study
-from lottery_utils.tasks.selection import halves
+from lottery_utils.tasks.load import halves
 
 ROOT = Path(__file__).resolve().parent.parent
 SETTINGS = {"demo": None, "laptop": {"precision": "bf16", "tasks": ["cola", "mrpc", "stsb"]}}

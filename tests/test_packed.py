@@ -15,7 +15,7 @@ from lottery_utils.fast.packed import pack, packed_batches
 from lottery_utils.fast.packed_model import PackedModel, is_known
 from lottery_utils.models.anatomy import anatomy
 from lottery_utils.models.compact import compact
-from lottery_utils.pruning.levels import Levels
+from lottery_utils.pruning.masks import Levels
 from lottery_utils.training.batches import collate, train_batches
 from lottery_utils.training.device import derived_seed
 from lottery_utils.training.evaluate import batch_loss, predict

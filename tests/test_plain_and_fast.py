@@ -14,11 +14,9 @@ from toy import replaced, toy_data, toy_preset, trained
 
 from lottery_utils import switch
 from lottery_utils.places import function_at
-from lottery_utils.pruning.gradients import loss_gradients
-from lottery_utils.pruning.importance import GatedPasses, importance, open_passes
-from lottery_utils.pruning.levels import Levels, global_threshold
+from lottery_utils.pruning.importance import GatedPasses, importance, loss_gradients, open_passes
 from lottery_utils.pruning.magnitude import magnitude_search
-from lottery_utils.pruning.masks import StructuredMask
+from lottery_utils.pruning.masks import Levels, StructuredMask, global_threshold
 from lottery_utils.pruning.structured import structured_search
 from lottery_utils.switch import plain
 from lottery_utils.training.evaluate import PlainForward, forward_of, predict

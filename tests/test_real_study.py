@@ -17,8 +17,7 @@ from lottery_utils.experiment.cells import full
 from lottery_utils.experiment.study import Study
 from lottery_utils.presets import get_preset
 from lottery_utils.show import scores
-from lottery_utils.show.dots import AXIS, lead_dots
-from lottery_utils.show.leads import SUBNETWORKS, TREATMENTS, lead_effects, leads
+from lottery_utils.show.leads import AXIS, SUBNETWORKS, TREATMENTS, lead_dots, lead_effects, leads
 
 TASKS, SEEDS = ("cola", "mrpc", "rte", "stsb", "sst2"), (1337, 42)
 NO_CELL = "rte/42/retrain/magnitude", "sst2/1337/score/magnitude/bad", "sst2/42/score/magnitude/bad"

@@ -9,7 +9,7 @@ from made_up_records import KEPT, make_study
 from matplotlib.collections import PathCollection
 from matplotlib.colors import to_hex
 
-from lottery_utils.show import courses, frames, glue, heatmaps, scores, sentences, stored, style, survival, tables
+from lottery_utils.show import courses, frames, heatmaps, scores, sentences, stored, style, tables
 
 TASKS, SEEDS = ("cola", "mrpc", "wnli"), (1337, 42, 86)
 
@@ -42,7 +42,7 @@ def texts(axes) -> list[str]:
 def test_survival_over_seeds_is_the_mean_of_the_good_masks(study):
     frame = frames.component_survival(study, "structured")
     assert set(frame["task"]) == {"cola", "mrpc"}, "a degenerate search is a gap"
-    found = survival.over_seeds(frame, "cola")
+    found = heatmaps.over_seeds(frame, "cola")
     masks = []
     for seed in SEEDS:
         course = study.trajectory(f"cola/{seed}/search/structured/good")
@@ -55,14 +55,14 @@ def test_survival_over_seeds_is_the_mean_of_the_good_masks(study):
 def test_survival_across_tasks_counts_tasks_that_every_seed_has(study):
     frame = frames.component_survival(study, "structured")
     one_missing = frame[(frame["task"] != "mrpc") | (frame["seed"] != 42)]
-    assert survival.tasks_in_common(frame) == ["cola", "mrpc"]
-    assert survival.tasks_in_common(one_missing) == ["cola"]
-    per_task = [survival.over_seeds(frame, task).heads for task in ("cola", "mrpc")]
-    assert np.allclose(survival.over_tasks(frame)[0].heads, np.sum(per_task, axis=0))
+    assert heatmaps.tasks_in_common(frame) == ["cola", "mrpc"]
+    assert heatmaps.tasks_in_common(one_missing) == ["cola"]
+    per_task = [heatmaps.over_seeds(frame, task).heads for task in ("cola", "mrpc")]
+    assert np.allclose(heatmaps.over_tasks(frame)[0].heads, np.sum(per_task, axis=0))
 
 
 def test_magnitude_survival_is_the_share_at_the_good_step(study):
-    found = survival.over_seeds(frames.component_survival(study, "magnitude"), "mrpc")
+    found = heatmaps.over_seeds(frames.component_survival(study, "magnitude"), "mrpc")
     assert 0.6 < found.heads.mean() < 0.85 and (found.std[:, -1] > 0).all()
 
 
@@ -151,10 +151,10 @@ def test_sentences_follow_the_records(study, single):
 
 
 def test_numbers_in_prose():
-    shown = [glue.as_text(value) for value in (0.123, 3, "a", None, float("nan"))]
+    shown = [sentences.as_text(value) for value in (0.123, 3, "a", None, float("nan"))]
     assert shown == ["0.12", "3", "a", "no number", "no number"]
-    assert glue.as_percent(0.916) == "92 %" and glue.as_percent(float("nan")) == "no number"
-    assert glue.listed(["a", "b", "c"]) == "a, b and c" and glue.listed([]) == "none"
+    assert sentences.as_percent(0.916) == "92 %" and sentences.as_percent(float("nan")) == "no number"
+    assert sentences.listed(["a", "b", "c"]) == "a, b and c" and sentences.listed([]) == "none"
 
 
 def test_stored_records_are_found_from_a_folder_below_and_never_computed(tmp_path, monkeypatch):
@@ -175,7 +175,7 @@ def test_stored_records_are_found_from_a_folder_below_and_never_computed(tmp_pat
 
 def test_seeds_agree_over_tasks_that_have_them_all(study):
     frame = frames.component_survival(study, "structured")
-    assert survival.stability(frame[(frame["task"] != "mrpc") | (frame["seed"] != 42)]).tasks == 1
+    assert heatmaps.stability(frame[(frame["task"] != "mrpc") | (frame["seed"] != 42)]).tasks == 1
 
 
 def test_task_table_shows_the_examples_used_here(study):

@@ -20,8 +20,7 @@ from lottery_utils.presets import PRESETS, get_preset
 from lottery_utils.pruning.importance import reduce_gradients, shuffled
 from lottery_utils.show.compute import compute
 from lottery_utils.tasks.hans import read_hans, to_hans
-from lottery_utils.tasks.load import load_task
-from lottery_utils.tasks.selection import halves, held_out_rows, set_aside
+from lottery_utils.tasks.load import halves, held_out_rows, load_task, set_aside
 from lottery_utils.training.batches import take
 
 GRADIENTS = np.random.default_rng(0).normal(size=(150, 3, 4))

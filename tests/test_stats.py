@@ -9,8 +9,7 @@ from scipy.stats import ttest_1samp
 from statsmodels.stats.multitest import multipletests
 
 from lottery_utils.show import stats
-from lottery_utils.show.effects import difference, effect_table, told
-from lottery_utils.show.forest import forest
+from lottery_utils.show.effects import difference, effect_table, forest, told
 from lottery_utils.show.stats import Effect, corrected, effect, lead_kept
 
 TASKS = ("cola", "sst2", "mrpc", "rte")

@@ -11,7 +11,7 @@ from toy import replaced, toy_data, toy_preset, trained
 
 from lottery_utils.errors import CellFailed
 from lottery_utils.models.anatomy import anatomy
-from lottery_utils.pruning.levels import Levels
+from lottery_utils.pruning.masks import Levels
 from lottery_utils.training.batches import collate, eval_batches, train_batches
 from lottery_utils.training.evaluate import predict
 from lottery_utils.training.finetune import finetune, learning_rate_share, planned_epochs

@@ -10,7 +10,7 @@ import pandas as pd
 
 from lottery_utils.show.effects import p_value
 from lottery_utils.show.frames import component_survival
-from lottery_utils.show.glue import as_percent
+from lottery_utils.show.sentences import as_percent
 from lottery_utils.show.tables import GAP, dressed
 
 from .. import published

@@ -9,7 +9,7 @@ import pandas as pd
 
 from lottery_utils.experiment.identity import numpy_generator_for
 from lottery_utils.show.effects import p_value
-from lottery_utils.show.glue import as_percent
+from lottery_utils.show.sentences import as_percent
 from lottery_utils.show.tables import dressed
 
 from .coefficients import statistics

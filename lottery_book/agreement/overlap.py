@@ -12,7 +12,7 @@ import pandas as pd
 from lottery_utils.experiment.cells import NO_SEED
 from lottery_utils.experiment.identity import numpy_generator_for
 from lottery_utils.show.frames import SURVIVAL
-from lottery_utils.show.survival import tasks_in_common
+from lottery_utils.show.heatmaps import tasks_in_common
 
 from .coefficients import NAN, PermutationTest, as_votes, chance_pair_jaccard, mean_pair_jaccard, votes_of
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from lottery_utils.demo.files import micro_bert_dir
 from lottery_utils.experiment.identity import numpy_generator_for
-from lottery_utils.show.glue import as_percent
+from lottery_utils.show.sentences import as_percent
 from lottery_utils.show.style import COLOURS, GRID, TEXT, WIDTH, legend_below
 from lottery_utils.show.tables import dressed
 

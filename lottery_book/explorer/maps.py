@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from lottery_utils.show.frames import component_importance, title_of
+from lottery_utils.show.heatmaps import ComponentMap, over_seeds
 from lottery_utils.show.style import SOURCES
-from lottery_utils.show.survival import ComponentMap, over_seeds
 
 from ..sources import Source, count
 from . import searches

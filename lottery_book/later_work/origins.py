@@ -10,8 +10,7 @@ import torch
 
 from lottery_utils.experiment.stage import Result, Work, fine_tuned, set_size, timed
 from lottery_utils.models.anatomy import Anatomy, anatomy
-from lottery_utils.pruning.levels import Levels
-from lottery_utils.pruning.masks import WeightMask
+from lottery_utils.pruning.masks import Levels, WeightMask
 
 from .outliers import dev_score
 

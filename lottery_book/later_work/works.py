@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lottery_utils.show.effects import effect_table, interval, signed
-from lottery_utils.show.forest import forest
+from lottery_utils.show.effects import effect_table, forest, interval, signed
 from lottery_utils.show.stats import Effect
 from lottery_utils.show.style import NAMES, framed
 from lottery_utils.show.tables import GAP, dressed

@@ -15,9 +15,9 @@ from lottery_utils.experiment.reading import Results
 from lottery_utils.experiment.stage_table import CURVE
 from lottery_utils.methods import METHODS
 from lottery_utils.pruning.stopping import stop_rule
+from lottery_utils.show.courses import Looks, draw_lines, handles_of
 from lottery_utils.show.effects import effect_table
 from lottery_utils.show.frames import title_of
-from lottery_utils.show.lines import Looks, draw_lines, handles_of
 from lottery_utils.show.stats import Effect, corrected, effect, lead_kept
 from lottery_utils.show.stored import under
 from lottery_utils.show.style import COLOURS, METHOD_NAMES, SEED_SHADES, WIDTH, empty_figure
@@ -232,7 +232,7 @@ def view_of_demo() -> View:
 
 def written_weights(view: View) -> tuple[np.ndarray, np.ndarray]:
     """Squared weights by which each head (L, H) and each MLP (L,) writes its output, summed by the package."""
-    from lottery_utils.pruning.components import component_sums
+    from lottery_utils.models.anatomy import component_sums
 
     body = view.body
     outputs = {id(m.weight) for layer in range(body.layers) for m in (body.attention_out(layer), body.mlp_out(layer))}

@@ -14,11 +14,9 @@ import torch
 from lottery_utils.experiment.stage import Result, Work, by_method, set_size
 from lottery_utils.methods import CURVE_SIZES
 from lottery_utils.models.anatomy import anatomy
-from lottery_utils.pruning.levels import Levels
-from lottery_utils.pruning.magnitude import component_shares, under_masks
-from lottery_utils.pruning.masks import StructuredMask, model_sizes
+from lottery_utils.pruning.magnitude import WeightView, component_shares, under_masks, weight_scores
+from lottery_utils.pruning.masks import Levels, StructuredMask, model_sizes
 from lottery_utils.pruning.structured import open_ranking, remove_lowest, score_of
-from lottery_utils.pruning.unstructured import WeightView, weight_scores
 from lottery_utils.tasks.metrics import majority_score
 from lottery_utils.training.batches import Encoded
 from lottery_utils.training.evaluate import predict

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from lottery_utils.show.forest import draw_effect, dress_rows
+from lottery_utils.show.effects import draw_effect, dress_rows
 from lottery_utils.show.style import COLOURS, QUIET, WIDTH, framed, legend_below
 
 from .claims import GROUPS

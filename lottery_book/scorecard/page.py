@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lottery_utils.show.effects import interval, signed
-from lottery_utils.show.glue import listed
+from lottery_utils.show.sentences import listed
 from lottery_utils.show.tables import GAP, dressed
 
 from ..sources import Source, count

@@ -14,9 +14,8 @@ from ..models.load import draw, load_tokenizer, read_classifier
 from ..models.source import model_name
 from ..presets import Limits, Preset, limits_of
 from ..tasks.hans import hans_task, read_hans
-from ..tasks.load import TaskData, load_task
+from ..tasks.load import TaskData, halves, load_task, set_aside
 from ..tasks.registry import find_task
-from ..tasks.selection import halves, set_aside
 from ..training.batches import Encoded, encode, take
 
 WORTH_SAYING = 0.01  # share of unknown words from which records and pages mention it

@@ -12,10 +12,9 @@ import numpy as np
 from safetensors.numpy import load
 
 from ..pruning.controls import magnitude_control, structured_control
-from ..pruning.magnitude import magnitude_search
+from ..pruning.magnitude import WeightView, magnitude_search, weight_scores
 from ..pruning.masks import StructuredMask
 from ..pruning.structured import structured_search
-from ..pruning.unstructured import WeightView, weight_scores
 from ..tasks.load import TaskData
 from ..tasks.metrics import predictions_from_logits
 from ..training.baselines import bag_of_words, majority, word_model_logits

@@ -128,8 +128,7 @@ class Study(Results):
 
     def _require_parts(self, tasks: Iterable[str]) -> None:
         """Raise UserError, before anything is stored, where settings would leave a part of some data empty."""
-        from ..tasks.load import load_task
-        from ..tasks.selection import require_parts
+        from ..tasks.load import load_task, require_parts
 
         preset = self.preset
         for task in tasks if preset.held_out or preset.selection != "dev" else ():

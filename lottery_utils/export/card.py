@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+from torch.utils.benchmark import Timer
 
 from ..experiment.provenance import now
 from ..models.source import KNOWN, name_of_record
 from ..tasks.glue import TASKS
-from .latency import Latency
 from .rebuild import Rebuilt
 
 if TYPE_CHECKING:
@@ -151,3 +155,32 @@ def shown_model(record: dict) -> str:
 def _table(rows: dict[str, str]) -> str:
     lines = [f"| {key} | {str(value).replace('|', '/')} |" for key, value in rows.items()]
     return "\n".join(["| | |", "|---|---|", *lines])
+
+
+@dataclass(frozen=True)
+class Latency:
+    """Milliseconds of a CPU forward pass of `batch` examples of `tokens` tokens, with `threads` threads.
+
+    `milliseconds` is the median, `fastest` the best, which a busy machine disturbs least.
+    """
+
+    form: str
+    batch: int
+    tokens: int
+    milliseconds: float
+    fastest: float
+    threads: int
+
+
+def latencies(models: dict[str, nn.Module], inputs: dict[str, torch.Tensor], seconds: float = 0.5) -> list[Latency]:
+    """Time every model on one example and on the whole batch, `seconds` each, by torch's own timer."""
+    found = []
+    for batch in sorted({1, len(inputs["input_ids"])}):
+        part = {name: tensor[:batch] for name, tensor in inputs.items()}
+        tokens, threads = part["input_ids"].shape[1], torch.get_num_threads()
+        for form, model in models.items():
+            timer = Timer("model(**part)", globals={"model": model, "part": part}, num_threads=threads)
+            with torch.no_grad():
+                times = timer.blocked_autorange(min_run_time=seconds)
+            found.append(Latency(form, batch, tokens, 1000 * times.median, 1000 * min(times.times), threads))
+    return found

@@ -21,8 +21,7 @@ from ..experiment.store import MASK
 from ..models.compact import dense, load_compact, save_compact
 from ..models.load import quiet_transformers
 from ..tasks.registry import find_task
-from .card import model_card
-from .latency import Latency, latencies
+from .card import Latency, latencies, model_card
 from .rebuild import Rebuilt, rebuild, sample
 
 if TYPE_CHECKING:

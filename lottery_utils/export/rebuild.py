@@ -11,8 +11,7 @@ from ..errors import UserError
 from ..experiment.cells import Cell, mask_source, part_of
 from ..models.load import load_tokenizer
 from ..presets import limits_of
-from ..tasks.load import load_task
-from ..tasks.selection import halves
+from ..tasks.load import halves, load_task
 
 if TYPE_CHECKING:
     import torch

@@ -17,8 +17,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.autograd.function import once_differentiable
 
-from .cpu_attention import heads_backward, heads_forward, is_computed, projections
-from .cpu_dropout import factors
+from .cpu_attention import factors, heads_backward, heads_forward, is_computed, projections
 
 if TYPE_CHECKING:
     from .packed import Packed

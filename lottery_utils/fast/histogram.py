@@ -19,7 +19,7 @@ Near = list[tuple[str, np.ndarray, np.ndarray]]  # weights in buckets with a cut
 
 
 def survivals(weights: dict[str, torch.Tensor], counts: list[int], largest_first: bool) -> dict[str, np.ndarray]:
-    """As `pruning.levels.survivals`: for each weight the number of masks that keep it, uint8, end to end."""
+    """As `pruning.masks.survivals`: for each weight the number of masks that keep it, uint8, end to end."""
     sizes = np.zeros(BUCKETS, np.int64)
     for _, _, keys in _keys(weights, largest_first):
         sizes += np.bincount(keys >> LOW, minlength=BUCKETS)

@@ -9,8 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .cpu_attention import projections
-from .cpu_dropout import dropped
+from .cpu_attention import dropped, projections
 from .cpu_halves import LowLinear, attention_half, is_written_out, mlp_half
 from .packed import Packed, attend
 

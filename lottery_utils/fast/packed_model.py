@@ -20,7 +20,7 @@ from ..models.anatomy import FAMILIES, Anatomy, anatomy
 from ..training.batches import Encoded, eval_batches
 from ..training.device import autocast, precision_of
 from ..training.evaluate import model_device
-from .cpu_dropout import dropped
+from .cpu_attention import dropped
 from .cpu_halves import is_exact_gelu
 from .packed import Packed, pack, packed_batches
 from .packed_layer import Layer, block

@@ -12,8 +12,7 @@ from operator import and_
 import numpy as np
 import torch
 
-from .levels import Levels
-from .masks import StructuredMask, WeightMask
+from .masks import Levels, StructuredMask, WeightMask
 
 Generator = np.random.Generator
 

@@ -17,7 +17,7 @@ import torch
 from ..models.gates import Gates
 from ..switch import faster
 from ..training.batches import Encoded, eval_batches
-from ..training.evaluate import PlainForward, batch_loss, in_order
+from ..training.evaluate import PlainForward, batch_loss, forward_of, in_order, model_device
 from .masks import StructuredMask
 
 RELEASED_BATCH = 64  # the authors' batch size in all stored searches
@@ -184,3 +184,30 @@ def importance(
         under = passes.run(mask)
         heads, mlps = (reduce_gradients(g, rule, batch, order) for g in passes.measure(under))
     return Importance(heads, mlps, under.logits)
+
+
+def loss_gradients(
+    model: torch.nn.Module, parameters: dict[str, torch.nn.Parameter], data: Encoded, precision: str = "fp32"
+) -> dict[str, torch.Tensor]:
+    """d L / d w for each of `parameters` (name to parameter), L the mean loss over `data`; the model is left as found.
+
+    Gates on the model count. Parameters that the loss does not reach have a gradient of 0.
+    """
+    params, device, was_training = list(parameters.values()), model_device(model), model.training
+    asked = [p.requires_grad for p in params]
+    total = [torch.zeros_like(p) for p in params]
+    model.eval()
+    try:
+        for p in params:
+            p.requires_grad_(True)
+        for rows in list(forward_of(model, data, precision).batches(TOKENS)):
+            with torch.enable_grad():
+                logits, rows = forward_of(model, data, precision)(rows)  # anew: it may hold a graph of the weights
+                loss = batch_loss(logits, torch.from_numpy(data.labels[rows]).to(device), "sum") / len(data)
+            for whole, part in zip(total, torch.autograd.grad(loss, params, materialize_grads=True)):
+                whole += part
+    finally:
+        for p, before in zip(params, asked):
+            p.requires_grad_(before)
+        model.train(was_training)
+    return dict(zip(parameters, total))

@@ -16,14 +16,12 @@ import torch
 
 from ..errors import CellFailed, UserError
 from ..methods import function_of
-from ..models.anatomy import Anatomy, anatomy
+from ..models.anatomy import Anatomy, anatomy, component_sums, kept_heads
 from ..models.attention_maps import attention_maps
 from ..models.compact import compact
 from ..training.batches import Batch, Encoded, collate, eval_batches
 from ..training.evaluate import model_device
-from .components import component_sums, kept_heads
-from .gradients import loss_gradients
-from .importance import importance
+from .importance import importance, loss_gradients
 from .masks import StructuredMask
 
 TOKENS = 8192  # of attention maps that are computed together

@@ -142,9 +142,7 @@ def _exhausted(mask: StructuredMask, phase: int) -> bool:
 
 
 @contextmanager
-def open_ranking(
-    model: torch.nn.Module, dev: Encoded, settings: Preset, seed: int
-) -> Iterator[tuple[Passes, Rank]]:
+def open_ranking(model: torch.nn.Module, dev: Encoded, settings: Preset, seed: int) -> Iterator[tuple[Passes, Rank]]:
     """Passes over the dev set, and a function from a pass to the importances that rank what its mask keeps.
 
     The importances are those of `settings.score`; NaN where none was needed. With `settings.head_norms` heads' are

@@ -3,7 +3,7 @@
 from ..places import function_at, submodules
 
 # what every chapter calls
-_FUNCTIONS = {"apply_style": "style"} | dict.fromkeys(("as_percent", "glue_numbers", "holds", "source"), "glue")
+_FUNCTIONS = {"apply_style": "style"} | dict.fromkeys(("as_percent", "glue_numbers", "holds", "source"), "sentences")
 _modules = submodules(__name__)
 
 

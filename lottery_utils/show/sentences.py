@@ -1,17 +1,22 @@
-"""What a study was run on and what it lacks, in a sentence."""
+"""What prose takes from records: numbers for {glue:text}, claims held to them, what a study was run on and lacks."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import inspect
+import math
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from ..errors import UserError
 from ..models.source import model_name, name_of_record
+from ..places import function_at
 from ..tasks.glue import TASKS
 from ..tasks.registry import shown_task
 from .frames import title_in
-from .glue import listed
 
 if TYPE_CHECKING:
+    from IPython.display import Markdown
+
     from ..experiment.study import Study
     from ..presets import Preset
 
@@ -51,8 +56,8 @@ def earlier_clause(earlier: int, cells: int) -> list[str]:
     """What a line on provenance adds where `earlier` of `cells` records are of an earlier version of the rules."""
     if not earlier:
         return []
-    count = f"all {cells:,} records are" if earlier == cells else f"{earlier:,} of {cells:,} records are"
-    return [f"{count} of an earlier version of the rules"]
+    which = f"all {cells:,}" if earlier == cells else f"{earlier:,} of {cells:,}"
+    return [f"{which} records are of an earlier version of the rules"]
 
 
 def gap_sentence(study: Study, method: str) -> str:
@@ -68,3 +73,68 @@ def gap_sentence(study: Study, method: str) -> str:
         names = [n if len(seeds) == whole else f"{n} (seed {listed(seeds)})" for n, seeds in seeds_of.items()]
         parts += [f"{listed(names)}: {why}."] if names else []
     return f"Gaps: {' '.join(parts)}" if parts else "There is a search for every task and seed."
+
+
+class _Plain(str):
+    """Text whose representation has no quotes, so that prose shows it as it is."""
+
+    __repr__ = str.__str__
+
+
+def glue_numbers(values: Mapping[str, object]) -> None:
+    """Store each value under its name for {glue:text}`name`; nothing is shown in the cell.
+
+    Text is kept as it is, whole numbers are written out, other numbers get two decimals; NaN and None show as
+    "no number". Format percentages and the like yourself.
+    """
+    from myst_nb import glue
+
+    for name, value in values.items():
+        glue(name, _Plain(as_text(value)), display=False)
+
+
+def holds(claim: str, value: float, above: float = -math.inf, below: float = math.inf) -> None:
+    """Hold a sentence written by hand to the records: raises UserError unless above < value < below, so NaN fails.
+
+    For claims about published numbers and the records in the repository; a reader's own run may come out otherwise.
+    """
+    if not above < value < below:
+        limits = [f"above {above:g}"] * (above > -math.inf) + [f"below {below:g}"] * (below < math.inf)
+        wanted = " and ".join(limits)
+        raise UserError(f"a sentence no longer holds: {claim!r} needs {wanted}, got {value:g}; rewrite it")
+
+
+def source(*functions: Callable | str) -> Markdown:
+    """The package's own lines of functions or classes, to be the last line of a cell: no page retypes what it explains.
+
+    Each is given itself or by name, such as "lottery_utils.training.finetune:plain_steps".
+    """
+    from IPython.display import Markdown
+
+    objects = [function_at(each) if isinstance(each, str) else each for each in functions]
+    lines = "\n\n".join(map(inspect.getsource, objects))
+    return Markdown(f"```python\n{lines}```")
+
+
+def as_text(value: object) -> str:
+    """How a value is written in prose."""
+    if value is None or value != value:
+        return "no number"
+    return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+
+def as_percent(share: float) -> str:
+    """A share as whole per cent, such as "92 %"."""
+    return as_text(None) if share is None or share != share else f"{100 * share:.0f} %"
+
+
+def listed(names: list[str]) -> str:
+    """Names in a sentence: "CoLA, MRPC and RTE", or "none"."""
+    if not names:
+        return "none"
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
+
+
+def count(number: int, what: str) -> str:
+    """Such as "1 seed" or "8 tasks"."""
+    return f"{number} {what}{'s' if number != 1 else ''}"
