@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lottery_utils.show.frames import component_survival
-from lottery_utils.show.heatmaps import Stability, stability
+from lottery_utils.show.heatmaps import tasks_in_common
 from lottery_utils.show.style import METHOD_NAMES
 from lottery_utils.show.tables import GAP, dressed, percent
 from lottery_utils.tasks.registry import shown_task
@@ -24,6 +24,32 @@ if TYPE_CHECKING:
 
 ONE_SEED = "it takes two seeds, which are not there yet"
 PARTS = {"heads": "heads", "mlps": "MLPs", "prunable": "prunable weights"}
+
+
+@dataclass(frozen=True)
+class Stability:
+    """Heads of a model that survive in all seeds, mean over tasks.
+
+    `chance` is how many would survive in all seeds if each seed drew its heads at random, as many as it kept.
+    """
+
+    heads: int
+    always: float
+    chance: float
+    seeds: int
+    tasks: int
+
+
+def stability(survival: pd.DataFrame) -> Stability | None:
+    """How far the seeds' structured masks agree on heads, over tasks that have them all; None with one seed."""
+    seeds, heads = survival["seed"].nunique(), survival[survival["component"] == "head"]
+    rows = heads[heads["task"].isin(tasks_in_common(survival))]
+    if seeds < 2 or rows.empty:
+        return None
+    kept = rows.pivot(index=["task", "layer", "head"], columns="seed", values="kept").astype(float)
+    always, size = (kept == 1).all(axis=1).groupby("task").sum(), kept.groupby("task").size()
+    chance = size * kept.groupby("task").mean().prod(axis=1)
+    return Stability(int(size.iloc[0]), always.mean(), chance.mean(), seeds, len(size))
 
 
 def heads_in_every_seed(source: Source) -> Stability | None:

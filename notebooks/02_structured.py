@@ -43,7 +43,7 @@ compute_missing = True  # "lottery report" has computed, and says no
 # %% tags=["hide-cell", "remove-stderr"] mystnb={"code_prompt_show": "Run this chapter: what it computes and reads", "code_prompt_hide": "Run this chapter: what it computes and reads"}
 import numpy as np
 
-from lottery_book import side_by_side, sources, survivors
+from lottery_book import courses, side_by_side, sources, survivors
 from lottery_utils import compute, open_study, show
 
 NEEDS = {"stages": ["search"], "methods": ["structured"]}
@@ -135,8 +135,8 @@ for (task, seed), course in real.courses("structured").items():
 # This run, step by step. {glue:text}`gaps_run`
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "The structured search of one task of this run, a column a seed. Above: the dev score after each step; the dashed line is the target, crosses are masks that fell below it, the diamond is the good subnetwork. Below: heads and MLPs left. Shaded and numbered: the phases (1 heads and MLPs, 2 heads in half steps, 3 MLPs).", "name": "fig-course-s"}, "image": {"alt": "Score and share of heads and MLPs left against search steps, one column for each seed"}}
-course_of_run = show.frames.search_course(study, "structured")
-run.stamp(show.courses.structured_course(course_of_run, show.frames.example_task(course_of_run)))
+course_of_run = courses.search_course(study, "structured")
+run.stamp(courses.structured_course(course_of_run, show.frames.example_task(course_of_run)))
 
 # %% [markdown]
 # What goes first is what mattered least in the full model. The order changes on the way, since importance is measured anew after each step.

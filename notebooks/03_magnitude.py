@@ -43,7 +43,7 @@ compute_missing = True  # "lottery report" has computed, and says no
 # %% tags=["hide-cell", "remove-stderr"] mystnb={"code_prompt_show": "Run this chapter: what it computes and reads", "code_prompt_hide": "Run this chapter: what it computes and reads"}
 import numpy as np
 
-from lottery_book import side_by_side, sources, survivors
+from lottery_book import courses, side_by_side, sources, survivors
 from lottery_utils import compute, open_study, show
 
 NEEDS = {"stages": ["search"], "methods": ["magnitude"]}
@@ -145,7 +145,7 @@ print(f"{masks} masks are the stored ones, weight by weight")
 # {glue:text}`gaps_run`
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "The magnitude searches of this run: the score that the search compares, for STS-B the mean of both correlations, against the share of weights kept; one line per seed. Dashed: the seed's target. Diamonds: good subnetworks. Crosses: masks that fell below the target.", "name": "fig-course-m"}, "image": {"alt": "Dev score against the share of weights kept, a panel for each task"}}
-run.stamp(show.courses.magnitude_courses(show.frames.search_course(study, "magnitude")))
+run.stamp(courses.magnitude_courses(courses.search_course(study, "magnitude")))
 
 # %% tags=["remove-input"]
 survivors.size_table(three, "magnitude")

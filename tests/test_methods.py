@@ -21,10 +21,10 @@ from lottery_utils.experiment.study import open_study
 from lottery_utils.models.anatomy import anatomy, component_sums
 from lottery_utils.models.compact import compact
 from lottery_utils.presets import Preset, get_preset
-from lottery_utils.pruning import scores, unstructured
+from lottery_utils.pruning import magnitude, scores
 from lottery_utils.pruning.importance import importance
 from lottery_utils.pruning.magnitude import WeightView, magnitude_search, weight_scores
-from lottery_utils.pruning.masks import Levels, StructuredMask, WeightMask, model_sizes
+from lottery_utils.pruning.masks import Levels, StructuredMask, model_sizes
 from lottery_utils.pruning.structured import structured_search
 from lottery_utils.training.batches import take
 from lottery_utils.training.evaluate import predict
@@ -256,7 +256,7 @@ def test_snip_is_the_size_of_weight_times_plain_gradient(model, data):
     for name, p in plain.named_parameters():
         if name in found:
             np.testing.assert_allclose(found[name].numpy(), (p * p.grad).abs().detach().numpy(), rtol=2e-3, atol=1e-8)
-    few = weight_scores("snip", WeightView(model, toy_data(unstructured.EXAMPLES + 50, 4)))
+    few = weight_scores("snip", WeightView(model, toy_data(magnitude.EXAMPLES + 50, 4)))
     assert few.keys() == found.keys()
     with pytest.raises(ValueError, match="training examples"):
         weight_scores("snip", WeightView(model))
@@ -305,15 +305,14 @@ def test_structured_curves_are_nested_equally_large_and_start_at_the_full_score(
 
 
 @pytest.mark.parametrize("name", methods.METHODS["unstructured"])
-def test_curves_of_weights_are_nested_and_of_the_exact_size(learned, name):
+def test_curves_of_weights_are_nested_and_of_the_exact_size(learned, name, monkeypatch):
     model, dev, task, preset = learned
     before = [p.clone() for p in model.parameters()]
-    train = toy_data(200, 0)
+    train, masks = toy_data(200, 0), []
+    shares_of = stage.component_shares
+    monkeypatch.setattr(stage, "component_shares", lambda body, mask: masks.append(mask) or shares_of(body, mask))
     curve = stage.magnitude_curve(model, dev, task, replaced(preset, unstructured=name), 0.5, train=train)
     assert all(torch.equal(p, q) for p, q in zip(model.parameters(), before))
-    shapes = {name: p.shape for name, p in anatomy(model).prunable_parameters().items()}
-    levels = {name: torch.from_numpy(values).view(shapes[name]) for name, values in curve.levels.items()}
-    masks = [WeightMask({name: values > number for name, values in levels.items()}) for number in range(20)]
     assert all(b <= a for a, b in zip(masks, masks[1:]))
     for size, mask in zip(curve.arrays["size"], masks, strict=True):
         assert mask.size == mask.total - round((1 - size) * mask.total)
@@ -387,7 +386,6 @@ def test_a_study_with_other_methods_from_search_to_export(tmp_path, capsys):
         record = study.record(f"sst2/1/curve/{method}/nested")
         assert curve["score"][0] == full["score"] == record["search_score"] and record["score"] is None
         assert len(curve["size"]) == 20 or record["degenerate"]
-    assert (study.levels("sst2/1/curve/magnitude/nested") is None) == record["degenerate"]
     settings = [f"{key}={value}" for key, value in given.items()]
     for method in ("structured", "magnitude"):
         name, folder = f"sst2/1/retrain/{method}/good", tmp_path / method

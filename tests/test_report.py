@@ -9,7 +9,8 @@ from made_up_records import KEPT, make_study
 from matplotlib.collections import PathCollection
 from matplotlib.colors import to_hex
 
-from lottery_utils.show import courses, frames, heatmaps, scores, sentences, stored, style, tables
+from lottery_book import courses, survivors
+from lottery_utils.show import frames, heatmaps, scores, sentences, stored, style, tables
 
 TASKS, SEEDS = ("cola", "mrpc", "wnli"), (1337, 42, 86)
 
@@ -92,7 +93,7 @@ def test_shares_kept_and_sizes(study, results):
 
 
 def test_course_marks_phases_failures_and_the_good_step(study):
-    course = frames.search_course(study, "structured")
+    course = courses.search_course(study, "structured")
     figure = courses.structured_course(course, "cola")
     above = figure.axes[0]
     assert texts(above) == ["1", "2", "3"] and above.get_title() == "seed 1337"
@@ -107,7 +108,7 @@ def test_other_figures_draw_at_all(study, tmp_path):
     style.apply_style()
     figures = {
         "importance": heatmaps.importance_of_tasks(study),
-        "magnitude": courses.magnitude_courses(frames.search_course(study, "magnitude")),
+        "magnitude": courses.magnitude_courses(courses.search_course(study, "magnitude")),
     }
     for name, figure in figures.items():
         figure.savefig(tmp_path / f"{name}.png")
@@ -118,8 +119,8 @@ def test_other_figures_draw_at_all(study, tmp_path):
 def test_one_task_one_seed_and_missing_methods_do_not_break_a_figure(single, tmp_path):
     figures = [
         heatmaps.importance_of_tasks(single),
-        courses.structured_course(frames.search_course(single, "structured"), "rte"),
-        courses.magnitude_courses(frames.search_course(single, "magnitude")),
+        courses.structured_course(courses.search_course(single, "structured"), "rte"),
+        courses.magnitude_courses(courses.search_course(single, "magnitude")),
     ]
     for number, figure in enumerate(figures):
         figure.savefig(tmp_path / f"{number}.png")
@@ -175,7 +176,7 @@ def test_stored_records_are_found_from_a_folder_below_and_never_computed(tmp_pat
 
 def test_seeds_agree_over_tasks_that_have_them_all(study):
     frame = frames.component_survival(study, "structured")
-    assert heatmaps.stability(frame[(frame["task"] != "mrpc") | (frame["seed"] != 42)]).tasks == 1
+    assert survivors.stability(frame[(frame["task"] != "mrpc") | (frame["seed"] != 42)]).tasks == 1
 
 
 def test_task_table_shows_the_examples_used_here(study):

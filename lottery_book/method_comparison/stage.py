@@ -24,13 +24,12 @@ from lottery_utils.training.evaluate import predict
 
 @dataclass(frozen=True)
 class Curve:
-    """Arrays by size, the full model first, and of single weights `levels`: how many of the masks keep each, uint8.
+    """Arrays by size, the full model first.
 
     `searchable` is False where the full model does not beat the majority score: then nothing was pruned.
     """
 
     arrays: dict[str, np.ndarray]
-    levels: dict[str, np.ndarray] | None
     searchable: bool
 
 
@@ -40,7 +39,7 @@ def run_curve(work: Work, result: Result) -> None:
     Nothing is pruned where the full model does not beat the majority score: the cell is then degenerate.
     """
     model, data, found = by_method(work, result, structured_curve, magnitude_curve)
-    result.trajectory, result.levels = found.arrays, found.levels
+    result.trajectory = found.arrays
     result.search_score = float(found.arrays["score"][0])
     if result.degenerate:
         least = majority_score(data.task, data.dev.labels)
@@ -76,7 +75,7 @@ def structured_curve(model: torch.nn.Module, dev: Encoded, task, preset, majorit
             scores.append(score_of(task, found.logits, dev))
     arrays = _arrays(scores, [mask.shares(sizes)["prunable"] for mask in masks])
     arrays |= {"heads": np.stack([m.heads for m in masks]), "mlps": np.stack([m.mlps for m in masks])}
-    return Curve(arrays, None, searchable)
+    return Curve(arrays, searchable)
 
 
 def magnitude_curve(
@@ -103,7 +102,7 @@ def magnitude_curve(
     searchable = scores[0] > majority
     arrays = _arrays(scores, [1 - counts[i] / total for i in range(len(scores))])
     arrays |= {name: np.stack(parts) for name, parts in zip(("head_share", "mlp_share"), zip(*left))}
-    return Curve(arrays, levels.survived if searchable else None, searchable)
+    return Curve(arrays, searchable)
 
 
 def _arrays(scores: list[float], shares: list[float]) -> dict[str, np.ndarray]:

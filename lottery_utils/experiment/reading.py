@@ -15,7 +15,7 @@ from .fingerprints import Fingerprints
 from .identity import EARLIER, PRESENT, Versions, address, earlier_addresses, inputs
 from .locks import is_claimed
 from .stage_table import BASELINES, STAGES
-from .store import LEVELS, MASK, PREDICTIONS, TRAJECTORY, Damaged, Store
+from .store import MASK, PREDICTIONS, TRAJECTORY, Damaged, Store
 
 if TYPE_CHECKING:
     import numpy as np
@@ -96,10 +96,6 @@ class Results:
     def predictions(self, cell: Cell | str) -> dict[str, np.ndarray] | None:
         """``predictions`` and ``labels`` (N,) per dev example, ``logits`` (N, C) from models; None if not stored."""
         return self._arrays(cell, PREDICTIONS)
-
-    def levels(self, cell: Cell | str) -> dict[str, np.ndarray] | None:
-        """Of a curve of m-pruning, for each weight how many of its masks keep it (flat, uint8); None if not there."""
-        return self._arrays(cell, LEVELS)
 
     def _arrays(self, cell: Cell | str, name: str) -> dict[str, np.ndarray] | None:
         from safetensors.numpy import load

@@ -50,7 +50,6 @@ class Result:
     search_score: float | None = None
     mask: Mask | None = None
     trajectory: dict[str, np.ndarray] = field(default_factory=dict)
-    levels: dict[str, np.ndarray] | None = None  # of nested masks of weights, how many keep each: uint8, flat
     checkpoint: dict[str, torch.Tensor] | None = None
     shares: dict[str, float | None] = field(default_factory=dict)
     counts: dict[str, int | None] = field(default_factory=dict)

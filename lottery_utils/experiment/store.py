@@ -27,9 +27,9 @@ from .record import FORMAT, RECORD, Damaged, checksum, dump, is_address, parse
 MASK = "mask.safetensors"
 TRAJECTORY = "trajectory.safetensors"
 PREDICTIONS = "predictions.safetensors"
-LEVELS = "levels.safetensors"
 CHECKPOINT = "model.safetensors"
-OPTIONAL = (CHECKPOINT, LEVELS)  # may be absent: records are shared without what has a byte or more a weight
+# may be absent: records are shared without what has a byte or more a weight; the second is listed by older curves
+OPTIONAL = (CHECKPOINT, "levels.safetensors")
 STAGING, FAILURES, SCRATCH = ".staging", ".failures", ".scratch"
 
 

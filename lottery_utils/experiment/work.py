@@ -36,7 +36,7 @@ from .locks import claim
 from .pool import Answer, Job
 from .recover import checkpoint_of
 from .stage import Result, Work, run
-from .store import CHECKPOINT, LEVELS, MASK, PREDICTIONS, TRAJECTORY, Damaged, Store
+from .store import CHECKPOINT, MASK, PREDICTIONS, TRAJECTORY, Damaged, Store
 
 MEMORY = re.compile(r"out of memory|can't allocate memory|cannot allocate memory", re.IGNORECASE)
 
@@ -135,7 +135,7 @@ def _compute(work: Work, job: Job, key: str) -> None:
     record["started"], record["ended"] = started, provenance.now()
     record["seconds"] = time.perf_counter() - begin
     record |= meter.fields()
-    arrays = {PREDICTIONS: _predictions(data, result), TRAJECTORY: result.trajectory, LEVELS: result.levels or {}}
+    arrays = {PREDICTIONS: _predictions(data, result), TRAJECTORY: result.trajectory}
     files = {name: partial(_save, content) for name, content in arrays.items() if content}
     if result.mask is not None:
         files[MASK] = lambda path: result.mask.save(path, {"cell": work.cell.name})

@@ -172,8 +172,8 @@ class Latency:
     threads: int
 
 
-def latencies(models: dict[str, nn.Module], inputs: dict[str, torch.Tensor], seconds: float = 0.5) -> list[Latency]:
-    """Time every model on one example and on the whole batch, `seconds` each, by torch's own timer."""
+def latencies(models: dict[str, nn.Module], inputs: dict[str, torch.Tensor]) -> list[Latency]:
+    """Time every model on one example and on the whole batch, half a second each, by torch's own timer."""
     found = []
     for batch in sorted({1, len(inputs["input_ids"])}):
         part = {name: tensor[:batch] for name, tensor in inputs.items()}
@@ -181,6 +181,6 @@ def latencies(models: dict[str, nn.Module], inputs: dict[str, torch.Tensor], sec
         for form, model in models.items():
             timer = Timer("model(**part)", globals={"model": model, "part": part}, num_threads=threads)
             with torch.no_grad():
-                times = timer.blocked_autorange(min_run_time=seconds)
+                times = timer.blocked_autorange(min_run_time=0.5)
             found.append(Latency(form, batch, tokens, 1000 * times.median, 1000 * min(times.times), threads))
     return found

@@ -141,7 +141,7 @@ def dense(model: nn.Module) -> nn.Module:
     small = anatomy(model)
     if small.whole:
         return model
-    whole = build_classifier(model.config, "sdpa")
+    whole = build_classifier(model.config)
     large = anatomy(whole)
     inside = {name.rpartition(".")[0] for name in small.prunable_parameters()}
     state = {name: value for name, value in model.state_dict().items() if name.rpartition(".")[0] not in inside}
@@ -185,7 +185,7 @@ def save_compact(model: nn.Module, folder: str | Path) -> None:
     (folder / DESCRIPTION).write_text(json.dumps(description, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def load_compact(folder: str | Path, attention: str = "sdpa") -> nn.Module:
+def load_compact(folder: str | Path) -> nn.Module:
     """Return the compact classifier that save_compact wrote, in eval mode, without network.
 
     Raises UserError when the folder holds no compact model or a damaged one.
@@ -208,7 +208,7 @@ def load_compact(folder: str | Path, attention: str = "sdpa") -> nn.Module:
         heads = torch.tensor(description["heads"], dtype=torch.bool)
         mlps = torch.tensor(description["mlps"], dtype=torch.bool)
         with quiet_transformers(), torch.random.fork_rng(devices=[]), no_init_weights():
-            model = compact(build_classifier(config, attention), heads, mlps, inplace=True)
+            model = compact(build_classifier(config), heads, mlps, inplace=True)
         model.load_state_dict(safetensors.torch.load_file(folder / WEIGHTS))
     except UserError:
         raise

@@ -17,6 +17,7 @@ from .anatomy import anatomy
 
 Values = torch.Tensor | np.ndarray
 
+
 class Gates:
     """Gates of one model, open until ``set``; use as a context manager, or call ``remove`` when done."""
 

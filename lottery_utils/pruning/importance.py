@@ -174,15 +174,14 @@ def importance(
     rule: Rule = "exact",
     precision: str = "fp32",
     batch: int = RELEASED_BATCH,
-    order: np.ndarray | None = None,
 ) -> Importance:
     """Importance of every component under `mask`, removed ones too, raw, with the logits of the same pass.
 
-    `rule`, `batch` and `order` as in `reduce_gradients`. The model is left as found.
+    `rule` and `batch` as in `reduce_gradients`. The model is left as found.
     """
     with open_passes(model, data, precision, heads="gated", mlps="gated", keep=0) as passes:
         under = passes.run(mask)
-        heads, mlps = (reduce_gradients(g, rule, batch, order) for g in passes.measure(under))
+        heads, mlps = (reduce_gradients(g, rule, batch) for g in passes.measure(under))
     return Importance(heads, mlps, under.logits)
 
 

@@ -36,7 +36,6 @@ def magnitude_search(
     task: Task,
     settings: Preset,
     majority: float,
-    progress: Callable[[int, int], None] | None = None,
     train: Encoded | None = None,
     seed: int = 0,
 ) -> Search:
@@ -63,8 +62,6 @@ def magnitude_search(
             rule = rule or stop_rule(score, majority, settings.threshold, settings.importance == "released")
             passed = number == 0 or score >= rule.target
             rows.append((total - pruned, score, passed, *component_shares(body, mask)))
-            if progress:
-                progress(number, len(counts) - 1)
             if not passed or not rule.searchable:
                 break
             best = mask

@@ -54,7 +54,6 @@ def structured_search(
     task: Task,
     settings: Preset,
     majority: float,
-    progress: Callable[[int, int], None] | None = None,
     seed: int = 0,
 ) -> Search:
     """Search the good subnetwork of a fine-tuned `model` (protocol, section 3).
@@ -72,7 +71,7 @@ def structured_search(
     """
     sizes = model_sizes(model)
     with open_ranking(model, dev, settings, seed) as (passes, rank):
-        course = Course(passes, rank, dev, task, settings, majority, progress)
+        course = Course(passes, rank, dev, task, settings, majority)
         good = course.look(StructuredMask.full(sizes.layers, sizes.heads), 0)
         if course.rule.searchable:
             good = joint_search(course.look, good, settings)
@@ -180,7 +179,6 @@ class Course:
     task: Task
     settings: Preset
     majority: float
-    progress: Callable[[int, int], None] | None = None
     steps: list[Step] = field(default_factory=list)
     rule: StopRule | None = None
     last_passed: Pass | None = None  # its activations give way to those of the next, smaller mask
@@ -195,8 +193,6 @@ class Course:
         unknown = np.full(mask.heads.shape, np.nan), np.full(mask.mlps.shape, np.nan)
         step = Step(mask, score, phase, not self.steps or score >= self.rule.target, *unknown)
         self.steps.append(step)
-        if self.progress:
-            self.progress(len(self.steps), 0)
         if step.passed or (released and phase != PHASES[self.settings.search][-1]):
             step.heads, step.mlps = self.rank(under)
         if step.passed:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from ..experiment.study import Study
 
 SURVIVAL = ("task", "title", "seed", "component", "layer", "head", "kept")
-COURSE = ("task", "title", "seed", "step", "phase", "score", "target", "passed", "heads", "mlps", "weights", "final")
 
 
 def searches(study: Study, method: str) -> list[tuple]:
@@ -111,29 +110,10 @@ def _components(study: Study, method: str, heads: str, mlps: str, step_of) -> pd
     return _joined(frames, SURVIVAL)
 
 
-def search_course(study: Study, method: str) -> pd.DataFrame:
-    """The searches step by step: columns `COURSE`, one row a task, seed and step; step 0 is the full model.
-
-    heads, mlps and weights are the shares left, NaN where the method does not count in them; score is the
-    search score on the dev set; phase is 0 for magnitude pruning; `final` marks the good subnetwork's step.
-    """
-    frames = []
-    for search in courses_of(study, method):
-        t = search.arrays
-        steps = np.arange(len(t["score"]))
-        if method == "structured":
-            parts = {"phase": t["phase"], "heads": t["heads"].mean(axis=(1, 2)), "mlps": t["mlps"].mean(axis=1)}
-        else:
-            parts = {"phase": 0, "weights": t["share"]}
-        parts |= {"step": steps, "score": t["score"], "passed": t["passed"], "target": float(t["target"][0])}
-        frames.append(pd.DataFrame({**search.same, **parts, "final": steps == final_step(t)}))
-    return _joined(frames, COURSE)
-
-
-def example_task(frame: pd.DataFrame, preferred: str = "qnli") -> str:
-    """The task shown alone: the paper's, when `frame` has it, else its first; "" when it is empty."""
+def example_task(frame: pd.DataFrame) -> str:
+    """The task shown alone: the paper's, QNLI, when `frame` has it, else its first; "" when it is empty."""
     tasks = list(dict.fromkeys(frame["task"]))
-    return preferred if preferred in tasks else (tasks or [""])[0]
+    return "qnli" if "qnli" in tasks else (tasks or [""])[0]
 
 
 def _joined(frames: list[pd.DataFrame], columns: tuple[str, ...]) -> pd.DataFrame:

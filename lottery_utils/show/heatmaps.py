@@ -91,32 +91,6 @@ def _over_seeds(rows: pd.DataFrame) -> ComponentMap:
     return as_map(stats.reset_index(), rows["seed"].nunique())
 
 
-@dataclass(frozen=True)
-class Stability:
-    """Heads of a model that survive in all seeds, mean over tasks.
-
-    `chance` is how many would survive in all seeds if each seed drew its heads at random, as many as it kept.
-    """
-
-    heads: int
-    always: float
-    chance: float
-    seeds: int
-    tasks: int
-
-
-def stability(survival: pd.DataFrame) -> Stability | None:
-    """How far the seeds' structured masks agree on heads, over tasks that have them all; None with one seed."""
-    seeds, heads = survival["seed"].nunique(), survival[survival["component"] == "head"]
-    rows = heads[heads["task"].isin(tasks_in_common(survival))]
-    if seeds < 2 or rows.empty:
-        return None
-    kept = rows.pivot(index=["task", "layer", "head"], columns="seed", values="kept").astype(float)
-    always, size = (kept == 1).all(axis=1).groupby("task").sum(), kept.groupby("task").size()
-    chance = size * kept.groupby("task").mean().prod(axis=1)
-    return Stability(int(size.iloc[0]), always.mean(), chance.mean(), seeds, len(size))
-
-
 def importance_of_tasks(study: Study) -> Figure:
     """Importances in the full model, before anything is pruned: the order in which components are first removed.
 

@@ -53,10 +53,10 @@ def choose(frame: pd.DataFrame, method: str = "", subnetwork: str = "", treatmen
     return frame
 
 
-def summary(frame: pd.DataFrame, value: str = "score") -> pd.DataFrame:
-    """Mean, sample standard deviation (NaN for one seed) and number of seeds of each task and condition."""
+def summary(frame: pd.DataFrame) -> pd.DataFrame:
+    """Mean score, sample standard deviation (NaN for one seed) and number of seeds of each task and condition."""
     keys = ["task", "title", "metric", *CONDITION]
-    return frame.groupby(keys, sort=False)[value].agg(["mean", "std", "count"]).reset_index()
+    return frame.groupby(keys, sort=False)["score"].agg(["mean", "std", "count"]).reset_index()
 
 
 def mean_scores(frame: pd.DataFrame) -> pd.DataFrame:

@@ -99,11 +99,6 @@ def place_of(subnetwork: str) -> int:
     return (*baselines, *(name for name in COLOURS if name not in baselines)).index(subnetwork)
 
 
-def seed_colours(seeds) -> dict[int, str]:
-    """A colour for each seed, the same in all figures of a study."""
-    return {seed: SEED_SHADES[i % len(SEED_SHADES)] for i, seed in enumerate(dict.fromkeys(seeds))}
-
-
 def panels(count: int, height: float, columns: int = 3, **shared) -> tuple[Figure, list[Axes]]:
     """A figure with `count` axes in rows of at most `columns`, each `height` inches; a single row is taller.
 

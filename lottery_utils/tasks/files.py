@@ -199,9 +199,10 @@ def read_parquet(path: Path, wanted: Sequence[str]) -> Table:
 
 
 def joined(tables: Sequence[Table], where: str, name: str) -> Table:
-    """The rows of several tables with the same columns, one after the other."""
+    """The rows of several tables with the same columns, one after the other, and their notes."""
     columns = {key: [value for table in tables for value in table.columns[key]] for key in tables[0].columns}
-    return Table(columns, [f"{place} of {table.name}" for table in tables for place in table.places], where, name)
+    places = [f"{place} of {table.name}" for table in tables for place in table.places]
+    return Table(columns, places, where, name, tuple(note for table in tables for note in table.notes))
 
 
 def values_of(table, wanted: Sequence[str], where: str) -> dict[str, list]:

@@ -11,7 +11,17 @@ import numpy as np
 from ..errors import UserError
 from ..hub import snapshot
 from ..taskfile import Definition
-from .files import Found, Table, library_errors, read_json_lines, read_parquet, read_table, require_columns, values_of
+from .files import (
+    Found,
+    Table,
+    joined,
+    library_errors,
+    read_json_lines,
+    read_parquet,
+    read_table,
+    require_columns,
+    values_of,
+)
 from .rows import drawn_rows
 
 DATA_FILES = ("*.csv", "*.tsv", "*.json", "*.jsonl", "*.parquet", "*.txt", "*.gz", "*.zst", "*.zip", "*.arrow")
@@ -52,15 +62,10 @@ def _read(definition: Definition, split: str, paths: Sequence[Path]) -> Table:
         if not table.places:
             raise UserError(f"{path}: the file has no rows; task {definition.name} needs examples; get the file again")
         tables.append(replace(table, notes=_quoted(path, table)).renamed((*definition.columns, "label")))
-    return tables[0] if len(tables) == 1 else _joined(tables, f"{paths[0].parent}: {len(paths)} files of {split}")
-
-
-def _joined(tables: list[Table], where: str) -> Table:
-    """The rows of several tables of the same columns, one after another."""
-    columns = {name: [value for table in tables for value in table.columns[name]] for name in tables[0].columns}
-    places = [f"{place} of {table.name}" for table in tables for place in table.places]
-    notes = tuple(note for table in tables for note in table.notes)
-    return Table(columns, places, where, ", ".join(table.name for table in tables), notes)
+    if len(tables) == 1:
+        return tables[0]
+    where = f"{paths[0].parent}: {len(paths)} files of {split}"
+    return joined(tables, where, ", ".join(table.name for table in tables))
 
 
 def _quoted(path: Path, table: Table) -> tuple[str, ...]:

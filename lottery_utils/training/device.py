@@ -14,11 +14,9 @@ import torch
 from ..errors import UserError
 
 
-def pick_device(index: int | None = None) -> torch.device:
-    """Return the GPU with this index (0 by default) when there is one, else the CPU."""
-    if torch.cuda.is_available():
-        return torch.device("cuda", index or 0)
-    return torch.device("cpu")
+def pick_device() -> torch.device:
+    """The first GPU that this process sees when there is one, else the CPU."""
+    return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
 
 
 def describe_device(device: torch.device) -> str:

@@ -84,7 +84,6 @@ def finetune(
     key: tuple,
     weight_mask: dict[str, torch.Tensor] | None = None,
     name: str = "cell",
-    progress: Callable[[int, int], None] | None = None,
     longer: int = 1,
     cuda_graphs: bool = False,
 ) -> TrainLog:
@@ -109,8 +108,6 @@ def finetune(
         with seeded(derived_seed("dropout", *key), device), contextlib.closing(steps(model, train, plan)) as course:
             for losses in course:
                 log.add(losses, name)
-                if progress:
-                    progress(log.steps, len(plan.batches))
 
     model.train()
     if not (cuda_graphs and faster("graphs", model, log, train_by)):

@@ -1,8 +1,9 @@
-"""Courses over steps or sizes: lines of means, a structured search with its phases, magnitude searches."""
+"""Chapters 2, 3 and 13: courses over steps or sizes, of structured and magnitude searches, as lines of means."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -11,9 +12,24 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from .heatmaps import NOTHING
-from .style import COLOURS, GRID, QUIET, WIDTH, empty_figure, legend_below, outer_labels, panels, seed_colours
+from lottery_utils.show.frames import courses_of, final_step
+from lottery_utils.show.heatmaps import NOTHING
+from lottery_utils.show.style import (
+    COLOURS,
+    GRID,
+    QUIET,
+    SEED_SHADES,
+    WIDTH,
+    empty_figure,
+    legend_below,
+    outer_labels,
+    panels,
+)
 
+if TYPE_CHECKING:
+    from lottery_utils.experiment.study import Study
+
+COURSE = ("task", "title", "seed", "step", "phase", "score", "target", "passed", "heads", "mlps", "weights", "final")
 PHASES = {
     1: ("1", "#E9EEF4"),
     2: ("2", "#FAF3E0"),
@@ -54,10 +70,31 @@ def handles_of(looks: Looks, labels: Mapping[str, str], there: Iterable[str]) ->
     ]
 
 
+def search_course(study: Study, method: str) -> pd.DataFrame:
+    """The searches step by step: columns `COURSE`, one row a task, seed and step; step 0 is the full model.
+
+    heads, mlps and weights are the shares left, NaN where the method does not count in them; score is the
+    search score on the dev set; phase is 0 for magnitude pruning; `final` marks the good subnetwork's step.
+    """
+    frames = []
+    for search in courses_of(study, method):
+        t = search.arrays
+        steps = np.arange(len(t["score"]))
+        if method == "structured":
+            parts = {"phase": t["phase"], "heads": t["heads"].mean(axis=(1, 2)), "mlps": t["mlps"].mean(axis=1)}
+        else:
+            parts = {"phase": 0, "weights": t["share"]}
+        parts |= {"step": steps, "score": t["score"], "passed": t["passed"], "target": float(t["target"][0])}
+        frames.append(pd.DataFrame({**search.same, **parts, "final": steps == final_step(t)}))
+    return (
+        pd.concat(frames, ignore_index=True).reindex(columns=list(COURSE)) if frames else pd.DataFrame(columns=COURSE)
+    )
+
+
 def structured_course(course: pd.DataFrame, task: str) -> Figure:
     """The structured search of one task step by step, a column a seed: score above, what is left below.
 
-    `course` as from `frames.search_course`. The target is dashed, phases are shaded and numbered (1 heads and
+    `course` as from `search_course`. The target is dashed, phases are shaded and numbered (1 heads and
     MLPs, 2 heads in half steps, 3 MLPs), crosses are masks that fell below the target.
     """
     rows = course[course["task"] == task]
@@ -100,7 +137,7 @@ def _shade(axes: tuple[Axes, Axes], of_seed: pd.DataFrame) -> None:
 def magnitude_courses(course: pd.DataFrame) -> Figure:
     """The magnitude searches: dev score against the share of prunable weights kept, a panel a task, a line a seed.
 
-    `course` as from `frames.search_course`. Crosses are masks below the target, diamonds the good subnetworks.
+    `course` as from `search_course`. Crosses are masks below the target, diamonds the good subnetworks.
     """
     if course.empty:
         return empty_figure(NOTHING)
@@ -119,6 +156,11 @@ def magnitude_courses(course: pd.DataFrame) -> Figure:
     handles += _mark_handles(dict.fromkeys(MARKS, QUIET)) + [Line2D([], [], color=QUIET, **TARGET, label="target")]
     legend_below(figure, handles)
     return figure
+
+
+def seed_colours(seeds) -> dict[int, str]:
+    """A colour for each seed, the same in all figures of a study."""
+    return {seed: SEED_SHADES[i % len(SEED_SHADES)] for i, seed in enumerate(dict.fromkeys(seeds))}
 
 
 def _mark(ax: Axes, rows: pd.DataFrame, **look) -> None:
