@@ -174,7 +174,7 @@ class Latency:
 
 def latencies(models: dict[str, nn.Module], inputs: dict[str, torch.Tensor]) -> list[Latency]:
     """Time every model on one example and on the whole batch, half a second each, by torch's own timer."""
-    found = []
+    timed = []
     for batch in sorted({1, len(inputs["input_ids"])}):
         part = {name: tensor[:batch] for name, tensor in inputs.items()}
         tokens, threads = part["input_ids"].shape[1], torch.get_num_threads()
@@ -182,5 +182,5 @@ def latencies(models: dict[str, nn.Module], inputs: dict[str, torch.Tensor]) -> 
             timer = Timer("model(**part)", globals={"model": model, "part": part}, num_threads=threads)
             with torch.no_grad():
                 times = timer.blocked_autorange(min_run_time=0.5)
-            found.append(Latency(form, batch, tokens, 1000 * times.median, 1000 * min(times.times), threads))
-    return found
+            timed.append(Latency(form, batch, tokens, 1000 * times.median, 1000 * min(times.times), threads))
+    return timed

@@ -139,11 +139,11 @@ def _save_tokenizer(tokenizer, part: Path) -> None:
     path.write_text(json.dumps(settings, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _require_as_recorded(rebuilt: Rebuilt, found: np.ndarray) -> None:
+def _require_as_recorded(rebuilt: Rebuilt, answers: np.ndarray) -> None:
     """Raise UserError where plain transformers, from the folder, answers something else than the record says."""
-    recorded = rebuilt.logits[: len(found)]
+    recorded = rebuilt.logits[: len(answers)]
     allowed = AS_RECORDED[rebuilt.record.get("precision") or "bf16"] * max(1.0, float(np.abs(recorded).max()))
-    difference = float(np.abs(found - recorded).max()) if len(found) else 0.0
+    difference = float(np.abs(answers - recorded).max()) if len(answers) else 0.0
     if not difference <= allowed + rebuilt.apart:
         raise UserError(
             f"{rebuilt.cell.name}: loaded by plain transformers the model's logits differ from the recorded ones by "

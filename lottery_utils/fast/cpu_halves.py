@@ -62,20 +62,20 @@ class LowLinear(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x, weight, bias):
-        given = x.to(LOW)
-        ctx.save_for_backward(low_of(weight), given if ctx.needs_input_grad[1] else None)
+        low_x = x.to(LOW)
+        ctx.save_for_backward(low_of(weight), low_x if ctx.needs_input_grad[1] else None)
         ctx.dtype = x.dtype
-        return product(given, weight, bias, True)
+        return product(low_x, weight, bias, True)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad):
-        weight, given = ctx.saved_tensors
+        weight, low_x = ctx.saved_tensors
         grad = grad.to(LOW)
         of_x = torch.mm(grad, weight).to(ctx.dtype) if ctx.needs_input_grad[0] else None
-        if given is None:
+        if low_x is None:
             return of_x, None, None
-        return of_x, torch.mm(grad.t(), given).float(), torch.sum(grad, 0, dtype=torch.float32)
+        return of_x, torch.mm(grad.t(), low_x).float(), torch.sum(grad, 0, dtype=torch.float32)
 
 
 class _Half(torch.autograd.Function):
@@ -110,11 +110,11 @@ class _Half(torch.autograd.Function):
 class _MLPHalf(_Half):
     @staticmethod
     def forward(ctx, x, w_in, b_in, w_out, b_out, norm_weight, norm_bias, norm, drop, low):
-        given = x.to(LOW) if low else x
-        inner = product(given, w_in, b_in, low)
+        operand = x.to(LOW) if low else x
+        inner = product(operand, w_in, b_in, low)
         active = F.gelu(inner)
         out, closed = _Half.close(x, active, w_out, b_out, norm, drop, low)
-        ctx.save_for_backward(given, inner, active, *_factors(w_in, w_out, low), *closed)
+        ctx.save_for_backward(operand, inner, active, *_factors(w_in, w_out, low), *closed)
         ctx.places, ctx.low = [place_of(w) for w in (w_in, b_in, w_out, b_out)], low
         return out
 
@@ -138,13 +138,13 @@ class _AttentionHalf(_Half):
     def forward(
         ctx, x, w_qkv, b_qkv, w_out, b_out, norm_weight, norm_bias, score_bias, norm, first, groups, heads, drops, low
     ):
-        given, weight = (x.to(LOW), low_of(w_qkv)) if low else (x, w_qkv)
-        parts = projections(given, None if first is None else given[first], len(w_qkv) // 3)
+        operand, weight = (x.to(LOW), low_of(w_qkv)) if low else (x, w_qkv)
+        parts = projections(operand, None if first is None else operand[first], len(w_qkv) // 3)
         projected = [product(rows, weight[part], b_qkv[part], low) for rows, part in parts]
         context, saved = heads_forward(projected, score_bias, groups, heads, drops[1])
         rest = x if first is None else x[first]
         out, closed = _Half.close(rest, context, w_out, b_out, norm, drops[0], low)
-        ctx.save_for_backward(given, first, context, *_factors(w_qkv, w_out, low), *closed, *saved)
+        ctx.save_for_backward(operand, first, context, *_factors(w_qkv, w_out, low), *closed, *saved)
         ctx.places, ctx.low = [place_of(w) for w in (w_qkv, b_qkv, w_out, b_out)], low
         ctx.about = [len(part) for part in projected], groups, heads, drops[1]
         ctx.of_bias = score_bias.shape if ctx.needs_input_grad[7] else None

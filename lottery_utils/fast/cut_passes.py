@@ -81,8 +81,8 @@ class CutPasses:
             with torch.no_grad():
                 batch = self.view.with_bias(batch)
             self.chunks.append((batch, rows, torch.from_numpy(data.labels[rows]).to(self.device)))
-        held = np.cumsum([self._bytes(batch) for batch, _, _ in self.chunks])
-        self.keeps = (held <= (memory_to_keep(self.device) if keep is None else keep)).tolist()
+        bytes_so_far = np.cumsum([self._bytes(batch) for batch, _, _ in self.chunks])
+        self.keeps = (bytes_so_far <= (memory_to_keep(self.device) if keep is None else keep)).tolist()
 
     def run(self, mask: StructuredMask, base: CutPass | None = None) -> CutPass:
         """The pass under `mask`, from the activations that `base` kept as far as both masks agree.
@@ -181,9 +181,9 @@ class CutPasses:
         return total
 
 
-def _agreeing(one: StructuredMask, other: StructuredMask) -> int:
+def _agreeing(mask: StructuredMask, other: StructuredMask) -> int:
     """Layers, from the lowest, in which two masks are the same."""
-    differ = (one.heads != other.heads).any(1) | (one.mlps != other.mlps)
+    differ = (mask.heads != other.heads).any(1) | (mask.mlps != other.mlps)
     return int(differ.argmax()) if differ.any() else len(differ)
 
 

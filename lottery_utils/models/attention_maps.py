@@ -64,22 +64,22 @@ def attention_maps(model: nn.Module, inputs: dict[str, torch.Tensor]) -> list[La
     kept = getattr(model, "kept_heads", torch.ones(body.layers, body.heads, dtype=torch.bool))
     model.eval()
     try:
-        with _taken(body) as taken:
+        with _captured(body) as captured:
             model(**inputs)
     finally:
         model.train(was_training)
-    return list(_layers(body, kept, taken))
+    return list(_layers(body, kept, captured))
 
 
 @contextmanager
-def _taken(body: Anatomy) -> Iterator[dict[int, dict[str, torch.Tensor]]]:
+def _captured(body: Anatomy) -> Iterator[dict[int, dict[str, torch.Tensor]]]:
     """While open, the outputs of each layer's projections and the input of its output projection are kept."""
-    taken: dict[int, dict[str, torch.Tensor]] = {i: {} for i in range(body.layers)}
+    captured: dict[int, dict[str, torch.Tensor]] = {i: {} for i in range(body.layers)}
     handles = []
 
     def keeping(i: int, name: str) -> Callable:
         def keep(module, args, output=None) -> None:
-            taken[i][name] = args[0] if output is None else output
+            captured[i][name] = args[0] if output is None else output
 
         return keep
 
@@ -89,18 +89,18 @@ def _taken(body: Anatomy) -> Iterator[dict[int, dict[str, torch.Tensor]]]:
             handles.append(linear.register_forward_hook(keeping(i, name)))
         handles.append(body.attention_out(i).register_forward_pre_hook(keeping(i, "context")))
     try:
-        yield taken
+        yield captured
     finally:
         for handle in handles:
             handle.remove()
 
 
-def _layers(body: Anatomy, kept: torch.Tensor, taken: dict[int, dict[str, torch.Tensor]]) -> Iterator[LayerMaps]:
+def _layers(body: Anatomy, kept: torch.Tensor, captured: dict[int, dict[str, torch.Tensor]]) -> Iterator[LayerMaps]:
     for i in range(body.layers):
         heads = kept[i].nonzero().flatten()
         if not len(heads):
             continue  # nothing is computed in a layer without heads
-        projected = taken[i]
+        projected = captured[i]
         qkv = projected["stacked"].chunk(3, dim=-1) if "stacked" in projected else [projected[n] for n in NAMES]
         size = (-1, body.head_dim)
         query, key, value = (x.float().unflatten(-1, size).transpose(1, 2) for x in qkv)  # (B, h, T, d)

@@ -60,13 +60,13 @@ def load_tokenizer(model: str) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def _tokenizer_problem(tokenizer: PreTrainedTokenizerBase, words: int) -> str:
-    """What a tokenizer has or lacks that a model of so many `words` cannot do with, "" if nothing."""
+def _tokenizer_problem(tokenizer: PreTrainedTokenizerBase, vocab_size: int) -> str:
+    """What a tokenizer has or lacks that a model of `vocab_size` words cannot do with, "" if nothing."""
     if len(tokenizer) <= len(set(tokenizer.all_special_tokens)):  # transformers accepts it without a word
         return "an empty vocabulary; expected tokenizer.json or vocab.txt"
     most = max(len(tokenizer), 1 + max(tokenizer.get_vocab().values()))  # ids may have holes
-    if most > words:
-        return f"{most} words, the model {words}; expected one that belongs to the model"
+    if most > vocab_size:
+        return f"{most} words, the model {vocab_size}; expected one that belongs to the model"
     if tokenizer.pad_token is None:
         return "no padding token, which batches need; name one as pad_token in tokenizer_config.json"
     return ""

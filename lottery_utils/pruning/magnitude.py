@@ -148,10 +148,10 @@ def weight_scores(name: str, view: WeightView) -> WeightScores:
 
     Raises UserError for an unknown method, CellFailed when the function gives something else than finite tensors.
     """
-    given, parameters = function_of("unstructured", name)(view), view.parameters
-    if not isinstance(given, dict) or given.keys() != parameters.keys():
+    tensors, parameters = function_of("unstructured", name)(view), view.parameters
+    if not isinstance(tensors, dict) or tensors.keys() != parameters.keys():
         raise CellFailed(f"unstructured {name}: expected a tensor for each prunable parameter by name")
-    scores = {key: torch.as_tensor(given[key]).detach().float() for key in parameters}
+    scores = {key: torch.as_tensor(tensors[key]).detach().float() for key in parameters}
     for key, value in scores.items():
         if value.shape != parameters[key].shape or not torch.isfinite(value).all():
             shape = tuple(parameters[key].shape)

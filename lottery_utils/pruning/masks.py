@@ -183,8 +183,8 @@ class Levels:
             raise ValueError(f"counts must rise within 0 and {total}, got {counts}")
         if len(counts) > 255:
             raise ValueError(f"at most 255 masks at once, got {len(counts)}")
-        given = weights, list(counts), largest_first
-        self.survived = faster("survivals", *given) or survivals(*given)
+        arguments = weights, list(counts), largest_first
+        self.survived = faster("survivals", *arguments) or survivals(*arguments)
         self.shapes = {name: w.shape for name, w in weights.items()}
 
     def mask(self, level: int) -> WeightMask:

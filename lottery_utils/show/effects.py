@@ -90,7 +90,7 @@ def forest(
     A ring is a task, the small number counts them. `x` names the axis, of one scale for all panels with `same_scale`;
     `name` names the rows, and `absent` stands where a panel has no such row.
     """
-    if not any(one.tasks for rows in panels.values() for one in rows.values()):
+    if not any(effect.tasks for rows in panels.values() for effect in rows.values()):
         return empty_figure("Nothing to show: no two conditions have a task and seed in common.")
     labels = list(dict.fromkeys(label for rows in panels.values() for label in rows))
     row = 0.34 if len(labels) <= MANY else 0.2  # inches

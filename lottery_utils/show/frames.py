@@ -21,8 +21,8 @@ SURVIVAL = ("task", "title", "seed", "component", "layer", "head", "kept")
 def searches(study: Study, method: str) -> list[tuple]:
     """(cell, record) of every search of `method` that is stored and not degenerate, in the preset's order."""
     cells = [c for c in study.cells(["search"], [method]) if c.stage == "search"]
-    found = [(cell, study.record(cell)) for cell in cells]
-    return [(cell, record) for cell, record in found if record is not None and not record["degenerate"]]
+    records = [(cell, study.record(cell)) for cell in cells]
+    return [(cell, record) for cell, record in records if record is not None and not record["degenerate"]]
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,13 @@ class Reading:
 
 def readings(study: Study, stage: str, method: str | None = None) -> list[Reading]:
     """Every stored cell of a stage that has arrays, in the preset's order; of one method, or of all."""
-    found = []
+    stored = []
     for cell in study.cells([stage], None if method is None else [method]):
         record, arrays = (study.record(cell), study.trajectory(cell)) if cell.stage == stage else (None, None)
         if record is not None and arrays is not None:
             title = title_of(record)
-            found.append(Reading(cell.task, title, cell.seed, cell.method, record["degenerate"], arrays))
-    return found
+            stored.append(Reading(cell.task, title, cell.seed, cell.method, record["degenerate"], arrays))
+    return stored
 
 
 def courses_of(study: Study, method: str) -> Iterator[Reading]:

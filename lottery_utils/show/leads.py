@@ -138,8 +138,8 @@ def draw_dots(ax: Axes, rows: pd.DataFrame, hollow: bool) -> None:
 
 def _interval(values: pd.Series) -> tuple[float, float]:
     """The 95 % interval of a mean over tasks, as all pages have it."""
-    found = effect(pd.Series(np.asarray(values)))
-    return found.low, found.high
+    mean = effect(pd.Series(np.asarray(values)))
+    return mean.low, mean.high
 
 
 def _number(ax: Axes, mean: float, place: float) -> None:

@@ -45,7 +45,7 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Found:
+class RawSplits:
     """The two splits of a task as found; `sizes` are the rows that train and dev should have."""
 
     source: str

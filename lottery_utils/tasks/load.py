@@ -51,17 +51,17 @@ def load_task(name: str, data: str = "hub", limits: Limits = ALL) -> TaskData:
     path = task_file(data)
     if path is None:
         task, definition = get_task(name), None
-        found = glue_splits(task, data)
+        raw = glue_splits(task, data)
     else:
         definition = find_definition(name, path)
-        task, found = own_task(definition), own_splits(definition, path.name)
-    train, train_notes, train_partial = _split(task, "train", found.train, found.sizes[0], limits)
-    dev, dev_notes, dev_partial = _split(task, "dev", found.dev, found.sizes[1], limits)
-    notes, content = (*found.notes, *train_notes, *dev_notes), fingerprint(train, dev)
+        task, raw = own_task(definition), own_splits(definition, path.name)
+    train, train_notes, train_partial = _split(task, "train", raw.train, raw.sizes[0], limits)
+    dev, dev_notes, dev_partial = _split(task, "dev", raw.dev, raw.sizes[1], limits)
+    notes, content = (*raw.notes, *train_notes, *dev_notes), fingerprint(train, dev)
     if definition is not None:  # what is described is part of the data
         notes += tuple(_own_notes(task, train, dev))
         content = hashlib.sha256(f"{definition_digest(definition)}\n{content}".encode()).hexdigest()[:16]
-    return TaskData(task, train, dev, found.source, notes, train_partial or dev_partial, content)
+    return TaskData(task, train, dev, raw.source, notes, train_partial or dev_partial, content)
 
 
 def _own_notes(task: Task, train: Split, dev: Split) -> list[str]:

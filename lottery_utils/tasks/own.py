@@ -12,7 +12,7 @@ from ..errors import UserError
 from ..hub import snapshot
 from ..taskfile import Definition
 from .files import (
-    Found,
+    RawSplits,
     Table,
     joined,
     library_errors,
@@ -28,7 +28,7 @@ DATA_FILES = ("*.csv", "*.tsv", "*.json", "*.jsonl", "*.parquet", "*.txt", "*.gz
 READERS = {".parquet": read_parquet, ".csv": read_table, ".tsv": read_table}  # any other file holds JSON lines
 
 
-def own_splits(definition: Definition, description: str) -> Found:
+def own_splits(definition: Definition, description: str) -> RawSplits:
     """Train and dev as read from files or the hub; `description` names the YAML file in the source.
 
     Raises UserError, one line, for a missing or damaged file, a missing or double column, a cut row.
@@ -45,9 +45,9 @@ def own_splits(definition: Definition, description: str) -> Found:
         chosen = drawn_rows("dev of train", definition.name, rows, wanted)
         rest = np.setdiff1d(np.arange(rows), chosen)
         source = f"{description}: {train.name}, of which a drawn share of {definition.dev_share:g} is dev"
-        return Found(source, train.take(rest), train.take(chosen))
+        return RawSplits(source, train.take(rest), train.take(chosen))
     dev = _read(definition, "dev", definition.files("dev"))
-    return Found(f"{description}: {train.name}, {dev.name}", train, dev)
+    return RawSplits(f"{description}: {train.name}, {dev.name}", train, dev)
 
 
 def _read(definition: Definition, split: str, paths: Sequence[Path]) -> Table:
@@ -72,11 +72,11 @@ def _quoted(path: Path, table: Table) -> tuple[str, ...]:
     """A note where the texts of a TSV file stand in quotes, which are part of them there."""
     texts = next(iter(table.columns.values())) if path.suffix.lower() == ".tsv" else []
     quoted = sum(text[:1] == text[-1:] == '"' for text in texts if len(text) > 1)
-    said = f"{path.name}: {quoted} of {len(texts)} texts stand in double quotes, which TSV keeps"
-    return (said,) if quoted > len(texts) / 2 else ()
+    note = f"{path.name}: {quoted} of {len(texts)} texts stand in double quotes, which TSV keeps"
+    return (note,) if quoted > len(texts) / 2 else ()
 
 
-def _hub_splits(definition: Definition) -> Found:
+def _hub_splits(definition: Definition) -> RawSplits:
     """Both splits of a dataset of the hub, from the hub's cache where the network cannot be reached.
 
     The repository's files are fetched first, at the one revision asked for, and read from their folder: by its name
@@ -88,7 +88,7 @@ def _hub_splits(definition: Definition) -> Found:
     what = f"dataset {hub.dataset}, " + (f"configuration {hub.config}, " if hub.config else "")
     what += f"revision {hub.revision[:12]}"
     folder = _snapshot(definition, what)
-    shown = datasets.utils.logging.is_progress_bar_enabled()
+    has_bars = datasets.utils.logging.is_progress_bar_enabled()
     datasets.disable_progress_bars()
     try:
         with library_errors(f"{what}: cannot be read", "check config, train, dev and files in the YAML"):
@@ -96,10 +96,10 @@ def _hub_splits(definition: Definition) -> Found:
     except UserError as error:
         raise UserError(str(error).replace(str(folder), hub.dataset)) from None
     finally:
-        if shown:
+        if has_bars:
             datasets.enable_progress_bars()
     tables = [_table(definition, data, split, what) for data, split in zip(splits, (hub.train, hub.dev))]
-    return Found(f"{what}: {hub.train}, {hub.dev}", *tables)
+    return RawSplits(f"{what}: {hub.train}, {hub.dev}", *tables)
 
 
 def _snapshot(definition: Definition, what: str) -> Path:

@@ -30,9 +30,9 @@ def own_task(definition: Definition) -> Task:
 
 def find_definition(name: str, path: Path) -> Definition:
     """The definition of own task `name` in a YAML file; raises UserError listing the names that are there."""
-    found = read_task_file(path)
-    require_known([name], found, "unknown task", f"valid in {path.name}")
-    return found[name]
+    definitions = read_task_file(path)
+    require_known([name], definitions, "unknown task", f"valid in {path.name}")
+    return definitions[name]
 
 
 def find_task(name: str, data: str) -> Task:
@@ -64,14 +64,13 @@ def describe(task: Task) -> dict:
 
 def task_of_record(record: dict) -> Task:
     """The task of a record: GLUE's, or as the record itself describes it."""
-    name, said = record["cell"]["task"], record.get("task")
-    if name in TASKS or not said:
+    name, description = record["cell"]["task"], record.get("task")
+    if name in TASKS or not description:
         return shown_task(name)
-    lists = (tuple(said[key]) for key in ("columns", "labels", "metrics"))
-    scores = tuple(float(value) for value in said.get("scores", ("0", "5")))
-    columns, labels, metrics = lists
-    title = _TITLES.get(name, said["title"])
-    _MET[name] = Task(name, title, columns, labels, metrics, said["main_metric"], None, None, scores=scores)
+    columns, labels, metrics = (tuple(description[key]) for key in ("columns", "labels", "metrics"))
+    scores = tuple(float(value) for value in description.get("scores", ("0", "5")))
+    title = _TITLES.get(name, description["title"])
+    _MET[name] = Task(name, title, columns, labels, metrics, description["main_metric"], None, None, scores=scores)
     return _MET[name]
 
 

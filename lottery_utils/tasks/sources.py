@@ -10,7 +10,7 @@ from ..demo.files import DEMO_SIZES, demo_task_dir
 from ..disk import readable
 from ..errors import UserError
 from ..hub import snapshot
-from .files import Found, Table, joined, library_errors, read_parquet, read_table
+from .files import RawSplits, Table, joined, library_errors, read_parquet, read_table
 from .glue import TASKS, Task
 
 GLUE_REPOSITORY = "nyu-mll/glue"
@@ -33,16 +33,16 @@ TSV_HEADERS = {"cola": ("source", "label", "star", "sentence")}  # CoLA's files 
 TSV_MALFORMED = {"qqp": 0.05}
 
 
-def glue_splits(task: Task, data: str) -> Found:
+def glue_splits(task: Task, data: str) -> RawSplits:
     """A GLUE task's train and dev from `data`: "hub", "embedded" or a directory; see `load.load_task`."""
     if data == "embedded":
         source = f"embedded demo language, {task.title}-like task"
-        found = _parquet(task, demo_task_dir(task.name), source)
-        return replace(found, source=source, sizes=DEMO_SIZES[task.name])
+        raw = _parquet(task, demo_task_dir(task.name), source)
+        return replace(raw, source=source, sizes=DEMO_SIZES[task.name])
     return _hub_splits(task) if data == "hub" else _folder_splits(task, data)
 
 
-def _hub_splits(task: Task) -> Found:
+def _hub_splits(task: Task) -> RawSplits:
     """The task from nyu-mll/glue at GLUE_REVISION, from the hub's cache if it is there.
 
     The parquet files are read as they are: the loader of `datasets` would need a second cache and,
@@ -65,7 +65,7 @@ def _hub_splits(task: Task) -> Found:
     return _parquet(task, folder / task.name, what)
 
 
-def _folder_splits(task: Task, data: str) -> Found:
+def _folder_splits(task: Task, data: str) -> RawSplits:
     """The task from directory `data`: its subfolder for the task, or `data` itself if it is that folder.
 
     A subfolder's name counts without regard to case and hyphens (``sst2``, ``SST-2``). Raises
@@ -81,20 +81,20 @@ def _folder_splits(task: Task, data: str) -> Found:
     with readable(root):
         inside = sorted(path for path in root.iterdir() if path.is_dir() and _plain(path.name) == task.name)
     inside.sort(key=lambda path: (path.name != task.name, path.name != task.title))
-    own = _plain(root.resolve().name)
-    other = own in TASKS and own != task.name
+    folder_task = _plain(root.resolve().name)
+    other = folder_task in TASKS and folder_task != task.name
     for folder in inside if other else (*inside, root):
         name = folder.resolve().name
         if _parquet_files(folder, "train") or _parquet_files(folder, task.dev_split):
-            found = _parquet(task, folder, f"parquet folder {name}")
+            raw = _parquet(task, folder, f"parquet folder {name}")
         elif any((folder / file).exists() for file in _tsv_files(task)):
-            found = _tsv(task, folder, name)
+            raw = _tsv(task, folder, name)
         else:
             continue
         # several tasks have the same columns and labels, so only the name tells them apart
-        strange = folder is root and own != task.name
-        return replace(found, notes=(f"folder {name} is taken to be {task.title}",)) if strange else found
-    raise _no_files(task, data, (inside or [root])[0], TASKS[own].title if other and not inside else "")
+        strange = folder is root and folder_task != task.name
+        return replace(raw, notes=(f"folder {name} is taken to be {task.title}",)) if strange else raw
+    raise _no_files(task, data, (inside or [root])[0], TASKS[folder_task].title if other and not inside else "")
 
 
 def _plain(name: str) -> str:
@@ -120,7 +120,7 @@ def _tsv_files(task: Task) -> tuple[str, str]:
     return "train.tsv", "dev_matched.tsv" if task.name == "mnli" else "dev.tsv"
 
 
-def _tsv(task: Task, folder: Path, name: str) -> Found:
+def _tsv(task: Task, folder: Path, name: str) -> RawSplits:
     """Both splits of a folder as GLUE distributes it."""
     tables = []
     for path in (folder / file for file in _tsv_files(task)):
@@ -130,7 +130,7 @@ def _tsv(task: Task, folder: Path, name: str) -> Found:
         table = read_table(path, TSV_COLUMNS[task.name], TSV_HEADERS.get(task.name, ()), spared)
         tables.append(table.renamed((*task.columns, "label")))
     source = f"GLUE TSV folder {name}: {tables[0].name}, {tables[1].name}"
-    return Found(source, *tables, (task.train_size, task.dev_size))
+    return RawSplits(source, *tables, (task.train_size, task.dev_size))
 
 
 def _parquet_files(folder: Path, split: str) -> list[Path]:
@@ -148,9 +148,9 @@ def _parquet_files(folder: Path, split: str) -> list[Path]:
         return files or sorted((folder / split).glob("[0-9][0-9][0-9][0-9].parquet"))  # as the hub converts data
 
 
-def _parquet(task: Task, folder: Path, what: str) -> Found:
+def _parquet(task: Task, folder: Path, what: str) -> RawSplits:
     tables = [_parquet_split(task, folder, split) for split in ("train", task.dev_split)]
-    return Found(f"{what}: {tables[0].name}, {tables[1].name}", *tables, (task.train_size, task.dev_size))
+    return RawSplits(f"{what}: {tables[0].name}, {tables[1].name}", *tables, (task.train_size, task.dev_size))
 
 
 def _parquet_split(task: Task, folder: Path, split: str) -> Table:
