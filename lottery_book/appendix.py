@@ -11,7 +11,7 @@ import pandas as pd
 from lottery_utils.experiment.cells import NO_SEED
 from lottery_utils.show.leads import Condition
 from lottery_utils.show.scores import CONDITION, summary
-from lottery_utils.show.style import METHOD_NAMES, NAMES, place_of
+from lottery_utils.show.style import COLOURS, METHOD_NAMES, NAMES
 from lottery_utils.show.tables import GAP, dressed
 from lottery_utils.tasks.glue import TASKS
 
@@ -81,6 +81,12 @@ def _named(condition: Condition) -> dict[str, str]:
 def _place(condition: Condition) -> tuple[int, int, str]:
     method, subnetwork, treatment = condition
     return ("", *METHOD_NAMES).index(method), place_of(subnetwork), treatment
+
+
+def place_of(subnetwork: str) -> int:
+    """The order in the table: baselines, then the full model, then subnetworks."""
+    baselines = ("majority", "bag_of_words", "cbow", "bilstm", "random_init", "random_init_pruned", "full")
+    return (*baselines, *(name for name in COLOURS if name not in baselines)).index(subnetwork)
 
 
 def _score(value: float) -> str:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
 
-from lottery_utils.show.frames import component_survival
-from lottery_utils.show.heatmaps import tasks_in_common
-from lottery_utils.show.style import METHOD_NAMES
+from lottery_utils.show.frames import component_importance, component_survival, title_in
+from lottery_utils.show.heatmaps import maps_of_tasks, over_seeds, tasks_in_common
+from lottery_utils.show.style import IMPORTANCE_MAP, METHOD_NAMES
 from lottery_utils.show.tables import GAP, dressed, percent
 from lottery_utils.tasks.registry import shown_task
 
@@ -21,6 +23,8 @@ from .sources import JOINT, NO_RECORD, PUBLISHED, Source, count
 
 if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
+
+    from lottery_utils.experiment.study import Study
 
 ONE_SEED = "it takes two seeds, which are not there yet"
 PARTS = {"heads": "heads", "mlps": "MLPs", "prunable": "prunable weights"}
@@ -175,6 +179,20 @@ def size_table(sources: Sequence[Source], method: str) -> Styler:
     rows.append({"task": f"mean over the {len(common)} they share"} | means)
     caption = f"What good subnetworks of {METHOD_NAMES[method]} keep, mean ± sample deviation over seeds."
     return dressed(pd.DataFrame(rows), caption, f"sizes-{method}")
+
+
+def importance_of_tasks(study: Study) -> Figure:
+    """Importances in the full model, before anything is pruned: the order in which components are first removed.
+
+    A panel a task, mean over seeds; those of tasks without any search are there, and say so.
+    """
+    importance = component_importance(study)
+    maps = {}
+    for task, title in dict(zip(importance["task"], importance["title"])).items():
+        shown = over_seeds(importance, task)
+        maps[f"{title} ({count(shown.n, 'seed')})"] = shown
+    maps |= {title_in(study, task): None for task in study.preset.tasks if task not in set(importance["task"])}
+    return maps_of_tasks(maps, Normalize(0, 1), IMPORTANCE_MAP, "importance, share of the largest\nhead or MLP, mean")
 
 
 def _published_heads(tasks: set[str]) -> Stability:

@@ -13,13 +13,14 @@ def snapshot(
     revision: str | None,
     patterns: Sequence[str],
     is_whole: Callable[[Path], bool],
+    absent: tuple[str, str],
     dataset: bool = False,
 ) -> Path:
     """The folder of a repository at `revision`, of which the files that fit `patterns` are wanted.
 
     A commit never changes, so for one the cache is asked first and the hub only where the cached folder is not
     `is_whole`; a branch may have moved on, so the hub is asked first and the cache where the hub cannot be reached.
-    Raises UserError with the reason, to be told with what was wanted.
+    Raises UserError where it is not to be had: `absent` says that, and what to do; the reason stands between.
     """
     from huggingface_hub import snapshot_download
 
@@ -35,4 +36,5 @@ def snapshot(
         if is_whole(folder):
             return folder
         reason = reason or "its files are not there"
-    raise UserError(reason)
+    what, advice = absent
+    raise UserError(f"{what} ({reason}); {advice}")

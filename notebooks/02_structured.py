@@ -142,7 +142,7 @@ run.stamp(courses.structured_course(course_of_run, show.frames.example_task(cour
 # What goes first is what mattered least in the full model. The order changes on the way, since importance is measured anew after each step.
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "Importance of heads and MLPs in the full model of this run, before anything is pruned; mean over seeds. Heads are normalised within their layer, MLPs are not, so compare heads with heads and MLPs with MLPs.", "name": "fig-importance"}, "image": {"alt": "Maps of importance by layer and head, a panel for each task"}}
-run.stamp(show.heatmaps.importance_of_tasks(study))
+run.stamp(survivors.importance_of_tasks(study))
 
 # %% [markdown]
 # ## Across tasks

@@ -107,7 +107,7 @@ def test_course_marks_phases_failures_and_the_good_step(study):
 def test_other_figures_draw_at_all(study, tmp_path):
     style.apply_style()
     figures = {
-        "importance": heatmaps.importance_of_tasks(study),
+        "importance": survivors.importance_of_tasks(study),
         "magnitude": courses.magnitude_courses(courses.search_course(study, "magnitude")),
     }
     for name, figure in figures.items():
@@ -118,7 +118,7 @@ def test_other_figures_draw_at_all(study, tmp_path):
 
 def test_one_task_one_seed_and_missing_methods_do_not_break_a_figure(single, tmp_path):
     figures = [
-        heatmaps.importance_of_tasks(single),
+        survivors.importance_of_tasks(single),
         courses.structured_course(courses.search_course(single, "structured"), "rte"),
         courses.magnitude_courses(courses.search_course(single, "magnitude")),
     ]

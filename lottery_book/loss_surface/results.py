@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from lottery_utils.show.effects import effect_table
 from lottery_utils.show.frames import Reading
 from lottery_utils.show.stats import Effect, corrected, effect, paired_effects
-from lottery_utils.show.style import COLOURS, GRID, empty_figure, lighter, note, outer_labels, panels
+from lottery_utils.show.style import COLOURS, GRID, empty_figure, lighter, outer_labels, panels
 
 from .names import ACROSS, NETWORKS, ORDERED, POINTS, SIZES, SUBNETWORKS, WITHIN
 
@@ -115,7 +115,8 @@ def path_lines(table: pd.DataFrame) -> Figure:
         ax.set(xlim=(0, 1), ylim=(0, min(TOP, 1.05 * means["loss"].max())), xlabel="", ylabel="")
         ax.yaxis.grid(True, color=GRID, linewidth=0.6)
     outer_labels(figure, axes, "place on the path", f"loss, {NOTHING} = knowing nothing")
-    note(figure, f"s-pruning; {rows['title'].nunique()} tasks, mean over seeds")
+    text = f"s-pruning; {rows['title'].nunique()} tasks, mean over seeds"
+    figure.supxlabel(text, fontsize=8, x=0.01, ha="left", color="#4A4A4A")
     return figure
 
 

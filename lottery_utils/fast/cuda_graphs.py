@@ -126,13 +126,7 @@ class Steps:
     """The steps of one training: `run` takes the next one. `losses` (steps,) fill up on the device."""
 
     def __init__(
-        self,
-        view: PackedModel,
-        data: Encoded,
-        course: Course,
-        flat: Flat,
-        settings: Preset,
-        kept: torch.Tensor | None,
+        self, view: PackedModel, data: Encoded, course: Course, flat: Flat, settings: Preset, kept: torch.Tensor | None
     ):
         self.view, self.course, self.flat, self.settings, self.kept = view, course, flat, settings, kept
         self.device = view.device

@@ -74,13 +74,9 @@ def _hub_dir(model: str) -> Path:
     """Return the local snapshot of a hub id; one look at the hub per process."""
     name, _, revision = model.partition("@")
     wanted = ["config.json", "*.safetensors", INDEX, *TOKENIZER_FILES]
-    try:
-        return snapshot(name, revision or None, wanted, lambda folder: (folder / "config.json").exists())
-    except UserError as error:
-        raise UserError(
-            f"model {model!r} is neither a directory here nor to be had from the Hugging Face hub ({error}); give a "
-            "directory, a hub id or 'embedded'"
-        ) from None
+    what = f"model {model!r} is neither a directory here nor to be had from the Hugging Face hub"
+    absent = what, "give a directory, a hub id or 'embedded'"
+    return snapshot(name, revision or None, wanted, lambda folder: (folder / "config.json").exists(), absent)
 
 
 def _check(model: str, folder: Path, weights: bool) -> None:

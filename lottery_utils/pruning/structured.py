@@ -49,12 +49,7 @@ Look = Callable[[StructuredMask, int], Step]  # from a mask and the phase it is 
 
 
 def structured_search(
-    model: torch.nn.Module,
-    dev: Encoded,
-    task: Task,
-    settings: Preset,
-    majority: float,
-    seed: int = 0,
+    model: torch.nn.Module, dev: Encoded, task: Task, settings: Preset, majority: float, seed: int = 0
 ) -> Search:
     """Search the good subnetwork of a fine-tuned `model` (protocol, section 3).
 

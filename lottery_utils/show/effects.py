@@ -78,13 +78,7 @@ def p_value(p: float) -> str:
     return GAP if np.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def forest(
-    panels: Panels,
-    x: str,
-    name: str = "",
-    absent: str = "gap",
-    same_scale: bool = False,
-) -> Figure:
+def forest(panels: Panels, x: str, name: str = "", absent: str = "gap", same_scale: bool = False) -> Figure:
     """Effects as points with 95 % intervals over tasks, filled where the corrected p is at most 0.05.
 
     A ring is a task, the small number counts them. `x` names the axis, of one scale for all panels with `same_scale`;

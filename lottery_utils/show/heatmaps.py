@@ -14,12 +14,10 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 
-from .frames import component_importance, title_in
-from .sentences import count
-from .style import IMPORTANCE_MAP, empty_figure, outer_labels, panels, say
+from .style import empty_figure, outer_labels, panels, say
 
 if TYPE_CHECKING:
-    from ..experiment.study import Study
+    pass
 
 LAYERS = "layer (1 = next to the embeddings)"
 NOTHING = "Nothing to show: no search is stored, or the full model does not beat the majority score."
@@ -89,20 +87,6 @@ def _over_seeds(rows: pd.DataFrame) -> ComponentMap:
     """Rows with one value for each component and seed, as arrays."""
     stats = rows.groupby(["layer", "head"], dropna=False, sort=False)["kept"].agg(["mean", "std"])
     return as_map(stats.reset_index(), rows["seed"].nunique())
-
-
-def importance_of_tasks(study: Study) -> Figure:
-    """Importances in the full model, before anything is pruned: the order in which components are first removed.
-
-    A panel a task, mean over seeds; those of tasks without any search are there, and say so.
-    """
-    importance = component_importance(study)
-    maps = {}
-    for task, title in dict(zip(importance["task"], importance["title"])).items():
-        shown = over_seeds(importance, task)
-        maps[f"{title} ({count(shown.n, 'seed')})"] = shown
-    maps |= {title_in(study, task): None for task in study.preset.tasks if task not in set(importance["task"])}
-    return maps_of_tasks(maps, Normalize(0, 1), IMPORTANCE_MAP, "importance, share of the largest\nhead or MLP, mean")
 
 
 def maps_of_tasks(maps: Mapping[str, ComponentMap | None], norm: Normalize, cmap: Colormap, label: str) -> Figure:

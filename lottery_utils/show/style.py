@@ -93,12 +93,6 @@ def lighter(colour: str, share: float = 0.5) -> tuple[float, float, float]:
     return tuple(share * value + 1 - share for value in to_rgb(colour))
 
 
-def place_of(subnetwork: str) -> int:
-    """The order in figures and tables: baselines, then the full model, then subnetworks."""
-    baselines = ("majority", "bag_of_words", "cbow", "bilstm", "random_init", "random_init_pruned", "full")
-    return (*baselines, *(name for name in COLOURS if name not in baselines)).index(subnetwork)
-
-
 def panels(count: int, height: float, columns: int = 3, **shared) -> tuple[Figure, list[Axes]]:
     """A figure with `count` axes in rows of at most `columns`, each `height` inches; a single row is taller.
 
@@ -167,9 +161,3 @@ def empty_figure(text: str) -> Figure:
     axes.set_axis_off()
     axes.text(0.5, 0.5, text, ha="center", va="center", wrap=True)
     return figure
-
-
-def note(figure: Figure, text: str) -> None:
-    """Write `text` below the figure, when there is one."""
-    if text:
-        figure.supxlabel(text, fontsize=8, x=0.01, ha="left", color="#4A4A4A")

@@ -109,13 +109,9 @@ def _snapshot(definition: Definition, what: str) -> Path:
     def has_data(folder: Path) -> bool:
         return any(path.is_file() and path.name != "README.md" for path in folder.rglob("*"))
 
-    try:
-        return snapshot(hub.dataset, hub.revision, patterns, has_data, dataset=True)
-    except UserError as error:
-        raise UserError(
-            f"{what} is neither in the hub's cache nor to be had from the hub ({error}); check its name, connect once "
-            "to fetch it, or give train and dev as files"
-        ) from None
+    advice = "check its name, connect once to fetch it, or give train and dev as files"
+    absent = f"{what} is neither in the hub's cache nor to be had from the hub", advice
+    return snapshot(hub.dataset, hub.revision, patterns, has_data, absent, dataset=True)
 
 
 def _table(definition: Definition, dataset, split: str, what: str) -> Table:

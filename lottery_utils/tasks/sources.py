@@ -55,13 +55,9 @@ def _hub_splits(task: Task) -> RawSplits:
     def is_whole(folder: Path) -> bool:
         return all(_parquet_files(folder / task.name, split) for split in ("train", task.dev_split))
 
-    try:
-        folder = snapshot(GLUE_REPOSITORY, GLUE_REVISION, patterns, is_whole, dataset=True)
-    except UserError as error:
-        raise UserError(
-            f"{what} is neither in the hub's cache nor reachable ({error}); connect once to fetch it, or give "
-            'data as a directory of GLUE files, or use data="embedded"'
-        ) from None
+    advice = 'connect once to fetch it, or give data as a directory of GLUE files, or use data="embedded"'
+    absent = f"{what} is neither in the hub's cache nor reachable", advice
+    folder = snapshot(GLUE_REPOSITORY, GLUE_REVISION, patterns, is_whole, absent, dataset=True)
     return _parquet(task, folder / task.name, what)
 
 
