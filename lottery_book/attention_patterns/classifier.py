@@ -1,6 +1,6 @@
 """The classifier of attention maps: the published network, trained here on maps drawn by rule.
 
-Layers as in the authors' release (protocol, section 9): 3x3 convolutions 1-16-16, halving, 16-32-32, halving,
+Layers as in the authors' release (protocol: Attention patterns): 3x3 convolutions 1-16-16, halving, 16-32-32, halving,
 32-64-64, a ReLU after each; 1x1 convolution 64-16; mean over the map; 1x1 convolution 16-5. Xavier-normal weights,
 biases 0; Adam, rate 1e-3, batches of 64, cross-entropy. The authors padded training maps with zeros to the largest
 size, and did not when they used the network. Here maps of one size go through the network together, in training and

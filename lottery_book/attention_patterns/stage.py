@@ -29,7 +29,7 @@ from .rules import KINDS, NETWORKS, PATTERNS, WEIGHTS
 
 
 def run_attention(work: Work, result: Result) -> None:
-    """Name and count the maps of every head on some dev examples (paper, section 5; protocol, section 9).
+    """Name and count the maps of every head on some dev examples (paper, section 5; protocol: Attention patterns).
 
     The result's arrays: `counts` int32 (weights, networks, kinds, layers, heads, types), in the order of `WEIGHTS`,
     `NETWORKS`, `KINDS` and `PATTERNS`; `super_heads` bool (layers, heads), those that survive in every seed; `rows`

@@ -25,7 +25,10 @@ from .card import Latency, latencies, model_card
 from .rebuild import Rebuilt, rebuild, sample
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
     from ..experiment.study import Study
+    from ..tasks.glue import Task
 
 CLOSE = 1e-4  # largest difference of two logits between the forms of one exported model
 # and between the folder and the record, by the precision that the record was made in, of the largest logit
@@ -126,7 +129,7 @@ def _write(study: Study, rebuilt: Rebuilt, part: Path, onnx: bool) -> tuple[dict
     return apart, timed
 
 
-def _save_tokenizer(tokenizer, part: Path) -> None:
+def _save_tokenizer(tokenizer: PreTrainedTokenizerBase, part: Path) -> None:
     """Save a tokenizer so that transformers 4 knows its class too, without what is true of this machine only."""
     tokenizer.save_pretrained(part)
     path = part / "tokenizer_config.json"
@@ -151,7 +154,7 @@ def _require_as_recorded(rebuilt: Rebuilt, answers: np.ndarray) -> None:
         )
 
 
-def name_labels(model: nn.Module, task) -> None:
+def name_labels(model: nn.Module, task: Task) -> None:
     """Write the task's label names into the configuration, as transformers' pipelines show them."""
     names = task.label_names or ("score",)
     model.config.id2label = dict(enumerate(names))

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..errors import UserError, one_line, shown
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfApi
 
 
 def require_login(repo: str) -> None:
@@ -22,7 +26,7 @@ def require_login(repo: str) -> None:
         raise UserError("--push needs a login to the hub; run 'hf auth login', or set HF_TOKEN")
 
 
-def push(folder: str | Path, repo: str, api=None) -> str:
+def push(folder: str | Path, repo: str, api: HfApi | None = None) -> str:
     """Upload `folder` to the model repository `repo` (USER/NAME), made if it is not there; return its address.
 
     The login is that of `hf auth login` or $HF_TOKEN. Raises UserError when the hub refuses or cannot be reached; the

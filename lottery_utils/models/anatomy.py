@@ -172,7 +172,7 @@ class Anatomy:
         )
 
     def prunable_parameters(self) -> dict[str, nn.Parameter]:
-        """Return the encoder's prunable weights and biases by full name, in model order (protocol, section 4).
+        """Return the encoder's prunable weights and biases by full name, in model order (protocol: Magnitude search).
 
         Per layer: query, key, value, attention output, MLP in and out. Embeddings, LayerNorms, pooler and classifier
         are never pruned.

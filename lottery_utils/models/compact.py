@@ -1,7 +1,8 @@
 """The physically smaller model: removed heads and MLPs are cut out of the weights, and it computes what gates compute.
 
-A layer without heads still adds its projection's bias, as it does under zero gates; a removed MLP adds zero (protocol,
-section 2). Residual connections and LayerNorms stay. `dense` puts it back to full size, with zeros, for any library.
+A layer without heads still adds its projection's bias, as it does under zero gates; a removed MLP adds zero (protocol:
+Gates and pruning). Residual connections and LayerNorms stay. `dense` puts it back to full size, with zeros, for any
+library.
 """
 
 from __future__ import annotations

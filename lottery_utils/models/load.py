@@ -175,7 +175,7 @@ def _kernel(config: PretrainedConfig, attention: str) -> str:
     return "eager" if family_of(config).score_bias else attention
 
 
-def _read(model: str, folder, config, attention: str) -> tuple[nn.Module, list[str]]:
+def _read(model: str, folder: Path, config: PretrainedConfig, attention: str) -> tuple[nn.Module, list[str]]:
     """Return the classifier with the checkpoint's weights, and the names of the parameters still to be drawn."""
     from transformers import AutoModelForSequenceClassification
 
@@ -213,7 +213,7 @@ def draw(classifier: nn.Module, names: list[str], seed: int) -> nn.Module:
     """Fill the named parameters: LayerNorm weights 1, biases 0, others N(0, initializer_range); padding rows 0.
 
     Each draw depends on the seed and the parameter's name only, so full, retrained and randomly initialised runs of one
-    seed share them (protocol, section 1); the global random state is left alone.
+    seed share them (protocol: Fine-tuning); the global random state is left alone.
     """
     std = getattr(classifier.config, "initializer_range", None) or 0.02
     for name in names:

@@ -1,4 +1,4 @@
-"""Controls of exactly the good subnetwork's size: random, bad, inverted; and super-survivors (protocol 5, 6).
+"""Controls of exactly the good subnetwork's size: random, bad, inverted; and super-survivors (protocol: Controls).
 
 A structured control is a function in `STRUCTURED` by its name, which `presets.Subnetwork` lists too.
 """
@@ -23,7 +23,7 @@ def structured_control(
     """The control `kind` of a good structured subnetwork, drawn from `rng`.
 
     `sizes="bernoulli"` is the authors' draw of the random one. The super-survivors and their controls (`super`,
-    `super_random`, `super_bad`) are of `seeds`, the good masks of every seed.
+    `super_random`, `super_bad`) are of `seeds`, the good masks of every seed. Raises KeyError for an unknown kind.
     """
     if kind in SUPER:
         return SUPER[kind](seeds, rng)
@@ -81,7 +81,7 @@ STRUCTURED: dict[str, Callable[[StructuredMask, Generator], StructuredMask]] = {
 
 
 def super_survivors(seeds: list[StructuredMask], rng: Generator | None = None) -> StructuredMask:
-    """What is good in all seeds."""
+    """What is good in all seeds; `rng` is not needed."""
     return reduce(and_, seeds)
 
 

@@ -1,4 +1,4 @@
-"""Importance of heads and MLPs: how much the loss feels their gates (paper section 3.2; protocol section 2).
+"""Importance of heads and MLPs: how much the loss feels their gates (paper, section 3.2; protocol: Importance).
 
 A pass under a mask gives the model's logits and, when asked, d loss(x) / d gate for every example x; `reduce_gradients`
 makes scores of these, and `normalise_heads` makes the scores of heads comparable between layers.

@@ -1,4 +1,4 @@
-"""The magnitude search: remove the smallest weights of the whole encoder, step by step (protocol, section 4).
+"""The magnitude search: remove the smallest weights of the whole encoder, step by step (protocol: Magnitude search).
 
 Weights may be ranked by another score than |w|. Such a method is a function from a `WeightView` to a tensor of scores
 for each prunable parameter. It is asked once, of the fine-tuned model; the weights with the lowest |score| go first,
@@ -82,7 +82,7 @@ def magnitude_search(
 
 
 def pruned_counts(total: int, step: float, steps: int) -> list[int]:
-    """Weights removed in all after 0, 1, ... `steps` steps, each of round(`step` x what remains)."""
+    """Of `total` weights those removed after 0, 1, ... `steps` steps, each of round(`step` x what remains)."""
     counts = [0]
     for _ in range(steps):
         counts.append(counts[-1] + round(step * (total - counts[-1])))
@@ -91,7 +91,7 @@ def pruned_counts(total: int, step: float, steps: int) -> list[int]:
 
 @contextmanager
 def under_masks(body: Anatomy) -> Iterator[Callable[[WeightMask], None]]:
-    """A function that puts the model's own weights under a mask; without any at the end."""
+    """A function that puts the model's own weights under a mask, from the originals; at the end these are back."""
     parameters = body.prunable_parameters()
     originals = {name: p.detach().clone() for name, p in parameters.items()}
 

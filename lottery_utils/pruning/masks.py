@@ -150,9 +150,9 @@ class WeightMask:
 
 
 def global_threshold(weights: dict[str, torch.Tensor], pruned: int, largest_first: bool = False) -> WeightMask:
-    """The mask without the `pruned` smallest |w| of the whole encoder: one threshold for all matrices (section 3.1).
+    """The mask without the `pruned` smallest |w| of the whole encoder: one threshold for all matrices.
 
-    `weights`: name to tensor, in model order. With `largest_first` the largest go instead.
+    So the paper, section 3.1. `weights`: name to tensor, in model order. With `largest_first` the largest go instead.
     """
     sizes = torch.cat([w.detach().abs().flatten().cpu() for w in weights.values()])
     kept = torch.ones(len(sizes), dtype=torch.bool)

@@ -1,5 +1,7 @@
 """When a search stops: at 90 % of the full model's score, sensibly also where that says little.
 
+In words it is on the protocol page, under "The stop rule".
+
 The score of a constant answer, the majority score, comes for nothing; what a model adds is its lead over it. Where 90 %
 of the score lies close to the majority score, the paper's rule asks for next to nothing of the lead.
 """
@@ -27,6 +29,8 @@ LEAST_LEAD = 1 / 3  # of `threshold`: with 0.9 three tenths of the lead, which B
 
 def stop_rule(full: float, majority: float, threshold: float, released: bool = False) -> StopRule:
     """The paper's rule, score >= threshold x full, but at least threshold / 3 of the lead over the majority score.
+
+    `full` and `majority` are scores of the full model and of a constant answer, as a search compares them.
 
     The two meet where full is 7/6 of the majority score (threshold 0.9), so the target moves continuously with both.
     Under the plain rule any constant answer passes once threshold x full is below the majority score, and everything is

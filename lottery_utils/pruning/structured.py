@@ -51,7 +51,7 @@ Look = Callable[[StructuredMask, int], Step]  # from a mask and the phase it is 
 def structured_search(
     model: torch.nn.Module, dev: Encoded, task: Task, settings: Preset, majority: float, seed: int = 0
 ) -> Search:
-    """Search the good subnetwork of a fine-tuned `model` (protocol, section 3).
+    """Search the good subnetwork of a fine-tuned `model` (paper, section 3.2; protocol: Structured search).
 
     "joint" runs three phases: heads and MLPs together until the score falls below the target, then from the
     last passing mask heads alone by half steps, then MLPs alone. `importance="exact"` uses fresh per-example

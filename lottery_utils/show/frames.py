@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -98,7 +98,7 @@ def component_importance(study: Study) -> pd.DataFrame:
     return frame.assign(kept=frame["kept"] / largest.where(largest > 0))
 
 
-def _components(study: Study, method: str, heads: str, mlps: str, step_of) -> pd.DataFrame:
+def _components(study: Study, method: str, heads: str, mlps: str, step_of: Callable) -> pd.DataFrame:
     frames = []
     for search in courses_of(study, method):
         step = step_of(search.arrays)

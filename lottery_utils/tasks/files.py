@@ -55,7 +55,7 @@ class RawSplits:
     notes: tuple[str, ...] = ()
 
 
-def short(value) -> str:
+def short(value: object) -> str:
     """The `repr` of `value`, cut to a length that fits in an error."""
     text = shown(value)
     return text if len(text) <= 60 else text[:57] + "..."

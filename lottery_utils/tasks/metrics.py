@@ -9,6 +9,7 @@ same functions as a metric of `evaluate`, whose import is too slow for a process
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..errors import CellFailed
 from .glue import Task
@@ -28,7 +29,7 @@ def predictions_from_logits(task: Task, logits: np.ndarray) -> np.ndarray:
     return logits[:, 0].astype(np.float64) if task.regression else logits.argmax(axis=1).astype(np.int64)
 
 
-def compute_metrics(task: Task, predictions, labels) -> dict[str, float]:
+def compute_metrics(task: Task, predictions: ArrayLike, labels: ArrayLike) -> dict[str, float]:
     """Return every metric of `task` in its official order; `predictions` and `labels` have shape (N,).
 
     Accuracy and F1 lie in [0, 1] (F1 of class 1, 0.0 if that is never predicted), the correlations
@@ -59,7 +60,7 @@ def search_score(task: Task, metrics: dict[str, float]) -> float:
     return main_score(task, metrics)
 
 
-def majority_score(task: Task, labels) -> float:
+def majority_score(task: Task, labels: ArrayLike) -> float:
     """Return the main metric of always predicting the commonest of `labels` (N,): 0.0 for MCC and correlations."""
     if task.main_metric not in ("accuracy", "f1"):
         return 0.0

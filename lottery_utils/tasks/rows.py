@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -104,12 +105,12 @@ def _classes(task: Task) -> tuple[dict[str, int], str]:
     return ids, f"one of {', '.join(map(repr, task.label_values[:20]))}" + (", ..." if task.num_labels > 20 else "")
 
 
-def _known_class(ids: dict[str, int], value) -> int | None:
+def _known_class(ids: dict[str, int], value: object) -> int | None:
     text = _as_text(value)
     return ids.get(text, ids.get(_plain(text)))
 
 
-def _as_text(value) -> str | None:
+def _as_text(value: object) -> str | None:
     """A label as a text file would hold it: 1 and 1.0 are "1", 0.5 is "0.5", True is "true"."""
     if isinstance(value, bool):
         return str(value).lower()
@@ -127,7 +128,7 @@ def _plain(text: str | None) -> str | None:
     return re.sub(r"^(-?\d+)\.0+$", r"\1", text) if text else text
 
 
-def _score(value, low: float, high: float) -> float | None:
+def _score(value: object, low: float, high: float) -> float | None:
     if isinstance(value, bool) or isinstance(value, str) and "_" in value:  # Python reads 1_0 as 10
         return None
     try:
@@ -138,7 +139,7 @@ def _score(value, low: float, high: float) -> float | None:
     return score if low <= score <= high and abs(score) < 1e38 else None
 
 
-def _labels(table: Table, known, expected: str, kind: type) -> np.ndarray:
+def _labels(table: Table, known: Callable, expected: str, kind: type) -> np.ndarray:
     """What `known` makes of each label; raises UserError at the first of which it makes None."""
     values = table.columns["label"]
     labels = [known(value) for value in values]
@@ -157,5 +158,5 @@ def _labels(table: Table, known, expected: str, kind: type) -> np.ndarray:
     raise UserError(f"{table.where}: {table.places[wrong]} has label {got}, expected {expected}; {hint}")
 
 
-def _lacks_label(value) -> bool:
+def _lacks_label(value: object) -> bool:
     return isinstance(value, (str, int, type(None))) and value in NO_LABEL or value != value

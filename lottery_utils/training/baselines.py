@@ -32,7 +32,7 @@ SETTINGS = {
 
 
 def majority(data: TaskData) -> np.ndarray:
-    """Predictions (N,) for dev: dev's most frequent class (protocol, section 1); for regression dev's mean."""
+    """Predictions (N,) for dev: dev's most frequent class (protocol: Scores); for regression dev's mean."""
     labels = data.dev.labels
     if data.task.regression:
         return np.full(len(labels), labels.mean(), np.float32)
@@ -99,7 +99,7 @@ class WordModel(nn.Module):
 
 
 def word_model_logits(
-    kind: str, data: TaskData, key: tuple, device: torch.device, name: str
+    kind: str, data: TaskData, key: tuple[str, int], device: torch.device, name: str
 ) -> tuple[np.ndarray, list[float]]:
     """Train the baseline `kind` ("cbow" or "bilstm") on a task's texts; dev logits (N, C) and the loss of each step.
 

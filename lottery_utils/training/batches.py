@@ -100,7 +100,7 @@ def collate(encoded: Encoded, rows: np.ndarray, device: torch.device) -> Batch:
 
 
 def train_batches(encoded: Encoded, size: int, generator: torch.Generator) -> list[np.ndarray]:
-    """One epoch's batches as row indices: shuffled, sorted by length within chunks, batches shuffled again.
+    """One epoch's batches of at most `size` rows (B,): shuffled, sorted by length within chunks, and shuffled again.
 
     Every example occurs once; the order depends on `generator` only.
     """
@@ -114,7 +114,7 @@ def train_batches(encoded: Encoded, size: int, generator: torch.Generator) -> li
 
 
 def eval_batches(encoded: Encoded, tokens: int = 8192) -> Iterator[np.ndarray]:
-    """All rows once, longest first, in batches of at most `tokens` padded tokens and little padding."""
+    """All rows (B,) once, longest first, in batches of at most `tokens` padded tokens and little padding."""
     lengths = encoded.lengths
     order = np.argsort(-lengths, kind="stable")
     begin = 0

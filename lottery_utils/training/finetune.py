@@ -1,4 +1,4 @@
-"""Fine-tuning with the paper's hyperparameters (protocol, section 1)."""
+"""Fine-tuning with the paper's hyperparameters (protocol: Fine-tuning)."""
 
 from __future__ import annotations
 
@@ -54,13 +54,16 @@ class Plan:
 
 
 def planned_epochs(examples: int, settings: Preset) -> int:
-    """Epochs for a train set of this size: `epochs`, more where `min_steps` asks for it."""
+    """Epochs for a train set of so many `examples`: `settings.epochs`, more where `settings.min_steps` asks for it."""
     steps = math.ceil(examples / settings.batch_size)
     return max(settings.epochs, math.ceil(settings.min_steps / steps))
 
 
 def learning_rate_share(step: int, total: int, warmup: float) -> float:
-    """Share of the peak learning rate at `step` of `total`: linear warm-up, then linear decay to 0."""
+    """Share of the peak learning rate, in [0, 1], at `step` (from 0) of `total`: linear warm-up, linear decay to 0.
+
+    `warmup`: the share of all steps that the rise takes.
+    """
     rise = warmup * total
     if step < rise:
         return step / max(1.0, rise)
@@ -68,9 +71,9 @@ def learning_rate_share(step: int, total: int, warmup: float) -> float:
 
 
 def planned(
-    train: Encoded, settings: Preset, key: tuple, epochs: int, weight_mask: dict[str, torch.Tensor] | None
+    train: Encoded, settings: Preset, key: tuple[str, int], epochs: int, weight_mask: dict[str, torch.Tensor] | None
 ) -> Plan:
-    """All batches of `epochs` in an order that depends on `key` only, and the learning rate of each."""
+    """All batches of `epochs` in an order that depends on `key` (task, seed) only, and the learning rate of each."""
     generator = torch.Generator().manual_seed(derived_seed("order", *key))
     batches = [rows for _ in range(epochs) for rows in train_batches(train, settings.batch_size, generator)]
     shares = [learning_rate_share(step, len(batches), settings.warmup) for step in range(len(batches))]
@@ -81,7 +84,7 @@ def finetune(
     model: torch.nn.Module,
     train: Encoded,
     settings: Preset,
-    key: tuple,
+    key: tuple[str, int],
     weight_mask: dict[str, torch.Tensor] | None = None,
     name: str = "cell",
     longer: int = 1,
