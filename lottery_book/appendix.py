@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 from html import escape
-from typing import TYPE_CHECKING
 
 import pandas as pd
+from IPython.display import HTML
+from pandas.io.formats.style import Styler
 
 from lottery_utils.experiment.cells import NO_SEED
 from lottery_utils.show.leads import Condition
@@ -16,10 +17,6 @@ from lottery_utils.show.tables import GAP, dressed
 from lottery_utils.tasks.glue import TASKS
 
 from .sources import Source
-
-if TYPE_CHECKING:
-    from IPython.display import HTML
-    from pandas.io.formats.style import Styler
 
 ENDS = {"full": 1.0, "majority": 0.0}  # lead kept by definition
 
@@ -52,8 +49,6 @@ def csv_link(frame: pd.DataFrame, filename: str) -> HTML:
 
     CSV with a header; numbers with all their digits, gaps empty.
     """
-    from IPython.display import HTML
-
     data = base64.b64encode(frame.to_csv(index=False, lineterminator="\n").encode()).decode()
     name, columns = escape(filename), escape(", ".join(map(str, frame.columns)))
     link = f'<a download="{name}" href="data:text/csv;base64,{data}">{name}</a>'

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from lottery_utils.experiment.study import Study
 from lottery_utils.show.frames import courses_of, final_step
 from lottery_utils.show.heatmaps import NOTHING
 from lottery_utils.show.style import (
@@ -25,9 +25,6 @@ from lottery_utils.show.style import (
     outer_labels,
     panels,
 )
-
-if TYPE_CHECKING:
-    from lottery_utils.experiment.study import Study
 
 COURSE = ("task", "title", "seed", "step", "phase", "score", "target", "passed", "heads", "mlps", "weights", "final")
 PHASES = {

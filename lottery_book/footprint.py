@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 import pandas as pd
+from pandas.io.formats.style import Styler
 
 from lottery_utils.experiment.run import span
 from lottery_utils.experiment.stage_table import STAGES
 from lottery_utils.show.style import METHOD_NAMES
 from lottery_utils.show.tables import GAP, dressed
-
-if TYPE_CHECKING:
-    from pandas.io.formats.style import Styler
 
 COST = ("seconds", "gpu_hours", "energy_kwh", "co2_kg")
 ABOUT = ("address", "device", "started", "ended", "commit", "dirty", "versions")

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import pandas as pd
+from pandas.io.formats.style import Styler
 
 from lottery_utils.show.scores import choose, summary
-from lottery_utils.show.tables import GAP, dressed
-from lottery_utils.tasks.registry import shown_task
+from lottery_utils.show.tables import dressed
 
+from .side_by_side import by_task
 from .sources import NO_RECORD, Source
-
-if TYPE_CHECKING:
-    from pandas.io.formats.style import Styler
 
 CEILING = 0.95
 
@@ -56,11 +53,6 @@ def at_ceiling(source: Source) -> str:
 
 def full_table(sources: Sequence[Source]) -> Styler:
     """The full model's score, mean ± sample deviation over seeds, by source."""
-    by_source = {source.name: full_scores(source) for source in sources}
-    tasks = dict.fromkeys(task for scores in by_source.values() for task in scores)
-    rows = [
-        {"task": shown_task(task).title} | {name: scores.get(task, GAP) for name, scores in by_source.items()}
-        for task in tasks
-    ]
+    table = by_task({source.name: full_scores(source) for source in sources})
     caption = "The full model's dev scores in the tasks' metrics, mean ± sample deviation over seeds."
-    return dressed(pd.DataFrame(rows), caption, "full-models")
+    return dressed(table, caption, "full-models")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from lottery_utils.experiment.study import Study
 from lottery_utils.pruning.importance import reduce_gradients as reduce_gradients  # which the chapter runs
 from lottery_utils.show.frames import component_survival, example_task, final_step, searches, title_of
 from lottery_utils.show.heatmaps import ComponentMap, as_map, over_tasks
@@ -24,11 +23,8 @@ from lottery_utils.tasks.glue import TASKS
 from . import published
 from .agreement.by_source import shared_by_tasks
 from .agreement.overlap import task_overlap
-from .side_by_side import maps_across_tasks, say_empty
+from .side_by_side import say_empty
 from .sources import NO_RECORD, Source, count
-
-if TYPE_CHECKING:
-    from lottery_utils.experiment.study import Study
 
 DECISIONS = ("task", "title", "seed", "step", "layer", "head", "importance", "removed", "final")
 SEARCH = ["task", "title", "seed"]
@@ -194,28 +190,20 @@ def _histogram(ax: Axes, first: pd.DataFrame) -> None:
     ax.yaxis.get_major_locator().set_params(integer=True)
 
 
-@dataclass(frozen=True)
-class Modes:
-    """Pruned alone and together, by source: maps across tasks, and what two tasks share when pruned alone."""
+def modes(
+    printed: Source, run: Source, studies: Mapping[str, Study]
+) -> tuple[dict[str, dict[Source, Counted]], dict[Source, pd.DataFrame]]:
+    """Heads and MLPs pruned "alone" and "together", published and in this run, whose searches `studies` has by name.
 
-    alone: dict[Source, Counted]
-    together: dict[Source, Counted]
-    shared_alone: dict[Source, pd.DataFrame]
-
-    def figure(self) -> Figure:
-        """The share of tasks in which each component survives: a column a source, alone above and together below."""
-        return maps_across_tasks({"alone": self.alone, "together": self.together})
-
-
-def modes(printed: Source, run: Source, studies: Mapping[str, Study]) -> Modes:
-    """Published and this run, whose three searches are `studies`, "joint", "heads" and "mlps"."""
+    Returns maps across tasks, for `side_by_side.maps_across_tasks`, and what two tasks share when pruned alone.
+    """
     apart, together = alone(studies), component_survival(studies["joint"], "structured")
+    maps = {
+        "alone": {printed: _published_alone(), run: over_tasks(apart)},
+        "together": {printed: printed.map_across_tasks(), run: over_tasks(together)},
+    }
     shared = pd.concat([shared_by_tasks(printed, family="heads"), shared_by_tasks(printed, family="mlps")])
-    return Modes(
-        {printed: _published_alone(), run: over_tasks(apart)},
-        {printed: printed.map_across_tasks(), run: over_tasks(together)},
-        {printed: shared, run: task_overlap(apart)},
-    )
+    return maps, {printed: shared, run: task_overlap(apart)}
 
 
 def _published_alone() -> Counted:
@@ -224,7 +212,7 @@ def _published_alone() -> Counted:
     return as_map(rows, published.SEEDS), len(TASKS)
 
 
-def alone(studies: dict[str, Study]) -> pd.DataFrame:
+def alone(studies: Mapping[str, Study]) -> pd.DataFrame:
     """What survives when each kind of component is pruned alone: heads of "heads", MLPs of "mlps".
 
     Columns as `show.frames.SURVIVAL`; tasks and seeds that both searches have, so that counts compare.

@@ -1,10 +1,13 @@
-"""The networks that the loss surface and the probes compare: the full model, and good, random and bad subnetworks."""
+"""Networks that loss surface and probes compare, full, good, random and bad; and weights put back after changes."""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
+import torch
 from safetensors.torch import load_file
 from torch import nn
 
@@ -45,3 +48,16 @@ def networks(work: Work, result: Result, masks: dict[str, Mask], retrained: bool
     for name in masks if retrained else ():
         models[f"{name}.retrained"] = trained(work, result, Cell(cell.task, cell.seed, "retrain", cell.method, name))
     return models
+
+
+@contextmanager
+def restored(parameters: Iterable[nn.Parameter]) -> Iterator[list[torch.Tensor]]:
+    """Within, `parameters` may be changed in place; afterwards they are bit for bit what they were, which it gives."""
+    parameters = list(parameters)
+    before = [p.detach().clone() for p in parameters]
+    try:
+        yield before
+    finally:
+        with torch.no_grad():
+            for p, values in zip(parameters, before, strict=True):
+                p.copy_(values)

@@ -10,23 +10,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from pandas.io.formats.style import Styler
 
+from lottery_utils.experiment.study import Study
 from lottery_utils.show.effects import effect_table, forest
 from lottery_utils.show.scores import RESULT, choose, results
 from lottery_utils.show.sentences import as_percent, earlier_clause
 from lottery_utils.show.stats import Effect, corrected, effect
 from lottery_utils.show.stored import here_or_above
 from lottery_utils.show.style import METHOD_NAMES
-
-if TYPE_CHECKING:
-    from pandas.io.formats.style import Styler
-
-    from lottery_utils.experiment.study import Study
 
 CORPORA = {  # the names of the models' folders, in words
     "language": "language",

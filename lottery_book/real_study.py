@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from pandas.io.formats.style import Styler
 
 from lottery_utils.presets import get_preset
 from lottery_utils.show.leads import SUBNETWORKS, TREATMENTS, Condition
@@ -20,9 +20,6 @@ from lottery_utils.tasks.registry import shown_task
 
 from .full_models import full_scores, score_on
 from .sources import NO_RECORD, PRESET, Source
-
-if TYPE_CHECKING:
-    from pandas.io.formats.style import Styler
 
 CONDITIONS = [(method, name, how) for method in METHOD_NAMES for name in SUBNETWORKS for how in TREATMENTS]
 TASKS = get_preset(PRESET).tasks

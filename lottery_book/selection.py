@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import product
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from pandas.io.formats.style import Styler
 
 from lottery_utils.experiment.cells import Cell, full
 from lottery_utils.experiment.stage_table import HANS_TASK
+from lottery_utils.experiment.study import Study
 from lottery_utils.show.effects import effect_table
 from lottery_utils.show.frames import component_survival, searches, title_of
 from lottery_utils.show.stats import Effect, corrected, effect
@@ -32,11 +33,6 @@ from lottery_utils.tasks.registry import shown_task
 
 from .agreement.overlap import jaccard_between
 from .sources import count
-
-if TYPE_CHECKING:
-    from pandas.io.formats.style import Styler
-
-    from lottery_utils.experiment.study import Study
 
 METHOD = "structured"
 FOLDS = {"half": 0, "other_half": 1}  # to the half that chooses

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
@@ -26,6 +27,7 @@ from lottery_utils.show.style import (
     panels,
     say,
 )
+from lottery_utils.show.tables import GAP
 from lottery_utils.tasks.registry import shown_task
 
 from .sources import Source, common_task, count
@@ -131,6 +133,13 @@ def named(condition: Condition, with_method: bool = False) -> str:
     parts = [METHOD_NAMES[method]] if with_method and method else []
     parts += [treatment] if treatment not in ("full", "baseline") else []
     return ", ".join([NAMES[subnetwork], *parts])
+
+
+def by_task(columns: Mapping[str, Mapping[str, str] | pd.Series]) -> pd.DataFrame:
+    """A row a task, a column for each of `columns`, whose texts are by task; a gap where there is none."""
+    tasks = dict.fromkeys(task for texts in columns.values() for task in texts.keys())
+    texts = {name: [texts.get(task, GAP) for task in tasks] for name, texts in columns.items()}
+    return pd.DataFrame({"task": [shown_task(task).title for task in tasks], **texts})
 
 
 def all_survival_maps(source: Source, method: str) -> Figure:

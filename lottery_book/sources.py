@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from lottery_utils.experiment.cells import Cell, full
 from lottery_utils.experiment.identity import numpy_generator_for
+from lottery_utils.experiment.study import Study
 from lottery_utils.presets import Preset, get_preset
 from lottery_utils.show import scores
 from lottery_utils.show.frames import component_survival, courses_of, shown_title
@@ -25,11 +28,7 @@ from lottery_utils.tasks.glue import TASKS
 
 from . import published
 
-if TYPE_CHECKING:
-    import numpy as np
-    from matplotlib.figure import Figure
-
-    from lottery_utils.experiment.study import Study
+if TYPE_CHECKING:  # it needs torch
     from lottery_utils.pruning.masks import StructuredMask, WeightMask
 
 PRESET, RECORDS = "base", "records/base"

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
+from pandas.io.formats.style import Styler
 
 from lottery_utils.errors import UserError
 from lottery_utils.experiment.identity import earlier_addresses
 from lottery_utils.experiment.run import span
 from lottery_utils.experiment.store import Store
-from lottery_utils.experiment.study import open_study
+from lottery_utils.experiment.study import Study, open_study
 from lottery_utils.presets import PRESETS
 from lottery_utils.show.compute import asked, needs_of
 from lottery_utils.show.sentences import earlier_clause, listed
@@ -21,11 +21,6 @@ from lottery_utils.show.stored import here_or_above
 from lottery_utils.show.tables import GAP, dressed
 
 from .footprint import by_stage, costs, in_words
-
-if TYPE_CHECKING:
-    from pandas.io.formats.style import Styler
-
-    from lottery_utils.experiment.study import Study
 
 
 def stores(results_dir: str | Path, records: str = "records") -> list[Path]:

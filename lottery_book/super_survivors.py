@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import pandas as pd
+from pandas.io.formats.style import Styler
 
 from lottery_utils.show.leads import TREATMENTS, Condition, leads
 from lottery_utils.show.stats import Effect, paired
-from lottery_utils.show.tables import GAP, dressed
-from lottery_utils.tasks.registry import shown_task
+from lottery_utils.show.tables import dressed
 
 from . import published
+from .side_by_side import by_task
 from .sources import PUBLISHED, Source
 from .survivors import sizes
-
-if TYPE_CHECKING:
-    from pandas.io.formats.style import Styler
 
 SUPERS = ("super", "super_random", "super_bad")
 ROWS = ("good", *SUPERS)
@@ -62,18 +59,11 @@ def super_sizes(source: Source) -> pd.DataFrame:
 def size_table(sources: Sequence[Source]) -> Styler:
     """Heads and MLPs of good subnetworks and in every seed, a row a task, by source."""
     frames = {source.kind: super_sizes(source).set_index("task") for source in sources}
-    frames = {kind: frame for kind, frame in frames.items() if len(frame)}
-    tasks = dict.fromkeys(task for frame in frames.values() for task in frame.index)
-    rows = [{"task": shown_task(task).title} | _counts(frames, task) for task in tasks]
-    caption = "Heads and MLPs kept by a good subnetwork, mean over seeds / kept in every seed."
-    return dressed(pd.DataFrame(rows), caption, "super-sizes")
-
-
-def _counts(frames: dict[str, pd.DataFrame], task: str) -> dict[str, str]:
-    return {
-        f"{kind}: {title}": f"{frame.at[task, f'good_{part}']:.1f} / {frame.at[task, f'super_{part}']:.0f}"
-        if task in frame.index
-        else GAP
+    columns = {
+        f"{kind}: {title}": frame[f"good_{part}"].map("{:.1f} / ".format) + frame[f"super_{part}"].map("{:.0f}".format)
         for kind, frame in frames.items()
         for part, title in (("heads", "heads"), ("mlps", "MLPs"))
+        if len(frame)
     }
+    caption = "Heads and MLPs kept by a good subnetwork, mean over seeds / kept in every seed."
+    return dressed(by_task(columns), caption, "super-sizes")

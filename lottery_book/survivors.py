@@ -4,27 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from pandas.io.formats.style import Styler
 
+from lottery_utils.experiment.study import Study
 from lottery_utils.show.frames import component_importance, component_survival, title_in
 from lottery_utils.show.heatmaps import maps_of_tasks, over_seeds, tasks_in_common
 from lottery_utils.show.style import IMPORTANCE_MAP, METHOD_NAMES
-from lottery_utils.show.tables import GAP, dressed, percent
-from lottery_utils.tasks.registry import shown_task
+from lottery_utils.show.tables import dressed, percent
 
 from . import published
 from .agreement.coefficients import chance_pair_jaccard, mean_pair_jaccard, votes_of
+from .side_by_side import by_task
 from .sources import JOINT, NO_RECORD, PUBLISHED, Source, count
-
-if TYPE_CHECKING:
-    from pandas.io.formats.style import Styler
-
-    from lottery_utils.experiment.study import Study
 
 ONE_SEED = "it takes two seeds, which are not there yet"
 PARTS = {"heads": "heads", "mlps": "MLPs", "prunable": "prunable weights"}
@@ -170,15 +166,11 @@ def size_table(sources: Sequence[Source], method: str) -> Styler:
     }
     tasks = dict.fromkeys(task for frame in frames.values() for task in frame.index)
     common = [task for task in tasks if all(task in frame.index for frame in frames.values() if len(frame))]
-    rows = [
-        {"task": shown_task(task).title}
-        | {name: percent(*shares.loc[task]) if task in shares.index else GAP for name, shares in columns.items()}
-        for task in tasks
-    ]
+    shown = {name: {row.Index: percent(*row[1:]) for row in shares.itertuples()} for name, shares in columns.items()}
     means = {name: percent(shares.reindex(common).iloc[:, 0].mean()) for name, shares in columns.items()}
-    rows.append({"task": f"mean over the {len(common)} they share"} | means)
+    mean = {"task": f"mean over the {len(common)} they share"} | means
     caption = f"What good subnetworks of {METHOD_NAMES[method]} keep, mean ± sample deviation over seeds."
-    return dressed(pd.DataFrame(rows), caption, f"sizes-{method}")
+    return dressed(pd.concat([by_task(shown), pd.DataFrame([mean])], ignore_index=True), caption, f"sizes-{method}")
 
 
 def importance_of_tasks(study: Study) -> Figure:

@@ -38,7 +38,7 @@ compute_missing = True  # "lottery report" has computed, and says no
 # %% tags=["hide-cell", "remove-stderr"] mystnb={"code_prompt_show": "Run this chapter: what it computes and reads", "code_prompt_hide": "Run this chapter: what it computes and reads"}
 import numpy as np
 
-from lottery_book import agreement, importance, sources
+from lottery_book import agreement, importance, side_by_side, sources
 from lottery_utils import compute, open_study, show
 
 show.apply_style()
@@ -51,7 +51,7 @@ study = open_study(preset, tasks, seeds, overrides, results_dir)
 studies = dict(zip(("own", "joint", "heads", "mlps"), compute(study, NEEDS, compute_missing), strict=True))
 published, real, run = three = sources.three_sources(study)
 decided = {source: importance.decisions(source.study) for source in (real, run)}
-modes = importance.modes(published, run, studies)
+modes, shared_alone = importance.modes(published, run, studies)
 look = {source: importance.one_look_phrase(rows) for source, rows in decided.items()}
 show.glue_numbers(
     {
@@ -63,9 +63,9 @@ show.glue_numbers(
         "rank_run": importance.seeds_phrase(decided[run]),
         "order_real": importance.order_phrase(decided[real]),
         "order_run": importance.order_phrase(decided[run]),
-        "alone_published": agreement.by_source.mean_shared(modes.shared_alone[published]),
+        "alone_published": agreement.by_source.mean_shared(shared_alone[published]),
         "together_published": agreement.by_source.mean_shared(agreement.by_source.shared_by_tasks(published)),
-        "alone_run": agreement.by_source.mean_shared(modes.shared_alone[run]),
+        "alone_run": agreement.by_source.mean_shared(shared_alone[run]),
         "together_run": agreement.by_source.mean_shared(agreement.by_source.shared_by_tasks(run)),
         "provenance_run": show.sentences.run_on(study),
     }
@@ -122,14 +122,14 @@ print(f"exact {exact.item():.2f}, one batch {one_batch.item():.2f}, running {run
 # The same fine-tuned models can be searched three times: heads only, MLPs only, and both, as in the rest of this book.
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "The share of tasks in which a head or MLP survives, mean over seeds: heads and MLPs pruned alone (above) and together (below). (The paper's appendix, pruning modes.)", "name": "fig-modes"}, "image": {"alt": "Maps of the share of tasks in which each head and MLP survives, pruned alone and together: published, this run"}}
-modes.figure()
+side_by_side.maps_across_tasks(modes)
 
 # %% [markdown]
 # Do tasks share more of their heads when heads are pruned alone? Published, two tasks share {glue:text}`alone_published` heads pruned alone, and
 # {glue:text}`together_published` pruned together. In this run it is {glue:text}`alone_run` against {glue:text}`together_run`.
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "Heads and MLPs that two tasks share when each kind is pruned alone, beyond what chance would give: blue more, red fewer. (The paper's appendix, overlaps by pruning mode.)", "name": "fig-overlap-alone"}, "image": {"alt": "Matrices of heads and MLPs that two tasks share when each kind is pruned alone: published, this run"}}
-agreement.figures.shared(modes.shared_alone)
+agreement.figures.shared(shared_alone)
 
 # %% [markdown]
 # ## What this does not show

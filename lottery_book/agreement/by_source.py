@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from pandas.io.formats.style import Styler
 
 from lottery_utils.show.effects import p_value
 from lottery_utils.show.frames import component_survival
@@ -18,9 +18,6 @@ from ..sources import JOINT, PUBLISHED, Source
 from .coefficients import AGREEMENT, agreement
 from .figures import KINDS
 from .overlap import OVERLAP, super_survivors, task_overlap
-
-if TYPE_CHECKING:
-    from pandas.io.formats.style import Styler
 
 STATISTICS = {
     "jaccard": ("Jaccard", "{:.2f}".format),
@@ -95,5 +92,3 @@ def seed_table(tables: Mapping[Source, pd.DataFrame], component: str = "head") -
 
 def _survival(source: Source) -> pd.DataFrame:
     return pd.DataFrame() if source.study is None else component_survival(source.study, "structured")
-
-

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 import pandas as pd
+from pandas.io.formats.style import Styler
 
 from lottery_utils.experiment.identity import numpy_generator_for
 from lottery_utils.show.effects import p_value
@@ -13,9 +12,6 @@ from lottery_utils.show.sentences import as_percent
 from lottery_utils.show.tables import dressed
 
 from .coefficients import statistics
-
-if TYPE_CHECKING:
-    from pandas.io.formats.style import Styler
 
 COLUMNS = {
     "name": ("masks", str),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from pandas.io.formats.style import Styler
 
 from lottery_utils.experiment.cells import Cell
+from lottery_utils.experiment.study import Study
 from lottery_utils.show.effects import interval, signed
 from lottery_utils.show.frames import final_step, readings
 from lottery_utils.show.tables import GAP, dressed
@@ -16,11 +18,6 @@ from lottery_utils.show.tables import GAP, dressed
 from .. import published
 from ..sources import NO_RECORD
 from .rules import KINDS, PATTERNS
-
-if TYPE_CHECKING:
-    from pandas.io.formats.style import Styler
-
-    from lottery_utils.experiment.study import Study
 
 HEAD_SHARES = ("task", "title", "seed", "kind", "layer", "head", "maps", "share", "good", "super")
 TRIES = 2000

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from itertools import combinations_with_replacement
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from pandas.io.formats.style import Styler
 
 from lottery_utils.demo.files import micro_bert_dir
 from lottery_utils.experiment.identity import numpy_generator_for
@@ -17,9 +17,6 @@ from lottery_utils.show.style import COLOURS, GRID, TEXT, WIDTH, legend_below
 from lottery_utils.show.tables import dressed
 
 from ..sources import JOINT
-
-if TYPE_CHECKING:
-    from pandas.io.formats.style import Styler
 
 FIGURE_CONSTANT = 0.21  # what the authors' figure titles subtract for the embeddings
 STEPS = tuple(range(1, 21))  # per cent of the remaining weights removed in a step

@@ -1,6 +1,6 @@
 """What the released masks keep: by task, across tasks, shared between tasks, in every seed; sizes, agreement, tests.
 
-The package's tables of published masks are made here and nowhere else (`lottery import-authors`), so that none is typed in.
+The package's tables of published masks are made here and nowhere else, by `lottery import-authors`: none is typed in.
 """
 
 from __future__ import annotations

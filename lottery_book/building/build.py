@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from lottery_utils.errors import UserError, usable_folder
@@ -23,6 +24,7 @@ BEGIN, END = "<!-- presets:begin -->", "<!-- presets:end -->"
 SHOWN = ("demo", "laptop", "base", "paper")
 SCORECARD = "scorecard.ipynb"  # its verdicts are cited by the other chapters
 MARK = ".lottery-report"  # in a directory this module made, and may therefore replace
+_say = partial(print, flush=True)
 
 
 def build_report(
@@ -168,7 +170,3 @@ def fill_preset_table(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
     before, after = text.split(BEGIN)[0], text.split(END)[1]
     page.write_text(f"{before}{BEGIN}\n{preset_table()}\n{END}{after}", encoding="utf-8")
-
-
-def _say(line: str) -> None:
-    print(line, flush=True)

@@ -11,7 +11,8 @@ or more, `said` a sentence a step, `good` is the step of the good subnetwork. A 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from lottery_utils.show.frames import component_importance, title_of
 from lottery_utils.show.heatmaps import ComponentMap, over_seeds
@@ -19,9 +20,6 @@ from lottery_utils.show.style import SOURCES
 
 from ..sources import Source, count
 from . import searches
-
-if TYPE_CHECKING:
-    import numpy as np
 
 ALL = "all"  # stands where a seed does
 NOT_STORED = "This search is not stored: it was not run, or it failed."

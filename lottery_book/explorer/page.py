@@ -9,16 +9,14 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import TYPE_CHECKING
+
+from IPython.display import HTML
 
 from lottery_utils.show.style import METHOD_NAMES
 from lottery_utils.tasks.registry import shown_task
 
 from ..sources import Source
 from . import maps, specs
-
-if TYPE_CHECKING:
-    from IPython.display import HTML
 
 HINT = "Point at a head or an MLP, or go there with the arrow keys: its values, and the tasks and seeds that keep it."
 NOTE = "In the built book, where scripts run, these maps answer to pointer and keys."
@@ -49,8 +47,6 @@ def explorer(sources: Sequence[Source], figure: str) -> HTML:
     `sources` as from `sources.three_sources`, or more. `figure` names the still picture on the page, whose place the
     chart takes on the screen. The page's address then holds the choices, and opens them again.
     """
-    from IPython.display import HTML
-
     data = maps.all_maps(sources, tuple(METHOD_NAMES))
     name, text = escape(figure), json.dumps(_content(sources, data), separators=(",", ":"), allow_nan=False)
     return HTML(

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import combinations
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from pandas.io.formats.style import Styler
 
 from lottery_utils.experiment.cells import Cell, full
+from lottery_utils.experiment.study import Study
 from lottery_utils.show.effects import effect_table
 from lottery_utils.show.frames import component_survival, readings, searches
 from lottery_utils.show.stats import Effect, corrected, effect
@@ -27,11 +28,6 @@ from lottery_utils.show.style import COLOURS, GRID, WIDTH, empty_figure, framed,
 from ..agreement.coefficients import mean_pair_jaccard, votes_of
 from ..agreement.overlap import jaccard_between
 from ..sources import count
-
-if TYPE_CHECKING:
-    from pandas.io.formats.style import Styler
-
-    from lottery_utils.experiment.study import Study
 
 RUNNING = {"importance": "running"}
 RULES: dict[str, dict] = {

@@ -15,6 +15,8 @@ from lottery_utils.models.anatomy import anatomy
 from lottery_utils.tasks.metrics import compute_metrics, main_score, predictions_from_logits
 from lottery_utils.training.evaluate import predict
 
+from ..networks import restored
+
 COUNTS = (1, 2, 4, 8, 16)  # dimensions disabled together
 PLACES = ("output.LayerNorm", "output_layer_norm")  # of that LayerNorm in a layer of BERT's kin, and of DistilBERT
 DRAWS = 3  # of random dimensions
@@ -83,17 +85,12 @@ def sizes_of(norms: list[nn.LayerNorm]) -> np.ndarray:
 @contextmanager
 def disabled(norms: list[nn.LayerNorm], dims: np.ndarray) -> Iterator[None]:
     """Inside, scaling factors and biases of `dims` are 0 in all `norms`: these dimensions say nothing."""
-    before = [p.detach().clone() for norm in norms for p in (norm.weight, norm.bias)]
     parameters = [p for norm in norms for p in (norm.weight, norm.bias)]
-    try:
+    with restored(parameters):
         with torch.no_grad():
             for p in parameters:
                 p[torch.as_tensor(dims, device=p.device)] = 0.0
         yield
-    finally:
-        with torch.no_grad():
-            for p, values in zip(parameters, before, strict=True):
-                p.copy_(values)
 
 
 def dev_score(model: nn.Module, data, precision: str) -> float:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from lottery_utils.experiment.cells import Cell, full
+from lottery_utils.experiment.study import Study
 from lottery_utils.presets import METHODS
 from lottery_utils.show.frames import Reading, readings, shown_title
 from lottery_utils.show.stats import Effect, corrected, effect, paired
@@ -17,9 +17,6 @@ from lottery_utils.show.style import METHOD_NAMES
 
 from .one_look import HEADS_GONE, INACTIVE, SUMS
 from .origins import RANKED_BY
-
-if TYPE_CHECKING:
-    from lottery_utils.experiment.study import Study
 
 ROWS = ("task", "title", "seed", "way", "at", "score", "points")
 LARGEST, RANDOM, SEARCH, FULL = "largest dimensions", "random dimensions", "full search", "full model"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from pandas.io.formats.style import Styler
 
 from lottery_utils.show.effects import effect_table, forest, interval, signed
 from lottery_utils.show.stats import Effect
@@ -17,9 +17,6 @@ from lottery_utils.show.tables import GAP, dressed
 
 from ..sources import NO_RECORD, Source, count
 from .sections import FULL, LARGEST, RANDOM, SEARCH, Key, of_stage, outlier_scores, tidy
-
-if TYPE_CHECKING:
-    from pandas.io.formats.style import Styler
 
 FILE = Path(__file__).with_name("works.csv")
 WAYS = NAMES | {

@@ -15,6 +15,8 @@ from torch import nn
 
 from lottery_utils.models.anatomy import anatomy
 
+from ..networks import restored
+
 Direction = dict[str, torch.Tensor]
 
 
@@ -58,14 +60,9 @@ def direction(noise: nn.Module, model: nn.Module) -> Direction:
 def moved(model: nn.Module, steps: list[tuple[Direction, float]]) -> Iterator[nn.Module]:
     """Within, the model's filters are moved by each direction times its size; afterwards they are bit for bit back."""
     named = dict(model.named_parameters())
-    before = {name: named[name].detach().clone() for way, _ in steps for name in way}
-    try:
+    with restored(named[name] for name in {name for way, _ in steps for name in way}):
         with torch.no_grad():
             for way, size in steps:
                 for name, d in way.items():
                     named[name].add_(d, alpha=size)
         yield model
-    finally:
-        with torch.no_grad():
-            for name, value in before.items():
-                named[name].copy_(value)

@@ -9,6 +9,7 @@ from torch import nn
 from lottery_utils.training.batches import Encoded
 from lottery_utils.training.evaluate import batch_loss, predict
 
+from ..networks import restored
 from .directions import Direction, moved
 from .names import POINTS, SIZES
 
@@ -58,14 +59,10 @@ def path(one: nn.Module, other: nn.Module, examples: Encoded, points=POINTS) -> 
     All parameters are interpolated. `other` is left as it was, `one` too.
     """
     mine, theirs = dict(one.named_parameters()), dict(other.named_parameters())
-    before = {name: p.detach().clone() for name, p in mine.items()}
     found = np.empty(len(points))
-    try:
+    with restored(mine.values()) as begin:
         for k, t in enumerate(points):
-            for name, p in mine.items():
-                p.copy_(torch.lerp(before[name], theirs[name], t))
+            for (name, p), start in zip(mine.items(), begin, strict=True):
+                p.copy_(torch.lerp(start, theirs[name], t))
             found[k] = mean_loss(one, examples)
-    finally:
-        for name, p in mine.items():
-            p.copy_(before[name])
     return found

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
+from pandas.io.formats.style import Styler
 
 from lottery_utils.show.effects import effect_table
 from lottery_utils.show.frames import Reading
@@ -21,9 +21,6 @@ from lottery_utils.show.stats import Effect, corrected, effect, paired_effects
 from lottery_utils.show.style import COLOURS, GRID, empty_figure, lighter, outer_labels, panels
 
 from .names import ACROSS, NETWORKS, ORDERED, POINTS, SIZES, SUBNETWORKS, WITHIN
-
-if TYPE_CHECKING:
-    from pandas.io.formats.style import Styler
 
 SHARPNESS = ("task", "title", "seed", "network", "sharpness", "loss")
 PATHS = ("task", "title", "seed", "pair", "point", "loss")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from pandas.io.formats.style import Styler
 
 from lottery_utils.demo.files import micro_bert_dir
 from lottery_utils.experiment.cells import Cell
@@ -25,9 +26,7 @@ from lottery_utils.show.tables import dressed
 from ..courses import Looks, draw_lines, handles_of
 from ..sources import count
 
-if TYPE_CHECKING:
-    from pandas.io.formats.style import Styler
-
+if TYPE_CHECKING:  # it needs torch
     from lottery_utils.pruning.scores import View
 
 FIELDS = {"structured": "score", "magnitude": "unstructured"}  # the preset field that names a method's way to rank

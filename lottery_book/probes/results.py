@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import pandas as pd
+from pandas.io.formats.style import Styler
 
 from lottery_utils.show.effects import effect_table
 from lottery_utils.show.frames import Reading
@@ -13,9 +13,6 @@ from lottery_utils.show.stats import Effect, corrected, paired_effects
 
 from ..loss_surface.names import NETWORKS, ORDERED, SUBNETWORKS
 from .tokens import MASKED, PROBES, UNTRAINED
-
-if TYPE_CHECKING:
-    from pandas.io.formats.style import Styler
 
 PROBED = (*UNTRAINED, *MASKED, *NETWORKS)
 POINTS = 100  # of accuracy from 0 to 1

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from IPython.display import HTML
+from pandas.io.formats.style import Styler
 
 from lottery_utils.show.effects import interval, signed
 from lottery_utils.show.sentences import listed
@@ -17,10 +18,6 @@ from ..sources import Source, count
 from .claims import ASKED, CITED, CLAIMS, GROUPS, Claim
 from .judge import AGAINST, CONSTRUCTION, NOTHING, OPEN, SUPPORTED, Verdict, Verdicts, too_few
 
-if TYPE_CHECKING:
-    from IPython.display import HTML
-    from pandas.io.formats.style import Styler
-
 MARKS = {SUPPORTED: "\N{CHECK MARK}", AGAINST: "\N{MULTIPLICATION X}", OPEN: "?", CONSTRUCTION: "="}
 
 
@@ -29,8 +26,6 @@ def chip_table(verdicts: Verdicts) -> HTML:
 
     The whole number is the chip's title, which is read out and shown where the pointer rests.
     """
-    from IPython.display import HTML
-
     rows = []
     for name, claims in GROUPS.items():
         columns = 1 + len(verdicts.sources)
@@ -44,7 +39,6 @@ def chip_table(verdicts: Verdicts) -> HTML:
 
 def glue_cited(verdicts: Verdicts) -> None:
     """Glue the rows of `CITED` under "claims_02" and the like, for the answer boxes of chapters to show."""
-    from IPython.display import HTML
     from myst_nb import glue
 
     for chapter, keys in CITED.items():
