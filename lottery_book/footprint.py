@@ -68,13 +68,13 @@ def cost_texts(row) -> dict[str, str]:
 
 
 def total_of(records: Iterable[dict]) -> str:
-    """What all records took, such as "3 h 12 min and 45 Wh", or that there is none."""
+    """What all records took, such as "3 h 12 min, 45 Wh", or that there is none."""
     rows = costs(records)
     if rows.empty:
         return "nothing yet"
     total = next(by_stage(rows.assign(stage="all", method="")).itertuples())
-    energy = f" and {cost_texts(total)['energy']}" if total.measured else ""
-    return f"{span(total.seconds)} of computing{energy}"
+    energy = f", {cost_texts(total)['energy']}" if total.measured else ""
+    return f"{span(total.seconds)}{energy}"
 
 
 def _three(value: float, unit: str = "") -> str:

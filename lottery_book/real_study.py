@@ -23,7 +23,6 @@ from .sources import NO_RECORD, PRESET, Source
 
 CONDITIONS = [(method, name, how) for method in METHOD_NAMES for name in SUBNETWORKS for how in TREATMENTS]
 TASKS = get_preset(PRESET).tasks
-FILL = "the commands under \u201cRun this chapter\u201d fill the gap"
 HEADS = {"selector": "th.col_heading", "props": "white-space: normal; vertical-align: bottom"}
 
 
@@ -69,16 +68,6 @@ def task_table(source: Source, name: str) -> Styler:
     return style.set_properties(subset=["subnetwork"], **{"white-space": "normal"})  # the table then fits its page
 
 
-def kept_phrase(source: Source) -> str:
-    """What retrained subnetworks keep in the mean, such as "good 80 %, random 68 %, bad 62 % with s-pruning"."""
-    effects, parts = source.effects(), []
-    for method, title in METHOD_NAMES.items():
-        there = {name: effects.get((method, name, "retrained")) for name in SUBNETWORKS}
-        said = ", ".join(f"{NAMES[name]} {kept(each)}" for name, each in there.items() if each)
-        parts += [f"{said} with {title}"] if said else []
-    return "; ".join(parts) or NO_RECORD
-
-
 def kept_number(source: Source, method: str, subnetwork: str, treatment: str = "retrained") -> str:
     """One mean, such as "62 %", or "no record yet"."""
     return kept(source.effects().get((method, subnetwork, treatment)))
@@ -89,18 +78,20 @@ def kept(effect: Effect | None) -> str:
     return NO_RECORD if effect is None else f"{_whole(effect.mean)}\N{NO-BREAK SPACE}%"
 
 
-def gap_sentence(real: Source) -> str:
-    """How many tasks of the real study have no number yet, by method, and what fills them, or ""."""
-    if real.results.empty:
-        return f"None of its records is here yet; {FILL}."
-    missing = {title: len(set(TASKS) - set(real.of(method)["task"])) for method, title in METHOD_NAMES.items()}
-    parts = [f"{number} of {title}" for title, number in missing.items() if number]
-    return f"Of {len(TASKS)} tasks, {listed(parts)} are still missing; {FILL}." if parts else ""
+def missing(real: Source) -> str:
+    """How many tasks of the real study have no number yet, by method, such as "3 of s-pruning and 4 of m-pruning"."""
+    lacking = {title: len(set(TASKS) - set(real.of(method)["task"])) for method, title in METHOD_NAMES.items()}
+    return listed([f"{number} of {title}" for title, number in lacking.items() if number])
 
 
 def provenance(source: Source) -> str:
     """What a study was run on, in one line."""
-    return NO_RECORD if source.study is None else f"{run_on(source.study)}; {cost_of(source.study)}"
+    return NO_RECORD if source.study is None else run_on(source.study)
+
+
+def cost(source: Source) -> str:
+    """How many records a study has, and how long they took."""
+    return NO_RECORD if source.study is None else cost_of(source.study)
 
 
 def _named(condition: Condition) -> dict[str, str]:

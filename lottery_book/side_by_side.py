@@ -68,12 +68,15 @@ def headline(
 def survival_maps(sources: Sequence[Source], method: str, task: str = "") -> Figure:
     """What good subnetworks of one task keep of each head and MLP, a panel a source (paper, figure 1).
 
-    Without `task` the paper's QNLI, or while a source does not have it, one that most of them have.
+    Without `task` the paper's QNLI, or while a source does not have it, one that most of them have. A source without
+    that task, as a run of your own task, shows its first one; the title of a panel names its task.
     """
     task, row = task or common_task(sources, method), []
     for source in sources:
-        shown = source.maps(method).get(task)
-        row.append((source, shown, source.title_of(task) + (f", {count(shown.n, 'seed')}" if shown else "")))
+        maps = source.maps(method)
+        there = task if task in maps or not maps else next(iter(maps))
+        shown = maps.get(there)
+        row.append((source, shown, source.title_of(there) + (f", {count(shown.n, 'seed')}" if shown else "")))
     return _grid([row], _norm(method, [shown for _, shown, _ in row if shown]), SURVIVAL_LABEL[method])
 
 

@@ -16,7 +16,7 @@ from lottery_utils.experiment.store import Store
 from lottery_utils.experiment.study import Study, open_study
 from lottery_utils.presets import PRESETS
 from lottery_utils.show.compute import asked, needs_of
-from lottery_utils.show.sentences import earlier_clause, listed
+from lottery_utils.show.sentences import listed
 from lottery_utils.show.stored import here_or_above
 from lottery_utils.show.tables import GAP, dressed
 
@@ -42,17 +42,16 @@ def stored(folders: Iterable[Path]) -> pd.DataFrame:
     return rows.assign(store=store, earlier=earlier)
 
 
-def status_sentence(rows: pd.DataFrame) -> str:
-    """How many cells are stored, of which presets, from when to when, on what."""
-    if rows.empty:
-        return "Nothing is stored yet."
-    counts = [f"{count:,} of preset {name}" for name, count in Counter(rows["preset"]).items()]
-    when = days(rows)
-    when = f"from {when}" if " to " in when else f"on {when}"
-    devices = listed(sorted(set(rows["device"])))
-    said = f"{len(rows):,} cells are stored, {listed(counts)}. They were computed {when}, on {devices}."
-    earlier = earlier_clause(int(rows["earlier"].sum()), len(rows))
-    return " ".join([said, *(f"{clause[0].upper()}{clause[1:]}." for clause in earlier)])
+def status_numbers(rows: pd.DataFrame) -> dict[str, str]:
+    """For the page's prose: how many cells are stored, of which presets, the days, devices, and how many are earlier."""
+    counts = [f"{name} {count:,}" for name, count in Counter(rows["preset"]).items()]
+    return {
+        "stored": f"{len(rows):,}",
+        "presets": listed(counts),
+        "days": days(rows) if len(rows) else "none",
+        "devices": listed(sorted(set(rows["device"]))),
+        "earlier": f"{rows['earlier'].sum():,}",
+    }
 
 
 def stage_status(rows: pd.DataFrame) -> Styler:

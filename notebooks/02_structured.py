@@ -71,7 +71,7 @@ show.glue_numbers(
     }
 )
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "What the good subnetworks of one task keep: the share of seeds in which a head or MLP survives {term}`s-pruning`. Layer 1 is next to the embeddings. (The paper's figure 1, s-pruning.)", "name": "fig-survival-s"}, "image": {"alt": "Maps of the share of seeds that keep each head and MLP of one task: published, real study, this run"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "What the good subnetworks of one task, named above each panel, keep: the share of seeds in which a head or MLP survives {term}`s-pruning`. Layer 1 is next to the embeddings. (The paper's figure 1, s-pruning.)", "name": "fig-survival-s"}, "image": {"alt": "Maps of the share of seeds that keep each head and MLP of one task: published, real study, this run"}}
 side_by_side.survival_maps(three, "structured")
 
 # %% [markdown]

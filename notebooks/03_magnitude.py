@@ -75,7 +75,7 @@ show.glue_numbers(
     }
 )
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The share of its weights that each head and MLP of one task keeps under {term}`m-pruning`, mean over seeds. Layer 1 is next to the embeddings. The colours span what occurs, not 0 to 1. (The paper's figure 1, m-pruning.)", "name": "fig-survival-m"}, "image": {"alt": "Maps of the share of weights that each head and MLP of one task keeps: published, real study, this run"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "The share of its weights that each head and MLP keeps under {term}`m-pruning`, on the task above the panel, mean over seeds. Layer 1 is next to the embeddings. The colours span what occurs, not 0 to 1. (The paper's figure 1, m-pruning.)", "name": "fig-survival-m"}, "image": {"alt": "Maps of the share of weights that each head and MLP of one task keeps: published, real study, this run"}}
 side_by_side.survival_maps(three, "magnitude")
 
 # %% [markdown]
@@ -129,7 +129,8 @@ for source in (real, run):
         good = source.good_mask(task, seed, "magnitude")
         weights = source.weights(task, seed)
         if good and weights:
-            kept = without_smallest([weights[name] for name in good.weights], good.total - left)
+            sizes = [weights[name] for name in good.weights]
+            kept = without_smallest(sizes, good.total - left)
             stored = np.concatenate([mask.numpy().ravel() for mask in good.weights.values()])
             assert (kept == stored).all()
             masks += 1

@@ -105,7 +105,8 @@ running = importance.reduce_gradients(gradients, "running", batch=1)
 assert np.isclose(exact, np.abs(gradients).mean())
 assert np.isclose(one_batch, abs(gradients.mean()))
 assert np.isclose(running, np.abs(np.cumsum(gradients)).sum())
-print(f"exact {exact.item():.2f}, one batch {one_batch.item():.2f}, running {running.item():.2f}")
+told = {"exact": exact, "one batch": one_batch, "running": running}
+print(", ".join(f"{rule} {score.item():.2f}" for rule, score in told.items()))
 
 # %% [markdown]
 # From the package here: [`pruning.importance`](../api/pruning.md). Whether the choice matters is asked in [](17_importance_bug.ipynb).

@@ -140,7 +140,8 @@ if len(per_head):
 #
 # For raw attention r is {glue:text}`r_raw` in this run. For normed attention it is {glue:text}`r_normed`. Compared only within layers, since both survival and
 # attention change from layer to layer, it is {glue:text}`r_within`. The published r are those of the paper's text; one of the authors' notebooks gives
-# a tenth of it for normed attention.
+# a tenth of it for normed attention. The [scorecard](scorecard.ipynb) takes r within each
+# task, of raw maps and super-survivors, and then the mean over tasks, so its number is another one.
 
 # %% tags=["remove-input"]
 attention_patterns.survival.correlation_table(r, r_published)

@@ -22,7 +22,7 @@
 # All maps of surviving heads and MLPs, all scores and the cost, of each source. The paper's appendix has the same: maps of nine tasks for both
 # kinds of pruning, and a table of twenty conditions.
 #
-# Computing: <span class="evidence"><span class="source published">published</span> {glue:text}`cost_published`</span>
+# Computing: <span class="evidence"><span class="source published">published</span> {glue:text}`cost_published` h in {glue:text}`cost_logs` logs</span>
 # <span class="evidence"><span class="source real-study">real study</span> {glue:text}`cost_real`</span>
 # <span class="evidence"><span class="source this-run">this run</span> {glue:text}`cost_run`</span>
 # :::
@@ -47,7 +47,8 @@ published, real, run = three = sources.three_sources(study)
 logged = authors.findings.of_footprint(sources.published.footprint())
 show.glue_numbers(
     {
-        "cost_published": f"{logged['cost_hours']} h in {logged['cost_logs']} logs of searches",
+        "cost_published": logged["cost_hours"],
+        "cost_logs": logged["cost_logs"],
         "cost_real": footprint.total_of(real.study.records() if real.study else ()),
         "cost_run": footprint.total_of(study.records()),
         "provenance_run": show.sentences.run_on(study),
@@ -118,6 +119,26 @@ appendix.csv_link(appendix.seed_scores(run), "scores_this_run.csv")
 footprint.footprint_table(study.records(), "The footprint of this run, by stage.", "appendix-footprint-table")
 
 # %% [markdown]
+# ## Try it
+#
+# | command | two cores, estimated | what to expect |
+# |---|---|---|
+# | `lottery run --preset demo --tasks rte --seeds 1337 --results try` | five minutes | each score of RTE-like for one seed |
+# | `papermill notebooks/10_appendix.ipynb out.ipynb -p tasks '["rte"]' -p seeds '[1337]' -p results_dir try` | a minute | this chapter on them |
+# | `lottery show rte/1337/retrain/structured/bad --results try` | a second | one score of the table, with all that its record says |
+#
+# **Exercise 1.** Why does WNLI not enter the last column of the tables of scores?
+#
+# :::{dropdown} Answer
+# Its full model is below a constant answer. There is no lead, so no share of it can be kept.
+# :::
+#
+# **Exercise 2.** Two rows of a table are means over different tasks. What can be read from their difference?
+#
+# :::{dropdown} Answer
+# Nothing: an easy task in one row alone moves it as much as a better subnetwork does. Here rows of one method are over the same tasks.
+# :::
+#
 # :::{dropdown} Run this chapter
 # This run: {glue:text}`provenance_run`. All versions and times stand on [](status.ipynb).
 # :::

@@ -211,10 +211,16 @@ assert np.allclose(by_columns, output) and not np.allclose(by_rows, output)
 # | `papermill notebooks/11_authors.ipynb out.ipynb -p release_dir bert-experiments` | two minutes | this page from that clone |
 # | `lottery run --preset demo --tasks mrpc --set importance=released --results try` | one minute | a search by the authors' sums |
 #
-# **Exercise.** Where would you look first for another bar that repeats its neighbour?
+# **Exercise 1.** Where would you look first for another bar that repeats its neighbour?
 #
 # :::{dropdown} Answer
 # Compare every pair of bars of a figure number by number. Two conditions that agree on all tasks to the last digit are one file.
+# :::
+#
+# **Exercise 2.** Two runs differ in nothing but the order of the dev set. Which of the eight findings could make their masks differ?
+#
+# :::{dropdown} Answer
+# The third: sums that are never set to zero depend on the order. By the printed formula the order does not matter.
 # :::
 #
 # :::{dropdown} Where the numbers come from, and this run

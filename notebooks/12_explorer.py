@@ -137,12 +137,19 @@ for task, rows in heads.groupby("task", sort=False):
 # |---|---|---|
 # | `lottery run --preset demo --tasks rte --set threshold=0.8 --results try` | half a minute | longer searches, smaller subnetworks |
 # | `papermill notebooks/12_explorer.ipynb out.ipynb -p results_dir try -p tasks '["rte"]' -p overrides '{"threshold": 0.8}'` | seconds | this chapter on them |
+# | `papermill notebooks/12_explorer.ipynb out.ipynb -p tasks '["rte"]' -p seeds '[1337, 42]'` | two minutes | two seeds of RTE-like beside each other |
 #
-# **Exercise.** Find a head that the first step of a search frames and that a search with another seed keeps to its end.
+# **Exercise 1.** Find a head that the first step of a search frames and that a search with another seed keeps to its end.
 #
 # :::{dropdown} Answer
 # There are many. A head's importance is measured on a model that has been fine-tuned, and another seed gives another model: what it
 # stores where differs. Put the two seeds side by side at step 0 and compare the colours of the same cell.
+# :::
+#
+# **Exercise 2.** At which step of a search does the score fall most? Is it where most heads go?
+#
+# :::{dropdown} Answer
+# Mostly at the end, and every step of the first phase takes equally many heads. What is left by then matters more, and the same bite costs more.
 # :::
 #
 # :::{dropdown} Run this chapter

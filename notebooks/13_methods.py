@@ -211,8 +211,8 @@ results.standings_table(found)
 #
 # `gate`, `taylor` and `output` divide the scores of a layer's heads by their L2 norm, so that layers with large gradients do not keep all of
 # theirs. The norm is over all heads of the layer, removed ones too. Is it of use? The same curves were drawn again with plain scores. The
-# difference that the norm makes, in points of lead, is {glue:text}`norm_gate` to `gate`, {glue:text}`norm_taylor` to `taylor` and
-# {glue:text}`norm_output` to `output`. None of the three gains by it on average, and for none is the loss certain.
+# difference that the norm makes to `gate`, in points of lead, is {glue:text}`norm_gate`. To `taylor` it is {glue:text}`norm_taylor`, and
+# to `output` {glue:text}`norm_output`. None of the three gains by it on average, and for none is the loss certain.
 #
 # A size of one half is half of the heads and half of the MLPs. The smallest size leaves two of the demo's 48 heads and no MLP. In the demo's
 # records, WNLI-like has no curve: its full model does not beat the majority score, so nothing was pruned.
@@ -247,5 +247,5 @@ results.standings_table(found)
 # :::
 #
 # :::{dropdown} Run this chapter
-# {glue:text}`cost_run`, which came with the repository: {glue:text}`provenance_run`. All versions and times stand on [](status.ipynb).
+# The records, {glue:text}`cost_run`, came with the repository. This run: {glue:text}`provenance_run`. All versions and times stand on [](status.ipynb).
 # :::

@@ -179,7 +179,7 @@ loss_surface.results.difference_table(differences)
 # |---|---|---|
 # | `papermill notebooks/15_landscape.ipynb out.ipynb` | half a minute | this chapter from the records that came with it |
 # | `lottery run --tasks rte --seeds 1337 --stages landscape --methods structured --results try` | four minutes | slices and paths of one task anew |
-# | `lottery run --tasks rte --seeds 1337 --stages surface --methods structured --results try` | two minutes more | the loss on a square of two directions, in the records |
+# | `lottery run --tasks rte --seeds 1337 --stages surface --methods structured --results try` | two minutes more | the loss on a square of two directions, in the record: numbers for a contour plot of your own, which no page draws |
 #
 # **Exercise 1.** In the made-up case, let both networks keep one head in common that gives half of the sum. What becomes of the barrier?
 #

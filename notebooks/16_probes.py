@@ -119,7 +119,7 @@ show.glue_numbers(
     }
 )
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Differences in the accuracy of probes between good, random and bad subnetworks of the same task and seed, in points, mean over layers. Left to right: pruned out of the full model, retrained, and the pre-trained weights under the same masks, never fine-tuned. A ring is a task, the bar the interval over tasks; a filled mark holds up to Holm's correction for the rows of its panel.", "name": "fig-probes-differences"}, "image": {"alt": "Differences in accuracy with intervals, a row for each probe and pair of subnetworks, in three panels that look alike"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Differences in the accuracy of probes, in points, mean over layers: subnetworks pruned out of the full model, retrained, and of the pre-trained weights, never fine-tuned. Marks are filled where p after Holm's correction within a panel is at most one in twenty.", "name": "fig-probes-differences"}, "image": {"alt": "Differences in accuracy with intervals, a row for each probe and pair of subnetworks, in three panels that look alike"}}
 run.stamp(show.effects.forest(of_run, "points of accuracy", same_scale=True))
 
 # %% [markdown]
@@ -171,7 +171,8 @@ by_hand = np.array(
 assert np.allclose(by_hand, probes.linear.accuracies(states, role)[0], atol=0.005)
 for layer, (real_task, control) in enumerate(by_hand.T):
     selectivity = real_task - control
-    print(f"layer {layer}: role {real_task:.3f}, control {control:.3f}, difference {selectivity:+.3f}")
+    accurate = f"role {real_task:.3f}, control {control:.3f}"
+    print(f"layer {layer}: {accurate}, difference {selectivity:+.3f}")
 
 # %% [markdown]
 # At the embeddings the probe knows the word and its place, and the control task is the easier one. From layer to layer the word fades and the

@@ -145,12 +145,11 @@ for seed in minilm.preset.seeds:
 # chosen on what the weights were fitted to would not be results either. One search chooses on them, another on dev, for the same weights, and dev
 # scores both.
 #
-# The table above has what came out: whether masks chosen on dev look better than masks chosen held out, whether the lottery stays when the mask is
-# chosen held out, good ones against random and bad ones, and what honesty costs, for the full model is then trained without the held-out examples.
+# The table above answers three questions. Do masks chosen on dev look better than masks chosen held out? Are good ones still above random and bad
+# ones when the mask is chosen held out? And what does honesty cost, since the full model is then trained without the held-out examples?
 #
 # One full model of the demo gets *better* by losing examples, that of STS-B: {glue:text}`stsb_less` on fewer examples against {glue:text}`stsb_all` on all. The reason
-# is the length of training. A run takes
-# whole passes over train until a least number of updates is reached, so a smaller train set may be updated on more often. On all examples the
+# is the length of training. A run takes whole passes over train until a least number of updates is reached, so a smaller train set may be updated on more often. On all examples the
 # model was stopped too early, which one pass more mends (below).
 
 # %% tags=["remove-input"]

@@ -173,15 +173,15 @@ later_work.works.section_table(both, found, "c", "share kept")
 later_work.works.section_table(both, found, "d", "heads removed")
 
 # %% [markdown]
-# Do pruned heads look at \[CLS\], where heads are said to rest? The heads that the good subnetwork lacks, less those that it keeps, give it this much
-# more of their attention: {glue:text}`sinks_real` in the real study, {glue:text}`sinks_run` in this run.
+# Do pruned heads look at \[CLS\], where heads are said to rest? The share of attention that goes
+# there, of heads that the good subnetwork lacks less heads that it keeps: {glue:text}`sinks_real` in the real study. This run: {glue:text}`sinks_run`.
 #
 # What this does not show: inactive for one task is not inactive for all, and an entropy says nothing of what is looked at.
 #
 # ## e. Is one look enough?
 #
 # The search measures the importances anew after each step: on average {glue:text}`passes_real` forward passes over the dev set in the real
-# study, {glue:text}`passes_run` in this run. {cite:t}`kwon2022` rank once, by Fisher information, and report {glue:text}`n_kwon2022`. They also
+# study, {glue:text}`passes_run` in this run. By contrast, {cite:t}`kwon2022` rank once, by Fisher information, and report {glue:text}`n_kwon2022`. They also
 # rearrange and tune the masks, which is not done here. All rankings below are cut to the good subnetwork's numbers of heads and MLPs.
 
 # %% tags=["remove-input"]
@@ -233,6 +233,26 @@ later_work.works.section_table(both, found, "g", "threshold")
 # **Nobody knows**, as far as we could find, why pre-trained weights train so well under almost any mask, or whether bad subnetworks of large
 # decoders can be retrained as BERT's can. Nor is it known which of this page's small differences would survive many tasks and seeds. That
 # can be computed here.
+#
+# ## Try it
+#
+# | command | two cores, estimated | what to expect |
+# |---|---|---|
+# | `lottery run --preset demo --tasks rte --stages outliers --results try` | three minutes | section b for RTE-like: two dimensions cost next to nothing |
+# | `lottery run --preset demo --tasks rte --stages one_look --results try` | three minutes | section e for RTE-like: one look keeps less than the search |
+# | `papermill notebooks/19_since.ipynb out.ipynb -p tasks '["rte"]' -p results_dir try` | three minutes | this chapter on them, and what they lack |
+#
+# **Exercise 1.** Two rankings agree on nine of ten heads that go. Do the subnetworks score alike?
+#
+# :::{dropdown} Answer
+# Not necessarily: the tenth may be a head that matters. So section e compares scores, not ranks.
+# :::
+#
+# **Exercise 2.** Masks by pre-trained magnitudes lose nothing. Does fine-tuning then change nothing?
+#
+# :::{dropdown} Answer
+# It changes weights too little to change their order by size. What they compute together may change all the same.
+# :::
 #
 # ::::{dropdown} Run this chapter
 # Sections b to e score stored models again, minutes a model. Sections a, f and g train.

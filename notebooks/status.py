@@ -19,7 +19,8 @@
 # Each number of this book comes from a {term}`record`, and each record says what computed it: device, versions, commit, time. This
 # page adds them up, for the results of this run and for those that came with the repository. It computes nothing.
 #
-# {glue:text}`status` Those of an earlier version are shown as they were stored; today's code would not make them again.
+# Cells stored: {glue:text}`stored`, by preset {glue:text}`presets`. They were computed on {glue:text}`devices`; days: {glue:text}`days`.
+# Of an earlier version of the rules are {glue:text}`earlier`: shown as they were stored, though today's code would not make them again.
 
 # %% tags=["parameters", "hide-cell"] mystnb={"code_prompt_show": "Run this page: parameters", "code_prompt_hide": "Run this page: parameters"}
 preset = "demo"
@@ -33,7 +34,7 @@ from lottery_book import status
 from lottery_utils import show
 
 rows = status.stored(status.stores(results_dir))
-show.glue_numbers({"status": status.status_sentence(rows)})
+show.glue_numbers(status.status_numbers(rows))
 
 # %% [markdown]
 # ## The chapters

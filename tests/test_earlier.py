@@ -153,6 +153,6 @@ def test_why_names_the_version_in_which_two_cells_differ(study, tmp_path, capsys
 
 def test_pages_say_how_many_records_are_earlier(study):
     count = len(study.cells())
-    clause = f"{count - 2} of {count} records are of an earlier version of the rules"
+    clause = f"{count - 2} of {count} records by earlier rules"
     assert clause in sentences.run_on(study)
-    assert clause in status.status_sentence(status.stored([study.store.root]))
+    assert status.status_numbers(status.stored([study.store.root]))["earlier"] == str(count - 2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from ast import literal_eval
 from itertools import product
 from pathlib import Path
 
@@ -75,7 +76,7 @@ def said(name):
     for cell in notebook["cells"]:
         for output in cell.get("outputs", []):
             if output.get("metadata", {}).get("scrapbook", {}).get("name") == name:
-                return "".join(output["data"]["application/papermill.record/text/plain"])
+                return literal_eval("".join(output["data"]["application/papermill.record/text/plain"]))
     raise AssertionError(f"nothing glued as {name}")
 
 

@@ -204,14 +204,11 @@ def test_means_of_the_table_by_task_are_those_of_its_cells(three):
 
 def test_phrases_say_numbers_or_that_there_are_none(three, tmp_path):
     without = sources.real_source(tmp_path / "nowhere")
-    first, second = tables.kept_phrase(three[0]).replace("\u00a0%", " %").split("; ")
-    assert first == "good 80 %, random 68 %, bad 62 % with s-pruning"
-    assert second == "good 97 %, random 51 %, bad 22 % with m-pruning"
-    assert tables.kept_phrase(without) == "no record yet"
+    assert tables.kept_number(three[0], "structured", "random") == "68\u00a0%"
     assert tables.kept_number(without, "structured", "bad") == "no record yet"
-    missing = "Of 8 tasks, 3 of s-pruning and 4 of m-pruning are still missing; "
-    assert tables.gap_sentence(three[1]).startswith(missing)
-    assert tables.gap_sentence(without).startswith("None of its records is here yet")
+    assert tables.missing(three[1]) == "3 of s-pruning and 4 of m-pruning"
+    assert tables.missing(without) == "8 of s-pruning and 8 of m-pruning"
+    assert tables.missing(three[0]) == "none"
 
 
 def test_a_folder_without_a_record_of_the_study_is_an_error(tmp_path):

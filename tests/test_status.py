@@ -40,16 +40,17 @@ def test_footprint_sums_by_stage_and_says_what_was_not_measured(study):
     assert shown.loc[("all", ""), ["measured", "energy"]].tolist() == ["4", "8 Wh"] and row["measured"] == "all"
     stages = [stage for stage, method in shown.index if method == "s-pruning"]
     assert stages == ["search", "control", "score", "retrain"] and list(shown.index)[-1] == ("all", "")
-    assert footprint.total_of(measured(records)).endswith(" of computing and 8 Wh")
-    assert footprint.total_of(records).endswith(" of computing") and footprint.total_of([]) == "nothing yet"
+    assert footprint.total_of(measured(records)) == f"{footprint.total_of(records)}, 8 Wh"
+    assert "Wh" not in footprint.total_of(records) and footprint.total_of([]) == "nothing yet"
     assert footprint.footprint_table([], "Footprint.", "footprint").data.empty
 
 
 def test_status_names_stores_devices_commits_and_days(study, tmp_path):
     rows = status.stored([study.store.root, tmp_path / "nothing"])
     assert len(rows) == len(study.records())
-    said = status.status_sentence(rows)
-    assert said.endswith("They were computed on 2026-01-01, on made-up device.") and "of preset paper" in said
+    said = status.status_numbers(rows)
+    assert (said["days"], said["devices"]) == ("2026-01-01", "made-up device")
+    assert said["presets"] == f"paper {len(rows)}"
     stages = status.stage_status(rows).data
     assert set(stages["commit"]) == {"0" * 7} and set(stages["energy"]) == {"–"} and set(stages["measured"]) == {"none"}
     assert stages["cells"].sum() == len(rows)
@@ -68,7 +69,9 @@ def test_stores_of_presets_in_one_folder_are_counted(study, tmp_path):
 
 def test_status_of_an_empty_store_says_so(tmp_path):
     rows = status.stored([tmp_path])
-    assert status.status_sentence(rows) == "Nothing is stored yet."
+    assert status.status_numbers(rows) == {
+        "stored": "0", "presets": "none", "days": "none", "devices": "none", "earlier": "0",
+    }
     for table in (status.stage_status(rows), status.place_status(rows)):
         assert table.data.empty and "<caption>" in table.to_html()
 

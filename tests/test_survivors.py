@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from made_up_records import make_study
 
-from lottery_book import published, sources, survivors
+from lottery_book import published, side_by_side, sources, survivors
 from lottery_utils.experiment.study import Study
 
 
@@ -34,3 +34,10 @@ def test_one_task_has_no_correlation_and_no_record_no_numbers(one_task, tmp_path
     missing = sources.real_source(tmp_path / "nothing")
     assert survivors.weight_shares(missing) is None
     assert {survivors.maps_alike(source) for source in (one_task, missing)} == {"it takes two tasks"}
+
+
+def test_a_source_without_the_task_of_the_others_shows_one_of_its_own(one_task, tmp_path):
+    printed, missing = sources.published_source(), sources.real_source(tmp_path / "nothing")
+    figure = side_by_side.survival_maps([printed, missing, one_task], "structured", "cola")
+    titles = [ax.get_title().splitlines()[-1] for ax in figure.axes[:3]]
+    assert titles == ["CoLA, 5 seeds", "CoLA", "RTE-like, 2 seeds"]

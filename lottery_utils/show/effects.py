@@ -38,7 +38,7 @@ def effect_table(
         labels = dict(zip(rows, (key,) if isinstance(key, str) else key, strict=True))
         numbers = {
             "points": signed(effect.mean),
-            "95 % interval": interval(effect.low, effect.high),
+            "95 % interval": interval(effect.low, effect.high).replace(" ", "\N{NO-BREAK SPACE}"),
             "p (Holm)": p_value(effect.corrected),
             "tasks above 0": f"{effect.wins} of {effect.tasks}" if effect.tasks else GAP,
             "verdict": effect.word,

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from ..experiment.study import Study
     from ..presets import Preset
 
-DEGENERATE = "the full model does not beat the majority score, so no search was run"
+DEGENERATE = "no lead over a constant answer, so no search"
 
 
 def run_on(study: Study) -> str:
-    """Preset, model, tasks, the seeds that have a record, devices and dates; the status page has the rest."""
+    """Preset, model, tasks, the seeds that have a record and dates; the status page has the rest."""
     preset, records = study.preset, study.records()
     model = _model(preset, records)
     parts = [f"preset {preset.name}", *([] if model == "embedded" else [model.rsplit("/", 1)[-1]])]
@@ -32,7 +32,6 @@ def run_on(study: Study) -> str:
     there = {record["cell"]["seed"] for record in records}
     seeds = [str(seed) for seed in preset.seeds if seed in there or not there.intersection(preset.seeds)]
     parts.append(f"seed{'s' if len(seeds) > 1 else ''} {listed(seeds)}")
-    parts += sorted({record["device"] for record in records})
     times = sorted(record[key][:10] for record in records for key in ("started", "ended"))
     parts.append("computed " + " to ".join(dict.fromkeys([times[0], times[-1]])) if times else "nothing computed yet")
     earlier = study.earlier() if study.stored else set()
@@ -49,15 +48,15 @@ def _model(preset: Preset, records: list[dict]) -> str:
 
 
 def _titles(tasks: Iterable[str]) -> str:
-    return listed([shown_task(name).title for name in tasks])
+    names = [shown_task(name).title for name in tasks]
+    return listed(names) if len(names) < 4 else f"{len(names)} tasks"
 
 
 def earlier_clause(earlier: int, cells: int) -> list[str]:
     """What a line on provenance adds where `earlier` of `cells` records are of an earlier version of the rules."""
     if not earlier:
         return []
-    which = f"all {cells:,}" if earlier == cells else f"{earlier:,} of {cells:,}"
-    return [f"{which} records are of an earlier version of the rules"]
+    return [f"{'all' if earlier == cells else f'{earlier:,} of'} {cells:,} records by earlier rules"]
 
 
 def gap_sentence(study: Study, method: str) -> str:
@@ -75,12 +74,6 @@ def gap_sentence(study: Study, method: str) -> str:
     return f"Gaps: {' '.join(parts)}" if parts else "There is a search for every task and seed."
 
 
-class _Plain(str):
-    """Text whose representation has no quotes, so that prose shows it as it is."""
-
-    __repr__ = str.__str__
-
-
 def glue_numbers(values: Mapping[str, object]) -> None:
     """Store each value under its name for {glue:text}`name`; nothing is shown in the cell.
 
@@ -90,7 +83,7 @@ def glue_numbers(values: Mapping[str, object]) -> None:
     from myst_nb import glue
 
     for name, value in values.items():
-        glue(name, _Plain(as_text(value)), display=False)
+        glue(name, as_text(value), display=False)  # a string: as a number, +0.80 would be shown as 0.8
 
 
 def holds(claim: str, value: float, above: float = -math.inf, below: float = math.inf) -> None:
