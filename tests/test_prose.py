@@ -14,7 +14,7 @@ from myst_nb.core.variables import format_plain_text
 
 from lottery_utils import cli
 from lottery_utils import commands as commands_of_lottery
-from lottery_utils.show.glue import as_text
+from lottery_utils.show.sentences import as_text
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTERS = sorted((ROOT / "book" / "chapters").glob("*.ipynb"))

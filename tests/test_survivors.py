@@ -40,4 +40,4 @@ def test_a_source_without_the_task_of_the_others_shows_one_of_its_own(one_task, 
     printed, missing = sources.published_source(), sources.real_source(tmp_path / "nothing")
     figure = side_by_side.survival_maps([printed, missing, one_task], "structured", "cola")
     titles = [ax.get_title().splitlines()[-1] for ax in figure.axes[:3]]
-    assert titles == ["CoLA, 5 seeds", "CoLA", "RTE-like, 2 seeds"]
+    assert titles == ["CoLA, 5 seeds", "CoLA", "RTE, 2 seeds"]
