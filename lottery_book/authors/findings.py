@@ -12,6 +12,7 @@ from pandas.io.formats.style import Styler
 
 from lottery_utils.demo.files import micro_bert_dir
 from lottery_utils.experiment.identity import numpy_generator_for
+from lottery_utils.show.effects import signed
 from lottery_utils.show.sentences import as_percent
 from lottery_utils.show.style import COLOURS, GRID, TEXT, WIDTH, legend_below
 from lottery_utils.show.tables import dressed
@@ -52,7 +53,7 @@ def bars_as_plotted(bars: pd.DataFrame) -> Figure:
         ax.plot(places, bars[column], **hollow, **look, label=LABELS[column], zorder=3)
     for place, row in enumerate(bars.itertuples()):
         top = max(row.plotted, row.random) + 0.04
-        ax.text(place, top, f"{100 * row.gap:+.1f}", ha="center", va="bottom", fontsize=8, color=TEXT)
+        ax.text(place, top, signed(100 * row.gap), ha="center", va="bottom", fontsize=8, color=TEXT)
     ax.set_xticks(places, bars["title"])
     ax.set(ylim=(0, 1.05), ylabel="score, retrained")
     ax.yaxis.grid(True, color=GRID, linewidth=0.6)
