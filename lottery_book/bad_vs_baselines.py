@@ -49,7 +49,7 @@ def compared(sources: Sequence[Source]) -> Figure:
     axes = figure.subplots(1, len(sources), sharex=True, sharey=True, squeeze=False)[0]
     labels = [named(condition, with_method=True).removesuffix(", retrained") for condition in COMPARED]
     for ax, source in zip(axes, sources, strict=True):
-        rows = leads(source.results) if len(source.results) else pd.DataFrame(columns=["task", *CONDITION, "lead"])
+        rows = leads(source.results)
         framed(ax, source.kind, f"{source.name}\n{count(rows['task'].nunique(), 'task')}")
         there = list(rows[CONDITION].itertuples(index=False, name=None))
         rows = rows.assign(place=[float(COMPARED.index(condition)) for condition in there])

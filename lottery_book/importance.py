@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 
 from lottery_utils.experiment.study import Study
 from lottery_utils.pruning.importance import reduce_gradients as reduce_gradients  # which the chapter runs
-from lottery_utils.show.frames import component_survival, example_task, final_step, searches, title_of
+from lottery_utils.show.frames import component_survival, courses_of, example_task, final_step
 from lottery_utils.show.heatmaps import ComponentMap, as_map, over_tasks
 from lottery_utils.show.sentences import as_percent
 from lottery_utils.show.style import COLOURS, GRID, WIDTH, framed, legend_below, lighter
@@ -46,10 +46,8 @@ def decisions(study: Study | None) -> pd.DataFrame:
     the step takes away, `final` what the good subnetwork keeps.
     """
     frames = []
-    for cell, record in searches(study, "structured") if study else ():
-        if (course := study.trajectory(cell)) is None:
-            continue
-        same = {"task": cell.task, "title": title_of(record), "seed": cell.seed}
+    for search in courses_of(study, "structured") if study else ():
+        course = search.arrays
         good = course["heads"][final_step(course)].astype(bool)
         for step in range(1, len(course["score"])):
             base = int(np.flatnonzero(course["passed"][:step])[-1])
@@ -58,8 +56,8 @@ def decisions(study: Study | None) -> pd.DataFrame:
             layer, head = np.nonzero(there)
             own = {"layer": layer, "head": head, "importance": course["head_importance"][source][there].astype(float)}
             own |= {"removed": ~course["heads"][step][there].astype(bool), "final": good[there]}
-            frames.append(pd.DataFrame({**same, "step": step, **own}))
-    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(DECISIONS))
+            frames.append(pd.DataFrame({**search.same, "step": step, **own}))
+    return pd.concat(frames, ignore_index=True)[list(DECISIONS)] if frames else pd.DataFrame(columns=list(DECISIONS))
 
 
 def in_full_model(decided: pd.DataFrame) -> pd.DataFrame:

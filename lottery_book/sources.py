@@ -208,6 +208,6 @@ def _of_study(kind: str, preset: Preset, study: Study | None, absent: dict[str, 
     command = f"lottery run --preset {preset.name}"
     table = None if study is None else study.table(STAGES)
     if table is None or table.empty:
-        return Source(kind, name, pd.DataFrame(), pd.DataFrame(columns=list(LEADS)), command)
+        return Source(kind, name, pd.DataFrame(columns=scores.RESULT), pd.DataFrame(columns=list(LEADS)), command)
     results = scores.results(table)
     return Source(kind, name, results, leads(results), command, absent=absent or {}, study=study)

@@ -122,8 +122,8 @@ def without_smallest(weights, amount):
 
 masks = 0
 for source in (real, run):
-    courses = source.courses("magnitude")
-    for (task, seed), course in courses.items():
+    searches = source.courses("magnitude")
+    for (task, seed), course in searches.items():
         left = weights_left(course, source.study.preset.magnitude_step)
         assert left == course["kept"][course["passed"]][-1]
         good = source.good_mask(task, seed, "magnitude")
@@ -134,7 +134,7 @@ for source in (real, run):
             stored = np.concatenate([mask.numpy().ravel() for mask in good.weights.values()])
             assert (kept == stored).all()
             masks += 1
-    print(f"{source.name}: {len(courses)} searches end at the stored size")
+    print(f"{source.name}: {len(searches)} searches end at the stored size")
 print(f"{masks} masks are the stored ones, weight by weight")
 
 # %% [markdown]
