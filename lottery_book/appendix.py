@@ -10,8 +10,8 @@ from IPython.display import HTML
 from pandas.io.formats.style import Styler
 
 from lottery_utils.experiment.cells import NO_SEED
+from lottery_utils.show.frames import CONDITION, summary
 from lottery_utils.show.leads import Condition
-from lottery_utils.show.scores import CONDITION, summary
 from lottery_utils.show.style import COLOURS, METHOD_NAMES, NAMES
 from lottery_utils.show.tables import GAP, dressed
 from lottery_utils.tasks.glue import TASKS

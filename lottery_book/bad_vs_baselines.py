@@ -10,8 +10,8 @@ import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from lottery_utils.show.frames import CONDITION, choose, summary
 from lottery_utils.show.leads import AXIS, Condition, draw_dots, dress
-from lottery_utils.show.scores import CONDITION, choose, summary
 from lottery_utils.show.stats import Effect, effect, lead_kept
 from lottery_utils.show.style import (
     COLOURS,
@@ -95,7 +95,7 @@ def longer_lines(results: pd.DataFrame) -> Figure:
 def leads(results: pd.DataFrame) -> pd.DataFrame:
     """Lead kept of the conditions `COMPARED`: a row a task and condition, `task`, `method` ... `treatment`, `lead`.
 
-    `results` as from `scores.results`; seeds are averaged first. All conditions are over the same tasks: those whose
+    `results` as from `frames.results`; seeds are averaged first. All conditions are over the same tasks: those whose
     full model leads and that have each condition there is.
     """
     means = summary(results)

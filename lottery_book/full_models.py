@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from lottery_utils.show.scores import choose, summary
+from lottery_utils.show.frames import choose, summary
 from lottery_utils.show.tables import dressed
 
 from .side_by_side import by_task

@@ -18,7 +18,7 @@ from pandas.io.formats.style import Styler
 
 from lottery_utils.experiment.study import Study
 from lottery_utils.show.effects import effect_table, forest
-from lottery_utils.show.scores import RESULT, choose, results
+from lottery_utils.show.frames import RESULT, choose, results
 from lottery_utils.show.sentences import as_percent, earlier_clause
 from lottery_utils.show.stats import Effect, corrected, effect
 from lottery_utils.show.stored import here_or_above
@@ -68,7 +68,7 @@ def by_model(studies: Iterable[Study]) -> dict[str, Study]:
 
 
 def all_scores(studies: Mapping[str, Study], method: str = "structured") -> pd.DataFrame:
-    """Scores of one method's path for each model: columns corpus, run and `scores.RESULT`.
+    """Scores of one method's path for each model: columns corpus, run and `frames.RESULT`.
 
     `studies` are by the names of their models. Subnetworks of degenerate searches are left out: gaps, no numbers; so
     are those of searches that could remove nothing, where good, random and bad are all the full model.

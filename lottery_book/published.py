@@ -45,7 +45,7 @@ SOURCE = {
 }
 MAIN_METRIC = {"CoLA": "mcc", "MNLI": "mnli_acc", "STS-B": "pearson"}  # in results.json; "acc" for the others
 SEEDS = 5
-SETTINGS = {  # folder below evaluate_masked/: method, subnetwork, treatment, as in `show.scores`
+SETTINGS = {  # folder below evaluate_masked/: method, subnetwork, treatment, as in `show.frames`
     "freq_baseline": ("", "majority", "baseline"),
     "no_mask": ("", "full", "full"),
     "head_mlp": ("structured", "good", "pruned"),
@@ -82,7 +82,7 @@ def results(tables: Tables = None) -> pd.DataFrame:
 
     mean is over five seeds; std the sample deviation (the stored population deviation times sqrt(5/4)), NaN for
     the majority baseline, whose count is 1; the metric is the one the paper reports. There are no scores of single
-    seeds. Columns as `scores.summary` has them, and `setting`.
+    seeds. Columns as `frames.summary` has them, and `setting`.
     """
     raw = table("results", tables)
     rows = raw[raw["setting"].isin(SETTINGS) & (raw["metric"] == raw["task"].map(MAIN_METRIC).fillna("acc"))]

@@ -16,7 +16,7 @@ from lottery_utils.show.stats import Effect
 from lottery_utils.show.stored import cost_of
 from lottery_utils.show.style import METHOD_NAMES, METRIC_NAMES, NAMES
 from lottery_utils.show.tables import GAP, dressed, examples, full_record
-from lottery_utils.tasks.registry import shown_task
+from lottery_utils.tasks.glue import shown_task
 
 from .full_models import full_scores, score_on
 from .sources import NO_RECORD, PRESET, Source

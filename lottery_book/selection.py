@@ -26,10 +26,10 @@ from lottery_utils.show.stats import Effect, corrected, effect
 from lottery_utils.show.stored import under
 from lottery_utils.show.style import COLOURS, GRID, METHOD_NAMES, NAMES, WIDTH, empty_figure, framed, legend_below
 from lottery_utils.show.tables import dressed
+from lottery_utils.tasks.glue import shown_task
 from lottery_utils.tasks.hans import HEURISTICS
 from lottery_utils.tasks.load import halves
 from lottery_utils.tasks.metrics import compute_metrics, search_score
-from lottery_utils.tasks.registry import shown_task
 
 from .agreement.overlap import jaccard_between
 from .sources import count

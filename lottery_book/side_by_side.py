@@ -11,9 +11,9 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from lottery_utils.show.frames import columns_of, mean_scores
 from lottery_utils.show.heatmaps import LAYERS, ComponentMap, colour_bar, draw_map, maps_of_tasks
 from lottery_utils.show.leads import SUBNETWORKS, TREATMENTS, Condition, lead_dots, legend_of_dots
-from lottery_utils.show.scores import columns_of, mean_scores
 from lottery_utils.show.style import (
     GRID,
     METHOD_NAMES,
@@ -28,7 +28,7 @@ from lottery_utils.show.style import (
     say,
 )
 from lottery_utils.show.tables import GAP
-from lottery_utils.tasks.registry import shown_task
+from lottery_utils.tasks.glue import shown_task
 
 from .sources import Source, common_task, count
 

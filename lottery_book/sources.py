@@ -16,7 +16,7 @@ from lottery_utils.experiment.cells import Cell, full
 from lottery_utils.experiment.identity import numpy_generator_for
 from lottery_utils.experiment.study import Study
 from lottery_utils.presets import Preset, get_preset
-from lottery_utils.show import scores
+from lottery_utils.show import frames
 from lottery_utils.show.frames import component_survival, courses_of, shown_title
 from lottery_utils.show.heatmaps import ComponentMap, as_map, over_seeds, over_tasks
 from lottery_utils.show.leads import LEADS, Condition, lead_effects, leads
@@ -45,7 +45,7 @@ MEANS_ONLY = 1  # stands for the mean over seeds where scores of single seeds ar
 class Source:
     """One of the three: `kind` as in `style.SOURCES`, on what it was measured, its scores and why some are not there.
 
-    `results` as from `scores.results`, `leads` as from `leads.leads`. `seeds` is given where `results` are means over
+    `results` as from `frames.results`, `leads` as from `leads.leads`. `seeds` is given where `results` are means over
     seeds; `absent` is by kind of subnetwork; `filled_by` is the command that computes what is missing.
     """
 
@@ -208,6 +208,6 @@ def _of_study(kind: str, preset: Preset, study: Study | None, absent: dict[str, 
     command = f"lottery run --preset {preset.name}"
     table = None if study is None else study.table(STAGES)
     if table is None or table.empty:
-        return Source(kind, name, pd.DataFrame(columns=scores.RESULT), pd.DataFrame(columns=list(LEADS)), command)
-    results = scores.results(table)
+        return Source(kind, name, pd.DataFrame(columns=frames.RESULT), pd.DataFrame(columns=list(LEADS)), command)
+    results = frames.results(table)
     return Source(kind, name, results, leads(results), command, absent=absent or {}, study=study)

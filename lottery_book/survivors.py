@@ -140,7 +140,7 @@ def sizes(source: Source, method: str) -> pd.DataFrame:
     """
     if source.kind == PUBLISHED:
         return _published_sizes(method, set(source.leads["task"]))
-    from lottery_utils.show.scores import sizes as of_table
+    from lottery_utils.show.frames import sizes as of_table
 
     columns = ["task", *(f"{part}{stat}" for part in PARTS for stat in ("", "_std"))]
     if source.study is None:

@@ -206,7 +206,7 @@ def export(options: argparse.Namespace) -> int:
 
     study = _study(options)
     if options.push is not None:
-        from .export.hub import push, require_login
+        from .export.folder import push, require_login
 
         require_login(options.push)
     exported = export_cell(study, parse_cell(options.cell, study.preset.tasks), options.dir, options.onnx)

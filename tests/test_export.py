@@ -16,8 +16,7 @@ from lottery_utils import load_compact, open_study
 from lottery_utils.cli import main
 from lottery_utils.errors import UserError
 from lottery_utils.experiment.cells import parse_cell
-from lottery_utils.export.folder import export_cell
-from lottery_utils.export.hub import push
+from lottery_utils.export.folder import export_cell, push
 from lottery_utils.models.compact import compact, dense
 from lottery_utils.models.load import load_classifier
 from lottery_utils.pruning.masks import load_mask

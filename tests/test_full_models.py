@@ -10,7 +10,7 @@ import pytest
 from lottery_book import full_models, sources
 from lottery_utils.errors import UserError
 from lottery_utils.show import source
-from lottery_utils.show.scores import RESULT
+from lottery_utils.show.frames import RESULT
 from lottery_utils.training import finetune
 
 

@@ -24,10 +24,10 @@ from lottery_utils.experiment.study import open_study
 from lottery_utils.presets import Limits, get_preset
 from lottery_utils.show import tables
 from lottery_utils.taskfile import KEYS, read_task_file
-from lottery_utils.tasks import registry
+from lottery_utils.tasks import glue
+from lottery_utils.tasks.glue import find_task
 from lottery_utils.tasks.load import load_task
 from lottery_utils.tasks.metrics import majority_score, search_score
-from lottery_utils.tasks.registry import find_task
 
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
 ROOT = Path(__file__).resolve().parent.parent
@@ -524,7 +524,7 @@ def test_the_same_command_runs_classes_pairs_and_scores(world, results):
 def test_a_corrected_title_reaches_the_pages_of_stored_records_whatever_is_in_it(results, world, tmp_path, monkeypatch):
     """A title is no part of a task's address; dollars in one are no formula."""
     for known in ("_MET", "_TITLES"):  # what this process has met is not to reach other tests
-        monkeypatch.setattr(registry, known, {})
+        monkeypatch.setattr(glue, known, {})
     title = "From US$ 5_a_b to US$ 6"
     text = (world / "my_task.yaml").read_text(encoding="utf-8").replace("Moods, of mine", f'"{title}"')
     for file in world.glob("*_*.*"):

@@ -12,7 +12,7 @@ from huggingface_hub import HfApi
 
 from lottery_utils.cli import main
 from lottery_utils.errors import UserError
-from lottery_utils.export.hub import push, require_login
+from lottery_utils.export.folder import push, require_login
 
 
 class Hub(ThreadingHTTPServer):

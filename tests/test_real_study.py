@@ -16,7 +16,7 @@ from lottery_utils.errors import UserError
 from lottery_utils.experiment.cells import full
 from lottery_utils.experiment.study import Study
 from lottery_utils.presets import get_preset
-from lottery_utils.show import scores
+from lottery_utils.show import frames
 from lottery_utils.show.leads import AXIS, SUBNETWORKS, TREATMENTS, lead_dots, lead_effects, leads
 
 TASKS, SEEDS = ("cola", "mrpc", "rte", "stsb", "sst2"), (1337, 42)
@@ -57,7 +57,7 @@ def test_every_row_of_a_mean_is_over_the_same_tasks_and_seeds(three):
         for method, rows in source.leads.groupby("method"):
             sets = {
                 tuple(own.sort_values("task")[["task", "seeds"]].itertuples(index=False, name=None))
-                for _, own in rows.groupby(scores.CONDITION)
+                for _, own in rows.groupby(frames.CONDITION)
             }
             assert len(sets) == 1, (source.kind, method)
             assert {each.tasks for key, each in source.effects().items() if key[0] == method} == {len(next(iter(sets)))}
@@ -70,7 +70,7 @@ def test_a_task_and_seed_count_where_every_condition_is_there(real):
 
 
 def test_lead_kept_is_that_of_the_means_over_seeds(real):
-    rows = real.leads.set_index(["task", *scores.CONDITION])["lead"]
+    rows = real.leads.set_index(["task", *frames.CONDITION])["lead"]
     for (method, name), shares in KEPT.items():
         for treatment, share in zip(TREATMENTS, shares, strict=True):
             mean, least = np.mean([full_score(full("mrpc", seed)) for seed in SEEDS]), MAJORITY.get("mrpc", 0.5)
@@ -79,7 +79,7 @@ def test_lead_kept_is_that_of_the_means_over_seeds(real):
 
 def test_means_and_intervals_are_those_of_a_t_test_over_tasks(three):
     published = three[0]
-    own = scores.choose(published.leads, "structured", "bad", "retrained")["lead"]
+    own = frames.choose(published.leads, "structured", "bad", "retrained")["lead"]
     ends = ttest_1samp(own, 0).confidence_interval(0.95)
     found = published.effects()["structured", "bad", "retrained"]
     assert (found.mean, found.low, found.high) == pytest.approx((own.mean(), ends.low, ends.high))
@@ -87,8 +87,8 @@ def test_means_and_intervals_are_those_of_a_t_test_over_tasks(three):
 
 def test_published_leads_by_hand(three):
     """MRPC's bad s-subnetwork, merely pruned, and WNLI, whose full model has no lead."""
-    frame = three[0].leads.set_index(["task", *scores.CONDITION])["lead"]
-    raw = three[0].results.set_index(["task", *scores.CONDITION])["score"]["mrpc"]
+    frame = three[0].leads.set_index(["task", *frames.CONDITION])["lead"]
+    raw = three[0].results.set_index(["task", *frames.CONDITION])["score"]["mrpc"]
     least, whole = raw["", "majority", "baseline"], raw["", "full", "full"]
     assert frame["mrpc", "structured", "bad", "pruned"] == pytest.approx(
         (raw["structured", "bad", "pruned"] - least) / (whole - least)
@@ -104,7 +104,7 @@ def test_the_hand_written_answer_about_the_published_numbers_holds(three):
 
 
 def test_no_scores_give_no_leads():
-    empty = leads(pd.DataFrame(columns=scores.RESULT))
+    empty = leads(pd.DataFrame(columns=frames.RESULT))
     assert empty.empty and lead_effects(empty) == {}
 
 

@@ -10,7 +10,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.colors import to_hex
 
 from lottery_book import courses, survivors
-from lottery_utils.show import frames, heatmaps, scores, sentences, stored, style, tables
+from lottery_utils.show import frames, heatmaps, sentences, stored, style, tables
 
 TASKS, SEEDS = ("cola", "mrpc", "wnli"), (1337, 42, 86)
 
@@ -30,7 +30,7 @@ def single(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def results(study):
-    return scores.results(study.table())
+    return frames.results(study.table())
 
 
 def texts(axes) -> list[str]:
@@ -69,7 +69,7 @@ def test_magnitude_survival_is_the_share_at_the_good_step(study):
 
 def test_results_hold_every_score_once_and_no_degenerate_one(study, results):
     table = study.table()
-    assert not results.duplicated(["task", "seed", *scores.CONDITION]).any()
+    assert not results.duplicated(["task", "seed", *frames.CONDITION]).any()
     assert set(results.loc[results["task"] == "wnli", "treatment"]) == {"full", "baseline"}
     scored = table[table["stage"].isin(["finetune", "score", "retrain"]) & ~table["degenerate"]]
     kept = results[results["treatment"].isin(["full", "pruned", "retrained"])]
@@ -78,13 +78,13 @@ def test_results_hold_every_score_once_and_no_degenerate_one(study, results):
 
 def test_shares_kept_and_sizes(study, results):
     there = {key: shares for key, shares in KEPT.items() if key[1] in study.preset.subnetworks}
-    full = scores.choose(results, treatment="full").set_index(["task", "seed"])["score"]
+    full = frames.choose(results, treatment="full").set_index(["task", "seed"])["score"]
     of_full = full.reindex(pd.MultiIndex.from_frame(results[["task", "seed"]]))
     kept = results.assign(kept=results["score"] / of_full.array)
     for (method, name), shares in there.items():
         for treatment, share in zip(("pruned", "retrained"), shares):
-            assert scores.choose(kept, method, name, treatment)["kept"].to_numpy() == pytest.approx(share)
-    size = scores.sizes(study.table()).set_index(["method", "task"])
+            assert frames.choose(kept, method, name, treatment)["kept"].to_numpy() == pytest.approx(share)
+    size = frames.sizes(study.table()).set_index(["method", "task"])
     assert size.loc[("magnitude", "cola"), "share_prunable"] == pytest.approx(0.729, abs=1e-4)
     assert "wnli" not in size.index.get_level_values("task")
 

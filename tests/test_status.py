@@ -14,7 +14,7 @@ import pytest
 from made_up_records import make_study
 
 from lottery_book import appendix, footprint, sources, status
-from lottery_utils.show import scores
+from lottery_utils.show import frames
 
 ROOT = Path(__file__).resolve().parent.parent
 BAD_MNLI = "method == 'structured' and subnetwork == 'bad' and treatment == 'retrained' and task == 'mnli'"
@@ -94,7 +94,7 @@ def test_chapters_are_counted_by_the_cells_they_need(study, monkeypatch):
 
 
 def test_a_download_holds_the_whole_table(study):
-    results = scores.results(study.table())
+    results = frames.results(study.table())
     page = appendix.csv_link(results, "scores & more.csv").data
     found = re.search(r'download="([^"]+)" href="data:text/csv;base64,([^"]+)"', page)
     assert found[1] == "scores &amp; more.csv"

@@ -12,8 +12,8 @@ import small_world
 from lottery_book import bad_vs_baselines as versus
 from lottery_book import side_by_side, sources, super_survivors
 from lottery_book.real_study import kept_number
+from lottery_utils.show.frames import RESULT
 from lottery_utils.show.leads import leads as frames_of_leads
-from lottery_utils.show.scores import RESULT
 from lottery_utils.tasks.glue import TASKS
 
 FULL, LEAST = 0.9, 0.5

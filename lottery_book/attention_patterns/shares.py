@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from lottery_utils.show.frames import Reading, readings
 from lottery_utils.show.sentences import as_percent
 from lottery_utils.show.style import COLOURS, GRID, IMPORTANCE_MAP, WIDTH, framed, legend_below, say
-from lottery_utils.tasks.registry import shown_task
+from lottery_utils.tasks.glue import shown_task
 
 from .. import published
 from ..side_by_side import say_empty

@@ -13,7 +13,7 @@ from html import escape
 from IPython.display import HTML
 
 from lottery_utils.show.style import METHOD_NAMES
-from lottery_utils.tasks.registry import shown_task
+from lottery_utils.tasks.glue import shown_task
 
 from ..sources import Source
 from . import maps, specs

@@ -6,9 +6,8 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from lottery_utils.show.frames import component_survival
+from lottery_utils.show.frames import CONDITION, columns_of, component_survival
 from lottery_utils.show.leads import SUBNETWORKS, TREATMENTS, Condition, leads_of
-from lottery_utils.show.scores import CONDITION, columns_of
 from lottery_utils.show.stats import lead_kept
 
 from .. import published

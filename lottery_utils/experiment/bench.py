@@ -13,9 +13,9 @@ from ..errors import UserError
 from ..models.load import draw, load_tokenizer, read_classifier
 from ..models.source import model_name
 from ..presets import Limits, Preset, limits_of
+from ..tasks.glue import find_task
 from ..tasks.hans import hans_task, read_hans
 from ..tasks.load import TaskData, halves, load_task, set_aside
-from ..tasks.registry import find_task
 from ..training.batches import Encoded, encode, take
 
 WORTH_SAYING = 0.01  # share of unknown words from which records and pages mention it

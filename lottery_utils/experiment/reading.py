@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..presets import METHODS, SUBNETWORKS, Preset
-from ..tasks.registry import meet, task_of_record
+from ..tasks.glue import meet, task_of_record
 from .cells import Cell, mask_source, parse_cell, plan
 from .fingerprints import Fingerprints
 from .identity import EARLIER, PRESENT, Versions, address, earlier_addresses, inputs

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ..tasks.registry import task_of_record
+from ..tasks.glue import task_of_record
 from .stage_table import CHANCELESS, STAGES
 
 if TYPE_CHECKING:

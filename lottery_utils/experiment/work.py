@@ -21,10 +21,9 @@ from ..disk import chain, problem_of
 from ..errors import CellFailed, UserError, one_line
 from ..models.source import model_name
 from ..presets import limits_of
-from ..tasks.glue import TASKS
+from ..tasks.glue import TASKS, describe
 from ..tasks.load import TaskData
 from ..tasks.metrics import main_score, majority_score, search_score
-from ..tasks.registry import describe
 from ..tasks.task_metric import TaskMetric
 from ..training.device import check_precision, describe_device, pick_device, precision_of
 from . import bench, provenance

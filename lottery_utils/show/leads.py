@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
-from .scores import CONDITION, Condition, choose, columns_of
+from .frames import CONDITION, Condition, choose, columns_of
 from .stats import Effect, effect, lead_kept
 from .style import COLOURS, GRID, NAMES, TEXT, say
 
@@ -30,7 +30,7 @@ MEAN_SIZE, TASK_SIZE = 7, 3.6
 def leads(results: pd.DataFrame, subnetworks: Sequence[str] = SUBNETWORKS) -> pd.DataFrame:
     """Lead kept by `subnetworks`, pruned and retrained: a row a task and condition, columns `LEADS`.
 
-    `results` as from `scores.results`. The seeds of a task are averaged before their lead is taken: of single seeds a
+    `results` as from `frames.results`. The seeds of a task are averaged before their lead is taken: of single seeds a
     small lead of the full model would make any share. All conditions of a method are over the same tasks and seeds,
     those that have every condition which `results` hold of that method; `seeds` counts them. A task whose full model
     does not lead is left out.

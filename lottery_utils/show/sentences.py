@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from ..errors import UserError
 from ..models.source import model_name, name_of_record
 from ..places import function_at
-from ..tasks.glue import TASKS
-from ..tasks.registry import shown_task
+from ..tasks.glue import TASKS, shown_task
 from .frames import title_in
 
 if TYPE_CHECKING:

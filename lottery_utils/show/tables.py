@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from ..tasks.registry import shown_task
+from ..tasks.glue import shown_task
 from .frames import title_of
 from .style import METRIC_NAMES
 

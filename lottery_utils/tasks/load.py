@@ -14,9 +14,8 @@ from ..errors import UserError
 from ..presets import ALL, Limits
 from ..taskfile import definition_digest, task_file
 from .files import Table
-from .glue import Task, get_task
+from .glue import Task, find_definition, get_task, own_task
 from .own import own_splits
-from .registry import find_definition, own_task
 from .rows import Split, checked_rows, drawn_rows, generator_of, rows_of
 from .sources import glue_splits
 
