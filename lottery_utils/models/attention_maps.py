@@ -7,9 +7,10 @@ model whose attention is not softmax(q k / sqrt(d)) is refused instead of measur
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import nn
@@ -77,17 +78,14 @@ def _captured(body: Anatomy) -> Iterator[dict[int, dict[str, torch.Tensor]]]:
     captured: dict[int, dict[str, torch.Tensor]] = {i: {} for i in range(body.layers)}
     handles = []
 
-    def keeping(i: int, name: str) -> Callable:
-        def keep(module, args, output=None) -> None:
-            captured[i][name] = args[0] if output is None else output
-
-        return keep
+    def keep(i: int, name: str, module, args, output=None) -> None:
+        captured[i][name] = args[0] if output is None else output
 
     for i in range(body.layers):
         projections = body.qkv(i)
         for name, linear in zip(NAMES if len(projections) == 3 else ("stacked",), projections):
-            handles.append(linear.register_forward_hook(keeping(i, name)))
-        handles.append(body.attention_out(i).register_forward_pre_hook(keeping(i, "context")))
+            handles.append(linear.register_forward_hook(partial(keep, i, name)))
+        handles.append(body.attention_out(i).register_forward_pre_hook(partial(keep, i, "context")))
     try:
         yield captured
     finally:

@@ -8,8 +8,9 @@ are then divided by their layer's L2 norm, as in the paper, whatever the score (
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -128,24 +129,18 @@ def output(view: View) -> Scores:
         weight = weight / weight.sum(1, keepdim=True) / len(view.data)
         return torch.einsum("btk,bt->k", norms.double(), weight.double()).cpu()
 
-    def head_hook(i: int) -> Callable:
-        def look(module, args):
-            context = args[0].float().unflatten(-1, sizes[i])
-            squares = torch.einsum("bthd,hde,bthe->bth", context, inner[i], context)
-            heads[i, kept[i]] += mean(squares.clamp(min=0).sqrt()).numpy()
+    def add_heads(i: int, module, args) -> None:
+        context = args[0].float().unflatten(-1, sizes[i])
+        squares = torch.einsum("bthd,hde,bthe->bth", context, inner[i], context)
+        heads[i, kept[i]] += mean(squares.clamp(min=0).sqrt()).numpy()
 
-        return look
-
-    def mlp_hook(i: int) -> Callable:
-        def look(module, args, added):
-            mlps[i] += float(mean(added.float().norm(dim=-1, keepdim=True)))
-
-        return look
+    def add_mlp(i: int, module, args, added) -> None:
+        mlps[i] += float(mean(added.float().norm(dim=-1, keepdim=True)))
 
     for i in range(body.layers):  # on a copy, which is not needed any more after this
         if len(kept[i]):
-            body.attention_out(i).register_forward_pre_hook(head_hook(i))
-        body.mlp_out(i).register_forward_hook(mlp_hook(i))
+            body.attention_out(i).register_forward_pre_hook(partial(add_heads, i))
+        body.mlp_out(i).register_forward_hook(partial(add_mlp, i))
     for batch in view.batches():
         real = batch.inputs.get("attention_mask")
         body.model(**batch.inputs)
