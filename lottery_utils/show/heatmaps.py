@@ -91,10 +91,10 @@ def _over_seeds(rows: pd.DataFrame) -> ComponentMap:
 
 def maps_of_tasks(maps: Mapping[str, ComponentMap | None], norm: Normalize, cmap: Colormap, label: str) -> Figure:
     """A panel for each map, by its title, on one scale, which `label` names; None is a gap."""
-    there = [each for each in maps.values() if each]
-    if not there:
+    maps_shown = [each for each in maps.values() if each]
+    if not maps_shown:
         return empty_figure(NOTHING)
-    figure, axes = panels(len(maps), height=1.0 + 0.1 * max(len(there[0].mean), 8))
+    figure, axes = panels(len(maps), height=1.0 + 0.1 * max(len(maps_shown[0].mean), 8))
     for ax, (title, shown) in zip(axes, maps.items(), strict=True):
         ax.set_title(title)
         if shown is None:

@@ -81,8 +81,8 @@ def _with_ends(rows: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
 
 def _whole(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows of those tasks and seeds that have every condition there is among `rows`."""
-    there = rows.groupby(["task", "seed"])["score"].transform("size")
-    return rows[there == len(rows[CONDITION].drop_duplicates())]
+    conditions_had = rows.groupby(["task", "seed"])["score"].transform("size")
+    return rows[conditions_had == len(rows[CONDITION].drop_duplicates())]
 
 
 def lead_dots(
@@ -98,11 +98,11 @@ def lead_dots(
     leads = leads.assign(place=places, shown=leads["lead"].clip(*AXIS))
     for treatment in OFFSET:
         draw_dots(ax, leads[leads["treatment"] == treatment], treatment == "pruned")
-    there = set(leads["subnetwork"])
+    kinds_shown = set(leads["subnetwork"])
     for place, name in enumerate(rows):
-        if there and name not in there:
+        if kinds_shown and name not in kinds_shown:
             say(ax, absent.get(name, "gap"), place)
-    if not there:
+    if not kinds_shown:
         say(ax, empty, (len(rows) - 1) / 2)
     dress(ax, [NAMES[name].replace(" ", "\n", 1) for name in rows])
 

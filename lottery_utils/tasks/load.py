@@ -95,14 +95,14 @@ def _split(task: Task, role: str, table: Table, official: int | None, limits: Li
     rows, notes, limit = len(split), list(table.notes), getattr(limits, role)
     if empty:
         notes.append(f"{role}: empty text in {len(empty)} of {rows} rows, first in {table.places[empty[0]]}")
-    other = official is not None and rows != official
-    if other:
+    differs = official is not None and rows != official
+    if differs:
         word = "partial: " if rows < official else ""
         notes.append(f"{word}{role} has {rows} rows, officially {official} ({table.name})")
     if table.part:
         notes.append(f"partial: {role} comes from {table.name}, by its name not the official split")
     if limit is None or limit >= rows:
-        return split, notes, other or table.part
+        return split, notes, differs or table.part
     notes.append(f"partial: {role} limited to {'a draw of' if limits.drawn else 'the first'} {limit} of {rows} rows")
     return _limited(task, role, table, split, limits), notes, True
 

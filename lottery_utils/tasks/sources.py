@@ -78,8 +78,8 @@ def _folder_splits(task: Task, data: str) -> RawSplits:
         inside = sorted(path for path in root.iterdir() if path.is_dir() and _plain(path.name) == task.name)
     inside.sort(key=lambda path: (path.name != task.name, path.name != task.title))
     folder_task = _plain(root.resolve().name)
-    other = folder_task in TASKS and folder_task != task.name
-    for folder in inside if other else (*inside, root):
+    of_another = folder_task in TASKS and folder_task != task.name
+    for folder in inside if of_another else (*inside, root):
         name = folder.resolve().name
         if _parquet_files(folder, "train") or _parquet_files(folder, task.dev_split):
             raw = _parquet(task, folder, f"parquet folder {name}")
@@ -90,7 +90,7 @@ def _folder_splits(task: Task, data: str) -> RawSplits:
         # several tasks have the same columns and labels, so only the name tells them apart
         strange = folder is root and folder_task != task.name
         return replace(raw, notes=(f"folder {name} is taken to be {task.title}",)) if strange else raw
-    raise _no_files(task, data, (inside or [root])[0], TASKS[folder_task].title if other and not inside else "")
+    raise _no_files(task, data, (inside or [root])[0], TASKS[folder_task].title if of_another and not inside else "")
 
 
 def _plain(name: str) -> str:
