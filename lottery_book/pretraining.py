@@ -17,11 +17,11 @@ from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 
 from lottery_utils.experiment.study import Study
+from lottery_utils.show.compute import here_or_above
 from lottery_utils.show.effects import effect_table, forest
 from lottery_utils.show.frames import RESULT, choose, results
 from lottery_utils.show.sentences import as_percent, earlier_clause
 from lottery_utils.show.stats import Effect, corrected, effect
-from lottery_utils.show.stored import here_or_above
 from lottery_utils.show.style import METHOD_NAMES
 
 CORPORA = {  # the names of the models' folders, in words

@@ -10,10 +10,10 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from lottery_utils.presets import get_preset
+from lottery_utils.show.compute import cost_of
 from lottery_utils.show.leads import SUBNETWORKS, TREATMENTS, Condition
 from lottery_utils.show.sentences import listed, run_on
 from lottery_utils.show.stats import Effect
-from lottery_utils.show.stored import cost_of
 from lottery_utils.show.style import METHOD_NAMES, METRIC_NAMES, NAMES
 from lottery_utils.show.tables import GAP, dressed, examples, full_record
 from lottery_utils.tasks.glue import shown_task

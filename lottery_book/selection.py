@@ -20,10 +20,10 @@ from pandas.io.formats.style import Styler
 from lottery_utils.experiment.cells import Cell, full
 from lottery_utils.experiment.stage_table import HANS_TASK
 from lottery_utils.experiment.study import Study
+from lottery_utils.show.compute import under
 from lottery_utils.show.effects import effect_table
 from lottery_utils.show.frames import component_survival, searches, title_of
 from lottery_utils.show.stats import Effect, corrected, effect
-from lottery_utils.show.stored import under
 from lottery_utils.show.style import COLOURS, GRID, METHOD_NAMES, NAMES, WIDTH, empty_figure, framed, legend_below
 from lottery_utils.show.tables import dressed
 from lottery_utils.tasks.glue import shown_task

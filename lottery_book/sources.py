@@ -17,12 +17,12 @@ from lottery_utils.experiment.identity import numpy_generator_for
 from lottery_utils.experiment.study import Study
 from lottery_utils.presets import Preset, get_preset
 from lottery_utils.show import frames
+from lottery_utils.show.compute import here_or_above, stored_study
 from lottery_utils.show.frames import component_survival, courses_of, shown_title
 from lottery_utils.show.heatmaps import ComponentMap, as_map, over_seeds, over_tasks
 from lottery_utils.show.leads import LEADS, Condition, lead_effects, leads
 from lottery_utils.show.sentences import count
 from lottery_utils.show.stats import Effect
-from lottery_utils.show.stored import here_or_above, stored_study
 from lottery_utils.show.style import stamped
 from lottery_utils.tasks.glue import TASKS
 

@@ -16,7 +16,7 @@ _LAZY = {
     "load_compact": "lottery_utils.models.compact",
     "magnitude_search": "lottery_utils.pruning.magnitude",
     "open_study": "lottery_utils.experiment.study",
-    "stored_study": "lottery_utils.show.stored",
+    "stored_study": "lottery_utils.show.compute",
     "structured_search": "lottery_utils.pruning.structured",
 }
 __all__ = ["__version__", "show", *_LAZY]

@@ -94,7 +94,7 @@ show.holds("so does SNIP", (m, "snip", "target") in decided, above=0)
 better = {name for name in ("taylor", "output", "entropy") if (s, name, "lead above random") in decided}
 show.holds("only Taylor is certainly above random", len(better ^ {"taylor"}), below=1)
 show.holds("layers keep less on every task", effects[m, "layer", "lead"].wins, below=1)
-without_norms = results.by_seed(results.curves(show.stored.under(study, {"head_norms": False})))
+without_norms = results.by_seed(results.curves(show.compute.under(study, {"head_norms": False})))
 norms = results.norm_effects(values, without_norms)
 if study.stored:
     show.holds("norms help no way to rank", max(one.mean for one in norms.values()), below=0)
@@ -116,7 +116,7 @@ show.glue_numbers(
         "kept_weights_random": show.as_percent(kept["lead"][m, "random"]),
         "breaks_gate": show.as_percent(kept["target"][s, "gate"]),
         "breaks_output": show.as_percent(kept["target"][s, "output"]),
-        "cost_run": show.stored.cost_of(study),
+        "cost_run": show.compute.cost_of(study),
         "provenance_run": show.sentences.run_on(study),
     }
 )

@@ -120,7 +120,7 @@ for seed in minilm.preset.seeds:
     right, shares = full["predictions"] == full["labels"], []
     halves = selection.halves("mrpc", len(right))
     for fold, (chooser, other) in {"half": halves, "other_half": halves[::-1]}.items():
-        on_half = show.stored.under(minilm, {"selection": fold})
+        on_half = show.compute.under(minilm, {"selection": fold})
         course, elsewhere = on_half.trajectory(search), on_half.predictions(score)
         last = np.flatnonzero(course["score"] >= course["target"])[-1]
         assert (on_half.mask(search).heads == course["heads"][last]).all()

@@ -19,8 +19,8 @@ from lottery_book.importance_rules import results as sums
 from lottery_utils.errors import UserError
 from lottery_utils.experiment.study import open_study
 from lottery_utils.show import effects
+from lottery_utils.show.compute import stored_study
 from lottery_utils.show.stats import Effect
-from lottery_utils.show.stored import stored_study
 from lottery_utils.tasks.load import halves
 
 ROOT = Path(__file__).resolve().parent.parent

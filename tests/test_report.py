@@ -10,7 +10,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.colors import to_hex
 
 from lottery_book import courses, survivors
-from lottery_utils.show import frames, heatmaps, sentences, stored, style, tables
+from lottery_utils.show import compute, frames, heatmaps, sentences, style, tables
 
 TASKS, SEEDS = ("cola", "mrpc", "wnli"), (1337, 42, 86)
 
@@ -165,10 +165,10 @@ def test_stored_records_are_found_from_a_folder_below_and_never_computed(tmp_pat
     below = tmp_path / "notebooks"
     below.mkdir()
     monkeypatch.chdir(below)
-    found = stored.stored_study("laptop", "records/x")
+    found = compute.stored_study("laptop", "records/x")
     assert found.preset.tasks == ("rte",) and "retrain" not in set(found.table()["stage"])
     with pytest.raises(UserError, match="no records in 'records/none'"):
-        stored.stored_study("laptop", "records/none")
+        compute.stored_study("laptop", "records/none")
 
 
 # averages over complete tasks, sizes of the data

@@ -19,10 +19,10 @@ from pandas.io.formats.style import Styler
 
 from lottery_utils.experiment.cells import Cell, full
 from lottery_utils.experiment.study import Study
+from lottery_utils.show.compute import under
 from lottery_utils.show.effects import effect_table
 from lottery_utils.show.frames import component_survival, readings, searches
 from lottery_utils.show.stats import Effect, corrected, effect
-from lottery_utils.show.stored import under
 from lottery_utils.show.style import COLOURS, GRID, WIDTH, empty_figure, framed, legend_below
 
 from ..agreement.coefficients import mean_pair_jaccard, votes_of

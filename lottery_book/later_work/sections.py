@@ -10,9 +10,9 @@ import pandas as pd
 from lottery_utils.experiment.cells import Cell, full
 from lottery_utils.experiment.study import Study
 from lottery_utils.presets import METHODS
+from lottery_utils.show.compute import under
 from lottery_utils.show.frames import Reading, readings, shown_title
 from lottery_utils.show.stats import Effect, corrected, effect, paired
-from lottery_utils.show.stored import under
 from lottery_utils.show.style import METHOD_NAMES
 
 from .one_look import HEADS_GONE, INACTIVE, SUMS

@@ -16,10 +16,10 @@ from lottery_utils.experiment.reading import Results
 from lottery_utils.experiment.stage_table import CURVE
 from lottery_utils.methods import METHODS
 from lottery_utils.pruning.stopping import stop_rule
+from lottery_utils.show.compute import under
 from lottery_utils.show.effects import effect_table
 from lottery_utils.show.frames import title_of
 from lottery_utils.show.stats import Effect, corrected, effect, lead_kept
-from lottery_utils.show.stored import under
 from lottery_utils.show.style import COLOURS, METHOD_NAMES, SEED_SHADES, WIDTH, empty_figure
 from lottery_utils.show.tables import dressed
 

@@ -1,5 +1,7 @@
 """What a chapter needs before it shows anything: the studies it is about, and the cells to be computed for it.
 
+Studies whose records came with the repository are shown, and never added to.
+
 A chapter says so in one literal, `NEEDS`, which `lottery report` reads without running the chapter, so that what all
 chapters need is computed in one run. A need is a dict; all keys may be left out:
 
@@ -14,17 +16,17 @@ chapters need is computed in one run. A need is a dict; all keys may be left out
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import UserError, require_known
-from ..presets import PRESETS, Preset
-from .stored import here_or_above, stored_study, under
+from ..presets import GLUE_TASKS, PRESETS, Preset
 
 if TYPE_CHECKING:
     from ..experiment.cells import Cell
+    from ..experiment.reading import Results
     from ..experiment.study import Study
 
     Needs = dict | list[dict]
@@ -154,3 +156,40 @@ def _joined(asked: Asked) -> Iterator[tuple[Study, list[Cell], str]]:
         usual = vars(first.setdefault(preset.name, preset))
         changes = [f"{name} {value}" for name, value in vars(preset).items() if value != usual[name]]
         yield study, list(union), preset.name + (f" ({', '.join(changes)})" if changes else "")
+
+
+def here_or_above(folder: str | Path) -> Path:
+    """`folder` as it lies here or in the nearest folder above; unchanged when it is nowhere."""
+    here = Path.cwd()
+    return next((place / folder for place in (here, *here.parents) if (place / folder).is_dir()), Path(folder))
+
+
+def stored_study(preset: str, folder: str | Path, overrides: dict | str | None = None) -> Study:
+    """The study of `preset` whose records lie in `folder`, looked for here and in the folders above.
+
+    Its tasks and seeds are those with a record there; model and data need not be at hand, and may have changed.
+    Raises UserError when there is no record.
+    """
+    from ..experiment.study import Study, open_study
+
+    study = open_study(preset, overrides=overrides, results_dir=here_or_above(folder))
+    cells = [record["cell"] for record in study.store.records()]
+    known = study.preset.tasks
+    if known == PRESETS[preset].tasks:  # else those asked for
+        known = (*known, *(task for task in GLUE_TASKS if task not in known))
+    tasks = [task for task in known if any(cell["task"] == task for cell in cells)]
+    if not tasks:
+        raise UserError(f"no records in {str(folder)!r}; run this in the repository's folder")
+    seeds = [seed for seed in study.preset.seeds if any(cell["seed"] == seed for cell in cells)] or None
+    return Study(open_study(preset, tasks, seeds, overrides, study.store.root).preset, study.store.root, stored=True)
+
+
+def under(study: Results, fields: Mapping) -> Results:
+    """`study` with other preset fields, in the same store."""
+    return type(study)(replace(study.preset, **fields), study.store.root, study.stored)
+
+
+def cost_of(study: Study) -> str:
+    """How many records a stored study has, and what they took: "190 records, 32 min of computing"."""
+    records = study.records()
+    return f"{len(records)} records, {sum(record['seconds'] for record in records) / 60:.0f} min of computing"
