@@ -15,9 +15,8 @@ from lottery_utils.experiment.run import span
 from lottery_utils.experiment.store import Store
 from lottery_utils.experiment.study import Study, open_study
 from lottery_utils.presets import PRESETS
-from lottery_utils.show.compute import asked, needs_of
+from lottery_utils.show.compute import asked, here_or_above, needs_of
 from lottery_utils.show.sentences import listed
-from lottery_utils.show.compute import here_or_above
 from lottery_utils.show.tables import GAP, dressed
 
 from .footprint import by_stage, costs, in_words
