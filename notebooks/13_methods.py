@@ -19,8 +19,8 @@
 # :::{admonition} At equal size, does another score beat the gate's importance, or another order the size of single weights?
 # :class: answer
 #
-# None does. Beside the gate's importance, Taylor's is as good. Two others keep less, but eight tasks do not settle that; only a random order is
-# clearly worse. For single weights, the same share of every matrix is a little worse than one cut over the whole encoder. SNIP is not told apart
+# None does. Taylor's importance is not told apart from the gate's. Two others keep less, but eight tasks do not settle that; only a random
+# order is clearly worse. For single weights, the same share of every matrix is a little worse than one cut over the whole encoder. SNIP is not told apart
 # from that cut.
 #
 # Lead kept, gate and random order: <span class="evidence"><span class="source published">published</span> not in the paper</span>
