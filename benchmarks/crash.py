@@ -129,7 +129,7 @@ def _warm(seeds: tuple[int, ...]) -> None:
 
     torch.set_num_threads(1)
     preset = get_preset("demo", {**OVERRIDES, "tasks": [TASK], "seeds": list(seeds)})
-    model = _study(Path(tempfile.gettempdir()) / "none", seeds)._prints.model()
+    model = _study(Path(tempfile.gettempdir()) / "none", seeds).key.model
     bench.examples(preset, TASK, model)
     bench.classifier(preset, TASK, seeds[0], model)
     torch.optim.AdamW([torch.zeros(1, requires_grad=True)])

@@ -19,7 +19,6 @@ import torch
 from devices import flat
 
 from lottery_utils.experiment import bench, stage
-from lottery_utils.experiment.fingerprints import Fingerprints
 from lottery_utils.experiment.stage import Result, Work
 from lottery_utils.experiment.study import Study, open_study
 from lottery_utils.experiment.work import steady
@@ -130,13 +129,12 @@ def cells_of(study: Study) -> list:
 
 def compared(study: Study, device: torch.device) -> list[dict]:
     """A row for each cell computed on `device` and stored by the CPU; rows for bf16, and for the same bits again."""
-    prints, rows, (task,) = Fingerprints(study.preset, study.store), [], study.preset.tasks
-    about = study.preset, prints.model(), prints.data(task), study.store, device
+    rows = []
     for cell in cells_of(study):
-        result = stage.run(Work(cell, *about))
+        result = stage.run(Work(cell, study.key, study.store, device))
         rows.append({"what": cell.name, **difference(study, cell, result)})
         if cell.stage == "finetune":
-            rows += looked_at_again(Work(cell, *about), result)
+            rows += looked_at_again(Work(cell, study.key, study.store, device), result)
     return rows
 
 

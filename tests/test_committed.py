@@ -68,12 +68,12 @@ def prints(preset: Preset, task: str) -> tuple[str, str]:
 
 @lru_cache
 def model_print(model: str) -> str:
-    return Fingerprints(get_preset("demo", {"model": model}), Store(RECORDS / "nowhere")).model()
+    return Fingerprints(get_preset("demo", {"model": model}), Store(RECORDS / "nowhere"))[""]
 
 
 @lru_cache
 def demo_data(task: str) -> str:
-    return Fingerprints(get_preset("demo"), Store(RECORDS / "nowhere")).data(task)
+    return Fingerprints(get_preset("demo"), Store(RECORDS / "nowhere"))[task]
 
 
 @lru_cache

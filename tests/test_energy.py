@@ -16,6 +16,7 @@ from lottery_utils.cli import main
 from lottery_utils.errors import UserError
 from lottery_utils.experiment import energy
 from lottery_utils.experiment.energy import COUNTRY, Meter, checked_grid, gpu_of
+from lottery_utils.experiment.identity import Key
 from lottery_utils.experiment.pool import Job
 from lottery_utils.experiment.study import open_study
 from lottery_utils.experiment.tables import results_table
@@ -160,7 +161,7 @@ def test_a_cpu_needs_no_gpu_and_a_gpu_is_named_by_its_identifier(monkeypatch):
 
 
 def test_a_job_carries_the_place():
-    job = Job("results", get_preset("demo"), "a", {}, "lottery run", "DEU", "")
+    job = Job("results", Key(get_preset("demo"), {"": "a"}), "lottery run", "DEU", "")
     assert pickle.loads(pickle.dumps(job)) == job
 
 

@@ -19,7 +19,7 @@ from lottery_utils.errors import CellFailed, UserError
 from lottery_utils.experiment import bench, identity, provenance, stage, stages, work
 from lottery_utils.experiment.cells import NEEDS, Cell, full, parse_cell, plan, upstream
 from lottery_utils.experiment.fingerprints import CACHE
-from lottery_utils.experiment.identity import EARLIER, Versions, address, inputs, seed_for
+from lottery_utils.experiment.identity import EARLIER, Key, Versions, address, inputs, seed_for
 from lottery_utils.experiment.locks import claim
 from lottery_utils.experiment.pool import Job
 from lottery_utils.experiment.run import Summary
@@ -522,8 +522,7 @@ GOOD_HERE = Cell("sst2", 1, "search", "structured", "good")
 
 def working(study: Study, cell: Cell) -> stage.Work:
     """The work of one cell of a study, outside any engine."""
-    prints = study._prints
-    return stage.Work(cell, study.preset, prints.model(), prints.data(cell.task), study.store, torch.device("cpu"))
+    return stage.Work(cell, study.key, study.store, torch.device("cpu"))
 
 
 def test_a_mask_that_keeps_everything_retrains_to_the_full_model(finished, tmp_path, world):
@@ -558,7 +557,7 @@ def test_a_mask_that_keeps_everything_is_not_trained_again(finished, tmp_path, m
 
 def test_data_that_changes_under_a_run_is_refused(finished, tmp_path):
     study = copied(finished, tmp_path / "results")
-    job = Job(str(study.store.root), study.preset, study._prints.model(), {"sst2": "0" * 16})
+    job = Job(str(study.store.root), Key(study.preset, {"": study.key.model, "sst2": "0" * 16}))
     answer = work.compute(job, parse_cell("sst2/1/finetune/full"))
     assert answer.status == "failed" and "the data changed" in answer.error
 
@@ -567,8 +566,7 @@ def test_a_cell_another_worker_holds_is_left_to_it(finished, tmp_path):
     study = Study(finished.preset, tmp_path / "results")
     study.store.prepare()
     cell = parse_cell("sst2/0/baseline/majority")
-    prints = finished._prints
-    job = Job(str(study.store.root), study.preset, prints.model(), {"sst2": prints.data("sst2")})
+    job = Job(str(study.store.root), finished.key)
     with claim(study.store.root, study.address(cell)):
         assert study.state(cell) == "running"
         assert work.compute(job, cell).status == "elsewhere"

@@ -263,10 +263,9 @@ def test_pruned_random_weights_are_the_random_weights(study, monkeypatch):
         raise CellFailed("seen enough")
 
     monkeypatch.setattr(stage, "finetune", stopped)
-    prints = study._prints
     for name in TRANSFORMERS:
         cell = parse_cell(f"sst2/1/baseline/{name}")
-        work = Work(cell, study.preset, prints.model(), prints.data("sst2"), study.store, torch.device("cpu"))
+        work = Work(cell, study.key, study.store, torch.device("cpu"))
         with pytest.raises(CellFailed, match="seen enough"):
             stages.run_baseline(work, Result())
     whole, pruned = seen
@@ -290,11 +289,10 @@ def test_the_factor_is_the_presets(study, monkeypatch):
 
     asked = []
     monkeypatch.setattr(stages, "train", lambda work, result, model, data, mask, longer=1: asked.append(longer))
-    prints = study._prints
-    preset = dataclasses.replace(study.preset, longer=5)
+    key = dataclasses.replace(study.key, preset=dataclasses.replace(study.preset, longer=5))
     for stage in ("retrain", "retrain_longer"):
         cell = parse_cell(f"sst2/1/{stage}/structured/bad")
-        work = Work(cell, preset, prints.model(), prints.data("sst2"), study.store, torch.device("cpu"))
+        work = Work(cell, key, study.store, torch.device("cpu"))
         stages.run_retrain(work, Result())
     assert asked == [1, 5]
 

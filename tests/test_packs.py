@@ -263,8 +263,7 @@ def test_large_masks_stay_out_and_are_made_again_where_a_cell_needs_them(study, 
     assert packed.store.read(key, deep=True)["files"][MASK] == digest
     assert unpack(folder, tmp_path / "plain") and Store(tmp_path / "plain").read(key, deep=True) is not None
 
-    record = packed.store.read(key)
-    work = Work(search, study.preset, record["inputs"]["model"], record["inputs"]["data"], packed.store, "cpu")
+    work = Work(search, packed.key, packed.store, "cpu")
     monkeypatch.setattr(stage, "run", lambda work: SimpleNamespace(mask=mask))
     assert work.mask(search) == mask
     shutil.rmtree(packed.store.scratch(key))

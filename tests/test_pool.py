@@ -18,6 +18,7 @@ from lottery_utils.cli import main
 from lottery_utils.errors import UserError
 from lottery_utils.experiment import pool, stage, work
 from lottery_utils.experiment.cells import Cell, full
+from lottery_utils.experiment.identity import Key
 from lottery_utils.experiment.locks import claim
 from lottery_utils.experiment.pool import Job
 from lottery_utils.experiment.run import Summary, run_schedule
@@ -95,7 +96,7 @@ def act(monkeypatch, tmp_path, plan: dict, seeds=range(8), workers=3, devices=()
     cells = [full("mrpc", seed) for seed in seeds]
     schedule = Schedule(cells, seeds, set(), lambda cell: 1.0)
     summary, bar = Summary(len(cells)), Bar()
-    job = Job(str(store.root), get_preset("paper"), "a", {"mrpc": "b"})
+    job = Job(str(store.root), Key(get_preset("paper"), {"": "a", "mrpc": "b"}))
     run_schedule(schedule, job, summary, "local", workers, bar)
     return summary, bar.lines, [line.split() for line in log.read_text().splitlines()], store
 
@@ -220,8 +221,7 @@ def test_a_failure_noted_by_another_run_is_not_tried_again(world, tmp_path):
     study = study_in(world, tmp_path / "results")
     cell = Cell("sst2", 1, "finetune", "", "full")
     study.run(["baseline"], subnetworks=["majority"], engine="serial", progress=False)
-    prints = study._prints
-    job = Job(str(study.store.root), study.preset, prints.model(), {"sst2": prints.data("sst2")})
+    job = Job(str(study.store.root), study.key)
     study.store.fail(study.address(cell), {"error": "no luck"})
     assert work.compute(job, cell).error == "no luck"
     with claim(study.store.root, study.address(cell)):

@@ -162,7 +162,7 @@ def test_a_mask_of_the_other_kind_is_not_scored(study, tmp_path):
     for method, other in (("structured", "magnitude"), ("magnitude", "structured")):
         search = Cell("mrpc", 1, "search", method, "good")
         file = SimpleNamespace(content=lambda address, name: (tmp_path / name).read_bytes())
-        work = Work(search, study.preset, "model", "data", file, torch.device("cpu"))
+        work = Work(search, study.key, file, torch.device("cpu"))
         masks[method].save(tmp_path / MASK)
         assert work.mask(search) == masks[method]
         masks[other].save(tmp_path / MASK)

@@ -39,7 +39,7 @@ def run_probes(work: Work, result: Result) -> None:
         found = {name: model.to(work.device) for name, model in {**found, **kept}.items()}
         found |= networks(work, result, masks, preset.probe_retrained)
         text = None if preset.probe_text is None else (preset.probe_text, text_print(preset.probe_text))
-        encoded, places, asked = _sentences(preset.model, work.model_print, text, preset.probe_sentences)
+        encoded, places, asked = _sentences(preset.model, work.key.model, text, preset.probe_sentences)
     set_size(result, found["full"])
     lows = [floors(asked[probe]) for probe in PROBES]
     tests = [int(asked[probe].test.sum()) for probe in PROBES]

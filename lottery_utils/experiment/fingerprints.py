@@ -24,40 +24,33 @@ from .store import Store
 CACHE = ".fingerprints.json"
 
 
-class Fingerprints:
-    """Fingerprints for one preset and store: `model()` and `data(task)`, each found once.
+class Fingerprints(dict[str, str]):
+    """Fingerprints for one preset and store: of each task's data by its name, of the model by "", found when asked for.
 
     With `reading` the records are asked about what is not on this disk; a run never does that. With `stored` they are
-    asked before the files: they were made before, elsewhere.
+    asked before the files: they were made before, elsewhere. Raises UserError for a model that cannot be had, and for
+    unusable data.
     """
 
     def __init__(self, preset: Preset, store: Store, reading: bool = False, stored: bool = False):
         self.preset, self.store, self.reading, self.stored = preset, store, reading or stored, stored
-        self._found: dict[str, str] = {}  # by task; "" is the model
 
-    def model(self) -> str:
-        """Fingerprint of the pre-trained model; raises UserError when the model cannot be had."""
-        return self.data("")
-
-    def data(self, task: str) -> str:
-        """Fingerprint of a task's data under the preset's limits; raises UserError for unusable data."""
-        if task not in self._found:  # asked for each cell: a signature looks at files
-            self._found[task] = self._find(task)
-        return self._found[task]
+    def __missing__(self, task: str) -> str:
+        self[task] = self._find(task)
+        return self[task]
 
     def _find(self, task: str) -> str:
-        value = _read_cache(self.store.root).get(self._key(task))
-        if value is None and self.reading and (self.stored or not _is_local(self._source(task))):
-            value = self._recorded(task)
-        if value is not None:
+        if value := _read_cache(self.store.root).get(self._key(task)):
+            return value
+        first = self.stored or (self.reading and not _is_local(self._source(task)))
+        if first and (value := self._recorded(task)):
             return value
         try:
             return self._hash(task)
         except UserError:
-            value = self._recorded(task) if self.reading else None
-            if value is None:
-                raise
-            return value
+            if self.reading and (value := self._recorded(task)):
+                return value
+            raise
 
     def _hash(self, task: str) -> str:
         """The fingerprint from the files themselves."""
@@ -80,7 +73,7 @@ class Fingerprints:
 
     def remember(self) -> None:
         """Write what was found into the store's folder, if that is there."""
-        found = {key: value for task, value in self._found.items() if (key := self._key(task))}
+        found = {key: value for task, value in self.items() if (key := self._key(task))}
         before = _read_cache(self.store.root)
         if self.store.root.is_dir() and not found.items() <= before.items():
             with suppress(OSError):  # a read-only store is still readable

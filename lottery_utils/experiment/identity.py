@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
-from dataclasses import fields, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -59,6 +59,30 @@ def address(cell: Cell, preset: Preset, model: str, data: str, versions: Version
     digest = hashlib.sha256(canonical(inputs(cell, preset, model, data, versions)).encode()).hexdigest()
     parts = [cell.task, cell.method, cell.subnetwork, cell.stage, str(cell.seed), digest[:10]]
     return "-".join(part for part in parts if part)
+
+
+@dataclass(frozen=True)
+class Key:
+    """What the addresses of a study are made of beside the cell: its preset, and fingerprints.
+
+    `prints` has the model's under "" and that of a task's data under the task; see `fingerprints`, which finds them.
+    """
+
+    preset: Preset
+    prints: Mapping[str, str]
+
+    @property
+    def model(self) -> str:
+        """Fingerprint of the pre-trained model."""
+        return self.prints[""]
+
+    def address(self, cell: Cell, versions: Versions = PRESENT) -> str:
+        """Address of a cell of the study."""
+        return address(cell, self.preset, self.model, self.prints[cell.task], versions)
+
+    def inputs(self, cell: Cell, versions: Versions = PRESENT) -> dict:
+        """Everything the address of a cell is made of."""
+        return inputs(cell, self.preset, self.model, self.prints[cell.task], versions)
 
 
 def inputs(cell: Cell, preset: Preset, model: str, data: str, versions: Versions = PRESENT) -> dict:

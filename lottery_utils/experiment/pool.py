@@ -21,10 +21,9 @@ from threading import Lock
 from typing import NamedTuple
 
 from ..errors import UserError
-from ..presets import Preset
-from . import identity
 from .cells import Cell
 from .energy import COUNTRY
+from .identity import Key
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 WORKER = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
@@ -35,25 +34,19 @@ WORKER |= {"MALLOC_MMAP_THRESHOLD_": str(2**24)}
 
 @dataclass(frozen=True)
 class Job:
-    """The store's folder, the preset, the fingerprints of the model and of each task's data, the command, the grid.
+    """The store's folder, what the study's addresses are made of, the command, the grid.
 
     `country` and `region` say whose electricity the energy estimate assumes, `cuda_graphs` whether a GPU trains by
     replaying graphs, `gpus_per_cell` how many cells of Ray's share one; they change no address.
     """
 
     root: str
-    preset: Preset
-    model_print: str
-    data_prints: dict[str, str]
+    key: Key
     command: str = ""
     country: str = COUNTRY
     region: str = ""
     cuda_graphs: bool = False
     gpus_per_cell: float = 1.0
-
-    def address(self, cell: Cell) -> str:
-        """Address of a cell of this job."""
-        return identity.address(cell, self.preset, self.model_print, self.data_prints[cell.task])
 
 
 class Answer(NamedTuple):

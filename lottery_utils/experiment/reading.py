@@ -12,7 +12,7 @@ from ..presets import METHODS, SUBNETWORKS, Preset
 from ..tasks.glue import meet, task_of_record
 from .cells import Cell, mask_source, parse_cell, plan
 from .fingerprints import Fingerprints
-from .identity import EARLIER, PRESENT, Versions, address, earlier_addresses, inputs
+from .identity import EARLIER, PRESENT, Key, Versions, earlier_addresses
 from .locks import is_claimed
 from .stage_table import BASELINES, STAGES
 from .store import MASK, PREDICTIONS, TRAJECTORY, Damaged, Store
@@ -34,7 +34,7 @@ class Results:
         """
         self.preset, self.stored = preset, stored
         self.store = Store(results_dir)
-        self._prints = Fingerprints(preset, self.store, reading=True, stored=stored)
+        self.key = Key(preset, Fingerprints(preset, self.store, reading=True, stored=stored))
         meet(preset.data)  # so that pages know the titles of own tasks
 
     def __repr__(self) -> str:
@@ -48,22 +48,18 @@ class Results:
     def address(self, cell: Cell | str) -> str:
         """Address of a cell (or of a cell's name) in this study."""
         cell = self._cell(cell)
-        return self._address(cell, self._stored_as(cell) or PRESENT)
+        return self.key.address(cell, self._stored_as(cell) or PRESENT)
 
     def inputs(self, cell: Cell | str) -> dict:
         """Everything the address of a cell is made of, see `identity.inputs`."""
         cell = self._cell(cell)
-        versions = self._stored_as(cell) or PRESENT
-        return inputs(cell, self.preset, self._prints.model(), self._prints.data(cell.task), versions)
-
-    def _address(self, cell: Cell, versions: Versions) -> str:
-        return address(cell, self.preset, self._prints.model(), self._prints.data(cell.task), versions)
+        return self.key.inputs(cell, self._stored_as(cell) or PRESENT)
 
     def _stored_as(self, cell: Cell) -> Versions | None:
         """The latest versions of the rules as which a stored study has a cell; None where there is none."""
         if not self.stored:
             return None
-        return next((v for v in (PRESENT, *EARLIER) if self._address(cell, v) in self._stored_addresses), None)
+        return next((v for v in (PRESENT, *EARLIER) if self.key.address(cell, v) in self._stored_addresses), None)
 
     @cached_property
     def _stored_addresses(self) -> set[str]:
@@ -82,7 +78,7 @@ class Results:
         cell = self._cell(cell)
         source = cell if cell.stage in ("search", "control") else mask_source(cell)
         versions = self._stored_as(cell) or self._stored_as(source) or PRESENT
-        content = self._undamaged(self.store.content, self._address(source, versions), MASK)
+        content = self._undamaged(self.store.content, self.key.address(source, versions), MASK)
         if content is None:
             return None
         from ..pruning.masks import mask_from

@@ -146,7 +146,7 @@ def _settle(schedule: Schedule, job: Job, summary: Summary, bar: Bar, cell: Cell
         summary.computed += answer.status == "computed"
         summary.done += answer.status == "done"
     else:
-        store, key = Store(job.root), job.address(cell)
+        store, key = Store(job.root), job.key.address(cell)
         if store.failure(key) is None:
             note = {"cell": cell.name, "error": answer.error, "traceback": answer.traceback}
             with suppress(OSError):  # a disk that takes no note must not stop the others

@@ -16,9 +16,7 @@ PAUSE = 2.0  # seconds before a cell that another process holds is looked at aga
 class Schedule:
     """The open cells of a run. `done` says which cells need no work; `cost` estimates a cell's seconds."""
 
-    def __init__(
-        self, cells: Iterable[Cell], seeds: Iterable[int], done: set[Cell], cost: Callable[[Cell], float]
-    ):
+    def __init__(self, cells: Iterable[Cell], seeds: Iterable[int], done: set[Cell], cost: Callable[[Cell], float]):
         self.cost = {cell: cost(cell) for cell in cells if cell not in done}
         self.open = list(self.cost)
         needs = {cell: [c for c in upstream(cell, seeds) if c in self.cost] for cell in self.open}

@@ -28,7 +28,7 @@ from ..training.evaluate import predict
 from ..training.finetune import finetune
 from . import bench
 from .cells import Cell, full, mask_source, part_of, upstream
-from .identity import address, seed_for
+from .identity import Key, seed_for
 from .recover import checkpoint_of, mask_again
 from .stage_table import STAGES
 from .store import MASK, Store
@@ -60,28 +60,31 @@ class Result:
 
 @dataclass(frozen=True)
 class Work:
-    """One cell to compute and all it may read: the preset, fingerprints, the store, every cell's address."""
+    """One cell to compute and all it may read: the study's key, which holds the preset, and the store."""
 
     cell: Cell
-    preset: Preset
-    model_print: str
-    data_print: str
+    key: Key
     store: Store
     device: torch.device = field(default_factory=pick_device)
     cuda_graphs: bool = False  # whether a GPU trains by replaying graphs
 
+    @property
+    def preset(self) -> Preset:
+        """The preset of the study."""
+        return self.key.preset
+
     def address(self, cell: Cell | None = None) -> str:
-        """Address of `cell` (of the same task), by default of this one."""
-        return address(cell or self.cell, self.preset, self.model_print, self.data_print)
+        """Address of `cell`, by default of this one."""
+        return self.key.address(cell or self.cell)
 
     def examples(self) -> bench.Examples:
         """The task's tokenised examples; in the place of dev those that the cell reads or is scored on."""
         part = part_of(self.cell, self.preset.selection)
-        return bench.examples(self.preset, self.cell.task, self.model_print, part)
+        return bench.examples(self.preset, self.cell.task, self.key.model, part)
 
     def classifier(self, init: str = "pretrained") -> nn.Module:
         """The classifier of (task, seed) before training, on the CPU."""
-        return bench.classifier(self.preset, self.cell.task, self.cell.seed, self.model_print, init)
+        return bench.classifier(self.preset, self.cell.task, self.cell.seed, self.key.model, init)
 
     def mask(self, cell: Cell) -> Mask:
         """The mask of a search or control cell, its checksum verified; made again where its record came without it."""

@@ -13,7 +13,7 @@ from . import provenance
 from .cells import Cell
 from .energy import checked_grid
 from .fingerprints import Fingerprints
-from .identity import address
+from .identity import Key
 from .pool import Job
 from .reading import Names, Results
 from .run import ENGINES, Bar, Summary, run_schedule
@@ -98,13 +98,11 @@ class Study(Results):
             raise UserError(f"workers must be a whole number above 0, got {workers!r}")
         grid = checked_grid(country, region)
         prints = Fingerprints(self.preset, self.store)
-        model = prints.model()
-        data = {task: prints.data(task) for task in dict.fromkeys(cell.task for cell in cells)}
-        done = {c for c in cells if self._is_stored(address(c, self.preset, model, data[c.task]))}
+        self.key = Key(self.preset, prints)
+        done = {cell for cell in cells if self._is_stored(self.key.address(cell))}
         summary = Summary(len(cells), done=len(done))
-        self._prints = prints
         if len(done) < len(cells):
-            self._require_parts(data)
+            self._require_parts({cell.task for cell in cells})
             self.store.prepare()
         prints.remember()
         if len(done) == len(cells):
@@ -112,7 +110,7 @@ class Study(Results):
         costs = expected_costs(self.store.records(), self.preset.name)
         schedule = Schedule(cells, self.preset.seeds, done, costs)
         how = (provenance.command(), *grid, cuda_graphs, gpus_per_cell)
-        job = Job(str(self.store.root), self.preset, model, data, *how)
+        job = Job(str(self.store.root), Key(self.preset, dict(prints)), *how)
         self._recall_failures(schedule, summary, retry_failed)
         if not len(schedule):
             return summary

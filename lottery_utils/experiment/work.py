@@ -30,7 +30,7 @@ from . import bench, provenance
 from .cells import Cell, upstream
 from .energy import Meter, gpu_of
 from .fingerprints import label
-from .identity import PROTOCOL, inputs
+from .identity import PROTOCOL
 from .locks import claim
 from .pool import Answer, Job
 from .recover import checkpoint_of
@@ -61,9 +61,9 @@ def compute(job: Job, cell: Cell, alone: bool = False) -> Answer:
 
     One that ran out of memory, when not `alone`, may be tried again.
     """
-    store, key = Store(job.root), job.address(cell)
+    store, key = Store(job.root), job.key.address(cell)
     try:
-        check_precision(job.preset.precision, pick_device())
+        check_precision(job.key.preset.precision, pick_device())
         with claim(store.root, key) as held:
             if not held:
                 return Answer("elsewhere")
@@ -72,8 +72,7 @@ def compute(job: Job, cell: Cell, alone: bool = False) -> Answer:
             if (failure := store.failure(key)) is not None:
                 return Answer("failed", failure["error"])
             store.clear_staging(key)
-            prints = job.model_print, job.data_prints[cell.task]
-            _compute(Work(cell, job.preset, *prints, store, cuda_graphs=job.cuda_graphs), job, key)
+            _compute(Work(cell, job.key, store, cuda_graphs=job.cuda_graphs), job, key)
             return Answer("computed")
     except Exception as error:  # one cell's failure must not stop the others
         answer = answer_to(error, cell, alone)
@@ -159,7 +158,7 @@ def _data(work: Work) -> TaskData | bench.Examples:
     """
     preset = work.preset
     found = work.examples() if work.cell.case.reads_model else bench.train_data(preset, work.cell.task)
-    if found.fingerprint != work.data_print:
+    if found.fingerprint != work.key.prints[work.cell.task]:
         raise CellFailed(f"{work.cell.name}: the data changed while the study ran; run it again")
     return found
 
@@ -192,7 +191,7 @@ def _record(work: Work, job: Job, data: TaskData | bench.Examples, result: Resul
         "name": cell.name,
         **own,
         "preset": preset.name,
-        "inputs": inputs(cell, preset, work.model_print, work.data_print),
+        "inputs": work.key.inputs(cell),
         "upstream": {c.name: work.address(c) for c in upstream(cell, preset.seeds)},
         "source": {
             "model": label(preset.model),
@@ -230,5 +229,5 @@ def _precision(work: Work) -> str | None:
     """The precision in which the cell's network was computed; None where there is none."""
     if not work.cell.case.reads_model:
         return None
-    model, _ = bench.unseeded(work.preset, work.cell.task, work.model_print)
+    model, _ = bench.unseeded(work.preset, work.cell.task, work.key.model)
     return precision_of(model, work.preset.precision, work.device)

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..errors import UserError
 from ..experiment.cells import Cell, mask_source, part_of
+from ..experiment.identity import Key
 from ..models.load import load_tokenizer
 from ..presets import limits_of
 from ..tasks.load import halves, load_task
@@ -83,7 +84,7 @@ def rebuild(study: Study, cell: Cell) -> Rebuilt:
         raise UserError(f"{cell.name} is of a degenerate search: there is no subnetwork to export")
     inputs = record["inputs"]
     with steady():
-        work = Work(cell, study.preset, inputs["model"], inputs["data"], study.store)
+        work = Work(cell, Key(study.preset, {"": inputs["model"], cell.task: inputs["data"]}), study.store)
         result = run(work)
         mask = None if cell.stage == "finetune" else work.mask(mask_source(cell))
     recorded = study.predictions(cell)
