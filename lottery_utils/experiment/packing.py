@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from ..errors import UserError, usable_folder
@@ -83,12 +84,8 @@ def unpack(folder: Path, target: Path) -> int:
     cells = {address: files for cells in packs for address, files in cells.items()}
     store, written = Store(target), 0
     for address, files in cells.items():
-
-        def fill(folder: Path, files: dict[str, bytes] = files) -> None:
-            for name, content in files.items():
-                (folder / name).write_bytes(content)
-
-        written += not store.folder(address).exists() and store.put(address, fill)
+        writers = {name: partial(Path.write_bytes, data=content) for name, content in files.items()}
+        written += not store.folder(address).exists() and store.put(address, writers)
     return written
 
 

@@ -11,15 +11,17 @@ import functools
 import io
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..disk import readable, replace, require_file
 from ..errors import UserError, one_line, shown
 from .record import PART, RECORD, is_address
 
+if TYPE_CHECKING:
+    import tarfile
+
 PACK = re.compile(r"[a-z][a-z0-9_]*-\d+\.tar\.xz")
-LARGEST = 1_000_000_000  # bytes of all files in a pack
 XZ_END = b"YZ"  # how an xz stream ends
 
 Cells = dict[str, dict[str, bytes]]  # address to name of a file to its content
@@ -58,52 +60,43 @@ def read_pack(path: Path, records_only: bool = False) -> Cells:
 
 @functools.lru_cache(maxsize=512)
 def _read(path: Path, records_only: bool, size: int, changed: int) -> Cells:
+    import lzma
+    import tarfile
+
     require_file("pack", path)
     cells: Cells = {}
     try:
-        for address, name, content in _files(_unpacked(path.read_bytes(), records_only), path.name):
-            cells.setdefault(address, {})[name] = content
+        archive = io.BytesIO(_unpacked(path.read_bytes(), records_only))
+        with tarfile.open(fileobj=archive, mode="r:") as file:
+            for member in file:
+                address, name = _place(member, path.name)
+                cells.setdefault(address, {})[name] = file.extractfile(member).read()
         if bare := [address for address, files in cells.items() if RECORD not in files]:
             raise ValueError(f"it holds no record of {bare[0]}")
-    except ValueError as error:
+    except (ValueError, lzma.LZMAError, tarfile.TarError) as error:
         raise DamagedPack(path, one_line(error, 200)) from None
     return cells
 
 
 def _unpacked(content: bytes, first_only: bool) -> bytes:
-    """What the xz streams of `content` hold, or the first of them; raises ValueError."""
+    """What the two xz streams of `content` hold, or the first of them; raises ValueError or LZMAError."""
     import lzma
 
-    archive = b""
-    if not content.endswith(XZ_END):
-        raise ValueError("it is cut short, or no xz file")
-    while content:
-        reader = lzma.LZMADecompressor(lzma.FORMAT_XZ)
-        try:
-            archive += reader.decompress(content, LARGEST + 1 - len(archive))
-        except lzma.LZMAError as error:
-            raise ValueError(str(error)) from None
-        if not reader.eof or len(archive) > LARGEST:
-            raise ValueError(f"it is cut short, or holds more than {LARGEST} bytes")
-        content = b"" if first_only else reader.unused_data
-    return archive
+    reader = lzma.LZMADecompressor(lzma.FORMAT_XZ)
+    archive = reader.decompress(content)
+    if not reader.eof or not content.endswith(XZ_END):
+        raise ValueError("it is cut short")
+    return archive if first_only else archive + lzma.decompress(reader.unused_data, lzma.FORMAT_XZ)
 
 
-def _files(archive: bytes, pack: str) -> Iterator[tuple[str, str, bytes]]:
-    """Address, name and content of each file in a tar archive; raises ValueError for what is no file of the pack's."""
-    import tarfile
-
-    try:
-        with tarfile.open(fileobj=io.BytesIO(archive), mode="r:") as file:
-            for member in file:
-                address, _, name = member.name.partition("/")
-                if not member.isreg() or member.issparse() or not is_address(address) or not PART.fullmatch(name):
-                    raise ValueError(f"it holds {shown(member.name)}, which is no file of a cell")
-                if pack_of(address) != pack:
-                    raise ValueError(f"it holds {address}, which belongs into {pack_of(address) or 'no pack'}")
-                yield address, name, file.extractfile(member).read()
-    except tarfile.TarError as error:
-        raise ValueError(str(error)) from None
+def _place(member: tarfile.TarInfo, pack: str) -> tuple[str, str]:
+    """Address and name of a file in a tar archive; raises ValueError for what is no file of the pack's."""
+    address, _, name = member.name.partition("/")
+    if not member.isreg() or member.issparse() or not is_address(address) or not PART.fullmatch(name):
+        raise ValueError(f"it holds {shown(member.name)}, which is no file of a cell")
+    if pack_of(address) != pack:
+        raise ValueError(f"it holds {address}, which belongs into {pack_of(address) or 'no pack'}")
+    return address, name
 
 
 def write_pack(path: Path, cells: Cells) -> None:

@@ -10,14 +10,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from queue import LifoQueue
-from threading import Lock
 from typing import NamedTuple
 
 from ..errors import UserError
@@ -88,18 +86,17 @@ class ThisProcess(AbstractContextManager):
 
 
 class Pool(AbstractContextManager):
-    """The engine "local": `count` worker processes, and for each a thread that waits for its answers."""
+    """The engine "local": `count` worker processes, each on its device, and for each a thread that waits for it."""
 
     def __init__(self, job: Job, count: int | None, cells: int):
         names = gpus()
+        devices = names or [None]
         self.places = count or default_workers(cells, names)
-        devices = [Device(name) for name in names or [None]]
         self.workers = [Worker(job, devices[i % len(devices)]) for i in range(self.places)]
         self.threads = ThreadPoolExecutor(self.places)
         self.idle: LifoQueue[Worker] = LifoQueue()  # the last that was busy first: it has data and model at hand
         for worker in reversed(self.workers):
             self.idle.put(worker)
-        self.tried: dict[Cell, Worker] = {}  # who tried a cell first: alone it is tried on the same device
 
     def __exit__(self, kind: type | None, *error: object) -> None:
         for worker in self.workers if kind is not None else ():
@@ -109,57 +106,33 @@ class Pool(AbstractContextManager):
             worker.retire()
 
     def submit(self, cell: Cell, alone: bool = False) -> Future[Answer]:
-        """Have a worker compute a cell, `alone` once all workers of its device are idle: other devices go on."""
+        """Have a worker compute a cell; one that is to be `alone`, when no other runs, finds all memory given back."""
+        for worker in self.workers if alone else ():
+            worker.retire()
         return self.threads.submit(self._compute, cell, alone)
 
     def _compute(self, cell: Cell, alone: bool) -> Answer:
-        worker = self.tried[cell] if alone else self.idle.get()
+        worker = self.idle.get()
         try:
-            with worker.device.taken(worker, alone):
-                return worker.compute(cell, alone)
+            return worker.compute(cell, alone)
         finally:
-            if not alone:
-                self.tried[cell] = worker
-                self.idle.put(worker)
-
-
-class Device:
-    """A GPU as CUDA names it, or with None the CPU, and the workers that share it."""
-
-    def __init__(self, name: str | None):
-        self.name = name
-        self.workers: list[Worker] = []
-        self.entrance = Lock()
-
-    @contextmanager
-    def taken(self, worker: Worker, alone: bool) -> Iterator[None]:
-        """Hold a worker for the block; `alone` all of them, who have given back what they held of its memory."""
-        crew = self.workers if alone else [worker]
-        with ExitStack() as held:
-            with self.entrance:  # whoever waits to be alone is not overtaken
-                for member in crew:
-                    held.enter_context(member.busy)
-            if alone:
-                for member in crew:
-                    member.retire()
-            yield
+            self.idle.put(worker)
 
 
 class Worker:
-    """A worker process on a device; it starts with its first cell, and again should it die."""
+    """A worker process on a device, a GPU as CUDA names it or None; it starts with a cell, and again should it die."""
 
-    def __init__(self, job: Job, device: Device):
+    def __init__(self, job: Job, device: str | None):
         self.job, self.device = job, device
         self.process: subprocess.Popen | None = None
         self.pipe: Connection | None = None
-        self.busy, self.stopped = Lock(), False
-        device.workers.append(self)
+        self.stopped = False
 
     def compute(self, cell: Cell, alone: bool) -> Answer:
         """The answer about a cell; where the process died over it the status is "failed", or "out_of_memory"."""
         try:
             if self.process is None:
-                self.process, self.pipe = start_worker(self.device.name)
+                self.process, self.pipe = start_worker(self.device)
                 self.pipe.send(self.job)
             if self.stopped:
                 self.process.terminate()

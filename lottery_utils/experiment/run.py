@@ -54,7 +54,7 @@ class Bar(tqdm):
     """A progress bar over estimated seconds of work, with the number of cells and the time to go; for one block."""
 
     def __init__(self, schedule: Schedule, cells: int, show: bool):
-        self.schedule, self.cells, self.started = schedule, cells, False
+        self.schedule, self.cells = schedule, cells
         super().__init__(
             desc=self._count(),
             total=schedule.seconds_left,
@@ -66,30 +66,22 @@ class Bar(tqdm):
             bar_format="{desc} {percentage:3.0f}%|{bar:20}| {elapsed}, {remaining} to go{postfix}",
         )
 
+    def _count(self) -> str:
+        return f"{self.cells - len(self.schedule) - len(self.schedule.blocked)}/{self.cells} cells"
+
     def close(self) -> None:
         """Leave the last state on the screen."""
         self.set_postfix_str("", refresh=False)
         super().close()
 
     def start(self, cell: Cell) -> None:
-        """Show that a cell is being computed; the clock starts with the first."""
-        if not self.started:
-            self.started = True
-            self.unpause()
+        """Show that a cell is being computed."""
         self.set_postfix_str(cell.name, refresh=False)
 
-    def _count(self) -> str:
-        return f"{self.cells - len(self.schedule) - len(self.schedule.blocked)}/{self.cells} cells"
-
-    def advance(self) -> None:
+    def tick(self) -> None:
         """Show what is left: less by a cell that is settled, and where it failed by all that needed it."""
         self.set_description_str(self._count(), refresh=False)
         self.update(self.total - self.schedule.seconds_left - self.n)
-
-    def tick(self) -> None:
-        """Let the clock go on."""
-        if sys.stderr.isatty():
-            self.refresh()
 
     def say(self, line: str) -> None:
         """Print a line above the bar."""
@@ -100,24 +92,27 @@ def run_schedule(schedule: Schedule, job: Job, summary: Summary, engine: str, wo
     """Compute all cells of `schedule` and fill in `summary`; a failed cell stops only those that need it.
 
     Raises UserError as soon as a cell meets bad input or the disk takes nothing, KeyboardInterrupt after the workers
-    were stopped. A cell that ran out of memory is tried once more, alone on its device.
+    were stopped. A cell that ran out of memory is tried once more, alone, when no other cell can be computed.
     """
     begin = time.perf_counter()
-    pending: dict[Future[Answer], tuple[Cell, bool]] = {}  # cells being computed, and whether each is tried alone
+    pending: dict[Future[Answer], Cell] = {}  # cells being computed
+    again: list[Cell] = []
     try:
         with _engine(engine, job, workers, len(schedule)) as pool:
             while len(schedule):
                 while len(pending) < pool.places and (cell := schedule.next()) is not None:
                     bar.start(cell)
-                    pending[pool.submit(cell)] = (cell, False)
-                if not pending:
+                    pending[pool.submit(cell)] = cell
+                if not pending and again:
+                    bar.start(cell := again.pop(0))
+                    _settle(schedule, job, summary, bar, cell, pool.submit(cell, alone=True).result())
+                elif not pending:
                     time.sleep(PATIENCE)  # another process has the cells that are left
                 for future in wait(pending, PATIENCE, FIRST_COMPLETED).done:
-                    cell, alone = pending.pop(future)
-                    answer = future.result()
-                    if answer.status == "out_of_memory" and not alone:
-                        bar.say(f"{cell.name}: out of memory; to be tried again alone on its device")
-                        pending[pool.submit(cell, alone=True)] = (cell, True)
+                    cell, answer = pending.pop(future), future.result()
+                    if answer.status == "out_of_memory":
+                        bar.say(f"{cell.name}: out of memory; to be tried again alone")
+                        again.append(cell)
                     else:
                         _settle(schedule, job, summary, bar, cell, answer)
                 bar.tick()
@@ -154,7 +149,6 @@ def _settle(schedule: Schedule, job: Job, summary: Summary, bar: Bar, cell: Cell
         schedule.fail(cell)
         summary.failed[cell.name] = answer.error
         bar.say(f"failed: {answer.error}")
-    bar.advance()
 
 
 def span(seconds: float) -> str:

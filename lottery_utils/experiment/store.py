@@ -121,26 +121,25 @@ class Store:
         `files` maps a name to a function that writes the file at the path it is given. A cell that is
         already stored is left as it is, and its record returned.
         """
-        record = {**record, "format": FORMAT, "address": address, "files": {}}
+        record = {**record, "format": FORMAT, "address": address}
 
-        def fill(folder: Path) -> None:
-            for name, writer in files.items():
-                writer(folder / name)
-                os.chmod(folder / name, usual_mode())  # safetensors makes files for their owner only
-                record["files"][name] = sha256(folder / name)
+        def complete(path: Path) -> None:
+            record["files"] = {name: sha256(path.with_name(name)) for name in files}
             record["checksum"] = checksum(record)
-            (folder / RECORD).write_text(dump(record), encoding="utf-8")
+            path.write_text(dump(record), encoding="utf-8")
 
-        return record if self.put(address, fill) else self.read(address)
+        return record if self.put(address, {**files, RECORD: complete}) else self.read(address)
 
-    def put(self, address: str, fill: Callable[[Path], None]) -> bool:
-        """Have `fill` write a cell's files into a folder, and rename that into place; False where a cell is there."""
+    def put(self, address: str, files: dict[str, Callable[[Path], object]]) -> bool:
+        """Have a cell's files written into a folder, and rename that into place; False where a cell is there."""
         staging = self._staging() / f"{address}.{os.getpid()}.{secrets.token_hex(4)}"
         staging.mkdir()
         try:
-            fill(staging)
-            for path in (*staging.iterdir(), staging):
-                flush(path)
+            for name, writer in files.items():
+                writer(staging / name)
+                os.chmod(staging / name, usual_mode())  # safetensors makes files for their owner only
+                flush(staging / name)
+            flush(staging)
             os.rename(staging, self.folder(address))
             flush(self.root)
             return True

@@ -93,7 +93,7 @@ def answer_to(error: Exception, cell: Cell, alone: bool) -> Answer:
     if not _is_memory(error):
         return Answer("failed", line, traceback.format_exc())
     if alone:
-        return Answer("failed", f"{line} (tried twice, the second time alone on its device)", traceback.format_exc())
+        return Answer("failed", f"{line} (tried twice, the second time alone)", traceback.format_exc())
     return Answer("out_of_memory", line)
 
 
