@@ -124,14 +124,14 @@ def _warm(seeds: tuple[int, ...]) -> None:
     """Load what every child needs, once: code, data, model. No training here, so that forks are safe."""
     import torch
 
-    from lottery_utils.experiment import bench, verify, work  # noqa: F401
+    from lottery_utils.experiment import loaded, verify, work  # noqa: F401
     from lottery_utils.presets import get_preset
 
     torch.set_num_threads(1)
     preset = get_preset("demo", {**OVERRIDES, "tasks": [TASK], "seeds": list(seeds)})
     model = _study(Path(tempfile.gettempdir()) / "none", seeds).key.model
-    bench.examples(preset, TASK, model)
-    bench.classifier(preset, TASK, seeds[0], model)
+    loaded.examples(preset, TASK, model)
+    loaded.classifier(preset, TASK, seeds[0], model)
     torch.optim.AdamW([torch.zeros(1, requires_grad=True)])
 
 

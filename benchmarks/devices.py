@@ -54,7 +54,7 @@ def compute(folder: str, overrides: str) -> None:
     from safetensors.numpy import save_file
     from safetensors.torch import load_file
 
-    from lottery_utils.experiment import bench
+    from lottery_utils.experiment import loaded
     from lottery_utils.experiment.study import open_study
     from lottery_utils.training.device import pick_device
     from lottery_utils.training.evaluate import predict
@@ -65,9 +65,9 @@ def compute(folder: str, overrides: str) -> None:
         raise SystemExit(str(summary))
     logits = {}
     for cell in study.cells(["finetune"]):
-        model = bench.classifier(study.preset, cell.task, cell.seed, "")
+        model = loaded.classifier(study.preset, cell.task, cell.seed, "")
         model.load_state_dict(load_file(study.store.checkpoint(study.address(cell))))
-        dev = bench.examples(study.preset, cell.task, "").dev
+        dev = loaded.examples(study.preset, cell.task, "").dev
         logits[cell.task] = predict(model.to(pick_device()).eval(), dev, "fp32")
     save_file(logits, Path(folder, "forward.safetensors"))
 

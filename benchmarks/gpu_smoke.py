@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from devices import flat
 
-from lottery_utils.experiment import bench, stage
+from lottery_utils.experiment import loaded, stage
 from lottery_utils.experiment.stage import Result, Work
 from lottery_utils.experiment.study import Study, open_study
 from lottery_utils.experiment.work import steady
@@ -172,8 +172,8 @@ def graphs_compared(study: Study, device: torch.device) -> list[dict]:
 def trained(study: Study, device: torch.device, graphs: bool = False) -> TrainLog:
     """The course of a fine-tuning on `device`."""
     preset, (task,), (seed,) = study.preset, study.preset.tasks, study.preset.seeds
-    model = bench.classifier(preset, task, seed, "").to(device)
-    return finetune(model, bench.examples(preset, task, "").train, preset, (task, seed), cuda_graphs=graphs)
+    model = loaded.classifier(preset, task, seed, "").to(device)
+    return finetune(model, loaded.examples(preset, task, "").train, preset, (task, seed), cuda_graphs=graphs)
 
 
 if __name__ == "__main__":

@@ -12,8 +12,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from lottery_utils.experiment.cells import COMPARED, Cell, full, mask_source
-from lottery_utils.experiment.recover import checkpoint_of
-from lottery_utils.experiment.stage import Mask, Result, Work, prune
+from lottery_utils.experiment.stage import Mask, Result, Work, checkpoint_of, prune
 
 
 def trained(work: Work, result: Result, cell: Cell) -> nn.Module:

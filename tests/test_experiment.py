@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from lottery_utils.errors import CellFailed, UserError
-from lottery_utils.experiment import bench, identity, provenance, stage, stages, work
+from lottery_utils.experiment import identity, loaded, provenance, stage, stages, work
 from lottery_utils.experiment.cells import NEEDS, Cell, full, parse_cell, plan, upstream
 from lottery_utils.experiment.fingerprints import CACHE
 from lottery_utils.experiment.identity import EARLIER, Key, Versions, address, inputs, seed_for
@@ -382,7 +382,7 @@ def test_an_interrupted_run_goes_on_to_the_same_results(finished, world, tmp_pat
         study.run(**chosen, engine="serial", progress=False)
     assert "start the same run again" in capsys.readouterr().err
     assert len(study.store.addresses()) == 4 and not list((tmp_path / "results" / ".claims").iterdir())
-    bench.forget()
+    loaded.forget()
     monkeypatch.setattr(work, "run", lambda job: calls.append(job.cell) or real(job))
     summary = study.run(**chosen, engine="serial", progress=False)
     assert summary.ok and summary.done == 4

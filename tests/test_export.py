@@ -162,21 +162,21 @@ def test_a_folder_that_predicts_otherwise_than_recorded_is_not_written(study, tm
 
 
 def test_a_checkpoints_own_classifier_is_left_out_unless_asked_for(study, tmp_path):
-    from lottery_utils.experiment import bench
+    from lottery_utils.experiment import loaded
 
     export_cell(study, parse_cell("sst2/1/finetune/full"), tmp_path / "tuned")
     prints, weights = "tuned", {}
     for keep in (False, True):
         overrides = {"model": str(tmp_path / "tuned"), "data": study.preset.data, **small_world.SETTINGS}
         other = open_study("laptop", ["sst2"], [1, 2], {**overrides, "keep_classifier": keep}, tmp_path / f"r{keep}")
-        first, second = (bench.classifier(other.preset, "sst2", seed, prints) for seed in (1, 2))
+        first, second = (loaded.classifier(other.preset, "sst2", seed, prints) for seed in (1, 2))
         weights[keep] = first.classifier.weight
         assert torch.equal(first.classifier.weight, second.classifier.weight) == keep
         assert torch.equal(first.bert.pooler.dense.weight, second.bert.pooler.dense.weight)
         other.run(["finetune"], engine="serial", progress=False)
         how = "kept" if keep else "left out, and a new one drawn"
         assert other.record("sst2/1/finetune/full")["notes"] == [f"the checkpoint's own classifier was {how}"]
-        bench.forget()
+        loaded.forget()
     assert not torch.equal(weights[False], weights[True])
     for model, labels in ((tmp_path / "tuned", 3), (study.preset.model, 2)):
         with pytest.raises(UserError, match=rf"has none for so many labels \({labels}\); leave keep_classifier out"):

@@ -28,7 +28,6 @@ from lottery_utils.experiment.cells import Cell
 from lottery_utils.experiment.packing import pack, unpack
 from lottery_utils.experiment.packs import pack_of, read_pack
 from lottery_utils.experiment.reading import Results
-from lottery_utils.experiment.recover import mask_again
 from lottery_utils.experiment.stage import Work
 from lottery_utils.experiment.store import CHECKPOINT, MASK, PREDICTIONS, RECORD, Store
 from lottery_utils.experiment.study import Study, open_study
@@ -270,7 +269,7 @@ def test_large_masks_stay_out_and_are_made_again_where_a_cell_needs_them(study, 
     other = WeightMask({"w": torch.arange(4096) % 2 == 0})
     monkeypatch.setattr(stage, "run", lambda work: SimpleNamespace(mask=other))
     with pytest.raises(CellFailed, match="comes out differently here"):
-        mask_again(work, search)
+        work.mask(search)
 
 
 def test_a_run_beside_packs_computes_what_is_missing_even_the_mask_that_stayed_out(tmp_path, monkeypatch):

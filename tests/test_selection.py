@@ -11,7 +11,7 @@ import small_world
 
 from lottery_book.selection import hans_scores
 from lottery_utils.errors import UserError
-from lottery_utils.experiment import bench
+from lottery_utils.experiment import loaded
 from lottery_utils.experiment.cells import Cell, full, parse_cell, part_of, plan
 from lottery_utils.experiment.identity import address
 from lottery_utils.experiment.stage_table import STAGES
@@ -144,8 +144,8 @@ def test_searches_and_scores_read_different_halves():
         assert (part_of(SEARCH, selection), part_of(score, selection)) == (read, scored)
         assert part_of(full("mrpc", 42), selection) == "dev"
     assert (part_of(SEARCH, "held_out"), part_of(score, "held_out")) == ("held_out", "dev")
-    dev = bench.examples(PRESETS["demo"], "rte", "x")
-    parts = [bench.examples(PRESETS["demo"], "rte", "x", part).dev for part in ("first", "second")]
+    dev = loaded.examples(PRESETS["demo"], "rte", "x")
+    parts = [loaded.examples(PRESETS["demo"], "rte", "x", part).dev for part in ("first", "second")]
     assert len(parts[0]) + len(parts[1]) == len(dev.dev)
     again = take(dev.dev, halves("rte", len(dev.dev))[1])
     assert (again.ids == parts[1].ids).all() and (again.labels == parts[1].labels).all()

@@ -1,21 +1,27 @@
 """What a stage works with: the work to do, the result it fills in, and what several stages do.
 
-Load trained weights, prune, train, evaluate, measure sizes and times.
+Load trained weights, prune, train, evaluate, measure sizes and times. Records are shared without the fine-tuned weights
+and large masks, and retrained weights are never stored: where they are needed, they are made again.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file
+from safetensors import safe_open
+from safetensors.numpy import load
+from safetensors.torch import load_file, save_file
 from torch import nn
 
+from ..disk import sha256
 from ..errors import CellFailed, UserError
 from ..models.compact import compact
 from ..places import function_at
@@ -26,12 +32,12 @@ from ..tasks.metrics import majority_score, predictions_from_logits
 from ..training.device import pick_device
 from ..training.evaluate import predict
 from ..training.finetune import finetune
-from . import bench
+from . import loaded
 from .cells import Cell, full, mask_source, part_of, upstream
 from .identity import Key, seed_for
-from .recover import checkpoint_of, mask_again
+from .locks import claim
 from .stage_table import STAGES
-from .store import MASK, Store
+from .store import CHECKPOINT, MASK, PREDICTIONS, Store
 
 Mask = StructuredMask | WeightMask
 
@@ -77,21 +83,21 @@ class Work:
         """Address of `cell`, by default of this one."""
         return self.key.address(cell or self.cell)
 
-    def examples(self) -> bench.Examples:
+    def examples(self) -> loaded.Examples:
         """The task's tokenised examples; in the place of dev those that the cell reads or is scored on."""
         part = part_of(self.cell, self.preset.selection)
-        return bench.examples(self.preset, self.cell.task, self.key.model, part)
+        return loaded.examples(self.preset, self.cell.task, self.key.model, part)
 
     def classifier(self, init: str = "pretrained") -> nn.Module:
         """The classifier of (task, seed) before training, on the CPU."""
-        return bench.classifier(self.preset, self.cell.task, self.cell.seed, self.key.model, init)
+        return loaded.classifier(self.preset, self.cell.task, self.cell.seed, self.key.model, init)
 
     def mask(self, cell: Cell) -> Mask:
         """The mask of a search or control cell, its checksum verified; made again where its record came without it."""
         content = self.store.content(self.address(cell), MASK)
         where = f"the mask of {cell.name}"
         try:
-            mask = mask_from(mask_again(self, cell) if content is None else content, where)
+            mask = mask_from(_mask_again(self, cell) if content is None else content, where)
             kind = StructuredMask if cell.method == "structured" else WeightMask
             if not isinstance(mask, kind):
                 raise UserError(f"{where}: expected a {kind.__name__}, got a {type(mask).__name__}")
@@ -114,6 +120,57 @@ def run(work: Work) -> Result:
     return result
 
 
+def _made_again(work: Work, cell: Cell, name: str, save: Callable[[Result, Path], None]) -> Path:
+    """A file of a cell in its scratch folder, where the cell's stage makes it unless it is there."""
+    path = work.store.scratch(work.address(cell)) / name
+    if not path.is_file():
+        part = path.with_name(f"{name}.{os.getpid()}")
+        save(run(replace(work, cell=cell)), part)
+        os.replace(part, path)
+    return path
+
+
+def _mask_again(work: Work, cell: Cell) -> bytes:
+    """The mask file of a search or control cell made again; raises CellFailed where it is not the recorded one."""
+    path = _made_again(work, cell, MASK, lambda result, path: result.mask.save(path, {"cell": cell.name}))
+    if sha256(path) != work.record(cell)["files"][MASK]:
+        lost = f"the mask of {cell.name} is not stored and comes out differently here"
+        raise CellFailed(f"{work.cell.name}: {lost}; compute it in another results folder")
+    return path.read_bytes()
+
+
+def checkpoint_of(work: Work, cell: Cell) -> tuple[Path, list[str]]:
+    """Path of the weights that `cell`, a finetune or retrain cell, ended with, and notes for whoever uses them.
+
+    Weights made again that come out bit for bit as recorded go back into the store; others stay beside it, in a scratch
+    folder, and a note says how far their logits are from the recorded ones, unless they are these.
+    """
+    address, store = work.address(cell), work.store
+    if (path := store.checkpoint(address)) is not None:
+        return path, []
+    with claim(store.root, f"{address}.weights", wait=True):  # another worker may be making them
+        if (path := store.checkpoint(address)) is not None:
+            return path, []
+        path = _made_again(work, cell, CHECKPOINT, lambda result, path: _save_weights(work, cell, result, path))
+        if store.restore(address, path):
+            return store.folder(address) / CHECKPOINT, []
+    with safe_open(path, "np") as file:
+        apart = float((file.metadata() or {}).get("apart", 0.0))
+    note = f"the weights of {cell.name} were not stored and were made again; their logits differ from the recorded ones"
+    return path, [f"{note} by up to {apart:.3g}"] if apart else []
+
+
+def _save_weights(work: Work, cell: Cell, result: Result, path: Path) -> None:
+    """Write a cell's weights; others than the recorded ones with how far their logits are `apart`."""
+    kept = result.checkpoint if result.checkpoint is not None else result.model.state_dict()
+    weights = {name: value.detach().cpu().contiguous() for name, value in kept.items()}
+    save_file(weights, path)
+    if sha256(path) != work.record(cell)["files"].get(CHECKPOINT):
+        recorded = load(work.store.content(work.address(cell), PREDICTIONS))["logits"]
+        apart = float(np.abs(recorded.astype(np.float64) - result.logits).max())
+        save_file(weights, path, {"apart": repr(apart)})
+
+
 @contextmanager
 def timed(result: Result, what: str) -> Iterator[None]:
     """Add the block's seconds to those of `what`."""
@@ -124,13 +181,13 @@ def timed(result: Result, what: str) -> Iterator[None]:
         result.seconds[what] = result.seconds.get(what, 0.0) + time.perf_counter() - begin
 
 
-def untrained(work: Work, result: Result, init: str = "pretrained") -> tuple[nn.Module, bench.Examples]:
+def untrained(work: Work, result: Result, init: str = "pretrained") -> tuple[nn.Module, loaded.Examples]:
     """The model before any training, on the CPU, and the data."""
     with timed(result, "load"):
         return work.classifier(init), work.examples()
 
 
-def fine_tuned(work: Work, result: Result) -> tuple[nn.Module, bench.Examples]:
+def fine_tuned(work: Work, result: Result) -> tuple[nn.Module, loaded.Examples]:
     """The fine-tuned full model, on the CPU, and the data; says so in a note where its weights differ."""
     with timed(result, "load"):
         path, notes = checkpoint_of(work, full(work.cell.task, work.cell.seed))
@@ -141,7 +198,7 @@ def fine_tuned(work: Work, result: Result) -> tuple[nn.Module, bench.Examples]:
 
 
 def train(
-    work: Work, result: Result, model: nn.Module, data: bench.Examples, mask: Mask | None = None, longer: int = 1
+    work: Work, result: Result, model: nn.Module, data: loaded.Examples, mask: Mask | None = None, longer: int = 1
 ) -> None:
     """Fine-tune in place, pruned by `mask` and `longer` times the usual epochs; keep the loss's course, and evaluate.
 
@@ -162,7 +219,7 @@ def train(
     evaluate(work, result, model, data)
 
 
-def evaluate(work: Work, result: Result, model: nn.Module, data: bench.Examples) -> None:
+def evaluate(work: Work, result: Result, model: nn.Module, data: loaded.Examples) -> None:
     """Predict the dev set; where HANS stands there, the course is `heuristic` (N,): what each example is about."""
     with timed(result, "evaluate"):
         result.model = model
@@ -175,7 +232,7 @@ def evaluate(work: Work, result: Result, model: nn.Module, data: bench.Examples)
 
 def by_method(
     work: Work, result: Result, structured: Callable, magnitude: Callable
-) -> tuple[nn.Module, bench.Examples, Any]:
+) -> tuple[nn.Module, loaded.Examples, Any]:
     """The fine-tuned model, the data, and what the function for the cell's method finds in them.
 
     Whether there was nothing to search goes into the result.

@@ -18,7 +18,7 @@ from ..pruning.structured import structured_search
 from ..tasks.load import TaskData
 from ..tasks.metrics import predictions_from_logits
 from ..training.baselines import bag_of_words, majority, word_model_logits
-from . import bench
+from . import loaded
 from .cells import full
 from .identity import generator_for, numpy_generator_for, seed_for
 from .stage import (
@@ -112,7 +112,7 @@ def run_baseline(work: Work, result: Result) -> None:
         train(work, result, *untrained(work, result, "random"), mask)
         return
     with timed(result, "load"):
-        data = bench.train_data(work.preset, work.cell.task)
+        data = loaded.train_data(work.preset, work.cell.task)
     with timed(result, "train"):
         if name in CHANCELESS:
             result.predictions = np.asarray({"majority": majority, "bag_of_words": bag_of_words}[name](data))

@@ -26,15 +26,14 @@ from ..tasks.load import TaskData
 from ..tasks.metrics import main_score, majority_score, search_score
 from ..tasks.task_metric import TaskMetric
 from ..training.device import check_precision, describe_device, pick_device, precision_of
-from . import bench, provenance
+from . import loaded, provenance
 from .cells import Cell, upstream
 from .energy import Meter, gpu_of
 from .fingerprints import label
 from .identity import PROTOCOL
 from .locks import claim
 from .pool import Answer, Job
-from .recover import checkpoint_of
-from .stage import Result, Work, run
+from .stage import Result, Work, checkpoint_of, run
 from .store import CHECKPOINT, MASK, PREDICTIONS, TRAJECTORY, Damaged, Store
 
 MEMORY = re.compile(r"out of memory|can't allocate memory|cannot allocate memory", re.IGNORECASE)
@@ -77,7 +76,7 @@ def compute(job: Job, cell: Cell, alone: bool = False) -> Answer:
     except Exception as error:  # one cell's failure must not stop the others
         answer = answer_to(error, cell, alone)
     if answer.status == "out_of_memory":  # out of the block that held the tensors of the traceback
-        bench.forget()
+        loaded.forget()
         gc.collect()
         torch.cuda.empty_cache()
     return answer
@@ -142,7 +141,7 @@ def _compute(work: Work, job: Job, key: str) -> None:
     work.store.write(key, record, files)
 
 
-def _predictions(data: TaskData | bench.Examples, result: Result) -> dict[str, np.ndarray]:
+def _predictions(data: TaskData | loaded.Examples, result: Result) -> dict[str, np.ndarray]:
     arrays = {"predictions": result.predictions, "labels": data.dev.labels, "logits": result.logits}
     return {} if result.predictions is None else {name: v for name, v in arrays.items() if v is not None}
 
@@ -151,13 +150,13 @@ def _save(arrays: dict[str, np.ndarray], path: Path) -> None:
     save_arrays({name: np.ascontiguousarray(value) for name, value in arrays.items()}, path)
 
 
-def _data(work: Work) -> TaskData | bench.Examples:
+def _data(work: Work) -> TaskData | loaded.Examples:
     """The task's data, tokenised where the stage needs that.
 
     The address promises a certain data set: one that changed since the run began is refused.
     """
     preset = work.preset
-    found = work.examples() if work.cell.case.reads_model else bench.train_data(preset, work.cell.task)
+    found = work.examples() if work.cell.case.reads_model else loaded.train_data(preset, work.cell.task)
     if found.fingerprint != work.key.prints[work.cell.task]:
         raise CellFailed(f"{work.cell.name}: the data changed while the study ran; run it again")
     return found
@@ -168,7 +167,7 @@ def _is_usable(name: str, values: np.ndarray) -> bool:
     return not np.isinf(values).any() if name.endswith("_importance") else bool(np.isfinite(values).all())
 
 
-def _record(work: Work, job: Job, data: TaskData | bench.Examples, result: Result) -> dict:
+def _record(work: Work, job: Job, data: TaskData | loaded.Examples, result: Result) -> dict:
     """The record without its times, files and checksum; raises CellFailed for a number that is not finite."""
     cell, preset, task = work.cell, work.preset, data.task
     limits = limits_of(preset, cell.task)
@@ -229,5 +228,5 @@ def _precision(work: Work) -> str | None:
     """The precision in which the cell's network was computed; None where there is none."""
     if not work.cell.case.reads_model:
         return None
-    model, _ = bench.unseeded(work.preset, work.cell.task, work.key.model)
+    model, _ = loaded.unseeded(work.preset, work.cell.task, work.key.model)
     return precision_of(model, work.preset.precision, work.device)

@@ -1,4 +1,4 @@
-"""What the cells of one process share: task data, tokenised examples, the pre-trained model."""
+"""What a process has loaded and its cells share: task data, tokenised examples, the pre-trained model."""
 
 from __future__ import annotations
 
@@ -48,22 +48,14 @@ def train_data(preset: Preset, task: str) -> TaskData:
 
 
 @lru_cache(maxsize=9)
-def _examples(
-    task: str,
-    data: str,
-    limits: Limits,
-    model: str,
-    model_print: str,
-    length: int,
-    held_out: float,
-) -> Examples:
-    found, held = set_aside(task_data(task, data, limits), held_out)
-    tokenizer = _tokenizer(model, model_print)
+def _examples(preset: Preset, task: str, model_print: str) -> Examples:
+    found, held = set_aside(task_data(task, preset.data, limits_of(preset, task)), preset.held_out)
+    tokenizer, length = _tokenizer(preset.model, model_print), preset.max_length
     train, dev = (encode(tokenizer, split, length) for split in (found.train, found.dev))
     kept = None if held is None else encode(tokenizer, held, length)
     unknown, notes = unknown_share(tokenizer, train, dev), found.notes
     if unknown >= WORTH_SAYING:
-        notes += (f"{unknown:.0%} of the words are unknown to the tokenizer of {model_name(model)}",)
+        notes += (f"{unknown:.0%} of the words are unknown to the tokenizer of {model_name(preset.model)}",)
     about = vars(found) | {"train": train, "dev": dev, "notes": notes}
     return Examples(**about, held_out=kept, unknown=unknown)
 
@@ -79,9 +71,9 @@ def unknown_share(tokenizer, *splits: Encoded) -> float:
 
 
 @lru_cache(maxsize=1)
-def _hans(path: str, model: str, model_print: str, length: int) -> tuple[Encoded, np.ndarray]:
-    hans = read_hans(path)
-    return encode(_tokenizer(model, model_print), hans.split, length), hans.heuristics
+def _hans(preset: Preset, model_print: str) -> tuple[Encoded, np.ndarray]:
+    hans = read_hans(preset.hans)
+    return encode(_tokenizer(preset.model, model_print), hans.split, preset.max_length), hans.heuristics
 
 
 @lru_cache(maxsize=1)
@@ -114,8 +106,7 @@ def examples(preset: Preset, task: str, model_print: str, part: str = "dev") -> 
 
     `part` says which stand in the place of dev, see `cells.part_of`. Raises UserError for "hans" without a file.
     """
-    model = (preset.model, model_print, preset.max_length)
-    found = _examples(task, preset.data, limits_of(preset, task), *model, preset.held_out)
+    found = _examples(preset, task, model_print)
     if found.unknown > preset.unknown_words:
         name = model_name(preset.model)
         raise UserError(
@@ -128,7 +119,7 @@ def examples(preset: Preset, task: str, model_print: str, part: str = "dev") -> 
     if part == "hans":
         if preset.hans is None or found.task.num_labels != 3:
             raise UserError("HANS needs hans=FILE, its heuristics_evaluation_set.txt, and MNLI with its three classes")
-        dev, heuristics = _hans(preset.hans, *model)
+        dev, heuristics = _hans(preset, model_print)
         notes = (*found.notes, "dev: HANS")
         return replace(found, task=hans_task(), dev=dev, heuristics=heuristics, notes=notes)
     if part == "held_out":
