@@ -129,12 +129,13 @@ def show(options: argparse.Namespace) -> int:
 
 
 def _why(options: argparse.Namespace) -> int:
+    from .experiment.identity import difference_lines, why_lines
     from .experiment.store import Store
-    from .experiment.why import difference_lines, why_lines
 
     cell = _cell(options, options.cell)
     other = _cell(options, options.why) if options.why else None
-    print("\n".join(difference_lines(cell, other, Store(options.results)) if other else why_lines(cell)))
+    records = Store(options.results).records()
+    print("\n".join(difference_lines(cell, other, records) if other else why_lines(cell)))
     return 0
 
 

@@ -150,6 +150,42 @@ def numpy_generator_for(address: str, purpose: str) -> np.random.Generator:
     return np.random.default_rng(seed_for(address, purpose))
 
 
+# what addresses were made of, and in what two differ; of records, or of `inputs` of cells that are not stored
+
+
+def why_lines(cell: dict) -> list[str]:
+    """What the address was made of, one line a thing; defaults, which are not hashed, are among them."""
+    head = f"{cell['address']}  {cell['name']}" + ("" if "checksum" in cell else "  (not stored)")
+    return [head, *(f"  {name} = {value}" for name, value in _flat(cell["inputs"], {}).items())]
+
+
+def difference_lines(one: dict, other: dict, records: Iterable[dict]) -> list[str]:
+    """In what the addresses of two cells differ; where cells upstream do that are in `records`, in what those differ."""
+    stored = {record["address"]: record["inputs"] for record in records}
+    first, second = (_flat(cell["inputs"], stored) for cell in (one, other))
+    names = [name for name in first | second if first.get(name) != second.get(name)]
+    lines = [f"  {name}: {first.get(name, 'none')}  against  {second.get(name, 'none')}" for name in names]
+    nothing = ["  the same cell: nothing differs"]
+    return [f"{one['address']}  against  {other['address']}", *(lines or nothing)]
+
+
+def _flat(made: dict, stored: dict[str, dict]) -> dict[str, str]:
+    """Dotted name to value as text, defaults included, of `inputs` and of those that are `stored` upstream."""
+    defaults = {name: DEFAULTS[name] for name in Cell(**made["cell"]).case.settings}
+    versions = dict.fromkeys(Versions._fields, 1) | made.get("versions", {})
+    flat: dict[str, str] = {}
+    for name, value in {**made, "settings": defaults | made["settings"], "versions": versions}.items():
+        if isinstance(value, dict):
+            flat |= {f"{name}.{key}": repr(item) for key, item in value.items() if item != ""}
+        elif name != "upstream":
+            flat[name] = str(value)
+    for place, address in enumerate(made["upstream"]):
+        flat[f"upstream {place}"] = address
+        if address in stored:
+            flat |= {f"upstream {place}: {name}": value for name, value in _flat(stored[address], stored).items()}
+    return flat
+
+
 # records of earlier versions
 
 
