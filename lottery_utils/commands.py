@@ -41,10 +41,9 @@ def _study(options: argparse.Namespace):
 def run(options: argparse.Namespace) -> int:
     """Compute what is missing; 1 where a cell failed."""
     study = _study(options)
-    summary = study.run(
-        options.stages, options.methods, options.subnetworks, options.engine, options.workers, not options.quiet,
-        options.retry_failed, options.cuda_graphs, options.country, options.region, options.gpus_per_cell,
-    )
+    how = ("engine", "workers", "retry_failed", "cuda_graphs", "country", "region", "gpus_per_cell")
+    given = {name: getattr(options, name) for name in how}
+    summary = study.run(options.stages, options.methods, options.subnetworks, progress=not options.quiet, **given)
     print(summary)
     for error in summary.failed.values():
         print(f"failed: {error}")
@@ -178,22 +177,12 @@ def _find(options: argparse.Namespace, wanted: str) -> dict:
 
 def report(options: argparse.Namespace) -> int:
     """Run the chapters and build the book."""
+    names = ("preset", "tasks", "seeds", "out", "chapters", "update_chapters", "workers", "country", "region")
+    given = {name: getattr(options, name) for name in names}
+    given |= {"overrides": _overrides(options.set), "results_dir": options.results, "progress": not options.quiet}
     try:
         with writable(Path(options.out)):
-            function_at("lottery_book.building.build:build_report")(
-                preset=options.preset,
-                tasks=options.tasks,
-                seeds=options.seeds,
-                overrides=_overrides(options.set),
-                results_dir=options.results,
-                out=options.out,
-                chapters=options.chapters,
-                update_chapters=options.update_chapters,
-                workers=options.workers,
-                progress=not options.quiet,
-                country=options.country,
-                region=options.region,
-            )
+            function_at("lottery_book.building.build:build_report")(**given)
     except KeyboardInterrupt:
         print("stopped: start the same report again; cells that are done are kept", file=sys.stderr)
         raise

@@ -48,10 +48,7 @@ class Bar:
     def __init__(self):
         self.lines = []
 
-    def start(self, cell):
-        pass
-
-    def tick(self):
+    def tick(self, running):
         pass
 
     def say(self, line):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from made_up_records import plain_record
 from safetensors.numpy import save_file
 
@@ -232,8 +233,8 @@ def test_a_claim_can_be_waited_for(tmp_path, monkeypatch):
     waits, thread = threading.Event(), threading.Thread(target=first)
     thread.start()
     assert taken.wait(10)
-    acquire = locks._acquire
-    monkeypatch.setattr(locks, "_acquire", lambda lock: waits.set() or acquire(lock))
+    acquire = FileLock.acquire
+    monkeypatch.setattr(FileLock, "acquire", lambda lock: waits.set() or acquire(lock))
     with claim(tmp_path, ADDRESS, wait=True) as held:
         order.append("second")
     thread.join()

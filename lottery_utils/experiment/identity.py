@@ -160,7 +160,7 @@ def why_lines(cell: dict) -> list[str]:
 
 
 def difference_lines(one: dict, other: dict, records: Iterable[dict]) -> list[str]:
-    """In what the addresses of two cells differ; where cells upstream do that are in `records`, in what those differ."""
+    """In what the addresses of two cells differ; where upstream cells that `records` has do, in what those differ."""
     stored = {record["address"]: record["inputs"] for record in records}
     first, second = (_flat(cell["inputs"], stored) for cell in (one, other))
     names = [name for name in first | second if first.get(name) != second.get(name)]

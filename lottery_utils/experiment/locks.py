@@ -12,10 +12,6 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from filelock import FileLock
 
 FOLDER = ".claims"
 UNSUPPORTED = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # what a disk without locks says
@@ -33,24 +29,19 @@ def claim(root: Path, name: str, wait: bool = False) -> Iterator[bool]:
     path = root / FOLDER / name
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path, blocking=wait, poll_interval=POLL, fallback_to_soft=False)
-    held = _acquire(lock)
-    try:
-        yield held
-    finally:
-        if held:
-            path.unlink(missing_ok=True)  # while it is locked: whoever waits for it sees that its file is gone
-            lock.release()
-
-
-def _acquire(lock: FileLock) -> bool:
     try:
         lock.acquire()
     except TimeoutError:  # filelock's too: another has it
-        return False
+        yield False
+        return
     except OSError as error:
         if error.errno not in UNSUPPORTED:
             raise
-    return True
+    try:
+        yield True
+    finally:
+        path.unlink(missing_ok=True)  # while it is locked: whoever waits for it sees that its file is gone
+        lock.release()
 
 
 def is_claimed(root: Path, name: str) -> bool:

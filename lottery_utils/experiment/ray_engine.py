@@ -36,12 +36,13 @@ class RayPool(AbstractContextManager):
         if self.mine:
             _connect(self.ray)
         self.workers = workers
-        self.references: set = set()  # Ray's names of tasks that are not done
+        self.references: dict[object, Future[Answer]] = {}  # by Ray's names of tasks
 
     def __exit__(self, kind: type | None, *error: object) -> None:
-        if kind is not None and (left := list(self.references)):
-            for reference in left:
-                self.ray.cancel(reference, force=False)  # the cell gives its claim back
+        left = [reference for reference, future in self.references.items() if kind and not future.done()]
+        for reference in left:
+            self.ray.cancel(reference, force=False)  # the cell gives its claim back
+        if left:
             self.ray.wait(left, num_returns=len(left), timeout=10)
         if self.mine:
             self.ray.shutdown()
@@ -56,15 +57,9 @@ class RayPool(AbstractContextManager):
 
     def submit(self, cell: Cell, alone: bool = False) -> Future[Answer]:
         """Have a task compute a cell, `alone` on its device."""
-        reference = self._task(alone).remote(self.job, cell, alone)
-        self.references.add(reference)
-        future = Future()
-
-        def settle(done: Future) -> None:
-            self.references.discard(reference)
-            future.set_result(self._answer(done, cell))
-
-        reference.future().add_done_callback(settle)
+        reference, future = self._task(alone).remote(self.job, cell, alone), Future()
+        self.references[reference] = future
+        reference.future().add_done_callback(lambda done: future.set_result(self._answer(done, cell)))
         return future
 
     def _answer(self, done: Future, cell: Cell) -> Answer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -69,18 +70,11 @@ class Bar(tqdm):
     def _count(self) -> str:
         return f"{self.cells - len(self.schedule) - len(self.schedule.blocked)}/{self.cells} cells"
 
-    def close(self) -> None:
-        """Leave the last state on the screen."""
-        self.set_postfix_str("", refresh=False)
-        super().close()
-
-    def start(self, cell: Cell) -> None:
-        """Show that a cell is being computed."""
-        self.set_postfix_str(cell.name, refresh=False)
-
-    def tick(self) -> None:
-        """Show what is left: less by a cell that is settled, and where it failed by all that needed it."""
+    def tick(self, running: Iterable[Cell]) -> None:
+        """Show what is left, less by settled cells and all that needed failed ones, and the last that is running."""
         self.set_description_str(self._count(), refresh=False)
+        names = [cell.name for cell in running]
+        self.set_postfix_str(names[-1] if names else "", refresh=False)
         self.update(self.total - self.schedule.seconds_left - self.n)
 
     def say(self, line: str) -> None:
@@ -101,10 +95,9 @@ def run_schedule(schedule: Schedule, job: Job, summary: Summary, engine: str, wo
         with _engine(engine, job, workers, len(schedule)) as pool:
             while len(schedule):
                 while len(pending) < pool.places and (cell := schedule.next()) is not None:
-                    bar.start(cell)
                     pending[pool.submit(cell)] = cell
                 if not pending and again:
-                    bar.start(cell := again.pop(0))
+                    cell = again.pop(0)
                     _settle(schedule, job, summary, bar, cell, pool.submit(cell, alone=True).result())
                 elif not pending:
                     time.sleep(PATIENCE)  # another process has the cells that are left
@@ -115,7 +108,7 @@ def run_schedule(schedule: Schedule, job: Job, summary: Summary, engine: str, wo
                         again.append(cell)
                     else:
                         _settle(schedule, job, summary, bar, cell, answer)
-                bar.tick()
+                bar.tick(pending.values())
     finally:
         summary.blocked = {cell.name: by.name for cell, by in schedule.blocked.items()}
         summary.seconds = time.perf_counter() - begin

@@ -182,7 +182,9 @@ def _record(work: Work, job: Job, data: TaskData | loaded.Examples, result: Resu
         floats["logits"] = result.logits
     if not (np.isfinite(numbers).all() and all(_is_usable(*item) for item in floats.items())):
         raise CellFailed(f"{cell.name}: a metric, logit or loss is not finite; nothing was stored")
-    commit = provenance.commit()
+    commit, precision = provenance.commit(), None
+    if cell.case.reads_model:
+        precision = precision_of(loaded.unseeded(preset, cell.task, work.key.model)[0], preset.precision, work.device)
     own = {} if task.name in TASKS else {"task": describe(task)}
     return {
         "protocol": PROTOCOL,
@@ -208,7 +210,7 @@ def _record(work: Work, job: Job, data: TaskData | loaded.Examples, result: Resu
         "degenerate": result.degenerate,
         "stages_seconds": result.seconds,
         "device": describe_device(work.device),
-        "precision": _precision(work),
+        "precision": precision,
         "threads": torch.get_num_threads(),
         "versions": provenance.versions(),
         "commit": commit.head,
@@ -223,10 +225,3 @@ def _record(work: Work, job: Job, data: TaskData | loaded.Examples, result: Resu
         "notes": list(dict.fromkeys(result.notes)),
     }
 
-
-def _precision(work: Work) -> str | None:
-    """The precision in which the cell's network was computed; None where there is none."""
-    if not work.cell.case.reads_model:
-        return None
-    model, _ = loaded.unseeded(work.preset, work.cell.task, work.key.model)
-    return precision_of(model, work.preset.precision, work.device)
