@@ -122,7 +122,7 @@ print(f"the published masks: {heads['jaccard'].iloc[0]:.3f}")
 # The paper judges seeds by Cochran's Q and Fleiss' kappa. Four made-up cases, five masks of 144 heads each, show what these see:
 
 # %% tags=["remove-input"]
-agreement.made_up_masks.examples_table()
+agreement.by_source.examples_table()
 
 # %% [markdown]
 # - **Cochran's Q** compares *how many* components seeds keep, not which. It does not reject *disjoint* masks of one size, and it is 0/0 for

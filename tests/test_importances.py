@@ -15,7 +15,7 @@ from made_up_records import make_study
 
 from lottery_book import importance as importances
 from lottery_book import sources
-from lottery_book.agreement import by_source, made_up_masks
+from lottery_book.agreement import by_source
 from lottery_book.agreement import figures as overlaps
 from lottery_utils.experiment.study import Study
 from lottery_utils.show import frames as gather
@@ -185,12 +185,12 @@ def test_figures_tables_and_phrases_hold_for_little_and_for_nothing(study, decid
 
 
 def test_made_up_examples_show_what_each_statistic_sees():
-    found = made_up_masks.examples().set_index("name")
+    found = by_source.examples().set_index("name")
     assert math.isnan(found.loc["identical", "cochran_p"]) and found.loc["identical", "share_pairs_not_rejected"] == 0
     assert found.loc["disjoint", "cochran_p"] == 1 and found.loc["disjoint", "mean_pair_jaccard"] == 0
     assert found.loc["random", "cochran_p"] == 1 and abs(found.loc["random", "fleiss_kappa"]) < 0.1
     assert found.loc["nested", "cochran_p"] < 0.001 and found.loc["nested", "permutation_p"] < 0.001
-    assert list(made_up_masks.examples_table().data["masks"]) == ["identical", "disjoint", "random", "nested"]
+    assert list(by_source.examples_table().data["masks"]) == ["identical", "disjoint", "random", "nested"]
 
 
 # pruning modes

@@ -1,4 +1,4 @@
-"""Chapters 7 and 8: the same statistics for published masks, the real study and this run."""
+"""Chapters 7 and 8: the same statistics for published masks, the real study, this run, and made-up masks."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from pandas.io.formats.style import Styler
 
+from lottery_utils.experiment.identity import numpy_generator_for
 from lottery_utils.show.effects import p_value
 from lottery_utils.show.frames import component_survival
 from lottery_utils.show.sentences import as_percent
@@ -15,7 +16,7 @@ from lottery_utils.show.tables import GAP, dressed
 
 from .. import published
 from ..sources import JOINT, PUBLISHED, Source
-from .coefficients import AGREEMENT, agreement
+from .coefficients import AGREEMENT, agreement, statistics
 from .figures import KINDS
 from .overlap import OVERLAP, super_survivors, task_overlap
 
@@ -28,6 +29,16 @@ STATISTICS = {
     "share_pairs_not_rejected": ("pairs not rejected", as_percent),
 }
 JACCARD = {"mean_pair_jaccard": "jaccard", "chance_pair_jaccard": "chance"}
+EXAMPLES = {
+    "name": ("masks", str),
+    "text": ("", str),
+    "cochran_p": ("Cochran's Q, p", p_value),
+    "share_pairs_not_rejected": ("pairs not rejected", as_percent),
+    "fleiss_kappa": ("Fleiss' κ", "{:.2f}"),
+    "mean_pair_jaccard": ("Jaccard", "{:.2f}"),
+    "chance_pair_jaccard": ("Jaccard by chance", "{:.2f}"),
+    "permutation_p": ("permutation p", p_value),
+}
 
 
 def seeds_of(source: Source) -> pd.DataFrame:
@@ -92,3 +103,30 @@ def seed_table(tables: Mapping[Source, pd.DataFrame], component: str = "head") -
 
 def _survival(source: Source) -> pd.DataFrame:
     return pd.DataFrame() if source.study is None else component_survival(source.study, "structured")
+
+
+def examples_table() -> Styler:
+    """The same statistics for masks made up to be identical, disjoint, random and nested: what each can see."""
+    frame = examples()[list(EXAMPLES)].rename(columns={name: head for name, (head, _) in EXAMPLES.items()})
+    caption = "Five made-up masks of 144 heads, four times."
+    return dressed(frame, caption, "agreement-examples", formats=dict(EXAMPLES.values()))
+
+
+def examples(seeds: int = 5, heads: int = 144, permutations: int = 1999) -> pd.DataFrame:
+    """Statistics of four sets of made-up masks: columns name, text and `coefficients.STATISTICS`.
+
+    identical: the same two thirds of the heads in each seed; disjoint: each seed its own fifth; random: two thirds
+    drawn anew; nested: each seed keeps a growing part of one order.
+    """
+    rng = numpy_generator_for("agreement", "examples")
+    place = np.arange(heads)
+    most = 2 * heads // 3
+    growing = (np.linspace(0.4, 0.95, seeds) * heads).astype(int)
+    made = {
+        "identical": ("the same heads, the same number", np.tile(place < most, (seeds, 1))),
+        "disjoint": ("no head in common, the same number", place // (heads // seeds) == np.arange(seeds)[:, None]),
+        "random": ("drawn at random, the same number", rng.permuted(np.tile(place < most, (seeds, 1)), axis=1)),
+        "nested": ("each inside the next, different numbers", place < growing[:, None]),
+    }
+    rows = [{"name": n, "text": t, **statistics(v, rng, permutations)} for n, (t, v) in made.items()]
+    return pd.DataFrame(rows)
