@@ -20,9 +20,9 @@
 # :class: answer
 #
 # **Published**: retrained, bad subnetworks of {term}`s-pruning` keep {glue:text}`badge_published` of the lead over a constant answer, good ones
-# {glue:text}`printed_good_s`. Of {term}`m-pruning` they keep {glue:text}`printed_bad_m` and {glue:text}`printed_good_m`. **Real study**, MPNet-base: {glue:text}`badge_real` and
-# {glue:text}`real_good_s`, random by layer {glue:text}`real_layer_s`; of m-pruning {glue:text}`real_bad_m` and {glue:text}`real_good_m`. Of eight tasks it still lacks
-# {glue:text}`real_missing`.
+# {glue:text}`printed_good_s`. Of {term}`m-pruning` they keep {glue:text}`printed_bad_m` and {glue:text}`printed_good_m`. **Real study**, MPNet-base: bad ones keep
+# {glue:text}`badge_real`, random by layer {glue:text}`real_layer_s`, good ones {glue:text}`real_good_s`. Of m-pruning, bad: {glue:text}`real_bad_m`; good:
+# {glue:text}`real_good_m`. Of eight tasks it still lacks {glue:text}`real_missing`.
 #
 # Bad, s-pruning: <span class="evidence"><span class="source published">published</span> {glue:text}`badge_published`</span>
 # <span class="evidence"><span class="source real-study">real study</span> {glue:text}`badge_real`</span>
