@@ -268,7 +268,7 @@ def alike(models, others):
     """Assert that trained models have the same weights up to rounding."""
     for one, other in zip(models, others):
         for (name, p), q in zip(one.named_parameters(), other.parameters()):
-            if not name.endswith(("key.bias", "k_lin.bias", "attn.k.bias")):  # see `test_finetuning_equals_the_plain_recipe`
+            if not name.endswith(("key.bias", "k_lin.bias", "attn.k.bias")):  # rounding noise, see above
                 torch.testing.assert_close(p, q, atol=2e-4, rtol=1e-3, msg=lambda text, name=name: f"{name}: {text}")
 
 
