@@ -83,10 +83,10 @@ agreement.figures.likeness(seeds_of)
 # The Jaccard index of two masks is the number of components that both keep, divided by the number that at least one keeps. Equal masks have 1.
 #
 # The paper calls good subnetworks unstable, and they are: on no task does the published index reach two thirds. But "unstable" is not "arbitrary".
-# On every task the diamond lies above its dashed line. Seeds know something in common about heads. About MLPs they hardly do: published
+# For heads the diamond lies above its dash on every task. Seeds know something in common about heads; about MLPs they hardly do: published
 # {glue:text}`jaccard_mlps`.
 #
-# The dashed line is the point of the picture. Two masks that each keep most heads share most heads, whatever they are. A count of shared
+# The dash is the point of the picture. Two masks that each keep most heads share most heads, whatever they are. A count of shared
 # components without its chance level says next to nothing.
 #
 # ## How it is computed
