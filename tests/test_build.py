@@ -282,17 +282,39 @@ def test_chapters_run_in_this_environment_whatever_kernel_has_its_name(repositor
 
 
 def test_a_figure_of_which_no_image_came_is_drawn_again_and_then_stops_the_chapter(repository):
-    """As where a message of the kernel got lost; the image of the second chapter comes when it is run again."""
+    """As where a message of the kernel got lost; the image of the first chapter comes when it is run again."""
     count = "with open('{}', 'a') as file:\n    print('x', file=file, end='')"
-    comes = "import os\nfrom IPython.display import Image, display\n" + count.format("second")
-    comes += f"\nif os.path.getsize('second') > 1:\n    display(Image({PIXEL!r}))"
-    for name, code in (("01_a", count.format("first")), ("02_b", comes)):
+    comes = "import os\nfrom IPython.display import Image, display\n" + count.format("first")
+    comes += f"\nif os.path.getsize('first') > 1:\n    display(Image({PIXEL!r}))"
+    for name, code in (("01_a", comes), ("02_b", count.format("second"))):
         content = notebook(code, "print('no figure')")
         content.cells[-2].metadata["mystnb"] = {"figure": {"caption": "C.", "name": "fig-a"}, "image": {"alt": "A"}}
         nbformat.write(content, repository / "notebooks" / f"{name}.ipynb")
-    with pytest.raises(UserError, match="^chapter 01_a: no image came of fig-a; run it again$"):
+    with pytest.raises(UserError, match="^chapter 02_b: no image came of fig-a; run it again$"):
         build.build_report(progress=False)
     assert [len((repository / name).read_text()) for name in ("first", "second")] == [chapters.RUNS] * 2 == [2, 2]
+
+
+def test_a_chapter_whose_cell_seems_never_to_end_is_run_again_and_then_named(repository, monkeypatch):
+    """As where the message got lost that says so."""
+    import papermill
+    from nbclient.exceptions import CellTimeoutError
+
+    execute, attempts = papermill.execute_notebook, []
+
+    def lossy(notebook, *args, **kwargs):
+        attempts.append(notebook)
+        if "01_a" in notebook and len(attempts) > 1:
+            return execute(notebook, *args, **kwargs)
+        raise CellTimeoutError
+
+    monkeypatch.setattr(papermill, "execute_notebook", lossy)
+    for name in ("01_a", "02_b"):
+        nbformat.write(notebook("print('x')"), repository / "notebooks" / f"{name}.ipynb")
+    build.build_report(chapters=["01"], build=False, progress=False)
+    with pytest.raises(UserError, match="^chapter 02_b: an output did not arrive; run it again$"):
+        build.build_report(chapters=["02"], progress=False)
+    assert len(attempts) == 4
 
 
 def test_an_interrupted_report_leaves_no_kernel(repository):

@@ -113,7 +113,7 @@ def test_the_table_and_the_forest_hold_every_effect():
     assert table["difference"].tolist() == list(effects)
     assert table["verdict"].tolist() == ["above", "undecided", "not testable"]
     row = effect_table({("a", "b"): effects["first"]}, "Made up.", "made-up", ("x", "y")).data.iloc[0]
-    assert row[["x", "y", "points", "95 % interval"]].tolist() == ["a", "b", "+4.0", "+2.3 to +5.7"]
+    assert row[["x", "y", "points", "95 % interval"]].tolist() == ["a", "b", "+4.0", "+2.3\u00a0to\u00a0+5.7"]
     assert row[["tasks above 0", "verdict"]].tolist() == ["4 of 4", "above"]
     ax = forest({"": effects}, "points").axes[0]
     assert [label.get_text() for label in ax.get_yticklabels()] == list(effects)

@@ -19,7 +19,7 @@ from lottery_utils.experiment.pool import default_workers
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 AT_MOST = 8  # kernels, of about 0.3 GB each
 ARRIVAL = 120  # seconds that outputs may take, instead of nbclient's 4: a machine may be busy
-RUNS = 2  # of a chapter whose figure got lost
+RUNS = 2  # of a chapter whose outputs got lost
 SOCKET_PATH = 104  # bytes of a socket's path, with its end, on macOS; Linux has 108
 
 
@@ -80,22 +80,24 @@ def execute_chapter(notebook: Path, output: Path, parameters: dict) -> float:
 
     Of `parameters` it gets those its parameters cell names: a chapter about stored records has others. The
     kernel is this environment's, its working directory this process's. What a kernel shows is sent without being
-    acknowledged, and is lost now and then on a busy machine: where the image of a figure is, the chapter is run once
-    more. Raises UserError, one line with the chapter's name and the error, or that an image did not arrive again;
-    `output` then holds the notebook as far as it came.
+    acknowledged, and is lost now and then on a busy machine: where the end of a cell or the image of a figure is, the
+    chapter is run once more. Raises UserError, one line with the chapter's name and the error, or what did not arrive
+    again; `output` then holds the notebook as far as it came.
     """
     import nbformat
 
     begin = time.perf_counter()
     for _ in range(RUNS):
-        _run_papermill(notebook, output, parameters)
-        lost = figures_without_image(nbformat.read(output, as_version=4))
-        if not lost:
+        arrived = _run_papermill(notebook, output, parameters)
+        lost = figures_without_image(nbformat.read(output, as_version=4)) if arrived else []
+        if arrived and not lost:
             return time.perf_counter() - begin
-    raise UserError(f"chapter {notebook.stem}: no image came of {', '.join(lost)}; run it again")
+    what = f"no image came of {', '.join(lost)}" if lost else "an output did not arrive"
+    raise UserError(f"chapter {notebook.stem}: {what}; run it again")
 
 
-def _run_papermill(notebook: Path, output: Path, parameters: dict) -> None:
+def _run_papermill(notebook: Path, output: Path, parameters: dict) -> bool:
+    """Run `notebook`; whether the end of each cell arrived."""
     import nbformat
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
@@ -121,9 +123,10 @@ def _run_papermill(notebook: Path, output: Path, parameters: dict) -> None:
     except DeadKernelError:
         raise UserError(f"chapter {notebook.stem} stopped: its kernel was killed; see {output}") from None
     except CellTimeoutError:
-        raise UserError(f"chapter {notebook.stem} stopped: an output did not arrive; run it again") from None
+        return False
     except (papermill.PapermillException, nbformat.reader.NotJSONError, nbformat.ValidationError) as error:
         raise UserError(f"chapter {notebook.stem} cannot be run: {_one_line(type(error).__name__, error)}") from None
+    return True
 
 
 def _sockets(path: Path) -> dict[str, str]:
