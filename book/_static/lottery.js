@@ -11,7 +11,7 @@ window.addEventListener("afterprint", () => opened.forEach((fold) => (fold.open 
 // A table that is wider than its column first breaks its lines, then takes smaller type, then the free margin; else it scrolls.
 function fit(table) {
   const box = table.closest(".cell_output, .pst-scrollable-table-container, .output") ?? table.parentElement;
-  const cut = () => table.scrollWidth > (table.closest(".text_html, .pst-scrollable-table-container") ?? box).clientWidth + 1;
+  const cut = () => table.scrollWidth > (table.closest(".text_html, .pst-scrollable-table-container") ?? box).clientWidth;
   table.classList.remove("fit-lines", "fit-small");
   box.classList.remove("fit-margin");
   for (const step of ["fit-lines", "fit-small"]) {
