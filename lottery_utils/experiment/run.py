@@ -95,6 +95,7 @@ def run_schedule(schedule: Schedule, job: Job, summary: Summary, engine: str, wo
         with _engine(engine, job, workers, len(schedule)) as pool:
             while len(schedule):
                 while len(pending) < pool.places and (cell := schedule.next()) is not None:
+                    bar.tick([*pending.values(), cell])  # shown first: the serial engine computes it at once
                     pending[pool.submit(cell)] = cell
                 if not pending and again:
                     cell = again.pop(0)
