@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ import torch
 from safetensors import SafetensorError
 from tiny import FAMILIES, tiny_batch, tiny_model
 
-from lottery_utils import load_compact, open_study
+from lottery_utils import disk, load_compact, open_study
 from lottery_utils.cli import main
 from lottery_utils.errors import UserError
 from lottery_utils.experiment.cells import parse_cell
@@ -198,6 +199,19 @@ def test_dense_again_equals_compact(family):
             torch.testing.assert_close(dense(small)(**batch).logits, small(**batch).logits, atol=1e-5, rtol=0)
     whole = compact(model, np.ones((layers, heads), bool), np.ones(layers, bool))
     assert dense(whole) is whole
+
+
+@pytest.mark.parametrize("mask", (0o077, 0o002))
+def test_files_and_folders_are_made_as_the_umask_says(study, tmp_path, mask):
+    before = os.umask(mask)
+    disk.usual_mode.cache_clear()
+    try:
+        export_cell(study, parse_cell("sst2/1/score/structured/bad"), tmp_path / "out")
+    finally:
+        os.umask(before)
+        disk.usual_mode.cache_clear()
+    for path in (tmp_path / "out", *(tmp_path / "out").rglob("*")):
+        assert path.stat().st_mode & 0o777 == (0o777 if path.is_dir() else 0o666) & ~mask, path.name
 
 
 def test_nothing_is_overwritten_and_a_failure_leaves_nothing(study, tmp_path, monkeypatch):

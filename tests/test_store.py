@@ -305,6 +305,23 @@ def test_what_cannot_be_read_is_not_taken_for_damaged(tmp_path, monkeypatch, err
     assert store.read(ADDRESS, deep=True) is not None and not list(tmp_path.glob("*.damaged-*"))
 
 
+@pytest.mark.parametrize("name", [RECORD, PREDICTIONS])
+@pytest.mark.parametrize("where", ["a link to nothing", "a Git LFS pointer"])
+def test_a_cell_whose_bytes_lie_elsewhere_is_not_set_aside(tmp_path, where, name):
+    """Behind a link to a disk that is away, or in a repository whose large files were not fetched, it may be intact."""
+    store = Store(tmp_path)
+    write(store)
+    path = store.folder(ADDRESS) / name
+    path.unlink()
+    if where == "a link to nothing":
+        path.symlink_to(tmp_path / "away")
+    else:
+        path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:aa\nsize 3\n")
+    with pytest.raises(UserError, match=f"{name} is {where}"):
+        store.set_aside(ADDRESS)
+    assert path.parent.is_dir() and not list(tmp_path.glob("*.damaged-*"))
+
+
 def test_a_place_that_cannot_flush_is_found_out_before_the_first_cell(tmp_path, monkeypatch):
     """Some mounts answer fsync of a folder with EINVAL: every cell would be computed, and then be lost."""
     flushed = store_module.flush

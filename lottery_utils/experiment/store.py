@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from ..disk import flush, readable, replace, sha256, usual_mode
+from ..disk import flush, readable, replace, require_file, sha256, usual_mode
 from ..errors import UserError, one_line, usable_path
 from .locks import FOLDER
 from .packs import DamagedPack, pack_of, pack_paths, read_pack
@@ -151,9 +151,14 @@ class Store:
             shutil.rmtree(staging, ignore_errors=True)
 
     def set_aside(self, address: str) -> Path:
-        """Rename a damaged cell to ``<address>.damaged-N`` and return where it now is; UserError for one in a pack."""
+        """Rename a damaged cell to ``<address>.damaged-N`` and return where it now is.
+
+        UserError for one in a pack, and where a file of it is not there to be read.
+        """
         if not os.path.lexists(self.folder(address)):
             raise DamagedPack(self.root / pack_of(address), f"{address} is not as its record says")
+        for path in self.folder(address).glob("*"):
+            require_file("stored cell", path)  # bytes that are elsewhere, as behind a link or a pointer, may be intact
         names = (self.root / f"{address}.damaged-{number}" for number in itertools.count(1))
         target = next(path for path in names if not path.exists())
         os.rename(self.folder(address), target)

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..disk import writable
+from ..disk import usual_mode, writable
 from ..errors import UserError, one_line, shown, usable_folder, usable_path
 from ..experiment.cells import Cell, mask_source
 from ..experiment.store import MASK
@@ -89,11 +89,12 @@ def export_cell(study: Study, cell: Cell, folder: str | Path, onnx: bool = False
     with writable(folder):
         part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
         try:
-            exported = _write(study, rebuilt, part, onnx)
-            part.chmod(0o755)  # mkdtemp makes folders, and safetensors files, for one user only
-            for path in part.rglob("*.safetensors"):
-                path.chmod(0o644)
-            os.replace(part, folder)
+            new = part / folder.name  # mkdtemp makes folders, and safetensors files, for their owner only
+            new.mkdir()
+            exported = _write(study, rebuilt, new, onnx)
+            for path in new.rglob("*.safetensors"):
+                path.chmod(usual_mode())
+            os.replace(new, folder)
         finally:
             shutil.rmtree(part, ignore_errors=True)
     return Exported(folder, rebuilt, *exported)
