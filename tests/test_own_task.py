@@ -611,8 +611,13 @@ def test_further_blocks_of_the_page_are_valid(tmp_path):
         assert read_task_file(Path(describe(tmp_path, block)))
 
 
-def test_words_that_the_tokenizer_does_not_know_stop_a_run_unless_it_is_told_to_go_on(tmp_path):
+@pytest.mark.parametrize("named", (True, False))
+def test_words_that_the_tokenizer_does_not_know_stop_a_run_unless_it_is_told_to_go_on(tmp_path, capsys, named):
+    """Also where the settings do not name the token that the tokenizer itself has for them."""
     model = small_world.make_model(tmp_path / "model")
+    path = model / "tokenizer_config.json"
+    settings = json.loads(path.read_text()) | ({} if named else {"unk_token": None})
+    path.write_text(json.dumps(settings | ({} if named else {"tokenizer_class": "PreTrainedTokenizerFast"})))
     text = "la maison est belle,high\nfine film,high\nle chat est gris,low\ndull song,low\n" * 8
     rows_of(tmp_path, text, text)
     overrides = {**small_world.SETTINGS, "model": str(model), "data": describe(tmp_path, ONE), "epochs": 1}
@@ -622,6 +627,7 @@ def test_words_that_the_tokenizer_does_not_know_stop_a_run_unless_it_is_told_to_
     assert not list(study.store.addresses())
     study = open_study("laptop", None, [1], {**overrides, "unknown_words": 1.0}, tmp_path / "results")
     study.run(["finetune"], engine="serial", progress=False)
+    assert "task moods: 67% of the words are unknown to the tokenizer of" in capsys.readouterr().err
     record = study.record("moods/1/finetune/full")
     assert record["unknown_words"] == pytest.approx(8 / 12)
     assert any("67% of the words are unknown" in note for note in record["data_notes"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -53,9 +54,8 @@ def _examples(preset: Preset, task: str, model_print: str) -> Examples:
     tokenizer, length = _tokenizer(preset.model, model_print), preset.max_length
     train, dev = (encode(tokenizer, split, length) for split in (found.train, found.dev))
     kept = None if held is None else encode(tokenizer, held, length)
-    unknown, notes = unknown_share(tokenizer, train, dev), found.notes
-    if unknown >= WORTH_SAYING:
-        notes += (f"{unknown:.0%} of the words are unknown to the tokenizer of {model_name(preset.model)}",)
+    unknown = unknown_share(tokenizer, train, dev)
+    notes = (*found.notes, *_said_of_unknown(preset, task, unknown))
     about = vars(found) | {"train": train, "dev": dev, "notes": notes}
     return Examples(**about, held_out=kept, unknown=unknown)
 
@@ -63,11 +63,29 @@ def _examples(preset: Preset, task: str, model_print: str) -> Examples:
 def unknown_share(tokenizer, *splits: Encoded) -> float:
     """The share of the splits' tokens, special ones apart, for which the tokenizer has no word."""
     ids = np.concatenate([split.ids for split in splits])
-    if tokenizer.unk_token_id is None:
+    inner = getattr(getattr(tokenizer, "backend_tokenizer", None), "model", None)  # has one that settings may not name
+    name = tokenizer.unk_token or getattr(inner, "unk_token", None)
+    if name is None:
         return 0.0
-    unknown = ids == tokenizer.unk_token_id
+    unknown = ids == tokenizer.convert_tokens_to_ids(name)
     words = unknown | ~np.isin(ids, tokenizer.all_special_ids)
     return float(unknown.sum() / max(1, words.sum()))
+
+
+def _said_of_unknown(preset: Preset, task: str, share: float) -> tuple[str, ...]:
+    """A note on so many unknown words, which is printed too; raises UserError for more than the preset allows."""
+    tokenizer = f"the tokenizer of {model_name(preset.model)}"
+    if share > preset.unknown_words:
+        raise UserError(
+            f"task {task}: {share:.0%} of its words are unknown to {tokenizer}, expected at most "
+            f"{preset.unknown_words:.0%}; give a model that knows this language, or set unknown_words=1 to go on all "
+            "the same"
+        )
+    if share < WORTH_SAYING:
+        return ()
+    note = f"{share:.0%} of the words are unknown to {tokenizer}"
+    print(f"task {task}: {note}", file=sys.stderr)
+    return (note,)
 
 
 @lru_cache(maxsize=1)
@@ -107,13 +125,6 @@ def examples(preset: Preset, task: str, model_print: str, part: str = "dev") -> 
     `part` says which stand in the place of dev, see `cells.part_of`. Raises UserError for "hans" without a file.
     """
     found = _examples(preset, task, model_print)
-    if found.unknown > preset.unknown_words:
-        name = model_name(preset.model)
-        raise UserError(
-            f"task {task}: {found.unknown:.0%} of its words are unknown to the tokenizer of {name}, "
-            f"expected at most {preset.unknown_words:.0%}; give a model that knows this language, or set "
-            "unknown_words=1 to go on all the same"
-        )
     if part == "dev":
         return found
     if part == "hans":
