@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if (problem := problem_of(error)) is None:
             raise
-        print(f"lottery: error: {one_line(problem)}", file=sys.stderr)
+        print(f"lottery: error: {one_line(problem)}; correct that, then start again", file=sys.stderr)
         return 2
 
 

@@ -124,7 +124,7 @@ def task_file(data: str) -> Path | None:
     path = Path(os.path.expanduser(data))  # of Path's own, an unknown user is an error
     if path.suffix.lower() in SUFFIXES and not path.is_dir():
         return path
-    return next((path / name for name in FOLDER_FILES if (path / name).is_file()), None)
+    return next((path / name for name in FOLDER_FILES if os.path.isfile(path / name)), None)  # no for a closed folder
 
 
 def read_task_file(path: Path) -> dict[str, Definition]:

@@ -61,14 +61,14 @@ def test_a_model_that_may_not_be_read_is_not_called_damaged(world, tmp_path, for
             use(str(world / "model"))
         assert str(world / "model" / name) in str(caught.value)
     line = refused(["run", *options(world, tmp_path / "results"), "--quiet"], capsys)
-    assert str(world / "model" / name) in line and "no permission" in line and not (tmp_path / "results").exists()
+    assert f"{world / 'model' / name} cannot be read (no permission)" in line and not (tmp_path / "results").exists()
 
 
 @pytest.mark.parametrize("name", ["glue", "glue/sst2", "glue/sst2/train-00000-of-00001.parquet"])
 def test_data_that_may_not_be_read_are_not_called_damaged(world, tmp_path, forbid, capsys, name):
     forbid(world / name)
     line = refused(["run", *options(world, tmp_path / "results"), "--quiet"], capsys)
-    assert str(world / name) in line and "no permission" in line and "damaged" not in line
+    assert f"{world / name} cannot be read (no permission)" in line
     assert not (tmp_path / "results").exists()
 
 
@@ -97,7 +97,8 @@ def test_any_disk_error_of_a_command_is_one_line_and_any_other_error_is_not_hidd
         raise OSError(errno.ENOSPC, "No space left on device", "somewhere/x")
 
     monkeypatch.setattr("lottery_utils.experiment.study.open_study", full)
-    assert "somewhere/x: no space is left" in refused(["status"], capsys)
+    line = refused(["status"], capsys)
+    assert "somewhere/x: no space is left" in line and line.endswith("; correct that, then start again\n")
     monkeypatch.setattr("lottery_utils.experiment.study.open_study", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         main(["status"])

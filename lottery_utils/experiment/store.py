@@ -227,7 +227,8 @@ class Store:
             flush(self.root)
         except OSError as error:
             place = error.filename or str(self.root)
-            raise UserError(f"cannot write results to {place!r}: {error.strerror or error}") from None
+            text = f"cannot write results to {place!r}: {error.strerror or error}; give another results directory"
+            raise UserError(text) from None
 
     def clear_staging(self, address: str) -> None:
         """Remove what killed writers of a cell left; call it under the cell's claim."""
