@@ -17,7 +17,6 @@ from annotated_types import MaxLen, MinLen
 
 from .errors import UserError, require_known, shown, usable_path
 from .validation import STRICT, Converted, checked, must
-from .yamlfile import read_mapping
 
 GLUE_TASKS = ("cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli")
 SUFFIXES = (".yaml", ".yml")
@@ -29,12 +28,16 @@ NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 DATASET = re.compile(r"(?!.*\.\.)[\w.-]+(/[\w.-]+)?", re.ASCII)
 
 
-def _number_as_text(value):
-    return str(value) if isinstance(value, (int, float)) else value
+def _number(text):
+    """A text as a number; what is none is left as it is."""
+    try:
+        return float(text.replace(".inf", "inf"))  # as YAML writes it
+    except (ValueError, AttributeError):
+        return text
 
 
-def _whole_as_text(value):
-    return str(value) if isinstance(value, int) else value
+def _numbers(texts):
+    return tuple(map(_number, texts)) if isinstance(texts, tuple) else texts
 
 
 def _one_as_list(value):
@@ -52,17 +55,16 @@ def _are_unique(pairs: tuple[tuple[str, str], ...]) -> bool:
     return all(len({pair[which] for pair in pairs}) == len(pairs) for which in (0, 1))
 
 
-OneLine = Annotated[str, must("be one line of text", lambda text: text.strip() and text.isprintable())]
-Text = Annotated[OneLine, Converted(_number_as_text)]
+Text = Annotated[str, must("be one line of text", lambda text: text.strip() and text.isprintable())]
 Different = must("be different texts", lambda texts: len({*texts}) == len(texts))
-Texts = Annotated[tuple[OneLine, ...], MinLen(1), Different, Converted(_one_as_list)]
-Label = Annotated[OneLine, Converted(_whole_as_text)]
+Texts = Annotated[tuple[Text, ...], MinLen(1), Different, Converted(_one_as_list)]
 Unique = must("give each class a value and a name of its own", _are_unique)
-Labels = Annotated[tuple[tuple[Label, Label], ...], MinLen(2), Unique, Converted(_as_pairs)]
+Labels = Annotated[tuple[tuple[Text, Text], ...], MinLen(2), Unique, Converted(_as_pairs)]
 Name = Annotated[str, must("be 1 to 40 small letters, digits and _, a letter first", NAME.fullmatch)]
 Dataset = Annotated[Text, must("be a name on the hub such as stanfordnlp/imdb", DATASET.fullmatch)]
-Range = Annotated[tuple[float, float], must("be two numbers, the lower first", lambda pair: pair[0] < pair[1])]
-DataFile = Annotated[OneLine, must(f"be a file in {', '.join(FILE_KINDS)}", lambda name: _suffix(name) in FILE_KINDS)]
+Rising = must("be two numbers, the lower first", lambda pair: pair[0] < pair[1])
+Range = Annotated[tuple[float, float], Rising, Converted(_numbers)]
+DataFile = Annotated[Text, must(f"be a file in {', '.join(FILE_KINDS)}", lambda name: _suffix(name) in FILE_KINDS)]
 DataFiles = Annotated[tuple[DataFile, ...], MinLen(1), Different, Converted(_one_as_list)]
 
 
@@ -132,7 +134,11 @@ def read_task_file(path: Path) -> dict[str, Definition]:
 
     Raises UserError, one line, for a missing or damaged file and for every key or value that is wrong.
     """
-    content = read_mapping(path, KEYS)
+    from .yamlfile import read_yaml  # imported when a description is read: the command starts without
+
+    content = read_yaml(path)
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: expected a mapping with the keys {', '.join(KEYS)}, got {shown(content)}")
     if "tasks" in content:
         require_known(content, ["tasks"], f"{path}: unknown key", "valid keys")
         entries = content["tasks"]
@@ -159,10 +165,11 @@ def _definition(entry: dict, where: str, folder: Path) -> Definition:
     main = metrics[0] if isinstance(metrics, (list, tuple)) and metrics else ""
     content = {"title": entry.get("name"), "main_metric": main, **entry}
     content |= {"metrics": metrics, "folder": folder}
-    if isinstance(dev := entry.get("dev"), (int, float)):
-        if not 0 < dev < 1:
-            raise UserError(f"{where}: dev must be data files, or a share of train above 0 and below 1, got {dev}")
-        content["dev_share"] = content.pop("dev")
+    if isinstance(share := _number(entry.get("dev")), float):
+        if not 0 < share < 1:
+            raise UserError(f"{where}: dev must be data files, or a share of train above 0 and below 1, got {share:g}")
+        content["dev_share"] = share
+        del content["dev"]
     if ("hub" in entry) == ("train" in entry or "dev" in entry):
         raise UserError(f"{where}: give either train and dev (data files) or hub (a dataset), not both and not neither")
     if "hub" in entry:

@@ -92,18 +92,8 @@ def problem(error: ValidationError) -> str:
     if first["type"] == "missing":
         return f"{field}{place} is missing; give it"
     must = AROUND.sub("", first["msg"]).replace("a valid tuple", "a list")
-    got = _as_given(first["input"])
-    return f"{field}{place} must {must}, got {shown(got)}{_hint(first['type'], got)}"
+    return f"{field}{place} must {must}, got {shown(_as_given(first['input']))}"
 
 
 def _as_given(value):
     return list(value) if isinstance(value, tuple) else value
-
-
-def _hint(kind: str, got) -> str:
-    """What to write for a number such as 2e-5, which YAML reads as a text, for it has no dot."""
-    try:
-        mantissa, exponent = f"{float(got):e}".split("e") if kind == "float_type" and isinstance(got, str) else ("", "")
-    except ValueError:
-        return ""
-    return f"; it is a text there: in YAML write {float(mantissa)}e{exponent}, in JSON no quotes" if exponent else ""

@@ -70,7 +70,6 @@ def refused(data: str, task: str = "moods") -> str:
         ({"name": "../moods"}, "name must be 1 to 40 small letters"),
         ({"name": "Moods"}, "name must be 1 to 40 small letters"),
         ({"name": "my-task"}, "got 'my-task'"),
-        ({"name": None}, "name must be"),
         ({"name": "rte"}, "name 'rte' is that of a GLUE task"),
         ({"columns": ["a", "b", "c"]}, "columns must have at most 2 items"),
         ({"columns": ["text", "text"]}, "columns must be different texts"),
@@ -79,7 +78,6 @@ def refused(data: str, task: str = "moods") -> str:
         ({"labels": ["low"]}, "labels must have at least 2 items, got [('low', 'low')]"),
         ({"labels": ["low", "low"]}, "labels must give each class a value and a name of its own, got [('low'"),
         ({"labels": {0: "low", 1: "low"}}, "labels must give each class a value and a name of its own"),
-        ({"labels": ["low", 1.5]}, "labels, item 2, must be a valid string, got 1.5"),
         ({"metrics": ["acuracy"]}, "metric 'acuracy' is not one of classification: accuracy, f1, mcc"),
         ({"metrics": ["pearson"]}, "accuracy, f1, mcc"),
         ({"labels": ["a", "b", "c"], "metrics": "f1"}, "'f1' is of the second of two labels, got 3"),
@@ -88,12 +86,10 @@ def refused(data: str, task: str = "moods") -> str:
         ({"hub": {"dataset": "a/b"}}, "either train and dev (data files) or hub"),
         ({"train": "dev.csv"}, "both train and dev"),
         ({"train": "train.xlsx"}, "train must be a file in .csv"),
-        ({"train": 7}, "train must be a list, got 7"),
+        ({"train": 7}, "train must be a file in .csv, .tsv, .jsonl, .ndjson, .json, .parquet, got '7'"),
         ({"title": ["x"]}, "title must be a valid string, got ['x']"),
         ({"title": " "}, "title must be one line of text, got ' '"),
-        ({"columns": ["text", 3]}, "columns, item 2, must be a valid string, got 3"),
         ({"labels": ["low", "hi\ngh"]}, "labels must be one line of text, got 'hi\\ngh'"),
-        ({"labels": None, "score_range": [0, 10**400]}, "score_range, item 2, must be a valid number"),
         ({"labels": None, "score_range": [0]}, "score_range, item 2, is missing"),
         ({"labels": None, "score_range": [1, 0]}, "score_range must be two numbers, the lower first"),
         ({"labels": None, "score_range": [0, True]}, "score_range, item 2, must be a valid number, got 'true'"),
@@ -122,8 +118,6 @@ def test_every_wrong_key_or_value_is_one_clear_line(tmp_path, change, message):
         ("tasks: [5]\n", "must be a mapping with the keys"),
         ("tasks: [{name: a}]\nname: b\n", "unknown key 'name'"),
         ("[" * 3000, "no valid YAML"),
-        ("name: !!timestamp tomorrow\n", "no valid YAML"),
-        ("name: !!bool perhaps\n", "no valid YAML"),
         (f"tasks: 0x{'F' * 8000}\n", "tasks must be a list of tasks, got '0xFFFF"),
     ],
 )
@@ -131,12 +125,12 @@ def test_what_is_no_description_is_refused(tmp_path, text, message):
     assert message in refused(describe(tmp_path, text))
 
 
-def test_only_plain_numbers_are_numbers(tmp_path):
+def test_labels_are_texts_as_written(tmp_path):
     """Of YAML 1.1, 010 would be 8, 1:30 would be 90, 1_0 would be 10, and yes and off truth values."""
     text = "name: moods\ncolumns: text\ntrain: a.csv\ndev: b.csv\n"
-    text += "labels: [010, 1:30, 1_0, yes, off, true, 7, ~x, 99999999999999999999]\n"
+    text += "labels: [010, 1:30, 1_0, yes, off, true, 7, 1.50, ~x, 99999999999999999999]\n"
     (task,) = read_task_file(Path(describe(tmp_path, text))).values()
-    assert [value for value, _ in task.labels] == ["010", "1:30", "1_0", "yes", "off", "true", "7", "~x", "9" * 20]
+    assert [value for value, _ in task.labels] == ["010", "1:30", "1_0", "yes", "off", "true", "7", "1.50", "~x", "9" * 20]
 
 
 def test_missing_parts_of_a_description_are_named(tmp_path):
