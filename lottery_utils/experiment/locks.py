@@ -7,10 +7,8 @@ without.
 from __future__ import annotations
 
 import errno
-import fcntl
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 FOLDER = ".claims"
@@ -46,14 +44,8 @@ def claim(root: Path, name: str, wait: bool = False) -> Iterator[bool]:
 
 def is_claimed(root: Path, name: str) -> bool:
     """True while a live worker holds a claim; never on a disk without locks."""
-    try:
-        handle = os.open(root / FOLDER / name, os.O_RDONLY | os.O_NONBLOCK)
-    except OSError:
+    if not (root / FOLDER / name).exists():
         return False
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError as error:
-        return error.errno not in UNSUPPORTED
-    finally:
-        os.close(handle)
+    with suppress(OSError), claim(root, name) as held:  # a store that may only be read has no workers
+        return not held
     return False

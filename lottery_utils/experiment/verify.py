@@ -1,21 +1,19 @@
-"""A look at a whole store: every cell read in full, and all that is no intact cell named. Nothing is changed."""
+"""A look at a whole store: every cell read in full, and all that is no intact cell named. No cell is changed."""
 
 from __future__ import annotations
 
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import one_line
-from .fingerprints import CACHE
 from .identity import earlier_addresses, version_note
 from .locks import FOLDER, is_claimed
-from .packs import PACK, DamagedPack, read_pack
+from .packs import DamagedPack, pack_paths, read_pack
 from .record import RECORD, Damaged, is_address
-from .store import FAILURES, OPTIONAL, SCRATCH, STAGING, Store
+from .store import FAILURES, OPTIONAL, Store
 
 # kind to what it means and what to do
 KINDS = {
@@ -26,11 +24,8 @@ KINDS = {
     "set aside": "damaged once; look at it or delete it",
     "failed": "'lottery run --retry-failed' tries again",
     "running": "a live worker computes it",
-    "leftover": "a killed writer's; the next run of the cell removes it",
-    "foreign": "not of this project; left alone",
 }
 NAMED = re.compile(r".+-\d+-[0-9a-f]{10}")  # how the address of a cell ends: its seed and a hash
-OWN = (STAGING, FOLDER, FAILURES, SCRATCH)
 
 
 @dataclass(frozen=True)
@@ -43,10 +38,15 @@ class Finding:
 
 
 def verify_store(store: Store) -> list[Finding]:
-    """Everything in the store; checksums of all files are compared, checkpoints included."""
+    """Every cell in the store; checksums of all files are compared, checkpoints included. And what failed or runs."""
     records: dict[str, dict] = {}
-    names = sorted(_names(store.root))
-    findings = [finding for name in names for finding in _look_at(store, store.root / name, records)]
+    addresses, findings = _addresses(store)
+    for address in sorted(addresses):
+        try:
+            if (record := _whole(store, address)) is not None:
+                records[address] = record
+        except Damaged as damage:
+            findings.append(Finding("damaged", address, str(damage).partition(": ")[2]))
     earlier = earlier_addresses(records.values())
     for address, record in records.items():
         old = address in earlier
@@ -56,55 +56,38 @@ def verify_store(store: Store) -> list[Finding]:
     return [*findings, *_unfinished(store, records)]
 
 
-def _names(folder: Path) -> list[str]:
-    return os.listdir(folder) if folder.is_dir() else []
-
-
-def _look_at(store: Store, path: Path, records: dict[str, dict]) -> Iterator[Finding]:
-    """What there is to say of a file or folder in a store; intact cells go into `records`."""
-    name = path.name
-    if name in OWN or name.startswith(CACHE):
-        return
-    if ".damaged-" in name:
-        yield Finding("set aside", name)
-    elif PACK.fullmatch(name) and path.is_file():
+def _addresses(store: Store) -> tuple[set[str], list[Finding]]:
+    """Addresses of cells, damaged ones too, in folders and packs; and packs that are damaged."""
+    root, findings = store.root, []
+    addresses = {n for n in _names(root) if is_address(n) and (NAMED.fullmatch(n) or (root / n / RECORD).exists())}
+    for path in pack_paths(root):
         try:
-            for address, files in read_pack(path).items():
-                if not os.path.lexists(store.folder(address)):  # else it is looked at in its folder
-                    yield from _cell(store, address, records, files)
+            addresses |= read_pack(path).keys()
         except DamagedPack as error:
-            yield Finding("damaged", name, str(error))
-    elif is_address(name) and path.is_dir() and (os.path.lexists(path / RECORD) or NAMED.fullmatch(name)):
-        yield from _cell(store, name, records, os.listdir(path))
-    else:
-        yield Finding("foreign", name)
+            findings.append(Finding("damaged", path.name, str(error)))
+    return addresses, findings
 
 
-def _cell(store: Store, address: str, records: dict[str, dict], files: Iterable[str]) -> Iterator[Finding]:
-    try:
-        record = store.read(address, deep=True)
-        if record is None:
-            yield Finding("foreign", address, "an empty folder")
-            return
-        for name in record["files"].keys() & set(OPTIONAL):
-            store.content(address, name)
-    except Damaged as damage:
-        yield Finding("damaged", address, str(damage).partition(": ")[2])
-        return
-    records[address] = record
-    yield from (Finding("foreign", f"{address}/{name}") for name in sorted({*files} - {RECORD, *record["files"]}))
+def _names(folder: Path) -> list[str]:
+    return sorted(os.listdir(folder)) if folder.is_dir() else []
 
 
-def _unfinished(store: Store, records: dict[str, dict]) -> Iterator[Finding]:
-    """What failed, what live workers compute, and what killed ones left: halves of cells, claims nobody holds."""
-    tried = sorted({name.removesuffix(".json") for name in _names(store.root / FAILURES)} - records.keys())
-    yield from (Finding("failed", key, failure["error"]) for key in tried if (failure := store.failure(key)))
-    claims = sorted(_names(store.root / FOLDER))
-    live = [name for name in claims if is_claimed(store.root, name)]
-    yield from (Finding("running", name) for name in live)
-    yield from (Finding("leftover", f"{FOLDER}/{name}") for name in claims if name not in live)
-    staged = sorted(_names(store.root / STAGING))
-    yield from (Finding("leftover", f"{STAGING}/{name}") for name in staged if name.partition(".")[0] not in live)
+def _whole(store: Store, address: str) -> dict | None:
+    """A cell's record, after a look at all its files; None for an empty folder. Raises Damaged."""
+    record = store.read(address, deep=True)
+    for name in record["files"].keys() & set(OPTIONAL) if record else ():
+        store.content(address, name)
+    return record
+
+
+def _unfinished(store: Store, records: dict[str, dict]) -> list[Finding]:
+    """What was set aside, what failed, and what live workers compute."""
+    root = store.root
+    tried = {name.removesuffix(".json") for name in _names(root / FAILURES)} - records.keys()
+    failures = {key: store.failure(key) for key in sorted(tried)}
+    found = [Finding("set aside", name) for name in _names(root) if ".damaged-" in name]
+    found += [Finding("failed", key, failure["error"]) for key, failure in failures.items() if failure]
+    return found + [Finding("running", name) for name in _names(root / FOLDER) if is_claimed(root, name)]
 
 
 def verify_lines(findings: list[Finding], root: Path) -> list[str]:
