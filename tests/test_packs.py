@@ -224,6 +224,20 @@ def test_damage_behind_the_records_is_told_when_the_rest_is_read(study, tmp_path
     assert main(["verify", "--results", str(tmp_path / "packed")]) == 1
 
 
+@pytest.mark.parametrize("command", ("pack", "unpack"))
+def test_a_full_disk_is_one_line_with_the_place(command, study, tmp_path, capsys, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    assert main(["pack", str(study.store.root), str(tmp_path / "packs")]) == 0
+    monkeypatch.setattr("lottery_utils.experiment.packs.replace", full)
+    monkeypatch.setattr("lottery_utils.experiment.store.flush", full)
+    made, new = {"pack": study.store.root, "unpack": tmp_path / "packs"}[command], str(tmp_path / "new")
+    capsys.readouterr()
+    assert main([command, str(made), *(["--out"] if command == "unpack" else []), new]) == 2
+    assert f"{new}" in (line := capsys.readouterr().err) and "cannot be written (no space is left" in line
+
+
 def test_a_packed_cell_that_is_not_as_recorded_is_damage_and_a_run_does_not_touch_it(study, tmp_path, capsys):
     packed = in_packs(study, tmp_path / "packed")
     path = tmp_path / "packed" / PACK

@@ -64,7 +64,7 @@ def small_disk(tmp_path):
 def test_a_full_disk_stops_the_run_in_one_line_and_the_next_goes_on(world, small_disk, capsys):
     folder = small_disk / "results"
     study = study_in(world, folder)
-    with pytest.raises(UserError, match="no space is left.*start the same run again") as caught:
+    with pytest.raises(UserError, match=f"{folder} cannot be written .no space is left.*start again") as caught:
         study.run(engine="serial", progress=False)
     assert "\n" not in str(caught.value)
     before = {path: path.read_bytes() for path in folder.glob(f"*/{RECORD}")}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from ..disk import writable
 from ..errors import UserError, usable_folder
 from .packs import Cells, pack_of, pack_paths, read_pack, write_pack
 from .record import RECORD, Damaged
@@ -45,7 +46,8 @@ def pack(store: Store, folder: Path) -> PackCounts:
         if (folder / name).is_file() and read_pack(folder / name) == cells:
             done.unchanged += 1
         else:
-            write_pack(folder / name, cells)
+            with writable(folder / name):
+                write_pack(folder / name, cells)
             done.written.append(name)
     return done
 
@@ -85,7 +87,8 @@ def unpack(folder: Path, target: Path) -> int:
     store, written = Store(target), 0
     for address, files in cells.items():
         writers = {name: partial(Path.write_bytes, data=content) for name, content in files.items()}
-        written += not store.folder(address).exists() and store.put(address, writers)
+        with writable(target):
+            written += not store.folder(address).exists() and store.put(address, writers)
     return written
 
 

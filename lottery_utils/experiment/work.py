@@ -17,7 +17,7 @@ import torch
 from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import save_file as save_tensors
 
-from ..disk import chain, problem_of
+from ..disk import chain, problem_of, writable
 from ..errors import CellFailed, UserError, one_line
 from ..models.source import model_name
 from ..presets import limits_of
@@ -138,7 +138,8 @@ def _compute(work: Work, job: Job, key: str) -> None:
         files[MASK] = lambda path: result.mask.save(path, {"cell": work.cell.name})
     if result.checkpoint is not None:
         files[CHECKPOINT] = partial(save_tensors, result.checkpoint)
-    work.store.write(key, record, files)
+    with writable(work.store.root):
+        work.store.write(key, record, files)
 
 
 def _predictions(data: TaskData | loaded.Examples, result: Result) -> dict[str, np.ndarray]:
