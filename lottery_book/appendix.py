@@ -9,7 +9,6 @@ import pandas as pd
 from IPython.display import HTML
 from pandas.io.formats.style import Styler
 
-from lottery_utils.experiment.cells import NO_SEED
 from lottery_utils.show.frames import CONDITION, summary
 from lottery_utils.show.leads import Condition
 from lottery_utils.show.style import COLOURS, METHOD_NAMES, NAMES
@@ -37,11 +36,6 @@ def score_table(source: Source, name: str) -> Styler:
         shown = {source.title_of(task).removesuffix("-like"): _score(value) for task, value in of_tasks.items()}
         rows.append({**_named(condition), **shown, "lead kept": _lead(source, condition)})
     return dressed(pd.DataFrame(rows), _caption(source), name)
-
-
-def seed_scores(source: Source) -> pd.DataFrame:
-    """Every seed's score, in the order of the table, as it can be downloaded."""
-    return source.results[source.results["seed"] != NO_SEED] if len(source.results) else source.results
 
 
 def csv_link(frame: pd.DataFrame, filename: str) -> HTML:

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from lottery_utils.show.frames import CONDITION, choose, summary
-from lottery_utils.show.leads import AXIS, Condition, draw_dots, dress
+from lottery_utils.show.leads import AXIS, Condition, draw_dots, dress, leads_of
 from lottery_utils.show.stats import Effect, effect, lead_kept
 from lottery_utils.show.style import (
     COLOURS,
@@ -28,7 +28,6 @@ from lottery_utils.show.style import (
     say,
 )
 
-from . import published
 from .side_by_side import LEAD_AXIS, named
 from .sources import NO_RECORD, NOT_IN_PAPER, NOT_RUN, PUBLISHED, Source, count
 
@@ -122,24 +121,7 @@ def over(results: pd.DataFrame, baseline: str) -> Effect:
 
 
 def longer_effect(results: pd.DataFrame, method: str) -> Effect:
-    """What longer fine-tuning adds to the lead kept by bad subnetworks of a method, in points; paired by task, seed."""
-    usual, longer = (
-        choose(results, method, "bad", how).set_index(["task", "seed"])["score"]
-        for how in ("retrained", "retrained longer")
-    )
-    ends = {name: choose(results, subnetwork=name).groupby("task")["score"].mean() for name in ("majority", "full")}
-    lead = (ends["full"] - ends["majority"]).where(lambda width: width > 0)
-    gained = (longer - usual).dropna()
-    return effect(100 * gained / lead.reindex(gained.index.get_level_values("task")).to_numpy())
-
-
-def spread_of_bad(task: str) -> float:
-    """Published sample deviation over seeds of a task's bad subnetwork of s-pruning, retrained."""
-    rows = choose(published.results(), *BAD[0])
-    return float(rows.set_index("task")["std"][task])
-
-
-def good_over_bad() -> float:
-    """Published ratio of the mean |w| of good and of bad m-subnetworks, mean over seeds and tasks but WNLI."""
-    levels = published.magnitude_levels()
-    return float(levels[levels["task"] != "wnli"].groupby("task")["good_over_bad"].mean().mean())
+    """What longer fine-tuning adds to the lead kept by bad subnetworks of a method, in points; the sample is tasks."""
+    usual, longer = ((method, "bad", how) for how in ("retrained", "retrained longer"))
+    kept = leads_of(results, [usual, longer])
+    return effect(100 * (kept[longer] - kept[usual]).astype(float))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import cycle
 
 import numpy as np
 import pandas as pd
@@ -138,8 +139,8 @@ def magnitude_courses(course: pd.DataFrame) -> Figure:
     """
     if course.empty:
         return empty_figure(NOTHING)
-    tasks, colours = course.assign(kept=100 * course["weights"].astype(float)), seed_colours(course["seed"])
-    tasks = tasks.groupby("task", sort=False)
+    tasks = course.assign(kept=100 * course["weights"].astype(float)).groupby("task", sort=False)
+    colours = dict(zip(dict.fromkeys(course["seed"]), cycle(SEED_SHADES)))
     figure, axes = panels(len(tasks), height=1.9)
     for ax, (_, rows) in zip(axes, tasks, strict=True):
         look = {"data": rows, "x": "kept", "hue": "seed", "palette": colours, "legend": False, "ax": ax}
@@ -153,11 +154,6 @@ def magnitude_courses(course: pd.DataFrame) -> Figure:
     handles += _mark_handles(dict.fromkeys(MARKS, QUIET)) + [Line2D([], [], color=QUIET, **TARGET, label="target")]
     legend_below(figure, handles)
     return figure
-
-
-def seed_colours(seeds) -> dict[int, str]:
-    """A colour for each seed, the same in all figures of a study."""
-    return {seed: SEED_SHADES[i % len(SEED_SHADES)] for i, seed in enumerate(dict.fromkeys(seeds))}
 
 
 def _mark(ax: Axes, rows: pd.DataFrame, **look) -> None:

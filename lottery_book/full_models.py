@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import pandas as pd
 from pandas.io.formats.style import Styler
 
-from lottery_utils.show.frames import choose, summary
+from lottery_utils.show.frames import choose, columns_of, mean_scores, summary
 from lottery_utils.show.tables import dressed
 
-from .side_by_side import by_task
+from .side_by_side import ENDS, by_task
 from .sources import NO_RECORD, Source
 
 CEILING = 0.95
@@ -20,9 +20,7 @@ def full_and_majority(source: Source) -> pd.DataFrame:
     """Mean score of the full model and the majority score: a row a task that has both, columns full, majority, lead."""
     if source.results.empty:
         return pd.DataFrame(columns=["full", "majority", "lead"], dtype=float)
-    means = summary(source.results)
-    means = means[means["subnetwork"].isin(["full", "majority"])]
-    wide = means.pivot(index="task", columns="subnetwork", values="mean").reindex(columns=["full", "majority"]).dropna()
+    wide = mean_scores(source.results).reindex(columns=columns_of(ENDS)).set_axis(["majority", "full"], axis=1).dropna()
     return wide.assign(lead=wide["full"] - wide["majority"])
 
 

@@ -17,13 +17,12 @@ from lottery_utils.pruning.importance import reduce_gradients as reduce_gradient
 from lottery_utils.show.frames import component_survival, courses_of, example_task, final_step
 from lottery_utils.show.heatmaps import ComponentMap, as_map, over_tasks
 from lottery_utils.show.sentences import as_percent
-from lottery_utils.show.style import COLOURS, GRID, WIDTH, framed, legend_below, lighter
+from lottery_utils.show.style import COLOURS, GRID, WIDTH, framed, legend_below, lighter, say
 from lottery_utils.tasks.glue import TASKS
 
 from . import published
 from .agreement.by_source import shared_by_tasks
 from .agreement.overlap import task_overlap
-from .side_by_side import say_empty
 from .sources import NO_RECORD, Source, count
 
 DECISIONS = ("task", "title", "seed", "step", "layer", "head", "importance", "removed", "final")
@@ -159,7 +158,7 @@ def cuts_by_source(sources: Sequence[Source], decided: Mapping[Source, pd.DataFr
     for ax, source in zip(axes, sources, strict=True):
         rows, about = decided.get(source), ""
         if rows is None or rows.empty:
-            say_empty(ax, source, "not released" if rows is None else "")
+            say(ax, "not released" if rows is None else source.missing)
         else:
             first = in_full_model(rows[rows["task"] == example_task(rows)])
             _histogram(ax, first)
@@ -205,7 +204,7 @@ def modes(
 
 
 def _published_alone() -> Counted:
-    cells = published.survival_across_tasks()
+    cells = published.table("survival_across_tasks")
     rows = cells[cells["family"] == cells["component"] + "s"]  # heads of "heads", MLPs of "mlps"
     return as_map(rows, published.SEEDS), len(TASKS)
 

@@ -62,11 +62,6 @@ def pretraining_logs(folder: str | Path = WEIGHTS) -> dict[str, dict]:
     return {name: json.loads(path.read_text(encoding="utf-8")) for name, path in paths.items() if path.is_file()}
 
 
-def by_model(studies: Iterable[Study]) -> dict[str, Study]:
-    """The studies by the names of their models' folders."""
-    return {study.preset.model.rpartition("/")[2]: study for study in studies}
-
-
 def all_scores(studies: Mapping[str, Study], method: str = "structured") -> pd.DataFrame:
     """Scores of one method's path for each model: columns corpus, run and `frames.RESULT`.
 

@@ -1,10 +1,10 @@
 """What the authors published, as tables that come with the package: results, sizes, masks' statistics, patterns.
 
-Facts restated in our own files (`published/*.csv`), each with its `SOURCE`. Unless it says otherwise a table was
-computed from the raw files of the release by `lottery import-authors`, so anyone with a clone can make it again: each
-function takes `tables`, as from `authors.restate.restated`, and reads those of the package without. Layers and heads
-count from 0. `task` is this package's name ("sst2"), `title` the paper's, which is also the name of the release's
-folder ("SST-2").
+Facts restated in our own files (`published/*.csv`), each with its `SOURCE` and, beside it, its columns. Unless it says
+otherwise a table was computed from the raw files of the release by `lottery import-authors`, so anyone with a clone can
+make it again: functions take `tables`, as from `authors.masks.restated`, and read those of the package without.
+Layers and heads count from 0. `task` is this package's name ("sst2"), `title` the paper's, which is also the name of
+the release's folder ("SST-2"); mean and std (sample deviation) are over the five seeds.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pandas.io.formats.style import Styler
 
+from lottery_utils.show.tables import dressed
 from lottery_utils.tasks.glue import TASKS
 
 from .agreement.overlap import OverlapTest
@@ -27,20 +29,38 @@ PAPER = "Prasanna, Rogers and Rumshisky, EMNLP 2020 (doi 10.18653/v1/2020.emnlp-
 RELEASE = "github.com/sai-prasanna/bert-experiments, commit f02280f"
 FROM_MASKS = f"computed from the masks in {RELEASE}"
 SOURCE = {
+    # setting, task, metric, mean, std_pop; see `results`
     "results": f"evaluate_masked/*/results.json in {RELEASE}",
+    # share of seeds whose joint mask keeps a component: family, task, component, layer, head, mean, std
     "survival_by_task": FROM_MASKS,
+    # in how many of nine tasks a component survives: family, component, layer, head, mean, std
     "survival_across_tasks": FROM_MASKS,
+    # components two tasks share: family, component, task_a, task_b (titles), mean_shared, std_shared, chance_mean
     "task_overlap": FROM_MASKS,
+    # see `overlap_test`
     "overlap_tests": FROM_MASKS,
+    # the two that `seed_agreement` joins
     "seed_agreement": FROM_MASKS,
     "seed_jaccard": FROM_MASKS,
+    # components in all five joint masks, and their mean share of a good one: task, super_heads, super_mlps ...
     "super_survivors": FROM_MASKS,
+    # shares of all and of prunable parameters: family, task, share_all_mean ... share_prunable_std
     "subnetwork_sizes": FROM_MASKS,
+    # joint masks and their controls, a row a mask: family, task, component, seed, kept, shared_with_good, and
+    # same_as_seed, the first seed, in the order 1337 42 86 71 166, whose mask is identical
     "masks_of_seeds": FROM_MASKS,
+    # the joint searches' logs: setting, task, seed, seconds, gpu_kwh, cpu_kwh (NaN where one sample)
     "footprint": f"masks/heads_mlps/*/*/impacttracker/data.json in {RELEASE}",
+    # surviving shares of the magnitude masks: task, seed, steps, share, good_over_bad (ratio of mean |w| of the good
+    # and of the bad subnetwork), task_mean. These two are stored in the release, task_mean with 8 digits; steps of 5 %
+    # and share = 0.95^steps are inferred from them
     "magnitude_levels": f"inferred from the outputs of magnitude_injector_goes_brrrr.ipynb in {RELEASE}",
+    # share of its weights a component keeps under m-pruning: task, component, layer, head, mean, std
     "magnitude_cells": f"read off the magnitude heatmaps (PDF, two decimals) in {RELEASE}",
+    # shares of attention maps: condition (fine-tuned or pre-trained, super-survivors or all heads), attention (raw,
+    # normed), task (eight, no WNLI), pattern, share
     "attention_shares": f"outputs of the head classification notebooks in {RELEASE}",
+    # see `text_numbers`
     "text_numbers": f"{PAPER}, as quoted in public reading notes; outputs of notebooks in {RELEASE}",
 }
 MAIN_METRIC = {"CoLA": "mcc", "MNLI": "mnli_acc", "STS-B": "pearson"}  # in results.json; "acc" for the others
@@ -68,13 +88,19 @@ SETTINGS = {  # folder below evaluate_masked/: method, subnetwork, treatment, as
     "global_bad_retrained": ("magnitude", "bad", "retrained"),
 }
 RESULT = ("task", "title", "metric", "method", "subnetwork", "treatment", "setting", "mean", "std", "count")
+SHORT = {f"{stat}_{stem}": stat for stat in ("mean", "std") for stem in ("survival", "num_tasks")}
 Tables = Mapping[str, pd.DataFrame] | None
-_NAME_OF = {task.title: name for name, task in TASKS.items()}
+NAME_OF = {task.title: name for name, task in TASKS.items()}
 
 
 def table(name: str, tables: Tables = None) -> pd.DataFrame:
-    """A table (a key of `SOURCE`) as it is stored: tasks under the release's names, columns as below."""
-    return (tables[name] if tables is not None and name in tables else _read(name)).copy()
+    """A table (a key of `SOURCE`), with `title` after `task`; tasks that are not GLUE's have their folder in both."""
+    frame = tables[name] if tables is not None and name in tables else _read(name)
+    frame = frame.rename(columns=SHORT)
+    if "task" in frame:
+        frame.insert(frame.columns.get_loc("task") + 1, "title", frame["task"])
+        frame["task"] = frame["title"].map(NAME_OF).fillna(frame["title"])
+    return frame
 
 
 def results(tables: Tables = None) -> pd.DataFrame:
@@ -85,8 +111,7 @@ def results(tables: Tables = None) -> pd.DataFrame:
     seeds. Columns as `frames.summary` has them, and `setting`.
     """
     raw = table("results", tables)
-    rows = raw[raw["setting"].isin(SETTINGS) & (raw["metric"] == raw["task"].map(MAIN_METRIC).fillna("acc"))]
-    frame = _titled(rows)
+    frame = raw[raw["setting"].isin(SETTINGS) & (raw["metric"] == raw["title"].map(MAIN_METRIC).fillna("acc"))].copy()
     for at, column in enumerate(("method", "subnetwork", "treatment")):
         frame[column] = frame["setting"].map(lambda setting, at=at: SETTINGS[setting][at])
     alone = frame["subnetwork"] == "majority"
@@ -95,21 +120,6 @@ def results(tables: Tables = None) -> pd.DataFrame:
     frame["metric"] = frame["task"].map(lambda task: TASKS[task].main_metric)
     frame = frame.set_index(["setting", "task"]).loc[list(product(SETTINGS, TASKS))].reset_index()
     return frame[list(RESULT)]
-
-
-def survival_by_task(tables: Tables = None) -> pd.DataFrame:
-    """Share of seeds whose joint mask keeps a component: family, task, title, component, layer, head, mean, std."""
-    return _means(table("survival_by_task", tables), "survival")
-
-
-def survival_across_tasks(tables: Tables = None) -> pd.DataFrame:
-    """In how many of nine tasks a component survives, over seeds: family, component, layer, head, mean, std."""
-    return _means(table("survival_across_tasks", tables), "num_tasks")
-
-
-def task_overlap(tables: Tables = None) -> pd.DataFrame:
-    """Components two tasks share: family, component, task_a, task_b (titles), mean_shared, std_shared, chance_mean."""
-    return table("task_overlap", tables)
 
 
 def overlap_test(component: str, tables: Tables = None) -> OverlapTest:
@@ -126,71 +136,19 @@ def seed_agreement(tables: Tables = None) -> pd.DataFrame:
     HANS's tasks have their folder as task and title, and no chance level.
     """
     more = table("seed_jaccard", tables).drop(columns="mean_pair_jaccard")
-    return _titled(table("seed_agreement", tables).merge(more, "left", ["family", "component", "task"]))
+    return table("seed_agreement", tables).merge(more, "left", ["family", "component", "task", "title"])
 
 
-def super_survivors(tables: Tables = None) -> pd.DataFrame:
-    """Components in all five joint masks: task, title, super_heads, super_mlps, and their mean share of a good one."""
-    return _titled(table("super_survivors", tables))
-
-
-def subnetwork_sizes(tables: Tables = None) -> pd.DataFrame:
-    """Shares of all and of prunable parameters: family, task, title, share_all_mean ... share_prunable_std."""
-    return _titled(table("subnetwork_sizes", tables))
-
-
-def masks_of_seeds(tables: Tables = None) -> pd.DataFrame:
-    """Joint masks and their controls, one row a mask: family, task, title, component, seed, kept, shared_with_good.
-
-    `same_as_seed` is the first seed, in the order 1337 42 86 71 166, whose mask is identical.
-    """
-    return _titled(table("masks_of_seeds", tables))
-
-
-def magnitude_levels(tables: Tables = None) -> pd.DataFrame:
-    """Surviving shares of the magnitude masks: task, title, seed, steps, share, good_over_bad, task_mean.
-
-    task_mean is stored in the release (8 digits); `steps` of 5 % and share = 0.95^steps are inferred from it and
-    from good_over_bad, the ratio of mean |w| of the good and of the bad subnetwork, also stored.
-    """
-    return _titled(table("magnitude_levels", tables))
-
-
-def magnitude_cells() -> pd.DataFrame:
-    """Share of its weights a component keeps under m-pruning: task, title, component, layer, head, mean, std."""
-    return _titled(table("magnitude_cells"))
-
-
-def attention_shares(tables: Tables = None) -> pd.DataFrame:
-    """Shares of attention maps of each pattern: condition, attention (raw, normed), task, title, pattern, share.
-
-    Conditions: fine-tuned or pre-trained, super-survivors or all heads; eight tasks, no WNLI.
-    """
-    return _titled(table("attention_shares", tables))
-
-
-def footprint(tables: Tables = None) -> pd.DataFrame:
-    """The joint searches' logs: setting, task, title, seed, seconds, gpu_kwh, cpu_kwh (NaN where one sample)."""
-    return _titled(table("footprint", tables))
+def sources_table() -> Styler:
+    """Where each table comes from."""
+    frame = pd.DataFrame(SOURCE.items(), columns=["table", "source"])
+    return dressed(frame, "The published numbers restated in this package, and their sources.", "sources", wrapped=True)
 
 
 def text_numbers() -> dict[str, float]:
     """Numbers of the paper's text that no table holds, by name."""
     rows = table("text_numbers")
     return dict(zip(rows["name"], rows["value"]))
-
-
-def _means(frame: pd.DataFrame, stem: str) -> pd.DataFrame:
-    frame = frame.rename(columns={f"mean_{stem}": "mean", f"std_{stem}": "std"})
-    return _titled(frame) if "task" in frame else frame
-
-
-def _titled(frame: pd.DataFrame) -> pd.DataFrame:
-    """The release's task names moved to `title`, this package's in `task`; another task keeps its name in both."""
-    title = frame["task"]
-    frame = frame.assign(task=title.map(_NAME_OF).fillna(title)).reset_index(drop=True)
-    frame.insert(frame.columns.get_loc("task") + 1, "title", title.to_numpy())
-    return frame
 
 
 @cache

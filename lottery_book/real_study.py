@@ -10,10 +10,8 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from lottery_utils.presets import get_preset
-from lottery_utils.show.compute import cost_of
 from lottery_utils.show.leads import SUBNETWORKS, TREATMENTS, Condition
-from lottery_utils.show.sentences import listed, run_on
-from lottery_utils.show.stats import Effect
+from lottery_utils.show.sentences import listed
 from lottery_utils.show.style import METHOD_NAMES, METRIC_NAMES, NAMES
 from lottery_utils.show.tables import GAP, dressed, examples, full_record
 from lottery_utils.tasks.glue import shown_task
@@ -70,11 +68,7 @@ def task_table(source: Source, name: str) -> Styler:
 
 def kept_number(source: Source, method: str, subnetwork: str, treatment: str = "retrained") -> str:
     """One mean, such as "62 %", or "no record yet"."""
-    return kept(source.effects().get((method, subnetwork, treatment)))
-
-
-def kept(effect: Effect | None) -> str:
-    """A mean lead kept as words."""
+    effect = source.effects().get((method, subnetwork, treatment))
     return NO_RECORD if effect is None else f"{_whole(effect.mean)}\N{NO-BREAK SPACE}%"
 
 
@@ -82,16 +76,6 @@ def missing(real: Source) -> str:
     """How many tasks of the real study have no number yet, by method, such as "3 of s-pruning and 4 of m-pruning"."""
     lacking = {title: len(set(TASKS) - set(real.of(method)["task"])) for method, title in METHOD_NAMES.items()}
     return listed([f"{number} of {title}" for title, number in lacking.items() if number])
-
-
-def provenance(source: Source) -> str:
-    """What a study was run on, in one line."""
-    return NO_RECORD if source.study is None else run_on(source.study)
-
-
-def cost(source: Source) -> str:
-    """How many records a study has, and how long they took."""
-    return NO_RECORD if source.study is None else cost_of(source.study)
 
 
 def _named(condition: Condition) -> dict[str, str]:

@@ -6,7 +6,6 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -65,13 +64,13 @@ def headline(
     return figure
 
 
-def survival_maps(sources: Sequence[Source], method: str, task: str = "") -> Figure:
+def survival_maps(sources: Sequence[Source], method: str) -> Figure:
     """What good subnetworks of one task keep of each head and MLP, a panel a source (paper, figure 1).
 
-    Without `task` the paper's QNLI, or while a source does not have it, one that most of them have. A source without
-    that task, as a run of your own task, shows its first one; the title of a panel names its task.
+    The task is the paper's QNLI, or while a source does not have it, one that most of them have. A source without it,
+    as a run of your own task, shows its first one; the title of a panel names its task.
     """
-    task, row = task or common_task(sources, method), []
+    task, row = common_task(sources, method), []
     for source in sources:
         maps = source.maps(method)
         there = task if task in maps or not maps else next(iter(maps))
@@ -158,7 +157,7 @@ def _grid(rows: Sequence[Sequence[tuple[Source, ComponentMap | None, str]]], nor
     for axes, row in zip(grid, rows, strict=True):
         for ax, (source, shown, title) in zip(axes, row, strict=True):
             if shown is None:
-                say_empty(ax, source)
+                say(ax, source.missing)
             else:
                 draw_map(ax, shown, norm, SURVIVAL_MAP)
             framed(ax, source.kind, f"{source.name}\n{title}")
@@ -166,11 +165,6 @@ def _grid(rows: Sequence[Sequence[tuple[Source, ComponentMap | None, str]]], nor
         axes[0].set_ylabel(LAYERS, fontsize=8)
     colour_bar(figure, list(grid.ravel()), norm, SURVIVAL_MAP, label)
     return figure
-
-
-def say_empty(ax: Axes, source: Source, why: str = "") -> None:
-    """A panel without a result: the reason, by default that there is no record, and the command that makes it."""
-    say(ax, why or source.missing)
 
 
 def _norm(method: str, maps: Iterable[ComponentMap]) -> Normalize:

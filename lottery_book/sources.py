@@ -18,10 +18,10 @@ from lottery_utils.experiment.study import Study
 from lottery_utils.presets import Preset, get_preset
 from lottery_utils.show import frames
 from lottery_utils.show.compute import here_or_above, stored_study
-from lottery_utils.show.frames import component_survival, courses_of, shown_title
+from lottery_utils.show.frames import SURVIVAL, Reading, component_survival, courses_of, readings, shown_title
 from lottery_utils.show.heatmaps import ComponentMap, as_map, over_seeds, over_tasks
 from lottery_utils.show.leads import LEADS, Condition, lead_effects, leads
-from lottery_utils.show.sentences import count
+from lottery_utils.show.sentences import count, run_on
 from lottery_utils.show.stats import Effect
 from lottery_utils.show.style import stamped
 from lottery_utils.tasks.glue import TASKS
@@ -87,6 +87,11 @@ class Source:
         return self.evidence("structured") or self.evidence("magnitude") or NO_RECORD
 
     @property
+    def provenance(self) -> str:
+        """What it was run on, in one line."""
+        return NO_RECORD if self.study is None else run_on(self.study)
+
+    @property
     def missing(self) -> str:
         """What stands where it has no result: that there is none, and the command that makes it."""
         return f"{NO_RECORD}\n{self.filled_by}"
@@ -97,10 +102,18 @@ class Source:
 
     def maps(self, method: str) -> dict[str, ComponentMap]:
         """What good subnetworks keep of each head and MLP, over the seeds of each task there is (paper, figure 1)."""
-        if self.study is None:
-            return _published_maps(method) if self.kind == PUBLISHED else {}
-        survival = component_survival(self.study, method)
+        if self.kind == PUBLISHED:
+            return _published_maps(method)
+        survival = self.survival(method)
         return {task: over_seeds(survival, task) for task in dict.fromkeys(survival["task"])}
+
+    def survival(self, method: str = "structured") -> pd.DataFrame:
+        """What the stored good masks keep, see `frames.component_survival`; no row where there is none."""
+        return pd.DataFrame(columns=SURVIVAL) if self.study is None else component_survival(self.study, method)
+
+    def readings(self, stage: str) -> list[Reading]:
+        """What the stored cells of a stage hold, see `frames.readings`."""
+        return [] if self.study is None else readings(self.study, stage)
 
     def courses(self, method: str) -> dict[tuple[str, int], dict[str, np.ndarray]]:
         """Every search of a method, step by step as it was stored, by task and seed (see `structured_search`)."""
@@ -125,9 +138,7 @@ class Source:
 
     def map_across_tasks(self) -> tuple[ComponentMap, int] | None:
         """In how many tasks s-pruning keeps each head and MLP, and of how many tasks (paper, figure 2)."""
-        if self.study is None:
-            return _published_across() if self.kind == PUBLISHED else None
-        return over_tasks(component_survival(self.study, "structured"))
+        return _published_across() if self.kind == PUBLISHED else over_tasks(self.survival())
 
     def effects(self) -> dict[Condition, Effect]:
         """The mean lead kept of each condition, with its interval over tasks."""
@@ -182,24 +193,24 @@ def model_name(preset: Preset) -> str:
     return MODELS.get(preset.model.rstrip("/").rsplit("/", 1)[-1], preset.model)
 
 
-def common_task(sources: Sequence[Source], method: str, preferred: str = "qnli") -> str:
+def common_task(sources: Sequence[Source], method: str) -> str:
     """The task that is shown alone: the paper's where every source has it, else one that most sources have."""
-    counts = Counter({preferred: 0})
+    counts = Counter({"qnli": 0})
     for source in sources:
         counts.update(source.maps(method).keys())
     return max(counts, key=counts.get)
 
 
 def _published_maps(method: str) -> dict[str, ComponentMap]:
-    cells = published.magnitude_cells()
+    cells = published.table("magnitude_cells")
     if method == "structured":
-        cells = published.survival_by_task()
+        cells = published.table("survival_by_task")
         cells = cells[cells["family"] == JOINT]
     return {task: as_map(rows, published.SEEDS) for task, rows in cells.groupby("task", sort=False)}
 
 
 def _published_across() -> tuple[ComponentMap, int]:
-    cells = published.survival_across_tasks()
+    cells = published.table("survival_across_tasks")
     return as_map(cells[cells["family"] == JOINT], published.SEEDS), len(TASKS)
 
 

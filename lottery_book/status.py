@@ -42,7 +42,7 @@ def stored(folders: Iterable[Path]) -> pd.DataFrame:
 
 
 def status_numbers(rows: pd.DataFrame) -> dict[str, str]:
-    """For the page's prose: how many cells are stored, of which presets, the days, devices, and how many are earlier."""
+    """For the page's prose: how many cells are stored, of which presets, days, devices, and how many are earlier."""
     counts = [f"{name} {count:,}" for name, count in Counter(rows["preset"]).items()]
     return {
         "stored": f"{len(rows):,}",

@@ -45,7 +45,7 @@ def super_sizes(source: Source) -> pd.DataFrame:
     columns = ["task", "good_heads", "super_heads", "good_mlps", "super_mlps"]
     if source.kind == PUBLISHED:
         good = sizes(source, "structured").set_index("task")
-        rows = published.super_survivors().set_index("task").join(good, how="inner").reset_index()
+        rows = published.table("super_survivors").set_index("task").join(good, how="inner").reset_index()
         return rows.assign(good_heads=rows["heads"] * BERT_HEADS, good_mlps=rows["mlps"] * BERT_MLPS)[columns]
     if source.study is None:
         return pd.DataFrame(columns=columns)

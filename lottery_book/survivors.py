@@ -12,13 +12,13 @@ from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 
 from lottery_utils.experiment.study import Study
-from lottery_utils.show.frames import component_importance, component_survival, title_in
+from lottery_utils.show.frames import component_importance, title_in
 from lottery_utils.show.heatmaps import maps_of_tasks, over_seeds, tasks_in_common
 from lottery_utils.show.style import IMPORTANCE_MAP, METHOD_NAMES
 from lottery_utils.show.tables import dressed, percent
 
 from . import published
-from .agreement.coefficients import chance_pair_jaccard, mean_pair_jaccard, votes_of
+from .agreement.by_source import seeds_of
 from .side_by_side import by_task
 from .sources import JOINT, NO_RECORD, PUBLISHED, Source, count
 
@@ -59,7 +59,7 @@ def heads_in_every_seed(source: Source) -> Stability | None:
     """
     if source.kind == PUBLISHED:
         return _published_heads(set(source.leads["task"]))
-    return None if source.study is None else stability(component_survival(source.study, "structured"))
+    return stability(source.survival())
 
 
 def agreement_phrase(source: Source) -> str:
@@ -74,20 +74,11 @@ def agreement_phrase(source: Source) -> str:
 def seed_jaccards(source: Source) -> pd.DataFrame:
     """How alike the seeds' good masks of heads are: Jaccard index, mean over pairs of seeds, and its chance level.
 
-    A row a task, columns jaccard and chance, NaN with one seed. Tasks without a lead over a constant answer are left
+    A row a task, columns jaccard and chance, none with one seed. Tasks without a lead over a constant answer are left
     out: there is nothing to keep, so searches end anywhere.
     """
-    names = {"mean_pair_jaccard": "jaccard", "chance_pair_jaccard": "chance"}
-    if source.kind == PUBLISHED:
-        rows = published.seed_agreement()
-        rows = rows[(rows["family"] == JOINT) & (rows["component"] == "head") & rows["task"].isin(source.leads["task"])]
-        return rows.set_index("task")[list(names)].rename(columns=names)
-    if source.study is None:
-        return pd.DataFrame(columns=list(names.values()), dtype=float)
-    survival = component_survival(source.study, "structured")
-    votes = {task: votes_of(survival, task, "head") for task in survival["task"].unique()}
-    rows = [(mean_pair_jaccard(each), chance_pair_jaccard(each)) for each in votes.values()]
-    return pd.DataFrame(rows, list(votes), list(names.values()), dtype=float)
+    rows = seeds_of(source, permutations=0)
+    return rows[rows["component"] == "head"].set_index("task")[["jaccard", "chance"]].astype(float)
 
 
 def jaccard_phrase(source: Source) -> str:
@@ -191,7 +182,7 @@ def _published_heads(tasks: set[str]) -> Stability:
     shares = _published_masks(tasks)
     heads = int(shares["total"].iloc[0])
     chance = heads * shares.groupby("task")["share"].prod()
-    survival = published.survival_by_task()
+    survival = published.table("survival_by_task")
     of_heads = survival[(survival["family"] == JOINT) & (survival["component"] == "head")]
     by_task = of_heads[of_heads["task"].isin(tasks)].groupby("task")["mean"]
     always = by_task.agg(lambda kept: (kept == 1).sum()).mean()
@@ -200,7 +191,7 @@ def _published_heads(tasks: set[str]) -> Stability:
 
 def _published_masks(tasks: set[str], component: str = "head") -> pd.DataFrame:
     """The good masks of the release: task, seed, total, and the share of heads or MLPs kept."""
-    masks = published.masks_of_seeds()
+    masks = published.table("masks_of_seeds")
     rows = masks[(masks["family"] == JOINT) & (masks["component"] == component) & masks["task"].isin(tasks)]
     total = 144 if component == "head" else 12  # BERT-base
     return rows.assign(total=total, share=rows["kept"] / total)
@@ -208,11 +199,11 @@ def _published_masks(tasks: set[str], component: str = "head") -> pd.DataFrame:
 
 def _published_sizes(method: str, tasks: set[str]) -> pd.DataFrame:
     if method == "magnitude":
-        levels = published.magnitude_levels()
+        levels = published.table("magnitude_levels")
         by_task = levels[levels["task"].isin(tasks)].groupby("task", sort=False)["share"].agg(["mean", "std"])
         return by_task.rename(columns={"mean": "prunable", "std": "prunable_std"}).reset_index()
     shares = {part: _published_masks(tasks, part).groupby("task", sort=False)["share"] for part in ("head", "mlp")}
-    weights = published.subnetwork_sizes()
+    weights = published.table("subnetwork_sizes")
     weights = weights[weights["family"] == JOINT].set_index("task")
     columns = {"heads": shares["head"].mean(), "heads_std": shares["head"].std()}
     columns |= {"mlps": shares["mlp"].mean(), "mlps_std": shares["mlp"].std()}

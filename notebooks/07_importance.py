@@ -41,6 +41,7 @@ import numpy as np
 from lottery_book import agreement, importance, side_by_side, sources
 from lottery_utils import compute, open_study, show
 
+by_source = agreement.by_source
 show.apply_style()
 NEEDS = {
     "stages": ["search"],
@@ -63,10 +64,10 @@ show.glue_numbers(
         "rank_run": importance.seeds_phrase(decided[run]),
         "order_real": importance.order_phrase(decided[real]),
         "order_run": importance.order_phrase(decided[run]),
-        "alone_published": agreement.by_source.mean_shared(shared_alone[published]),
-        "together_published": agreement.by_source.mean_shared(agreement.by_source.shared_by_tasks(published)),
-        "alone_run": agreement.by_source.mean_shared(shared_alone[run]),
-        "together_run": agreement.by_source.mean_shared(agreement.by_source.shared_by_tasks(run)),
+        "alone_published": by_source.mean_shared(shared_alone[published]),
+        "together_published": by_source.mean_shared(by_source.shared_by_tasks(published)),
+        "alone_run": by_source.mean_shared(shared_alone[run]),
+        "together_run": by_source.mean_shared(by_source.shared_by_tasks(run)),
         "provenance_run": show.sentences.run_on(study),
     }
 )
@@ -130,7 +131,7 @@ side_by_side.maps_across_tasks(modes)
 # {glue:text}`together_published` pruned together. In this run it is {glue:text}`alone_run` against {glue:text}`together_run`.
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "Heads and MLPs that two tasks share when each kind is pruned alone, beyond what chance would give: blue more, red fewer. (The paper's appendix, overlaps by pruning mode.)", "name": "fig-overlap-alone"}, "image": {"alt": "Matrices of heads and MLPs that two tasks share when each kind is pruned alone: published, this run"}}
-agreement.figures.shared(shared_alone)
+by_source.shared(shared_alone)
 
 # %% [markdown]
 # ## What this does not show

@@ -45,14 +45,15 @@ import numpy as np
 from lottery_book import agreement, sources
 from lottery_utils import compute, open_study, show
 
+by_source = agreement.by_source
 NEEDS = {"stages": ["search"], "methods": ["structured"]}
 show.apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)
 compute(study, NEEDS, compute_missing)
 published, real, run = three = sources.three_sources(study)
-seeds_of = {source: agreement.by_source.seeds_of(source) for source in three}
-shared = {source: agreement.by_source.shared_by_tasks(source) for source in three}
-supers = {source: agreement.by_source.shared_by_tasks(source, supers=True) for source in three}
+seeds_of = {source: by_source.seeds_of(source) for source in three}
+shared = {source: by_source.shared_by_tasks(source) for source in three}
+supers = {source: by_source.shared_by_tasks(source, supers=True) for source in three}
 heads = seeds_of[published].query("component == 'head'")
 show.holds("seeds agree more than by chance on every task", (heads["jaccard"] - heads["chance"]).min(), above=0.05)
 show.holds("and far from the same", heads["jaccard"].max(), below=0.65)
@@ -60,22 +61,22 @@ mlps = seeds_of[published].query("component == 'mlp'")
 show.holds("on MLPs hardly more than chance", (mlps["jaccard"] - mlps["chance"]).mean(), above=0, below=0.05)
 show.glue_numbers(
     {
-        "jaccard_published": agreement.by_source.mean_jaccard(seeds_of[published]),
-        "jaccard_mlps": agreement.by_source.mean_jaccard(seeds_of[published], "mlp"),
-        "shared_published": agreement.by_source.mean_shared(shared[published]),
-        "shared_real": agreement.by_source.mean_shared(shared[real]),
-        "shared_run": agreement.by_source.mean_shared(shared[run]),
-        "supers_published": agreement.by_source.mean_shared(supers[published]),
-        "supers_run": agreement.by_source.mean_shared(supers[run]),
-        "badge_published": agreement.by_source.mean_jaccard(seeds_of[published]),
-        "badge_real": agreement.by_source.mean_jaccard(seeds_of[real]),
-        "badge_run": agreement.by_source.mean_jaccard(seeds_of[run]),
+        "jaccard_published": by_source.mean_jaccard(seeds_of[published]),
+        "jaccard_mlps": by_source.mean_jaccard(seeds_of[published], "mlp"),
+        "shared_published": by_source.mean_shared(shared[published]),
+        "shared_real": by_source.mean_shared(shared[real]),
+        "shared_run": by_source.mean_shared(shared[run]),
+        "supers_published": by_source.mean_shared(supers[published]),
+        "supers_run": by_source.mean_shared(supers[run]),
+        "badge_published": by_source.mean_jaccard(seeds_of[published]),
+        "badge_real": by_source.mean_jaccard(seeds_of[real]),
+        "badge_run": by_source.mean_jaccard(seeds_of[run]),
         "provenance_run": show.sentences.run_on(study),
     }
 )
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "How alike the masks of two seeds of one task are: the mean Jaccard index over pairs of seeds, and what random masks of the same sizes would have.", "name": "fig-seed-jaccard"}, "image": {"alt": "Jaccard index of pairs of seeds beside its chance level, heads above and MLPs below, a place for each task; published, real study, this run"}}
-agreement.figures.likeness(seeds_of)
+by_source.likeness(seeds_of)
 
 # %% [markdown]
 # ## What to see
@@ -98,7 +99,7 @@ def jaccard(a, b):
     return (a & b).sum() / (a | b).sum()
 
 
-masks = sources.published.masks_of_seeds()
+masks = sources.published.table("masks_of_seeds")
 of_cola = masks.query("family == 'heads_mlps' and task == 'cola' and component == 'head'")
 rng, drawn = np.random.default_rng(0), []
 for _ in range(2_000):
@@ -122,7 +123,7 @@ print(f"the published masks: {heads['jaccard'].iloc[0]:.3f}")
 # The paper judges seeds by Cochran's Q and Fleiss' kappa. Four made-up cases, five masks of 144 heads each, show what these see:
 
 # %% tags=["remove-input"]
-agreement.by_source.examples_table()
+by_source.examples_table()
 
 # %% [markdown]
 # - **Cochran's Q** compares *how many* components seeds keep, not which. It does not reject *disjoint* masks of one size, and it is 0/0 for
@@ -135,7 +136,7 @@ agreement.by_source.examples_table()
 # All sources, by every statistic:
 
 # %% tags=["remove-input"]
-agreement.by_source.seed_table(seeds_of)
+by_source.seed_table(seeds_of)
 
 # %% [markdown]
 # ## Do tasks share components?
@@ -144,7 +145,7 @@ agreement.by_source.seed_table(seeds_of)
 # $n_a n_b / N$. Heads, published: {glue:text}`shared_published`. Real study: {glue:text}`shared_real`. This run: {glue:text}`shared_run`.
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "Heads and MLPs that survive in both of two tasks, beyond what chance would give: blue more, red fewer. Full blue: the smaller mask lies within the larger. (The paper's figures of overlaps.)", "name": "fig-overlap"}, "image": {"alt": "Matrices of surviving heads and MLPs that two tasks share beyond chance: published, real study, this run"}}
-agreement.figures.shared(shared)
+by_source.shared(shared)
 
 # %% [markdown]
 # The published excess is small. For heads it has one sign on every pair of tasks, for MLPs it does not. A permutation test over all pairs decides whether it is chance; its
@@ -156,7 +157,7 @@ agreement.figures.shared(shared)
 # {glue:text}`supers_run` (this run).
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "The same for super-survivors. (The paper's appendix, super-survivor overlaps.)", "name": "fig-overlap-super"}, "image": {"alt": "Matrices of super-surviving heads and MLPs that two tasks share beyond chance: published, real study, this run"}}
-agreement.figures.shared(supers)
+by_source.shared(supers)
 
 # %% [markdown]
 # ## What this does not show

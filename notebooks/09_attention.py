@@ -46,46 +46,47 @@ import numpy as np
 from lottery_book import attention_patterns, sources
 from lottery_utils import compute, open_study, show
 
+patterns, survival = attention_patterns.shares, attention_patterns.survival
 BY_MAP = "raw: super-survivor, by map"
 NEEDS = {"stages": ["attention"], "methods": ["structured"]}
 show.apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)
 compute(study, NEEDS, compute_missing)
 published, real, run = three = sources.three_sources(study)
-shares = {source: attention_patterns.shares.shares_of(source) for source in three}
+shares = {source: patterns.shares_of(source) for source in three}
 stored = show.frames.readings(study, "attention")
-by_head = attention_patterns.survival.head_shares(study)
-r = attention_patterns.survival.correlations(by_head)
-r_real = attention_patterns.survival.correlations(attention_patterns.survival.head_shares(real.study))
-r_published = attention_patterns.survival.published_correlations()
+by_head = survival.head_shares(study)
+r = survival.correlations(by_head)
+r_real = survival.correlations(survival.head_shares(real.study))
+r_published = survival.published_correlations()
 numbers = sources.published.text_numbers()
 show.holds("the published correlations are tiny", max(abs(value) for value in r_published.values()), below=0.05)
 show.glue_numbers(
     {
-        "het_all": attention_patterns.shares.mean_share(shares[published]),
-        "het_super": attention_patterns.shares.mean_share(shares[published], attention_patterns.shares.SUPER),
-        "het_all_run": attention_patterns.shares.mean_share(shares[run]),
-        "het_super_run": attention_patterns.shares.mean_share(shares[run], attention_patterns.shares.SUPER),
+        "het_all": patterns.mean_share(shares[published]),
+        "het_super": patterns.mean_share(shares[published], patterns.SUPER),
+        "het_all_run": patterns.mean_share(shares[run]),
+        "het_super_run": patterns.mean_share(shares[run], patterns.SUPER),
         "badge_published": f"{r_published[BY_MAP]:+.3f}",
-        "badge_real": attention_patterns.survival.told(r_real[BY_MAP]),
-        "badge_run": attention_patterns.survival.told(r[BY_MAP]),
-        "r_raw": attention_patterns.survival.told(r["raw: good, by head"]),
-        "r_normed": attention_patterns.survival.told(r["normed: good, by head"]),
-        "r_within": attention_patterns.survival.told(r["normed: good, by head of a layer"]),
+        "badge_real": survival.told(r_real[BY_MAP]),
+        "badge_run": survival.told(r[BY_MAP]),
+        "r_raw": survival.told(r["raw: good, by head"]),
+        "r_normed": survival.told(r["normed: good, by head"]),
+        "r_within": survival.told(r["normed: good, by head of a layer"]),
         "f1_raw": numbers["pattern_f1_raw"],
         "f1_normed": numbers["pattern_f1_normed"],
-        "f1_raw_run": attention_patterns.shares.classifier_f1(stored, "raw"),
-        "f1_normed_run": attention_patterns.shares.classifier_f1(stored, "normed"),
-        "f1_raw_harder": attention_patterns.shares.classifier_f1(stored, "raw", harder=True),
-        "f1_normed_harder": attention_patterns.shares.classifier_f1(stored, "normed", harder=True),
-        "blocks_raw": attention_patterns.shares.false_blocks(shares[run], "raw"),
-        "blocks_normed": attention_patterns.shares.false_blocks(shares[run], "normed"),
+        "f1_raw_run": patterns.classifier_f1(stored, "raw"),
+        "f1_normed_run": patterns.classifier_f1(stored, "normed"),
+        "f1_raw_harder": patterns.classifier_f1(stored, "raw", harder=True),
+        "f1_normed_harder": patterns.classifier_f1(stored, "normed", harder=True),
+        "blocks_raw": patterns.false_blocks(shares[run], "raw"),
+        "blocks_normed": patterns.false_blocks(shares[run], "normed"),
         "provenance_run": show.sentences.run_on(study),
     }
 )
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "How much heterogeneous attention there is: the share of raw attention maps so named, by task, of all heads and of super-survivors when all else is cut. Different models, texts and labels: compare the two marks of a row, not the columns. (The paper's attention figure, b.)", "name": "fig-pattern-shares"}, "image": {"alt": "Dots of the share of heterogeneous maps by task, all heads and super-survivors: published, real study, this run"}}
-attention_patterns.shares.heterogeneous(shares, "raw")
+patterns.heterogeneous(shares, "raw")
 
 # %% [markdown]
 # ## What to see
@@ -109,7 +110,7 @@ attention_patterns.shares.heterogeneous(shares, "raw")
 # and {glue:text}`blocks_normed` (normed) are called block all the same. That is how far a share may be off.
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "The five types: above, maps drawn by rule, from which the classifiers learn; below, maps of fine-tuned models of this run that were so named, drawn at random. A row of a map is the token that looks, a column the one looked at; darker is more. (The paper's attention figure, a.)", "name": "fig-pattern-types"}, "image": {"alt": "Small square maps in five columns, one for each type of attention, drawn by rule and from models"}}
-run.stamp(attention_patterns.shares.types(stored))
+run.stamp(patterns.types(stored))
 
 # %% [markdown]
 # ## How it is computed
@@ -144,7 +145,7 @@ if len(per_head):
 # task, of raw maps and super-survivors, and then the mean over tasks, so its number is another one.
 
 # %% tags=["remove-input"]
-attention_patterns.survival.correlation_table(r, r_published)
+survival.correlation_table(r, r_published)
 
 # %% [markdown]
 # ## Normed, and before fine-tuning
@@ -153,7 +154,7 @@ attention_patterns.survival.correlation_table(r, r_published)
 # to them, and have the types they had before.
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "The share of weight-normed maps that are heterogeneous, by task: fine-tuned (above) and pre-trained weights (below). (The paper's attention figure, c, and its appendix.)", "name": "fig-pattern-pretrained"}, "image": {"alt": "Dots of the share of heterogeneous weight-normed maps by task, fine-tuned and pre-trained: published, real study, this run"}}
-attention_patterns.shares.heterogeneous(shares, "normed", ("fine-tuned", "pre-trained"))
+patterns.heterogeneous(shares, "normed", ("fine-tuned", "pre-trained"))
 
 # %% [markdown]
 # ## What this does not show

@@ -44,7 +44,7 @@ show.apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)
 compute(study, NEEDS, compute_missing)
 published, real, run = three = sources.three_sources(study)
-logged = authors.findings.of_footprint(sources.published.footprint())
+logged = authors.findings.of_footprint(sources.published.table("footprint"))
 show.glue_numbers(
     {
         "cost_published": logged["cost_hours"],
@@ -102,10 +102,10 @@ appendix.score_table(run, "appendix-run")
 # Every seed's score, as files that are part of this page:
 
 # %% tags=["remove-input"]
-appendix.csv_link(appendix.seed_scores(real), "scores_real_study.csv")
+appendix.csv_link(real.results.query("seed != 0"), "scores_real_study.csv")
 
 # %% tags=["remove-input"]
-appendix.csv_link(appendix.seed_scores(run), "scores_this_run.csv")
+appendix.csv_link(run.results.query("seed != 0"), "scores_this_run.csv")
 
 # %% [markdown]
 # (appendix-footprint)=

@@ -56,6 +56,7 @@ import numpy as np
 from lottery_book import agreement, authors, published, sources
 from lottery_utils import compute, open_study, show
 
+findings = authors.findings
 show.apply_style()
 NEEDS = {
     "stages": ["search"],
@@ -65,28 +66,40 @@ NEEDS = {
 }
 study = open_study(preset, tasks, seeds, overrides, results_dir)
 exact, released = compute(study, NEEDS, compute_missing)
-raw = authors.restate.restated(release_dir) if release_dir else None
-findings, results = authors.findings, published.results(raw)
+raw = authors.masks.restated(release_dir) if release_dir else None
+results = published.results(raw)
 bars, slices = findings.plotted_bars(results), findings.slice_errors()
 importances = [show.frames.component_importance(study) for study in (exact, released)]
 survivals = [show.frames.component_survival(study, "structured") for study in (exact, released)]
 alike = findings.compare_importances(*importances), agreement.overlap.jaccard_between(*survivals)
 of_bars, of_cochran = bars[bars["task"] != "wnli"], findings.of_cochran(published.seed_agreement(raw))
+most = of_bars.loc[of_bars["gap"].idxmax()]
+columns, rows = (slices[slices["slices"] == kind] for kind in ("columns", "rows"))
+of_mnli = published.table("subnetwork_sizes", raw).set_index(["family", "task"]).loc["heads_mlps", "mnli"]
 show.holds("the bar is too high on most tasks", (of_bars["gap"] > 0).mean(), above=0.6)
-show.holds("column slices sum to the output", slices.query("slices == 'columns'")["error"].max(), below=1e-5)
-show.holds("row slices do not", slices.query("slices == 'rows'")["error"].min(), above=0.5)
+show.holds("column slices sum to the output", columns["error"].max(), below=1e-5)
+show.holds("row slices do not", rows["error"].min(), above=0.5)
 show.holds("all pairs of seeds pass", float(of_cochran["cochran_pairs"].rstrip(" %")), above=99)
 show.glue_numbers(
-    findings.of_bars(bars)
-    | findings.of_steps(published.magnitude_levels(raw))
+    {
+        "bars_plotted": f"{100 * of_bars['plotted'].mean():.1f}",  # points
+        "bars_released": f"{100 * of_bars['random'].mean():.1f}",
+        "bars_too_high": f"{(of_bars['gap'] > 0).sum()} of {len(of_bars)}",
+        "bars_most": f"{most['title']} ({100 * most['gap']:.1f} points)",
+        "slices_columns": f"{columns['error'].max():.0e}".replace("e-0", "e-"),
+        "slices_rows": f"{rows['error'].min():.2f} to {rows['error'].max():.2f}",
+        "slices_norms": f"{rows['correlation'].min():.2f} to {rows['correlation'].max():.2f}",
+        "sizes_all": show.as_percent(of_mnli["share_all_mean"]),
+        "sizes_prunable": show.as_percent(of_mnli["share_prunable_mean"]),
+        "sizes_printed": show.as_percent(of_mnli["share_all_mean"] - 0.21),  # the figures subtract it for the embeddings
+        "provenance_run": show.sentences.run_on(released),
+    }
+    | findings.of_steps(published.table("magnitude_levels", raw))
     | findings.of_importance(*alike)
-    | findings.of_slices(slices)
     | findings.of_selection(results)
-    | findings.of_sizes(published.subnetwork_sizes(raw))
     | of_cochran
-    | findings.of_super(published.masks_of_seeds(raw))
-    | findings.of_footprint(published.footprint(raw))
-    | {"provenance_run": show.sentences.run_on(released)}
+    | findings.of_super(published.table("masks_of_seeds", raw))
+    | findings.of_footprint(published.table("footprint", raw))
 )
 
 # %% [markdown]
@@ -229,4 +242,4 @@ assert np.allclose(by_columns, output) and not np.allclose(by_rows, output)
 # :::
 
 # %% tags=["hide-cell"]
-findings.sources_table(published.SOURCE)
+published.sources_table()

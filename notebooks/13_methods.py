@@ -42,6 +42,7 @@ import numpy as np
 from lottery_book import method_comparison, sources
 from lottery_utils import compute, open_study, show, stored_study
 
+results = method_comparison.results
 show.apply_style()
 NEEDS = [
     {
@@ -75,7 +76,6 @@ NEEDS = [
 ]
 study = compute(open_study(preset, tasks, seeds, overrides, results_dir), NEEDS, compute_missing)[0]
 run = sources.run_source(study)
-results = method_comparison.results
 frame = results.curves(study)
 values = results.by_seed(frame, study.preset.threshold)
 found = results.standings(values)

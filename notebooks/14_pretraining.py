@@ -62,7 +62,7 @@ NEEDS = {
 }
 parts = compute(open_study(preset, tasks, seeds, overrides, results_dir), NEEDS, compute_missing)
 run = sources.run_source(parts[0])
-studies = pretraining.by_model(parts)
+studies = {part.preset.model.rpartition("/")[2]: part for part in parts}  # by their models' folders
 logs = pretraining.pretraining_logs()
 scores, m_scores = (pretraining.all_scores(studies, method) for method in ("structured", "magnitude"))
 corpora = list(dict.fromkeys(scores["corpus"]))

@@ -42,27 +42,28 @@ import numpy as np
 from lottery_book import loss_surface, sources
 from lottery_utils import compute, open_study, show
 
+names, results = loss_surface.names, loss_surface.results
 show.apply_style()
 NEEDS = {"stages": ["landscape"], "methods": ["structured"], "records": "records/landscape"}
 (study,) = compute(open_study(preset, tasks, seeds, overrides, results_dir), NEEDS, compute_missing)
 run = sources.run_source(study)
 compared = show.frames.readings(study, "landscape", "structured")
-paths = loss_surface.results.paths(compared)
-near, far = (loss_surface.results.sharpness(compared, size) for size in (0.2, 0.4))
-learnt = far[far["loss"] < loss_surface.results.LEARNT]
-walls = loss_surface.results.barrier_means(paths)
+paths = results.paths(compared)
+near, far = (results.sharpness(compared, size) for size in (0.2, 0.4))
+learnt = far[far["loss"] < results.LEARNT]
+walls = results.barrier_means(paths)
 differences = {
-    "barrier": loss_surface.results.barrier_differences(paths),
-    "sharpness, a fifth": loss_surface.results.sharpness_differences(near),
-    "sharpness, two fifths": loss_surface.results.sharpness_differences(far),
+    "barrier": results.barrier_differences(paths),
+    "sharpness, a fifth": results.sharpness_differences(near),
+    "sharpness, two fifths": results.sharpness_differences(far),
 }
 between, nearby, further = differences.values()
-between_learnt = loss_surface.results.sharpness_differences(learnt)
+between_learnt = results.sharpness_differences(learnt)
 if study.stored:  # sentences by hand are about the records that came with the book
     of_shape = [each for panel in (nearby, further, between_learnt) for each in panel.values()]
     show.holds("nothing is settled about sharpness", min(each.corrected for each in of_shape if each.tasks > 2), above=0.05)
     show.holds("a barrier from good to bad on every task", walls["good to bad"].by_task.min(), above=0)
-    nearer = between[loss_surface.results.NEARER]
+    nearer = between[results.NEARER]
     show.holds("higher than to random", nearer.mean, above=0)
     show.holds("and settled", nearer.corrected, below=0.05)
     lowest = min(walls, key=lambda label: walls[label].mean)
@@ -72,15 +73,15 @@ if study.stored:  # sentences by hand are about the records that came with the b
     show.holds("that one is STS-B", of_seeds.idxmax().startswith("STS-B"), above=0.5)
 show.glue_numbers(
     {
-        "good_bad": loss_surface.results.mean_barrier(walls, "good to bad"),
-        "good_random": loss_surface.results.mean_barrier(walls, "good to random"),
-        "full_bad": loss_surface.results.mean_barrier(walls, "full to bad"),
-        "full_good": loss_surface.results.mean_barrier(walls, "full to good"),
-        "nearer": show.effects.difference(between, loss_surface.results.NEARER, 0),
-        "seeds_low": loss_surface.results.low_barriers(walls, "full to full, next seed"),
+        "good_bad": results.mean_barrier(walls, "good to bad"),
+        "good_random": results.mean_barrier(walls, "good to random"),
+        "full_bad": results.mean_barrier(walls, "full to bad"),
+        "full_good": results.mean_barrier(walls, "full to good"),
+        "nearer": show.effects.difference(between, results.NEARER, 0),
+        "seeds_low": results.low_barriers(walls, "full to full, next seed"),
         "near_good_bad": show.effects.difference(nearby, "good − bad, retrained", 0),
         "far_good_bad": show.effects.difference(further, "good − bad, retrained", 0),
-        "learnt_bad": loss_surface.results.share_learnt(far, "bad.retrained"),
+        "learnt_bad": results.share_learnt(far, "bad.retrained"),
         "learnt_good_bad": show.effects.difference(between_learnt, "good − bad, retrained", 0),
         "examples": study.preset.landscape_examples,
         "provenance_run": show.sentences.run_on(study),
@@ -88,7 +89,7 @@ show.glue_numbers(
 )
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "The loss on straight paths between networks, subnetworks retrained: above of one seed, below of two. A thin line is a task, the thick one their mean; the dotted line is the loss of knowing nothing.", "name": "fig-landscape-paths"}, "image": {"alt": "Lines of the loss between two networks, a panel for each pair: high in the middle from good to bad, nearly flat from full to good"}}
-run.stamp(loss_surface.results.path_lines(paths))
+run.stamp(results.path_lines(paths))
 
 # %% [markdown]
 # ## What to see
@@ -118,7 +119,7 @@ weights, noise = np.random.default_rng(0).normal(size=(2, 4, 6))  # four filters
 weights[2] = 0  # what a mask removed does not move
 rescaled = [d * np.linalg.norm(w) / np.linalg.norm(d) for d, w in zip(noise, weights)]
 direction = np.stack(rescaled)
-assert np.allclose(direction, loss_surface.directions.normalised(noise, weights))
+assert np.allclose(direction, loss_surface.loss.normalised(noise, weights))
 
 
 def barrier(losses):
@@ -126,7 +127,7 @@ def barrier(losses):
     return (losses - np.linspace(losses[0], losses[-1], len(losses))).max()
 
 
-stored = loss_surface.results.barriers(paths)["barrier"]
+stored = results.barriers(paths)["barrier"]
 for (_, path), expected in zip(paths.groupby(["task", "seed", "pair"], sort=False), stored):
     assert abs(barrier(path["loss"].to_numpy()) - expected) < 1e-9
 
@@ -137,7 +138,7 @@ def loss(w):
 
 
 one, other = np.array([1, 1, 0, 0]), np.array([0, 0, 1, 1])
-points = loss_surface.names.POINTS
+points = names.POINTS
 on_the_way = np.array([loss((1 - t) * one + t * other) for t in points])
 assert loss(one) == loss(other) == 0
 print(f"two perfect networks without a common head: barrier {barrier(on_the_way):.2f}")
@@ -145,7 +146,7 @@ print(f"two perfect networks without a common head: barrier {barrier(on_the_way)
 # %% [markdown]
 # Halfway, each head is the product of two halves, a quarter of itself. Together they reach half of what they should. Nothing else is wrong.
 #
-# From the package here: [`loss_surface.directions`, `loss_surface.loss`](../api.md).
+# From the package here: [`loss_surface.loss`](../api.md).
 #
 # ## Differences
 #
@@ -153,7 +154,7 @@ print(f"two perfect networks without a common head: barrier {barrier(on_the_way)
 # Steps are of a fifth and of two fifths of the weights' norms.
 
 # %% tags=["remove-input"]
-loss_surface.results.difference_table(differences)
+results.difference_table(differences)
 
 # %% [markdown]
 # Retrained, good less bad is {glue:text}`near_good_bad` at steps of a fifth. At two fifths it is {glue:text}`far_good_bad`. After correction for all

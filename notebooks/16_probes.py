@@ -42,6 +42,7 @@ import numpy as np
 from lottery_book import probes, sources
 from lottery_utils import compute, open_study, show
 
+results, sentences, PROBES = probes.results, probes.sentences, probes.tokens.PROBES
 show.apply_style()
 NEEDS = [
     {"stages": ["probes"], "methods": ["structured"], "records": "records/probes"},
@@ -55,21 +56,21 @@ study, laptop = compute(open_study(preset, tasks, seeds, overrides, results_dir)
 run = sources.run_source(study)
 compared, compared_english = (show.frames.readings(each, "probes", "structured") for each in (study, laptop))
 layers, english_layers = (
-    probes.results.over_layers(probes.results.accuracies(each)) for each in (compared, compared_english)
+    results.over_layers(results.accuracies(each)) for each in (compared, compared_english)
 )
 of_run = {
-    "pruned": probes.results.differences(layers, "pruned"),
-    "retrained": probes.results.differences(layers, "retrained"),
-    "pre-trained weights": probes.results.differences(layers, "masked"),
+    "pruned": results.differences(layers, "pruned"),
+    "retrained": results.differences(layers, "retrained"),
+    "pre-trained weights": results.differences(layers, "masked"),
 }
 asked_english = ("part of speech", "depth", "role")  # number has too few words
 of_english = {
-    "pruned": probes.results.differences(english_layers, "pruned", probes=asked_english),
-    "pre-trained weights": probes.results.differences(english_layers, "masked", probes=asked_english),
+    "pruned": results.differences(english_layers, "pruned", probes=asked_english),
+    "pre-trained weights": results.differences(english_layers, "masked", probes=asked_english),
 }
-selective = probes.results.differences(layers, "retrained", "selectivity")
-hard = probes.results.differences(layers, "retrained", "hard", ("number",))
-tuning = probes.results.against_full(layers)
+selective = results.differences(layers, "retrained", "selectivity")
+hard = results.differences(layers, "retrained", "hard", ("number",))
+tuning = results.against_full(layers)
 groups = {"this run, retrained": of_run["retrained"], "this run, selectivity": selective}
 groups |= {f"MiniLM, English, {how}": effects for how, effects in of_english.items()}
 random_weights = layers.query("network == 'random_init' and probe == 'part of speech'")["linguistic"].mean()
@@ -87,13 +88,13 @@ if study.stored:  # sentences by hand are about the records that came with the b
     show.holds("hard verbs: all below a half", layers.groupby("network")["hard"].mean().max(), below=50)
     show.holds("hard verbs: bad above good", hard["number: good − bad"].high, below=0)
     costs, settled = {label: each.mean for label, each in tuning.items()}, show.stats.settled(tuning)
-    show.holds("fine-tuning costs under a point", min(costs[f"{probe}: full − pre-trained"] for probe in probes.tokens.PROBES), -1, 0)
+    show.holds("fine-tuning costs under a point", min(costs[f"{probe}: full − pre-trained"] for probe in PROBES), -1, 0)
     for probe in ("depth", "role"):
         ratio = costs[f"{probe}: bad retrained − full"] / costs[f"{probe}: full − pre-trained"]
         show.holds(f"{probe}: bad lose more than ten times as much", ratio, above=10)
     show.holds("good below full: nothing settled", sum("good" in label for label in settled), below=1)
     of_words, of_control = compared[0].arrays["word"].T  # what each word's own label reaches
-    selective_words = dict(zip(probes.tokens.PROBES, of_words - of_control, strict=True))
+    selective_words = dict(zip(PROBES, of_words - of_control, strict=True))
     show.holds("words carry part of speech", selective_words.pop("part of speech"), above=0)
     show.holds("and nothing else", max(selective_words.values()), below=0)
 for each in (each for own in of_english.values() for label, each in own.items() if label.endswith("good − bad")):
@@ -101,18 +102,18 @@ for each in (each for own in of_english.values() for label, each in own.items() 
 show.holds("English: nothing settled", min(each.corrected for own in of_english.values() for each in own.values()), above=0.05)
 show.glue_numbers(
     {
-        "depth_english": probes.results.in_points(of_english["pruned"], "depth: good − bad"),
-        "depth_run": probes.results.in_points(of_run["retrained"], "depth: good − bad"),
+        "depth_english": results.in_points(of_english["pruned"], "depth: good − bad"),
+        "depth_run": results.in_points(of_run["retrained"], "depth: good − bad"),
         "depth_retrained": show.effects.difference(of_run["retrained"], "depth: good − bad", 1),
         "depth_masked": show.effects.difference(of_run["pre-trained weights"], "depth: good − bad", 1),
         "role_retrained": show.effects.difference(of_run["retrained"], "role: good − bad", 1),
         "role_masked": show.effects.difference(of_run["pre-trained weights"], "role: good − bad", 1),
         "hard_retrained": show.effects.difference(hard, "number: good − bad", 1),
         "hard_words": sum(int(each.arrays["hard_tokens"][0]) for each in compared[:1]),
-        "words_english": int(compared_english[0].arrays["tokens"][probes.tokens.PROBES.index("role"), 1]),
+        "words_english": int(compared_english[0].arrays["tokens"][PROBES.index("role"), 1]),
         "random_weights": "not run" if np.isnan(random_weights) else f"{random_weights:.0f} %",
-        "bad_depth": probes.results.in_points(tuning, "depth: bad retrained − full"),
-        "bad_role": probes.results.in_points(tuning, "role: bad retrained − full"),
+        "bad_depth": results.in_points(tuning, "depth: bad retrained − full"),
+        "bad_role": results.in_points(tuning, "role: bad retrained − full"),
         "role_english": show.effects.difference(of_english["pruned"], "role: good − bad", 1),
         "provenance_run": show.sentences.run_on(study),
         "provenance_english": show.sentences.run_on(laptop),
@@ -147,8 +148,8 @@ run.stamp(show.effects.forest(of_run, "points of accuracy", same_scale=True))
 # the control task. Here is the probe for role on the pre-trained demo model, layer by layer:
 
 # %%
-parsed = probes.sentences.annotated(None, 900)
-role = probes.sentences.questions(parsed)["role"]
+parsed = sentences.annotated(None, 900)
+role = sentences.questions(parsed)["role"]
 states = probes.states.states_of("embedded", parsed)  # layers, words, units
 
 
@@ -193,7 +194,7 @@ for layer, (real_task, control) in enumerate(by_hand.T):
 # {cite}`nivre2020` would be. Retrained subnetworks are left out, as they would have to be trained again.
 
 # %% tags=["remove-input"]
-probes.results.good_bad_table(groups)
+results.good_bad_table(groups)
 
 # %% [markdown]
 # On English, good less bad is above zero, as in the demo, for role by {glue:text}`role_english` points. But three tasks and

@@ -41,6 +41,7 @@ import numpy as np
 from lottery_book import importance_rules, sources
 from lottery_utils import compute, open_study, show
 
+sums = importance_rules.results
 show.apply_style()
 NEEDS = [
     {"stages": ["importance"], "methods": ["structured"], "records": "records/importance/demo"},
@@ -70,7 +71,6 @@ NEEDS = [
 ]
 study, *_, minilm = compute(open_study(preset, tasks, seeds, overrides, results_dir), NEEDS, compute_missing)
 names = {one: sources.model_name(one.preset) for one in (study, minilm)}
-sums = importance_rules.results
 in_full = {one: sums.full_model(one) for one in (study, minilm)}
 effects = {one: sums.effects(one) for one in (study, minilm)}
 seeds_alike = {one: {rule: sums.seeds_correlation(one, rule) for rule in ("exact", sums.SCRIPT)} for one in (study, minilm)}

@@ -44,13 +44,14 @@ import numpy as np
 from lottery_book import later_work, sources
 from lottery_utils import compute, open_study, show
 
+sections, works = later_work.sections, later_work.works
 NEEDS = {"stages": ["outliers", "origins", "one_look"], "methods": ["structured"]}
 show.apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)
 compute(study, NEEDS, compute_missing)
 real, run = both = sources.real_source(), sources.run_source(study)
-found = {source.kind: later_work.sections.sections(source.study) for source in both}
-number = later_work.works.works().set_index("key")["number"]
+found = {source.kind: sections.sections(source.study) for source in both}
+number = works.works().set_index("key")["number"]
 show.glue_numbers(
     {
         "n_kovaleva2021": number["kovaleva2021"],
@@ -61,20 +62,20 @@ show.glue_numbers(
         "n_chen2020": number["chen2020"],
         "n_bansal2023": number["bansal2023"],
         "n_sandoval2025": number["sandoval2025"],
-        "real_evidence": later_work.works.evidence(real),
-        "two_real": later_work.works.lead_without(real, 2),
-        "two_run": later_work.works.lead_without(run, 2),
-        "sinks_real": show.effects.told(later_work.sections.sinks(real.study), pairs=False),
-        "sinks_run": show.effects.told(later_work.sections.sinks(study), pairs=False),
-        "passes_real": later_work.works.passes(real),
-        "passes_run": later_work.works.passes(run),
-        "provenance_real": show.sentences.run_on(real.study) if real.study else sources.NO_RECORD,
+        "real_evidence": works.evidence(real),
+        "two_real": works.lead_without(real, 2),
+        "two_run": works.lead_without(run, 2),
+        "sinks_real": show.effects.told(sections.sinks(real.study), pairs=False),
+        "sinks_run": show.effects.told(sections.sinks(study), pairs=False),
+        "passes_real": works.passes(real),
+        "passes_run": works.passes(run),
+        "provenance_real": real.provenance,
         "provenance_run": show.sentences.run_on(study),
     }
 )
 
 # %% mystnb={"figure": {"caption": "What later works lead one to ask, one difference each, in hundredths of the full model's lead over a constant answer. A ring is a task, a dot with its line the mean over tasks and its interval; without a line there are fewer than three tasks. On the demo that is a made-up language, not GLUE.", "name": "fig-since"}, "image": {"alt": "Seven differences with their intervals over tasks, a panel for the real study and one for this run"}} tags=["remove-input"]
-later_work.works.headline(both, found)
+works.headline(both, found)
 
 # %% [markdown]
 # ## The later works
@@ -83,7 +84,7 @@ later_work.works.headline(both, found)
 # the models at hand, the last columns say what came out.
 
 # %% tags=["remove-input"]
-later_work.works.works_table(both, found)
+works.works_table(both, found)
 
 # %% [markdown]
 # ## How it is computed
@@ -119,7 +120,7 @@ assert all(np.allclose(sums[name], package[name][0]) for name in sums)
 # heads at random, to little effect. So: does good still beat random, once both have as many heads in every layer?
 
 # %% tags=["remove-input"]
-later_work.works.section_table(both, found, "a", "condition")
+works.section_table(both, found, "a", "condition")
 
 # %% [markdown]
 # If good lies above random by layer after retraining, the choice within a layer matters. If it does not, the paper's search finds a shape
@@ -131,7 +132,7 @@ later_work.works.section_table(both, found, "a", "condition")
 # factor and bias stand out. Here the dimensions that stand out most are disabled, and beside them as many others, drawn at random.
 
 # %% tags=["remove-input"]
-later_work.works.section_table(both, found, "b", "dimensions")
+works.section_table(both, found, "b", "dimensions")
 
 # %% [markdown]
 # The published finding is about BERT-base and its relatives. Whether a model has such dimensions is a matter of its pre-training; in MPNet and
@@ -145,7 +146,7 @@ later_work.works.section_table(both, found, "b", "dimensions")
 
 # %%
 for source in both:
-    for task, seed, arrays in later_work.sections.of_stage(source.study, "origins"):
+    for task, seed, arrays in sections.of_stage(source.study, "origins"):
         # a number for each size
         tuned, pretrained, shared, total = arrays["removed"].sum(axis=(1, 2)).T
         jaccard = shared / (tuned + pretrained - shared)
@@ -157,7 +158,7 @@ for source in both:
         break  # one model of each source
 
 # %% tags=["remove-input"]
-later_work.works.section_table(both, found, "c", "share kept")
+works.section_table(both, found, "c", "share kept")
 
 # %% [markdown]
 # The fine-tuned weights are scored under both masks, without training. What this does not show: Gordon et al. fine-tuned *after* pruning,
@@ -170,7 +171,7 @@ later_work.works.section_table(both, found, "c", "share kept")
 # importance; each is divided by its layer's norm first, as in the paper.
 
 # %% tags=["remove-input"]
-later_work.works.section_table(both, found, "d", "heads removed")
+works.section_table(both, found, "d", "heads removed")
 
 # %% [markdown]
 # Do pruned heads look at \[CLS\], where heads are said to rest? The share of attention that goes
@@ -185,7 +186,7 @@ later_work.works.section_table(both, found, "d", "heads removed")
 # rearrange and tune the masks, which is not done here. All rankings below are cut to the good subnetwork's numbers of heads and MLPs.
 
 # %% tags=["remove-input"]
-later_work.works.section_table(both, found, "e")
+works.section_table(both, found, "e")
 
 # %% [markdown]
 # The comparison is not a fair one: the search chose its mask by the very scores shown ({doc}`18_selection` measures what that gives), a
@@ -197,7 +198,7 @@ later_work.works.section_table(both, found, "e")
 # MLPs as the good subnetwork, from the lowest layer up.
 
 # %% tags=["remove-input"]
-later_work.works.section_table(both, found, "f", "condition")
+works.section_table(both, found, "f", "condition")
 
 # %% [markdown]
 # This needs training and is computed on request; until then the table says so.
@@ -208,7 +209,7 @@ later_work.works.section_table(both, found, "f", "condition")
 # where good subnetworks lose. With a threshold near one the search stops early, and the ticket is light.
 
 # %% tags=["remove-input"]
-later_work.works.section_table(both, found, "g", "threshold")
+works.section_table(both, found, "g", "threshold")
 
 # %% [markdown]
 # Liang et al. choose the size on the dev set as well, and average over tasks that differ in spread. A gain of a point is within what seeds

@@ -42,15 +42,16 @@ import numpy as np
 from lottery_book import scorecard, sources
 from lottery_utils import compute, open_study, show
 
+page = scorecard.page
 NEEDS = {"stages": ["finetune", "score", "retrain"]}
 show.apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)
 compute(study, NEEDS, compute_missing)
 published, real, run = three = sources.three_sources(study)
-verdicts = scorecard.verdicts(three)
+verdicts = scorecard.judge.Verdicts(three)
 printed = verdicts.of("published")
 words = [verdict.word for verdict in printed.values() if verdict.tested]
-scorecard.page.glue_cited(verdicts)  # the rows that other chapters show
+page.glue_cited(verdicts)  # the rows that other chapters show
 show.holds("bad ones, retrained, beat a constant answer", printed["s_bad_over_majority"].word == "supported", above=0)
 show.holds("whether they nearly reach the full score is open", printed["s_nearly"].word == "cannot tell", above=0)
 show.holds("no published number speaks against a claim", words.count("against"), below=1)
@@ -61,9 +62,9 @@ show.holds("MRPC is three times the mean", printed["s_random"].effect.by_task["m
 show.glue_numbers(
     {
         "kept_bad": show.as_percent(printed["s_bad_over_majority"].effect.mean),
-        "tally_published": scorecard.page.tally(verdicts, "published"),
-        "tally_real": scorecard.page.tally(verdicts, "real study"),
-        "tally_run": scorecard.page.tally(verdicts, "this run"),
+        "tally_published": page.tally(verdicts, "published"),
+        "tally_real": page.tally(verdicts, "real study"),
+        "tally_run": page.tally(verdicts, "this run"),
         "random_published": printed["s_random"].number,
         "mrpc_published": f"{100 * printed['s_random'].effect.by_task['mrpc']:.0f}",
         "bad_published": verdicts.chip("s_bad_over_majority", "published"),
@@ -76,7 +77,7 @@ show.glue_numbers(
 )
 
 # %% tags=["remove-input"]
-scorecard.page.chip_table(verdicts)
+page.chip_table(verdicts)
 
 # %% [markdown]
 # ✓ supported, ✕ against, ? cannot tell, = by construction. A chip leads to the figure that shows the claim; interval, p and tasks
@@ -97,7 +98,7 @@ scorecard.page.chip_table(verdicts)
 # No published number can judge that; the real study is made to.
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "The claims in numbers: mean over tasks and 95 % interval of what judges each, beside the region (shaded) that supports it. An arrow is an interval that goes on.", "name": "fig-scorecard"}, "image": {"alt": "Forest plot of the claims, a column each for published numbers, real study and this run"}}
-scorecard.figures.forest(verdicts)
+page.forest(verdicts)
 
 # %% [markdown]
 # ## How it is judged
@@ -140,10 +141,10 @@ print(f"{100 * kept.mean():.0f} points, p = {p:.5f}, corrected {holm:.4f}: {judg
 # ## In numbers
 
 # %% tags=["remove-input", "hide-output"]
-scorecard.page.number_table(verdicts)
+page.number_table(verdicts)
 
 # %% tags=["remove-input", "hide-output"]
-scorecard.page.remark_table()
+page.remark_table()
 
 # %% [markdown]
 # ## What this does not show

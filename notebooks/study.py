@@ -75,9 +75,9 @@ show.glue_numbers(
         "badge_run": real_study.kept_number(run, "structured", "bad"),
         "majority_mrpc": full_models.score_on(published, "mrpc", "majority", 2),
         "majority_mnli": full_models.score_on(published, "mnli", "majority", 2),
-        "real_provenance": real_study.provenance(real),
-        "real_cost": real_study.cost(real),
-        "run_provenance": real_study.provenance(run),
+        "real_provenance": real.provenance,
+        "real_cost": show.compute.cost_of(real.study) if real.study else sources.NO_RECORD,
+        "run_provenance": run.provenance,
     }
 )
 

@@ -39,10 +39,11 @@ compute_missing = True  # "lottery report" has computed, and says no
 from lottery_book import scorecard, sources
 from lottery_utils import __version__, compute, open_study, show
 
+page = scorecard.page
 NEEDS = {"stages": ["finetune", "score", "retrain"]}
 study = open_study(preset, tasks, seeds, overrides, results_dir)
 compute(study, NEEDS, compute_missing)
-verdicts = scorecard.verdicts(sources.three_sources(study))
+verdicts = scorecard.judge.Verdicts(sources.three_sources(study))
 printed = verdicts.of("published")
 words = [verdict.word for verdict in printed.values() if verdict.tested]
 show.holds("bad ones, retrained, keep much of the gain", printed["s_bad_over_majority"].effect.low, above=0.3)
@@ -51,9 +52,9 @@ show.holds("no published number speaks against a claim", words.count("against"),
 show.holds("about a third is decided", words.count("supported") / len(words), 0.3, 0.4)
 show.glue_numbers(
     {
-        "summary_published": scorecard.page.tally(verdicts, "published"),
-        "summary_real": scorecard.page.tally(verdicts, "real study"),
-        "summary_run": scorecard.page.tally(verdicts, "this run"),
+        "summary_published": page.tally(verdicts, "published"),
+        "summary_real": page.tally(verdicts, "real study"),
+        "summary_run": page.tally(verdicts, "this run"),
         "summary_run_on": show.sentences.run_on(study),
         "version": __version__,
     }
@@ -63,7 +64,7 @@ show.glue_numbers(
 # ## Claims and verdicts
 
 # %% tags=["remove-input"]
-scorecard.page.chip_table(verdicts)
+page.chip_table(verdicts)
 
 # %% [markdown]
 # ✓ supported, ✕ against, ? cannot tell, = by construction. The number is the mean, in points of {term}`lead kept`. The verdicts are those of the

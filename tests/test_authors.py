@@ -14,9 +14,8 @@ import pandas as pd
 import pytest
 from made_up_release import GLUE, SEEDS, make_release
 
-from lottery_book.authors.masks import masks_of_seeds, total_parameters
+from lottery_book.authors.masks import TABLES, masks_of_seeds, restated, total_parameters
 from lottery_book.authors.release import read_release
-from lottery_book.authors.restate import TABLES, restated
 from lottery_utils.cli import main
 from lottery_utils.errors import UserError
 

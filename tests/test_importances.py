@@ -16,7 +16,6 @@ from made_up_records import make_study
 from lottery_book import importance as importances
 from lottery_book import sources
 from lottery_book.agreement import by_source
-from lottery_book.agreement import figures as overlaps
 from lottery_utils.experiment.study import Study
 from lottery_utils.show import frames as gather
 from lottery_utils.show.compute import compute, needs_of
@@ -124,7 +123,7 @@ def this_run(study):
 
 def test_shared_components_are_shown_beyond_chance(this_run):
     table = by_source.shared_by_tasks(this_run)
-    figure = overlaps.shared({this_run: table})
+    figure = by_source.shared({this_run: table})
     rows = table[table["component"] == "head"].set_index(["task_a", "task_b"])
     pair, kept = rows.loc[("cola", "mrpc")], min(rows.loc[(t, t), "mean_shared"] for t in ("cola", "mrpc"))
     shown = figure.axes[0].collections[0].get_array().reshape(2, 2)
@@ -134,7 +133,7 @@ def test_shared_components_are_shown_beyond_chance(this_run):
 
 def test_likeness_has_a_mark_and_its_chance_level_for_each_task(this_run):
     table = by_source.seeds_of(this_run)
-    ax = overlaps.likeness({this_run: table}).axes[0]
+    ax = by_source.likeness({this_run: table}).axes[0]
     heads = table[table["component"] == "head"]
     (marks,) = (line.get_ydata() for line in ax.lines if line.get_marker() == "D")
     assert list(marks) == pytest.approx(heads["jaccard"].tolist())
@@ -146,7 +145,7 @@ def test_published_agreement_is_that_of_the_tables():
     heads = by_source.seeds_of(published).query("component == 'head'")
     assert len(heads) == 8 and "wnli" not in set(heads["task"])
     raw = sources.published.table("seed_jaccard")
-    of_cola = raw.query("family == 'heads_mlps' and component == 'head' and task == 'CoLA'")
+    of_cola = raw.query("family == 'heads_mlps' and component == 'head' and task == 'cola'")
     assert heads.query("task == 'cola'")["jaccard"].item() == pytest.approx(of_cola["mean_pair_jaccard"].item())
     shared = by_source.shared_by_tasks(published)
     test = sources.published.overlap_test("head")
@@ -163,9 +162,9 @@ def test_figures_tables_and_phrases_hold_for_little_and_for_nothing(study, decid
     seeds_of, shared = by_source.seeds_of(part), by_source.shared_by_tasks(part)
     figures = [
         importances.cuts_by_source((part,), {part: some}),
-        overlaps.likeness({part: seeds_of}),
-        overlaps.shared({part: shared}),
-        overlaps.shared({part: by_source.shared_by_tasks(part, supers=True)}),
+        by_source.likeness({part: seeds_of}),
+        by_source.shared({part: shared}),
+        by_source.shared({part: by_source.shared_by_tasks(part, supers=True)}),
     ]
     for number, figure in enumerate(figures):
         figure.savefig(tmp_path / f"{number}.png", dpi=40)
@@ -250,4 +249,4 @@ def test_chapter_08_on_stored_records(study, tmp_path):
     parameters = {"preset": "paper", "overrides": overrides, "results_dir": str(study.store.root)}
     parameters["compute_missing"] = False
     drawn = run("08_agreement", parameters, tmp_path)
-    assert drawn == ["agreement.figures.likeness", "agreement.figures.shared", "agreement.figures.shared"]
+    assert drawn == ["by_source.likeness", "by_source.shared", "by_source.shared"]

@@ -20,7 +20,7 @@ from small_world import SETTINGS, make_model, make_task
 from tiny import FAMILIES, PLAIN_FAMILIES, tiny_model
 
 from lottery_book.loss_surface import loss, results
-from lottery_book.loss_surface.directions import direction, filters, moved, noise_like
+from lottery_book.loss_surface.loss import direction, filters, moved, noise_like
 from lottery_book.loss_surface.names import NETWORKS, POINTS, SIZES
 from lottery_book.loss_surface.stage import next_seed
 from lottery_book.probes import results as probing

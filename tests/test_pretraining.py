@@ -220,7 +220,7 @@ def stored(tmp_path_factory):
 def studies_of(preset, folder, models, tasks=None, seeds=None, overrides=None) -> dict[str, Study]:
     """The studies of the pre-trainings with a record in `folder`."""
     presets = [open_study(preset, tasks, seeds, {**(overrides or {}), "model": name}, folder).preset for name in models]
-    return analysis.by_model(Study(preset, folder, stored=True) for preset in presets)
+    return {name: Study(preset, folder, stored=True) for name, preset in zip(models, presets)}
 
 
 def test_studies_are_those_of_their_models(stored):

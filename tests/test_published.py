@@ -13,7 +13,7 @@ import pytest
 
 from lottery_book import published
 from lottery_book.authors import findings
-from lottery_book.authors.restate import restated
+from lottery_book.authors.masks import restated
 from lottery_utils.presets import GLUE_TASKS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,7 +36,7 @@ def test_every_table_is_there_has_a_source_and_goes_into_the_wheel():
 
 def test_restated_tables_are_those_of_the_release(recomputed):
     for name, table in recomputed.items():
-        stored = published.table(name)
+        stored = published._read(name)
         assert list(stored.columns) == list(table.columns)
         pd.testing.assert_frame_equal(stored, table, check_dtype=False, rtol=1e-8, atol=1e-8)
 
@@ -58,10 +58,10 @@ def test_results_are_those_of_the_papers_table():
             assert row.std == pytest.approx(wide.loc[row.setting, f"{row.title}_std_ddof1"], abs=6e-5)
 
 
-def test_every_loader_gives_tasks_by_both_names():
+def test_every_table_gives_tasks_by_both_names():
     for name in published.SOURCE:
-        found = getattr(published, name, lambda: None)()
-        if isinstance(found, pd.DataFrame) and "title" in found:
+        found = published.table(name)
+        if "task" in found:
             assert set(found["task"]) - set(GLUE_TASKS) <= {"HANS", "HANS_MNLI", "MNLI_TWO", "MNLI_TWO_HALF"}
     assert published.text_numbers()["pattern_f1_raw"] == 0.81
 
@@ -82,7 +82,7 @@ def test_the_bar_of_random_retrained_is_the_good_ones():
 
 
 def test_only_steps_of_five_per_cent_give_all_stored_shares():
-    levels = published.magnitude_levels()
+    levels = published.table("magnitude_levels")
     worst = findings.step_errors(levels).groupby("step")["error"].max()
     assert list(worst.index[worst < findings.EXACT]) == [5] and worst.drop(5).min() > 20 * worst[5]
     np.testing.assert_allclose(levels["share"], 0.95 ** levels["steps"], atol=1e-8)
@@ -97,7 +97,7 @@ def test_column_slices_of_the_projection_sum_to_the_output_and_row_slices_do_not
 
 
 def test_super_bad_is_one_mask_and_super_random_is_not():
-    assert findings.of_super(published.masks_of_seeds()) == {"super_bad": "1", "super_random": "5"}
+    assert findings.of_super(published.table("masks_of_seeds")) == {"super_bad": "1", "super_random": "5"}
 
 
 def test_cochran_accepts_what_is_no_more_alike_than_chance():
@@ -105,13 +105,6 @@ def test_cochran_accepts_what_is_no_more_alike_than_chance():
     assert (said["cochran_task"], said["cochran_p"], said["cochran_pairs"]) == ("QNLI", "0.98", "100 %")
     row = published.seed_agreement().query("family == 'heads_mlps' and title == 'QNLI' and component == 'mlp'").iloc[0]
     assert row["krippendorff_alpha"] == pytest.approx(0.16, abs=0.005) and row["permutation_p"] > 0.05
-
-
-def test_a_full_model_would_be_printed_as_79_per_cent():
-    sizes = published.subnetwork_sizes()
-    full = sizes.assign(share_all_mean=1.0, share_prunable_mean=1.0)
-    assert findings.of_sizes(full)["sizes_printed"] == "79 %"
-    assert findings.of_sizes(sizes) == {"sizes_all": "76 %", "sizes_prunable": "69 %", "sizes_printed": "55 %"}
 
 
 def test_good_ones_lie_at_the_threshold_and_vary_less_than_retrained_ones():

@@ -9,11 +9,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lottery_book import scorecard, sources
+from lottery_book import sources
 from lottery_book.agreement.overlap import OverlapTest
-from lottery_book.scorecard import figures, page
+from lottery_book.scorecard import page
 from lottery_book.scorecard.claims import CITED, CLAIMS
-from lottery_book.scorecard.judge import AGAINST, CONSTRUCTION, NOTHING, OPEN, SUPPORTED, decided, judge, t_test
+from lottery_book.scorecard.judge import (
+    AGAINST,
+    CONSTRUCTION,
+    NOTHING,
+    OPEN,
+    SUPPORTED,
+    Verdicts,
+    decided,
+    judge,
+    t_test,
+)
 from lottery_book.sources import Source
 from lottery_utils.show.leads import LEADS, leads
 
@@ -177,7 +187,7 @@ def test_ten_points_of_lead_are_about_five_of_the_score():
 
 
 def test_chapters_cite_the_scorecards_verdicts():
-    verdicts = scorecard.verdicts([sources.published_source(), source(scores())])
+    verdicts = Verdicts([sources.published_source(), source(scores())])
     assert verdicts.chip("s_nearly", "this run").startswith("supported: +93 points (95 % interval +")
     assert verdicts.of("published")["s_bad_over_majority"].word == SUPPORTED
     assert verdicts.of("published") is verdicts.of("published"), "a source is judged once"
@@ -185,7 +195,7 @@ def test_chapters_cite_the_scorecards_verdicts():
 
 
 def test_a_chapters_rows_are_the_scorecards_own():
-    verdicts = scorecard.verdicts([sources.published_source(), source(scores())])
+    verdicts = Verdicts([sources.published_source(), source(scores())])
     whole = page.chip_table(verdicts).data
     for keys in CITED.values():
         rows = re.findall(r"<tr>.*?</tr>", page.cited_table(verdicts, keys).split("<tbody>")[1])
@@ -205,7 +215,7 @@ def test_stored_chapters_show_the_claims_they_are_given():
 
 
 def test_the_page_holds_every_claim_in_words_marks_links_and_picture():
-    verdicts = scorecard.verdicts([sources.published_source(), source(scores())])
+    verdicts = Verdicts([sources.published_source(), source(scores())])
     html = page.chip_table(verdicts).data
     judged = [verdict for each in verdicts.sources for verdict in verdicts.of(each.kind).values()]
     for word, mark in page.MARKS.items():
@@ -213,7 +223,7 @@ def test_the_page_holds_every_claim_in_words_marks_links_and_picture():
             verdict.word == word for verdict in judged
         )
     assert html.count('<th scope="row"') == len(CLAIMS) and 'href="study.html#fig-headline"' in html
-    labels = [text.get_text() for ax in figures.forest(verdicts).axes for text in ax.get_yticklabels()]
+    labels = [text.get_text() for ax in page.forest(verdicts).axes for text in ax.get_yticklabels()]
     assert set(labels) >= {claim.text for claim in CLAIMS}
     table = page.number_table(verdicts).to_html()
     assert table.count("supported: ") == sum(verdict.word == SUPPORTED for verdict in judged)

@@ -19,7 +19,7 @@ def one_task(tmp_path_factory):
 
 def test_published_numbers_are_those_of_the_cells_by_hand():
     shares = survivors.weight_shares(sources.published_source())
-    cells = published.magnitude_cells()
+    cells = published.table("magnitude_cells")
     by_task = cells[cells["task"] != "wnli"].groupby("task")["mean"]
     assert shares.components == pytest.approx(by_task.std().mean())
     wide = cells[cells["task"] != "wnli"].pivot(index=["component", "layer", "head"], columns="task", values="mean")
@@ -38,6 +38,6 @@ def test_one_task_has_no_correlation_and_no_record_no_numbers(one_task, tmp_path
 
 def test_a_source_without_the_task_of_the_others_shows_one_of_its_own(one_task, tmp_path):
     printed, missing = sources.published_source(), sources.real_source(tmp_path / "nothing")
-    figure = side_by_side.survival_maps([printed, missing, one_task], "structured", "cola")
+    figure = side_by_side.survival_maps([printed, missing, one_task], "structured")
     titles = [ax.get_title().splitlines()[-1] for ax in figure.axes[:3]]
     assert titles == ["CoLA, 5 seeds", "CoLA", "RTE, 2 seeds"]

@@ -1,25 +1,35 @@
-"""Chapters 7 and 8: the same statistics for published masks, the real study, this run, and made-up masks."""
+"""Chapters 7 and 8: how alike seeds' masks are and what tasks share, published, in the real study and in this run."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from pandas.io.formats.style import Styler
 
 from lottery_utils.experiment.identity import numpy_generator_for
+from lottery_utils.show import style
 from lottery_utils.show.effects import p_value
-from lottery_utils.show.frames import component_survival
+from lottery_utils.show.heatmaps import colour_bar
 from lottery_utils.show.sentences import as_percent
+from lottery_utils.show.style import COLOURS, GRID, WIDTH, framed, legend_below, say
 from lottery_utils.show.tables import GAP, dressed
 
 from .. import published
 from ..sources import JOINT, PUBLISHED, Source
-from .coefficients import AGREEMENT, agreement, statistics
-from .figures import KINDS
+from .coefficients import PERMUTATIONS, agreement, statistics
 from .overlap import OVERLAP, super_survivors, task_overlap
 
+KINDS = {"head": "heads", "mlp": "MLPs"}
+EXCESS_MAP = LinearSegmentedColormap.from_list("excess", ("#D58791", "#F6F6F2", "#7FA6CC"))
+MEAN = {"color": COLOURS["good"], "marker": "D", "markersize": 5, "linestyle": "none"}
+CHANCE = {"color": "#222222", "marker": "_", "markersize": 13, "markeredgewidth": 1.6, "linestyle": "none"}
 STATISTICS = {
     "jaccard": ("Jaccard", "{:.2f}".format),
     "chance": ("by chance", "{:.2f}".format),
@@ -41,18 +51,17 @@ EXAMPLES = {
 }
 
 
-def seeds_of(source: Source) -> pd.DataFrame:
+def seeds_of(source: Source, permutations: int = PERMUTATIONS) -> pd.DataFrame:
     """How far the seeds of a task agree under s-pruning: task, title, component and `STATISTICS`, one row each.
 
-    No row where a source has one seed, or no lead of a task's full model.
+    No row where a source has one seed, or no lead of a task's full model; without `permutations` no p of them.
     """
     if source.kind == PUBLISHED:
         rows = published.seed_agreement()
         rows = rows[(rows["family"] == JOINT) & rows["task"].isin(source.leads["task"])]
     else:
-        survival = _survival(source)
-        several = not survival.empty and survival["seed"].nunique() > 1
-        rows = agreement(survival) if several else pd.DataFrame(columns=list(AGREEMENT))
+        survival = source.survival()
+        rows = agreement(survival if survival["seed"].nunique() > 1 else survival.iloc[:0], permutations)
     return rows.rename(columns=JACCARD)[["task", "title", "component", *STATISTICS]].reset_index(drop=True)
 
 
@@ -62,14 +71,12 @@ def shared_by_tasks(source: Source, supers: bool = False, family: str = JOINT) -
     `family` chooses among the published masks: "heads_mlps", pruned together, or "heads" and "mlps", pruned alone.
     """
     if source.kind == PUBLISHED:
-        rows = published.task_overlap()
+        rows = published.table("task_overlap")
         rows = rows[rows["family"] == family + ("_super" if supers else "")]
         rows = rows[~rows[["task_a", "task_b"]].isin(["WNLI"]).any(axis=1)]  # four of its five masks are empty
         rows = rows.assign(title_a=rows["task_a"], title_b=rows["task_b"])
         return rows[list(OVERLAP)].reset_index(drop=True)
-    survival = _survival(source)
-    if survival.empty:
-        return pd.DataFrame(columns=list(OVERLAP))
+    survival = source.survival()
     return task_overlap(super_survivors(survival) if supers else survival)
 
 
@@ -101,8 +108,77 @@ def seed_table(tables: Mapping[Source, pd.DataFrame], component: str = "head") -
     return dressed(pd.DataFrame(rows), caption, f"agreement-{component}")
 
 
-def _survival(source: Source) -> pd.DataFrame:
-    return pd.DataFrame() if source.study is None else component_survival(source.study, "structured")
+def likeness(tables: Mapping[Source, pd.DataFrame]) -> Figure:
+    """Mean Jaccard index of a task's masks and its chance level: a column a source, a row heads and MLPs.
+
+    `tables` have component, title, jaccard, chance, one row a task and component; a table without rows is a gap.
+    """
+    figure = Figure(figsize=(WIDTH, 3.7), layout="constrained")
+    grid = figure.subplots(len(KINDS), len(tables), squeeze=False)
+    for axes, (component, name) in zip(grid, KINDS.items(), strict=True):
+        for ax, (source, table) in zip(axes, tables.items(), strict=True):
+            _dots(ax, table[table["component"] == component], source)
+            framed(ax, source.kind, source.name)
+            ax.tick_params(labelleft=ax is axes[0])
+        axes[0].set_ylabel(f"{name}: Jaccard index", fontsize=8)
+    names = {"mean over pairs": MEAN, "by chance, same sizes": CHANCE}
+    legend_below(figure, [Line2D([], [], label=name, **look) for name, look in names.items()])
+    return figure
+
+
+def shared(tables: Mapping[Source, pd.DataFrame], components: Sequence[str] = tuple(KINDS)) -> Figure:
+    """How many components two tasks share beyond chance: a column a source, a row a component.
+
+    `tables` are columns `overlap.OVERLAP`. Blue: more than by chance, red: fewer, as a share of what the smaller of the
+    two masks could share beyond chance. (The paper's figure of overlaps, and its appendix.)
+    """
+    figure = Figure(figsize=(WIDTH, 0.3 + 2.5 * len(components)), layout="constrained")
+    grid = figure.subplots(len(components), len(tables), squeeze=False)
+    norm = Normalize(-1, 1)
+    for axes, component in zip(grid, components, strict=True):
+        for ax, (source, table) in zip(axes, tables.items(), strict=True):
+            _matrix(ax, table[table["component"] == component], source, norm)
+            framed(ax, source.kind, f"{source.name}\n{KINDS[component]}")
+    label = "shared beyond chance, share of the most possible"
+    colour_bar(figure, list(grid.ravel()), norm, EXCESS_MAP, label)
+    return figure
+
+
+def _dots(ax: Axes, rows: pd.DataFrame, source: Source) -> None:
+    """One panel of `likeness`."""
+    if rows["jaccard"].notna().sum() == 0:
+        say(ax, source.missing if source.study is None else "it takes two seeds\nof a task")
+        return
+    rows = rows.assign(title=rows["title"].map(_short))
+    for column, look in (("chance", CHANCE), ("jaccard", MEAN)):
+        sns.pointplot(rows, x="title", y=column, errorbar=None, ax=ax, **look)
+    ax.tick_params(axis="x", rotation=60, labelsize=7)
+    ax.set(ylim=(-0.03, 1.05), xlabel="", ylabel="")
+    ax.yaxis.grid(True, color=GRID, linewidth=0.6)
+
+
+def _matrix(ax: Axes, rows: pd.DataFrame, source: Source, norm: Normalize) -> None:
+    """One panel of `shared`; the diagonal is grey."""
+    titles = list(dict.fromkeys(rows["title_a"]))
+    if len(titles) < 2:
+        say(ax, "it takes two tasks\nof one seed")
+        return
+    kept = rows[rows["title_a"] == rows["title_b"]].set_index("title_a")["mean_shared"]
+    most = np.minimum(rows["title_a"].map(kept), rows["title_b"].map(kept)) - rows["chance_mean"]
+    excess = (rows["mean_shared"] - rows["chance_mean"]) / most.where(most > 0)
+    wide = rows.assign(excess=excess).pivot(index="title_a", columns="title_b", values="excess")
+    wide = wide.reindex(index=titles, columns=titles)
+    look = {"cmap": EXCESS_MAP.with_extremes(bad=style.GAP), "cbar": False, "linewidths": 0.6, "linecolor": "white"}
+    short = [_short(title) for title in titles]
+    sns.heatmap(wide, ax=ax, norm=norm, xticklabels=short, yticklabels=short, **look)
+    ax.tick_params(length=0, labelsize=7)
+    ax.tick_params(axis="y", rotation=0)
+    ax.set(xlabel="", ylabel="")
+
+
+def _short(title: str) -> str:
+    """A title without what the panel's own says already."""
+    return title.removesuffix(" (partial)").removesuffix("-like")
 
 
 def examples_table() -> Styler:

@@ -91,19 +91,13 @@ def krippendorff_alpha(votes: np.ndarray) -> float:
     return float(krippendorff.alpha(reliability_data=votes.astype(float), level_of_measurement="nominal"))
 
 
-def pair_jaccards(votes: np.ndarray) -> np.ndarray:
-    """Jaccard index of each pair of seeds, (pairs,): kept in both / kept in one or both; NaN for two empty masks."""
+def mean_pair_jaccard(votes: np.ndarray) -> float:
+    """Jaccard index, kept in both / kept in one or both, mean over pairs of seeds that keep any; NaN without one."""
     votes = as_votes(votes)
     first, second = np.triu_indices(len(votes), 1)
     both = (votes[first] & votes[second]).sum(axis=1)
     either = (votes[first] | votes[second]).sum(axis=1).astype(float)
-    return both / np.where(either > 0, either, NAN)
-
-
-def mean_pair_jaccard(votes: np.ndarray) -> float:
-    """Mean of `pair_jaccards` over the pairs that have one; NaN when none has, as with one seed."""
-    found = pair_jaccards(votes)
-    found = found[~np.isnan(found)]
+    found = both[either > 0] / either[either > 0]
     return float(found.mean()) if len(found) else NAN
 
 
@@ -159,11 +153,11 @@ def agreement(survival: pd.DataFrame, permutations: int = PERMUTATIONS) -> pd.Da
 
     `survival` as from `show.frames.component_survival`. Each row's permutations come from a generator of its own.
     """
-    rows = []
+    rows, masks = [], {component: masks_of(survival, component) for component in ("head", "mlp")}
     for task, title in dict(zip(survival["task"], survival["title"])).items():
-        for component in ("head", "mlp"):
+        for component, of_tasks in masks.items():
             rng = numpy_generator_for("agreement", f"{task}/{component}")
-            values = statistics(votes_of(survival, task, component), rng, permutations)
+            values = statistics(np.stack(list(of_tasks[task].values())), rng, permutations)
             rows.append((task, title, component, *values.values()))
     return pd.DataFrame(rows, columns=list(AGREEMENT))
 
@@ -175,18 +169,13 @@ def statistics(votes: np.ndarray, rng: np.random.Generator, permutations: int = 
     return dict(zip(STATISTICS, (test.observed, chance_pair_jaccard(votes), test.p, *tests), strict=True))
 
 
-def votes_of(survival: pd.DataFrame, task: str, component: str, seeds: list[int] | None = None) -> np.ndarray:
-    """The masks of a task as bool (seeds, components): `component` is "head" or "mlp", layer by layer.
-
-    Seeds come in the order of `seeds`, by default as `survival` has them. Raises KeyError when a seed is not there.
-    """
-    rows = survival[(survival["task"] == task) & (survival["component"] == component)]
-    rows = rows.sort_values(["layer", "head"], kind="stable")
-    by_seed = {seed: own["kept"].to_numpy() for seed, own in rows.groupby("seed", sort=False)}
-    if not by_seed:
-        raise KeyError(task)
-    order = dict.fromkeys(survival.loc[survival["task"] == task, "seed"]) if seeds is None else seeds
-    return np.stack([by_seed[seed] for seed in order]).astype(bool)
+def masks_of(survival: pd.DataFrame, component: str) -> dict[str, dict[int, np.ndarray]]:
+    """The masks of all "head" or "mlp" components as bool (components,), layer by layer: by task and seed, in order."""
+    masks: dict[str, dict[int, np.ndarray]] = {}
+    rows = survival[survival["component"] == component]
+    for (task, seed), own in rows.groupby(["task", "seed"], sort=False):
+        masks.setdefault(task, {})[seed] = own.sort_values(["layer", "head"])["kept"].to_numpy(bool)
+    return masks
 
 
 def _pair_means(many: np.ndarray, sizes: np.ndarray) -> np.ndarray:

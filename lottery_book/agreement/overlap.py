@@ -14,7 +14,7 @@ from lottery_utils.experiment.identity import numpy_generator_for
 from lottery_utils.show.frames import SURVIVAL
 from lottery_utils.show.heatmaps import tasks_in_common
 
-from .coefficients import NAN, PermutationTest, as_votes, chance_pair_jaccard, mean_pair_jaccard, votes_of
+from .coefficients import NAN, PermutationTest, as_votes, chance_pair_jaccard, masks_of, mean_pair_jaccard
 
 OVERLAP = ("component", "task_a", "title_a", "task_b", "title_b", "mean_shared", "chance_mean")
 BETWEEN = ("task", "title", "component", "jaccard", "chance")
@@ -40,14 +40,19 @@ def task_overlap(survival: pd.DataFrame) -> pd.DataFrame:
     a common seed have no row.
     """
     titles, rows = dict(zip(survival["task"], survival["title"])), []
-    seeds = {task: list(dict.fromkeys(survival.loc[survival["task"] == task, "seed"])) for task in titles}
     for component in ("head", "mlp"):
-        for a, b in product(titles, repeat=2):
-            if common := [seed for seed in seeds[a] if seed in seeds[b]]:
-                pair = [votes_of(survival, task, component, common) for task in (a, b)]
+        masks = masks_of(survival, component)
+        for a, b in product(masks, repeat=2):
+            if pair := _of_common_seeds(masks[a], masks[b]):
                 chance = shared_by_chance(*pair).mean() if a != b else NAN
                 rows.append((component, a, titles[a], b, titles[b], shared_counts(*pair).mean(), chance))
     return pd.DataFrame(rows, columns=list(OVERLAP))
+
+
+def _of_common_seeds(first: Mapping[int, np.ndarray], second: Mapping[int, np.ndarray]) -> list[np.ndarray]:
+    """Two ways' masks of the seeds that both have, (seeds, components) each; [] without such a seed."""
+    common = [seed for seed in first if seed in second]
+    return [np.stack([masks[seed] for seed in common]) for masks in (first, second)] if common else []
 
 
 @dataclass(frozen=True)
@@ -78,12 +83,7 @@ class OverlapTest(PermutationTest):
 
 def overlap_test(survival: pd.DataFrame, component: str, permutations: int = PERMUTATIONS) -> OverlapTest:
     """Do tasks share more components than chance? `sharing_test` of the masks in `survival`."""
-    rows = survival[survival["component"] == component]
-    masks = {}
-    for task, of_task in rows.groupby("task", sort=False):
-        votes = votes_of(of_task, task, component)
-        masks[task] = dict(zip(dict.fromkeys(of_task["seed"]), votes, strict=True))
-    return sharing_test(masks, numpy_generator_for("overlap", component), permutations)
+    return sharing_test(masks_of(survival, component), numpy_generator_for("overlap", component), permutations)
 
 
 def sharing_test(
@@ -154,11 +154,9 @@ def jaccard_between(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
     """
     titles, rows = dict(zip(first["task"], first["title"])), []
     for component in ("head", "mlp"):
-        parts = [frame[frame["component"] == component] for frame in (first, second)]
+        masks, others = (masks_of(frame, component) for frame in (first, second))
         for task, title in titles.items():
-            seeds = [list(dict.fromkeys(part.loc[part["task"] == task, "seed"])) for part in parts]
-            if common := [seed for seed in seeds[0] if seed in seeds[1]]:
-                pairs = np.stack([votes_of(part, task, component, common) for part in parts], axis=1)
-                likeness = [(mean_pair_jaccard(pair), chance_pair_jaccard(pair)) for pair in pairs]
+            if both := _of_common_seeds(masks.get(task, {}), others.get(task, {})):
+                likeness = [(mean_pair_jaccard(pair), chance_pair_jaccard(pair)) for pair in np.stack(both, axis=1)]
                 rows.append((task, title, component, *pd.DataFrame(likeness).mean()))
     return pd.DataFrame(rows, columns=list(BETWEEN))

@@ -11,13 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from lottery_utils.show.frames import Reading, readings
+from lottery_utils.show.frames import Reading
 from lottery_utils.show.sentences import as_percent
 from lottery_utils.show.style import COLOURS, GRID, IMPORTANCE_MAP, WIDTH, framed, legend_below, say
 from lottery_utils.tasks.glue import shown_task
 
 from .. import published
-from ..side_by_side import say_empty
 from ..sources import NO_RECORD, PUBLISHED, Source
 from .rules import KINDS, PATTERNS, WEIGHTS, draw_maps
 
@@ -30,12 +29,12 @@ DRAWN = 14  # tokens of the drawn examples
 def shares_of(source: Source) -> pd.DataFrame:
     """Share of each type of attention, mean over seeds: columns `SHARES`, one row a task, condition and type."""
     if source.kind == PUBLISHED:
-        rows = published.attention_shares().rename(columns={"attention": "kind"})
+        rows = published.table("attention_shares").rename(columns={"attention": "kind"})
         rows[["weights", "heads"]] = rows["condition"].str.split(", ", expand=True)
         return rows[SHARES]
     names = ["weights", "heads", "kind", "pattern"]
     conditions, frames = pd.MultiIndex.from_product([WEIGHTS, HEADS, KINDS, PATTERNS], names=names), []
-    for reading in readings(source.study, "attention") if source.study else ():
+    for reading in source.readings("attention"):
         counts = reading.arrays["counts"].sum(axis=(3, 4))  # of all heads: weights, networks, kinds, types
         maps = counts.sum(axis=-1, keepdims=True)
         share = pd.Series((counts / np.where(maps, maps, np.nan)).ravel(), conditions, name="share")
@@ -94,7 +93,7 @@ def heterogeneous(tables: Mapping[Source, pd.DataFrame], kind: str, weights: Seq
 def _dots(ax: Axes, rows: pd.DataFrame, source: Source) -> None:
     """One panel of `heterogeneous`: a row a task."""
     if rows.empty:
-        say_empty(ax, source)
+        say(ax, source.missing)
         return
     rows = rows.assign(title=rows["title"].str.removesuffix(" (partial)"))
     for heads, (_, face) in MARKS.items():

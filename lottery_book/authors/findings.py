@@ -8,18 +8,15 @@ from itertools import combinations_with_replacement
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from pandas.io.formats.style import Styler
 
 from lottery_utils.demo.files import micro_bert_dir
 from lottery_utils.experiment.identity import numpy_generator_for
 from lottery_utils.show.effects import signed
 from lottery_utils.show.sentences import as_percent
 from lottery_utils.show.style import COLOURS, GRID, TEXT, WIDTH, legend_below
-from lottery_utils.show.tables import dressed
 
 from ..sources import JOINT
 
-FIGURE_CONSTANT = 0.21  # what the authors' figure titles subtract for the embeddings
 STEPS = tuple(range(1, 21))  # per cent of the remaining weights removed in a step
 CAP = 30  # steps
 EXACT = 5e-7  # the stored means have eight digits, of numbers computed in single precision
@@ -61,22 +58,10 @@ def bars_as_plotted(bars: pd.DataFrame) -> Figure:
     return figure
 
 
-def of_bars(bars: pd.DataFrame) -> dict[str, str]:
-    """What the wrong bars show, and what the right file says: means over tasks without WNLI, in points."""
-    rows = bars[bars["task"] != "wnli"]
-    most = rows.loc[rows["gap"].idxmax()]
-    return {
-        "bars_plotted": f"{100 * rows['plotted'].mean():.1f}",
-        "bars_released": f"{100 * rows['random'].mean():.1f}",
-        "bars_too_high": f"{(rows['gap'] > 0).sum()} of {len(rows)}",
-        "bars_most": f"{most['title']} ({100 * most['gap']:.1f} points)",
-    }
-
-
 def step_errors(levels: pd.DataFrame, seeds: int = 5) -> pd.DataFrame:
     """Which step size of magnitude pruning can have made the stored mean shares?
 
-    `levels` as from `published.magnitude_levels`. For each step size s in `STEPS` and each task the smallest
+    `levels` as from `published.table("magnitude_levels")`. For each step size s in `STEPS` and each task the smallest
     distance between the stored mean over seeds and any mean of five numbers (1 - s)^k, 0 <= k <= `CAP`. Columns
     step (per cent), title, error.
     """
@@ -162,16 +147,6 @@ def slice_errors(tokens: int = 64) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["layer", "slices", "error", "correlation"])
 
 
-def of_slices(errors: pd.DataFrame) -> dict[str, str]:
-    """How far each way to cut the output projection is from the layer's output, and what that does to norms."""
-    rows, columns = (errors[errors["slices"] == kind] for kind in ("rows", "columns"))
-    return {
-        "slices_columns": f"{columns['error'].max():.0e}".replace("e-0", "e-"),
-        "slices_rows": f"{rows['error'].min():.2f} to {rows['error'].max():.2f}",
-        "slices_norms": f"{rows['correlation'].min():.2f} to {rows['correlation'].max():.2f}",
-    }
-
-
 def of_selection(results: pd.DataFrame) -> dict[str, str]:
     """How close good s-subnetworks lie to the threshold, and how little they vary beside retrained ones.
 
@@ -187,14 +162,6 @@ def of_selection(results: pd.DataFrame) -> dict[str, str]:
         "selection_pruned": f"{spread['pruned']:.1f}",
         "selection_retrained": f"{spread['retrained']:.1f}",
     }
-
-
-def of_sizes(sizes: pd.DataFrame, task: str = "mnli") -> dict[str, str]:
-    """One task's size, counted in three ways: of all weights, of the prunable ones, and as the figures print it."""
-    row = sizes[(sizes["family"] == JOINT) & (sizes["task"] == task)].iloc[0]
-    shares = {"all": row["share_all_mean"], "prunable": row["share_prunable_mean"]}
-    shares["printed"] = shares["all"] - FIGURE_CONSTANT
-    return {f"sizes_{name}": as_percent(share) for name, share in shares.items()}
 
 
 def of_cochran(agreement: pd.DataFrame) -> dict[str, str]:
@@ -226,9 +193,3 @@ def of_footprint(log: pd.DataFrame) -> dict[str, str]:
         "cost_hours": f"{known['seconds'].sum() / 3600:.1f}",
         "cost_energy": f"{known['gpu_kwh'].sum() + known['cpu_kwh'].sum():.2f}",
     }
-
-
-def sources_table(sources: dict[str, str]) -> Styler:
-    """Where each restated table comes from."""
-    frame = pd.DataFrame({"table": list(sources), "source": list(sources.values())})
-    return dressed(frame, "The published numbers restated in this package, and their sources.", "sources", wrapped=True)

@@ -1,16 +1,21 @@
 """What the released masks keep: by task, across tasks, shared between tasks, in every seed; sizes, agreement, tests.
 
 The package's tables of published masks are made here and nowhere else, by `lottery import-authors`: none is typed in.
+The command is how anyone checks the published numbers that this package carries; it stays.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from lottery_utils.disk import writable
+from lottery_utils.errors import UserError, usable_folder
 from lottery_utils.experiment.identity import numpy_generator_for
 
 from ..agreement.coefficients import (
@@ -24,7 +29,7 @@ from ..agreement.coefficients import (
     share_pairs_not_rejected,
 )
 from ..agreement.overlap import shared_by_chance, shared_counts, sharing_test
-from .release import GLUE, HEADS, LAYERS, SEEDS, SHAPES, Release
+from .release import GLUE, HEADS, LAYERS, SEEDS, SHAPES, Release, footprint, read_release, results
 
 GOOD = "heads_mlps"
 CONTROLS = ("heads_mlps_bad_1", "heads_mlps_random", "heads_mlps_super", "heads_mlps_super_bizzaro")
@@ -192,3 +197,43 @@ def overlap_tests(release: Release) -> pd.DataFrame:
         test = sharing_test(masks, numpy_generator_for("authors overlap", component))
         rows.append({"family": GOOD, "component": component, **asdict(test)})
     return pd.DataFrame(rows)
+
+
+TABLES: dict[str, Callable[[Release], pd.DataFrame]] = {
+    "survival_by_task": survival_by_task,
+    "survival_across_tasks": survival_across_tasks,
+    "task_overlap": task_overlap,
+    "overlap_tests": overlap_tests,
+    "seed_agreement": seed_agreement,
+    "seed_jaccard": seed_jaccard,
+    "super_survivors": super_survivors,
+    "subnetwork_sizes": subnetwork_sizes,
+    "masks_of_seeds": masks_of_seeds,
+    "results": results,
+    "footprint": footprint,
+}
+
+
+def restated(folder: str | Path) -> dict[str, pd.DataFrame]:
+    """The tables by name, computed from the clone in `folder`; `published` has them as they come with the package.
+
+    Raises UserError when there is no clone, or a part of it is missing or damaged.
+    """
+    clone = read_release(folder)
+    return {name: table(clone) for name, table in TABLES.items()}
+
+
+def write_tables(folder: str | Path, out: str | Path) -> dict[str, pd.DataFrame]:
+    """Write the tables of the clone in `folder` to `out`/NAME.csv and return them.
+
+    Raises UserError as `restated`, and when `out` is no new or empty folder.
+    """
+    out = Path(out).expanduser()
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"--out {out} is there already; name a new folder")
+    tables = restated(folder)
+    usable_folder("--out", out)
+    with writable(out):
+        for name, table in tables.items():
+            table.to_csv(out / f"{name}.csv", index=False, lineterminator="\n")
+    return tables

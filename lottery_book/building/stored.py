@@ -5,11 +5,10 @@ from __future__ import annotations
 import base64
 import copy
 import io
+import os
 import re
 import sys
 from pathlib import Path
-
-import numpy as np
 
 from .chapters import KERNEL
 
@@ -58,18 +57,10 @@ def _clean_output(output, root: str):
 
 
 def _clean(text: str, root: str) -> str:
-    for path, shown in ((sys.prefix, "env"), (root + "/", ""), (root, "."), (_home(), "~/")):
-        text = text.replace(path, shown) if path else text
+    home = os.path.expanduser("~/")  # "/" is no home: its slash is in every path
+    for path, shown in ((sys.prefix, "env"), (root + "/", ""), (root, "."), (home, "~/")):
+        text = text.replace(path, shown) if len(path) > 1 else text
     return ADDRESS_IN_MEMORY.sub("at 0x0", IPYKERNEL_FILE.sub(r"cell \1", text))
-
-
-def _home() -> str:
-    """The user's folder, with a slash; "" where there is none, or it is the root, whose slash is in every path."""
-    try:
-        home = str(Path.home()).rstrip("/")
-    except RuntimeError:  # neither HOME nor an entry in the list of users
-        home = ""
-    return home and f"{home}/"
 
 
 def shrink_pictures(notebook):
@@ -94,12 +85,8 @@ def smaller(png: bytes) -> bytes:
         return png
     about = {"dpi": image.info["dpi"]} if "dpi" in image.info else {}
     image = image.convert("RGB")
-    codes = np.asarray(image).astype(np.uint32) @ np.array([1 << 16, 1 << 8, 1], np.uint32)
-    colours, places = np.unique(codes, return_inverse=True)
-    if len(colours) <= COLOURS:
-        palette = colours.astype(">u4").view(np.uint8).reshape(-1, 4)[:, 1:]
-        image = Image.fromarray(places.reshape(codes.shape).astype(np.uint8), "P")
-        image.putpalette(palette.tobytes())
+    if image.getcolors(COLOURS):  # None where there are more
+        image = image.quantize(COLOURS, Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)  # of so few each is its own
     packed = io.BytesIO()
     image.save(packed, "PNG", optimize=True, **about)
     return min(png, packed.getvalue(), key=len)

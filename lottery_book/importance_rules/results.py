@@ -25,7 +25,7 @@ from lottery_utils.show.frames import component_survival, readings, searches
 from lottery_utils.show.stats import Effect, corrected, effect
 from lottery_utils.show.style import COLOURS, GRID, WIDTH, empty_figure, framed, legend_below
 
-from ..agreement.coefficients import mean_pair_jaccard, votes_of
+from ..agreement.coefficients import masks_of, mean_pair_jaccard
 from ..agreement.overlap import jaccard_between
 from ..sources import count
 
@@ -131,7 +131,7 @@ def likeness(study: Study) -> tuple[float, float]:
     exact, script = (component_survival(under(study, RULES[rule]), "structured") for rule in ("exact", SCRIPT))
     exact = exact.merge(script[["task", "seed"]].drop_duplicates())
     alike = jaccard_between(script, exact)
-    seeds = [mean_pair_jaccard(votes_of(exact, task, "head")) for task in dict.fromkeys(exact["task"])]
+    seeds = [mean_pair_jaccard(np.stack(list(own.values()))) for own in masks_of(exact, "head").values()]
     return _mean(alike.loc[alike["component"] == "head", "jaccard"]), _mean(seeds)
 
 

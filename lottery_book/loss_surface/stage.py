@@ -15,8 +15,7 @@ from lottery_utils.training.batches import Encoded, take
 from lottery_utils.training.device import derived_seed
 
 from ..networks import masks_of, networks, trained
-from .directions import Direction, direction, noise_like
-from .loss import line, loss_of_knowing_nothing, path, plane
+from .loss import Direction, direction, line, loss_of_knowing_nothing, noise_like, path, plane
 from .names import ACROSS, SIZES, SURFACE_REACH, SURFACE_SHARE, SURFACES, WITHIN
 
 

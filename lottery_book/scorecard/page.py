@@ -1,4 +1,4 @@
-"""The scorecard as a table of chips, a column a source, and the same in numbers."""
+"""The scorecard as a table of chips, a column a source, the same in numbers, and as a forest plot."""
 
 from __future__ import annotations
 
@@ -8,10 +8,15 @@ from html import escape
 import numpy as np
 import pandas as pd
 from IPython.display import HTML
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 from pandas.io.formats.style import Styler
 
-from lottery_utils.show.effects import interval, signed
+from lottery_utils.show.effects import draw_effect, dress_rows, interval, signed
 from lottery_utils.show.sentences import listed
+from lottery_utils.show.style import COLOURS, QUIET, WIDTH, framed, legend_below
 from lottery_utils.show.tables import GAP, dressed
 
 from ..sources import Source, count
@@ -19,6 +24,14 @@ from .claims import ASKED, CITED, CLAIMS, GROUPS, Claim
 from .judge import AGAINST, CONSTRUCTION, NOTHING, OPEN, SUPPORTED, Verdict, Verdicts, too_few
 
 MARKS = {SUPPORTED: "\N{CHECK MARK}", AGAINST: "\N{MULTIPLICATION X}", OPEN: "?", CONSTRUCTION: "="}
+LOOKS = {
+    SUPPORTED: {"marker": "o", "color": COLOURS["good"]},
+    AGAINST: {"marker": "X", "color": COLOURS["bad"]},
+    OPEN: {"marker": "o", "color": QUIET, "markerfacecolor": "white"},
+    CONSTRUCTION: {"marker": "s", "color": QUIET, "markerfacecolor": "white"},
+}
+REGION, ROW = "#DCE7F2", 0.235  # colour of what supports a claim; inches
+POINTS, PLAIN = ((-0.4, 1.25), "points of lead kept"), ((-0.4, 1.0), "agreement; excess; correlation")
 
 
 def chip_table(verdicts: Verdicts) -> HTML:
@@ -31,7 +44,8 @@ def chip_table(verdicts: Verdicts) -> HTML:
         columns = 1 + len(verdicts.sources)
         rows.append(f'<tr class="group"><th colspan="{columns}" scope="rowgroup">{escape(name)}</th></tr>')
         for claim in claims:
-            head = f'<th scope="row" title="{escape(judged_by(claim))}">{escape(claim.text)}</th>'
+            judged_by = "; ".join(filter(None, (region_of(claim), claim.remark)))
+            head = f'<th scope="row" title="{escape(judged_by)}">{escape(claim.text)}</th>'
             rows.append(f'<tr id="{_anchor(claim.key)}">{head}{_cells(claim.key, verdicts)}</tr>')
     rests_on = {source: f"{escape(source.model)}<br>{escape(evidence(source))}" for source in verdicts.sources}
     return HTML(_table("scorecard", {source: f"<small>{text}</small>" for source, text in rests_on.items()}, rows, {}))
@@ -115,11 +129,6 @@ def p_that_matters(verdict: Verdict) -> str:
     return f"{'p < 0.001' if p < 0.001 else f'p = {p:.3f}'} {side} it"
 
 
-def judged_by(claim: Claim) -> str:
-    """What supports a claim, and how it was read."""
-    return "; ".join(filter(None, (region_of(claim), claim.remark)))
-
-
 def region_of(claim: Claim) -> str:
     """The region that supports a claim, such as "above +80 points", or that it is not tested."""
     if claim.by_construction:
@@ -164,3 +173,46 @@ def tally(verdicts: Verdicts, kind: str) -> str:
     judged = [verdict for verdict in verdicts.of(kind).values() if verdict.tested and verdict.claim.group != ASKED]
     supported = sum(verdict.word == SUPPORTED for verdict in judged)
     return f"{supported} of {len(judged)}" if judged else "none can be tested yet"
+
+
+def forest(verdicts: Verdicts) -> Figure:
+    """A row a claim, a column a source: mean and 95 % interval over tasks; claims in points above, the others below."""
+    blocks = [_rows(is_lead) for is_lead in (True, False)]
+    figure = Figure(figsize=(WIDTH, ROW * sum(map(len, blocks)) + 1.5), layout="constrained")
+    ratios = [len(rows) for rows in blocks]
+    grid = figure.subplots(2, len(verdicts.sources), sharex="row", sharey="row", squeeze=False, height_ratios=ratios)
+    for axes, rows, (limits, unit) in zip(grid, blocks, (POINTS, PLAIN), strict=True):
+        for ax, source in zip(axes, verdicts.sources, strict=True):
+            title = f"{source.kind}\n{source.model}\n{source.rests_on}" if rows is blocks[0] else ""
+            framed(ax, source.kind, title)
+            dress_rows(ax)
+            for at, (_, key) in enumerate(rows):
+                if key:
+                    _draw(ax, at, verdicts.of(source.kind)[key], limits)
+        axes[0].set(xlim=limits, xticks=[0, 0.5, 1], ylim=(len(rows) - 0.4, -0.6))
+        axes[0].set_yticks(range(len(rows)), [text for text, _ in rows], fontsize=7)
+        for (_, key), label in zip(rows, axes[0].get_yticklabels(), strict=True):
+            label.set_fontweight("normal" if key else "bold")
+        axes[len(axes) // 2].set_xlabel(unit, fontsize=8)
+    grid[0][0].xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}".replace("-", "\N{MINUS SIGN}"))
+    handles = [Line2D([], [], linestyle="", markersize=5, **look, label=word) for word, look in LOOKS.items()]
+    legend_below(figure, [Patch(facecolor=REGION, label="supports the claim"), *handles], 5)
+    return figure
+
+
+def _rows(is_lead: bool) -> list[tuple[str, str]]:
+    """Text and key of a claim a row, each group of them after its name, which has no key."""
+    of_groups = {name: [claim for claim in claims if claim.is_lead is is_lead] for name, claims in GROUPS.items()}
+    named = {name: [(claim.text, claim.key) for claim in claims] for name, claims in of_groups.items() if claims}
+    return [row for name, rows in named.items() for row in ((name, ""), *rows)]
+
+
+def _draw(ax: Axes, row: int, verdict: Verdict, limits: tuple[float, float]) -> None:
+    """One claim: the region that supports it and the effect, or why there is none."""
+    if verdict.word == NOTHING:
+        ax.text(np.mean(limits), row, verdict.why, ha="center", va="center", fontsize=6.5, color=QUIET)
+        return
+    if not verdict.claim.by_construction:
+        edges = np.clip([verdict.claim.low, verdict.claim.high], *limits)
+        ax.fill_betweenx([row - 0.42, row + 0.42], *edges, color=REGION, linewidth=0, zorder=0)
+    draw_effect(ax, row, verdict.effect, LOOKS[verdict.word], limits)
