@@ -9,7 +9,7 @@ import pandas as pd
 from IPython.display import HTML
 from pandas.io.formats.style import Styler
 
-from lottery_utils.show.frames import CONDITION, summary
+from lottery_utils.show.frames import mean_scores
 from lottery_utils.show.leads import Condition
 from lottery_utils.show.style import COLOURS, METHOD_NAMES, NAMES
 from lottery_utils.show.tables import GAP, dressed
@@ -28,8 +28,7 @@ def score_table(source: Source, name: str) -> Styler:
     """
     if source.results.empty:
         return dressed(pd.DataFrame(columns=["pruning", "model", "", "lead kept"]), _caption(source), name)
-    means = source.results if "std" in source.results else summary(source.results).rename(columns={"mean": "score"})
-    scores = means.pivot_table(index=CONDITION, columns="task", values="score", sort=False)
+    scores = mean_scores(source.results).T
     scores = scores[sorted(scores, key=lambda task: list(TASKS).index(task) if task in TASKS else len(TASKS))]
     rows = []
     for condition, of_tasks in sorted(scores.iterrows(), key=lambda row: _place(row[0])):

@@ -13,6 +13,7 @@ from pandas.io.formats.style import Styler
 
 from lottery_utils.experiment.study import Study
 from lottery_utils.show.frames import component_importance, title_in
+from lottery_utils.show.frames import sizes as sizes_of
 from lottery_utils.show.heatmaps import maps_of_tasks, over_seeds, tasks_in_common
 from lottery_utils.show.style import IMPORTANCE_MAP, METHOD_NAMES
 from lottery_utils.show.tables import dressed, percent
@@ -131,12 +132,10 @@ def sizes(source: Source, method: str) -> pd.DataFrame:
     """
     if source.kind == PUBLISHED:
         return _published_sizes(method, set(source.leads["task"]))
-    from lottery_utils.show.frames import sizes as of_table
-
     columns = ["task", *(f"{part}{stat}" for part in PARTS for stat in ("", "_std"))]
     if source.study is None:
         return pd.DataFrame(columns=columns)
-    rows = of_table(source.study.table(["search"], [method])).rename(columns=lambda name: name.removeprefix("share_"))
+    rows = sizes_of(source.study.table(["search"], [method])).rename(columns=lambda name: name.removeprefix("share_"))
     return rows[rows["method"] == method].reindex(columns=columns).astype(dict.fromkeys(columns[1:], float))
 
 
