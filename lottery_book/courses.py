@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from lottery_utils.experiment.study import Study
-from lottery_utils.show.frames import courses_of, final_step
+from lottery_utils.show.frames import courses_of, final_step, joined
 from lottery_utils.show.heatmaps import NOTHING
 from lottery_utils.show.style import (
     COLOURS,
@@ -84,9 +84,7 @@ def search_course(study: Study, method: str) -> pd.DataFrame:
             parts = {"phase": 0, "weights": t["share"]}
         parts |= {"step": steps, "score": t["score"], "passed": t["passed"], "target": float(t["target"][0])}
         frames.append(pd.DataFrame({**search.same, **parts, "final": steps == final_step(t)}))
-    return (
-        pd.concat(frames, ignore_index=True).reindex(columns=list(COURSE)) if frames else pd.DataFrame(columns=COURSE)
-    )
+    return joined(frames, COURSE)
 
 
 def structured_course(course: pd.DataFrame, task: str) -> Figure:

@@ -14,7 +14,7 @@ from matplotlib.patches import Patch
 
 from lottery_utils.experiment.study import Study
 from lottery_utils.pruning.importance import reduce_gradients as reduce_gradients  # which the chapter runs
-from lottery_utils.show.frames import component_survival, courses_of, example_task, final_step
+from lottery_utils.show.frames import component_survival, courses_of, example_task, final_step, joined
 from lottery_utils.show.heatmaps import ComponentMap, as_map, over_tasks
 from lottery_utils.show.sentences import as_percent
 from lottery_utils.show.style import COLOURS, GRID, WIDTH, framed, legend_below, lighter, say
@@ -56,7 +56,7 @@ def decisions(study: Study | None) -> pd.DataFrame:
             own = {"layer": layer, "head": head, "importance": course["head_importance"][source][there].astype(float)}
             own |= {"removed": ~course["heads"][step][there].astype(bool), "final": good[there]}
             frames.append(pd.DataFrame({**search.same, "step": step, **own}))
-    return pd.concat(frames, ignore_index=True)[list(DECISIONS)] if frames else pd.DataFrame(columns=list(DECISIONS))
+    return joined(frames, DECISIONS)
 
 
 def in_full_model(decided: pd.DataFrame) -> pd.DataFrame:

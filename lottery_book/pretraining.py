@@ -19,7 +19,7 @@ from pandas.io.formats.style import Styler
 from lottery_utils.experiment.study import Study
 from lottery_utils.show.compute import here_or_above
 from lottery_utils.show.effects import effect_table, forest
-from lottery_utils.show.frames import RESULT, choose, results
+from lottery_utils.show.frames import RESULT, choose, joined, results
 from lottery_utils.show.sentences import as_percent, earlier_clause
 from lottery_utils.show.stats import Effect, corrected, effect
 from lottery_utils.show.style import METHOD_NAMES
@@ -75,8 +75,7 @@ def all_scores(studies: Mapping[str, Study], method: str = "structured") -> pd.D
         if len(table):
             corpus, run = parted(name)
             frames.append(results(table).assign(corpus=corpus, run=run))
-    columns = ["corpus", "run", *RESULT]
-    return pd.concat(frames, ignore_index=True)[columns] if frames else pd.DataFrame(columns=columns)
+    return joined(frames, ["corpus", "run", *RESULT])
 
 
 def points(frame: pd.DataFrame, corpus: str, condition: tuple[str, str]) -> pd.Series:

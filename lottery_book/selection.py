@@ -94,7 +94,8 @@ def half_scores(study: Study) -> pd.DataFrame:
 
 def _seen(study: Study, fold: Study, cell: Cell, record: dict, chooser: int) -> tuple[float, float, float] | None:
     """(seen, unseen, share of weights kept) of one search on half `chooser`; None where something is not stored."""
-    score, full_model = fold.record(_of(cell, "score")), study.predictions(full(cell.task, cell.seed))
+    score = fold.record(Cell(cell.task, cell.seed, "score", METHOD, "good"))
+    full_model = study.predictions(full(cell.task, cell.seed))
     if score is None or full_model is None:
         return None
     task, answers, labels = shown_task(cell.task), full_model["predictions"], full_model["labels"]
@@ -115,14 +116,11 @@ def chosen(study: Study) -> pd.DataFrame:
         of_chooser = under(study, fields)
         for cell, record in searches(of_chooser, METHOD):
             if full_model := of_chooser.record(full(cell.task, cell.seed)):
-                scores = [of_chooser.record(_of(cell, "score", name)) for name in SUBNETWORKS]
+                cells = [Cell(cell.task, cell.seed, "score", METHOD, name) for name in SUBNETWORKS]
+                scores = list(map(of_chooser.record, cells))
                 kept = [score["search_score"] / full_model["search_score"] if score else np.nan for score in scores]
                 rows.append((cell.task, title_of(record), cell.seed, chooser, *kept, record["shares"]["prunable"]))
     return pd.DataFrame(rows, columns=list(CHOSEN))
-
-
-def _of(search: Cell, stage: str, subnetwork: str = "good") -> Cell:
-    return Cell(search.task, search.seed, stage, METHOD, subnetwork)
 
 
 def full_scores(study: Study) -> pd.DataFrame:

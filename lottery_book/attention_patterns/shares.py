@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from lottery_utils.show.frames import Reading
+from lottery_utils.show.frames import Reading, joined
 from lottery_utils.show.sentences import as_percent
 from lottery_utils.show.style import COLOURS, GRID, IMPORTANCE_MAP, WIDTH, framed, legend_below, say
 from lottery_utils.tasks.glue import shown_task
@@ -39,9 +39,7 @@ def shares_of(source: Source) -> pd.DataFrame:
         maps = counts.sum(axis=-1, keepdims=True)
         share = pd.Series((counts / np.where(maps, maps, np.nan)).ravel(), conditions, name="share")
         frames.append(share.dropna().reset_index().assign(task=reading.task, title=reading.title))
-    if not frames:
-        return pd.DataFrame(columns=SHARES)
-    return pd.concat(frames).groupby(SHARES[:-1], sort=False)["share"].mean().reset_index()
+    return joined(frames, SHARES).groupby(SHARES[:-1], sort=False)["share"].mean().reset_index()
 
 
 def mean_share(table: pd.DataFrame, heads: str = ALL, kind: str = "raw", pattern: str = "heterogeneous") -> str:

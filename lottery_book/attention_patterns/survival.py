@@ -12,7 +12,7 @@ from pandas.io.formats.style import Styler
 from lottery_utils.experiment.cells import Cell
 from lottery_utils.experiment.study import Study
 from lottery_utils.show.effects import interval, signed
-from lottery_utils.show.frames import final_step, readings
+from lottery_utils.show.frames import final_step, joined, readings
 from lottery_utils.show.tables import GAP, dressed
 
 from .. import published
@@ -58,7 +58,7 @@ def head_shares(study: Study | None) -> pd.DataFrame:
         columns |= {name: np.broadcast_to(heads.astype(bool), maps.shape) for name, heads in survives.items()}
         frame = pd.DataFrame({name: values.ravel() for name, values in columns.items()})
         frames.append(frame.assign(task=reading.task, title=reading.title, seed=reading.seed).dropna())
-    return pd.concat(frames, ignore_index=True)[list(HEAD_SHARES)] if frames else pd.DataFrame(columns=HEAD_SHARES)
+    return joined(frames, HEAD_SHARES)
 
 
 def correlate(

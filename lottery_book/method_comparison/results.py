@@ -18,7 +18,7 @@ from lottery_utils.methods import METHODS
 from lottery_utils.pruning.stopping import stop_rule
 from lottery_utils.show.compute import under
 from lottery_utils.show.effects import effect_table
-from lottery_utils.show.frames import title_of
+from lottery_utils.show.frames import joined, title_of
 from lottery_utils.show.stats import Effect, corrected, effect, lead_kept
 from lottery_utils.show.style import COLOURS, METHOD_NAMES, SEED_SHADES, WIDTH, empty_figure
 from lottery_utils.show.tables import dressed
@@ -82,7 +82,7 @@ def curves(study: Results) -> pd.DataFrame:
                 parts = {part: arrays[part] for part in ("size", "share", "score")}
                 lead = lead_kept(arrays["score"], least, same["full"])
                 frames.append(pd.DataFrame({**same, **parts, "lead": lead}))
-    return pd.concat(frames, ignore_index=True)[list(CURVES)] if frames else pd.DataFrame(columns=list(CURVES))
+    return joined(frames, CURVES)
 
 
 def compared(frame: pd.DataFrame) -> pd.DataFrame:

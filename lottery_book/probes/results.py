@@ -8,7 +8,7 @@ import pandas as pd
 from pandas.io.formats.style import Styler
 
 from lottery_utils.show.effects import effect_table
-from lottery_utils.show.frames import Reading
+from lottery_utils.show.frames import Reading, joined
 from lottery_utils.show.stats import Effect, corrected, paired_effects
 
 from ..loss_surface.names import NETWORKS, ORDERED, SUBNETWORKS
@@ -34,10 +34,7 @@ def accuracies(compared: list[Reading]) -> pd.DataFrame:
                 hard = reading.arrays.get(f"hard.{network}") if probe == "number" else None
                 values = (linguistic, control, linguistic - control, hard)
                 frames.append(frame.assign(**dict(zip(VALUES, values, strict=True))))
-    columns = ["task", "title", "seed", "network", "probe", "layer", *VALUES]
-    if not frames:
-        return pd.DataFrame(columns=columns)
-    table = pd.concat(frames, ignore_index=True)
+    table = joined(frames, ["task", "title", "seed", "network", "probe", "layer", *VALUES])
     return table.assign(**POINTS * table[list(VALUES)].astype(float))
 
 

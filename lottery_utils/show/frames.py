@@ -119,7 +119,7 @@ def _components(study: Study, method: str, heads: str, mlps: str, step_of: Calla
         is_head = column < kept.shape[1] - 1
         place = {"layer": layer, "head": np.where(is_head, column, np.nan), "kept": kept.ravel()}
         frames.append(pd.DataFrame({**search.same, "component": np.where(is_head, "head", "mlp"), **place}))
-    return _joined(frames, SURVIVAL)
+    return joined(frames, SURVIVAL)
 
 
 def example_task(frame: pd.DataFrame) -> str:
@@ -128,7 +128,8 @@ def example_task(frame: pd.DataFrame) -> str:
     return "qnli" if "qnli" in tasks else (tasks or [""])[0]
 
 
-def _joined(frames: list[pd.DataFrame], columns: tuple[str, ...]) -> pd.DataFrame:
+def joined(frames: list[pd.DataFrame], columns: Sequence[str]) -> pd.DataFrame:
+    """One frame of these `columns` from those of single cells, which may be none."""
     joined = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()
     return joined.reindex(columns=list(columns))
 
