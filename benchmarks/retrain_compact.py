@@ -12,6 +12,7 @@ import argparse
 import copy
 import dataclasses
 import statistics
+import time
 
 import common
 import numpy as np
@@ -64,13 +65,18 @@ def main() -> None:
     pruned = {share: compact(model, *mask) for share, mask in masks.items()}
     finetune(copy.deepcopy(model), material.first(train, 64), preset, ("bench", 0))  # imports are no part of the work
 
+    def seconds(copied, round_: int) -> float:
+        begin = time.perf_counter()
+        finetune(copied, train, preset, ("bench", round_))
+        return time.perf_counter() - begin
+
     def train_of(start, round_: int) -> float:
-        return finetune(copy.deepcopy(start), train, preset, ("bench", round_)).seconds
+        return seconds(copy.deepcopy(start), round_)
 
     def gated(share: float, round_: int) -> float:
         whole = copy.deepcopy(model)
         with Gates(whole).set(*(torch.from_numpy(part) for part in masks[share])):
-            return finetune(whole, train, preset, ("bench", round_)).seconds
+            return seconds(whole, round_)
 
     timings = {name: common.Timing() for name in ("full", *options.kept, "gated")}
     middle = options.kept[len(options.kept) // 2]

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import cache
 from random import Random
 
-from lottery_utils.demo.files import DEMO_SIZES
+from lottery_utils.demo import DEMO_SIZES
 
 from . import pair_tasks, single_tasks
 from .language import reserved

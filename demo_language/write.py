@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lottery_book.probes.sentences import SENTENCES
-from lottery_utils.demo.files import demo_task_dir
+from lottery_utils.demo import demo_task_dir
 from lottery_utils.presets import PROBE_SENTENCES
 from lottery_utils.tasks.glue import TASKS, Task
 

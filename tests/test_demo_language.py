@@ -21,7 +21,7 @@ from demo_language.tasks import demo_task
 from demo_language.vocabulary import SPECIAL, encode, vocabulary
 from demo_language.write import sentence_table, task_tables
 from lottery_book.probes.sentences import SENTENCES
-from lottery_utils.demo.files import DEMO_SIZES, demo_task_dir, micro_bert_dir
+from lottery_utils.demo import DEMO_SIZES, demo_task_dir, micro_bert_dir
 from lottery_utils.presets import PROBE_SENTENCES
 from lottery_utils.tasks.glue import TASKS
 

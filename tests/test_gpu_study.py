@@ -14,7 +14,7 @@ import torch
 from made_up_records import make_study
 from safetensors.torch import load_file
 
-from lottery_utils.demo.files import micro_bert_dir
+from lottery_utils.demo import micro_bert_dir
 from lottery_utils.experiment.store import Store
 from lottery_utils.experiment.verify import verify_store
 from lottery_utils.models.load import load_classifier, load_tokenizer

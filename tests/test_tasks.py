@@ -139,7 +139,7 @@ def test_hub_from_a_prepared_cache_without_network(name, tmp_path):
 
 @pytest.mark.parametrize("name", TASKS)
 def test_embedded_tasks_have_the_demos_own_sizes(name):
-    from lottery_utils.demo.files import DEMO_SIZES
+    from lottery_utils.demo import DEMO_SIZES
 
     data = load_task(name, "embedded")
     assert (len(data.train), len(data.dev)) == DEMO_SIZES[name]

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lottery_utils.demo.files import micro_bert_dir
+from lottery_utils.demo import micro_bert_dir
 from lottery_utils.experiment.identity import numpy_generator_for
 from lottery_utils.show.effects import signed
 from lottery_utils.show.sentences import as_percent

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 
-from lottery_utils.demo.files import micro_bert_dir
+from lottery_utils.demo import micro_bert_dir
 from lottery_utils.experiment.cells import Cell
 from lottery_utils.experiment.reading import Results
 from lottery_utils.experiment.stage_table import CURVE

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from .. import __version__
-from ..demo.files import FOLDER
+from ..demo import FOLDER
 from ..disk import replace
 from ..errors import UserError
 from ..presets import Preset, limits_of

@@ -60,7 +60,7 @@ class CutPass(Pass):
 
 
 class CutPasses:
-    """`pruning.importance.Passes` that compute no removed component, from the layer where masks differ.
+    """As `pruning.importance.GatedPasses`, but no removed component is computed, from the layer where masks differ.
 
     But removed ones that are "gated" are computed, though they add nothing: their gates, at 0, have gradients too.
     """

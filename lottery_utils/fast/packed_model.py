@@ -118,7 +118,7 @@ class PackedModel:
 
 
 class PackedForward:
-    """From rows to logits by a `PackedModel`, as `training.evaluate.Forward` says."""
+    """From rows to logits by a `PackedModel`, as `training.evaluate.PlainForward` does."""
 
     def __init__(self, view: PackedModel, data: Encoded):
         self.view, self.data = view, data

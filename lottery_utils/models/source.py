@@ -9,7 +9,7 @@ import os
 import re
 from pathlib import Path
 
-from ..demo.files import micro_bert_dir
+from ..demo import micro_bert_dir
 from ..disk import readable, require_file
 from ..errors import UserError, one_line
 from ..hub import snapshot

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 import torch
@@ -69,18 +69,11 @@ class Pass:
     gradients: tuple[np.ndarray, np.ndarray] | None = None
 
 
-class Passes(Protocol):
-    """All passes of one search, over frozen weights and with dropout off."""
-
-    def run(self, mask: StructuredMask, base: Pass | None = None) -> Pass:
-        """The pass under `mask`; `base`, an earlier one, may save work."""
-
-    def measure(self, under: Pass) -> tuple[np.ndarray, np.ndarray]:
-        """d loss(x) / d gate for every example, heads (N, L, H) and MLPs (N, L), NaN for what is cut."""
-
-
 class GatedPasses:
-    """Passes through the model itself, with gates on it: what a mask removes is multiplied by zero."""
+    """All passes of one search, over frozen weights and with dropout off.
+
+    They go through the model itself, with gates on it: what a mask removes is multiplied by zero.
+    """
 
     def __init__(self, gates: Gates, data: Encoded, precision: str, heads: Removed, mlps: Removed):
         """`heads` and `mlps`: whether removed ones have gradients too."""
@@ -144,8 +137,8 @@ def open_passes(
     heads: Removed = "cut",
     mlps: Removed = "cut",
     keep: int | None = None,
-) -> Iterator[Passes]:
-    """Passes of `model` over `data`: `GatedPasses`, or as fast as it can be done; inside, its weights are frozen.
+) -> Iterator[GatedPasses]:
+    """Passes of `model` over `data`: `GatedPasses`, or what does the same sooner; inside, its weights are frozen.
 
     `heads` and `mlps` say what becomes of removed ones. `keep`: bytes of activations that a fast pass may keep for the
     next (None: by the memory at hand; results do not depend on it). Raises ValueError for a compact model.

@@ -14,12 +14,13 @@ from ..presets import Preset
 from ..tasks.glue import Task
 from ..tasks.metrics import compute_metrics, predictions_from_logits, search_score
 from ..training.batches import Encoded
-from .importance import Pass, Passes, normalise_heads, open_passes, reduce_gradients, shuffled
+from .importance import GatedPasses, Pass, normalise_heads, open_passes, reduce_gradients, shuffled
 from .masks import StructuredMask, WeightMask, model_sizes
 from .scores import Scorer
 from .stopping import StopRule, stop_rule
 
 Rank = Callable[[Pass], tuple[np.ndarray, np.ndarray]]
+Ranking = tuple[GatedPasses, Rank]
 PHASES = {"joint": (1, 2, 3), "heads": (4,), "mlps": (5,)}  # 1: heads and MLPs, 2: heads in half steps, 3: MLPs
 
 
@@ -136,7 +137,7 @@ def _exhausted(mask: StructuredMask, phase: int) -> bool:
 
 
 @contextmanager
-def open_ranking(model: torch.nn.Module, dev: Encoded, settings: Preset, seed: int) -> Iterator[tuple[Passes, Rank]]:
+def open_ranking(model: torch.nn.Module, dev: Encoded, settings: Preset, seed: int) -> Iterator[Ranking]:
     """Passes over the dev set, and a function from a pass to the importances that rank what its mask keeps.
 
     The importances are those of `settings.score`; NaN where none was needed. With `settings.head_norms` heads' are
@@ -168,7 +169,7 @@ def open_ranking(model: torch.nn.Module, dev: Encoded, settings: Preset, seed: i
 class Course:
     """A search as it goes: the masks looked at, and the pass of the last one that passed."""
 
-    passes: Passes
+    passes: GatedPasses
     rank: Rank
     dev: Encoded
     task: Task

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from ..demo.files import DEMO_SIZES, demo_task_dir
+from ..demo import DEMO_SIZES, demo_task_dir
 from ..disk import readable
 from ..errors import UserError
 from ..hub import snapshot

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -28,18 +27,8 @@ def batch_loss(logits: torch.Tensor, labels: torch.Tensor, reduction: str = "mea
     return F.cross_entropy(logits.float(), labels, reduction=reduction)
 
 
-class Forward(Protocol):
-    """A model and a split: all rows in batches, and from rows (B,) to logits (B, C) and the rows in their order."""
-
-    def batches(self, tokens: int) -> Iterator[np.ndarray]:
-        """All rows once, in batches of about `tokens` tokens."""
-
-    def __call__(self, rows: np.ndarray) -> tuple[torch.Tensor, np.ndarray]:
-        """Logits with the weights of now, in the mode the model is in."""
-
-
 class PlainForward:
-    """The model is called as it is, hooks included, on padded batches."""
+    """A model and a split: the model is called as it is, hooks included, on padded batches."""
 
     def __init__(self, model: torch.nn.Module, data: Encoded, precision: str = "fp32"):
         self.model, self.data, self.device = model, data, model_device(model)
@@ -50,12 +39,13 @@ class PlainForward:
         return eval_batches(self.data, tokens)
 
     def __call__(self, rows: np.ndarray) -> tuple[torch.Tensor, np.ndarray]:
+        """From rows (B,) to logits (B, C) and the rows in their order, with the weights and in the mode of now."""
         with autocast(self.device, self.precision):
             return self.model(**collate(self.data, rows, self.device).inputs).logits, rows
 
 
-def forward_of(model: torch.nn.Module, data: Encoded, precision: str = "fp32") -> Forward:
-    """How `model` computes the examples of `data`: plainly, or as fast as it can be done."""
+def forward_of(model: torch.nn.Module, data: Encoded, precision: str = "fp32") -> PlainForward:
+    """How `model` computes the examples of `data`: plainly, or by what does the same as fast as it can be done."""
     return faster("forward", model, data, precision) or PlainForward(model, data, precision)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -23,11 +22,10 @@ Losses = list[float]  # of one step or several
 
 @dataclass
 class TrainLog:
-    """What a training run did: loss of each optimiser step, epochs, seconds, and what a record should say of it."""
+    """What a training run did: loss of each optimiser step, epochs, and what a record should say of it."""
 
     losses: list[float] = field(default_factory=list)
     epochs: int = 0
-    seconds: float = 0.0
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -105,7 +103,7 @@ def finetune(
     with torch.no_grad():
         for parameter, mask in (weight_mask or {}).items():
             model.get_parameter(parameter).mul_(mask.to(device))
-    log, begin = TrainLog(epochs=epochs), time.perf_counter()
+    log = TrainLog(epochs=epochs)
 
     def train_by(steps: Callable[[torch.nn.Module, Encoded, Plan], Iterator[Losses]]) -> None:
         with seeded(derived_seed("dropout", *key), device), contextlib.closing(steps(model, train, plan)) as course:
@@ -116,7 +114,6 @@ def finetune(
     if not (cuda_graphs and faster("graphs", model, log, train_by)):
         train_by(faster("steps", model, train) or plain_steps)
     model.eval()
-    log.seconds = time.perf_counter() - begin
     return log
 
 
