@@ -92,7 +92,9 @@ def problem(error: ValidationError) -> str:
     if first["type"] == "missing":
         return f"{field}{place} is missing; give it"
     must = AROUND.sub("", first["msg"]).replace("a valid tuple", "a list")
-    return f"{field}{place} must {must}, got {shown(_as_given(first['input']))}"
+    is_text = first["type"] in ("float_type", "int_type") and isinstance(first["input"], str)
+    hint = "; it is a text: write a number without quotes as JSON has it, 0.1, or in YAML 2.0e-5" if is_text else ""
+    return f"{field}{place} must {must}, got {shown(_as_given(first['input']))}{hint}"
 
 
 def _as_given(value):

@@ -266,6 +266,15 @@ def test_chapters_run_without_the_users_settings_of_matplotlib_and_ipython(repos
     assert (repository / "used").read_text() == "[False, 100.0] last_expr"
 
 
+def test_a_user_without_a_home_folder_gets_one_for_the_chapters(monkeypatch):
+    """Jupyter stops with a traceback where neither HOME nor the list of users names one."""
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+    with chapters._own_profile():
+        assert os.path.isdir(os.environ["HOME"])
+    assert "HOME" not in os.environ
+
+
 def test_chapters_run_in_this_environment_whatever_kernel_has_its_name(repository, monkeypatch, tmp_path):
     other = tmp_path / "jupyter" / "kernels" / "python3" / "kernel.json"
     other.parent.mkdir(parents=True)

@@ -123,7 +123,7 @@ def test_a_tasks_metric_is_an_evaluate_metric_and_writes_no_file(tmp_path):
     assert isinstance(metric, evaluate.Metric)
     metric.add(prediction=1, reference=1)
     assert metric.compute() == {"accuracy": 1.0, "f1": 1.0}
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert not list(tmp_path.iterdir())  # no folder either: a home folder may be closed
     # two at once, as two cells would
     one, other = TaskMetric(TASKS["rte"]), TaskMetric(TASKS["rte"])
     one.add(prediction=1, reference=1)

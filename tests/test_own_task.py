@@ -246,7 +246,9 @@ def test_quoted_texts_of_a_tsv_file_are_noted(tmp_path):
     assert data.notes == ("train.tsv: 2 of 2 texts stand in double quotes, which TSV keeps",)
     (tmp_path / "train.tsv").write_text('text\tmood\nwarm\t"high"\ncold\t"low"\n', encoding="utf-8")
     line = refused(describe(tmp_path, {**ONE, "train": "train.tsv"}))
-    assert "quotes are characters there: write the file without" in line
+    assert "quotes and spaces are characters there: write the file without" in line
+    (tmp_path / "train.tsv").write_text("text\tmood\nwarm\t high\ncold\t low\n", encoding="utf-8")
+    assert "spaces are characters there" in refused(describe(tmp_path, {**ONE, "train": "train.tsv"}))
 
 
 def test_rows_without_a_gold_label_are_counted(tmp_path):
@@ -256,6 +258,10 @@ def test_rows_without_a_gold_label_are_counted(tmp_path):
     assert "line 5 has label ''" in line and "3 of 100 rows have no label: label or remove them" in line
     rows_of(tmp_path, "a,low\nb,NA\nc,\n")
     assert "2 of 3 rows have no label" in refused(describe(tmp_path, ONE))
+    rows_of(tmp_path, "a,low\nb,N/A\nc,None\nd,null\ne,?\n")
+    assert "4 of 5 rows have no label" in refused(describe(tmp_path, ONE))
+    rows_of(tmp_path, "a,NA\nb,EU\nc,\n")  # a class of that name is one
+    assert "1 of 3 rows have no label" in refused(describe(tmp_path, {**ONE, "labels": ["NA", "EU"]}))
     rows_of(tmp_path, "a,-\nb,-\n")
     assert "unlabelled test split" in refused(describe(tmp_path, ONE))
 

@@ -224,6 +224,17 @@ def test_damage_behind_the_records_is_told_when_the_rest_is_read(study, tmp_path
     assert main(["verify", "--results", str(tmp_path / "packed")]) == 1
 
 
+def test_a_place_that_cannot_flush_a_folder_takes_no_unpacked_cells(study, tmp_path, capsys, monkeypatch):
+    def flush(path):
+        if path.is_dir():
+            raise OSError(errno.EINVAL, "Invalid argument")
+
+    assert main(["pack", str(study.store.root), str(tmp_path / "packs")]) == 0
+    monkeypatch.setattr("lottery_utils.experiment.store.flush", flush)
+    assert main(["unpack", str(tmp_path / "packs"), "--out", str(tmp_path / "new")]) == 2
+    assert f"cannot write results to '{tmp_path / 'new'}': Invalid argument; give another" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("command", ("pack", "unpack"))
 def test_a_full_disk_is_one_line_with_the_place(command, study, tmp_path, capsys, monkeypatch):
     def full(*_):
@@ -231,7 +242,7 @@ def test_a_full_disk_is_one_line_with_the_place(command, study, tmp_path, capsys
 
     assert main(["pack", str(study.store.root), str(tmp_path / "packs")]) == 0
     monkeypatch.setattr("lottery_utils.experiment.packs.replace", full)
-    monkeypatch.setattr("lottery_utils.experiment.store.flush", full)
+    monkeypatch.setattr("lottery_utils.experiment.store.usual_mode", full)  # of the first file that is written
     made, new = {"pack": study.store.root, "unpack": tmp_path / "packs"}[command], str(tmp_path / "new")
     capsys.readouterr()
     assert main([command, str(made), *(["--out"] if command == "unpack" else []), new]) == 2

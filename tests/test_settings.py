@@ -22,7 +22,7 @@ WRONG = [
     ({"learning_rate": float("inf")}, "learning_rate must be a finite number, got inf"),
     ({"learning_rate": 10**400}, "learning_rate must be a valid number, got 1000"),
     ({"dropout": "0.1"}, "dropout must be a valid number, got '0.1'"),
-    ({"learning_rate": "2e-5"}, "must be a valid number, got '2e-5'"),
+    ({"learning_rate": "2e-5"}, "must be a valid number, got '2e-5'; it is a text: write a number"),
     ({"warmup": 1}, "warmup must be less than 1, got 1"),
     ({"head_step": 3}, "head_step must be less than 1, got 3"),
     ({"threshold": 0}, "threshold must be greater than 0, got 0"),

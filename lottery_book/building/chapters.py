@@ -168,11 +168,14 @@ def _kill_children(others: set, running: Collection[Future]) -> None:
 def _own_profile():
     """For the block, kernels are this environment's and read no settings of the user's.
 
-    JUPYTER_PATH goes before other folders of kernels; the IPython profile is empty, matplotlib has its own defaults.
+    JUPYTER_PATH goes before other folders of kernels; the IPython profile is empty, matplotlib has its own defaults. A
+    user without a home folder gets one, which Jupyter cannot do without.
     """
     with tempfile.TemporaryDirectory(prefix="lottery-kernels-") as folder:
         settings = Path(folder, "matplotlibrc")
         settings.touch()
         kernels = str(Path(sys.prefix, "share", "jupyter"))
-        with mock.patch.dict(os.environ, IPYTHONDIR=folder, MATPLOTLIBRC=str(settings), JUPYTER_PATH=kernels):
+        names = {"IPYTHONDIR": folder, "MATPLOTLIBRC": str(settings), "JUPYTER_PATH": kernels}
+        home = {} if os.path.isabs(os.path.expanduser("~")) else {"HOME": folder}
+        with mock.patch.dict(os.environ, names | home):
             yield

@@ -82,9 +82,9 @@ def unpack(folder: Path, target: Path) -> int:
     packs = [read_pack(path) for path in pack_paths(folder)]
     if not packs:
         raise UserError(f"there is no pack (mrpc-42.tar.xz, ...) in {str(folder)!r}; name a folder of packed records")
-    usable_folder("folder", target)
     cells = {address: files for cells in packs for address, files in cells.items()}
     store, written = Store(target), 0
+    store.prepare()
     for address, files in cells.items():
         writers = {name: partial(Path.write_bytes, data=content) for name, content in files.items()}
         with writable(target):

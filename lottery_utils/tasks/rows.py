@@ -16,7 +16,8 @@ from .glue import Task
 
 # QQP is known to hold a few questions without text; more than this share of a split is damage
 EMPTY_SHARE = 0.001
-NO_LABEL = (None, -1, "-1", "", "-", "nan", "NaN", "NA")  # as test splits and rows without a gold label have it
+# as test splits and rows without a gold label have it
+NO_LABEL = (None, -1, "-1", "", "-", "?", "nan", "NaN", "NA", "N/A", "None", "none", "null", "NULL")
 
 
 @dataclass(frozen=True)
@@ -146,14 +147,14 @@ def _labels(table: Table, known: Callable, expected: str, kind: type) -> np.ndar
     wrong = next((row for row, label in enumerate(labels) if label is None), None)
     if wrong is None:
         return np.array(labels, dtype=kind)
-    without = sum(_lacks_label(value) for value in values)
+    without = sum(label is None and _lacks_label(value) for value, label in zip(values, labels))
     hint = "correct or remove the row"
     if without == len(values):
         hint = "this looks like an unlabelled test split, use train and dev"
     elif _lacks_label(values[wrong]):
         hint = f"{without} of {len(values)} rows have no label: label or remove them"
-    elif isinstance(values[wrong], str) and known(values[wrong].strip("\"'")) is not None:
-        hint = "quotes are characters there: write the file without them, or TSV as CSV"
+    elif isinstance(values[wrong], str) and known(values[wrong].strip("\"' ")) is not None:
+        hint = "quotes and spaces are characters there: write the file without them, or TSV as CSV"
     got = short(values[wrong])
     raise UserError(f"{table.where}: {table.places[wrong]} has label {got}, expected {expected}; {hint}")
 

@@ -21,6 +21,10 @@ class TaskMetric(evaluate.Metric):
         self.task = task
         super().__init__(config_name=task.name, **{"keep_in_memory": True, **options})
 
+    def _build_data_dir(self) -> str:
+        """No folder is made for values that stay in memory: there may be no home folder, or a closed one."""
+        return self._data_dir_root if self.keep_in_memory else super()._build_data_dir()
+
     def _info(self) -> evaluate.MetricInfo:
         # float64, so that nothing is rounded on the way and both paths give the same numbers
         value = datasets.Value("float64" if self.task.regression else "int64")
