@@ -22,7 +22,6 @@ from .stage_table import STAGES, SUMS
 
 if TYPE_CHECKING:
     import numpy as np
-    import torch
 
 # Raise this by hand when a change of the code changes all results; old records stay beside the new ones.
 PROTOCOL = 1
@@ -134,13 +133,6 @@ def seed_for(address: str, purpose: str) -> int:
     """A 63-bit seed that depends on `address` and `purpose` only, never on global state or order."""
     digest = hashlib.sha256(f"{address}:{purpose}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
-
-
-def generator_for(address: str, purpose: str) -> torch.Generator:
-    """A torch generator on the CPU seeded by `seed_for`."""
-    import torch
-
-    return torch.Generator().manual_seed(seed_for(address, purpose))
 
 
 def numpy_generator_for(address: str, purpose: str) -> np.random.Generator:

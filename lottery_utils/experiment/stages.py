@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import torch
 from safetensors.numpy import load
 
 from ..pruning.controls import magnitude_control, structured_control
@@ -20,7 +21,7 @@ from ..tasks.metrics import predictions_from_logits
 from ..training.baselines import bag_of_words, majority, word_model_logits
 from . import loaded
 from .cells import full
-from .identity import generator_for, numpy_generator_for, seed_for
+from .identity import numpy_generator_for, seed_for
 from .stage import (
     Result,
     Work,
@@ -92,7 +93,8 @@ def run_control(work: Work, result: Result) -> None:
         seed = seed_for(work.address(search), "score")
         view = WeightView(model.to(work.device), data.train, work.preset.precision, seed)
         scores = weight_scores(work.preset.unstructured, view)
-        result.mask = magnitude_control(cell.subnetwork, good, scores, generator_for(key, "control"))
+        generator = torch.Generator().manual_seed(seed_for(key, "control"))
+        result.mask = magnitude_control(cell.subnetwork, good, scores, generator)
     set_size(result, model, result.mask)
 
 
