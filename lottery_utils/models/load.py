@@ -191,7 +191,8 @@ def _read(model: str, folder: Path, config: PretrainedConfig, attention: str) ->
             output_loading_info=True,
         )
     except Exception as error:  # damaged files: SafetensorError, OSError, ValueError, RuntimeError, KeyError
-        raise UserError(f"model {model!r}: the weights in {folder} cannot be read ({one_line(error, 200)})") from error
+        reason = f"the weights in {folder} cannot be read ({one_line(error, 200)}); get them again"
+        raise UserError(f"model {model!r}: {reason}") from error
     names = {name for name, _ in classifier.named_parameters()}
     wrong_size = {key[0] for key in info["mismatched_keys"]}
     drawn = sorted((set(info["missing_keys"]) | wrong_size) & names)

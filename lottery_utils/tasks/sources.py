@@ -171,7 +171,8 @@ def _require_one_set(folder: Path, split: str, files: list[Path]) -> None:
         raise UserError(f"{files[0].parent}: shards must be numbered from 0000 on, found {names}; add those missing")
     shards = [re.search(r"-(\d{5})-of-(\d{5})(-[0-9a-f]{16})?\.parquet$", file.name) for file in files]
     total = {int(shard[2]) for shard in shards if shard}
-    if len(files) > 1 and files[0].parent == folder and not (all(shards) and len(total) == 1):
+    one_set = all(shards) and len(total) == 1 and len(files) <= max(total)
+    if len(files) > 1 and files[0].parent == folder and not one_set:
         raise UserError(f"{folder}: several files could be split {split}: {names}; keep one, or one set of shards")
     if all(shards) and {int(shard[1]) for shard in shards} != set(range(max(total))):
         raise UserError(f"{folder}: split {split} has {len(files)} of {max(total)} shards: {names}; add those missing")
