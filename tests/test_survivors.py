@@ -36,7 +36,8 @@ def test_one_task_has_no_correlation_and_no_record_no_numbers(one_task, tmp_path
     assert {survivors.maps_alike(source) for source in (one_task, missing)} == {"it takes two tasks"}
 
 
-def test_a_source_without_the_task_of_the_others_shows_one_of_its_own(one_task, tmp_path):
+def test_a_source_without_the_task_of_the_others_shows_one_of_its_own(one_task, tmp_path, monkeypatch):
+    monkeypatch.setattr(side_by_side, "common_task", lambda sources, method: "cola")
     printed, missing = sources.published_source(), sources.real_source(tmp_path / "nothing")
     figure = side_by_side.survival_maps([printed, missing, one_task], "structured")
     titles = [ax.get_title().splitlines()[-1] for ax in figure.axes[:3]]
