@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from lottery_utils.show.frames import columns_of, mean_scores
-from lottery_utils.show.heatmaps import LAYERS, ComponentMap, colour_bar, draw_map, maps_of_tasks
+from lottery_utils.show.heatmaps import LAYERS, ComponentMap, colour_bar, draw_map
 from lottery_utils.show.leads import SUBNETWORKS, TREATMENTS, Condition, lead_dots, legend_of_dots
 from lottery_utils.show.style import (
     GRID,
@@ -29,7 +29,7 @@ from lottery_utils.show.style import (
 from lottery_utils.show.tables import GAP
 from lottery_utils.tasks.glue import shown_task
 
-from .sources import Source, common_task, count
+from .sources import Source, common_task, count, in_order
 
 ROWS = {"structured": "heads, MLPs", "magnitude": "weights"}
 ENDS = (("", "majority", "baseline"), ("", "full", "full"))
@@ -58,7 +58,7 @@ def headline(
         for ax, source in zip(axes, sources, strict=True):
             framed(ax, source.kind, f"{source.name}\n{source.evidence(method)}")
             lead_dots(ax, source.of(method), source.absent, source.missing, subnetworks)
-        axes[0].set_ylabel(f"{METHOD_NAMES[method]}: {ROWS[method]}", fontsize=9, fontweight="bold")
+        axes[0].set_ylabel(f"{METHOD_NAMES[method]}\n{ROWS[method]}", fontsize=9, fontweight="bold")
     grid[-1][len(sources) // 2].set_xlabel(LEAD_AXIS, fontsize=9)
     legend_below(figure, legend_of_dots(), 4)
     return figure
@@ -112,7 +112,7 @@ def scores(sources: Sequence[Source], conditions: Sequence[Condition], tasks: Co
         for source, frame in means.items():
             if task in frame.index:
                 of_task = frame.reindex(columns=columns_of(conditions)).loc[task]
-                ax.plot(of_task, range(len(conditions)), **_mark(source))
+                ax.plot(of_task, range(len(conditions)), **mark_of(source))
         ax.set_title(f"{shown_task(task).title}: {METRIC_NAMES[shown_task(task).main_metric]}", fontsize=8.5)
         ax.grid(True, color=GRID, linewidth=0.6)
         ax.tick_params(axis="y", length=0, labelsize=7.5)
@@ -120,11 +120,12 @@ def scores(sources: Sequence[Source], conditions: Sequence[Condition], tasks: Co
     names = [named(condition, with_method) for condition in conditions]
     grid[0].set_yticks(range(len(conditions)), names, fontsize=7.5)
     grid[0].set_ylim(len(conditions) - 0.4, -0.6)
-    legend_below(figure, [Line2D([], [], **_mark(source), label=source.name) for source in means], 3)
+    legend_below(figure, [Line2D([], [], **mark_of(source), label=source.name) for source in means], 3)
     return figure
 
 
-def _mark(source: Source) -> dict:
+def mark_of(source: Source) -> dict:
+    """The mark that stands for a source, as `Axes.plot` takes it."""
     look = SOURCES[source.kind]
     return {"marker": look["marker"], "color": look["edge"], "markerfacecolor": look["face"], "linestyle": "", "ms": 5}
 
@@ -139,30 +140,47 @@ def named(condition: Condition, with_method: bool = False) -> str:
 
 def by_task(columns: Mapping[str, Mapping[str, str] | pd.Series]) -> pd.DataFrame:
     """A row a task, a column for each of `columns`, whose texts are by task; a gap where there is none."""
-    tasks = dict.fromkeys(task for texts in columns.values() for task in texts.keys())
+    tasks = in_order(task for texts in columns.values() for task in texts.keys())
     texts = {name: [texts.get(task, GAP) for task in tasks] for name, texts in columns.items()}
     return pd.DataFrame({"task": [shown_task(task).title for task in tasks], **texts})
 
 
-def all_survival_maps(source: Source, method: str) -> Figure:
-    """The maps of all tasks of one source, stamped with it (paper, appendix)."""
-    maps = {source.title_of(task): each for task, each in source.maps(method).items()}
-    return source.stamp(maps_of_tasks(maps, _norm(method, maps.values()), SURVIVAL_MAP, SURVIVAL_LABEL[method]))
+def all_survival_maps(sources: Sequence[Source], method: str) -> Figure:
+    """The maps of all tasks on one scale: a row a task, a column a source (paper, appendix)."""
+    maps = {source: source.maps(method) for source in sources}
+    tasks = in_order(task for of_source in maps.values() for task in of_source)
+    rows = [
+        [(source, maps[source].get(task) or source.why_not(task, method), source.title_of(task)) for source in sources]
+        for task in tasks
+    ]
+    norm = _norm(method, [shown for of_source in maps.values() for shown in of_source.values()])
+    return _grid(rows, norm, SURVIVAL_LABEL[method], height=1.4, compact=True)
 
 
-def _grid(rows: Sequence[Sequence[tuple[Source, ComponentMap | None, str]]], norm: Normalize, label: str) -> Figure:
-    """Maps on one scale, each in its source's frame under its title: a column a source."""
-    figure = Figure(figsize=(WIDTH, 0.1 + 2.9 * len(rows)), layout="constrained")
+def _grid(
+    rows: Sequence[Sequence[tuple[Source, ComponentMap | str | None, str]]],
+    norm: Normalize,
+    label: str,
+    height: float = 2.9,
+    compact: bool = False,
+) -> Figure:
+    """Maps on one scale, each in its source's frame under its title: a column a source, a row `height` inches.
+
+    In the place of a map stands why there is none. A `compact` figure names sources and axes once, not at every map.
+    """
+    figure = Figure(figsize=(WIDTH, 0.1 + height * len(rows)), layout="constrained")
     grid = figure.subplots(len(rows), len(rows[0]), squeeze=False)
-    for axes, row in zip(grid, rows, strict=True):
+    for place, (axes, row) in enumerate(zip(grid, rows, strict=True)):
         for ax, (source, shown, title) in zip(axes, row, strict=True):
-            if shown is None:
-                say(ax, source.missing)
-            else:
+            if isinstance(shown, ComponentMap):
                 draw_map(ax, shown, norm, SURVIVAL_MAP)
-            framed(ax, source.kind, f"{source.name}\n{title}")
-            ax.set_xlabel("head", fontsize=8)
-        axes[0].set_ylabel(LAYERS, fontsize=8)
+            else:
+                say(ax, shown or source.missing)
+            framed(ax, source.kind, title if compact and place else f"{source.name}\n{title}")
+            ax.set_xlabel("" if compact and place < len(rows) - 1 else "head", fontsize=8)
+        axes[0].set_ylabel("" if compact else LAYERS, fontsize=8)
+    if compact:
+        figure.supylabel(LAYERS, fontsize=8)
     colour_bar(figure, list(grid.ravel()), norm, SURVIVAL_MAP, label)
     return figure
 

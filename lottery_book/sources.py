@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -105,7 +105,20 @@ class Source:
         if self.kind == PUBLISHED:
             return _published_maps(method)
         survival = self.survival(method)
-        return {task: over_seeds(survival, task) for task in dict.fromkeys(survival["task"])}
+        return {task: over_seeds(survival, task) for task in in_order(survival["task"])}
+
+    def score(self, task: str, method: str, subnetwork: str, treatment: str, seed: int | None = None) -> str:
+        """The dev score of a condition on one task, mean over seeds or of one of them, such as "0.973"."""
+        rows = frames.choose(self.results, method, subnetwork, treatment)
+        rows = rows[(rows["task"] == task) & (True if seed is None else rows["seed"] == seed)]
+        return f"{rows['score'].mean():.3f}" if len(rows) else NO_RECORD
+
+    def why_not(self, task: str, method: str) -> str:
+        """Why there is no map of a task: it is not in the study, it has no lead to keep, or no record yet."""
+        if self.study is None or task not in self.study.preset.tasks:
+            return NOT_RUN
+        search = self.study.record(Cell(task, self.study.preset.seeds[0], "search", method, "good"))
+        return "no lead, so no search" if search and search["degenerate"] else self.missing
 
     def survival(self, method: str = "structured") -> pd.DataFrame:
         """What the stored good masks keep, see `frames.component_survival`; no row where there is none."""
@@ -193,6 +206,12 @@ def model_name(preset: Preset) -> str:
     return MODELS.get(preset.model.rstrip("/").rsplit("/", 1)[-1], preset.model)
 
 
+def in_order(tasks: Iterable[str]) -> list[str]:
+    """Each task, by name or title, once and as the paper lists them, tasks of one's own after those."""
+    places = {known: place for place, (name, task) in enumerate(TASKS.items()) for known in (name, task.title)}
+    return sorted(dict.fromkeys(tasks), key=lambda name: places.get(name, len(places)))
+
+
 def common_task(sources: Sequence[Source], method: str) -> str:
     """The task that is shown alone: the paper's where every source has it, else one that most sources have."""
     counts = Counter({"qnli": 0})
@@ -206,7 +225,7 @@ def _published_maps(method: str) -> dict[str, ComponentMap]:
     if method == "structured":
         cells = published.table("survival_by_task")
         cells = cells[cells["family"] == JOINT]
-    return {task: as_map(rows, published.SEEDS) for task, rows in cells.groupby("task", sort=False)}
+    return {task: as_map(cells[cells["task"] == task], published.SEEDS) for task in in_order(cells["task"])}
 
 
 def _published_across() -> tuple[ComponentMap, int]:

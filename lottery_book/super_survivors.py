@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 from pandas.io.formats.style import Styler
 
@@ -14,7 +15,7 @@ from lottery_utils.show.tables import dressed
 
 from . import published
 from .side_by_side import by_task
-from .sources import PUBLISHED, Source
+from .sources import NO_RECORD, PUBLISHED, Source
 from .survivors import sizes
 
 SUPERS = ("super", "super_random", "super_bad")
@@ -35,6 +36,13 @@ def over_random(source: Source, treatment: str = "retrained") -> Effect:
     """Super-survivors minus super random in points of lead, of a source `with_supers`; the sample is tasks."""
     rows = source.leads[source.leads["treatment"] == treatment]
     return paired(rows.assign(seed=0, points=100 * rows["lead"]), "points", "super", "super_random", "subnetwork")
+
+
+def in_every_seed(source: Source, task: str, seeds: Sequence[int] = ()) -> str:
+    """How many heads of a task the good subnetworks of every seed keep, or of `seeds` alone."""
+    chosen = [pair for pair in source.courses("structured") if pair[0] == task and (not seeds or pair[1] in seeds)]
+    masks = [source.good_mask(*pair).heads for pair in chosen]
+    return str(np.all(masks, axis=0).sum()) if masks else NO_RECORD
 
 
 def super_sizes(source: Source) -> pd.DataFrame:

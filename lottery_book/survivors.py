@@ -9,19 +9,21 @@ import numpy as np
 import pandas as pd
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from pandas.io.formats.style import Styler
 
 from lottery_utils.experiment.study import Study
 from lottery_utils.show.frames import component_importance, title_in
 from lottery_utils.show.frames import sizes as sizes_of
 from lottery_utils.show.heatmaps import maps_of_tasks, over_seeds, tasks_in_common
-from lottery_utils.show.style import IMPORTANCE_MAP, METHOD_NAMES
+from lottery_utils.show.style import GRID, IMPORTANCE_MAP, METHOD_NAMES, legend_below, panels
 from lottery_utils.show.tables import dressed, percent
+from lottery_utils.tasks.glue import shown_task
 
 from . import published
 from .agreement.by_source import seeds_of
-from .side_by_side import by_task
-from .sources import JOINT, NO_RECORD, PUBLISHED, Source, count
+from .side_by_side import by_task, mark_of
+from .sources import JOINT, NO_RECORD, PUBLISHED, Source, count, in_order
 
 ONE_SEED = "it takes two seeds, which are not there yet"
 PARTS = {"heads": "heads", "mlps": "MLPs", "prunable": "prunable weights"}
@@ -145,6 +147,12 @@ def mean_size(source: Source, method: str, part: str = "prunable") -> str:
     return percent(rows[part].mean()) if len(rows) else NO_RECORD
 
 
+def size_on(source: Source, task: str, method: str, part: str = "prunable") -> str:
+    """What good subnetworks keep of a part on one task, mean over seeds, in words."""
+    rows = sizes(source, method).set_index("task")
+    return percent(rows.loc[task, part]) if task in rows.index else NO_RECORD
+
+
 def size_table(sources: Sequence[Source], method: str) -> Styler:
     """What good subnetworks keep, a row a task, columns by source and part; means over seeds ± sample deviation."""
     frames = {source.kind: sizes(source, method).set_index("task") for source in sources}
@@ -161,6 +169,24 @@ def size_table(sources: Sequence[Source], method: str) -> Styler:
     mean = {"task": f"mean over the {len(common)} they share"} | means
     caption = f"What good subnetworks of {METHOD_NAMES[method]} keep, mean ± sample deviation over seeds."
     return dressed(pd.concat([by_task(shown), pd.DataFrame([mean])], ignore_index=True), caption, f"sizes-{method}")
+
+
+def size_dots(sources: Sequence[Source]) -> Figure:
+    """How much good subnetworks keep: heads and MLPs by s-pruning, weights by m-pruning; a row a task."""
+    shown = [("structured", "heads"), ("structured", "mlps"), ("magnitude", "prunable")]
+    frames = {(source, method): sizes(source, method).set_index("task") for source in sources for method in METHOD_NAMES}
+    tasks = in_order(task for frame in frames.values() for task in frame.index)
+    figure, axes = panels(len(shown), 2.1, sharey=True)
+    for ax, (method, part) in zip(axes, shown, strict=True):
+        for source in sources:
+            ax.plot(frames[source, method][part].reindex(tasks), range(len(tasks)), **mark_of(source))
+        ax.set_title(f"{METHOD_NAMES[method]}: {PARTS[part]}", fontsize=8.5)
+        ax.grid(True, color=GRID, linewidth=0.6)
+        ax.set(xlim=(-0.05, 1.05), xlabel="share kept")
+    axes[0].set_yticks(range(len(tasks)), [shown_task(task).title for task in tasks], fontsize=8)
+    axes[0].invert_yaxis()
+    legend_below(figure, [Line2D([], [], **mark_of(source), label=source.name) for source in sources], 3)
+    return figure
 
 
 def importance_of_tasks(study: Study) -> Figure:

@@ -68,6 +68,7 @@ show.glue_numbers(
         "sst2_run": full_models.score_on(run, "sst2"),
         "ceiling_published": full_models.at_ceiling(published),
         "ceiling_run": full_models.at_ceiling(run),
+        "rte_run": full_models.score_on(run, "rte"),
         "provenance_run": show.sentences.run_on(study),
     }
 )
@@ -154,9 +155,9 @@ show.tables.task_table(study)
 #
 # | command | two cores, estimated | what to expect |
 # |---|---|---|
-# | `papermill notebooks/01_finetuning.ipynb out.ipynb -p tasks '["rte"]'` | one minute | this chapter for one task of the demo |
-# | `lottery run --preset demo --tasks sst2 --stages finetune --set train_limit=200 --results try` | 20 seconds | a lower score: how few examples are enough? |
-# | `lottery run --preset base --tasks sst2 --seeds 1337 --stages finetune --results results` | hours | the real study's full model on SST-2 |
+# | `papermill notebooks/01_finetuning.ipynb out.ipynb -p tasks '["rte"]'` | one minute | this chapter for one task: full model {glue:text}`rte_run` |
+# | `lottery run --preset demo --tasks sst2 --stages finetune --set train_limit=200 --results try` | 20 seconds | less than {glue:text}`sst2_run`, the score with all examples |
+# | `lottery run --preset base --tasks sst2 --seeds 1337 --stages finetune --results results` | hours | the real study's full model: {glue:text}`sst2_real` |
 #
 # **Exercise 1.** A task has classes of 70 and 30 per cent. A model is right on 75 per cent. Is that much? What is nine tenths of its score?
 #

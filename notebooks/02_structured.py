@@ -67,6 +67,8 @@ show.glue_numbers(
         "agreement_real": survivors.agreement_phrase(real),
         "agreement_run": survivors.agreement_phrase(run),
         "gaps_run": show.sentences.gap_sentence(study, "structured"),
+        "rte_run": survivors.size_on(run, "rte", "structured", "heads"),
+        "sst2_real": survivors.size_on(real, "sst2", "structured", "heads"),
         "provenance_run": show.sentences.run_on(study),
     }
 )
@@ -134,7 +136,7 @@ for (task, seed), course in real.courses("structured").items():
 #
 # This run, step by step. {glue:text}`gaps_run`
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The structured search of one task of this run, a column a seed. Above: the dev score after each step; the dashed line is the target, crosses are masks that fell below it, the diamond is the good subnetwork. Below: heads and MLPs left. Shaded and numbered: the phases (1 heads and MLPs, 2 heads in half steps, 3 MLPs).", "name": "fig-course-s"}, "image": {"alt": "Score and share of heads and MLPs left against search steps, one column for each seed"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "The structured search of one task of this run, one column per seed. Above: the dev score after each step; the dashed line is the target, crosses are masks that fell below it, the diamond is the good subnetwork. Below: heads and MLPs left. Shaded and numbered: the phases (1 heads and MLPs, 2 heads in half steps, 3 MLPs).", "name": "fig-course-s"}, "image": {"alt": "Score and share of heads and MLPs left against search steps, one column for each seed"}}
 course_of_run = courses.search_course(study, "structured")
 run.stamp(courses.structured_course(course_of_run, show.frames.example_task(course_of_run)))
 
@@ -167,11 +169,11 @@ survivors.size_table(three, "structured")
 #
 # | command | two cores, estimated | what to expect |
 # |---|---|---|
-# | `papermill notebooks/02_structured.ipynb out.ipynb -p tasks '["rte"]'` | one minute | this chapter for one task of the demo |
-# | `lottery run --preset demo --tasks rte --set threshold=0.8 --results try` | half a minute | fewer heads and MLPs stay than with the paper's threshold |
-# | `lottery run --preset base --tasks sst2 --seeds 1337 --results results` | hours | the real study's map of SST-2 |
+# | `papermill notebooks/02_structured.ipynb out.ipynb -p tasks '["rte"]'` | one minute | this chapter for one task: {glue:text}`rte_run` of the heads stay |
+# | `lottery run --preset demo --tasks rte --set threshold=0.8 --results try` | half a minute | fewer than {glue:text}`rte_run` of the heads stay |
+# | `lottery run --preset base --tasks sst2 --seeds 1337 --results results` | hours | the real study's map: {glue:text}`sst2_real` of the heads stay |
 #
-# **Exercise 1.** The map of one seed is a draw. How many of 12 x 12 heads would two seeds share if each kept half of them blindly?
+# **Exercise 1.** The map of one seed is a draw. How many of 12 × 12 heads would two seeds share if each kept half of them blindly?
 #
 # :::{dropdown} Answer
 # Each head is kept by both with probability 1/4: 36 of 144. Five seeds would share 144 / 32 = 4.5.

@@ -71,11 +71,13 @@ show.glue_numbers(
         "bottom": show.as_percent(bottom),
         "top": show.as_percent(top),
         "gaps_run": show.sentences.gap_sentence(study, "magnitude"),
+        "rte_run": survivors.size_on(run, "rte", "magnitude"),
+        "sst2_real": survivors.size_on(real, "sst2", "magnitude"),
         "provenance_run": show.sentences.run_on(study),
     }
 )
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The share of its weights that each head and MLP keeps under {term}`m-pruning`, on the task above the panel, mean over seeds. Layer 1 is next to the embeddings. The colours span what occurs, not 0 to 1. (The paper's figure 1, m-pruning.)", "name": "fig-survival-m"}, "image": {"alt": "Maps of the share of weights that each head and MLP of one task keeps: published, real study, this run"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "The share of its weights that each head and MLP keeps under {term}`m-pruning`, on the task above the panel, mean over seeds. Layer 1 is next to the embeddings. The colours span what occurs, not 0 to 1. (The paper's figure 1, m-pruning, is of QNLI.)", "name": "fig-survival-m"}, "image": {"alt": "Maps of the share of weights that each head and MLP of one task keeps: published, real study, this run"}}
 side_by_side.survival_maps(three, "magnitude")
 
 # %% [markdown]
@@ -164,9 +166,9 @@ survivors.size_table(three, "magnitude")
 #
 # | command | two cores, estimated | what to expect |
 # |---|---|---|
-# | `papermill notebooks/03_magnitude.ipynb out.ipynb -p tasks '["rte"]'` | half a minute | this chapter for one task of the demo |
-# | `lottery run --preset demo --tasks rte --stages search --methods magnitude --set threshold=0.8 --results try` | half a minute | fewer weights stay than with the paper's threshold |
-# | `lottery run --preset base --tasks sst2 --seeds 1337 --stages search --methods magnitude --results results` | hours | the real study's map of SST-2 |
+# | `papermill notebooks/03_magnitude.ipynb out.ipynb -p tasks '["rte"]'` | half a minute | this chapter for one task: {glue:text}`rte_run` of the weights stay |
+# | `lottery run --preset demo --tasks rte --stages search --methods magnitude --set threshold=0.8 --results try` | half a minute | fewer than {glue:text}`rte_run` stay |
+# | `lottery run --preset base --tasks sst2 --seeds 1337 --stages search --methods magnitude --results results` | hours | the real study's map: {glue:text}`sst2_real` stay |
 #
 # **Exercise 1.** With steps of a tenth, how many steps does it take until less than half of the weights are left?
 #

@@ -78,6 +78,10 @@ show.glue_numbers(
         "badge_run": kept(of_run, "structured", "super"),
         "over_published": show.effects.told(super_survivors.over_random(of_published), pairs=False),
         "over_run": show.effects.told(super_survivors.over_random(of_run), pairs=False),
+        "rte_super": of_run.score("rte", "structured", "super", "retrained"),
+        "rte_heads": super_survivors.in_every_seed(run, "rte"),
+        "rte_heads_two": super_survivors.in_every_seed(run, "rte", [1337, 42]),
+        "qnli_heads": super_survivors.in_every_seed(run, "qnli"),
         "provenance_run": show.sentences.run_on(study),
     }
 )
@@ -170,9 +174,9 @@ side_by_side.scores(three, [*side_by_side.ENDS, *super_survivors.CONDITIONS], sh
 #
 # | command | two cores, estimated | what to expect |
 # |---|---|---|
-# | `papermill notebooks/05_super.ipynb out.ipynb -p tasks '["rte"]'` | two minutes | this chapter for one task of the demo |
-# | `papermill notebooks/05_super.ipynb out.ipynb -p tasks '["qnli"]'` | a few minutes | a task that the demo leaves out here |
-# | `lottery run --preset demo --tasks rte --seeds 1337 42 --stages control --methods structured --subnetworks super --results try` | one minute | more survive in both of two seeds than in three |
+# | `papermill notebooks/05_super.ipynb out.ipynb -p tasks '["rte"]'` | two minutes | this chapter for one task: {glue:text}`rte_heads` heads in every seed, alone and retrained {glue:text}`rte_super` |
+# | `papermill notebooks/05_super.ipynb out.ipynb -p tasks '["qnli"]'` | a few minutes | a task that the demo leaves out here: {glue:text}`qnli_heads` heads in every seed |
+# | `lottery run --preset demo --tasks rte --seeds 1337 42 --stages control --methods structured --subnetworks super --results try` | one minute | more survive in two seeds than in three: {glue:text}`rte_heads_two` heads, not {glue:text}`rte_heads` |
 #
 # **Exercise 1.** Five seeds keep 60 of 100 heads each, blindly. How many super-survivors are there?
 #

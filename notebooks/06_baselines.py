@@ -84,6 +84,10 @@ show.glue_numbers(
         "times_longer": study.preset.longer,
         "longer_s": show.effects.told(bad_vs_baselines.longer_effect(run.results, "structured"), pairs=False),
         "longer_m": show.effects.told(bad_vs_baselines.longer_effect(run.results, "magnitude"), pairs=False),
+        "rte_bad": run.score("rte", "structured", "bad", "retrained"),
+        "rte_cbow": run.score("rte", "", "cbow", ""),
+        "rte_bilstm": run.score("rte", "", "bilstm", ""),
+        "rte_longer": run.score("rte", "structured", "bad", "retrained longer"),
         "provenance_run": show.sentences.run_on(study),
     }
 )
@@ -188,9 +192,9 @@ run.stamp(bad_vs_baselines.longer_lines(run.results))
 #
 # | command | two cores, estimated | what to expect |
 # |---|---|---|
-# | `papermill notebooks/06_baselines.ipynb out.ipynb -p tasks '["rte"]'` | two to three minutes | this chapter for one task of the demo |
-# | `lottery run --preset demo --tasks rte --stages baseline --subnetworks cbow bilstm --results try` | ten seconds | the scores of the last table, for RTE |
-# | `lottery run --preset demo --tasks rte --stages retrain_longer --subnetworks bad --set longer=4 --results try` | three to four minutes | does four times the time help? |
+# | `papermill notebooks/06_baselines.ipynb out.ipynb -p tasks '["rte"]'` | two to three minutes | this chapter for one task: bad, s-pruning, {glue:text}`rte_bad` |
+# | `lottery run --preset demo --tasks rte --stages baseline --subnetworks cbow bilstm --results try` | ten seconds | CBoW {glue:text}`rte_cbow`, BiLSTM {glue:text}`rte_bilstm` |
+# | `lottery run --preset demo --tasks rte --stages retrain_longer --subnetworks bad --set longer=4 --results try` | three to four minutes | does four times the time help? Twice the time gives {glue:text}`rte_longer` |
 #
 # **Exercise 1.** MRPC's published mean over five seeds has a deviation of {glue:text}`mrpc_spread`. Must most seeds lie below a constant answer?
 #

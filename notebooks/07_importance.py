@@ -38,7 +38,7 @@ compute_missing = True  # "lottery report" has computed, and says no
 # %% tags=["hide-cell", "remove-stderr"] mystnb={"code_prompt_show": "Run this chapter: what it computes and reads", "code_prompt_hide": "Run this chapter: what it computes and reads"}
 import numpy as np
 
-from lottery_book import agreement, importance, side_by_side, sources
+from lottery_book import agreement, importance, side_by_side, sources, survivors
 from lottery_utils import compute, open_study, show
 
 by_source = agreement.by_source
@@ -68,6 +68,9 @@ show.glue_numbers(
         "together_published": by_source.mean_shared(by_source.shared_by_tasks(published)),
         "alone_run": by_source.mean_shared(shared_alone[run]),
         "together_run": by_source.mean_shared(by_source.shared_by_tasks(run)),
+        "rte_heads": survivors.size_on(sources.run_source(studies["heads"]), "rte", "structured", "heads"),
+        "rte_joint": survivors.size_on(run, "rte", "structured", "heads"),
+        "rte_mlps": survivors.size_on(run, "rte", "structured", "mlps"),
         "provenance_run": show.sentences.run_on(study),
     }
 )
@@ -144,9 +147,9 @@ by_source.shared(shared_alone)
 #
 # | command | two cores, estimated | what to expect |
 # |---|---|---|
-# | `papermill notebooks/07_importance.ipynb out.ipynb -p tasks '["rte"]'` | two minutes | this chapter for one task of the demo |
-# | `lottery run --preset demo --tasks rte --set importance=batched --results try` | one minute | another way to sum, often other heads |
-# | `lottery run --preset demo --tasks rte --set search=heads --results try` | one minute | every MLP stays |
+# | `papermill notebooks/07_importance.ipynb out.ipynb -p tasks '["rte"]'` | two minutes | this chapter for one task: {glue:text}`rte_joint` of the heads stay |
+# | `lottery run --preset demo --tasks rte --set importance=batched --results try` | one minute | another way to sum: often other heads, about {glue:text}`rte_joint` of them |
+# | `lottery run --preset demo --tasks rte --set search=heads --results try` | one minute | every MLP stays, not {glue:text}`rte_mlps`, and {glue:text}`rte_heads` of the heads |
 #
 # **Exercise 1.** A gate's gradient is +1 on half of the examples and −1 on the other half. What do the three readings say?
 #

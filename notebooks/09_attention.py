@@ -168,8 +168,8 @@ patterns.heterogeneous(shares, "normed", ("fine-tuned", "pre-trained"))
 #
 # | command | two cores, estimated | what to expect |
 # |---|---|---|
-# | `papermill notebooks/09_attention.ipynb out.ipynb -p tasks '["rte"]'` | two minutes | this chapter for one task of the demo |
-# | `lottery run --preset demo --tasks rte --stages attention --set attention_examples=20 --results try` | one minute | fewer maps, wider intervals |
+# | `papermill notebooks/09_attention.ipynb out.ipynb -p tasks '["rte"]'` | two minutes | this chapter for one task; over all tasks {glue:text}`het_all_run` of the maps are heterogeneous |
+# | `lottery run --preset demo --tasks rte --stages attention --set attention_examples=20 --results try` | one minute | fewer maps, wider intervals than r = {glue:text}`badge_run` |
 # | `lottery run --preset base --tasks rte --seeds 1337 --stages attention --results results` | minutes, after the searches | the real study's maps |
 #
 # **Exercise 1.** Ten thousand maps of 48 heads give a tiny correlation with a tiny p. Why is that not evidence?

@@ -221,7 +221,7 @@ assert np.allclose(by_columns, output) and not np.allclose(by_rows, output)
 # | command | two cores, estimated | what to expect |
 # |---|---|---|
 # | `lottery import-authors bert-experiments --out tables` | a minute | the tables of this page anew, from a clone of the authors' repository |
-# | `papermill notebooks/11_authors.ipynb out.ipynb -p release_dir bert-experiments` | two minutes | this page from that clone |
+# | `papermill notebooks/11_authors.ipynb out.ipynb -p release_dir bert-experiments` | two minutes | this page from that clone: as released {glue:text}`bars_released` |
 # | `lottery run --preset demo --tasks mrpc --set importance=released --results try` | one minute | a search by the authors' sums |
 #
 # **Exercise 1.** Where would you look first for another bar that repeats its neighbour?
@@ -241,5 +241,5 @@ assert np.allclose(by_columns, output) and not np.allclose(by_rows, output)
 # {glue:text}`provenance_run`. All versions and times stand on [](status.ipynb).
 # :::
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "The published tables and their sources", "code_prompt_hide": "The published tables and their sources"}
 published.sources_table()

@@ -63,8 +63,7 @@ show.glue_numbers(
         "overlap_published": overlap_published,
         "overlap_real": overlap_real,
         "overlap_run": overlap_run,
-        "gaps_s": show.sentences.gap_sentence(study, "structured"),
-        "gaps_m": show.sentences.gap_sentence(study, "magnitude"),
+        "gaps_run": show.sentences.gap_sentences(study),
         "provenance_run": show.sentences.run_on(study),
     }
 )
@@ -128,8 +127,7 @@ for task, rows in heads.groupby("task", sort=False):
 # - The demo's language is made up: its tasks are like GLUE's in form only, and its grid of heads is not BERT's.
 # - One search is one draw. What looks like a rule in one map may be gone with the next seed.
 # - A step shows the score on the dev set that the search selects on, see [](18_selection.ipynb).
-# - This run, s-pruning. {glue:text}`gaps_s`
-# - This run, m-pruning. {glue:text}`gaps_m`
+# - {glue:text}`gaps_run`
 #
 # ## Try it
 #
@@ -137,7 +135,7 @@ for task, rows in heads.groupby("task", sort=False):
 # |---|---|---|
 # | `lottery run --preset demo --tasks rte --set threshold=0.8 --results try` | half a minute | longer searches, smaller subnetworks |
 # | `papermill notebooks/12_explorer.ipynb out.ipynb -p results_dir try -p tasks '["rte"]' -p overrides '{"threshold": 0.8}'` | seconds | this chapter on them |
-# | `papermill notebooks/12_explorer.ipynb out.ipynb -p tasks '["rte"]' -p seeds '[1337, 42]'` | two minutes | two seeds of RTE-like beside each other |
+# | `papermill notebooks/12_explorer.ipynb out.ipynb -p tasks '["rte"]' -p seeds '[1337, 42]'` | two minutes | two seeds of RTE-like beside each other, with the Jaccard index printed above |
 #
 # **Exercise 1.** Find a head that the first step of a search frames and that a search with another seed keeps to its end.
 #

@@ -230,7 +230,7 @@ results.standings_table(found)
 #
 # | command | two cores, estimated | what to expect |
 # |---|---|---|
-# | `lottery run --preset demo --tasks rte --stages curve --set score=taylor --results try` | two minutes | curves of RTE-like by Taylor's criterion |
+# | `lottery run --preset demo --tasks rte --stages curve --set score=taylor --results try` | two minutes | curves of RTE-like by Taylor's criterion; over eight tasks it keeps {glue:text}`kept_taylor` |
 # | `lottery run --preset demo --tasks rte --stages curve --set score=my_scores.py:size --results try` | two minutes | the curve of your function, from a file that imports NumPy |
 # | `lottery run --preset demo --tasks rte --set score=taylor unstructured=snip --results try` | five minutes | search, controls and retraining with other rankings |
 #

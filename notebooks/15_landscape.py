@@ -178,7 +178,7 @@ results.difference_table(differences)
 #
 # | command | two cores, estimated | what to expect |
 # |---|---|---|
-# | `papermill notebooks/15_landscape.ipynb out.ipynb` | half a minute | this chapter from the records that came with it |
+# | `papermill notebooks/15_landscape.ipynb out.ipynb` | half a minute | this chapter from its records: barrier from good to bad {glue:text}`good_bad` |
 # | `lottery run --tasks rte --seeds 1337 --stages landscape --methods structured --results try` | four minutes | slices and paths of one task anew |
 # | `lottery run --tasks rte --seeds 1337 --stages surface --methods structured --results try` | two minutes more | the loss on a square of two directions, in the record: numbers for a contour plot of your own, which no page draws |
 #

@@ -214,7 +214,7 @@ results.good_bad_table(groups)
 #
 # | command | two cores, estimated | what to expect |
 # |---|---|---|
-# | `papermill notebooks/16_probes.ipynb out.ipynb` | half a minute | this chapter from the records that came with it |
+# | `papermill notebooks/16_probes.ipynb out.ipynb` | half a minute | this chapter from its records: depth, good less bad, {glue:text}`depth_run` |
 # | `lottery run --tasks rte --seeds 1337 --stages probes --methods structured --results try` | one minute | the probes of one task anew |
 # | `lottery run --tasks rte --seeds 1337 --stages probes --methods structured --set probe_text=FILE.conllu --results try` | one minute | the same on your own treebank |
 #

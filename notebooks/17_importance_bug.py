@@ -190,7 +190,7 @@ sums.table_of_effects({names[one].partition(",")[0]: found for one, found in eff
 # |---|---|---|
 # | `lottery run --preset demo --tasks rte --stages importance --results try` | one minute | every sum of three full models |
 # | `lottery run --preset demo --tasks rte --stages search --set importance=running --results try` | one minute | a search that never zeroes |
-# | `papermill notebooks/17_importance_bug.ipynb out.ipynb` | half a minute | this page again, from its records |
+# | `papermill notebooks/17_importance_bug.ipynb out.ipynb` | half a minute | this page again, from its records: {glue:text}`shared_run` of the first heads shared |
 #
 # **Exercise 1.** Which example has the greatest say in a running sum, and why?
 #

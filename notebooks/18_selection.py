@@ -162,14 +162,14 @@ selection.hans_table(selection.hans_scores(on_hans))
 # - Which examples are held out was drawn once for each task; seeds vary the training only.
 # - The demo's dev sets hold sentences that are in no train set, its held-out examples do not. They differ in more than in having been chosen on.
 # - MiniLM is distilled, has six layers, and was searched on three tasks with two seeds. Scores after retraining and m-pruning were not compared.
-# - The records came with the repository, most of them by an earlier version of the rules. How many stands at the end of this page.
+# - Most of these records are of an earlier version of the rules; the end of this page counts them.
 #
 # ## Try it
 #
 # | command | two cores, estimated | what to expect |
 # |---|---|---|
-# | `lottery run --preset demo --tasks stsb --stages finetune --set min_steps=139 --results try` | two minutes | three passes instead of two: STS-B far above its usual score |
-# | `lottery run --preset demo --tasks rte --stages score --set selection=half --results try` | two minutes | masks chosen on one half, scored on the other |
+# | `lottery run --preset demo --tasks stsb --stages finetune --set min_steps=139 --results try` | two minutes | three passes instead of two: far above its usual {glue:text}`stsb_all` |
+# | `lottery run --preset demo --tasks rte --stages score --set selection=half --results try` | two minutes | masks chosen on one half, scored on the other; over all tasks {glue:text}`unseen_run` of the full score |
 # | `papermill notebooks/18_selection.ipynb out.ipynb -p preset paper -p overrides '{"hans": "heuristics_evaluation_set.txt"}'` | days, or hours on a GPU | this page with a table of HANS {cite}`mccoy2019` |
 #
 # **Exercise 1.** Why are both scores divided by the full model's on the *same* half?

@@ -239,7 +239,7 @@ works.section_table(both, found, "g", "threshold")
 #
 # | command | two cores, estimated | what to expect |
 # |---|---|---|
-# | `lottery run --preset demo --tasks rte --stages outliers --results try` | three minutes | section b for RTE-like: two dimensions cost next to nothing |
+# | `lottery run --preset demo --tasks rte --stages outliers --results try` | three minutes | section b for RTE-like: without two dimensions about {glue:text}`two_run` of the lead |
 # | `lottery run --preset demo --tasks rte --stages one_look --results try` | three minutes | section e for RTE-like: one look keeps less than the search |
 # | `papermill notebooks/19_since.ipynb out.ipynb -p tasks '["rte"]' -p results_dir try` | three minutes | this chapter on them, and what they lack |
 #

@@ -23,7 +23,7 @@
 # They keep {glue:text}`kept_bad` of the lead; whether that is *nearly the full score* cannot be told. No published number speaks
 # against a claim. Of the claims that eight tasks can test, they decide about a third.
 #
-# Claims supported, of those tested: <span class="evidence"><span class="source published">published</span> {glue:text}`tally_published`</span>
+# Claims supported of those tested: <span class="evidence"><span class="source published">published</span> {glue:text}`tally_published`</span>
 # <span class="evidence"><span class="source real-study">real study</span> {glue:text}`tally_real`</span>
 # <span class="evidence"><span class="source this-run">this run</span> {glue:text}`tally_run`</span>
 # :::
@@ -140,10 +140,10 @@ print(f"{100 * kept.mean():.0f} points, p = {p:.5f}, corrected {holm:.4f}: {judg
 #
 # ## In numbers
 
-# %% tags=["remove-input", "hide-output"]
+# %% tags=["remove-input", "hide-output"] mystnb={"code_prompt_show": "Every claim: mean, interval, p", "code_prompt_hide": "Every claim: mean, interval, p"}
 page.number_table(verdicts)
 
-# %% tags=["remove-input", "hide-output"]
+# %% tags=["remove-input", "hide-output"] mystnb={"code_prompt_show": "Every claim: what it is judged by", "code_prompt_hide": "Every claim: what it is judged by"}
 page.remark_table()
 
 # %% [markdown]
@@ -161,7 +161,7 @@ page.remark_table()
 #
 # | command | two cores, estimated | what to expect |
 # |---|---|---|
-# | `papermill notebooks/scorecard.ipynb out.ipynb` | under two minutes, once the demo is stored | this page |
+# | `papermill notebooks/scorecard.ipynb out.ipynb` | under two minutes, once the demo is stored | this page: this run supports {glue:text}`tally_run` claims |
 # | `papermill notebooks/scorecard.ipynb out.ipynb -p tasks '["rte", "mrpc"]'` | under two minutes, stored | two tasks: this run cannot tell |
 # | `lottery run --preset base --tasks sst2 --seeds 1337 --results results` | 45 to 90 minutes | the real study's column for one task, which decides nothing |
 #

@@ -75,6 +75,7 @@ show.glue_numbers(
         "badge_run": real_study.kept_number(run, "structured", "bad"),
         "majority_mrpc": full_models.score_on(published, "mrpc", "majority", 2),
         "majority_mnli": full_models.score_on(published, "mnli", "majority", 2),
+        "rte_bad": real.score("rte", "structured", "bad", "retrained", 1337),
         "real_provenance": real.provenance,
         "real_cost": show.compute.cost_of(real.study) if real.study else sources.NO_RECORD,
         "run_provenance": run.provenance,
@@ -140,8 +141,8 @@ real_study.mean_table(three)
 # %% [markdown]
 # ## What survives
 #
-# What the good subnetworks keep is drawn task by task beside the published maps: {numref}`fig-appendix-s-real` for s-pruning,
-# {numref}`fig-appendix-m-real` for m-pruning.
+# What the good subnetworks keep is drawn task by task beside the published maps: {numref}`fig-appendix-s` for s-pruning,
+# {numref}`fig-appendix-m` for m-pruning.
 #
 # ## Every task of the real study
 
@@ -179,7 +180,7 @@ side_by_side.headline((smaller,))
 # | command | two cores, estimated | what to expect |
 # |---|---|---|
 # | `lottery verify --results records/base` | seconds | every checksum of the records, and *nothing is damaged* |
-# | `lottery show rte/1337/retrain/structured/bad --preset base --results records/base` | a second | one number behind the means, with commit, versions and device |
+# | `lottery show rte/1337/retrain/structured/bad --preset base --results records/base` | a second | {glue:text}`rte_bad`, with commit, versions and device |
 # | `papermill notebooks/study.ipynb out.ipynb -p tasks '["rte"]'` | three minutes | this page, with one task of the demo in the right column |
 #
 # **Exercise 1.** The bad subnetworks of a task score below a constant answer. What is the lead that they keep?

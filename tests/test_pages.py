@@ -157,6 +157,16 @@ def test_numbers_keep_their_per_cent_sign_and_their_minus():
     assert extension.typeset_table(html) == wanted and extension.typeset_table("<b>-5</b>") == "<b>-5</b>"
 
 
+def test_words_with_hyphens_dates_and_short_cells_do_not_break():
+    words = [node.astext() for node in extension.pieces("By s-pruning of SST-2, 2026-11-29: re-run, MRPC-like.")]
+    assert words == ["By ", "s-pruning", " of ", "SST-2", ", ", "2026-11-29", ": re-run, ", "MRPC-like", "."]
+    table = "<table><td>0.560 ± 0.006</td><td>kept by m-pruning on three tasks</td><td>5</td><th>STS-B</th></table>"
+    wanted = table.replace("0.560 ± 0.006", '<span class="unbroken">0.560 ± 0.006</span>')
+    wanted = wanted.replace("m-pruning", '<span class="unbroken">m-pruning</span>')
+    wanted = wanted.replace("STS-B", '<span class="unbroken">STS-B</span>')
+    assert extension.typeset_table(table) == wanted
+
+
 @pytest.mark.parametrize("path", CHAPTERS, ids=[path.stem for path in CHAPTERS])
 def test_each_table_of_a_chapter_has_ids_of_its_own(path):
     outputs = [output for cell in read(path).cells for output in cell.get("outputs", [])]

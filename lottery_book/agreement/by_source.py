@@ -22,7 +22,7 @@ from lottery_utils.show.style import COLOURS, GRID, WIDTH, framed, legend_below,
 from lottery_utils.show.tables import GAP, dressed
 
 from .. import published
-from ..sources import JOINT, PUBLISHED, Source
+from ..sources import JOINT, PUBLISHED, Source, in_order
 from .coefficients import PERMUTATIONS, agreement, statistics
 from .overlap import OVERLAP, super_survivors, task_overlap
 
@@ -132,13 +132,13 @@ def shared(tables: Mapping[Source, pd.DataFrame], components: Sequence[str] = tu
     `tables` are columns `overlap.OVERLAP`. Blue: more than by chance, red: fewer, as a share of what the smaller of the
     two masks could share beyond chance. (The paper's figure of overlaps, and its appendix.)
     """
-    figure = Figure(figsize=(WIDTH, 0.3 + 2.5 * len(components)), layout="constrained")
+    figure = Figure(figsize=(WIDTH, 0.3 + 2.7 * len(components)), layout="constrained")
     grid = figure.subplots(len(components), len(tables), squeeze=False)
     norm = Normalize(-1, 1)
     for axes, component in zip(grid, components, strict=True):
         for ax, (source, table) in zip(axes, tables.items(), strict=True):
             _matrix(ax, table[table["component"] == component], source, norm)
-            framed(ax, source.kind, f"{source.name}\n{KINDS[component]}")
+            framed(ax, source.kind, f"{source.kind}:\n{source.model}\n{KINDS[component]}")
     label = "shared beyond chance, share of the most possible"
     colour_bar(figure, list(grid.ravel()), norm, EXCESS_MAP, label)
     return figure
@@ -149,7 +149,8 @@ def _dots(ax: Axes, rows: pd.DataFrame, source: Source) -> None:
     if rows["jaccard"].notna().sum() == 0:
         say(ax, source.missing if source.study is None else "it takes two seeds\nof a task")
         return
-    rows = rows.assign(title=rows["title"].map(_short))
+    places = {task: place for place, task in enumerate(in_order(rows["task"]))}
+    rows = rows.assign(title=rows["title"].map(_short)).sort_values("task", key=lambda tasks: tasks.map(places))
     for column, look in (("chance", CHANCE), ("jaccard", MEAN)):
         sns.pointplot(rows, x="title", y=column, errorbar=None, ax=ax, **look)
     ax.tick_params(axis="x", rotation=60, labelsize=7)
@@ -159,7 +160,8 @@ def _dots(ax: Axes, rows: pd.DataFrame, source: Source) -> None:
 
 def _matrix(ax: Axes, rows: pd.DataFrame, source: Source, norm: Normalize) -> None:
     """One panel of `shared`; the diagonal is grey."""
-    titles = list(dict.fromkeys(rows["title_a"]))
+    title_of = dict(zip(rows["task_a"], rows["title_a"], strict=True))
+    titles = [title_of[task] for task in in_order(rows["task_a"])]
     if len(titles) < 2:
         say(ax, "it takes two tasks\nof one seed")
         return
@@ -173,12 +175,13 @@ def _matrix(ax: Axes, rows: pd.DataFrame, source: Source, norm: Normalize) -> No
     sns.heatmap(wide, ax=ax, norm=norm, xticklabels=short, yticklabels=short, **look)
     ax.tick_params(length=0, labelsize=7)
     ax.tick_params(axis="y", rotation=0)
+    ax.tick_params(axis="x", rotation=90)
     ax.set(xlabel="", ylabel="")
 
 
 def _short(title: str) -> str:
-    """A title without what the panel's own says already."""
-    return title.removesuffix(" (partial)").removesuffix("-like")
+    """A title without what the chapter on the real study says once for all."""
+    return title.removesuffix(" (partial)")
 
 
 def examples_table() -> Styler:

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -17,7 +16,7 @@ from lottery_utils.show.style import COLOURS, GRID, IMPORTANCE_MAP, WIDTH, frame
 from lottery_utils.tasks.glue import shown_task
 
 from .. import published
-from ..sources import NO_RECORD, PUBLISHED, Source
+from ..sources import NO_RECORD, PUBLISHED, Source, in_order
 from .rules import KINDS, PATTERNS, WEIGHTS, draw_maps
 
 ALL, SUPER = HEADS = ("all heads", "super-survivors")  # of the whole model, and alone in the model cut to them
@@ -78,27 +77,28 @@ def heterogeneous(tables: Mapping[Source, pd.DataFrame], kind: str, weights: Seq
     """
     figure = Figure(figsize=(WIDTH, 0.6 + 2.0 * len(weights)), layout="constrained")
     grid = figure.subplots(len(weights), len(tables), squeeze=False)
+    tasks = in_order(task for table in tables.values() for task in table["task"])
     for axes, weight in zip(grid, weights, strict=True):
         for ax, (source, table) in zip(axes, tables.items(), strict=True):
             chosen = (table["weights"] == weight) & (table["kind"] == kind) & (table["pattern"] == "heterogeneous")
-            _dots(ax, table[chosen], source)
+            _dots(ax, table[chosen], source, tasks)
             framed(ax, source.kind, f"{source.name}\n{weight}, {kind}")
     look = {"marker": "o", "linestyle": "", "color": COLOURS["super"], "markersize": 5}
     legend_below(figure, [Line2D([], [], **look, markerfacecolor=face, label=text) for text, face in MARKS.values()])
     return figure
 
 
-def _dots(ax: Axes, rows: pd.DataFrame, source: Source) -> None:
-    """One panel of `heterogeneous`: a row a task."""
+def _dots(ax: Axes, rows: pd.DataFrame, source: Source, tasks: Sequence[str]) -> None:
+    """One panel of `heterogeneous`: a row for each of `tasks`, the same in every panel."""
     if rows.empty:
         say(ax, source.missing)
         return
-    rows = rows.assign(title=rows["title"].str.removesuffix(" (partial)"))
     for heads, (_, face) in MARKS.items():
         look = {"color": COLOURS["super"], "markerfacecolor": face, "marker": "o", "linestyle": "none", "markersize": 5}
-        of_heads = rows[rows["heads"] == heads]
-        sns.pointplot(of_heads, x="share", y="title", order=rows["title"].unique(), errorbar=None, ax=ax, **look)
-    ax.set(xlim=(0, 1), ylabel="")
+        shares = rows[rows["heads"] == heads].set_index("task")["share"]
+        ax.plot(shares.reindex(tasks), range(len(tasks)), **look)
+    ax.set_yticks(range(len(tasks)), [source.title_of(task) for task in tasks])
+    ax.set(xlim=(0, 1), ylim=(len(tasks) - 0.5, -0.5))
     ax.set_xlabel("share of maps", fontsize=8)
     ax.grid(True, color=GRID, linewidth=0.6)
     ax.tick_params(axis="y", length=0, labelsize=7)

@@ -3,8 +3,8 @@
 - Pages with interactive charts load Vega, out of the installed vl-convert-python, and our script; nothing is fetched.
 - Each page loads a script once, and none for thebe, a service that this book does not use: Jupyter Book 1 reads its
   sources twice and so adds inline scripts twice, which is an error in the browser's console.
-- No-break spaces before per cent signs and real minus signs, on the pages as they are written, so that glued numbers
-  and tables made by chapters are meant as well.
+- No-break spaces before per cent signs, real minus signs, and words such as s-pruning and dates on one line, on the
+  pages as they are written, so that glued numbers and tables made by chapters are meant as well.
 - The role `minutes` says how long pages take to read.
 - Each picture that a page names `thumbnails/LABEL.png` is written: the figure of that label in the executed chapters,
   small. `thumbnails/LABEL-whole.png` is the figure as it is.
@@ -26,7 +26,9 @@ CHART = 'class="lottery-chart"'
 CHARTS = Path(__file__).parent.parent / "explorer"
 NUMBER_PERCENT = re.compile(r"(?<=\d) (?=%)")
 HYPHEN_MINUS = re.compile(r"(?<![\w.,/+\-–−)\]])-(?=\d)")
-CELL = re.compile(r"(<(?:td|th|caption)\b[^>]*>)([^<]*)")
+UNBROKEN = re.compile(r"(\b[sm]-\w+|\b\w+-(?:2|B)(?:-like)?\b|\w+-like\b|\b\d{4}-\d\d-\d\d\b|\[\S+ to \S+\])")
+CELL = re.compile(r"(<(td|th|caption)\b[^>]*>)([^<]*)")
+SHORT = 14  # characters of a cell that does not break: "0.560 ± 0.006"
 CODE = (nodes.literal, nodes.literal_block, nodes.math, nodes.math_block, nodes.raw)
 PROSE = (nodes.paragraph, nodes.caption, nodes.title, nodes.term)
 WORDS_A_MINUTE = 200
@@ -77,7 +79,21 @@ def typeset(text: str) -> str:
 
 def typeset_table(html: str) -> str:
     """HTML with its tables' cells and captions typeset; what is inside tags stays as it is."""
-    return CELL.sub(lambda found: found[1] + typeset(found[2]), html) if "<table" in html else html
+    return CELL.sub(_typeset_cell, html) if "<table" in html else html
+
+
+def _typeset_cell(found: re.Match) -> str:
+    tag, kind, text = found[1], found[2], typeset(found[3])
+    if kind == "td" and len(text) <= SHORT and re.search("[ -]", text.strip()):
+        return f'{tag}<span class="unbroken">{text}</span>'
+    return tag + UNBROKEN.sub(r'<span class="unbroken">\1</span>', text)
+
+
+def pieces(text: str) -> list[nodes.Node]:
+    """`text` typeset, what must not break in a node of its own."""
+    parts = UNBROKEN.split(typeset(text))  # every second one is what was looked for
+    made = [nodes.inline(part, part, classes=["unbroken"]) if i % 2 else nodes.Text(part) for i, part in enumerate(parts)]
+    return [node for node in made if node.astext()] or [nodes.Text(text)]
 
 
 def reading_minutes(doctree) -> int:
@@ -98,11 +114,11 @@ def _finish(app, doctree, docname: str) -> None:
     """Fill in the reading times of a page that is about to be written, and typeset it."""
     for place in list(doctree.findall(lambda node: isinstance(node, nodes.inline) and "pages" in node.attributes)):
         minutes = sum(reading_minutes(app.env.get_doctree(name)) for name in place["pages"])
-        place.children = [nodes.Text(f"{minutes} min")]
-    for text in list(doctree.findall(nodes.Text)):
-        better = typeset(text.astext())
-        if better != text.astext() and not _within(text, CODE):
-            text.parent.replace(text, nodes.Text(better))
+        place += nodes.Text(f"{minutes} min")
+    for element in list(doctree.findall(nodes.TextElement)):
+        if not isinstance(element, CODE) and not _within(element, CODE):
+            for text in [child for child in element.children if isinstance(child, nodes.Text)]:
+                element.replace(text, pieces(text.astext()))
     for raw in list(doctree.findall(nodes.raw)):
         if raw.get("format") == "html":
             raw.children = [nodes.Text(typeset_table(raw.astext()))]

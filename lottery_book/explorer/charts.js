@@ -77,7 +77,6 @@ async function start(root) {
     const by = data.keepers?.[source(box)][index], kept = by ? ` Good subnetworks with it, ${box.map.title[0]}: ${by}.` : "";
     find("readout").textContent = index in box.map.steps[0] ? tell(box.map, index) + kept : data.hint;
   }
-
   form.addEventListener("input", (event) => {
     play(false);
     if (event.target === slider) draw(); else settle();
@@ -94,6 +93,7 @@ async function start(root) {
     });
   }
   new MutationObserver(draw).observe(document.documentElement, { attributeFilter: ["data-theme"] });
+  new ResizeObserver(() => dispatchEvent(new Event("resize"))).observe(root); // Vega then measures its places anew
   addEventListener("hashchange", open);
   open();
 }

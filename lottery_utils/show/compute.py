@@ -190,6 +190,8 @@ def under(study: Results, fields: Mapping) -> Results:
 
 
 def cost_of(study: Study) -> str:
-    """How many records a stored study has, and what they took: "190 records, 32 min of computing"."""
+    """How many records a stored study has, and what they took: "190 records, 3 h 12 min of computing"."""
+    from ..experiment.run import span
+
     records = study.records()
-    return f"{len(records)} records, {sum(record['seconds'] for record in records) / 60:.0f} min of computing"
+    return f"{len(records):,} records, {span(sum(record['seconds'] for record in records))} of computing"

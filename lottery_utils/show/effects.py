@@ -64,8 +64,8 @@ def difference(effects: Mapping[str, Effect], label: str, places: int = 2) -> st
 
 
 def signed(value: float, places: int = 1) -> str:
-    """A number with its sign, a true minus; a gap where there is none."""
-    return GAP if np.isnan(value) else f"{value:+.{places}f}".replace("-", "\N{MINUS SIGN}")
+    """A number with its sign, a true minus and none before zero; a gap where there is none."""
+    return GAP if np.isnan(value) else f"{round(value, places) + 0.0:+.{places}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def interval(low: float, high: float, places: int = 1) -> str:

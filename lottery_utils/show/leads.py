@@ -21,7 +21,7 @@ from .style import COLOURS, GRID, NAMES, TEXT, say
 SUBNETWORKS = ("good", "random", "random_layer", "bad")
 TREATMENTS = ("pruned", "retrained")
 LEADS = ("task", "title", *CONDITION, "lead", "seeds")
-AXIS = (-0.75, 1.4)  # tasks farther out are triangles at its edge; above 1.1 stand the means as numbers
+AXIS = (-0.75, 1.5)  # tasks farther out are triangles at its edge; above 1.1 stand the means as numbers
 OFFSET = {"pruned": -0.2, "retrained": 0.2}  # of a treatment's line from the middle of its row
 HOLLOW = "white"
 MEAN_SIZE, TASK_SIZE = 7, 3.6
@@ -143,9 +143,10 @@ def _interval(values: pd.Series) -> tuple[float, float]:
 
 
 def _number(ax: Axes, mean: float, place: float) -> None:
-    """The mean in per cent, at the right end of its line."""
-    text = f"{100 * mean:.0f}".replace("-", "\N{MINUS SIGN}")
-    ax.text(AXIS[1] - 0.04, place, text, fontsize=8, ha="right", va="center", color=TEXT)
+    """The mean in per cent, at the right end of its line, on the panel's ground: no interval runs through it."""
+    text = f"{round(100 * mean)}".replace("-", "\N{MINUS SIGN}")
+    ground = {"facecolor": ax.get_facecolor(), "edgecolor": "none", "pad": 0.6}
+    ax.text(AXIS[1] - 0.05, place, text, fontsize=8, ha="right", va="center", color=TEXT, bbox=ground, zorder=6)
 
 
 def dress(ax: Axes, rows: Sequence[str], fontsize: float = 9) -> None:

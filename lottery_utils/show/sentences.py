@@ -73,6 +73,14 @@ def gap_sentence(study: Study, method: str) -> str:
     return f"Gaps: {' '.join(parts)}" if parts else "There is a search for every task and seed."
 
 
+def gap_sentences(study: Study) -> str:
+    """`gap_sentence` of both methods, once where they lack the same."""
+    from .style import METHOD_NAMES
+
+    told = {METHOD_NAMES[method]: gap_sentence(study, method) for method in METHOD_NAMES}
+    return told["s-pruning"] if len(set(told.values())) == 1 else " ".join(f"{name}: {text}" for name, text in told.items())
+
+
 def glue_numbers(values: Mapping[str, object]) -> None:
     """Store each value under its name for {glue:text}`name`; nothing is shown in the cell.
 

@@ -96,6 +96,10 @@ CUT = """() => [...document.querySelectorAll(".bd-article table")].filter((table
 }).map((table) => table.id || table.textContent.trim().slice(0, 40))"""
 
 
+FADING = """() => [...document.querySelectorAll(".bd-article details[open] > :not(summary)")]
+  .filter((one) => getComputedStyle(one).animationName !== "none").map((one) => one.className)"""
+
+
 @needs_book
 # index.html only forwards to the landing page
 @pytest.mark.parametrize("name", [page for page in PAGES if not page.startswith("api") and page != "index.html"])
@@ -106,6 +110,9 @@ def test_no_table_is_cut_off_in_a_wide_window_and_print_opens_what_is_folded(ope
         before = folded.count()
         watched.page.evaluate("dispatchEvent(new Event('beforeprint'))")
         assert folded.count() == 0
+        watched.page.emulate_media(media="print")
+        assert watched.page.evaluate(FADING) == [], "paper would show the first moment of what fades in: nothing"
+        watched.page.emulate_media(media="screen")
         watched.page.evaluate("dispatchEvent(new Event('afterprint'))")
         assert folded.count() == before
 
