@@ -72,7 +72,7 @@ def test_figures_have_captions_labels_of_their_own_and_alternative_text():
                 settings = cell.metadata["mystnb"]
                 assert settings["figure"]["caption"].endswith((".", ")")) and settings["image"]["alt"]
                 labels.append(settings["figure"]["name"])
-    assert len(labels) == len(set(labels)) > 40
+    assert len(labels) == len(set(labels)) > 35
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=NAMES)
