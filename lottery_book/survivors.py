@@ -174,7 +174,8 @@ def size_table(sources: Sequence[Source], method: str) -> Styler:
 def size_dots(sources: Sequence[Source]) -> Figure:
     """How much good subnetworks keep: heads and MLPs by s-pruning, weights by m-pruning; a row a task."""
     shown = [("structured", "heads"), ("structured", "mlps"), ("magnitude", "prunable")]
-    frames = {(source, method): sizes(source, method).set_index("task") for source in sources for method in METHOD_NAMES}
+    pairs = [(source, method) for source in sources for method in METHOD_NAMES]
+    frames = {pair: sizes(*pair).set_index("task") for pair in pairs}
     tasks = in_order(task for frame in frames.values() for task in frame.index)
     figure, axes = panels(len(shown), 2.1, sharey=True)
     for ax, (method, part) in zip(axes, shown, strict=True):

@@ -92,7 +92,8 @@ def _typeset_cell(found: re.Match) -> str:
 def pieces(text: str) -> list[nodes.Node]:
     """`text` typeset, what must not break in a node of its own."""
     parts = UNBROKEN.split(typeset(text))  # every second one is what was looked for
-    made = [nodes.inline(part, part, classes=["unbroken"]) if i % 2 else nodes.Text(part) for i, part in enumerate(parts)]
+    whole = {"classes": ["unbroken"]}
+    made = [nodes.inline(part, part, **whole) if i % 2 else nodes.Text(part) for i, part in enumerate(parts)]
     return [node for node in made if node.astext()] or [nodes.Text(text)]
 
 

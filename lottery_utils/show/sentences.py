@@ -78,7 +78,9 @@ def gap_sentences(study: Study) -> str:
     from .style import METHOD_NAMES
 
     told = {METHOD_NAMES[method]: gap_sentence(study, method) for method in METHOD_NAMES}
-    return told["s-pruning"] if len(set(told.values())) == 1 else " ".join(f"{name}: {text}" for name, text in told.items())
+    if len(set(told.values())) == 1:
+        return told["s-pruning"]
+    return " ".join(f"{name}: {text}" for name, text in told.items())
 
 
 def glue_numbers(values: Mapping[str, object]) -> None:
