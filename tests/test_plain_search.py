@@ -85,9 +85,9 @@ def test_every_mask_of_the_search_equals_the_plain_procedures(protocol):
 
 
 @pytest.mark.parametrize("family", ["bert", "roberta", "electra", "distilbert"])
-@pytest.mark.parametrize("at_once", [False, True])
+@pytest.mark.parametrize("share", [0, 0.6, 1])
 @pytest.mark.parametrize("removed", ["cut", "gated"])
-def test_gradients_of_gates_equal_autograds(family, at_once, removed, monkeypatch):
+def test_gradients_of_gates_equal_autograds(family, share, removed, monkeypatch):
     model, data = tiny_model(family, layers=3, num_labels=2), toy_data(70, 0)
     masks = [StructuredMask.full(3, 4)]
     rng = np.random.default_rng(0)
@@ -98,13 +98,16 @@ def test_gradients_of_gates_equal_autograds(family, at_once, removed, monkeypatc
         masks.append(StructuredMask(heads, mlps))
     masks.append(StructuredMask(np.zeros((3, 4), bool), np.array([False, True, False])))
     monkeypatch.setattr("lottery_utils.fast.cut_passes.TOKENS", 256)
-    with open_passes(model, data, heads=removed, mlps=removed, at_once=at_once) as passes:
+    with open_passes(model, data) as passes:
+        size = sum(passes._bytes(batch) for batch, _, _ in passes.chunks)
+    with open_passes(model, data, heads=removed, mlps=removed, keep=int(share * size)) as passes:
+        assert (any(passes.keeps), all(passes.keeps)) == (share > 0, share == 1)
+        base = None
         for mask in masks:
-            found = passes.run(mask)
-            assert (found.gradients is not None) == at_once
+            base = passes.run(mask, base)
             expected = plain_gradients(model, data, mask)
-            np.testing.assert_allclose(found.logits, expected[2], atol=1e-4)
-            for part, plain, live in zip(passes.measure(found), expected, (mask.heads, mask.mlps)):
+            np.testing.assert_allclose(base.logits, expected[2], atol=1e-4)
+            for part, plain, live in zip(passes.measure(base), expected, (mask.heads, mask.mlps)):
                 assert np.isnan(part[:, ~live]).all() if removed == "cut" else np.isfinite(part).all()
                 there = live if removed == "cut" else np.ones_like(live)
                 np.testing.assert_allclose(part[:, there], plain[:, there], atol=1e-5 * np.abs(plain).max() + 1e-7)

@@ -21,8 +21,7 @@ def run_importance(work: Work, result: Result) -> None:
     sizes = model_sizes(model)
     set_size(result, model)
     mask = StructuredMask.full(sizes.layers, sizes.heads)
-    given = model.to(work.device), data.dev, work.preset.precision
-    with timed(result, "pass"), open_passes(*given, at_once=True) as passes:
+    with timed(result, "pass"), open_passes(model.to(work.device), data.dev, work.preset.precision, keep=0) as passes:
         gradients = dict(zip(("heads", "mlps"), passes.measure(passes.run(mask))))
     for component, found in gradients.items():
         result.trajectory[f"exact_{component}"] = reduce_gradients(found, "exact").astype(np.float32)

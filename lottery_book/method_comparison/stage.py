@@ -71,7 +71,7 @@ def structured_curve(model: torch.nn.Module, dev: Encoded, task, preset, majorit
                 for kept, score, left in zip((mask.heads, mask.mlps), ranks, left_of_both)
             )
             masks.append(StructuredMask(*fewer))
-            found = passes.run(masks[-1])
+            found = passes.run(masks[-1], found)
             scores.append(score_of(task, found.logits, dev))
     arrays = _arrays(scores, [mask.shares(sizes)["prunable"] for mask in masks])
     arrays |= {"heads": np.stack([m.heads for m in masks]), "mlps": np.stack([m.mlps for m in masks])}

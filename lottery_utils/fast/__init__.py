@@ -2,5 +2,5 @@
 
 `packed` batches have no padding, `packed_model` computes a classifier on them, layer by `packed_layer`, with the
 `dropout` of a CPU. `training` takes steps over all parameters as one tensor, which `cuda_graphs` replays on a GPU.
-`cut_passes` measure importances without what a mask removes.
+`cut_passes` measure importances without what a mask removes, and keep activations between masks.
 """

@@ -2,12 +2,15 @@
 
 The weights are frozen, examples are packed without padding, and what a mask removes is not computed. The gradient of a
 component's gate is the sum of its output times the gradient of what the gate lets through, so one backward pass gives
-it for every example, and that pass ends at the lowest component still there. No activations outlive a chunk.
+it for every example, and that pass ends at the lowest component still there. A pass begins at the lowest layer where
+its mask differs from that of the pass before, whose activations are kept as far as memory allows.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import os
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -20,21 +23,54 @@ from .packed import Packed, pack, packed_batches
 from .packed_layer import Gate, Layer, block
 from .packed_model import PackedModel, is_known
 
+
+def memory_to_keep(device: torch.device) -> int:
+    """Bytes of activations that one pass may keep, in as many processes as there are cores.
+
+    A process on one thread is taken for one of several workers, which are to fit into a laptop's memory together.
+    """
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0] // 8
+    most = 2**31 if torch.get_num_threads() > 1 else 2**28
+    try:
+        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError):  # not every system says
+        return min(most, 2**29)
+    return min(most, free // (4 * (os.cpu_count() or 1)))
+
+
+@dataclass
+class _Course:
+    """A chunk's way through the layers: the input of each, its gates, the logits."""
+
+    inputs: list[torch.Tensor]
+    gates: list[list[Gate]]
+    logits: torch.Tensor | None = None
+
+
 Gradients = tuple[np.ndarray, np.ndarray]
 
 
+@dataclass
+class CutPass(Pass):
+    """A pass with what the next one may need: for each chunk its activations, or its gradients where not kept."""
+
+    courses: list[_Course | None] = field(default_factory=list)
+    parts: list[Gradients | None] = field(default_factory=list)
+
+
 class CutPasses:
-    """As `pruning.importance.GatedPasses`, but no removed component is computed.
+    """As `pruning.importance.GatedPasses`, but no removed component is computed, from the layer where masks differ.
 
     But removed ones that are "gated" are computed, though they add nothing: their gates, at 0, have gradients too.
     """
 
     def __init__(
-        self, model: torch.nn.Module, data: Encoded, precision: str, heads: Removed, mlps: Removed, at_once: bool
+        self, model: torch.nn.Module, data: Encoded, precision: str, heads: Removed, mlps: Removed, keep: int | None
     ):
         with torch.no_grad():
             self.view = PackedModel(model, precision)
-        self.data, self.device, self.at_once = data, self.view.device, at_once
+        self.data, self.device = data, self.view.device
         if not self.view.anatomy.whole:
             raise ValueError("a search needs the whole model, this one is compact")
         self.gated = {"heads": heads == "gated", "mlps": mlps == "gated"}
@@ -44,53 +80,73 @@ class CutPasses:
             with torch.no_grad():
                 batch = self.view.with_bias(batch)
             self.chunks.append((batch, rows, torch.from_numpy(data.labels[rows]).to(self.device)))
+        bytes_so_far = np.cumsum([self._bytes(batch) for batch, _, _ in self.chunks])
+        self.keeps = (bytes_so_far <= (memory_to_keep(self.device) if keep is None else keep)).tolist()
 
-    def run(self, mask: StructuredMask) -> Pass:
-        """The pass under `mask`, with `at_once` its gradients too."""
-        return self._pass(mask, self.at_once)
+    def run(self, mask: StructuredMask, base: CutPass | None = None) -> CutPass:
+        """The pass under `mask`, from the activations that `base` kept as far as both masks agree.
 
-    def measure(self, under: Pass) -> Gradients:
+        Of a `base` whose gradients were taken, only those activations are kept: memory is that of one pass.
+        """
+        layers = [self._cut(i, mask) for i in range(len(self.view.layers))]
+        agree = _agreeing(mask, base.mask) if base is not None else 0
+        courses, gradients, logits = [], [], []
+        with torch.enable_grad():
+            for number, (batch, _, labels) in enumerate(self.chunks):
+                old = base.courses[number] if base is not None else None
+                course, begin = self._start(batch, old, agree)
+                if old is not None and base.gradients is not None:  # what the masks do not share is needed no more
+                    base.courses[number] = _Course(old.inputs[: begin + 1], old.gates[:begin])
+                self._forward(layers, batch, course, begin)
+                keep = self.keeps[number]
+                courses.append(course if keep else None)
+                gradients.append(None if keep else self._backward(course, batch, labels, mask, retain=False))
+                logits.append(course.logits.detach().float().cpu().numpy())
+        return CutPass(mask, self._in_order(logits), None, courses, gradients)
+
+    def measure(self, under: CutPass) -> Gradients:
         """The pass's gradients: d loss(x) / d gate for every example, heads (N, L, H) and MLPs (N, L)."""
         if under.gradients is None:
-            under.gradients = self._pass(under.mask, True).gradients
+            parts = [
+                self._backward(course, batch, labels, under.mask, retain=True) if part is None else part
+                for course, part, (batch, _, labels) in zip(under.courses, under.parts, self.chunks)
+            ]
+            heads, mlps = zip(*parts)
+            under.gradients = self._in_order(heads), self._in_order(mlps)
         return under.gradients
 
-    def _pass(self, mask: StructuredMask, measured: bool) -> Pass:
-        layers = [self._cut(i, mask) for i in range(len(self.view.layers))]
-        parts = [self._of_chunk(layers, batch, labels, mask, measured) for batch, _, labels in self.chunks]
-        rows = [rows for _, rows, _ in self.chunks]
-        logits, *gradients = (in_order(of_chunks, rows) for of_chunks in zip(*parts))
-        return Pass(mask, logits, tuple(gradients) or None)
+    def _in_order(self, parts: list[np.ndarray]) -> np.ndarray:
+        return in_order(parts, [rows for _, rows, _ in self.chunks])
 
-    def _of_chunk(
-        self, layers: list[Layer], batch: Packed, labels: torch.Tensor, mask: StructuredMask, measured: bool
-    ) -> tuple[np.ndarray, ...]:
-        """A chunk's logits and, when `measured`, its gradients by example, in the chunk's order."""
-        gates: list[list[Gate]] = [[] for _ in layers]
-        with torch.set_grad_enabled(measured), self.view.autocast():
-            x = self.view.embed(batch)
-            for i, layer in enumerate(layers):
-                x = block(layer, x, batch, i == len(layers) - 1, gates=gates[i] if measured else None)
-            logits = self.view.head(x)
-        found = logits.detach().float().cpu().numpy()
-        return (found, *self._gradients(gates, logits, batch, labels, mask)) if measured else (found,)
+    def _start(self, batch: Packed, base: _Course | None, agree: int) -> tuple[_Course, int]:
+        """A chunk's way as far as it is known from `base`, and the layer from which it is not."""
+        if base is not None:
+            begin = min(agree, len(base.gates))
+            return _Course(base.inputs[: begin + 1], base.gates[:begin]), begin
+        with torch.no_grad(), self.view.autocast():
+            return _Course([self.view.embed(batch)], []), 0
 
-    def _gradients(
-        self,
-        gates: list[list[Gate]],
-        logits: torch.Tensor,
-        batch: Packed,
-        labels: torch.Tensor,
-        mask: StructuredMask,
+    def _forward(self, layers: list[Layer], batch: Packed, course: _Course, begin: int) -> None:
+        x = course.inputs[-1]
+        with self.view.autocast():
+            for i in range(begin, len(layers)):
+                gates: list[Gate] = []
+                x = block(layers[i], x, batch, i == len(layers) - 1, gates=gates)
+                course.gates.append(gates)
+                course.inputs.append(x)
+            course.logits = self.view.head(x)
+
+    def _backward(
+        self, course: _Course, batch: Packed, labels: torch.Tensor, mask: StructuredMask, retain: bool
     ) -> Gradients:
-        """Gradients (B, L, H) and (B, L), NaN for what is cut."""
+        """A chunk's gradients by example, in the chunk's order, NaN for what is cut."""
         heads = np.full((len(labels), *mask.heads.shape), np.nan)
         mlps = np.full((len(labels), len(mask.mlps)), np.nan)
-        wanted = [(i, gate) for i, of_layer in enumerate(gates) for gate in of_layer]
+        wanted = [(i, gate) for i, gates in enumerate(course.gates) for gate in gates]
         if not wanted:
             return heads, mlps
-        loss = batch_loss(logits, labels, "sum")
-        grads = torch.autograd.grad(loss, [gate.through for _, gate in wanted])
+        loss = batch_loss(course.logits, labels, "sum")
+        grads = torch.autograd.grad(loss, [gate.through for _, gate in wanted], retain_graph=retain)
         for (i, gate), grad in zip(wanted, grads):
             if gate.of == "mlp":
                 mlps[:, i] = _by_example(gate.output, grad, gate.output.shape[1], batch)[:, 0]
@@ -112,6 +168,22 @@ class CutPasses:
             change = {"mlp_gate": 0.0} if self.gated["mlps"] else {"mlp": False}
             layer = dataclasses.replace(layer, **change)
         return layer
+
+    def _bytes(self, batch: Packed) -> int:
+        """Bytes of activations that a chunk with its graph holds on to, about."""
+        total = 0
+        for group in batch.groups:
+            for layer in self.view.layers:
+                hidden, width = layer.out.shape
+                floats = 4 * width + layer.heads * group.length + 4 * hidden + layer.mlp_in.out_features
+                total += 4 * floats * group.tokens
+        return total
+
+
+def _agreeing(mask: StructuredMask, other: StructuredMask) -> int:
+    """Layers, from the lowest, in which two masks are the same."""
+    differ = (mask.heads != other.heads).any(1) | (mask.mlps != other.mlps)
+    return int(differ.argmax()) if differ.any() else len(differ)
 
 
 def _choose(layer: Layer, heads: np.ndarray, dim: int) -> Layer:

@@ -82,8 +82,8 @@ class GatedPasses:
         self.rows = list(eval_batches(data, TOKENS))
 
     @torch.no_grad()
-    def run(self, mask: StructuredMask) -> Pass:
-        """The pass under `mask`: logits (N, C) in data order."""
+    def run(self, mask: StructuredMask, base: Pass | None = None) -> Pass:
+        """The pass under `mask`: logits (N, C) in data order; `base` is not needed."""
         self.gates.set(mask.heads, mask.mlps)
         parts = [self.forward(rows)[0].float().cpu().numpy() for rows in self.rows]
         return Pass(mask, in_order(parts, self.rows))
@@ -136,15 +136,15 @@ def open_passes(
     precision: str = "fp32",
     heads: Removed = "cut",
     mlps: Removed = "cut",
-    at_once: bool = False,
+    keep: int | None = None,
 ) -> Iterator[GatedPasses]:
     """Passes of `model` over `data`: `GatedPasses`, or what does the same sooner; inside, its weights are frozen.
 
-    `heads` and `mlps` say what becomes of removed ones. `at_once`: most passes will be measured too, so a fast one may
-    take gradients as it runs. Raises ValueError for a compact model.
+    `heads` and `mlps` say what becomes of removed ones. `keep`: bytes of activations that a fast pass may keep for the
+    next (None: by the memory at hand; results do not depend on it). Raises ValueError for a compact model.
     """
     with frozen(model):
-        if fast := faster("passes", model, data, precision, heads, mlps, at_once):
+        if fast := faster("passes", model, data, precision, heads, mlps, keep):
             yield fast
             return
         with Gates(model) as gates:
@@ -172,7 +172,7 @@ def importance(
 
     `rule` and `batch` as in `reduce_gradients`. The model is left as found.
     """
-    with open_passes(model, data, precision, heads="gated", mlps="gated", at_once=True) as passes:
+    with open_passes(model, data, precision, heads="gated", mlps="gated", keep=0) as passes:
         under = passes.run(mask)
         heads, mlps = (reduce_gradients(g, rule, batch) for g in passes.measure(under))
     return Importance(heads, mlps, under.logits)

@@ -150,7 +150,7 @@ def open_ranking(model: torch.nn.Module, dev: Encoded, settings: Preset, seed: i
     heads = "gated" if scorer is None else "cut"
     mlps = "gated" if settings.importance == "released" else "cut"
     last: np.ndarray | None = None
-    with open_passes(model, dev, settings.precision, heads, mlps, at_once=scorer is None) as passes:
+    with open_passes(model, dev, settings.precision, heads, mlps) as passes:
 
         def rank(under: Pass) -> tuple[np.ndarray, np.ndarray]:
             nonlocal last
@@ -167,7 +167,7 @@ def open_ranking(model: torch.nn.Module, dev: Encoded, settings: Preset, seed: i
 
 @dataclass
 class Course:
-    """A search as it goes: the masks looked at."""
+    """A search as it goes: the masks looked at, and the pass of the last one that passed."""
 
     passes: GatedPasses
     rank: Rank
@@ -177,10 +177,11 @@ class Course:
     majority: float
     steps: list[Step] = field(default_factory=list)
     rule: StopRule | None = None
+    last_passed: Pass | None = None  # its activations give way to those of the next, smaller mask
 
     def look(self, mask: StructuredMask, phase: int) -> Step:
         """The step of a mask; the first one, of the full model, sets the target and passes."""
-        under = self.passes.run(mask)
+        under = self.passes.run(mask, self.last_passed)
         score = score_of(self.task, under.logits, self.dev)
         released = self.settings.importance == "released"
         if self.rule is None:
@@ -190,6 +191,8 @@ class Course:
         self.steps.append(step)
         if step.passed or (released and phase != PHASES[self.settings.search][-1]):
             step.heads, step.mlps = self.rank(under)
+        if step.passed:
+            self.last_passed = under
         return step
 
     def arrays(self) -> dict[str, np.ndarray]:
