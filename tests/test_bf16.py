@@ -8,15 +8,15 @@ from toy import replaced, toy_data, toy_preset, trained
 
 from lottery_utils.fast import packed
 from lottery_utils.fast.packed import pack
-from lottery_utils.fast.packed_model import PackedForward, PackedModel
-from lottery_utils.fast.training import in_training
+from lottery_utils.fast.packed_model import PackedModel
+from lottery_utils.fast.training import Flat, trained_parts
 from lottery_utils.models.compact import compact
 from lottery_utils.pruning.importance import open_passes
 from lottery_utils.pruning.masks import StructuredMask
 from lottery_utils.pruning.structured import structured_search
 from lottery_utils.training import device
 from lottery_utils.training.evaluate import batch_loss, predict
-from lottery_utils.training.finetune import Plan, finetune
+from lottery_utils.training.finetune import finetune
 
 CPU = torch.device("cpu")
 
@@ -29,13 +29,16 @@ def some_mask(layers=3):
 
 def gradients(model, data, precision):
     """Gradient by parameter name, and the loss."""
-    names, plan = {id(p): name for name, p in model.named_parameters()}, Plan([], [], toy_preset(precision=precision))
-    with in_training(model, data, plan) as (flat, packed_model, examples):
-        logits, order = PackedForward(packed_model(), examples)(np.arange(len(data)))
+    rows, names = np.arange(len(data)), {id(p): name for name, p in model.named_parameters()}
+    with trained_parts(model, data, 0.0, precision) as run, Flat([p.values for p in run.parts]) as flat:
+        logits, order = run.forward(rows)
         loss = batch_loss(logits, torch.from_numpy(data.labels[order]))
         flat.gradient(loss)
-        places = zip(flat.params, flat.places)
-        return {names.get(id(p), "words in use"): place.clone() for p, place in places}, float(loss.detach())
+        by_name = {}
+        for part, place in zip(run.parts, flat.places):
+            pieces = place.reshape(-1).split([p.numel() for p in part.stands_for])
+            by_name |= {names.get(id(p), "words in use"): piece.clone() for p, piece in zip(part.stands_for, pieces)}
+    return by_name, float(loss.detach())
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -67,9 +67,10 @@ def replayed_steps(model: torch.nn.Module, data: Encoded, plan: Plan) -> Iterato
     most = max_tokens(model.config)
     if steps_of(model, data) is None or int(data.lengths.max()) > most:
         raise RuntimeError("the model is not on the packed path, or a text is longer than it takes")
-    with in_training(model, data, plan) as (flat, packed_model, examples):
-        course = Course(examples, plan.batches, plan.rates, most, model_device(model))
-        steps, seen = Steps(packed_model, examples, course, flat, plan.settings, flat.kept(model, plan.weight_mask)), 0
+    with in_training(model, data, plan) as (trained, flat):
+        view, data = trained.forward.view, trained.forward.data
+        course = Course(data, plan.batches, plan.rates, most, view.device)
+        steps, seen = Steps(view, data, course, flat, plan.settings, trained.kept(model, plan.weight_mask)), 0
         for number in range(len(plan.batches)):
             steps.run(number)
             if (number + 1) % CHECK_EVERY == 0 or number + 1 == len(plan.batches):
@@ -125,16 +126,10 @@ class Steps:
     """The steps of one training: `run` takes the next one. `losses` (steps,) fill up on the device."""
 
     def __init__(
-        self,
-        packed_model: Callable[[], PackedModel],
-        data: Encoded,
-        course: Course,
-        flat: Flat,
-        settings: Preset,
-        kept: torch.Tensor | None,
+        self, view: PackedModel, data: Encoded, course: Course, flat: Flat, settings: Preset, kept: torch.Tensor | None
     ):
-        self.packed_model, self.course, self.flat, self.settings, self.kept = packed_model, course, flat, settings, kept
-        self.device = flat.values.device
+        self.view, self.course, self.flat, self.settings, self.kept = view, course, flat, settings, kept
+        self.device = view.device
         self.gather = Gather(data, self.device)
         self.at = torch.zeros(1, dtype=torch.int64, device=self.device)
         self.losses = torch.full((len(course.rates),), float("nan"), device=self.device)
@@ -152,9 +147,8 @@ class Steps:
         self.rate.copy_(self.course.rates.index_select(0, self.at)[0])
         batch, labels, weights = self.gather(rows, length)
         # a graph must not keep the casts of weights that the next step changes
-        view = self.packed_model()
-        with autocast(self.device, view.cast, cache=False):
-            logits = view(batch)
+        with autocast(self.device, self.view.cast, cache=False):
+            logits = self.view(batch)
         loss = (batch_loss(logits, labels, "none") * weights).sum() / weights.sum()
         self.losses.index_copy_(0, self.at, loss.detach()[None])
         self.flat.gradient(loss, self.kept, self.settings.clip)

@@ -42,17 +42,17 @@ def is_known(model: nn.Module, data: Encoded | None = None) -> bool:
 
 
 class PackedModel:
-    """A view of a model as it is now: `layers` are its encoder, `words` its word table or what is to stand for it.
+    """A view of a model as it is now: `words` its word table, `layers` its encoder, all else is read from it.
 
     In bf16 on a CPU the encoder's products are in bfloat16 (`low`); a GPU computes inside `autocast`.
     """
 
-    def __init__(self, model: nn.Module, precision: str = "fp32", words: torch.Tensor | None = None):
+    def __init__(self, model: nn.Module, precision: str = "fp32"):
         self.model, self.device = model, model_device(model)
         on_cpu, precision = self.device.type == "cpu", precision_of(model, precision)
         self.low, self.cast = on_cpu and precision == "bf16", "fp32" if on_cpu else precision
         self.anatomy: Anatomy = anatomy(model)
-        self.words = model.base_model.embeddings.word_embeddings.weight if words is None else words
+        self.words: torch.Tensor = model.base_model.embeddings.word_embeddings.weight
         self.layers = [self._layer(i) for i in range(self.anatomy.layers)]
 
     def __call__(self, batch: Packed) -> torch.Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -22,10 +23,39 @@ TRIM_EVERY = 4  # steps of a wide model on a CPU after which freed memory is giv
 WORTH_IT = 0.8  # share of the vocabulary in use above which training the whole table is as good
 
 
+@dataclass(frozen=True)
+class Part:
+    """A tensor that is trained, and the model's parameters that it stands for, end to end (by default itself)."""
+
+    values: nn.Parameter
+    stands_for: tuple[nn.Parameter, ...]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model in training: its forward function, with the view of it and its examples, and what moves.
+
+    With weight decay vectors (biases and LayerNorms, which do not decay) come last.
+    """
+
+    forward: PackedForward
+    parts: list[Part]
+
+    def kept(self, model: nn.Module, masks: dict[str, torch.Tensor] | None) -> torch.Tensor | None:
+        """Whether each weight may move (pruned ones may not), in the order of the parts end to end; None if all may."""
+        if not masks:
+            return None
+        names = {id(p): name for name, p in model.named_parameters()}
+        params = [p for part in self.parts for p in part.stands_for]
+        whole = [masks.get(names.get(id(p)), torch.ones(p.shape, dtype=torch.bool)) for p in params]
+        return torch.cat([mask.reshape(-1).to(p.device) for mask, p in zip(whole, params)])
+
+
 def steps_of(model: nn.Module, data: Encoded) -> Callable[[nn.Module, Encoded, Plan], Iterator[Losses]] | None:
     """The steps that train a model on packed examples; None for a model or examples that are not known here.
 
-    A model with frozen weights (DistilBERT with sinusoidal positions) is trained plainly.
+    A model with frozen weights (DistilBERT with sinusoidal positions) is not: the packed view would keep stacked
+    weights as they were.
     """
     return packed_steps if is_known(model, data) and all(p.requires_grad for p in model.parameters()) else None
 
@@ -34,11 +64,11 @@ def packed_steps(model: nn.Module, data: Encoded, plan: Plan) -> Iterator[Losses
     """Take each step of a plan; yields its loss before the step does anything, on a GPU several at once."""
     on_cpu, losses = model_device(model).type == "cpu", []
     trims = on_cpu and model.config.hidden_size >= WIDE
-    with in_training(model, data, plan) as (flat, packed_model, examples):
+    with in_training(model, data, plan) as (trained, flat):
         optimiser = adamw(flat, plan.settings, plan.settings.learning_rate)
-        kept = flat.kept(model, plan.weight_mask)
+        kept = trained.kept(model, plan.weight_mask)
         for number, (rows, rate) in enumerate(zip(plan.batches, plan.rates), 1):
-            logits, rows = PackedForward(packed_model(), examples)(rows)
+            logits, rows = trained.forward(rows)
             loss = batch_loss(logits, torch.from_numpy(data.labels[rows]).to(logits.device))
             losses.append(loss.detach())
             if on_cpu or number % CHECK_EVERY == 0 or number == len(plan.batches):
@@ -53,38 +83,54 @@ def packed_steps(model: nn.Module, data: Encoded, plan: Plan) -> Iterator[Losses
 
 
 @contextlib.contextmanager
-def in_training(model: nn.Module, data: Encoded, plan: Plan) -> Iterator[tuple[Flat, Callable, Encoded]]:
-    """A model made ready for the steps of a plan: its parameters as one tensor, and the examples with ids to match.
-
-    Between them a function that views the model anew, at each step: a view's stacked weights are of one step.
-    """
-    settings, table = plan.settings, model.base_model.embeddings.word_embeddings.weight
-    with words_in_use(table, data, settings.weight_decay) as (words, examples):
-        params = [words if p is table else p for p in model.parameters() if p.numel()]
-        if settings.weight_decay:
-            params.sort(key=lambda p: p.dim() < 2)  # vectors, biases and LayerNorms, do not decay
-        with Flat(params) as flat:
-            yield flat, lambda: PackedModel(model, settings.precision, words), examples
+def in_training(model: nn.Module, data: Encoded, plan: Plan) -> Iterator[tuple[Trained, Flat]]:
+    """A model made ready for the steps of a plan, and its parameters as one tensor."""
+    with (
+        trained_parts(model, data, plan.settings.weight_decay, plan.settings.precision) as trained,
+        Flat([part.values for part in trained.parts]) as flat,
+    ):
+        yield trained, flat
 
 
 @contextlib.contextmanager
-def words_in_use(table: nn.Parameter, data: Encoded, weight_decay: float) -> Iterator[tuple[nn.Parameter, Encoded]]:
-    """The rows of a word table that examples use, to be trained in its place, and the examples with ids among these.
+def trained_parts(model: nn.Module, data: Encoded, weight_decay: float, precision: str = "fp32") -> Iterator[Trained]:
+    """What is needed to train `model`, which has the result at the end.
 
-    Other rows get no gradient, and without weight decay Adam leaves them where they are. At the end the table has the
-    result. It is trained as a whole where that is as good.
+    Query, key and value of a layer are trained as one tensor, and of the word table the rows in use: the others get no
+    gradient, and without weight decay Adam leaves them where they are.
     """
-    used = np.unique(data.ids)
-    if weight_decay or len(used) > WORTH_IT * len(table):
-        yield table, data
-        return
-    rows = torch.from_numpy(used.astype(np.int64)).to(table.device)
-    words = nn.Parameter(table.detach()[rows])
+    with torch.no_grad():
+        view = PackedModel(model, precision)
+        stacked = [part for i in range(len(view.layers)) for part in _stacked(view, i)]
+        table, used, rows = view.words, np.unique(data.ids), None
+        if not weight_decay and len(used) <= WORTH_IT * len(table):
+            rows = torch.from_numpy(used.astype(np.int64)).to(view.device)
+            view.words = nn.Parameter(table[rows])
+            data = dataclasses.replace(data, ids=np.searchsorted(used, data.ids).astype(np.int32), pad=0)
+    replaced = {id(p) for part in stacked for p in part.stands_for} | (set() if rows is None else {id(table)})
+    others = [p for p in model.parameters() if p.numel() and id(p) not in replaced]
+    parts = stacked + [Part(p, (p,)) for p in (others if rows is None else [*others, view.words])]
+    if weight_decay:
+        parts.sort(key=lambda part: part.values.dim() < 2)
     try:
-        yield words, dataclasses.replace(data, ids=np.searchsorted(used, data.ids).astype(np.int32), pad=0)
+        yield Trained(PackedForward(view, data), parts)
     finally:
         with torch.no_grad():
-            table[rows] = words
+            for part in stacked:
+                for p, values in zip(part.stands_for, part.values.split([len(p) for p in part.stands_for])):
+                    p.copy_(values)
+            if rows is not None:
+                table[rows] = view.words
+
+
+def _stacked(view: PackedModel, i: int) -> list[Part]:
+    """Parameters in place of layer `i`'s stacked query, key and value."""
+    layer, linears = view.layers[i], view.anatomy.qkv(i)
+    if not layer.heads:
+        return []
+    weight, bias = nn.Parameter(layer.qkv.clone()), nn.Parameter(layer.qkv_bias.clone())
+    view.layers[i] = dataclasses.replace(layer, qkv=weight, qkv_bias=bias)
+    return [Part(weight, tuple(x.weight for x in linears)), Part(bias, tuple(x.bias for x in linears))]
 
 
 class Flat:
@@ -107,14 +153,6 @@ class Flat:
     def __exit__(self, *error) -> None:
         for p in self.params:  # storage of their own again: checkpoints must not share memory
             p.data = p.data.clone()
-
-    def kept(self, model: nn.Module, masks: dict[str, torch.Tensor] | None) -> torch.Tensor | None:
-        """Whether each of `values` may move (pruned weights may not); None if all may."""
-        if not masks:
-            return None
-        names = {id(p): name for name, p in model.named_parameters()}
-        whole = [masks.get(names.get(id(p)), torch.ones(p.shape, dtype=torch.bool)) for p in self.params]
-        return torch.cat([mask.reshape(-1) for mask in whole]).to(self.values.device)
 
     def halves(self) -> list[nn.Parameter]:
         """`values` in two parameters, matrices and vectors, with views of its gradient; vectors must come last."""
