@@ -73,11 +73,11 @@ def place_status(rows: pd.DataFrame) -> Styler:
     texts = rows["versions"].map(lambda versions: ", ".join(f"{name} {version}" for name, version in versions.items()))
     groups = rows.assign(text=texts).groupby(["store", "device", "text"], sort=False)
     shown = [
-        (store, device, f"{len(group):,}", days(group), commits(group, 6), text)
-        for (store, device, text), group in groups
+        (store, device, len(group), days(group), commits(group, 6), text) for (store, device, text), group in groups
     ]
     frame = pd.DataFrame(shown, columns=["preset", "device", "cells", "computed", "commits", "versions"])
-    return dressed(frame, "Where the records were computed, and with which versions.", "status-places", wrapped=True)
+    caption = "Where the records were computed, and with which versions."
+    return dressed(frame, caption, "status-places", wrapped=True, formats={"cells": "{:,}"})
 
 
 def days(rows: pd.DataFrame) -> str:
