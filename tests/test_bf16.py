@@ -1,4 +1,4 @@
-"""bf16 on a CPU: linear passes against float32."""
+"""bf16 on a CPU: the written-out halves and the linear passes against float32, and what the trainer keeps in it."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from toy import replaced, toy_data, toy_preset, trained
 from lottery_utils.fast import packed
 from lottery_utils.fast.packed import pack
 from lottery_utils.fast.packed_model import PackedModel
-from lottery_utils.fast.training import Flat, trained_parts
+from lottery_utils.fast.training import Flat, adamw, trained_parts
 from lottery_utils.models.compact import compact
 from lottery_utils.pruning.importance import open_passes
 from lottery_utils.pruning.masks import StructuredMask
@@ -30,7 +30,7 @@ def some_mask(layers=3):
 def gradients(model, data, precision):
     """Gradient by parameter name, and the loss."""
     rows, names = np.arange(len(data)), {id(p): name for name, p in model.named_parameters()}
-    with trained_parts(model, data, 0.0, precision) as run, Flat([p.values for p in run.parts]) as flat:
+    with trained_parts(model, data, 0.0, precision) as run, Flat([p.values for p in run.parts], run.low) as flat:
         logits, order = run.forward(rows)
         loss = batch_loss(logits, torch.from_numpy(data.labels[order]))
         flat.gradient(loss)
@@ -70,6 +70,22 @@ def test_tokens_that_round_a_batch_up_change_nothing(monkeypatch):
     assert torch.equal(found[1], found[64])
     for name, wanted in found[-1].items():
         torch.testing.assert_close(found[-64][name], wanted, atol=2e-4, rtol=0.05)
+
+
+def test_the_trainers_copies_follow_every_step():
+    model, data = tiny_model("bert", num_labels=2).train(), toy_data(24, 3)
+    preset = toy_preset()
+    with trained_parts(model, data, 0.0, "bf16") as run, Flat([p.values for p in run.parts], run.low) as flat:
+        assert run.low == 4 * 3  # stacked query, key and value, projection, and the MLP's two, of three layers
+        optimiser = adamw(flat, preset, 1e-2)
+        before = [p.low_copy.clone() for p in flat.low]
+        logits, order = run.forward(np.arange(24))
+        flat.gradient(batch_loss(logits, torch.from_numpy(data.labels[order])))
+        optimiser.step()
+        flat.refresh()
+        for p, old in zip(flat.low, before):
+            assert torch.equal(p.low_copy, p.detach().bfloat16()) and not torch.equal(p.low_copy, old)
+    assert not any(hasattr(p, "low_copy") for p in model.parameters())
 
 
 def test_a_model_trained_and_searched_in_bf16_is_as_good():

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lottery_utils.fast.dropout import STEPS, dropped, factors
+from lottery_utils.fast.cpu_attention import STEPS, dropped, factors
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lottery_utils.fast import cut_passes, packed, packed_model
+from lottery_utils.fast import cut_passes, packed, packed_layer, packed_model
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.append(str(ROOT / "benchmarks"))
@@ -35,9 +35,11 @@ def padded(data, rows, device, low=False):
 
 
 def as_on_a_gpu(monkeypatch, pack) -> None:
-    """Batches as `pack` makes them."""
+    """Batches as `pack` makes them, and torch's operations one by one."""
     for module in (packed_model, cut_passes):
         monkeypatch.setattr(module, "pack", pack)
+    monkeypatch.setattr(packed, "is_computed", lambda *_: False)
+    monkeypatch.setattr(packed_layer, "is_written_out", lambda *_: False)
 
 
 def beyond(rows: list[dict]) -> list[str]:

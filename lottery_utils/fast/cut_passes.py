@@ -19,6 +19,7 @@ from ..pruning.importance import TOKENS, Pass, Removed
 from ..pruning.masks import StructuredMask
 from ..training.batches import Encoded
 from ..training.evaluate import batch_loss, in_order
+from .cpu_attention import tokens_of
 from .packed import Packed, pack, packed_batches
 from .packed_layer import Gate, Layer, block
 from .packed_model import PackedModel, is_known
@@ -204,8 +205,7 @@ def _by_example(output: torch.Tensor, grad: torch.Tensor, width: int, batch: Pac
     """Sums of output * grad over `width` columns and an example's tokens: (T, K * width), or (B, ...), to (B, K)."""
     values = (output.detach().float() * grad.float()).unflatten(1, (-1, width)).sum(-1)
     if len(values) != len(batch.first):  # in the last layer there is one token an example
-        sizes = [group.tokens for group in batch.groups]
-        parts = zip(values[: sum(sizes)].split(sizes), batch.groups)
+        parts = zip(values[: tokens_of(batch.groups)].split([g.tokens for g in batch.groups]), batch.groups)
         values = torch.cat([part.view(group.count, group.length, -1).sum(1) for part, group in parts])
     return values.double().cpu().numpy()
 

@@ -5,7 +5,7 @@ Every matrix product then works on real tokens only, and no attention mask is ne
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -14,9 +14,8 @@ import torch
 import torch.nn.functional as F
 
 from ..training.batches import Encoded
-from .dropout import dropped
+from .cpu_attention import Heads, Projected, by_head, is_computed
 
-Projected = Sequence[torch.Tensor]  # qkv (T, 3 * heads * dim); or of first tokens q (B, ..), and kv (T, 2 * ..)
 ROUND = 32  # tokens: oneDNN makes and keeps a kernel for every number of tokens it multiplies in bfloat16
 
 
@@ -101,14 +100,6 @@ def packed_batches(encoded: Encoded, tokens: int) -> Iterator[np.ndarray]:
         begin = end
 
 
-def projections(x: torch.Tensor, first: torch.Tensor | None, width: int) -> list[tuple[torch.Tensor, slice]]:
-    """What is projected by which rows of the stacked weights (3 * width, hidden) of query, key and value.
-
-    All tokens x (T, hidden) by all; with `first` tokens (B, hidden) these by the query's, x by the key's and value's.
-    """
-    return [(x, slice(None))] if first is None else [(first, slice(width)), (x, slice(width, None))]
-
-
 def attend(
     projected: Projected,
     groups: tuple[Group, ...],
@@ -119,48 +110,35 @@ def attend(
 ) -> torch.Tensor:
     """Self-attention of tokens to their own example: the contexts of (qkv,), of all tokens (T, heads * dim).
 
-    Of (q, kv) those of first tokens only, (B, heads * dim). Tokens of no group have zeros.
+    Of (q, kv) those of first tokens only, (B, heads * dim).
     """
-    width, first = sum(x.shape[1] for x in projected) // 3, len(projected) == 2
-    own_kernel = projected[0].is_cuda and not first and bias is None
-    contexts = []
+    if is_computed(projected[-1], mask):
+        return Heads.apply(bias, groups, heads, drop, *projected)
+    width, first, contexts = sum(x.shape[1] for x in projected) // 3, len(projected) == 2, []
     for group in groups:
-        q, k, v = _by_head(projected, group, heads, width // heads, first)
-        if own_kernel:
-            context = F.scaled_dot_product_attention(q, k, v, dropout_p=drop, attn_mask=_keys(mask))
-        else:
+        q, k, v = (x for part in by_head(projected, group, heads, width // heads, first) for x in part)
+        if first or bias is not None:
             context = _context(q, k, v, drop, mask, bias)
+        else:
+            context = F.scaled_dot_product_attention(q, k, v, dropout_p=drop, attn_mask=_keys(mask))
         contexts.append(context.transpose(1, 2).reshape(-1, width))
-    if left := len(projected[0]) - sum(map(len, contexts)):
-        contexts.append(contexts[0].new_zeros(left, width))
     return torch.cat(contexts)
 
 
-def _by_head(projected: Projected, group: Group, heads: int, dim: int, first: bool) -> list[torch.Tensor]:
-    """Queries, keys and values (count, heads, length, dim) of a group; with `first` of one query an example."""
-    tokens = slice(group.token, group.token + group.tokens)
-    examples = slice(group.example, group.example + group.count)
-    parts = []
-    for number, x in enumerate(projected):
-        rows = x[examples if first and number == 0 else tokens]
-        parts += rows.view(group.count, -1, x.shape[1] // (heads * dim), heads, dim).permute(2, 0, 3, 1, 4).unbind()
-    return parts
-
-
 def _context(q, k, v, drop: float, mask: torch.Tensor | None, bias: torch.Tensor | None) -> torch.Tensor:
-    """Contexts (B, heads, queries, dim) operation by operation, in float32 whatever the type.
+    """Contexts (B, heads, queries, dim) operation by operation, the scores in float32 as in `heads`.
 
-    On a CPU torch's own kernel takes two to three times as long at the lengths of GLUE, and oneDNN would make a kernel
-    for every count and length of bfloat16 products. Of a GPU's kernels not all have a gradient for what is added to
-    the scores, or the same bits each time.
+    Of torch's own kernels not all have a gradient for what is added to the scores, or the same bits each time.
     """
     with torch.autocast(q.device.type, enabled=False):
-        scores = (q.float() * q.shape[-1] ** -0.5) @ k.float().transpose(-1, -2)
+        scores = q.float() @ k.float().transpose(-1, -2) * q.shape[-1] ** -0.5
         if bias is not None:
             scores = scores + bias[:, : scores.shape[2], : scores.shape[3]]
         if mask is not None:
             scores = scores.masked_fill(~_keys(mask), float("-inf"))
-        return (dropped(scores.softmax(-1), drop) @ v.float()).to(v.dtype)
+        shares = scores.softmax(-1)
+        shares = F.dropout(shares, drop) if drop else shares
+        return (shares @ v.float()).to(v.dtype)
 
 
 def _keys(mask: torch.Tensor | None) -> torch.Tensor | None:

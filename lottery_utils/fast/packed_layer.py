@@ -8,36 +8,10 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.autograd.function import once_differentiable
 
-from .dropout import dropped
-from .packed import Packed, attend, projections
-
-LOW = torch.bfloat16
-
-
-class LowLinear(torch.autograd.Function):
-    """A Linear in bfloat16, summed in float32: x (T, in) of any float type to (T, out).
-
-    Gradients have the types of x and the weights, as under autocast.
-    """
-
-    @staticmethod
-    def forward(ctx, x, weight, bias):
-        low_x, low_weight = x.to(LOW), weight.detach().to(LOW)
-        ctx.save_for_backward(low_weight, low_x if ctx.needs_input_grad[1] else None)
-        ctx.dtype = x.dtype
-        return torch.addmm(bias.to(LOW), low_x, low_weight.t())
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, grad):
-        weight, low_x = ctx.saved_tensors
-        grad = grad.to(LOW)
-        of_x = torch.mm(grad, weight).to(ctx.dtype) if ctx.needs_input_grad[0] else None
-        if low_x is None:
-            return of_x, None, None
-        return of_x, torch.mm(grad.t(), low_x).float(), torch.sum(grad, 0, dtype=torch.float32)
+from .cpu_attention import dropped, projections
+from .cpu_halves import LowLinear, attention_half, is_written_out, mlp_half
+from .packed import Packed, attend
 
 
 @dataclass(frozen=True)
@@ -46,8 +20,7 @@ class Layer:
 
     `drops` are rates, used in training only. `removed` are heads whose gates, at 0, have gradients all the same: they
     are computed and add nothing. `mlp_gate` multiplies the MLP's output. `places`: the heads' places in the whole
-    model, None for all. `low`: products in bfloat16, while the residual stream, LayerNorms, attention's scores and all
-    gradients of weights stay float32.
+    model, None for all. `low`: products in bfloat16, see `cpu_halves`.
     """
 
     heads: int
@@ -61,6 +34,7 @@ class Layer:
     norms: tuple[nn.LayerNorm, nn.LayerNorm]
     drops: tuple[float, float, float]
     mlp: bool  # whether it is still there
+    exact_gelu: bool
     removed: Layer | None = None
     mlp_gate: float = 1.0
     places: torch.Tensor | None = None
@@ -73,10 +47,6 @@ class Layer:
     def linear(self, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
         """x (T, in) times weight transposed, plus bias."""
         return LowLinear.apply(x, weight, bias) if self.low else F.linear(x, weight, bias)
-
-    def added(self, x: torch.Tensor, change: torch.Tensor, drop: float) -> torch.Tensor:
-        """x plus what a half of the layer adds to it, dropout in float32 where products are not."""
-        return x + dropped(change.float() if self.low else change, drop)
 
 
 @dataclass(frozen=True)
@@ -98,22 +68,28 @@ def block(
 ) -> torch.Tensor:
     """One layer: (T, hidden) to (T, hidden), or to (B, hidden) in the last one; `gates` collects those it has."""
     drops = layer.drops if training else (0.0, 0.0, 0.0)
-    x = _attended(layer, x, batch, last, drops, gates)
+    written = gates is None and is_written_out(x, batch.mask)
+    if written and layer.heads:
+        x = attention_half(x, layer, batch, last, drops[:2])
+    else:
+        x = _attended(layer, x, batch, last, drops, gates)
     if not layer.mlp:
         return layer.norms[1].forward(x)
+    if written and layer.exact_gelu and layer.mlp_gate == 1.0:
+        return mlp_half(x, layer.mlp_in, layer.mlp_out, layer.norms[1], drops[2], layer.low)
     # forward() and not a call: there are no hooks, and with small models the time of calls counts
     inner = layer.activation.forward(layer.linear(x, layer.mlp_in.weight, layer.mlp_in.bias))
     mlp = layer.linear(inner, layer.mlp_out.weight, layer.mlp_out.bias)
     gated = mlp if layer.mlp_gate == 1.0 else mlp * layer.mlp_gate
     if gates is not None:
         gates.append(Gate("mlp", mlp, _leaf(gated)))
-    return layer.norms[1].forward(layer.added(x, gated, drops[2]))
+    return layer.norms[1].forward(x + dropped(gated, drops[2]))
 
 
 def _attended(
     layer: Layer, x: torch.Tensor, batch: Packed, last: bool, drops: tuple[float, ...], gates: list[Gate] | None
 ) -> torch.Tensor:
-    """The first half of a layer."""
+    """The first half of a layer, operation by operation."""
     rest = x[batch.first] if last else x
     if layer.heads:
         context = _contexts(layer, x, rest, batch, last, drops[0])
@@ -126,7 +102,7 @@ def _attended(
         with torch.no_grad():
             context = _contexts(layer.removed, x, rest, batch, last, 0.0)
         gates.append(Gate("removed", context, _leaf(attention), layer.removed.out))
-    return layer.norms[0].forward(layer.added(rest, attention, drops[1]))
+    return layer.norms[0].forward(rest + dropped(attention, drops[1]))
 
 
 def _contexts(

@@ -20,7 +20,8 @@ from ..models.anatomy import FAMILIES, Anatomy, anatomy
 from ..training.batches import Encoded, eval_batches
 from ..training.device import autocast, precision_of
 from ..training.evaluate import model_device
-from .dropout import dropped
+from .cpu_attention import dropped
+from .cpu_halves import is_exact_gelu
 from .packed import Packed, pack, packed_batches
 from .packed_layer import Layer, block
 
@@ -89,6 +90,7 @@ class PackedModel:
     def _layer(self, i: int) -> Layer:
         body, family = self.anatomy, self.anatomy.family
         layer, out = body.layer(i), body.attention_out(i)
+        activation = layer.get_submodule(family.activation)
         kept = getattr(self.model, "kept_heads", None)
         return Layer(
             out.in_features // body.head_dim,
@@ -97,11 +99,12 @@ class PackedModel:
             out.weight,
             out.bias,
             body.mlp_in(i),
-            layer.get_submodule(family.activation),
+            activation,
             body.mlp_out(i),
             tuple(layer.get_submodule(path) for path in family.norms),
             tuple(layer.get_submodule(path).p if path else 0.0 for path in family.drops),
             body.mlp_in(i).out_features > 0,
+            is_exact_gelu(activation),
             places=None if kept is None else kept[i].nonzero().flatten().to(out.weight.device),
             low=self.low,
         )

@@ -35,11 +35,13 @@ class Part:
 class Trained:
     """A model in training: its forward function, with the view of it and its examples, and what moves.
 
-    With weight decay vectors (biases and LayerNorms, which do not decay) come last.
+    The first `low` parts are multiplied in bfloat16. With weight decay or `low`, vectors (biases and LayerNorms, which
+    do not decay) come last.
     """
 
     forward: PackedForward
     parts: list[Part]
+    low: int = 0
 
     def kept(self, model: nn.Module, masks: dict[str, torch.Tensor] | None) -> torch.Tensor | None:
         """Whether each weight may move (pruned ones may not), in the order of the parts end to end; None if all may."""
@@ -78,6 +80,7 @@ def packed_steps(model: nn.Module, data: Encoded, plan: Plan) -> Iterator[Losses
             for group in optimiser.param_groups:
                 group["lr"] = rate
             optimiser.step()
+            flat.refresh()
             if trims and number % TRIM_EVERY == 0:
                 return_freed_memory()
 
@@ -87,7 +90,7 @@ def in_training(model: nn.Module, data: Encoded, plan: Plan) -> Iterator[tuple[T
     """A model made ready for the steps of a plan, and its parameters as one tensor."""
     with (
         trained_parts(model, data, plan.settings.weight_decay, plan.settings.precision) as trained,
-        Flat([part.values for part in trained.parts]) as flat,
+        Flat([part.values for part in trained.parts], trained.low) as flat,
     ):
         yield trained, flat
 
@@ -110,10 +113,11 @@ def trained_parts(model: nn.Module, data: Encoded, weight_decay: float, precisio
     replaced = {id(p) for part in stacked for p in part.stands_for} | (set() if rows is None else {id(table)})
     others = [p for p in model.parameters() if p.numel() and id(p) not in replaced]
     parts = stacked + [Part(p, (p,)) for p in (others if rows is None else [*others, view.words])]
-    if weight_decay:
-        parts.sort(key=lambda part: part.values.dim() < 2)
+    matrices = _products(view) if view.low else set()
+    if view.low or weight_decay:
+        parts = _vectors_last(parts, matrices)
     try:
-        yield Trained(PackedForward(view, data), parts)
+        yield Trained(PackedForward(view, data), parts, len(matrices))
     finally:
         with torch.no_grad():
             for part in stacked:
@@ -121,6 +125,17 @@ def trained_parts(model: nn.Module, data: Encoded, weight_decay: float, precisio
                     p.copy_(values)
             if rows is not None:
                 table[rows] = view.words
+
+
+def _products(view: PackedModel) -> set[int]:
+    """The ids of the encoder's weights, which are multiplied in bfloat16."""
+    heads = {id(m) for layer in view.layers if layer.heads for m in (layer.qkv, layer.out)}
+    return heads | {id(m.weight) for layer in view.layers if layer.mlp for m in (layer.mlp_in, layer.mlp_out)}
+
+
+def _vectors_last(parts: list[Part], matrices: set[int]) -> list[Part]:
+    """`parts` with `matrices` (ids) first, then other weights, then vectors."""
+    return sorted(parts, key=lambda part: (part.values.dim() < 2, id(part.values) not in matrices))
 
 
 def _stacked(view: PackedModel, i: int) -> list[Part]:
@@ -136,23 +151,39 @@ def _stacked(view: PackedModel, i: int) -> list[Part]:
 class Flat:
     """Inside the context `params` are views of `values` (all elements,), so that what moves `values` moves them.
 
-    `places` are the views of the gradient's tensor that belong to them.
+    Each has a `gradient_place`, its view of the gradient's tensor, in which a backward pass may leave its gradient. The
+    first `low` of them have a `low_copy` in bfloat16, which follows at `refresh`.
     """
 
-    def __init__(self, params: list[nn.Parameter]):
-        self.params, sizes = params, [p.numel() for p in params]
+    def __init__(self, params: list[nn.Parameter], low: int = 0):
+        self.params, self.low = params, params[:low]
         self.values = nn.Parameter(torch.cat([p.detach().reshape(-1) for p in params]))
         self.values.grad = torch.zeros_like(self.values)
-        self.places = [place.view(p.shape) for p, place in zip(params, self.values.grad.split(sizes))]
+        self.places: list[torch.Tensor] = []
 
     def __enter__(self) -> Flat:
-        for p, part in zip(self.params, self.values.detach().split([p.numel() for p in self.params])):
-            p.data = part.view(p.shape)
+        sizes = [p.numel() for p in self.params]
+        for p, part, place in zip(self.params, self.values.detach().split(sizes), self.values.grad.split(sizes)):
+            p.data, p.gradient_place = part.view(p.shape), place.view(p.shape)
+            self.places.append(p.gradient_place)
+        sizes = [p.numel() for p in self.low]
+        self.copy = torch.empty(sum(sizes), dtype=torch.bfloat16, device=self.values.device)
+        for p, part in zip(self.low, self.copy.split(sizes)):
+            p.low_copy = part.view(p.shape)
+        self.refresh()
         return self
+
+    def refresh(self) -> None:
+        """Bring the copies in bfloat16 up to date, after a step."""
+        if self.low:
+            self.copy.copy_(self.values.detach()[: len(self.copy)])
 
     def __exit__(self, *error) -> None:
         for p in self.params:  # storage of their own again: checkpoints must not share memory
             p.data = p.data.clone()
+            del p.gradient_place
+        for p in self.low:
+            del p.low_copy
 
     def halves(self) -> list[nn.Parameter]:
         """`values` in two parameters, matrices and vectors, with views of its gradient; vectors must come last."""
@@ -169,7 +200,9 @@ class Flat:
         And zero where not `kept` (all elements,); scaled to a norm of at most `clip`, unless that is 0.
         """
         grads = torch.autograd.grad(loss, self.params, materialize_grads=True)
-        torch._foreach_copy_(self.places, grads)
+        moved = [(place, grad) for place, grad in zip(self.places, grads) if place.data_ptr() != grad.data_ptr()]
+        if moved:
+            torch._foreach_copy_(*zip(*moved))
         grad = self.values.grad
         if kept is not None:
             grad.mul_(kept)
