@@ -1,4 +1,4 @@
-"""Reading a YAML description, all its scalars as texts: in YAML 1.1, 010 would be 8, 1:30 would be 90, and off false."""
+"""Reading a YAML description, its scalars as texts: in YAML 1.1, 010 would be 8, 1:30 would be 90, and off false."""
 
 from __future__ import annotations
 

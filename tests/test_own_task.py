@@ -130,7 +130,8 @@ def test_labels_are_texts_as_written(tmp_path):
     text = "name: moods\ncolumns: text\ntrain: a.csv\ndev: b.csv\n"
     text += "labels: [010, 1:30, 1_0, yes, off, true, 7, 1.50, ~x, 99999999999999999999]\n"
     (task,) = read_task_file(Path(describe(tmp_path, text))).values()
-    assert [value for value, _ in task.labels] == ["010", "1:30", "1_0", "yes", "off", "true", "7", "1.50", "~x", "9" * 20]
+    wanted = ["010", "1:30", "1_0", "yes", "off", "true", "7", "1.50", "~x", "9" * 20]
+    assert [value for value, _ in task.labels] == wanted
 
 
 def test_missing_parts_of_a_description_are_named(tmp_path):
