@@ -19,6 +19,7 @@ FAST = {  # what: a function of the same arguments, which returns None where it 
     "steps": "lottery_utils.fast.training:steps_of",
     "graphs": "lottery_utils.fast.cuda_graphs:trained_by_graphs",
     "passes": "lottery_utils.fast.cut_passes:passes_of",
+    "survivals": "lottery_utils.fast.histogram:survivals",
 }
 _is_on = [os.environ.get("LOTTERY_PLAIN", "0") == "0"]
 

@@ -20,6 +20,7 @@ from safetensors.numpy import load, save_file
 
 from ..errors import UserError, shown
 from ..models.anatomy import anatomy
+from ..switch import faster
 
 
 @dataclass(frozen=True)
@@ -148,25 +149,25 @@ class WeightMask:
         _write(path, {name: value.cpu().numpy() for name, value in self.weights.items()}, "weights", meta)
 
 
-def survivals(weights: dict[str, torch.Tensor], counts: list[int], largest_first: bool) -> dict[str, np.ndarray]:
-    """For each weight the number of masks that keep it, uint8, end to end; one mask for each of `counts`.
+def global_threshold(weights: dict[str, torch.Tensor], pruned: int, largest_first: bool = False) -> WeightMask:
+    """The mask without the `pruned` smallest |w| of the whole encoder: one threshold for all matrices.
 
-    A mask is without so many smallest |w| of the whole encoder: one threshold for all matrices (paper, section 3.1). Of
-    weights on the threshold the first in model order go.
+    So the paper, section 3.1. `weights`: name to tensor, in model order. With `largest_first` the largest go instead.
     """
-    sizes = [w.detach().abs().reshape(-1).to("cpu", torch.float32).numpy() for w in weights.values()]
-    sizes = [-size for size in sizes] if largest_first else sizes
-    whole, pruned = np.concatenate(sizes), np.array(counts, np.int64)
-    last = np.maximum(pruned, 1) - 1  # the place, in order of size, of the largest that goes
-    thresholds = np.where(pruned > 0, np.partition(whole, last)[last], -np.inf)
-    above = [np.searchsorted(thresholds, size).astype(np.uint8) for size in sizes]
-    survived = np.concatenate(above)
-    for threshold in np.unique(thresholds):
-        on_it = np.flatnonzero(whole == threshold)
-        go = pruned[thresholds == threshold] - np.count_nonzero(whole < threshold)
-        survived[on_it] += np.searchsorted(go, np.arange(len(on_it)), side="right").astype(np.uint8)
-    parts = np.split(survived, np.cumsum([len(size) for size in sizes])[:-1])
-    return dict(zip(weights, parts))
+    sizes = torch.cat([w.detach().abs().flatten().cpu() for w in weights.values()])
+    kept = torch.ones(len(sizes), dtype=torch.bool)
+    kept[sizes.argsort(stable=True, descending=largest_first)[:pruned]] = False
+    parts = kept.split([w.numel() for w in weights.values()])
+    return WeightMask({name: part.view(w.shape) for part, (name, w) in zip(parts, weights.items())})
+
+
+def survivals(weights: dict[str, torch.Tensor], counts: list[int], largest_first: bool) -> dict[str, np.ndarray]:
+    """For each weight the number of masks that keep it, uint8, end to end; one mask for each of `counts`."""
+    survived = {name: np.zeros(w.numel(), np.uint8) for name, w in weights.items()}
+    for count in counts:
+        for name, kept in global_threshold(weights, count, largest_first).weights.items():
+            survived[name] += kept.flatten().numpy()
+    return survived
 
 
 class Levels:
@@ -182,7 +183,8 @@ class Levels:
             raise ValueError(f"counts must rise within 0 and {total}, got {counts}")
         if len(counts) > 255:
             raise ValueError(f"at most 255 masks at once, got {len(counts)}")
-        self.survived = survivals(weights, counts, largest_first)
+        arguments = weights, list(counts), largest_first
+        self.survived = faster("survivals", *arguments) or survivals(*arguments)
         self.shapes = {name: w.shape for name, w in weights.items()}
 
     def mask(self, level: int) -> WeightMask:
