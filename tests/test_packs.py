@@ -280,6 +280,7 @@ def test_large_masks_stay_out_and_are_made_again_where_a_cell_needs_them(study, 
     mask.save(study.store.folder(key) / MASK, {"cell": search.name})
     digest = sha256(study.store.folder(key) / MASK)
     rewrite(study.store, key, lambda record: record["files"].update({MASK: digest}))
+    rewrite(study.store, key, lambda record: record["counts"].update(weights=mask.size))
     monkeypatch.setattr(packing, "LARGE_MASK", 500)
     packed = in_packs(study, folder)
     assert MASK not in read_pack(folder / PACK)[key] and RECORD in read_pack(folder / PACK)[key]
@@ -290,11 +291,22 @@ def test_large_masks_stay_out_and_are_made_again_where_a_cell_needs_them(study, 
     work = Work(search, packed.key, packed.store, "cpu")
     monkeypatch.setattr(stage, "run", lambda work: SimpleNamespace(mask=mask))
     assert work.mask(search) == mask
+    notes = []
+    assert work.mask(search, notes) == mask and not notes
+    shifted, smaller = WeightMask({"w": torch.arange(4096) % 3 == 0}), WeightMask({"w": torch.arange(4096) % 4 == 0})
+    shifted.weights["w"][:2] = torch.tensor([False, True])
+    for other, refused in ((shifted, [None]), (smaller, [None, notes])):
+        shutil.rmtree(packed.store.scratch(key))
+        monkeypatch.setattr(stage, "run", lambda work, other=other: SimpleNamespace(mask=other))
+        for where in refused:
+            with pytest.raises(CellFailed, match="comes out differently here"):
+                work.mask(search, where)
+        assert not notes
     shutil.rmtree(packed.store.scratch(key))
-    other = WeightMask({"w": torch.arange(4096) % 2 == 0})
-    monkeypatch.setattr(stage, "run", lambda work: SimpleNamespace(mask=other))
-    with pytest.raises(CellFailed, match="comes out differently here"):
-        work.mask(search)
+    monkeypatch.setattr(stage, "run", lambda work: SimpleNamespace(mask=shifted))
+    assert work.mask(search, notes) == shifted
+    assert notes == [f"the mask of {search.name} was not stored and was made again: as many weights, but not all of "
+                     "them the recorded ones"]  # fmt: skip
 
 
 def test_a_run_beside_packs_computes_what_is_missing_even_the_mask_that_stayed_out(tmp_path, monkeypatch):

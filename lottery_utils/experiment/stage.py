@@ -92,12 +92,16 @@ class Work:
         """The classifier of (task, seed) before training, on the CPU."""
         return loaded.classifier(self.preset, self.cell.task, self.cell.seed, self.key.model, init)
 
-    def mask(self, cell: Cell) -> Mask:
-        """The mask of a search or control cell, its checksum verified; made again where its record came without it."""
+    def mask(self, cell: Cell, notes: list[str] | None = None) -> Mask:
+        """The mask of a search or control cell, its checksum verified; made again where its record came without it.
+
+        Made again it must be the recorded one. Where there are `notes` to say so, as many weights are enough: which lie
+        next to a threshold hangs on the last bit of the fine-tuned weights, and that on the processor.
+        """
         content = self.store.content(self.address(cell), MASK)
         where = f"the mask of {cell.name}"
         try:
-            mask = mask_from(_mask_again(self, cell) if content is None else content, where)
+            mask = mask_from(_mask_again(self, cell, notes) if content is None else content, where)
             kind = StructuredMask if cell.method == "structured" else WeightMask
             if not isinstance(mask, kind):
                 raise UserError(f"{where}: expected a {kind.__name__}, got a {type(mask).__name__}")
@@ -130,13 +134,17 @@ def _made_again(work: Work, cell: Cell, name: str, save: Callable[[Result, Path]
     return path
 
 
-def _mask_again(work: Work, cell: Cell) -> bytes:
-    """The mask file of a search or control cell made again; raises CellFailed where it is not the recorded one."""
+def _mask_again(work: Work, cell: Cell, notes: list[str] | None) -> bytes:
+    """The mask file of a search or control cell made again; raises CellFailed where `Work.mask` cannot take it."""
     path = _made_again(work, cell, MASK, lambda result, path: result.mask.save(path, {"cell": cell.name}))
-    if sha256(path) != work.record(cell)["files"][MASK]:
-        lost = f"the mask of {cell.name} is not stored and comes out differently here"
-        raise CellFailed(f"{work.cell.name}: {lost}; compute it in another results folder")
-    return path.read_bytes()
+    content, record = path.read_bytes(), work.record(cell)
+    if sha256(path) == record["files"][MASK]:
+        return content
+    mask, lost = mask_from(content, str(path)), f"the mask of {cell.name} was not stored"
+    if notes is not None and isinstance(mask, WeightMask) and mask.size == record["counts"]["weights"]:
+        notes.append(f"{lost} and was made again: as many weights, but not all of them the recorded ones")
+        return content
+    raise CellFailed(f"{work.cell.name}: {lost} and comes out differently here; compute it in another results folder")
 
 
 def checkpoint_of(work: Work, cell: Cell) -> tuple[Path, list[str]]:
@@ -253,14 +261,14 @@ def mask_of(work: Work, result: Result) -> Mask:
     """The mask a score or retrain cell runs under; whether its search was degenerate goes into the result."""
     source = mask_source(work.cell)
     result.degenerate = work.record(source)["degenerate"]
-    return work.mask(source)
+    return work.mask(source, result.notes)
 
 
 def masks_found(work: Work, result: Result) -> list[Mask]:
     """The masks of the searches that the cell reads; whether one of these was degenerate goes into the result."""
     searches = [cell for cell in upstream(work.cell, work.preset.seeds) if cell.stage == "search"]
     result.degenerate = any(work.record(cell)["degenerate"] for cell in searches)
-    return [work.mask(cell) for cell in searches]
+    return [work.mask(cell, result.notes) for cell in searches]
 
 
 def prune(model: nn.Module, mask: Mask) -> nn.Module:
