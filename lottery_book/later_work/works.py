@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 
-from lottery_utils.show.effects import effect_table, forest, interval, signed
+from lottery_utils.show.effects import effect_table, forest, interval, signed, told
 from lottery_utils.show.stats import Effect
 from lottery_utils.show.style import NAMES, framed
 from lottery_utils.show.tables import GAP, dressed
@@ -97,13 +97,18 @@ def section_table(sources: Sequence[Source], found: Sections, letter: str, at: s
     return effect_table(effects, caption, f"since-{letter}", rows)
 
 
+def headline_in_words(found: Mapping[str, Mapping[Key, Effect]], letter: str) -> str:
+    """The effect of a section that the first figure shows, in words."""
+    return told(found[letter].get(dict(HEADLINE.values())[letter], Effect()), pairs=False)
+
+
 def _short(effect: Effect | None) -> str:
     """An effect in a cell: mean, interval, tasks."""
     if effect is None or not effect.tasks:
         return GAP
     where = count(effect.tasks, "task")
-    told = interval(effect.low, effect.high)
-    return f"{signed(effect.mean)} ({where})" if told == GAP else f"{signed(effect.mean)} [{told}] ({where})"
+    bounds = interval(effect.low, effect.high)
+    return f"{signed(effect.mean)} ({where})" if bounds == GAP else f"{signed(effect.mean)} [{bounds}] ({where})"
 
 
 def evidence(source: Source) -> str:
