@@ -107,10 +107,14 @@ def replace(path: Path, content: bytes) -> None:
 
 
 def flush(path: Path) -> None:
-    """Make sure a file's or folder's bytes are on disk."""
+    """Make sure a file's or folder's bytes are on disk; raises UserError where the disk cannot say so."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno in CAUSES:
+            raise
+        raise UserError(f"{path} cannot be flushed to its disk ({error.strerror}); name a place on another") from error
     finally:
         os.close(handle)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import shutil
@@ -189,7 +190,9 @@ def test_wrong_files_are_named(tmp_path):
     (tmp_path / "train.csv").write_text("text,mood,text\na,low,b\n")
     assert "column 'text' is there 2 times" in refused(data)
     (tmp_path / "train.csv").write_bytes(b"text,mood\ncaf\xe9,low\n")
-    assert "line 2: expected UTF-8 text, got byte 0xe9" in refused(data)
+    assert "line 2: expected UTF-8 text, got byte 0xe9; convert the file" in refused(data)
+    (tmp_path / "train.csv").write_bytes(gzip.compress(b"text,mood\na,low\n"))
+    assert "expected UTF-8 text, got byte 0x8b; unpack the file" in refused(data)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ import torch
 from made_up_records import make_study
 from safetensors.numpy import save_file
 from small_world import SETTINGS, make_model, make_task
+from test_store import cannot_flush
 from test_verify import give_weights, rewrite
 
 from lottery_utils import disk
@@ -224,15 +225,17 @@ def test_damage_behind_the_records_is_told_when_the_rest_is_read(study, tmp_path
     assert main(["verify", "--results", str(tmp_path / "packed")]) == 1
 
 
-def test_a_place_that_cannot_flush_a_folder_takes_no_unpacked_cells(study, tmp_path, capsys, monkeypatch):
-    def flush(path):
-        if path.is_dir():
-            raise OSError(errno.EINVAL, "Invalid argument")
-
+def test_a_place_that_cannot_flush_takes_no_packs_and_no_unpacked_cells(study, tmp_path, capsys, monkeypatch):
     assert main(["pack", str(study.store.root), str(tmp_path / "packs")]) == 0
-    monkeypatch.setattr("lottery_utils.experiment.store.flush", flush)
-    assert main(["unpack", str(tmp_path / "packs"), "--out", str(tmp_path / "new")]) == 2
-    assert f"cannot write results to '{tmp_path / 'new'}': Invalid argument; give another" in capsys.readouterr().err
+    for folders, arguments in (
+        (True, ["unpack", str(tmp_path / "packs"), "--out", str(tmp_path / "new")]),
+        (False, ["pack", str(study.store.root), str(tmp_path / "more")]),
+    ):
+        with monkeypatch.context() as patch:
+            cannot_flush(patch, folders)
+            assert main(arguments) == 2
+        assert f"{arguments[-1]}" in (said := capsys.readouterr().err) and said.count("\n") == 1
+        assert "cannot be flushed to its disk (Invalid argument); name a place on another" in said
 
 
 @pytest.mark.parametrize("command", ("pack", "unpack"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import stat
 import subprocess
 import sys
 import threading
@@ -18,7 +19,6 @@ from safetensors.numpy import save_file
 
 from lottery_utils.errors import UserError
 from lottery_utils.experiment import locks
-from lottery_utils.experiment import store as store_module
 from lottery_utils.experiment.locks import claim, is_claimed
 from lottery_utils.experiment.store import CHECKPOINT, PREDICTIONS, RECORD, Damaged, Store
 
@@ -322,17 +322,22 @@ def test_a_cell_whose_bytes_lie_elsewhere_is_not_set_aside(tmp_path, where, name
     assert path.parent.is_dir() and not list(tmp_path.glob("*.damaged-*"))
 
 
+def cannot_flush(monkeypatch, folders: bool) -> None:
+    """Have the system refuse to flush folders, or plain files, as some mounts do."""
+    flushed = os.fsync
+
+    def fsync(handle):
+        if stat.S_ISDIR(os.fstat(handle).st_mode) == folders:
+            raise OSError(errno.EINVAL, "Invalid argument")
+        flushed(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+
+
 def test_a_place_that_cannot_flush_is_found_out_before_the_first_cell(tmp_path, monkeypatch):
     """Some mounts answer fsync of a folder with EINVAL: every cell would be computed, and then be lost."""
-    flushed = store_module.flush
-
-    def flush(path):
-        if path.is_dir():
-            raise OSError(errno.EINVAL, "Invalid argument")
-        flushed(path)
-
-    monkeypatch.setattr(store_module, "flush", flush)
-    with pytest.raises(UserError, match="cannot write results to .*: Invalid argument"):
+    cannot_flush(monkeypatch, folders=True)
+    with pytest.raises(UserError, match=f"{tmp_path} cannot be flushed to its disk .Invalid argument.; name a place"):
         Store(tmp_path).prepare()
 
 

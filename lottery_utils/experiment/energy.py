@@ -127,8 +127,8 @@ def _tracker(country: str, region: str, gpu: str):
         tracker.start_task()
         tracker.stop_task()
         return tracker, None
-    except Exception as error:
-        return None, _reason(error)
+    except Exception as error:  # its files cannot be shut out before it has read them
+        return None, f"{_reason(error)}; if there is a .codecarbon.config, see whether it is whole"
 
 
 def _reason(error: Exception) -> str:

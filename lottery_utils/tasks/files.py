@@ -16,6 +16,7 @@ from pathlib import Path
 from ..disk import readable, require_file
 from ..errors import UserError, one_line, shown
 
+COMPRESSED = b"\x1f\x8b", b"PK\x03\x04", b"\x28\xb5\x2f\xfd"  # gzip, zip, zstandard
 LONGEST_CELL = 100_000_000  # characters; csv's own limit, 131,072, is less than a book
 
 
@@ -139,9 +140,8 @@ def _text_of(path: Path) -> str:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line, byte = content.count(b"\n", 0, error.start) + 1, content[error.start]
-        raise UserError(
-            f"{path}: line {line}: expected UTF-8 text, got byte {byte:#04x}; convert the file to UTF-8"
-        ) from None
+        todo = "unpack the file" if content.startswith(COMPRESSED) else "convert the file to UTF-8"
+        raise UserError(f"{path}: line {line}: expected UTF-8 text, got byte {byte:#04x}; {todo}") from None
     if (at := text.find("\0")) >= 0:
         raise UserError(f"{path}: line {text.count(chr(10), 0, at) + 1} holds a NUL byte, expected text; get it again")
     if not text.strip():
