@@ -39,8 +39,9 @@ def read_yaml(path: Path):
     with readable(path):
         content = path.read_bytes()
     try:
-        return yaml.load(content.decode("utf-8-sig"), Loader)
+        return Loader(content.decode("utf-8-sig")).get_single_data()
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: expected UTF-8, got byte {error.object[error.start]:#04x}; convert it") from error
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError) as error:
+        # the last three: a tag such as !!int, !!bool or !!timestamp on what is none
         raise UserError(f"{path}: is no valid YAML ({one_line(error, 160)}); correct it") from error

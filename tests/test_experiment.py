@@ -544,7 +544,7 @@ def test_a_mask_that_keeps_everything_is_not_trained_again(finished, tmp_path, m
 
     monkeypatch.setattr(stages, "train", None)
     masked = working(finished, parse_cell("sst2/1/retrain/structured/good"))
-    object.__setattr__(masked, "mask", lambda cell: StructuredMask.full(2, 4))
+    object.__setattr__(masked, "mask", lambda cell, notes: StructuredMask.full(2, 4))
     result = stage.Result()
     stages.run_retrain(masked, result)
     np.testing.assert_allclose(result.logits, finished.predictions("sst2/1/finetune/full")["logits"], atol=1e-5)

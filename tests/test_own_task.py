@@ -135,6 +135,12 @@ def test_labels_are_texts_as_written(tmp_path):
     assert [value for value, _ in task.labels] == wanted
 
 
+@pytest.mark.parametrize("tagged", ["!!int abc", "!!bool maybe", "!!timestamp x", "!!python/name:os.system x"])
+def test_a_tag_on_what_is_none_of_its_kind_is_no_valid_yaml(tmp_path, tagged):
+    text = f"name: moods\ncolumns: {tagged}\ntrain: a.csv\ndev: b.csv\nlabels: [a, b]\n"
+    assert "is no valid YAML" in refused(describe(tmp_path, text))
+
+
 def test_missing_parts_of_a_description_are_named(tmp_path):
     for key, message in (("columns", "columns is missing"), ("name", "name is missing"), ("train", "train is missing")):
         assert message in refused(describe(tmp_path, {k: v for k, v in ONE.items() if k != key}))
