@@ -117,14 +117,15 @@ def test_the_tokenizer_has_a_class_that_both_major_versions_of_transformers_know
 
     from lottery_utils.export.folder import _save_tokenizer
     from lottery_utils.models.load import load_tokenizer
+    from lottery_utils.presets import PRESETS
 
     tokenizer = load_tokenizer("embedded")
-    _save_tokenizer(tokenizer, tmp_path)
+    _save_tokenizer(PRESETS["demo"], tmp_path)
     settings = json.loads((tmp_path / "tokenizer_config.json").read_text())
     assert settings["tokenizer_class"] == "PreTrainedTokenizerFast" and "local_files_only" not in settings
     again = AutoTokenizer.from_pretrained(tmp_path)
     pair = ("the book was very good", "the day")
-    assert again(*pair) == tokenizer(*pair) and again.model_max_length == tokenizer.model_max_length
+    assert again(*pair) == tokenizer(*pair) and again.model_max_length == PRESETS["demo"].max_length
     assert set(again(*pair)) == {"input_ids", "token_type_ids", "attention_mask"}
 
 
@@ -160,6 +161,23 @@ def test_a_folder_that_predicts_otherwise_than_recorded_is_not_written(study, tm
     with pytest.raises(UserError, match="loaded by plain transformers the model's logits differ from the recorded"):
         export_cell(study, parse_cell("sst2/1/finetune/full"), tmp_path / "out")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_tokenizer_saved_otherwise_than_it_read_is_noticed(study, tmp_path, monkeypatch):
+    from lottery_utils.export import folder
+
+    saved = folder._save_tokenizer
+
+    def other(preset, part):
+        saved(preset, part)
+        tokenizer = json.loads((part / "tokenizer.json").read_text())
+        vocabulary = tokenizer["model"]["vocab"]
+        tokenizer["model"]["vocab"] = {word: number for word, number in vocabulary.items() if word.startswith("[")}
+        (part / "tokenizer.json").write_text(json.dumps(tokenizer))
+
+    monkeypatch.setattr(folder, "_save_tokenizer", other)
+    with pytest.raises(UserError, match="loaded by plain transformers the model's logits differ from the recorded"):
+        export_cell(study, parse_cell("sst2/1/finetune/full"), tmp_path / "out")
 
 
 def test_a_checkpoints_own_classifier_is_left_out_unless_asked_for(study, tmp_path):

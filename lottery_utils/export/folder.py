@@ -22,7 +22,7 @@ from ..errors import UserError, one_line, shown, usable_folder, usable_path
 from ..experiment.cells import Cell, mask_source
 from ..experiment.store import MASK
 from ..models.compact import dense, load_compact, save_compact
-from ..models.load import quiet_transformers
+from ..models.load import load_tokenizer, quiet_transformers
 from ..tasks.glue import find_task
 from .card import Latency, latencies, model_card
 from .rebuild import Rebuilt, rebuild, sample
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from ..experiment.study import Study
+    from ..presets import Preset
     from ..tasks.glue import Task
 
 CLOSE = 1e-4  # largest difference of two logits between the forms of one exported model
@@ -105,11 +106,11 @@ def _write(study: Study, rebuilt: Rebuilt, part: Path, onnx: bool) -> tuple[dict
     whole = dense(rebuilt.model)
     smaller = whole is not rebuilt.model
     name_labels(whole, task)
-    batches, tokenizer = sample(study, cell, COMPARED)
-    inputs = batches[0]
     with torch.no_grad(), quiet_transformers():
         whole.save_pretrained(part, safe_serialization=True)
-        _save_tokenizer(tokenizer, part)
+        _save_tokenizer(study.preset, part)
+        batches = sample(study, cell, _tokenizer_again(part), COMPARED)
+        inputs = batches[0]
         if rebuilt.mask is not None:
             rebuilt.mask.save(part / MASK, {"cell": mask_source(cell).name})
         if smaller:
@@ -134,8 +135,13 @@ def _write(study: Study, rebuilt: Rebuilt, part: Path, onnx: bool) -> tuple[dict
     return apart, timed
 
 
-def _save_tokenizer(tokenizer: PreTrainedTokenizerBase, part: Path) -> None:
-    """Save a tokenizer so that transformers 4 knows its class too, without what is true of this machine only."""
+def _save_tokenizer(preset: Preset, part: Path) -> None:
+    """Save a preset's tokenizer, which cuts texts where training did.
+
+    So that transformers 4 knows its class too, and without what is true of this machine only.
+    """
+    tokenizer = load_tokenizer(preset.model)
+    tokenizer.model_max_length = min(preset.max_length, tokenizer.model_max_length)
     tokenizer.save_pretrained(part)
     path = part / "tokenizer_config.json"
     settings = json.loads(path.read_text(encoding="utf-8"))
@@ -171,6 +177,12 @@ def logits(model: nn.Module, inputs: dict[str, torch.Tensor]) -> np.ndarray:
     """The model's outputs (B, C) for one batch."""
     with torch.no_grad():
         return model(**inputs).logits.numpy()
+
+
+def _tokenizer_again(part: Path) -> PreTrainedTokenizerBase:
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(part, local_files_only=True)
 
 
 def _dense_again(part: Path) -> nn.Module:

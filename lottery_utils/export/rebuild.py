@@ -10,7 +10,6 @@ import numpy as np
 from ..errors import UserError
 from ..experiment.cells import Cell, mask_source, part_of
 from ..experiment.identity import Key
-from ..models.load import load_tokenizer
 from ..presets import limits_of
 from ..tasks.load import halves, load_task
 
@@ -94,16 +93,14 @@ def rebuild(study: Study, cell: Cell) -> Rebuilt:
     return Rebuilt(cell, model, record, same, len(result.predictions), apart, mask, recorded["logits"])
 
 
-def sample(study: Study, cell: Cell, count: int, batch: int = 16) -> tuple[list[dict[str, torch.Tensor]], object]:
-    """The first `count` examples that the cell was scored on, batched as by plain transformers; and the tokenizer."""
+def sample(study: Study, cell: Cell, tokenizer, count: int, batch: int = 16) -> list[dict[str, torch.Tensor]]:
+    """The first `count` examples that the cell was scored on, batched as by plain transformers."""
     preset = study.preset
     dev = load_task(cell.task, preset.data, limits_of(preset, cell.task)).dev
     part, rows = part_of(cell, preset.selection), np.arange(len(dev))
     if part in ("first", "second"):
         rows = halves(cell.task, len(dev))[part == "second"]
     texts = [dev.texts[row] for row in rows[:count]]
-    tokenizer = load_tokenizer(preset.model)
-    tokenizer.model_max_length = min(preset.max_length, tokenizer.model_max_length)  # is saved with it
     look = {"truncation": True, "padding": True, "return_tensors": "pt"}
     columns = [[list(column) for column in zip(*texts[at : at + batch])] for at in range(0, len(texts), batch)]
-    return [dict(tokenizer(*of_batch, **look)) for of_batch in columns], tokenizer
+    return [dict(tokenizer(*of_batch, **look)) for of_batch in columns]
