@@ -31,8 +31,8 @@ DATASET = re.compile(r"(?!.*\.\.)[\w.-]+(/[\w.-]+)?", re.ASCII)
 def _number(text):
     """A text as a number; what is none is left as it is."""
     try:
-        return float(text.replace(".inf", "inf"))  # as YAML writes it
-    except (ValueError, AttributeError):
+        return text if "_" in text else float(text.replace(".inf", "inf"))  # Python reads 1_0 as 10; .inf is YAML's
+    except (ValueError, AttributeError, TypeError):
         return text
 
 

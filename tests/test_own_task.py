@@ -93,6 +93,7 @@ def refused(data: str, task: str = "moods") -> str:
         ({"labels": ["low", "hi\ngh"]}, "labels must be one line of text, got 'hi\\ngh'"),
         ({"labels": None, "score_range": [0]}, "score_range, item 2, is missing"),
         ({"labels": None, "score_range": [1, 0]}, "score_range must be two numbers, the lower first"),
+        ({"labels": None, "score_range": [0, "1_0"]}, "score_range"),
         ({"labels": None, "score_range": [0, True]}, "score_range, item 2, must be a valid number, got 'true'"),
         ({"train": "~nobody-at-all/train.csv"}, "does not exist"),
         ({"dev": None}, "dev is missing; give its data files; or dev: 0.2 to draw a fifth of train"),
