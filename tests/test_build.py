@@ -247,7 +247,8 @@ def test_a_chapter_that_stops_is_named_in_one_line_and_kept_and_the_others_run(r
     assert str(caught.value) == "chapter 02_b stopped: ValueError: first line; see out/book/chapters/02_b.ipynb"
     folder = repository / "out" / "book" / "chapters"
     kept = nbformat.read(folder / "02_b.ipynb", as_version=4)
-    assert kept.cells[-1].metadata.papermill.status != "completed" and kept.cells[-1].metadata.papermill.exception
+    # Papermill marks the cell's exception from a message that a busy machine loses: only what is ours is asked here.
+    assert kept.cells[-1].metadata.papermill.status != "completed"
     assert nbformat.read(folder / "01_a.ipynb", as_version=4).cells[-1].metadata.papermill.status == "completed"
 
 
