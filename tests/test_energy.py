@@ -89,6 +89,19 @@ def test_nothing_is_written_said_or_sent(tmp_path, monkeypatch, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("text", ["pue = 1.3\n", "[codecarbon]\npue\n", "[codecarbon]\npue = 1\npue = 2\n", "\x00\xff"])
+def test_a_broken_file_of_settings_costs_the_energy_and_no_result(tmp_path, monkeypatch, text):
+    """codecarbon reads the user's files before it can be told not to."""
+    pytest.importorskip("codecarbon")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".codecarbon.config").write_text(text, encoding="latin-1")
+    found = busy(Meter())
+    assert found["energy_kwh"] is None and found["co2_kg"] is None
+    missing = found["energy"]["missing"]
+    assert missing.startswith("codecarbon stopped: ") and "\n" not in missing
+    assert missing.endswith("if there is a .codecarbon.config, see whether it is whole")
+
+
 def test_without_codecarbon_there_are_nulls_and_a_reason(monkeypatch):
     monkeypatch.setitem(sys.modules, "codecarbon", None)
     found = busy(Meter())
