@@ -124,7 +124,7 @@ def _warm(seeds: tuple[int, ...]) -> None:
     """Load what every child needs, once: code, data, model. No training here, so that forks are safe."""
     import torch
 
-    from lottery_utils.experiment import loaded, verify, work  # noqa: F401
+    from lottery_utils.experiment import compute, loaded, verify  # noqa: F401
     from lottery_utils.presets import get_preset
 
     torch.set_num_threads(1)
@@ -198,9 +198,9 @@ def _fork(root: Path, seeds: tuple[int, ...], log: Path, fault: tuple[str, float
 
 def _watch(handle: int) -> None:
     """Write to the log when a cell is begun (and whether it was there already) and when it is stored."""
-    from lottery_utils.experiment import work
+    from lottery_utils.experiment import compute as computing
 
-    compute = work._compute
+    compute = computing._compute
 
     def watched(doing, job, key):
         there = "again" if doing.store.read(key) is not None else "begin"
@@ -208,7 +208,7 @@ def _watch(handle: int) -> None:
         compute(doing, job, key)
         os.write(handle, f"stored {key}\n".encode())
 
-    work._compute, work.Meter = watched, NoMeter
+    computing._compute, computing.Meter = watched, NoMeter
 
 
 def _die_before(count: int, root: str) -> None:

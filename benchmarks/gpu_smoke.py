@@ -18,10 +18,10 @@ import numpy as np
 import torch
 from devices import flat
 
-from lottery_utils.experiment import loaded, stage
-from lottery_utils.experiment.stage import Result, Work
+from lottery_utils.experiment import loaded
+from lottery_utils.experiment.compute import steady
 from lottery_utils.experiment.study import Study, open_study
-from lottery_utils.experiment.work import steady
+from lottery_utils.experiment.work import Result, Work, run
 from lottery_utils.fast import cuda_graphs
 from lottery_utils.models.load import load_classifier, load_tokenizer, quiet_transformers
 from lottery_utils.training.evaluate import predict
@@ -131,7 +131,7 @@ def compared(study: Study, device: torch.device) -> list[dict]:
     """A row for each cell computed on `device` and stored by the CPU; rows for bf16, and for the same bits again."""
     rows = []
     for cell in cells_of(study):
-        result = stage.run(Work(cell, study.key, study.store, device))
+        result = run(Work(cell, study.key, study.store, device))
         rows.append({"what": cell.name, **difference(study, cell, result)})
         if cell.stage == "finetune":
             rows += looked_at_again(Work(cell, study.key, study.store, device), result)
@@ -153,7 +153,7 @@ def looked_at_again(work: Work, result: Result) -> list[dict]:
     """Of a fine-tuning: bf16 predictions against fp32 ones, and the bits of the same fine-tuning again."""
     dev = work.examples().dev
     half = np.linalg.norm(predict(result.model, dev, "bf16") - result.logits) / np.linalg.norm(result.logits)
-    again = np.abs(stage.run(work).logits - result.logits).max()
+    again = np.abs(run(work).logits - result.logits).max()
     return [
         {"what": f"{work.cell.name}, bf16 against fp32", "differs by": float(half), "tolerance": HALF},
         {"what": f"{work.cell.name}, the same again", "differs by": float(again), "tolerance": 0.0},

@@ -12,7 +12,9 @@ from safetensors.torch import load_file
 from torch import nn
 
 from lottery_utils.experiment.cells import COMPARED, Cell, full, mask_source
-from lottery_utils.experiment.stage import Mask, Result, Work, checkpoint_of, prune
+from lottery_utils.experiment.remade import checkpoint_of, recorded_mask
+from lottery_utils.experiment.stage import prune
+from lottery_utils.experiment.work import Mask, Result, Work
 
 
 def trained(work: Work, result: Result, cell: Cell) -> nn.Module:
@@ -24,7 +26,7 @@ def trained(work: Work, result: Result, cell: Cell) -> nn.Module:
     path, notes = checkpoint_of(work, cell)
     model = replace(work, cell=cell).classifier()
     if cell.stage == "retrain":
-        model = prune(model, work.mask(mask_source(cell)))
+        model = prune(model, recorded_mask(work, mask_source(cell)))
     model.load_state_dict(load_file(path))
     result.notes += notes
     return model.to(work.device).eval()
@@ -35,7 +37,7 @@ def masks_of(work: Work, seed: int) -> dict[str, Mask]:
     cells = {name: mask_source(Cell(work.cell.task, seed, "score", work.cell.method, name)) for name in COMPARED}
     if work.record(cells["good"])["degenerate"]:
         return {}
-    return {name: work.mask(cell) for name, cell in cells.items()}
+    return {name: recorded_mask(work, cell) for name, cell in cells.items()}
 
 
 def networks(work: Work, result: Result, masks: dict[str, Mask], retrained: bool = True) -> dict[str, nn.Module]:

@@ -16,17 +16,20 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from lottery_utils.errors import CellFailed, UserError
-from lottery_utils.experiment import identity, loaded, provenance, stage, stages, work
+from lottery_utils.experiment import compute, identity, loaded, provenance, stage, stages
 from lottery_utils.experiment.cells import NEEDS, Cell, full, parse_cell, plan, upstream
 from lottery_utils.experiment.fingerprints import CACHE
 from lottery_utils.experiment.identity import EARLIER, Key, Versions, address, inputs, seed_for
 from lottery_utils.experiment.locks import claim
 from lottery_utils.experiment.pool import Job
+from lottery_utils.experiment.remade import recorded_mask
 from lottery_utils.experiment.run import Summary
 from lottery_utils.experiment.schedule import Schedule
 from lottery_utils.experiment.stage_table import CASES, STAGES, SUPER
 from lottery_utils.experiment.store import CHECKPOINT, MASK, PREDICTIONS, RECORD
 from lottery_utils.experiment.study import Study, open_study
+from lottery_utils.experiment.work import Result, Work
+from lottery_utils.experiment.work import run as run_cell
 from lottery_utils.places import function_at
 from lottery_utils.presets import METHODS, SUBNETWORKS, Preset, get_preset
 from lottery_utils.show.sentences import run_on
@@ -366,7 +369,7 @@ def test_a_second_run_finds_everything_done(finished, capsys):
 def test_an_interrupted_run_goes_on_to_the_same_results(finished, world, tmp_path, monkeypatch, capsys):
     study = small_study(world, tmp_path / "results", seeds=(1,))
     chosen = {"stages": ["retrain", "score"], "subnetworks": ["good", "bad"]}
-    real, calls = work.run, []
+    real, calls = compute.run, []
 
     def stopped(job):
         calls.append(job.cell)
@@ -375,13 +378,13 @@ def test_an_interrupted_run_goes_on_to_the_same_results(finished, world, tmp_pat
             raise KeyboardInterrupt  # after the work, before the record
         return result
 
-    monkeypatch.setattr(work, "run", stopped)
+    monkeypatch.setattr(compute, "run", stopped)
     with pytest.raises(KeyboardInterrupt):
         study.run(**chosen, engine="serial", progress=False)
     assert "start the same run again" in capsys.readouterr().err
     assert len(study.store.addresses()) == 4 and not list((tmp_path / "results" / ".claims").iterdir())
     loaded.forget()
-    monkeypatch.setattr(work, "run", lambda job: calls.append(job.cell) or real(job))
+    monkeypatch.setattr(compute, "run", lambda job: calls.append(job.cell) or real(job))
     summary = study.run(**chosen, engine="serial", progress=False)
     assert summary.ok and summary.done == 4
     assert len(calls) == len(study.cells(**chosen)) + 1  # only the interrupted cell ran twice
@@ -499,8 +502,8 @@ def test_retraining_starts_from_mask_times_pretrained_and_pruned_weights_stay_ze
     monkeypatch.setattr(stage, "finetune", watched)
     cell = parse_cell("sst2/1/retrain/magnitude/good")
     run = working(finished, cell)
-    with work.steady():
-        result = stage.run(run)
+    with compute.steady():
+        result = run_cell(run)
     pretrained = dict(run.classifier().named_parameters())
     for name, mask in seen["mask"].items():
         assert seen["start"][name].equal(pretrained[name])
@@ -508,8 +511,8 @@ def test_retraining_starts_from_mask_times_pretrained_and_pruned_weights_stay_ze
     assert result.logits.tolist() == finished.predictions(cell)["logits"].tolist()
 
     structured = working(finished, parse_cell("sst2/1/retrain/structured/good"))
-    mask = structured.mask(GOOD_HERE)
-    stage.run(structured)
+    mask = recorded_mask(structured, GOOD_HERE)
+    run_cell(structured)
     kept = mask.heads.sum(1) * 8
     shapes = {n: tuple(p.shape) for n, p in seen["end"].items() if n.endswith("attention.output.dense.weight")}
     assert [shape[1] for shape in shapes.values()] == kept.tolist()
@@ -518,9 +521,9 @@ def test_retraining_starts_from_mask_times_pretrained_and_pruned_weights_stay_ze
 GOOD_HERE = Cell("sst2", 1, "search", "structured", "good")
 
 
-def working(study: Study, cell: Cell) -> stage.Work:
+def working(study: Study, cell: Cell) -> Work:
     """The work of one cell of a study, outside any engine."""
-    return stage.Work(cell, study.key, study.store, torch.device("cpu"))
+    return Work(cell, study.key, study.store, torch.device("cpu"))
 
 
 def test_a_mask_that_keeps_everything_retrains_to_the_full_model(finished, tmp_path, world):
@@ -533,7 +536,7 @@ def test_a_mask_that_keeps_everything_retrains_to_the_full_model(finished, tmp_p
     whole = WeightMask({name: torch.ones_like(p, dtype=torch.bool) for name, p in matrices.items()})
     for mask in (whole, StructuredMask.full(2, 4)):
         masked = dataclasses.replace(run, cell=parse_cell("sst2/1/retrain/structured/good"))
-        result = stage.Result()
+        result = Result()
         stage.train(masked, result, *stage.untrained(masked, result), mask)
         np.testing.assert_allclose(result.logits, finished.predictions("sst2/1/finetune/full")["logits"], atol=1e-5)
 
@@ -544,8 +547,8 @@ def test_a_mask_that_keeps_everything_is_not_trained_again(finished, tmp_path, m
 
     monkeypatch.setattr(stages, "train", None)
     masked = working(finished, parse_cell("sst2/1/retrain/structured/good"))
-    object.__setattr__(masked, "mask", lambda cell, notes: StructuredMask.full(2, 4))
-    result = stage.Result()
+    monkeypatch.setattr(stage, "recorded_mask", lambda work, cell, notes: StructuredMask.full(2, 4))
+    result = Result()
     stages.run_retrain(masked, result)
     np.testing.assert_allclose(result.logits, finished.predictions("sst2/1/finetune/full")["logits"], atol=1e-5)
     course = finished.trajectory("sst2/1/finetune/full")
@@ -556,7 +559,7 @@ def test_a_mask_that_keeps_everything_is_not_trained_again(finished, tmp_path, m
 def test_data_that_changes_under_a_run_is_refused(finished, tmp_path):
     study = copied(finished, tmp_path / "results")
     job = Job(str(study.store.root), Key(study.preset, {"": study.key.model, "sst2": "0" * 16}))
-    answer = work.compute(job, parse_cell("sst2/1/finetune/full"))
+    answer = compute.compute(job, parse_cell("sst2/1/finetune/full"))
     assert answer.status == "failed" and "the data changed" in answer.error
 
 
@@ -567,9 +570,9 @@ def test_a_cell_another_worker_holds_is_left_to_it(finished, tmp_path):
     job = Job(str(study.store.root), finished.key)
     with claim(study.store.root, study.address(cell)):
         assert study.state(cell) == "running"
-        assert work.compute(job, cell).status == "elsewhere"
-    assert work.compute(job, cell).status == "computed"
-    assert work.compute(job, cell).status == "done"
+        assert compute.compute(job, cell).status == "elsewhere"
+    assert compute.compute(job, cell).status == "computed"
+    assert compute.compute(job, cell).status == "done"
 
 
 def test_records_alone_are_enough_to_read_a_study(finished, tmp_path):

@@ -254,7 +254,7 @@ def test_pruned_random_weights_have_the_random_controls_mask(study):
 def test_pruned_random_weights_are_the_random_weights(study, monkeypatch):
     """Both baselines of a seed begin with the same weights: the pruned one with what its mask leaves of them."""
     from lottery_utils.experiment import stage
-    from lottery_utils.experiment.stage import Result, Work
+    from lottery_utils.experiment.work import Result, Work
 
     seen = []
 
@@ -285,7 +285,7 @@ def test_longer_training_takes_that_many_times_the_steps_under_the_same_mask(stu
 
 
 def test_the_factor_is_the_presets(study, monkeypatch):
-    from lottery_utils.experiment.stage import Result, Work
+    from lottery_utils.experiment.work import Result, Work
 
     asked = []
     monkeypatch.setattr(stages, "train", lambda work, result, model, data, mask, longer=1: asked.append(longer))

@@ -24,15 +24,16 @@ from lottery_utils import disk
 from lottery_utils.cli import main
 from lottery_utils.disk import POINTER, sha256
 from lottery_utils.errors import CellFailed, UserError
-from lottery_utils.experiment import packing, packs, stage
+from lottery_utils.experiment import compute, packing, packs, remade
 from lottery_utils.experiment.cells import Cell
 from lottery_utils.experiment.packing import pack, unpack
 from lottery_utils.experiment.packs import pack_of, read_pack
 from lottery_utils.experiment.reading import Results
-from lottery_utils.experiment.stage import Work
+from lottery_utils.experiment.remade import recorded_mask
 from lottery_utils.experiment.store import CHECKPOINT, MASK, PREDICTIONS, RECORD, Store
 from lottery_utils.experiment.study import Study, open_study
 from lottery_utils.experiment.verify import verify_store
+from lottery_utils.experiment.work import Work
 from lottery_utils.pruning.masks import WeightMask
 
 PACK = "mrpc-1.tar.xz"
@@ -292,22 +293,22 @@ def test_large_masks_stay_out_and_are_made_again_where_a_cell_needs_them(study, 
     assert unpack(folder, tmp_path / "plain") and Store(tmp_path / "plain").read(key, deep=True) is not None
 
     work = Work(search, packed.key, packed.store, "cpu")
-    monkeypatch.setattr(stage, "run", lambda work: SimpleNamespace(mask=mask))
-    assert work.mask(search) == mask
+    monkeypatch.setattr(remade, "run", lambda work: SimpleNamespace(mask=mask))
+    assert recorded_mask(work, search) == mask
     notes = []
-    assert work.mask(search, notes) == mask and not notes
+    assert recorded_mask(work, search, notes) == mask and not notes
     shifted, smaller = WeightMask({"w": torch.arange(4096) % 3 == 0}), WeightMask({"w": torch.arange(4096) % 4 == 0})
     shifted.weights["w"][:2] = torch.tensor([False, True])
     for other, refused in ((shifted, [None]), (smaller, [None, notes])):
         shutil.rmtree(packed.store.scratch(key))
-        monkeypatch.setattr(stage, "run", lambda work, other=other: SimpleNamespace(mask=other))
+        monkeypatch.setattr(remade, "run", lambda work, other=other: SimpleNamespace(mask=other))
         for where in refused:
             with pytest.raises(CellFailed, match="comes out differently here"):
-                work.mask(search, where)
+                recorded_mask(work, search, where)
         assert not notes
     shutil.rmtree(packed.store.scratch(key))
-    monkeypatch.setattr(stage, "run", lambda work: SimpleNamespace(mask=shifted))
-    assert work.mask(search, notes) == shifted
+    monkeypatch.setattr(remade, "run", lambda work: SimpleNamespace(mask=shifted))
+    assert recorded_mask(work, search, notes) == shifted
     assert notes == [f"the mask of {search.name} was not stored and was made again: as many weights, but not all of "
                      "them the recorded ones"]  # fmt: skip
 
@@ -324,8 +325,16 @@ def test_a_run_beside_packs_computes_what_is_missing_even_the_mask_that_stayed_o
     study = Study(whole.preset, tmp_path / "packed")
     search, score = (Cell("sst2", 1, stage, "magnitude", "good") for stage in ("search", "score"))
     assert MASK not in read_pack(tmp_path / "packed" / "sst2-1.tar.xz")[study.address(search)]
+    remade_mask, there_when_the_clock_starts = study.store.scratch(study.address(search)) / MASK, []
+
+    class Clock(compute.Meter):
+        def __enter__(self):
+            there_when_the_clock_starts.append(remade_mask.is_file())
+            return super().__enter__()
+
+    monkeypatch.setattr(compute, "Meter", Clock)
     summary = study.run(["score"], ["magnitude"], ["good"], "serial", progress=False)
-    assert summary.ok and summary.computed == 1
+    assert summary.ok and summary.computed == 1 and there_when_the_clock_starts == [True]
     assert [path.name for path in study.store.root.iterdir() if path.is_dir() and path.name[0] != "."] == [
         study.address(score)
     ]

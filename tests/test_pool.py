@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 
 from lottery_utils.cli import main
 from lottery_utils.errors import UserError
-from lottery_utils.experiment import pool, stage, work
+from lottery_utils.experiment import compute, pool, stage
 from lottery_utils.experiment.cells import Cell, full
 from lottery_utils.experiment.identity import Key
 from lottery_utils.experiment.locks import claim
@@ -188,8 +188,8 @@ OUT = RuntimeError("[enforce fail at alloc_cpu.cpp:121] DefaultCPUAllocator: can
 
 @pytest.mark.parametrize("error", (torch.OutOfMemoryError("x"), MemoryError(), OUT))
 def test_kinds_of_memory_errors(error):
-    assert work.answer_to(error, CELL, False).status == "out_of_memory"
-    assert work.answer_to(error, CELL, True).status == "failed"
+    assert compute.answer_to(error, CELL, False).status == "out_of_memory"
+    assert compute.answer_to(error, CELL, True).status == "failed"
 
 
 FULL_DISK = SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
@@ -197,11 +197,11 @@ FULL_DISK = SafetensorError("Error while serializing: I/O error: No space left o
 
 @pytest.mark.parametrize("error", (OSError(errno.ENOSPC, "x"), OSError(errno.EROFS, "x"), FULL_DISK))
 def test_a_place_that_takes_no_files_stops_the_run_and_no_cell_is_to_blame(error):
-    answer = work.answer_to(error, CELL, False)
+    answer = compute.answer_to(error, CELL, False)
     assert answer.status == "user_error" and "start the same run again" in answer.error
     assert "\n" not in answer.error
-    assert work.answer_to(OSError(errno.ENOENT, "x"), CELL, False).status == "failed"
-    assert work.answer_to(ValueError("a\nb  c"), CELL, False).error == "mrpc/1/finetune/full: ValueError: a b c"
+    assert compute.answer_to(OSError(errno.ENOENT, "x"), CELL, False).status == "failed"
+    assert compute.answer_to(ValueError("a\nb  c"), CELL, False).error == "mrpc/1/finetune/full: ValueError: a b c"
 
 
 def test_a_failure_noted_by_another_run_is_not_tried_again(world, tmp_path):
@@ -210,9 +210,9 @@ def test_a_failure_noted_by_another_run_is_not_tried_again(world, tmp_path):
     study.run(["baseline"], subnetworks=["majority"], engine="serial", progress=False)
     job = Job(str(study.store.root), study.key)
     study.store.fail(study.address(cell), {"error": "no luck"})
-    assert work.compute(job, cell).error == "no luck"
+    assert compute.compute(job, cell).error == "no luck"
     with claim(study.store.root, study.address(cell)):
-        assert work.compute(job, cell).status == "elsewhere"
+        assert compute.compute(job, cell).status == "elsewhere"
 
 
 def test_an_unknown_engine_is_one_line(world, tmp_path):

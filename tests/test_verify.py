@@ -20,7 +20,8 @@ from lottery_utils.errors import CellFailed
 from lottery_utils.experiment.cells import Cell
 from lottery_utils.experiment.locks import claim
 from lottery_utils.experiment.record import checksum
-from lottery_utils.experiment.stage import Work
+from lottery_utils.experiment.remade import recorded_mask
+from lottery_utils.experiment.work import Work
 from lottery_utils.experiment.store import CHECKPOINT, MASK, RECORD, Damaged, Store
 from lottery_utils.experiment.verify import KINDS, verify_store
 from lottery_utils.pruning.masks import StructuredMask, WeightMask
@@ -162,7 +163,7 @@ def test_a_mask_of_the_other_kind_is_not_scored(study, tmp_path):
         file = SimpleNamespace(content=lambda address, name: (tmp_path / name).read_bytes())
         work = Work(search, study.key, file, torch.device("cpu"))
         masks[method].save(tmp_path / MASK)
-        assert work.mask(search) == masks[method]
+        assert recorded_mask(work, search) == masks[method]
         masks[other].save(tmp_path / MASK)
         with pytest.raises(CellFailed, match=f"expected a {type(masks[method]).__name__}"):
-            work.mask(search)
+            recorded_mask(work, search)

@@ -15,9 +15,10 @@ from safetensors.torch import load_file, save_file
 from lottery_utils.errors import UserError
 from lottery_utils.experiment.identity import numpy_generator_for
 from lottery_utils.experiment.locks import claim
-from lottery_utils.experiment.stage import Result, Work, fine_tuned, masks_found, set_size, timed
+from lottery_utils.experiment.stage import fine_tuned, masks_found, set_size, timed
 from lottery_utils.experiment.stage_table import STAGES
 from lottery_utils.experiment.store import Store
+from lottery_utils.experiment.work import Result, Work
 from lottery_utils.models.compact import compact
 from lottery_utils.presets import Preset
 from lottery_utils.pruning.controls import structured_control

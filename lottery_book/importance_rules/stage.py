@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from lottery_utils.experiment.stage import Result, Work, fine_tuned, set_size, timed
+from lottery_utils.experiment.stage import fine_tuned, set_size, timed
+from lottery_utils.experiment.work import Result, Work
 from lottery_utils.pruning.importance import open_passes, reduce_gradients, shuffled
 from lottery_utils.pruning.masks import StructuredMask, model_sizes
 

@@ -7,7 +7,8 @@ import torch
 from torch import nn
 
 from lottery_utils.experiment.identity import seed_for
-from lottery_utils.experiment.stage import Result, Work, fine_tuned, masks_found, set_size, timed
+from lottery_utils.experiment.stage import fine_tuned, masks_found, set_size, timed
+from lottery_utils.experiment.work import Result, Work
 from lottery_utils.models.anatomy import anatomy
 from lottery_utils.models.attention_maps import attention_maps
 from lottery_utils.models.compact import compact

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 import torch
 
-from lottery_utils.experiment.stage import Result, Work, fine_tuned, set_size, timed
+from lottery_utils.experiment.stage import fine_tuned, set_size, timed
+from lottery_utils.experiment.work import Result, Work
 from lottery_utils.models.anatomy import Anatomy, anatomy
 from lottery_utils.pruning.masks import Levels, WeightMask
 

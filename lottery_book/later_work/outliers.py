@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from lottery_utils.experiment.identity import numpy_generator_for
-from lottery_utils.experiment.stage import Result, Work, fine_tuned, set_size, timed
+from lottery_utils.experiment.stage import fine_tuned, set_size, timed
+from lottery_utils.experiment.work import Result, Work
 from lottery_utils.models.anatomy import anatomy
 from lottery_utils.tasks.metrics import compute_metrics, main_score, predictions_from_logits
 from lottery_utils.training.evaluate import predict

@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from lottery_utils.experiment.cells import Cell, full
-from lottery_utils.experiment.stage import Mask, Result, Work, prune, set_size, timed
+from lottery_utils.experiment.stage import prune, set_size, timed
+from lottery_utils.experiment.work import Mask, Result, Work
 from lottery_utils.models.compact import dense
 from lottery_utils.training.batches import Encoded, take
 from lottery_utils.training.device import derived_seed

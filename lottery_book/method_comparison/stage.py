@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from lottery_utils.experiment.stage import Result, Work, by_method, set_size
+from lottery_utils.experiment.stage import by_method, set_size
+from lottery_utils.experiment.work import Result, Work
 from lottery_utils.methods import CURVE_SIZES
 from lottery_utils.models.anatomy import anatomy
 from lottery_utils.pruning.magnitude import WeightView, component_shares, under_masks, weight_scores

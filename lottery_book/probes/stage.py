@@ -8,7 +8,8 @@ from functools import lru_cache
 import numpy as np
 from torch import nn
 
-from lottery_utils.experiment.stage import Result, Work, prune, set_size, timed
+from lottery_utils.experiment.stage import prune, set_size, timed
+from lottery_utils.experiment.work import Result, Work
 from lottery_utils.models.load import load_tokenizer
 from lottery_utils.training.batches import Encoded
 

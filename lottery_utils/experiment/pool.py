@@ -1,7 +1,7 @@
 """Who computes cells on this machine: this process, or worker processes, each on one thread and one device.
 
 An engine is used in a `with`, and an error stops its cells: `submit` has a cell computed, and the future it returns has
-the answer; `places` says how many cells at once. Computing is `work`'s, which is imported where it is done.
+the answer; `places` says how many cells at once. Computing is `compute`'s, which is imported where it is done.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Answer(NamedTuple):
 
 def computed_here(job: Job, cell: Cell, alone: bool) -> Answer:
     """Compute a cell in this process, whichever engine has started it."""
-    from .work import compute
+    from .compute import compute
 
     return compute(job, cell, alone)
 

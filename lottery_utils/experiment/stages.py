@@ -23,8 +23,6 @@ from . import loaded
 from .cells import full
 from .identity import numpy_generator_for, seed_for
 from .stage import (
-    Result,
-    Work,
     by_method,
     evaluate,
     fine_tuned,
@@ -38,6 +36,7 @@ from .stage import (
 )
 from .stage_table import CHANCELESS, SUPER, TRANSFORMERS
 from .store import TRAJECTORY
+from .work import Result, Work
 
 
 def run_finetune(work: Work, result: Result) -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from ..experiment.stage import Mask
+    from ..experiment.work import Mask
     from ..experiment.study import Study
 
 STAGES = ("finetune", "score", "retrain", "retrain_longer")
@@ -72,8 +72,9 @@ def rebuild(study: Study, cell: Cell) -> Rebuilt:
     Raises UserError when the cell or what it needs is not stored, or its search was degenerate: there is no
     subnetwork then.
     """
-    from ..experiment.stage import Work, run
-    from ..experiment.work import steady
+    from ..experiment.compute import steady
+    from ..experiment.remade import recorded_mask
+    from ..experiment.work import Work, run
 
     cell = exportable(cell)
     record = study.record(cell)
@@ -85,7 +86,7 @@ def rebuild(study: Study, cell: Cell) -> Rebuilt:
     with steady():
         work = Work(cell, Key(study.preset, {"": inputs["model"], cell.task: inputs["data"]}), study.store)
         result = run(work)
-        mask = None if cell.stage == "finetune" else work.mask(mask_source(cell))
+        mask = None if cell.stage == "finetune" else recorded_mask(work, mask_source(cell))
     recorded = study.predictions(cell)
     same = int((np.asarray(recorded["predictions"]) == result.predictions).sum())
     apart = float(np.abs(recorded["logits"].astype(np.float64) - result.logits).max())
