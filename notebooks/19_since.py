@@ -22,13 +22,13 @@
 # **Published**: its main finding does. That most heads can go was found again, on far larger models too; that it matters little *which*,
 # at least once more for BERT. But not everything is redundant: disabling {glue:text}`n_kovaleva2021` breaks BERT.
 #
-# **Real study**, {glue:text}`real_evidence`: without its two largest LayerNorm dimensions the model keeps {glue:text}`two_real` of its lead,
-# without sixteen {glue:text}`sixteen_real`. One look by Fisher information against the full search: {glue:text}`look_real`. One seed is a
+# **Real study**, {glue:text}`real_evidence`: without its four largest LayerNorm dimensions, {glue:text}`four_share` of its weights, the
+# model keeps {glue:text}`four_real` of its lead, without sixteen {glue:text}`sixteen_real`. One look by Fisher information against the full search: {glue:text}`look_real`. One seed is a
 # first look and no verdict.
 #
-# Two dimensions off, lead kept: <span class="evidence"><span class="source published">published</span> broken, {glue:text}`n_kovaleva2021`</span>
-# <span class="evidence"><span class="source real-study">real study</span> {glue:text}`two_real`</span>
-# <span class="evidence"><span class="source this-run">this run</span> {glue:text}`two_run`</span>
+# Four dimensions off, lead kept: <span class="evidence"><span class="source published">published</span> broken, {glue:text}`n_kovaleva2021`</span>
+# <span class="evidence"><span class="source real-study">real study</span> {glue:text}`four_real`</span>
+# <span class="evidence"><span class="source this-run">this run</span> {glue:text}`four_run`</span>
 # :::
 
 # %% mystnb={"code_prompt_hide": "Run this chapter: parameters", "code_prompt_show": "Run this chapter: parameters"} tags=["parameters", "hide-cell"]
@@ -45,7 +45,7 @@ import numpy as np
 from lottery_book import later_work, sources
 from lottery_utils import compute, open_study, show
 
-sections, works = later_work.sections, later_work.works
+pictures, sections, works = later_work.pictures, later_work.sections, later_work.works
 NEEDS = {"stages": ["outliers", "origins", "one_look"], "methods": ["structured"]}
 show.apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)
@@ -64,18 +64,30 @@ show.glue_numbers(
         "n_bansal2023": number["bansal2023"],
         "n_sandoval2025": number["sandoval2025"],
         "real_evidence": works.evidence(real),
-        "two_real": works.lead_without(real, 2),
-        "two_run": works.lead_without(run, 2),
-        "sixteen_real": later_work.works.lead_without(real, 16),
-        "look_real": later_work.works.headline_in_words(found[real.kind], "e"),
+        "four_share": works.share_of(real, 4),
+        "four_real": works.lead_without(real, 4),
+        "four_run": works.lead_without(run, 4),
+        "sixteen_real": works.lead_without(real, 16),
+        "look_real": works.headline_in_words(found[real.kind], "e"),
         "sinks_real": show.effects.told(sections.sinks(real.study), pairs=False),
         "sinks_run": show.effects.told(sections.sinks(study), pairs=False),
+        "good_lacks": pictures.good_lacks(real),
+        "shared_real": pictures.shared_in_words(real),
         "passes_real": works.passes(real),
         "passes_run": works.passes(run),
         "provenance_real": real.provenance,
         "provenance_run": show.sentences.run_on(study),
     }
 )
+
+# %% tags=["remove-cell"]
+largest = {count: found[real.kind]["b"][sections.LARGEST, sections.RANDOM, count].mean for count in (2, 4)}
+without = pictures.without_dimensions(real.study)
+show.holds("disabling two dimensions costs nothing", largest[2], -2, 2)
+show.holds("four cost about as much as the good subnetwork does", largest[4], -40, -20)
+show.holds("as many random ones cost nothing", without.loc[without["way"] == sections.RANDOM, "lead"].mean(), above=0.97)
+show.holds("the pre-trained mask costs a quarter more", found[real.kind]["c"]["pre-trained", "fine-tuned", 0.5].mean, -35, -18)
+show.holds("the two masks share nearly all", pictures.jaccard_by_matrix(real.study).mean(), above=0.95)
 
 # %% mystnb={"figure": {"caption": "What later works lead one to ask, one difference each, in hundredths of the full model's lead over a constant answer. A ring is a task, a dot with its line the mean over tasks and its interval; without a line there are fewer than three tasks. On the demo that is a made-up language, not GLUE.", "name": "fig-since"}, "image": {"alt": "Seven differences with their intervals over tasks, a panel for the real study and one for this run"}} tags=["remove-input"]
 works.headline(both, found)
@@ -122,7 +134,10 @@ assert all(np.allclose(sums[name], package[name][0]) for name in sums)
 # within each layer at no cost. Of networks pruned *after* training, Frankle et al. found the opposite. {cite:t}`budhraja2020` pruned BERT's
 # heads at random, to little effect. So: does good still beat random, once both have as many heads in every layer?
 
-# %% tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Section a: good, random by layer and random at equal counts, by method and treatment. A ring is a task, filled means decided (Holm).", "name": "fig-since-a"}, "image": {"alt": "Differences between subnetworks with their intervals over tasks, a panel for the real study and one for this run"}} tags=["remove-input"]
+pictures.section_forest(both, found, "a")
+
+# %% tags=["remove-input", "hide-output"] mystnb={"code_prompt_show": "Section a in numbers", "code_prompt_hide": "Section a in numbers"}
 works.section_table(both, found, "a", "condition")
 
 # %% [markdown]
@@ -134,12 +149,17 @@ works.section_table(both, found, "a", "condition")
 # {cite:t}`kovaleva2021`, two of this paper's authors among them, set a few LayerNorm dimensions to zero in every layer: those whose scaling
 # factor and bias stand out. Here the dimensions that stand out most are disabled, and beside them as many others, drawn at random.
 
-# %% tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Lead kept without a few LayerNorm dimensions, against the share of all weights that this removes, and beside it good subnetworks, which lack far more. Thick: mean over tasks. On the demo that is a made-up language, not GLUE.", "name": "fig-since-b"}, "image": {"alt": "Lead kept against the share of weights removed on a log scale, a panel for the real study and one for this run"}} tags=["remove-input"]
+pictures.dimensions(both)
+
+# %% tags=["remove-input", "hide-output"] mystnb={"code_prompt_show": "Section b in numbers", "code_prompt_hide": "Section b in numbers"}
 works.section_table(both, found, "b", "dimensions")
 
 # %% [markdown]
-# The published finding is about BERT-base and its relatives. Whether a model has such dimensions is a matter of its pre-training; in MPNet and
-# in the demo's small model they need not stand out as far. What this does not show: whether the model could do without them after training.
+# The published finding is about BERT-base and its relatives. MPNet, of another pre-training, has such dimensions too: disabling two costs
+# nothing, four cost about as much of the lead as the good subnetwork does, which lacks {glue:text}`good_lacks` of all weights. As many random ones
+# cost nothing. In the demo's small model they stand out less. What this does not show: whether the model could do without them after
+# training.
 #
 # ## c. Whose magnitudes?
 #
@@ -160,12 +180,16 @@ for source in both:
         print(f"{source.kind}, {task}, seed {seed}: {', '.join(told)}")
         break  # one model of each source
 
-# %% tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "How far both magnitudes name the same weights where half of all weights go: Jaccard index by layer and kind of matrix, mean over tasks and seeds. On the demo that is a made-up language, not GLUE.", "name": "fig-since-c"}, "image": {"alt": "Jaccard index of removed weights, a row a layer and a column a kind of matrix, a panel for the real study and one for this run"}} tags=["remove-input"]
+pictures.shared_weights(both)
+
+# %% tags=["remove-input", "hide-output"] mystnb={"code_prompt_show": "Section c in numbers", "code_prompt_hide": "Section c in numbers"}
 works.section_table(both, found, "c", "share kept")
 
 # %% [markdown]
-# The fine-tuned weights are scored under both masks, without training. What this does not show: Gordon et al. fine-tuned *after* pruning,
-# which forgives more.
+# The fine-tuned weights are scored under both masks, without training. In MPNet the two masks share {glue:text}`shared_real` of what they
+# remove at half the weights, and still the pre-trained one costs about a quarter of the lead more: the few weights in
+# which they differ are those that fine-tuning moved past the threshold. What this does not show: Gordon et al. fine-tuned *after* pruning, which forgives more.
 #
 # ## d. Inactive heads
 #
@@ -173,7 +197,10 @@ works.section_table(both, found, "c", "share kept")
 # attention weights alone miss some. Here heads alone are removed, all at once, by output norm, by attention entropy and by this paper's
 # importance; each is divided by its layer's norm first, as in the paper.
 
-# %% tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Section d: a share of the heads removed at once by other rankings, less by importance. A ring is a task, filled means decided (Holm).", "name": "fig-since-d"}, "image": {"alt": "Differences between rankings of heads at three shares removed, a panel for the real study and one for this run"}} tags=["remove-input"]
+pictures.section_forest(both, found, "d")
+
+# %% tags=["remove-input", "hide-output"] mystnb={"code_prompt_show": "Section d in numbers", "code_prompt_hide": "Section d in numbers"}
 works.section_table(both, found, "d", "heads removed")
 
 # %% [markdown]
@@ -188,7 +215,10 @@ works.section_table(both, found, "d", "heads removed")
 # study, {glue:text}`passes_run` in this run. By contrast, {cite:t}`kwon2022` rank once, by Fisher information, and report {glue:text}`n_kwon2022`. They also
 # rearrange and tune the masks, which is not done here. All rankings below are cut to the good subnetwork's numbers of heads and MLPs.
 
-# %% tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Section e: rankings made once, and random draws, less the full search at the same size. A ring is a task, filled means decided (Holm).", "name": "fig-since-e"}, "image": {"alt": "Differences between single looks and the full search, a panel for the real study and one for this run"}} tags=["remove-input"]
+pictures.section_forest(both, found, "e")
+
+# %% tags=["remove-input", "hide-output"] mystnb={"code_prompt_show": "Section e in numbers", "code_prompt_hide": "Section e in numbers"}
 works.section_table(both, found, "e")
 
 # %% [markdown]
@@ -200,7 +230,10 @@ works.section_table(both, found, "e")
 # {cite:t}`sajjad2020` leave off the top layers: {glue:text}`n_sajjad2020`. {term}`Bottom layers <bottom layers>` keep as many heads and
 # MLPs as the good subnetwork, from the lowest layer up.
 
-# %% tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Section f: bottom layers less other subnetworks of the same size. A ring is a task, filled means decided (Holm).", "name": "fig-since-f"}, "image": {"alt": "Differences between bottom layers and other subnetworks, a panel for the real study and one for this run"}} tags=["remove-input"]
+pictures.section_forest(both, found, "f")
+
+# %% tags=["remove-input", "hide-output"] mystnb={"code_prompt_show": "Section f in numbers", "code_prompt_hide": "Section f in numbers"}
 works.section_table(both, found, "f", "condition")
 
 # %% [markdown]
@@ -211,7 +244,10 @@ works.section_table(both, found, "f", "condition")
 # {cite:t}`liang2021` prune lightly, retrain, and gain: {glue:text}`n_liang2021`. The paper stops its search at nine tenths of the full score,
 # where good subnetworks lose. With a threshold near one the search stops early, and the ticket is light.
 
-# %% tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Section g: light tickets, retrained, less the full model. A ring is a task, filled means decided (Holm).", "name": "fig-since-g"}, "image": {"alt": "Differences between light tickets and the full model, a panel for the real study and one for this run"}} tags=["remove-input"]
+pictures.section_forest(both, found, "g")
+
+# %% tags=["remove-input", "hide-output"] mystnb={"code_prompt_show": "Section g in numbers", "code_prompt_hide": "Section g in numbers"}
 works.section_table(both, found, "g", "threshold")
 
 # %% [markdown]
@@ -242,7 +278,7 @@ works.section_table(both, found, "g", "threshold")
 #
 # | command | two cores, estimated | what to expect |
 # |---|---|---|
-# | `lottery run --preset demo --tasks rte --stages outliers --results try` | three minutes | section b for RTE-like: without two dimensions about {glue:text}`two_run` of the lead |
+# | `lottery run --preset demo --tasks rte --stages outliers --results try` | three minutes | section b for RTE-like: without four dimensions about {glue:text}`four_run` of the lead |
 # | `lottery run --preset demo --tasks rte --stages one_look --results try` | three minutes | section e for RTE-like: one look keeps less than the search |
 # | `papermill notebooks/19_since.ipynb out.ipynb -p tasks '["rte"]' -p results_dir try` | three minutes | this chapter on them, and what they lack |
 #

@@ -16,7 +16,7 @@ from tiny import FAMILIES, tiny_model
 from toy import toy_data
 
 from lottery_book import sources
-from lottery_book.later_work import one_look, origins, outliers, sections, works
+from lottery_book.later_work import one_look, origins, outliers, pictures, sections, works
 from lottery_utils.experiment.study import open_study
 from lottery_utils.models.anatomy import anatomy
 from lottery_utils.pruning.controls import structured_control
@@ -259,6 +259,26 @@ def test_effects_of_a_study_are_the_differences_of_its_records(study):
     assert not found["a"] and not found["g"], "random by layer and light tickets were not run"
 
 
+def test_pictures_draw_the_numbers_of_the_records(study, source):
+    full, good = study.record("sst2/1/finetune/full"), study.record("sst2/1/score/structured/good")
+    lead = full["score"] - full["majority"]
+    figure = pictures.dimensions([source])
+    of_good, *_ = [line for line in figure.axes[0].lines if line.get_markersize() == 7]
+    assert float(of_good.get_xdata()[0]) == pytest.approx(1 - good["shares"]["all"])
+    assert float(of_good.get_ydata()[0]) == pytest.approx((good["score"] - full["majority"]) / lead)
+    arrays, frame = study.trajectory(CELLS["outliers"]), pictures.without_dimensions(study)
+    largest = frame[frame["way"] == sections.LARGEST]
+    assert largest["removed"].tolist() == arrays["share"].tolist()
+    assert largest["lead"].tolist() == pytest.approx(((arrays["largest"] - full["majority"]) / lead).tolist())
+    tuned, pretrained, both, _ = np.moveaxis(study.trajectory(CELLS["origins"])["removed"][2], -1, 0)
+    np.testing.assert_allclose(pictures.jaccard_by_matrix(study), both / (tuned + pretrained - both))
+    drawn = pictures.shared_weights([source]).axes[0]
+    assert [text.get_text() for text in drawn.texts] == [f"{v:.2f}" for v in pictures.jaccard_by_matrix(study).ravel()]
+    found = {source.kind: sections.sections(study)}
+    labels = [text.get_text() for text in pictures.section_forest([source], found, "d").axes[0].get_yticklabels()]
+    assert len(labels) == len(found[source.kind]["d"]) and labels[0].endswith("of heads removed: 0.25")
+
+
 def test_heads_that_go_and_where_heads_rest(study):
     cls = study.trajectory(CELLS["one_look"])["sinks"][0]
     kept = study.mask("sst2/1/search/structured/good").heads
@@ -275,6 +295,9 @@ def test_nothing_stored_is_gaps_and_no_error(source):
     real, run = works.headline(both, found).axes
     assert [text.get_text() for text in real.texts] == ["gap"] * len(works.HEADLINE)
     assert len(run.lines) > len(works.HEADLINE) - 2, "all but what was not run"
+    for figure in (pictures.dimensions(both), pictures.shared_weights(both), pictures.section_forest(both, found, "d")):
+        assert sources.NO_RECORD in [text.get_text() for text in figure.axes[0].texts]
+    assert works.share_of(nothing, 4) == sources.NO_RECORD and works.share_of(source, 4).endswith("%")
     assert not sections.sinks(None).tasks and works.passes(nothing) == sources.NO_RECORD
     assert works.passes(source) == str(len(source.courses("structured")["sst2", 1]["score"]))
     html = works.works_table(both, found).to_html()

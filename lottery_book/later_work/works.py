@@ -30,7 +30,7 @@ WAYS = NAMES | {
 }
 HEADLINE: dict[str, tuple[str, Key]] = {  # a row's label to the section and effect it is
     "a  good \N{MINUS SIGN} random by layer": ("a", ("good", "random_layer", "s-pruning, retrained")),
-    "b  2 largest \N{MINUS SIGN} 2 random dimensions": ("b", (LARGEST, RANDOM, 2)),
+    "b  4 largest \N{MINUS SIGN} 4 random dimensions": ("b", (LARGEST, RANDOM, 4)),
     "c  pre-trained \N{MINUS SIGN} fine-tuned |w|": ("c", ("pre-trained", "fine-tuned", 0.7)),
     "d  output norm \N{MINUS SIGN} importance": ("d", ("output", "exact", 0.5)),
     "e  Fisher once \N{MINUS SIGN} full search": ("e", ("fisher", SEARCH, "")),
@@ -88,13 +88,18 @@ def section_table(sources: Sequence[Source], found: Sections, letter: str, at: s
     rows = ("source", "difference", at) if at else ("source", "difference")
     effects: dict[tuple[str, ...], Effect] = {}
     for source in sources:
-        for (first, second, where), each in found[source.kind][letter].items():
-            ways = f"{WAYS.get(first, first)} \N{MINUS SIGN} {WAYS.get(second, second)}"
-            effects[(source.kind, ways, f"{where}")[: len(rows)]] = each
+        for key, each in found[source.kind][letter].items():
+            effects[(source.kind, ways_of(key), f"{key[2]}")[: len(rows)]] = each
         if not found[source.kind][letter]:
             effects[(source.kind, NO_RECORD, GAP)[: len(rows)]] = Effect()
     caption = "Differences in hundredths of the lead, paired by task and seed; p is corrected within a source."
     return effect_table(effects, caption, f"since-{letter}", rows)
+
+
+def ways_of(key: Key) -> str:
+    """What is compared, such as "good \N{MINUS SIGN} random by layer"."""
+    first, second, _ = key
+    return f"{WAYS.get(first, first)} \N{MINUS SIGN} {WAYS.get(second, second)}"
 
 
 def headline_in_words(found: Mapping[str, Mapping[Key, Effect]], letter: str) -> str:
@@ -126,6 +131,14 @@ def lead_without(source: Source, dimensions: int) -> str:
     rows = frame[(frame["way"] == LARGEST) & (frame["at"] == dimensions)]
     mean = rows.groupby("task")["points"].mean().mean()
     return NO_RECORD if np.isnan(mean) else f"{mean:.0f}\N{NO-BREAK SPACE}%"
+
+
+def share_of(source: Source, dimensions: int) -> str:
+    """The share of all weights that so many LayerNorm dimensions are, such as "0.00009 %"."""
+    for _, _, arrays in of_stage(source.study, "outliers"):
+        share = 100 * float(arrays["share"][arrays["count"].tolist().index(dimensions)])
+        return f"{np.format_float_positional(share, precision=1, fractional=False)}\N{NO-BREAK SPACE}%"
+    return NO_RECORD
 
 
 def passes(source: Source) -> str:
