@@ -11,14 +11,22 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from torch import nn
 
+from lottery_utils.experiment import loaded
 from lottery_utils.experiment.study import Study
-from lottery_utils.pruning.importance import reduce_gradients as reduce_gradients  # which the chapter runs
+from lottery_utils.models.anatomy import anatomy
+from lottery_utils.presets import get_preset
+from lottery_utils.pruning.importance import importance as importance  # which the chapter runs, as the next
+from lottery_utils.pruning.importance import reduce_gradients as reduce_gradients
+from lottery_utils.pruning.masks import StructuredMask
 from lottery_utils.show.frames import component_survival, courses_of, example_task, final_step, joined
 from lottery_utils.show.heatmaps import ComponentMap, as_map, over_tasks
 from lottery_utils.show.sentences import as_percent
 from lottery_utils.show.style import COLOURS, GRID, WIDTH, framed, legend_below, lighter, say
 from lottery_utils.tasks.glue import TASKS
+from lottery_utils.training.batches import Encoded, take
+from lottery_utils.training.batches import collate as collate
 
 from . import published
 from .agreement.by_source import shared_by_tasks
@@ -57,6 +65,15 @@ def decisions(study: Study | None) -> pd.DataFrame:
             own |= {"removed": ~course["heads"][step][there].astype(bool), "final": good[there]}
             frames.append(pd.DataFrame({**search.same, "step": step, **own}))
     return joined(frames, DECISIONS)
+
+
+def one_example() -> tuple[nn.Module, Encoded, StructuredMask]:
+    """The demo's pre-trained BERT with a new classifier, the first dev example of its SST-2-like task, and no mask."""
+    preset = get_preset("demo")
+    model = loaded.classifier(preset, "sst2", 0, "").eval()
+    body = anatomy(model)
+    example = take(loaded.examples(preset, "sst2", "").dev, np.arange(1))
+    return model, example, StructuredMask.full(body.layers, body.heads)
 
 
 def in_full_model(decided: pd.DataFrame) -> pd.DataFrame:

@@ -34,7 +34,7 @@ tasks = None
 seeds = None
 overrides = None
 results_dir = "results"
-compute_missing = True  # "lottery report" has computed, and says no
+compute_missing = True  # False: compute nothing and show gaps
 
 # %% tags=["hide-cell", "remove-stderr"] mystnb={"code_prompt_show": "Run this chapter: what it computes and reads", "code_prompt_hide": "Run this chapter: what it computes and reads"}
 import numpy as np
@@ -87,8 +87,8 @@ side_by_side.scores(three, [*baselines, side_by_side.ENDS[1]])
 # **Random weights.** The same network with the same training, without pre-training. What the full model adds to that row is what
 # pre-training is worth.
 #
-# **WNLI.** Most of its dev examples share a sentence with a training example whose label is the opposite. Who learns the train set is wrong
-# on the dev set. There is no lead, so no subnetwork to search, and later chapters show a {term}`gap`.
+# **WNLI.** Most of its dev examples share a sentence with a training example whose label is the opposite. A model that learns the
+# training set is wrong on the dev set. There is no lead, so no subnetwork to search, and later chapters show a {term}`gap`.
 #
 # **The demo.** Its tasks were made to be learnt in seconds. On {glue:text}`ceiling_run` tasks of this run the full model has 19 of 20 right or
 # more; published, on {glue:text}`ceiling_published`. At the ceiling nothing distinguishes a good model from a very good one, and a tenth of the score is
@@ -149,15 +149,15 @@ show.tables.task_table(study)
 #
 # - Scores are on dev sets. GLUE keeps the labels of its test sets, and the paper, like most, does without.
 # - Bag of words is a baseline of ours. The paper's simple models are in [](06_baselines.ipynb).
-# - The real study takes parts of the large tasks, so its scores there are lower than published ones for that reason too.
+# - The real study takes parts of the large tasks (2,000 training and at most 1,000 dev examples of SST-2, QNLI, MNLI and QQP), so its scores there are lower than published ones for that reason too.
 #
 # ## Try it
 #
-# | command | two cores, estimated | what to expect |
+# | command | [two cores](../tried.md) | what to expect |
 # |---|---|---|
-# | `papermill notebooks/01_finetuning.ipynb out.ipynb -p tasks '["rte"]'` | one minute | this chapter for one task: full model {glue:text}`rte_run` |
-# | `lottery run --preset demo --tasks sst2 --stages finetune --set train_limit=200 --results try` | 20 seconds | less than {glue:text}`sst2_run`, the score with all examples |
-# | `lottery run --preset base --tasks sst2 --seeds 1337 --stages finetune --results results` | hours | the real study's full model: {glue:text}`sst2_real` |
+# | `papermill notebooks/01_finetuning.ipynb out.ipynb -p tasks '["rte"]'` | 37 s | this chapter for one task: full model {glue:text}`rte_run` |
+# | `lottery run --preset demo --tasks sst2 --stages finetune --set train_limit=200 --results try` | 15 s | less than {glue:text}`sst2_run`, the score with all examples |
+# | `lottery run --preset base --tasks sst2 --seeds 1337 --stages finetune --results results` | 6 minutes, as recorded | the real study's full model: {glue:text}`sst2_real` |
 #
 # **Exercise 1.** A task has classes of 70 and 30 per cent. A model is right on 75 per cent. Is that much? What is nine tenths of its score?
 #
@@ -174,5 +174,5 @@ show.tables.task_table(study)
 # :::
 #
 # :::{dropdown} Run this chapter
-# This run: {glue:text}`provenance_run`. All versions and times stand on [](status.ipynb).
+# This run: {glue:text}`provenance_run`. Versions and times: [](status.ipynb).
 # :::

@@ -38,7 +38,7 @@ tasks = None
 seeds = None
 overrides = None
 results_dir = "results"
-compute_missing = True  # "lottery report" has computed, and says no
+compute_missing = True  # False: compute nothing and show gaps
 
 # %% tags=["hide-cell", "remove-stderr"] mystnb={"code_prompt_show": "Run this chapter: what it computes and reads", "code_prompt_hide": "Run this chapter: what it computes and reads"}
 import numpy as np
@@ -80,7 +80,8 @@ side_by_side.survival_maps(three, "structured")
 # ## What to see
 #
 # A head that is dark was needed with every seed, a white one with none. Most are neither. The search was run on the same task, the same
-# pre-trained weights and the same data each time; only the order of the examples and the start of the classifier differed. So a map of one
+# pre-trained weights and the same data each time; only the order of the examples, the start of the classifier and dropout differed (the demo trains
+# without dropout). So a map of one
 # seed, as the real study shows it while it has one, must not be read as *the* subnetwork of the task.
 #
 # Most MLPs stay. In the published masks those of the middle layers stay most often, those of the lowest and the highest less.
@@ -167,11 +168,11 @@ survivors.size_table(three, "structured")
 #
 # ## Try it
 #
-# | command | two cores, estimated | what to expect |
+# | command | [two cores](../tried.md) | what to expect |
 # |---|---|---|
-# | `papermill notebooks/02_structured.ipynb out.ipynb -p tasks '["rte"]'` | one minute | this chapter for one task: {glue:text}`rte_run` of the heads stay |
-# | `lottery run --preset demo --tasks rte --set threshold=0.8 --results try` | half a minute | fewer than {glue:text}`rte_run` of the heads stay |
-# | `lottery run --preset base --tasks sst2 --seeds 1337 --results results` | hours | the real study's map: {glue:text}`sst2_real` of the heads stay |
+# | `papermill notebooks/02_structured.ipynb out.ipynb -p tasks '["rte"]'` | 42 s | this chapter for one task: {glue:text}`rte_run` of the heads stay |
+# | `lottery run --preset demo --tasks rte --set threshold=0.8 --results try` | 59 s | fewer than {glue:text}`rte_run` of the heads stay |
+# | `lottery run --preset base --tasks sst2 --seeds 1337 --results results` | 45 to 90 minutes, estimated | the real study's map: {glue:text}`sst2_real` of the heads stay |
 #
 # **Exercise 1.** The map of one seed is a draw. How many of 12 × 12 heads would two seeds share if each kept half of them blindly?
 #
@@ -187,5 +188,5 @@ survivors.size_table(three, "structured")
 # :::
 #
 # :::{dropdown} Run this chapter
-# This run: {glue:text}`provenance_run`. All versions and times stand on [](status.ipynb).
+# This run: {glue:text}`provenance_run`. Versions and times: [](status.ipynb).
 # :::

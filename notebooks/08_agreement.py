@@ -37,7 +37,7 @@ tasks = None
 seeds = None
 overrides = None
 results_dir = "results"
-compute_missing = True  # "lottery report" has computed, and says no
+compute_missing = True  # False: compute nothing and show gaps
 
 # %% tags=["hide-cell", "remove-stderr"] mystnb={"code_prompt_show": "Run this chapter: what it computes and reads", "code_prompt_hide": "Run this chapter: what it computes and reads"}
 import numpy as np
@@ -129,7 +129,8 @@ by_source.examples_table()
 
 # %% [markdown]
 # - **Cochran's Q** compares *how many* components seeds keep, not which. It does not reject *disjoint* masks of one size, and it is 0/0 for
-#   *identical* ones. "Not rejected" is therefore no evidence of agreement. In the authors' **pairs not rejected**, identical masks score worst.
+#   *identical* ones. "Not rejected" is therefore no evidence of agreement. By the authors' measure, the share of **pairs not rejected**,
+#   identical masks score worst.
 # - **Fleiss' kappa** compares identities: 1 is full agreement, 0 what raters with one common rate of keeping would reach. It counts agreement on
 #   what is *removed* as well, and takes unequal sizes for disagreement (*nested*).
 # - **The Jaccard index** looks at kept components only. Its chance level grows with the sizes, so it must be read next to that.
@@ -165,16 +166,16 @@ by_source.shared(supers)
 # ## What this does not show
 #
 # - Masks that differ may do the same work. Two heads of one layer can stand in for each other, and identity of heads is all that is compared here.
-# - Seeds differ in the order of the examples and in the classifier's start. Other pre-training runs would differ more.
+# - Seeds differ in the order of the examples, the classifier's start and dropout. Other pre-training runs would differ more.
 # - Components are taken as exchangeable. A common taste for a layer is agreement, in every statistic of this page.
 #
 # ## Try it
 #
-# | command | two cores, estimated | what to expect |
+# | command | [two cores](../tried.md) | what to expect |
 # |---|---|---|
-# | `papermill notebooks/08_agreement.ipynb out.ipynb -p tasks '["rte","mrpc"]'` | one minute | this chapter for two tasks, which share {glue:text}`shared_two` heads |
-# | `lottery run --preset demo --tasks rte --seeds 1 2 3 4 5 --results try` | three minutes | five seeds of one task, as the paper has |
-# | `papermill notebooks/08_agreement.ipynb out.ipynb -p seeds '[1,2,3,4,5]' -p tasks '["rte"]' -p results_dir try` | half a minute | Jaccard of these five; of the demo's three it is {glue:text}`rte_run` |
+# | `papermill notebooks/08_agreement.ipynb out.ipynb -p tasks '["rte","mrpc"]'` | 40 s | this chapter for two tasks, which share {glue:text}`shared_two` heads |
+# | `lottery run --preset demo --tasks rte --seeds 1 2 3 4 5 --results try` | 85 s | five seeds of one task, as the paper has |
+# | `papermill notebooks/08_agreement.ipynb out.ipynb -p seeds '[1,2,3,4,5]' -p tasks '["rte"]' -p results_dir try` | 7 s | Jaccard of these five; of the demo's three it is {glue:text}`rte_run` |
 #
 # **Exercise 1.** Make five masks of one size that share no head, and that Cochran's Q does not reject.
 #
@@ -189,5 +190,5 @@ by_source.shared(supers)
 # :::
 #
 # :::{dropdown} Run this chapter
-# This run: {glue:text}`provenance_run`. All versions and times stand on [](status.ipynb).
+# This run: {glue:text}`provenance_run`. Versions and times: [](status.ipynb).
 # :::

@@ -20,8 +20,9 @@
 # :class: answer
 #
 # Nothing here says so. *Heterogeneous* attention, the type that might carry language, makes up {glue:text}`het_super` of the maps of super-survivors
-# and {glue:text}`het_all` of all heads' (published, raw). In single heads the two hardly go together. And the classifier that names the types
-# finds blocks where none can be, so small differences mean little.
+# and {glue:text}`het_all` of all heads' (published, raw). In this run survivors have less of it: {glue:text}`het_super_run` against
+# {glue:text}`het_all_run`. In single heads the two hardly go together. And the classifier that names the types finds blocks where none can
+# be, so small differences mean little.
 #
 # Correlation of heterogeneous attention and survival: <span class="evidence"><span class="source published">published</span> {glue:text}`badge_published`</span>
 # <span class="evidence"><span class="source real-study">real study</span> {glue:text}`badge_real`</span>
@@ -38,7 +39,7 @@ tasks = None
 seeds = None
 overrides = None
 results_dir = "results"
-compute_missing = True  # "lottery report" has computed, and says no
+compute_missing = True  # False: compute nothing and show gaps
 
 # %% tags=["hide-cell", "remove-stderr"] mystnb={"code_prompt_show": "Run this chapter: what it computes and reads", "code_prompt_hide": "Run this chapter: what it computes and reads"}
 import numpy as np
@@ -166,11 +167,11 @@ patterns.heterogeneous(shares, "normed", ("fine-tuned", "pre-trained"))
 #
 # ## Try it
 #
-# | command | two cores, estimated | what to expect |
+# | command | [two cores](../tried.md) | what to expect |
 # |---|---|---|
-# | `papermill notebooks/09_attention.ipynb out.ipynb -p tasks '["rte"]'` | two minutes | this chapter for one task; over all tasks {glue:text}`het_all_run` of the maps are heterogeneous |
-# | `lottery run --preset demo --tasks rte --stages attention --set attention_examples=20 --results try` | one minute | fewer maps, wider intervals than r = {glue:text}`badge_run` |
-# | `lottery run --preset base --tasks rte --seeds 1337 --stages attention --results results` | minutes, after the searches | the real study's maps |
+# | `papermill notebooks/09_attention.ipynb out.ipynb -p tasks '["rte"]'` | 45 s | this chapter for one task; over all tasks {glue:text}`het_all_run` of the maps are heterogeneous |
+# | `lottery run --preset demo --tasks rte --stages attention --set attention_examples=20 --results try` | 43 s | fewer maps, wider intervals than r = {glue:text}`badge_run` |
+# | `lottery run --preset base --tasks rte --seeds 1337 --stages attention --results results` | minutes, after the searches, estimated | the real study's maps |
 #
 # **Exercise 1.** Ten thousand maps of 48 heads give a tiny correlation with a tiny p. Why is that not evidence?
 #
@@ -185,5 +186,5 @@ patterns.heterogeneous(shares, "normed", ("fine-tuned", "pre-trained"))
 # :::
 #
 # :::{dropdown} Run this chapter
-# This run: {glue:text}`provenance_run`. All versions and times stand on [](status.ipynb).
+# This run: {glue:text}`provenance_run`. Versions and times: [](status.ipynb).
 # :::

@@ -33,7 +33,7 @@ tasks = None
 seeds = None
 overrides = None
 results_dir = "results"
-compute_missing = True  # "lottery report" has computed, and says no
+compute_missing = True  # False: compute nothing and show gaps
 
 # %% tags=["hide-cell", "remove-stderr"] mystnb={"code_prompt_show": "Run this chapter: what it computes and reads", "code_prompt_hide": "Run this chapter: what it computes and reads"}
 from lottery_book import appendix, authors, footprint, side_by_side, sources, survivors
@@ -115,11 +115,11 @@ footprint.footprint_table(study.records(), "The footprint of this run, by stage.
 # %% [markdown]
 # ## Try it
 #
-# | command | two cores, estimated | what to expect |
+# | command | [two cores](../tried.md) | what to expect |
 # |---|---|---|
-# | `lottery run --preset demo --tasks rte --seeds 1337 --results try` | five minutes | each score of RTE-like for one seed: full model {glue:text}`rte_full` |
-# | `papermill notebooks/10_appendix.ipynb out.ipynb -p tasks '["rte"]' -p seeds '[1337]' -p results_dir try` | a minute | this chapter on them |
-# | `lottery show rte/1337/retrain/structured/bad --results try` | a second | {glue:text}`rte_bad`, with all that its record says |
+# | `lottery run --preset demo --tasks rte --seeds 1337 --results try` | 26 s | each score of RTE-like for one seed: full model {glue:text}`rte_full` |
+# | `papermill notebooks/10_appendix.ipynb out.ipynb -p tasks '["rte"]' -p seeds '[1337]' -p results_dir try` | 11 s | this chapter on them |
+# | `lottery show rte/1337/retrain/structured/bad --results try` | 1 s | {glue:text}`rte_bad`, with all that its record says |
 #
 # **Exercise 1.** Why does WNLI not enter the last column of the tables of scores?
 #
@@ -134,5 +134,5 @@ footprint.footprint_table(study.records(), "The footprint of this run, by stage.
 # :::
 #
 # :::{dropdown} Run this chapter
-# This run: {glue:text}`provenance_run`. All versions and times stand on [](status.ipynb).
+# This run: {glue:text}`provenance_run`. Versions and times: [](status.ipynb).
 # :::

@@ -38,7 +38,7 @@ tasks = None
 seeds = None
 overrides = None
 results_dir = "results"
-compute_missing = True  # "lottery report" has computed, and says no
+compute_missing = True  # False: compute nothing and show gaps
 
 # %% tags=["hide-cell", "remove-stderr"] mystnb={"code_prompt_show": "Run this chapter: what it computes and reads", "code_prompt_hide": "Run this chapter: what it computes and reads"}
 import numpy as np
@@ -131,11 +131,11 @@ for task, rows in heads.groupby("task", sort=False):
 #
 # ## Try it
 #
-# | command | two cores, estimated | what to expect |
+# | command | [two cores](../tried.md) | what to expect |
 # |---|---|---|
-# | `lottery run --preset demo --tasks rte --set threshold=0.8 --results try` | half a minute | longer searches, smaller subnetworks |
-# | `papermill notebooks/12_explorer.ipynb out.ipynb -p results_dir try -p tasks '["rte"]' -p overrides '{"threshold": 0.8}'` | seconds | this chapter on them |
-# | `papermill notebooks/12_explorer.ipynb out.ipynb -p tasks '["rte"]' -p seeds '[1337, 42]'` | two minutes | two seeds of RTE-like beside each other, with the Jaccard index printed above |
+# | `lottery run --preset demo --tasks rte --set threshold=0.8 --results try` | 59 s | longer searches, smaller subnetworks |
+# | `papermill notebooks/12_explorer.ipynb out.ipynb -p results_dir try -p tasks '["rte"]' -p overrides '{"threshold": 0.8}'` | 6 s | this chapter on them |
+# | `papermill notebooks/12_explorer.ipynb out.ipynb -p tasks '["rte"]' -p seeds '[1337, 42]'` | 24 s | two seeds of RTE-like beside each other, with the Jaccard index printed above |
 #
 # **Exercise 1.** Find a head that the first step of a search frames and that a search with another seed keeps to its end.
 #
@@ -151,6 +151,6 @@ for task, rows in heads.groupby("task", sort=False):
 # :::
 #
 # :::{dropdown} Run this chapter
-# The maps of the real study and of MiniLM come from the records in the repository. This run: {glue:text}`provenance_run`. All versions and
-# times stand on [](status.ipynb).
+# The maps of the real study and of MiniLM come from the records in the repository. This run: {glue:text}`provenance_run`. Versions and
+# times: [](status.ipynb).
 # :::

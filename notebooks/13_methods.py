@@ -19,13 +19,13 @@
 # :::{admonition} At equal size, does another score beat the gate's importance, or another order the size of single weights?
 # :class: answer
 #
-# None does. Taylor's importance is not told apart from the gate's. Two others keep less, but eight tasks do not settle that; only a random
-# order is clearly worse. For single weights, the same share of every matrix is a little worse than one cut over the whole encoder. SNIP is not told apart
+# None was shown to. Taylor's importance is not told apart from the gate's. Two others keep less, but eight tasks do not settle that (one
+# of them, `output`, also breaks earlier); in the lead kept, only a random order is clearly worse. For single weights, the same share of every matrix is a little worse than one cut over the whole encoder. SNIP is not told apart
 # from that cut.
 #
-# Lead kept, gate and random order: <span class="evidence"><span class="source published">published</span> not in the paper</span>
+# Lead kept, gate and Taylor: <span class="evidence"><span class="source published">published</span> not in the paper</span>
 # <span class="evidence"><span class="source real-study">real study</span> not run</span>
-# <span class="evidence"><span class="source this-run">this run</span> {glue:text}`kept_gate` and {glue:text}`kept_random`</span>
+# <span class="evidence"><span class="source this-run">this run</span> {glue:text}`kept_gate` and {glue:text}`kept_taylor`</span>
 # :::
 
 # %% tags=["parameters", "hide-cell"] mystnb={"code_prompt_show": "Run this chapter: parameters", "code_prompt_hide": "Run this chapter: parameters"}
@@ -34,7 +34,7 @@ tasks = None
 seeds = None
 overrides = None
 results_dir = "results"
-compute_missing = True  # "lottery report" has computed, and says no
+compute_missing = True  # False: compute nothing and show gaps
 
 # %% tags=["hide-cell", "remove-stderr"] mystnb={"code_prompt_show": "Run this chapter: what it computes and reads", "code_prompt_hide": "Run this chapter: what it computes and reads"}
 import numpy as np
@@ -121,7 +121,7 @@ show.glue_numbers(
     }
 )
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The lead that pruned models keep, without training, against the share of prunable weights left: mean over tasks; bands span the means of each seed alone. 100 is the full model, 0 a constant answer, dotted is half of the lead.", "name": "fig-methods-mean"}, "image": {"alt": "Two panels, s-pruning and m-pruning: falling lines of the lead kept against the share of weights left, one for each way to rank"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "The lead that pruned models keep, without training, against the share of prunable weights left: mean over tasks; bands run from the lowest to the highest mean of a seed. 100 is the full model, 0 a constant answer, dotted is half of the lead.", "name": "fig-methods-mean"}, "image": {"alt": "Two panels, s-pruning and m-pruning: falling lines of the lead kept against the share of weights left, one for each way to rank"}}
 run.stamp(results.mean_curves(frame))
 
 # %% [markdown]
@@ -212,7 +212,8 @@ results.standings_table(found)
 # `gate`, `taylor` and `output` divide the scores of a layer's heads by their L2 norm, so that layers with large gradients do not keep all of
 # theirs. The norm is over all heads of the layer, removed ones too. Is it of use? The same curves were drawn again with plain scores. The
 # difference that the norm makes to `gate`, in points of lead, is {glue:text}`norm_gate`. To `taylor` it is {glue:text}`norm_taylor`, and
-# to `output` {glue:text}`norm_output`. None of the three gains by it on average, and for none is the loss certain.
+# to `output` {glue:text}`norm_output`. None of the three gains by it on average, and after
+# correction for three comparisons no loss is decided.
 #
 # A size of one half is half of the heads and half of the MLPs. The smallest size leaves two of the demo's 48 heads and no MLP. In the demo's
 # records, WNLI-like has no curve: its full model does not beat the majority score, so nothing was pruned.
@@ -222,22 +223,24 @@ results.standings_table(found)
 #
 # - No subnetwork of this page was trained again. What a score keeps without training says nothing about what its subnetworks reach when they are
 #   retrained, and that is the paper's claim.
-# - Sizes are shares of components or of weights, so one size is not the same number of weights in both panels.
+# - The averages over sizes are over shares of components in s-pruning and of weights in m-pruning, so they do not compare between
+#   the two. The figure puts both on weights.
 # - The models are small: one size may differ from the next by an MLP, a large part of the weights.
 # - Methods that prune and train by turns were not run.
 #
 # ## Try it
 #
-# | command | two cores, estimated | what to expect |
+# | command | [two cores](../tried.md) | what to expect |
 # |---|---|---|
-# | `lottery run --preset demo --tasks rte --stages curve --set score=taylor --results try` | two minutes | curves of RTE-like by Taylor's criterion; over eight tasks it keeps {glue:text}`kept_taylor` |
-# | `lottery run --preset demo --tasks rte --stages curve --set score=my_scores.py:size --results try` | two minutes | the curve of your function, from a file that imports NumPy |
-# | `lottery run --preset demo --tasks rte --set score=taylor unstructured=snip --results try` | five minutes | search, controls and retraining with other rankings |
+# | `lottery run --preset demo --tasks rte --stages curve --set score=taylor --results try` | 34 s | curves of RTE-like by Taylor's criterion; over eight tasks it keeps {glue:text}`kept_taylor` |
+# | `lottery run --preset demo --tasks rte --stages curve --set score=my_scores.py:size --results try` | 12 s | the curve of your function, from a file that imports NumPy |
+# | `lottery run --preset demo --tasks rte --set score=taylor unstructured=snip --results try` | 57 s | search, controls and retraining with other rankings |
 #
-# **Exercise 1.** A random order keeps much more of the lead in s-pruning than in m-pruning. Why?
+# **Exercise 1.** At equal shares of weights, a random order keeps much more of the lead in s-pruning than in m-pruning. Why might that be?
 #
 # :::{dropdown} Answer
-# Blind removal of components leaves the others whole. Blind removal of weights damages every component at once.
+# A likely reason, not tested here: blind removal of components leaves the others whole; blind removal of weights damages every component at
+# once.
 # :::
 #
 # **Exercise 2.** Why does `layer`, which also goes by size, keep less than `global`?
@@ -247,5 +250,5 @@ results.standings_table(found)
 # :::
 #
 # :::{dropdown} Run this chapter
-# The records, {glue:text}`cost_run`, came with the repository. This run: {glue:text}`provenance_run`. All versions and times stand on [](status.ipynb).
+# The records, {glue:text}`cost_run`, came with the repository. This run: {glue:text}`provenance_run`. Versions and times: [](status.ipynb).
 # :::

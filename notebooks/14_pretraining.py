@@ -19,9 +19,9 @@
 # :::{admonition} Is the same lottery won by a BERT that was pre-trained on something other than language?
 # :class: answer
 #
-# Shuffled words gave the best start of all: the full models end {glue:text}`gain_shuffled` points above no pre-training. Language was better
-# than nothing too, by {glue:text}`gain_language` points, but eight tasks do not settle that. Only after shuffled words was the lottery shown:
-# there good subnetworks clearly beat random and bad ones.
+# After pre-training on shuffled words the full models end {glue:text}`gain_shuffled` points above no pre-training. After the language the mean
+# is {glue:text}`gain_language` points above, which is undecided, as is the difference between the two. Only after shuffled words was the
+# lottery shown: there good subnetworks clearly beat random and bad ones. All of this is in a made-up language.
 #
 # Good above bad after shuffled words, points: <span class="evidence"><span class="source published">published</span> not in the paper</span>
 # <span class="evidence"><span class="source real-study">real study</span> not run</span>
@@ -34,7 +34,7 @@ tasks = None
 seeds = None
 overrides = None
 results_dir = "results"
-compute_missing = True  # "lottery report" has computed, and says no
+compute_missing = True  # False: compute nothing and show gaps
 
 # %% tags=["hide-cell", "remove-stderr"] mystnb={"code_prompt_show": "Run this chapter: what it computes and reads", "code_prompt_hide": "Run this chapter: what it computes and reads"}
 import numpy as np
@@ -125,12 +125,13 @@ run.stamp(pretraining.start_and_lottery(gained, lottery))
 # The paper {cite}`prasanna2020` left the question open, and nothing was published to lay beside this. Two runs of pre-training stand behind
 # each row, from other first weights and other texts.
 #
-# *The start.* Shuffled words are above no pre-training by {glue:text}`told_shuffled`. The language is by {glue:text}`told_language`. Its
+# *The start.* Shuffled words are above no pre-training by {glue:text}`told_shuffled`. The language's
+# mean is above it by {glue:text}`told_language`. This
 # interval leaves out zero, but it is one of four, and Holm's correction takes that into account. Brackets and Zipf noise bought nothing that one could
 # see. Shuffled words are above the language by {glue:text}`over_language`, which is undecided too.
 #
 # *The lottery.* It can be won or lost only where the full model has learned something. After shuffled words it beats the majority score
-# {glue:text}`reach_shuffled` times, after the language {glue:text}`reach_language`, without pre-training {glue:text}`reach_none`. So the lower rows
+# {glue:text}`reach_shuffled` times (tasks by seeds, over two runs), after the language {glue:text}`reach_language`, without pre-training {glue:text}`reach_none`. So the lower rows
 # rest on few tasks, which the small numbers count, and a wide interval there is no evidence against a lottery. With m-pruning, good and bad
 # are far apart after the language too: {glue:text}`lottery_language_m`. After correction that is undecided, with five tasks.
 #
@@ -182,7 +183,7 @@ pretraining.lottery_table(lottery)
 # %% [markdown]
 # ## What this does not show
 #
-# - Two runs of pre-training are few, and the intervals, over tasks, do not hold their chance.
+# - Two runs of pre-training are few, and the intervals, over tasks, do not include the chance between runs.
 # - The models are small, and the budget is a fraction of what the demo's own model got. A longer one may move the corpora apart or together.
 # - The tasks are made of the language and its words. Shuffled words and noise know the vocabulary's frequencies, brackets only its names.
 # - Points of a correlation and of accuracy are averaged as if they were alike.
@@ -191,11 +192,11 @@ pretraining.lottery_table(lottery)
 #
 # ## Try it
 #
-# | command | two cores, estimated | what to expect |
+# | command | [two cores](../tried.md) | what to expect |
 # |---|---|---|
-# | `lottery run --preset demo --set model=models/pretraining/shuffled --tasks mrpc --methods structured --results try` | two minutes | MRPC-like is learnt ({glue:text}`mrpc_shuffled` over two runs), and a lottery follows |
-# | `lottery run --preset demo --set model=models/pretraining/language --tasks mrpc --methods structured --results try` | half a minute | {glue:text}`mrpc_language`, the majority score, and no search |
-# | `make pretraining` | three quarters of an hour | the weights of all ten models anew |
+# | `lottery run --preset demo --set model=models/pretraining/shuffled --tasks mrpc --methods structured --results try` | 38 s | MRPC-like is learnt ({glue:text}`mrpc_shuffled` over two runs), and a lottery follows |
+# | `lottery run --preset demo --set model=models/pretraining/language --tasks mrpc --methods structured --results try` | 26 s | {glue:text}`mrpc_language`, the majority score, and no search |
+# | `make pretraining` | three quarters of an hour, estimated | the weights of all ten models anew |
 #
 # **Exercise 1.** Why is the interval of *none*, good above bad, missing?
 #
@@ -211,5 +212,5 @@ pretraining.lottery_table(lottery)
 #
 # :::{dropdown} Run this chapter
 # The records came with the repository, and nothing is computed on this page: {glue:text}`provenance_run`. The weights are in `models/pretraining`;
-# [](../run.md) makes both anew. All versions and times stand on [](status.ipynb).
+# [](../run.md) makes both anew. Versions and times: [](status.ipynb).
 # :::

@@ -34,7 +34,7 @@ tasks = None
 seeds = None
 overrides = None
 results_dir = "results"
-compute_missing = True  # "lottery report" has computed, and says no
+compute_missing = True  # False: compute nothing and show gaps
 
 # %% tags=["hide-cell", "remove-stderr"] mystnb={"code_prompt_show": "Run this chapter: what it computes and reads", "code_prompt_hide": "Run this chapter: what it computes and reads"}
 import numpy as np
@@ -106,7 +106,7 @@ run.stamp(results.path_lines(paths))
 # of it. From full to good only what matters least fades in this way; from full to bad, what matters most. The code below shows what fading does.
 #
 # Only the full models of two seeds have equal masks. Their barrier is below 10 on {glue:text}`seeds_low` tasks, and below 20 on all but
-# STS-B-like. There the two seeds end in two valleys, for whatever reason.
+# STS-B-like. There the straight line between two seeds crosses a barrier; a curve might not.
 #
 # ## How it is computed
 #
@@ -150,7 +150,7 @@ print(f"two perfect networks without a common head: barrier {barrier(on_the_way)
 #
 # ## Differences
 #
-# *Sharpness* here is the mean rise of the loss under steps of one size, both ways along every direction. A step and its opposite cancel the slope.
+# *Sharpness* here is the mean rise of the loss under steps of one size, both ways along every direction. Averaging a step and its opposite cancels the slope.
 # Steps are of a fifth and of two fifths of the weights' norms.
 
 # %% tags=["remove-input"]
@@ -161,7 +161,7 @@ results.difference_table(differences)
 # rows neither is settled.
 #
 # If good ones are sharper at all, there is a dull reason: a network that has learnt nothing has nothing to lose. Of the bad ones,
-# {glue:text}`learnt_bad` are clearly better than knowing nothing. Between those and the good ones, the difference at two fifths is
+# {glue:text}`learnt_bad` have a loss below 90 points. Between those and the good ones, the difference at two fifths is
 # {glue:text}`learnt_good_bad`.
 #
 # ## What this does not show
@@ -176,11 +176,11 @@ results.difference_table(differences)
 #
 # ## Try it
 #
-# | command | two cores, estimated | what to expect |
+# | command | [two cores](../tried.md) | what to expect |
 # |---|---|---|
-# | `papermill notebooks/15_landscape.ipynb out.ipynb` | half a minute | this chapter from its records: barrier from good to bad {glue:text}`good_bad` |
-# | `lottery run --tasks rte --seeds 1337 --stages landscape --methods structured --results try` | four minutes | slices and paths of one task anew |
-# | `lottery run --tasks rte --seeds 1337 --stages surface --methods structured --results try` | two minutes more | the loss on a square of two directions, in the record: numbers for a contour plot of your own, which no page draws |
+# | `papermill notebooks/15_landscape.ipynb out.ipynb` | 10 s | this chapter from its records: barrier from good to bad {glue:text}`good_bad` |
+# | `lottery run --tasks rte --seeds 1337 --stages landscape --methods structured --results try` | 43 s | slices and paths of one task anew |
+# | `lottery run --tasks rte --seeds 1337 --stages surface --methods structured --results try` | 17 s | the loss on a square of two directions, in the record: numbers for a contour plot of your own, which no page draws |
 #
 # **Exercise 1.** In the made-up case, let both networks keep one head in common that gives half of the sum. What becomes of the barrier?
 #
@@ -195,5 +195,5 @@ results.difference_table(differences)
 # :::
 #
 # :::{dropdown} Run this chapter
-# This run: {glue:text}`provenance_run`. All versions and times stand on [](status.ipynb).
+# This run: {glue:text}`provenance_run`. Versions and times: [](status.ipynb).
 # :::

@@ -19,9 +19,9 @@
 # :::{admonition} Can more language be read from good subnetworks than from random and bad ones?
 # :class: answer
 #
-# In the demo's language, yes. How deep a word stands in its sentence, and whether a noun acts or is acted on, can be read better from good than
-# from bad subnetworks, by about five points. The same differences are there before fine-tuning, so it is which parts are kept, not what they
-# learnt on the task. On English nothing could be shown.
+# In the demo's language, in part. How deep a word stands in its sentence, and whether a noun acts or is acted on, can be read better from good
+# than from bad subnetworks, by about five points; part of speech and number show no difference. The differences are there before
+# fine-tuning, so they come with the mask, which may mean no more than its layers. On English nothing could be shown.
 #
 # Depth, good less bad: <span class="evidence"><span class="source published">published</span> not in the paper</span>
 # <span class="evidence"><span class="source real-study">real study</span> MiniLM {glue:text}`depth_english`</span>
@@ -34,7 +34,7 @@ tasks = None
 seeds = None
 overrides = None
 results_dir = "results"
-compute_missing = True  # "lottery report" has computed, and says no
+compute_missing = True  # False: compute nothing and show gaps
 
 # %% tags=["hide-cell", "remove-stderr"] mystnb={"code_prompt_show": "Run this chapter: what it computes and reads", "code_prompt_hide": "Run this chapter: what it computes and reads"}
 import numpy as np
@@ -130,7 +130,7 @@ run.stamp(show.effects.forest(of_run, "points of accuracy", same_scale=True))
 # dependency tree; whether a noun is agent or patient; and the number of the subject, at verbs whose form does not show it. The grammar of the demo
 # language knows the answers. The sentences are in no train set and no pre-training text.
 #
-# Depth and role are ordered as the names say: good, random, bad. For depth, good less bad is {glue:text}`depth_retrained` points after retraining.
+# Depth and role are ordered as the names say: good, random, bad. For depth, good less bad is {glue:text}`depth_retrained` after retraining, in points.
 # For role it is {glue:text}`role_retrained`. Good against random is settled for depth only.
 #
 # The three panels look alike, and that is the finding. In the last one no weight was fine-tuned: the masks were laid on the pre-trained model.
@@ -138,7 +138,7 @@ run.stamp(show.effects.forest(of_run, "points of accuracy", same_scale=True))
 # read from them was there before.
 #
 # Part of speech shows nothing, since in this language the word alone gives it away. Number shows nothing either: there is little to be read in any
-# network. Hard are the verbs with a noun of the other number in between. There every network is on average wrong more often than right, good
+# network. The hard verbs have a noun of the other number in between. There every network is on average wrong more often than right, good
 # ones more than bad ones: {glue:text}`hard_retrained` points. But these are {glue:text}`hard_words` words, and the interval is over tasks, not over words.
 #
 # ## How it is computed
@@ -190,8 +190,8 @@ for layer, (real_task, control) in enumerate(by_hand.T):
 # times as much against the full model: {glue:text}`bad_depth` in depth, {glue:text}`bad_role` in role. Good ones lose little, on no probe enough to
 # be settled.
 #
-# MiniLM, fine-tuned on three GLUE tasks, reads English sentences that were written and annotated for this book as Universal Dependencies
-# {cite}`nivre2020` would be. Retrained subnetworks are left out, as they would have to be trained again.
+# MiniLM, fine-tuned on three GLUE tasks, reads English sentences that were written and annotated for this book in the scheme of Universal
+# Dependencies {cite}`nivre2020`. Retrained subnetworks are left out, as they would have to be trained again.
 
 # %% tags=["remove-input"]
 results.good_bad_table(groups)
@@ -212,16 +212,16 @@ results.good_bad_table(groups)
 #
 # ## Try it
 #
-# | command | two cores, estimated | what to expect |
+# | command | [two cores](../tried.md) | what to expect |
 # |---|---|---|
-# | `papermill notebooks/16_probes.ipynb out.ipynb` | half a minute | this chapter from its records: depth, good less bad, {glue:text}`depth_run` |
-# | `lottery run --tasks rte --seeds 1337 --stages probes --methods structured --results try` | one minute | the probes of one task anew |
-# | `lottery run --tasks rte --seeds 1337 --stages probes --methods structured --set probe_text=FILE.conllu --results try` | one minute | the same on your own treebank |
+# | `papermill notebooks/16_probes.ipynb out.ipynb` | 18 s | this chapter from its records: depth, good less bad, {glue:text}`depth_run` |
+# | `lottery run --tasks rte --seeds 1337 --stages probes --methods structured --results try` | 40 s | the probes of one task anew |
+# | `lottery run --tasks rte --seeds 1337 --stages probes --methods structured --set probe_text=FILE.conllu --results try` | 36 s | the same on your own treebank |
 #
 # **Exercise 1.** Give each word a random vector and probe these. Which of the four probes do well, and with what selectivity?
 #
 # :::{dropdown} Answer
-# Part of speech, and every control task: both follow from the word alone. The other three do worse than their control tasks, so their selectivity
+# Part of speech, with a selectivity above zero, and every control task: all follow from the word alone. The other three do worse than their control tasks, so their selectivity
 # is below zero.
 # :::
 #
@@ -233,5 +233,5 @@ results.good_bad_table(groups)
 # :::
 #
 # :::{dropdown} Run this chapter
-# This run: {glue:text}`provenance_run`. English: {glue:text}`provenance_english`. All versions and times stand on [](status.ipynb).
+# This run: {glue:text}`provenance_run`. English: {glue:text}`provenance_english`. Versions and times: [](status.ipynb).
 # :::

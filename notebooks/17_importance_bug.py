@@ -19,8 +19,9 @@
 # :::{admonition} Do the same heads go, and is what stays as good, when gradients are summed as common scripts sum them?
 # :class: answer
 #
-# Other heads go. In MiniLM the common script and the paper's formula share about half of the first heads to be removed. That what stays is better or
-# worse could not be shown, but three tasks leave room for a difference.
+# Other heads go. In MiniLM the common script and the paper's formula share {glue:text}`shared_minilm` of the first heads to be removed, over six
+# orders of the examples; chance would share a tenth. That what stays is better or worse could not be shown, but three tasks leave room for a
+# difference.
 #
 # First heads removed by both: <span class="evidence"><span class="source published">published</span> {glue:text}`shared_published`</span>
 # <span class="evidence"><span class="source real-study">real study</span> MiniLM {glue:text}`shared_minilm`</span>
@@ -33,7 +34,7 @@ tasks = None
 seeds = None
 overrides = None
 results_dir = "results"
-compute_missing = True  # "lottery report" has computed, and says no
+compute_missing = True  # False: compute nothing and show gaps
 
 # %% tags=["hide-cell", "remove-stderr"] mystnb={"code_prompt_show": "Run this chapter: what it computes and reads", "code_prompt_hide": "Run this chapter: what it computes and reads"}
 import numpy as np
@@ -156,7 +157,7 @@ for (task, title, seed), stored in sums.importances(minilm).items():
 # Shuffle the dev set under running sums over batches of 64, and of the first heads to go {glue:text}`orders_minilm` are the same in MiniLM, {glue:text}`orders_run` in this run. The
 # rest are decided by the shuffle, not by the model.
 #
-# The rule also makes seeds look less alike. By the formula, the heads of two seeds have a rank correlation of {glue:text}`seeds_minilm_formula` in MiniLM
+# In these seeds and tasks the rule also makes seeds look less alike. By the formula, the heads of two seeds have a rank correlation of {glue:text}`seeds_minilm_formula` in MiniLM
 # and of {glue:text}`seeds_run_formula` in this run; by the script it is {glue:text}`seeds_minilm_script` and {glue:text}`seeds_run_script`. Part of what [](08_agreement.ipynb) finds between the authors' seeds may be made by the sum.
 #
 # ## In the search
@@ -186,16 +187,17 @@ sums.table_of_effects({names[one].partition(",")[0]: found for one, found in eff
 #
 # ## Try it
 #
-# | command | two cores, estimated | what to expect |
+# | command | [two cores](../tried.md) | what to expect |
 # |---|---|---|
-# | `lottery run --preset demo --tasks rte --stages importance --results try` | one minute | every sum of three full models |
-# | `lottery run --preset demo --tasks rte --stages search --set importance=running --results try` | one minute | a search that never zeroes |
-# | `papermill notebooks/17_importance_bug.ipynb out.ipynb` | half a minute | this page again, from its records: {glue:text}`shared_run` of the first heads shared |
+# | `lottery run --preset demo --tasks rte --stages importance --results try` | 17 s | every sum of three full models |
+# | `lottery run --preset demo --tasks rte --stages search --set importance=running --results try` | 17 s | a search that never zeroes |
+# | `papermill notebooks/17_importance_bug.ipynb out.ipynb` | 6 s | this page again, from its records: {glue:text}`shared_run` of the first heads shared |
 #
 # **Exercise 1.** Which example has the greatest say in a running sum, and why?
 #
 # :::{dropdown} Answer
-# The first. Its gradient is part of every later sum, so it is counted as often as there are batches; the last one's is counted once.
+# Those of the first batch, for gradients of equal size. They are part of every later sum, so they are counted as often as there are
+# batches; those of the last batch are counted once.
 # :::
 #
 # **Exercise 2.** A script zeroes the gradient and takes batches of one. Is anything left of the bug?
@@ -205,5 +207,5 @@ sums.table_of_effects({names[one].partition(",")[0]: found for one, found in eff
 # :::
 #
 # :::{dropdown} Run this chapter
-# This run: {glue:text}`provenance_run`. MiniLM: {glue:text}`provenance_minilm`. All versions and times stand on [](status.ipynb).
+# This run: {glue:text}`provenance_run`. MiniLM: {glue:text}`provenance_minilm`. Versions and times: [](status.ipynb).
 # :::

@@ -19,8 +19,8 @@
 # :::{admonition} How much of a good subnetwork's score comes from being measured on the examples that chose it?
 # :class: answer
 #
-# Little, as far as can be seen. A MiniLM subnetwork chosen on one half of the dev set keeps {glue:text}`seen_minilm` of the full score there and
-# {glue:text}`unseen_minilm` on the other half. Three tasks cannot tell that from nothing.
+# In the demo about a point. A MiniLM subnetwork chosen on one half of the dev set keeps {glue:text}`seen_minilm` of the full score there and
+# {glue:text}`unseen_minilm` on the other half; three tasks leave open whether that is anything.
 #
 # Points lost on other examples: <span class="evidence"><span class="source published">published</span> {glue:text}`lost_published`</span>
 # <span class="evidence"><span class="source real-study">real study</span> MiniLM {glue:text}`lost_minilm`</span>
@@ -33,7 +33,7 @@ tasks = None
 seeds = None
 overrides = None
 results_dir = "results"
-compute_missing = True  # "lottery report" has computed, and says no
+compute_missing = True  # False: compute nothing and show gaps
 
 # %% tags=["hide-cell", "remove-stderr"] mystnb={"code_prompt_show": "Run this chapter: what it computes and reads", "code_prompt_hide": "Run this chapter: what it computes and reads"}
 import numpy as np
@@ -136,13 +136,13 @@ for seed in minilm.preset.seeds:
 # From the package here: [`tasks.load`](../api/tasks.md) cuts the halves; [](../protocol.md) has the rules in words.
 #
 # Do two halves choose the same heads? Their Jaccard index is {glue:text}`alike_minilm` in MiniLM, and would be {glue:text}`alike_minilm_by_chance` by chance. So the mask
-# depends on the examples, with all else equal. Its score hardly does.
+# depends on the examples, with all else equal. That its score does was not shown.
 
 # %% [markdown]
 # ## Held out of train
 #
-# A stricter design keeps examples back from the start. As many as dev has, at most half of train, are taken out *before* fine-tuning. A mask
-# chosen on what the weights were fitted to would not be results either. One search chooses on them, another on dev, for the same weights, and dev
+# A stricter design keeps examples back from the start: as many training examples as dev has, but at most half, are set aside *before*
+# fine-tuning. (A mask chosen on examples that the weights were fitted to would be biased as well.) One search chooses on them, another on dev, for the same weights, and dev
 # scores both.
 #
 # The table above answers three questions. Do masks chosen on dev look better than masks chosen held out? Are good ones still above random and bad
@@ -166,16 +166,17 @@ selection.hans_table(selection.hans_scores(on_hans))
 #
 # ## Try it
 #
-# | command | two cores, estimated | what to expect |
+# | command | [two cores](../tried.md) | what to expect |
 # |---|---|---|
-# | `lottery run --preset demo --tasks stsb --stages finetune --set min_steps=139 --results try` | two minutes | three passes instead of two: far above its usual {glue:text}`stsb_all` |
-# | `lottery run --preset demo --tasks rte --stages score --set selection=half --results try` | two minutes | masks chosen on one half, scored on the other; over all tasks {glue:text}`unseen_run` of the full score |
-# | `papermill notebooks/18_selection.ipynb out.ipynb -p preset paper -p overrides '{"hans": "heuristics_evaluation_set.txt"}'` | days, or hours on a GPU | this page with a table of HANS {cite}`mccoy2019` |
+# | `lottery run --preset demo --tasks stsb --stages finetune --set min_steps=139 --results try` | 24 s | three passes instead of two: far above its usual {glue:text}`stsb_all` |
+# | `lottery run --preset demo --tasks rte --stages score --set selection=half --results try` | 23 s | masks chosen on one half, scored on the other; over all tasks {glue:text}`unseen_run` of the full score |
+# | `papermill notebooks/18_selection.ipynb out.ipynb -p preset paper -p tasks '["mnli"]' -p overrides '{"hans": "heuristics_evaluation_set.txt"}'` | days; not measured on a GPU | this page with a table of HANS {cite}`mccoy2019` |
 #
 # **Exercise 1.** Why are both scores divided by the full model's on the *same* half?
 #
 # :::{dropdown} Answer
-# Halves differ in difficulty. Without the division an easy half would look like a good subnetwork, and as both ways round are taken, like noise.
+# Halves differ in difficulty. Without the division an easy half would look like a better subnetwork. Taking both ways round cancels
+# this in the mean, but not in each single difference.
 # :::
 #
 # **Exercise 2.** Could a subnetwork score better where it was not chosen?
@@ -185,5 +186,5 @@ selection.hans_table(selection.hans_scores(on_hans))
 # :::
 #
 # :::{dropdown} Run this chapter
-# This run: {glue:text}`provenance_run`. MiniLM: {glue:text}`provenance_minilm`. All versions and times stand on [](status.ipynb).
+# This run: {glue:text}`provenance_run`. MiniLM: {glue:text}`provenance_minilm`. Versions and times: [](status.ipynb).
 # :::

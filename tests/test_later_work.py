@@ -272,8 +272,9 @@ def test_pictures_draw_the_numbers_of_the_records(study, source):
     assert largest["lead"].tolist() == pytest.approx(((arrays["largest"] - full["majority"]) / lead).tolist())
     tuned, pretrained, both, _ = np.moveaxis(study.trajectory(CELLS["origins"])["removed"][2], -1, 0)
     np.testing.assert_allclose(pictures.jaccard_by_matrix(study), both / (tuned + pretrained - both))
-    drawn = pictures.shared_weights([source]).axes[0]
-    assert [text.get_text() for text in drawn.texts] == [f"{v:.2f}" for v in pictures.jaccard_by_matrix(study).ravel()]
+    shared = pictures.jaccard_by_matrix(study)
+    drawn = pictures.unshared_weights([source]).axes[0]
+    assert [text.get_text() for text in drawn.texts] == [f"{100 * (1 - v):.1f}" for v in shared.ravel()]
     found = {source.kind: sections.sections(study)}
     labels = [text.get_text() for text in pictures.section_forest([source], found, "d").axes[0].get_yticklabels()]
     assert len(labels) == len(found[source.kind]["d"]) and labels[0].endswith("of heads removed: 0.25")
@@ -293,9 +294,9 @@ def test_nothing_stored_is_gaps_and_no_error(source):
     for letter in found["this run"]:
         assert sources.NO_RECORD in works.section_table(both, found, letter, "at").to_html()
     real, run = works.headline(both, found).axes
-    assert [text.get_text() for text in real.texts] == ["gap"] * len(works.HEADLINE)
+    assert [text.get_text() for text in real.texts] == [sources.NO_RECORD] * len(works.HEADLINE)
     assert len(run.lines) > len(works.HEADLINE) - 2, "all but what was not run"
-    for figure in (pictures.dimensions(both), pictures.shared_weights(both), pictures.section_forest(both, found, "d")):
+    for figure in (pictures.dimensions(both), pictures.unshared_weights(both), pictures.section_forest(both, found, "d")):
         assert sources.NO_RECORD in [text.get_text() for text in figure.axes[0].texts]
     assert works.share_of(nothing, 4) == sources.NO_RECORD and works.share_of(source, 4).endswith("%")
     assert not sections.sinks(None).tasks and works.passes(nothing) == sources.NO_RECORD

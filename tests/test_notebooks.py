@@ -150,3 +150,13 @@ def test_embedded_demo_runs_notebook_02_offline(tmp_path):
         str(ROOT / "notebooks" / "02_structured.ipynb"), str(out), parameters, progress_bar=False, cwd=str(ROOT)
     )
     assert not any(o.output_type == "error" for cell in read(out).cells for o in cell.get("outputs", []))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=NAMES)
+def test_the_times_of_things_to_try_are_those_that_were_measured(path):
+    row = r"^\|(?:[^|`]*\|)? `([^`]+)` \| (\d+)"
+    measured = dict(re.findall(row, (ROOT / "book" / "tried.md").read_text(encoding="utf-8"), re.MULTILINE))
+    prose = "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
+    shown = dict(re.findall(row + r" s[, ]", prose, re.MULTILINE))
+    assert shown == {command: measured[command] for command in shown}
+    assert len(shown) >= (0 if path.stem in ("status", "summary") else 1)

@@ -15,14 +15,22 @@ from matplotlib.ticker import PercentFormatter
 
 from lottery_utils.experiment.cells import Cell
 from lottery_utils.experiment.study import Study
-from lottery_utils.show.effects import forest
 from lottery_utils.show.heatmaps import LAYERS, colour_bar
-from lottery_utils.show.style import COLOURS, SURVIVAL_MAP, TEXT, WIDTH, framed, legend_below, say
+from lottery_utils.show.style import (
+    COLOURS,
+    IMPORTANCE_MAP,
+    TEXT,
+    WIDTH,
+    empty_figure,
+    framed,
+    legend_below,
+    say,
+)
 
 from ..sources import NO_RECORD, Source
 from .origins import KEPT, KINDS
 from .sections import LARGEST, RANDOM, Key, of_stage, outlier_scores, subnetwork_scores, tidy
-from .works import Sections, ways_of
+from .works import Sections, forest_of_sources, ways_of
 
 DIMENSIONS = {LARGEST: COLOURS["bad"], RANDOM: COLOURS["random"]}
 GOOD = ("good", "s-pruning, pruned")  # the way and condition of the subnetworks that stand beside them
@@ -38,11 +46,9 @@ def section_forest(sources: Sequence[Source], found: Sections, letter: str) -> F
         return f"{ways_of(key)}\n{AT.get(letter, '')}{key[2]}".rstrip()
 
     rows = {source.kind: {label(key): each for key, each in found[source.kind][letter].items()} for source in sources}
-    figure = forest(rows, "difference, hundredths of the lead", absent=NO_RECORD, same_scale=True)
-    for ax, source in zip(figure.axes, sources, strict=False):
-        if ax.lines:  # a figure that says why it is empty has no panels
-            framed(ax, source.kind, source.name)
-    return figure
+    if not any(rows.values()):
+        return empty_figure(f"{NO_RECORD}: this needs training, by the commands at the end of the page")
+    return forest_of_sources(sources, rows)
 
 
 
@@ -112,28 +118,29 @@ def _share(value: float) -> str:
     return NO_RECORD if np.isnan(value) else f"{100 * value:.0f}\N{NO-BREAK SPACE}%"
 
 
-def shared_weights(sources: Sequence[Source]) -> Figure:
-    """What pruning by pre-trained and by fine-tuned magnitudes removes alike: a layer a row, a kind of matrix a column.
+def unshared_weights(sources: Sequence[Source]) -> Figure:
+    """What pruning by pre-trained and by fine-tuned magnitudes does not share: a layer a row, a kind of matrix a column.
 
-    The Jaccard index of the removed weights, mean over tasks and seeds, where `KEPT_SHOWN` of all weights stay.
+    Of the weights that either removes the share that only one does, in per cent, mean over tasks and seeds, where
+    `KEPT_SHOWN` of all weights stay.
     """
     figure, axes = _panels(sources, 3.0)
-    norm = Normalize(0, 1)
+    norm = Normalize(0, 15)
     for ax, source in zip(axes, sources, strict=True):
         shared = jaccard_by_matrix(source.study)
         if shared is None:
             say(ax, NO_RECORD)
             continue
         rows = range(1, len(shared) + 1)
-        look = {"cmap": SURVIVAL_MAP, "norm": norm, "cbar": False, "linewidths": 0.6, "linecolor": "white"}
-        values = {"annot": True, "fmt": ".2f", "annot_kws": {"fontsize": 6.5}}
-        sns.heatmap(shared, ax=ax, xticklabels=KINDS, yticklabels=rows, **look, **values)
+        look = {"cmap": IMPORTANCE_MAP, "norm": norm, "cbar": False, "linewidths": 0.6, "linecolor": "white"}
+        values = {"annot": True, "fmt": ".1f", "annot_kws": {"fontsize": 6.5}}
+        sns.heatmap(100 * (1 - shared), ax=ax, xticklabels=KINDS, yticklabels=rows, **look, **values)
         ax.invert_yaxis()
         ax.tick_params(length=0)
         ax.tick_params(axis="x", rotation=40)
         ax.tick_params(axis="y", rotation=0)
     axes[0].set_ylabel(LAYERS)
-    colour_bar(figure, axes, norm, SURVIVAL_MAP, "Jaccard index of removed weights")
+    colour_bar(figure, axes, norm, IMPORTANCE_MAP, "removed weights not shared (%)")
     return figure
 
 

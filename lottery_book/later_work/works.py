@@ -29,14 +29,15 @@ WAYS = NAMES | {
     FULL: FULL,
 }
 HEADLINE: dict[str, tuple[str, Key]] = {  # a row's label to the section and effect it is
-    "a  good \N{MINUS SIGN} random by layer": ("a", ("good", "random_layer", "s-pruning, retrained")),
-    "b  4 largest \N{MINUS SIGN} 4 random dimensions": ("b", (LARGEST, RANDOM, 4)),
-    "c  pre-trained \N{MINUS SIGN} fine-tuned |w|": ("c", ("pre-trained", "fine-tuned", 0.7)),
-    "d  output norm \N{MINUS SIGN} importance": ("d", ("output", "exact", 0.5)),
-    "e  Fisher once \N{MINUS SIGN} full search": ("e", ("fisher", SEARCH, "")),
-    "f  bottom layers \N{MINUS SIGN} random": ("f", ("bottom_layers", "random", "s-pruning, retrained")),
-    "g  good at .98 \N{MINUS SIGN} full model": ("g", ("good", FULL, 0.98)),
+    "a  good \N{MINUS SIGN} random by layer,\nretrained": ("a", ("good", "random_layer", "s-pruning, retrained")),
+    "b  4 largest \N{MINUS SIGN}\n4 random dimensions": ("b", (LARGEST, RANDOM, 4)),
+    "c  pre-trained \N{MINUS SIGN} fine-tuned |w|,\nhalf the weights": ("c", ("pre-trained", "fine-tuned", 0.5)),
+    "d  output norm \N{MINUS SIGN} importance,\nhalf the heads": ("d", ("output", "exact", 0.5)),
+    "e  Fisher once \N{MINUS SIGN}\nfull search": ("e", ("fisher", SEARCH, "")),
+    "f  bottom layers \N{MINUS SIGN} random,\nretrained": ("f", ("bottom_layers", "random", "s-pruning, retrained")),
+    "g  good at .98 \N{MINUS SIGN}\nfull model": ("g", ("good", FULL, 0.98)),
 }
+KEYS: dict[str, Key] = {"frankle2021": ("good", "random_layer", "m-pruning, pruned")}  # of works with another than that
 Sections = Mapping[str, Mapping[str, Mapping[Key, Effect]]]  # by kind of source and letter
 
 
@@ -54,7 +55,13 @@ def headline(sources: Sequence[Source], found: Sections) -> Figure:
         source.kind: {label: found[source.kind][letter].get(key, Effect()) for label, (letter, key) in HEADLINE.items()}
         for source in sources
     }
-    figure = forest(rows, "difference, hundredths of the lead", absent=NO_RECORD, same_scale=True)
+    return forest_of_sources(sources, rows)
+
+
+def forest_of_sources(sources: Sequence[Source], rows: Mapping[str, Mapping[str, Effect]]) -> Figure:
+    """Effects by kind of source and label, a panel a source in its look."""
+    given = {"absent": NO_RECORD, "gap": NO_RECORD, "same_scale": True}
+    figure = forest(rows, "difference, hundredths of the lead", **given)
     for ax, source in zip(figure.axes, sources, strict=False):
         if ax.lines:  # a figure that says why it is empty has no panels
             framed(ax, source.kind, source.name)
@@ -67,7 +74,9 @@ def works_table(sources: Sequence[Source], found: Sections) -> Styler:
     rows = []
     for work in works().itertuples():
         measured = {
-            source.kind: _short(found[source.kind][work.section].get(picked[work.section])) if work.section else GAP
+            source.kind: _short(found[source.kind][work.section].get(KEYS.get(work.key, picked[work.section])))
+            if work.section
+            else GAP
             for source in sources
         }
         number = work.number if work.checked == "abstract" else f"{work.number} ({work.checked})"

@@ -1,9 +1,9 @@
 """The paper's claims, read from claims.csv: what is measured, the region that supports each, the figure that shows it.
 
 A measure is of a source one number a task, or a permutation test of its own.
-Margins are in lead kept. A constant answer has about half of the full score, so a tenth of the lead ("as well as",
-"reaches", "does not help") is 5 points of the score, and four fifths of it ("nearly the full score") are about the 90 %
-of the score that the paper asks of good subnetworks.
+Margins are in lead kept. Where a constant answer has half of the full score, a tenth of the lead ("as well as",
+"reaches", "does not help") is 5 points of the score, and four fifths of it ("nearly the full score") are the 90 % of
+the score that the paper asks of good subnetworks.
 """
 
 from __future__ import annotations

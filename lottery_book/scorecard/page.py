@@ -95,16 +95,19 @@ def evidence(source: Source) -> str:
 
 
 def _cells(key: str, verdicts: Verdicts) -> str:
-    return "".join(f"<td>{_chip(verdicts.of(source.kind)[key])}</td>" for source in verdicts.sources)
+    tasks = {source.kind: source.leads["task"].nunique() for source in verdicts.sources}
+    return "".join(f"<td>{_chip(verdicts.of(kind)[key], number)}</td>" for kind, number in tasks.items())
 
 
-def _chip(verdict: Verdict) -> str:
+def _chip(verdict: Verdict, tasks: int) -> str:
+    """A chip and the mean, with the number of tasks where it is not `tasks`, the source's."""
     if verdict.word == NOTHING:
         return f'<span class="nothing">{escape(verdict.why)}</span>'
     page, label = verdict.claim.figure.split("#")
     look = f'class="chip {verdict.word.replace(" ", "-")}" href="{page}.html#{label}"'
     says = f'{MARKS[verdict.word]}<span class="word"> {verdict.word}</span>'
-    return f'<a {look} title="{escape(in_full(verdict))}">{says}</a> <small>{_mean(verdict)}</small>'
+    where = "" if verdict.effect.tasks == tasks else f" ({count(verdict.effect.tasks, 'task')})"
+    return f'<a {look} title="{escape(in_full(verdict))}">{says}</a> <small>{_mean(verdict)}{where}</small>'
 
 
 def _mean(verdict: Verdict) -> str:
@@ -125,6 +128,8 @@ def p_that_matters(verdict: Verdict) -> str:
     if not verdict.tested:
         return ""
     p = verdict.effect.corrected
+    if p == 1:
+        return "p = 1.000 either way"
     side = "for" if verdict.effect.side == "inside" else "against"
     return f"{'p < 0.001' if p < 0.001 else f'p = {p:.3f}'} {side} it"
 

@@ -78,16 +78,18 @@ def p_value(p: float) -> str:
     return GAP if np.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def forest(panels: Panels, x: str, name: str = "", absent: str = "gap", same_scale: bool = False) -> Figure:
+def forest(
+    panels: Panels, x: str, name: str = "", absent: str = "gap", same_scale: bool = False, gap: str = "gap"
+) -> Figure:
     """Effects as points with 95 % intervals over tasks, filled where the corrected p is at most 0.05.
 
     A ring is a task, the small number counts them. `x` names the axis, of one scale for all panels with `same_scale`;
-    `name` names the rows, and `absent` stands where a panel has no such row.
+    `name` names the rows, `absent` stands where a panel has no such row, `gap` where its effect has no task.
     """
     if not any(effect.tasks for rows in panels.values() for effect in rows.values()):
         return empty_figure("Nothing to show: no two conditions have a task and seed in common.")
     labels = list(dict.fromkeys(label for rows in panels.values() for label in rows))
-    row = 0.34 if len(labels) <= MANY else 0.2  # inches
+    row = 0.34 if len(labels) <= MANY or any("\n" in label for label in labels) else 0.2  # inches
     figure = Figure(figsize=(WIDTH, row * len(labels) + 1.3), layout="constrained")
     axes = figure.subplots(1, len(panels), sharey=True, sharex=same_scale, squeeze=False)[0]
     for ax, (title, rows) in zip(axes, panels.items(), strict=True):
@@ -95,7 +97,7 @@ def forest(panels: Panels, x: str, name: str = "", absent: str = "gap", same_sca
             if label in rows and rows[label].tasks:
                 _draw(ax, place, rows[label])
             else:
-                say(ax, "gap" if label in rows else absent, place)
+                say(ax, gap if label in rows else absent, place)
         dress_rows(ax)
         ax.set_title(title, fontsize=9)
         ax.set_ylim(len(labels) - 0.5, -0.6)
@@ -104,7 +106,7 @@ def forest(panels: Panels, x: str, name: str = "", absent: str = "gap", same_sca
     axes[0].set_yticks(range(len(labels)), labels)
     axes[0].set_ylabel(name)
     handles = [
-        Line2D([], [], color=QUIET, **MEAN, markerfacecolor="white", label="mean over tasks"),
+        Line2D([], [], color=QUIET, **MEAN, markerfacecolor="white", label="mean over tasks, their number above"),
         Line2D([], [], color=QUIET, **MEAN, label="corrected p at most 0.05"),
         Line2D([], [], color=QUIET, **THICK, label="95 % interval"),
         Line2D([], [], **TASK, label="one task"),
