@@ -122,7 +122,7 @@ bad_vs_baselines.compared(three)
 #
 # - *Bag of words*: logistic regression on word counts.
 # - *CBoW* and *BiLSTM*: a sentence is the mean of its word vectors, or the maximum over the states of a two-way LSTM; a pair is read off
-#   $[u, v, |u - v|, u \odot v]$, $u$ and $v$ being the two vectors and $\odot$ the product of their entries {cite}`wang2019glue`.
+#   $[u, v, |u - v|, u \odot v]$ {cite}`wang2019glue`. Here $u$ and $v$ are the two vectors, and $\odot$ is the product of their entries.
 # - *Random init.*: the network of the full model, trained alike from random weights; *pruned*: with the heads and MLPs of the
 #   random subnetwork.
 # - *Bad, s-pruning*: made in [](04_subnetworks.ipynb). *Bad, m-pruning*: the largest weights go, and the smallest stay.

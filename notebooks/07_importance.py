@@ -97,7 +97,8 @@ importance.cuts_by_source(three, decided)
 # %%
 model, example, whole = importance.one_example()
 layer, head = 2, 1
-projection = model.bert.encoder.layer[layer].attention.output.dense  # takes the outputs of all heads, side by side
+# takes the outputs of all heads, side by side
+projection = model.bert.encoder.layer[layer].attention.output.dense
 gate = projection.weight.new_ones(()).requires_grad_()
 
 
@@ -115,7 +116,7 @@ handle.remove()
 
 packages = importance.importance(model, example, whole).heads[layer, head]
 assert np.isclose(abs(gate.grad.item()), packages, rtol=1e-3)
-print(f"gradient of the gate {gate.grad.item():+.5f}; importance by the package, of this example, {packages:.5f}")
+print(f"gradient of the gate {gate.grad.item():+.5f}; the package's importance {packages:.5f}")
 
 # %% [markdown]
 # The {term}`importance` of a head is the expected size of this gradient. "Expected size" can be read in three ways, and all

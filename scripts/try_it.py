@@ -34,13 +34,11 @@ SAID = ["stage", "method", "subnetwork", "seed", "score", "share_heads", "share_
 OPENING = """# What came out
 
 Every chapter ends in commands to try. Here is what they took and what came out, measured by `scripts/try_it.py` on
-{device} ({date}, commit {commit}). Each command of a chapter ran after those above it, the first from an empty store, beside other
-work of the lowest priority. Scores are means
-over the seeds: *a → b* is pruned and retrained. On another processor the last digits may differ. Commands that take hours are not here.
-
-| chapter | command | seconds | what came out |
-|---|---|--:|---|
+{device} ({date}, commit {commit}). Each command of a chapter ran after those above it,
+the first from an empty store, beside other work of the lowest priority. Scores are means over the seeds: *a → b* is pruned and retrained,
+s is s-pruning, m m-pruning. On another processor the last digits may differ. Commands that take hours are not here.
 """
+HEAD = "\n## {{doc}}`chapters/{}`\n\n| command | seconds | what came out |\n|---|--:|---|\n"
 
 
 def rows_of(notebook: Path) -> list[tuple[str, str]]:
@@ -126,9 +124,12 @@ def page(path: Path, target: Path) -> None:
     rows = [row for row in lines(path) if row["status"] == 0]
     dates, commits = sorted({row["date"] for row in rows}), list(dict.fromkeys(row["commit"] for row in rows))
     text = OPENING.format(device=rows[0]["device"], date=" and ".join(dates), commit=" and ".join(commits))
-    for row in sorted(rows, key=lambda row: row["notebook"]):
-        link = f"[{row['notebook']}](chapters/{row['notebook']}.ipynb)"
-        text += f"| {link} | `{row['command']}` | {max(1, round(row['seconds']))} | {row['outcome']} |\n"
+    for notebook in sorted({row["notebook"] for row in rows}):
+        text += HEAD.format(notebook)
+        of_chapter = [row for row in rows if row["notebook"] == notebook]
+        text += "".join(
+            f"| `{row['command']}` | {max(1, round(row['seconds']))} | {row['outcome']} |\n" for row in of_chapter
+        )
     target.write_text(text, encoding="utf-8")
 
 
