@@ -83,7 +83,7 @@ page.chip_table(verdicts)
 # %% [markdown]
 # ✓ supported, ✕ against, ? cannot tell, = by construction. A chip leads to the figure that shows the claim; interval, p and tasks
 # appear where the pointer rests. Beside it stands the mean, in points of {term}`lead kept` or, for the last three of *What survives*, as
-# a plain number. (Nine tenths of the *score* are fewer points of the *lead*, see below.) An interval is that of one claim alone, and the verdict's p is corrected for all claims: so an interval may leave out 0
+# a plain number; in brackets, on how many tasks it rests where these are not the source's number. (Nine tenths of the *score* are fewer points of the *lead*, see below.) An interval is that of one claim alone, and the verdict's p is corrected for all claims: so an interval may leave out 0
 # and the verdict be open. s is {term}`s-pruning`, m {term}`m-pruning`.
 #
 # ## What to see

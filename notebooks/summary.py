@@ -68,7 +68,8 @@ page.chip_table(verdicts)
 
 # %% [markdown]
 # ✓ supported, ✕ against, ? cannot tell, = by construction. The number is the mean, in points of {term}`lead kept`, or with
-# two decimals an agreement, an overlap above chance or a correlation. The verdicts are those of the
+# two decimals an agreement, an overlap above chance or a correlation; in brackets, on how many tasks it rests where these are not the
+# source's number. The verdicts are those of the
 # [scorecard](scorecard.ipynb), which has the interval and the rule of each. *Published* is BERT-base on GLUE, from the authors' release {cite}`prasanna2020code`; the *real
 # study* is MPNet-base on GLUE, with records in the repository. *This run* is {glue:text}`summary_run_on`. On the demo that is a made-up
 # language, not GLUE.

@@ -100,13 +100,13 @@ def _cells(key: str, verdicts: Verdicts) -> str:
 
 
 def _chip(verdict: Verdict, tasks: int) -> str:
-    """A chip and the mean, with the number of tasks where it is not `tasks`, the source's."""
+    """A chip and the mean, in brackets the number of tasks where it is not `tasks`, the source's."""
     if verdict.word == NOTHING:
         return f'<span class="nothing">{escape(verdict.why)}</span>'
     page, label = verdict.claim.figure.split("#")
     look = f'class="chip {verdict.word.replace(" ", "-")}" href="{page}.html#{label}"'
     says = f'{MARKS[verdict.word]}<span class="word"> {verdict.word}</span>'
-    where = "" if verdict.effect.tasks == tasks else f" ({count(verdict.effect.tasks, 'task')})"
+    where = "" if verdict.effect.tasks == tasks else f" ({verdict.effect.tasks})"
     return f'<a {look} title="{escape(in_full(verdict))}">{says}</a> <small>{_mean(verdict)}{where}</small>'
 
 
