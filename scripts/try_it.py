@@ -38,7 +38,7 @@ Every chapter ends in commands to try. Here is what they took and what came out,
 the first from an empty store, beside other work of the lowest priority. Scores are means over the seeds: *a → b* is pruned and retrained,
 s is s-pruning, m m-pruning. On another processor the last digits may differ. Commands that take hours are not here.
 """
-HEAD = "\n## {{doc}}`chapters/{}`\n\n| command | seconds | what came out |\n|---|--:|---|\n"
+HEAD = "\n## {}\n\n| command | seconds | what came out |\n|---|--:|---|\n"
 
 
 def rows_of(notebook: Path) -> list[tuple[str, str]]:
@@ -125,7 +125,8 @@ def page(path: Path, target: Path) -> None:
     dates, commits = sorted({row["date"] for row in rows}), list(dict.fromkeys(row["commit"] for row in rows))
     text = OPENING.format(device=rows[0]["device"], date=" and ".join(dates), commit=" and ".join(commits))
     for notebook in sorted({row["notebook"] for row in rows}):
-        text += HEAD.format(notebook)
+        title = re.search(r"^# # (.+)$", Path(f"notebooks/{notebook}.py").read_text(encoding="utf-8"), re.MULTILINE)[1]
+        text += HEAD.format(title)
         of_chapter = [row for row in rows if row["notebook"] == notebook]
         text += "".join(
             f"| `{row['command']}` | {max(1, round(row['seconds']))} | {row['outcome']} |\n" for row in of_chapter
