@@ -9,7 +9,7 @@ import hashlib
 import os
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from .errors import UserError
@@ -104,6 +104,14 @@ def replace(path: Path, content: bytes) -> None:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def put(path: Path, write: Callable[[Path], object]) -> None:
+    """Have a library write a file that may be made again, as a whole, for all to read whom the umask lets."""
+    part = path.with_name(f"{path.name}.{os.getpid()}")
+    write(part)
+    os.chmod(part, usual_mode())  # safetensors makes files for their owner only
+    os.replace(part, path)
 
 
 def flush(path: Path) -> None:

@@ -127,7 +127,8 @@ kept.round(2).to_frame("lead kept")
 #
 # ## What ran
 #
-# The records here, {glue:text}`real_cost`: {glue:text}`real_provenance`. What is missing is shown as a {term}`gap`; the commands at the end
+# The records here, {glue:text}`real_cost`: {glue:text}`real_provenance`. Their times are by the clock, and some cells were stopped for a
+# while to make room for other work, so the total is an upper bound. What is missing is shown as a {term}`gap`; the commands at the end
 # of the page, under "Run this chapter", fill it.
 
 # %% tags=["remove-input"]

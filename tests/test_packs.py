@@ -7,6 +7,7 @@ import io
 import lzma
 import os
 import shutil
+import stat
 import tarfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -335,6 +336,8 @@ def test_a_run_beside_packs_computes_what_is_missing_even_the_mask_that_stayed_o
     monkeypatch.setattr(compute, "Meter", Clock)
     summary = study.run(["score"], ["magnitude"], ["good"], "serial", progress=False)
     assert summary.ok and summary.computed == 1 and there_when_the_clock_starts == [True]
+    weights = [path for path in study.store.root.rglob(CHECKPOINT) if not path.is_relative_to(whole.store.root)]
+    assert weights and {stat.S_IMODE(path.stat().st_mode) for path in (remade_mask, *weights)} == {disk.usual_mode()}
     assert [path.name for path in study.store.root.iterdir() if path.is_dir() and path.name[0] != "."] == [
         study.address(score)
     ]

@@ -21,9 +21,9 @@ from lottery_utils.experiment.cells import Cell
 from lottery_utils.experiment.locks import claim
 from lottery_utils.experiment.record import checksum
 from lottery_utils.experiment.remade import recorded_mask
-from lottery_utils.experiment.work import Work
 from lottery_utils.experiment.store import CHECKPOINT, MASK, RECORD, Damaged, Store
 from lottery_utils.experiment.verify import KINDS, verify_store
+from lottery_utils.experiment.work import Work
 from lottery_utils.pruning.masks import StructuredMask, WeightMask
 
 ARGUMENTS = ["--preset", "paper", "--tasks", "mrpc", "--seeds", "1", "2"]

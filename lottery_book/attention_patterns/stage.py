@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from lottery_utils.disk import put
 from lottery_utils.errors import UserError
 from lottery_utils.experiment.identity import numpy_generator_for
 from lottery_utils.experiment.locks import claim
@@ -109,9 +109,8 @@ def _train(kind: str, sizes: list[int]) -> tuple[PatternNet, np.ndarray]:
 
 
 def _save(path: Path, reader: PatternNet, confusion: np.ndarray) -> None:
-    part = path.with_name(f"{path.name}.{os.getpid()}")
-    save_file({**reader.state_dict(), "confusion": torch.from_numpy(confusion)}, part)
-    os.replace(part, path)
+    tensors = {**reader.state_dict(), "confusion": torch.from_numpy(confusion)}
+    put(path, lambda part: save_file(tensors, part))
 
 
 def _load(path: Path) -> tuple[PatternNet, np.ndarray] | None:

@@ -51,7 +51,6 @@ def section_forest(sources: Sequence[Source], found: Sections, letter: str) -> F
     return forest_of_sources(sources, rows)
 
 
-
 def dimensions(sources: Sequence[Source]) -> Figure:
     """Lead kept against the share of all weights that is removed: LayerNorm dimensions, and what good leaves out."""
     figure, axes = _panels(sources, 2.9)

@@ -5,9 +5,9 @@ Records are shared without fine-tuned weights and large masks, and retrained wei
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from safetensors import safe_open
 from safetensors.numpy import load
 from safetensors.torch import save_file
 
-from ..disk import sha256
+from ..disk import put, sha256
 from ..errors import CellFailed, UserError
 from ..pruning.masks import StructuredMask, WeightMask, mask_from
 from .cells import Cell, upstream
@@ -57,9 +57,7 @@ def _made_again(work: Work, cell: Cell, name: str, save: Callable[[Result, Path]
     """A file of a cell in its scratch folder, where the cell's stage makes it unless it is there."""
     path = work.store.scratch(work.address(cell)) / name
     if not path.is_file():
-        part = path.with_name(f"{name}.{os.getpid()}")
-        save(run(replace(work, cell=cell)), part)
-        os.replace(part, path)
+        put(path, partial(save, run(replace(work, cell=cell))))
     return path
 
 
