@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 from pathlib import Path
 
 import nbformat
@@ -16,6 +17,7 @@ from small_world import SETTINGS, make_model, make_task
 from lottery_book import sources
 from lottery_book.attention_patterns import classifier, rules, shares, stage, survival
 from lottery_book.attention_patterns.rules import KINDS, PATTERNS
+from lottery_utils.disk import usual_mode
 from lottery_utils.errors import UserError
 from lottery_utils.experiment.store import Store
 from lottery_utils.experiment.study import open_study
@@ -163,6 +165,8 @@ def test_a_classifier_is_trained_once_for_a_store_and_again_where_its_file_is_br
     monkeypatch.setattr(stage, "train", train)
     made, confusion = stage.classifiers(study.preset, Store(tmp_path))
     again, the_same = stage.classifiers(study.preset, Store(tmp_path))
+    files = list((tmp_path / ".scratch").rglob("*.safetensors"))
+    assert {stat.S_IMODE(path.stat().st_mode) for path in files} == {usual_mode()} and len(files) == len(KINDS)
     assert trained == list(made) == list(KINDS) and confusion.shape == (2, 2, 5, 5)
     assert np.array_equal(confusion, the_same)
     for kind, net in made.items():

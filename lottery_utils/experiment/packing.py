@@ -96,4 +96,4 @@ def packed_lines(done: PackCounts, folder: Path) -> list[str]:
     """What `lottery pack` prints."""
     lines = [f"damaged, left out: {line}" for line in done.damaged]
     lines += [f"written: {name}" for name in done.written]
-    return [*lines, f"{folder}: {done.cells} cells, {len(done.written)} packs written, {done.unchanged} as they were"]
+    return [*lines, f"{folder}: {done.cells} cells; packs: {len(done.written)} written, {done.unchanged} as before"]
