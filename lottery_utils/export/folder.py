@@ -24,12 +24,11 @@ from ..experiment.store import MASK
 from ..models.compact import dense, load_compact, save_compact
 from ..models.load import load_tokenizer, quiet_transformers
 from ..tasks.glue import find_task
-from .card import Latency, latencies, model_card
+from .card import latencies, model_card
 from .rebuild import Rebuilt, rebuild, sample
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
-    from transformers import PreTrainedTokenizerBase
 
     from ..experiment.study import Study
     from ..presets import Preset
@@ -44,29 +43,20 @@ COMPACT, ONNX = "compact", "model.onnx"
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written where, how far the forms are from each other, and how the model compares with its record."""
+    """What was written where, and how it compares with its record; the card in the folder says the rest."""
 
     folder: Path
     rebuilt: Rebuilt
     apart: dict[str, float]  # form ("dense", "compact", "onnx") to largest difference of two logits from the model
-    latency: list[Latency]
 
     def lines(self) -> list[str]:
-        """Where what lies, how it compares with the record and between its forms, and how fast it is."""
-        rebuilt, folder = self.rebuilt, self.folder
-        lines = [f"{rebuilt.cell.name}: {rebuilt.agreement}" + (", every logit too" if rebuilt.exact else "")]
-        lines.append(f"{folder}: dense, AutoModelForSequenceClassification.from_pretrained({str(folder)!r})")
-        if "compact" in self.apart:
-            lines.append(f"{folder / 'compact'}: compact, lottery_utils.load_compact({str(folder)!r})")
-        if "onnx" in self.apart:
-            lines.append(f"{folder / 'model.onnx'}: the smallest form for ONNX Runtime")
-        lines.append(f"{folder / 'README.md'}: the model card")
+        """How the model compares with its record, which forms of it lie where, and how exactly they compute the same."""
         forms = ", ".join(f"{form} {apart:.1e}" for form, apart in self.apart.items())
-        lines.append(f"largest difference of two logits, loaded again: {forms}")
-        for t in self.latency:
-            times = f"{t.milliseconds:.2f} ms (fastest {t.fastest:.2f})"
-            lines.append(f"{t.form}: {times} for {t.batch} x {t.tokens} tokens, {t.threads} thread(s)")
-        return lines
+        return [
+            f"{self.rebuilt.cell.name}: {self.rebuilt.agreement}",
+            f"largest difference of two logits, loaded again: {forms}",
+            f"{self.folder / 'README.md'}: the model card, with what loads each form and how fast it is",
+        ]
 
 
 def export_cell(study: Study, cell: Cell, folder: str | Path, onnx: bool = False) -> Exported:
@@ -92,16 +82,19 @@ def export_cell(study: Study, cell: Cell, folder: str | Path, onnx: bool = False
         try:
             new = part / folder.name  # mkdtemp makes folders, and safetensors files, for their owner only
             new.mkdir()
-            exported = _write(study, rebuilt, new, onnx)
+            apart = _write(study, rebuilt, new, onnx)
             for path in new.rglob("*.safetensors"):
                 path.chmod(usual_mode())
             os.replace(new, folder)
         finally:
             shutil.rmtree(part, ignore_errors=True)
-    return Exported(folder, rebuilt, *exported)
+    return Exported(folder, rebuilt, apart)
 
 
-def _write(study: Study, rebuilt: Rebuilt, part: Path, onnx: bool) -> tuple[dict[str, float], list[Latency]]:
+def _write(study: Study, rebuilt: Rebuilt, part: Path, onnx: bool) -> dict[str, float]:
+    """Write every form, load it again, and return the largest difference of two logits of each."""
+    from transformers import AutoTokenizer
+
     cell, task = rebuilt.cell, find_task(rebuilt.cell.task, study.preset.data)
     whole = dense(rebuilt.model)
     smaller = whole is not rebuilt.model
@@ -109,7 +102,7 @@ def _write(study: Study, rebuilt: Rebuilt, part: Path, onnx: bool) -> tuple[dict
     with torch.no_grad(), quiet_transformers():
         whole.save_pretrained(part, safe_serialization=True)
         _save_tokenizer(study.preset, part)
-        batches = sample(study, cell, _tokenizer_again(part), COMPARED)
+        batches = sample(study, cell, AutoTokenizer.from_pretrained(part, local_files_only=True), COMPARED)
         inputs = batches[0]
         if rebuilt.mask is not None:
             rebuilt.mask.save(part / MASK, {"cell": mask_source(cell).name})
@@ -128,11 +121,11 @@ def _write(study: Study, rebuilt: Rebuilt, part: Path, onnx: bool) -> tuple[dict
     for form, difference in apart.items():
         if not difference <= CLOSE:
             raise RuntimeError(f"{cell.name}: the {form} form differs from the model by {difference:.2g}; not exported")
-    timed = latencies({"dense": whole} | ({"compact": rebuilt.model} if smaller else {}), inputs)
-    (part / "README.md").write_text(model_card(study, rebuilt, task, apart, timed), encoding="utf-8")
+    times = latencies({"dense": whole} | ({"compact": rebuilt.model} if smaller else {}), inputs)
+    (part / "README.md").write_text(model_card(study, rebuilt, task, apart, times), encoding="utf-8")
     about = {"cell": cell.as_dict(), "record": rebuilt.record, "same_predictions": [rebuilt.same, rebuilt.examples]}
     (part / "lottery.json").write_text(json.dumps(about, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    return apart, timed
+    return apart
 
 
 def _save_tokenizer(preset: Preset, part: Path) -> None:
@@ -179,12 +172,6 @@ def logits(model: nn.Module, inputs: dict[str, torch.Tensor]) -> np.ndarray:
         return model(**inputs).logits.numpy()
 
 
-def _tokenizer_again(part: Path) -> PreTrainedTokenizerBase:
-    from transformers import AutoTokenizer
-
-    return AutoTokenizer.from_pretrained(part, local_files_only=True)
-
-
 def _dense_again(part: Path) -> nn.Module:
     from transformers import AutoModelForSequenceClassification
 
@@ -195,14 +182,13 @@ def _dense_again(part: Path) -> nn.Module:
 def require_login(repo: str) -> None:
     """Raise UserError, before anything is computed, for a name that is none, or where nobody is logged in."""
     from huggingface_hub import get_token
-    from huggingface_hub.utils import HFValidationError, validate_repo_id
+    from huggingface_hub.utils import validate_repo_id
 
     try:
+        _, _ = repo.split("/")
         validate_repo_id(repo)
-    except HFValidationError as error:
-        raise UserError(f"--push needs USER/NAME, got {shown(repo)} ({' '.join(str(error).split())[:120]})") from None
-    if repo.count("/") != 1:
-        raise UserError(f"--push needs USER/NAME, got {shown(repo)}; put your user name before it")
+    except ValueError:
+        raise UserError(f"--push needs USER/NAME, your user name and one for the model, got {shown(repo)}") from None
     if get_token() is None:
         raise UserError("--push needs a login to the hub; run 'hf auth login', or set HF_TOKEN")
 

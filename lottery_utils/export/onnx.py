@@ -22,34 +22,15 @@ def require_onnx() -> None:
         raise UserError(f"ONNX export needs {', '.join(missing)}; install it with: pip install 'lottery-utils[onnx]'")
 
 
-class _Logits(nn.Module):
-    """The model as a function of tensors in a fixed order, to its logits."""
-
-    def __init__(self, model: nn.Module, names: list[str]):
-        super().__init__()
-        self.model, self.names = model, names
-
-    def forward(self, *tensors: torch.Tensor) -> torch.Tensor:
-        return self.model(**dict(zip(self.names, tensors))).logits
-
-
 def write_onnx(model: nn.Module, inputs: dict[str, torch.Tensor], path: Path) -> None:
     """Write the model as one ONNX file with transformers' names of inputs; batch size and length are free."""
-    names = list(inputs)
     batch, tokens = torch.export.Dim("batch"), torch.export.Dim("tokens")
-    shapes = {"tensors": tuple({0: batch, 1: tokens} for _ in names)}
+    shapes = {name: {0: batch, 1: tokens} for name in inputs}
+    options = {"dynamo": True, "output_names": ["logits"], "dynamic_shapes": shapes, "verbose": False}
     with warnings.catch_warnings():  # every input has the axis "tokens", and the exporter warns of that
         warnings.filterwarnings("ignore", "# The axis name", UserWarning)
         warnings.filterwarnings("ignore", "`isinstance\\(treespec, LeafSpec", FutureWarning)  # its own code
-        program = torch.onnx.export(
-            _Logits(model, names).eval(),
-            tuple(inputs.values()),
-            dynamo=True,
-            input_names=names,
-            output_names=["logits"],
-            dynamic_shapes=shapes,
-            verbose=False,
-        )
+        program = torch.onnx.export(model, kwargs=inputs, **options)
     program.save(str(path), external_data=False)
 
 

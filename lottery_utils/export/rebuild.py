@@ -41,14 +41,10 @@ class Rebuilt:
     logits: np.ndarray
 
     @property
-    def exact(self) -> bool:
-        """Whether every logit is the recorded one."""
-        return self.apart == 0.0
-
-    @property
     def agreement(self) -> str:
-        """How many predictions are as recorded, in words."""
-        return f"{self.same} of {self.examples} dev predictions as recorded"
+        """How predictions and logits compare with the recorded ones, in words."""
+        logits = f"logits apart by at most {self.apart:.1e}" if self.apart else "every logit too"
+        return f"{self.same} of {self.examples} dev predictions as recorded, {logits}"
 
 
 def exportable(cell: Cell) -> Cell:
