@@ -178,7 +178,7 @@ def _record(work: Work, job: Job, data: TaskData | loaded.Examples, result: Resu
         raise CellFailed(f"{cell.name}: a metric, logit or loss is not finite; nothing was stored")
     commit, precision = provenance.commit(), None
     if cell.case.reads_model:
-        precision = precision_of(loaded.unseeded(preset, cell.task, work.key.model)[0], preset.precision, work.device)
+        precision = precision_of(result.model or work.classifier(), preset.precision, work.device)
     own = {} if task.name in TASKS else {"task": describe(task)}
     return {
         "protocol": PROTOCOL,

@@ -20,7 +20,7 @@ from ..tasks.load import TaskData, halves, load_task, set_aside
 from ..training.batches import Encoded, encode, take
 
 WORTH_SAYING = 0.01  # share of unknown words from which records and pages mention it
-KEEP = 2**26  # bytes of classifiers as read that a process keeps; the last one stays whatever its size
+SMALL = 2**24  # parameters of a classifier that a process keeps as it was read
 _read: dict[tuple, tuple[nn.Module, list[str]]] = {}
 
 
@@ -99,24 +99,20 @@ def _tokenizer(model: str, model_print: str):
     return load_tokenizer(model)
 
 
-def unseeded(preset: Preset, task: str, model_print: str, init: str = "pretrained") -> tuple[nn.Module, list[str]]:
-    """The classifier of a task as it was read, to look at and not to change, and the names of what a seed draws.
+def pretrained(preset: Preset, task: str, model_print: str, init: str = "pretrained") -> tuple[nn.Module, list[str]]:
+    """A copy of the classifier of a task as it was read, and the names of the parameters that a seed is to draw.
 
-    The last one is kept, and more where small.
+    Small ones are kept in memory, where reading takes longer than copying.
     """
     kind = find_task(task, preset.data)
     shape = (kind.num_labels, kind.regression, preset.dropout, init)
     key = (preset.model, model_print, *shape, preset.keep_classifier)
     if key not in _read:
         found = read_classifier(preset.model, *shape, keep_classifier=preset.keep_classifier)
-        while _read and _bytes(found[0], *(kept for kept, _ in _read.values())) > KEEP:
-            del _read[next(iter(_read))]
+        if sum(p.numel() for p in found[0].parameters()) > SMALL:
+            return found
         _read[key] = found
-    return _read[key]
-
-
-def _bytes(*models: nn.Module) -> int:
-    return sum(p.numel() * p.element_size() for model in models for p in model.parameters())
+    return copy.deepcopy(_read[key])
 
 
 def examples(preset: Preset, task: str, model_print: str, part: str = "dev") -> Examples:
@@ -142,8 +138,7 @@ def examples(preset: Preset, task: str, model_print: str, part: str = "dev") -> 
 
 def classifier(preset: Preset, task: str, seed: int, model_print: str, init: str = "pretrained") -> nn.Module:
     """A fresh copy of the classifier of (task, seed) before any training, on the CPU."""
-    found, lacking = unseeded(preset, task, model_print, init)
-    return draw(copy.deepcopy(found), lacking, seed)
+    return draw(*pretrained(preset, task, model_print, init), seed)
 
 
 def forget() -> None:
