@@ -5,31 +5,21 @@ what is missing, `show` for figures and tables, `structured_search` and `magnitu
 `load_compact` for an exported one. Each is imported when it is asked for, torch only where it is needed.
 """
 
-from __future__ import annotations
-
-import importlib
+from .places import submodules
 
 __version__ = "0.1.0"
-_LAZY = {
-    "compute": "lottery_utils.show.compute",
-    "get_preset": "lottery_utils.presets",
-    "load_compact": "lottery_utils.models.compact",
-    "magnitude_search": "lottery_utils.pruning.magnitude",
-    "open_study": "lottery_utils.experiment.study",
-    "stored_study": "lottery_utils.show.compute",
-    "structured_search": "lottery_utils.pruning.structured",
+_FUNCTIONS = {
+    "compute": "show.compute",
+    "get_preset": "presets",
+    "load_compact": "models.compact",
+    "magnitude_search": "pruning.magnitude",
+    "open_study": "experiment.study",
+    "stored_study": "show.compute",
+    "structured_search": "pruning.structured",
 }
-__all__ = ["__version__", "show", *_LAZY]
-
-
-def __getattr__(name: str):
-    """Import the module behind a public name on first use (PEP 562)."""
-    if name in _LAZY:
-        return getattr(importlib.import_module(_LAZY[name]), name)
-    if name == "show":
-        return importlib.import_module("lottery_utils.show")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__all__ = ["__version__", "show", *_FUNCTIONS]
+__getattr__ = submodules(__name__, _FUNCTIONS)
 
 
 def __dir__() -> list[str]:
-    return sorted(set(globals()) | set(_LAZY))
+    return sorted({*globals(), *__all__})

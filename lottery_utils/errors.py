@@ -58,10 +58,10 @@ def require_known(names: Iterable, valid: Iterable[str], what: str, listed: str 
             raise UserError(f"{what} {shown(name)}; {listed}: {', '.join(valid)}")
 
 
-def shown(value) -> str:
+def shown(value, longest: int = 300) -> str:
     """`value` as an error names it: its repr, shortened where it is long or deep."""
     text = _SHORT.repr(value)
-    return text if len(text) <= 300 else f"{text[:297]}..."
+    return text if len(text) <= longest else f"{text[: longest - 3]}..."
 
 
 def one_line(text: str | BaseException, longest: int | None = None) -> str:
@@ -72,17 +72,6 @@ def one_line(text: str | BaseException, longest: int | None = None) -> str:
     return line if longest is None or len(line) <= longest else f"{line[:longest]}..."
 
 
-class _Short(reprlib.Repr):
-    def repr_int(self, x: int, level: int) -> str:
-        try:
-            return super().repr_int(x, level)
-        except ValueError:  # Python writes no number of more than 4300 digits
-            return f"a number of {x.bit_length()} bits"
-
-    def repr_instance(self, x, level: int) -> str:
-        return self.repr_list(x, level) if isinstance(x, list) else super().repr_instance(x, level)
-
-
-_SHORT = _Short()
+_SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 120
 _SHORT.maxlevel = 3

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Callable
-from types import ModuleType
+from collections.abc import Callable, Mapping
 
 from .errors import UserError
 
@@ -17,19 +16,21 @@ from .errors import UserError
 def function_at(place: str) -> Callable:
     """The function at `place`; raises UserError where its package is not installed."""
     module, _, name = place.partition(":")
+    package = module.partition(".")[0]
     try:
         return getattr(importlib.import_module(module), name)
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] != module.partition(".")[0]:
+        if (error.name or "").partition(".")[0] != package:
             raise
-        package = module.partition(".")[0]
         raise UserError(f"{place} cannot be found; install the whole repository, with its package {package}") from None
 
 
-def submodules(package: str) -> Callable[[str], ModuleType]:
-    """A package's `__getattr__` that imports its modules on first use (PEP 562)."""
+def submodules(package: str, functions: Mapping[str, str] = {}) -> Callable[[str], object]:  # noqa: B006
+    """A package's `__getattr__` that imports on first use (PEP 562): its modules, and `functions`, each of a module."""
 
-    def imported(name: str) -> ModuleType:
+    def imported(name: str) -> object:
+        if name in functions:
+            return function_at(f"{package}.{functions[name]}:{name}")
         full = f"{package}.{name}"
         if name.startswith("_") or importlib.util.find_spec(full) is None:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")

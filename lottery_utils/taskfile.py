@@ -1,6 +1,7 @@
 """Tasks of your own, described in a few lines of YAML: reading the description, and checking every word of it.
 
-Only the description is looked at here; the data it names are read by `tasks.own`. Imports neither torch nor datasets.
+Scalars are texts: in YAML 1.1, 010 would be 8, 1:30 would be 90, and off false. Only the description is looked at here;
+the data it names are read by `tasks.own`. Imports neither torch nor datasets.
 """
 
 from __future__ import annotations
@@ -9,13 +10,16 @@ import json
 import math
 import os
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+import yaml
 from annotated_types import MaxLen, MinLen
 
-from .errors import UserError, require_known, shown, usable_path
+from .disk import readable, require_file
+from .errors import UserError, one_line, require_known, shown, usable_path
 from .validation import STRICT, Converted, checked, must
 
 GLUE_TASKS = ("cola", "sst2", "mrpc", "stsb", "qqp", "mnli", "qnli", "rte", "wnli")
@@ -64,12 +68,9 @@ Name = Annotated[str, must("be 1 to 40 small letters, digits and _, a letter fir
 Dataset = Annotated[Text, must("be a name on the hub such as stanfordnlp/imdb", DATASET.fullmatch)]
 Rising = must("be two numbers, the lower first", lambda pair: pair[0] < pair[1])
 Range = Annotated[tuple[float, float], Rising, Converted(_numbers)]
-DataFile = Annotated[Text, must(f"be a file in {', '.join(FILE_KINDS)}", lambda name: _suffix(name) in FILE_KINDS)]
+Kind = must(f"be a file in {', '.join(FILE_KINDS)}", lambda name: name.lower().endswith(FILE_KINDS))
+DataFile = Annotated[Text, Kind]
 DataFiles = Annotated[tuple[DataFile, ...], MinLen(1), Different, Converted(_one_as_list)]
-
-
-def _suffix(name: str) -> str:
-    return os.path.splitext(name)[1].lower()
 
 
 @dataclass(frozen=True)
@@ -129,42 +130,73 @@ def task_file(data: str) -> Path | None:
     return next((path / name for name in FOLDER_FILES if os.path.isfile(path / name)), None)  # no for a closed folder
 
 
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader, which knows of no numbers and truth values and refuses a key that is there twice."""
+
+    yaml_implicit_resolvers = {}
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        seen = set()
+        for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key.value in seen:
+                problem = f"key {shown(key.value)} is there twice; keep one of them"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"(?:~|null)\Z"), None)
+_Loader.add_implicit_resolver("tag:yaml.org,2002:merge", re.compile(r"<<\Z"), None)
+
+
+def _read_yaml(path: Path):
+    if not path.exists():
+        raise UserError(f"task description {path} does not exist; expected a YAML file, see the page on your own task")
+    require_file("task description", path)
+    with readable(path):
+        content = path.read_bytes()
+    try:
+        return _Loader(content.decode("utf-8-sig")).get_single_data()
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: expected UTF-8, got byte {error.object[error.start]:#04x}; convert it") from error
+    except (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError) as error:
+        # the last three: a tag such as !!int, !!bool or !!timestamp on what is none
+        raise UserError(f"{path}: is no valid YAML ({one_line(error, 160)}); correct it") from error
+
+
 def read_task_file(path: Path) -> dict[str, Definition]:
     """The tasks that a YAML file describes, by name: one mapping, or several in a list below ``tasks``.
 
     Raises UserError, one line, for a missing or damaged file and for every key or value that is wrong.
     """
-    from .yamlfile import read_yaml  # imported when a description is read: the command starts without
-
-    content = read_yaml(path)
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: expected a mapping with the keys {', '.join(KEYS)}, got {shown(content)}")
-    if "tasks" in content:
-        require_known(content, ["tasks"], f"{path}: unknown key", "valid keys")
+    content = _read_yaml(path)
+    entries = [content]
+    if isinstance(content, dict) and "tasks" in content:
+        _require_mapping(content, ["tasks"], str(path))
         entries = content["tasks"]
         if not isinstance(entries, list) or not entries:
             raise UserError(f"{path}: tasks must be a list of tasks, got {shown(entries)}")
-    else:
-        entries = [content]
     found: dict[str, Definition] = {}
     for number, entry in enumerate(entries, 1):
-        where = f"{path}: task {number}" if len(entries) > 1 else str(path)
-        if not isinstance(entry, dict):
-            raise UserError(f"{where} must be a mapping with the keys {', '.join(KEYS)}; got {shown(entry)}")
-        definition = _definition(entry, where, path.parent)
+        definition = _definition(entry, f"{path}: task {number}" if len(entries) > 1 else str(path), path.parent)
         if definition.name in found:
             raise UserError(f"{path}: two tasks are called {definition.name!r}; give each a name of its own")
         found[definition.name] = definition
     return found
 
 
-def _definition(entry: dict, where: str, folder: Path) -> Definition:
+def _require_mapping(given, keys: Iterable[str], where: str) -> None:
+    if not isinstance(given, dict):
+        raise UserError(f"{where}: expected a mapping with the keys {', '.join(keys)}, got {shown(given)}")
+    require_known(given, keys, f"{where}: unknown key", "valid keys")
+
+
+def _definition(entry, where: str, folder: Path) -> Definition:
     """Check one task's keys and values."""
-    require_known(entry, KEYS, f"{where}: unknown key", "valid keys")
+    _require_mapping(entry, KEYS, where)
     metrics = _one_as_list(entry.get("metrics", ("accuracy",) if "labels" in entry else SCORE_METRICS))
     main = metrics[0] if isinstance(metrics, (list, tuple)) and metrics else ""
-    content = {"title": entry.get("name"), "main_metric": main, **entry}
-    content |= {"metrics": metrics, "folder": folder}
+    content = {"title": entry.get("name"), "main_metric": main, **entry, "metrics": metrics, "folder": folder}
     if isinstance(share := _number(entry.get("dev")), float):
         if not 0 < share < 1:
             raise UserError(f"{where}: dev must be data files, or a share of train above 0 and below 1, got {share:g}")
@@ -173,60 +205,49 @@ def _definition(entry: dict, where: str, folder: Path) -> Definition:
     if ("hub" in entry) == ("train" in entry or "dev" in entry):
         raise UserError(f"{where}: give either train and dev (data files) or hub (a dataset), not both and not neither")
     if "hub" in entry:
-        content["hub"] = _hub(entry["hub"], f"{where}: hub")
+        _require_mapping(entry["hub"], Hub.__dataclass_fields__, f"{where}: hub")
+        content["hub"] = checked(Hub, entry["hub"], f"{where}: hub: ")
     task = checked(Definition, content, f"{where}: ")
-    _check_together(task, where)
     if task.labels and "score_range" in entry:
         raise UserError(f"{where}: score_range is for regression; with labels leave it out")
+    for split in ("train", "dev"):
+        for path in task.files(split):
+            usable_path(f"{where}: {split}", str(path))
+    for problem in (*_problems(task), *_problems_of_metrics(task)):
+        raise UserError(f"{where}: {problem}")
     return task
 
 
-def _check_together(task: Definition, where: str) -> None:
-    """Raise UserError for values that do not go together."""
+def _problems(task: Definition) -> Iterator[str]:
+    """What does not go together: names, columns and files."""
     if task.name in GLUE_TASKS:
-        raise UserError(f"{where}: name {task.name!r} is that of a GLUE task; choose another")
+        yield f"name {task.name!r} is that of a GLUE task; choose another"
     if task.label in task.columns:
         names = ", ".join(map(repr, (*task.columns, task.label)))
-        raise UserError(f"{where}: columns and label must be different columns, got {names}")
+        yield f"columns and label must be different columns, got {names}"
     if "label" in task.columns:
-        raise UserError(f"{where}: a text column cannot be called 'label'; rename it in the data")
-    _check_metrics(task, where)
-    if task.hub is None:
-        _check_files(task, where)
+        yield "a text column cannot be called 'label'; rename it in the data"
+    if task.hub is not None:
+        if task.hub.train == task.hub.dev:
+            yield f"train and dev are both split {task.hub.train!r}; a dev set of other examples is needed"
+        return
+    if not task.train:
+        yield "train is missing; give its data files"
+    if not task.dev and not task.dev_share:
+        yield "dev is missing; give its data files; or dev: 0.2 to draw a fifth of train"
+    if both := [path.name for path in task.files("train") if path in task.files("dev")]:
+        yield f"{both[0]} is both train and dev; a dev set of other examples is needed"
 
 
-def _check_metrics(task: Definition, where: str) -> None:
+def _problems_of_metrics(task: Definition) -> Iterator[str]:
     kind, known = ("classification", CLASS_METRICS) if task.labels else ("regression (no labels given)", SCORE_METRICS)
     for metric in task.metrics:
         if metric not in known:
-            raise UserError(f"{where}: metric {shown(metric)} is not one of {kind}: {', '.join(known)}")
+            yield f"metric {shown(metric)} is not one of {kind}: {', '.join(known)}"
     if task.main_metric not in task.metrics:
-        main, valid = shown(task.main_metric), ", ".join(task.metrics)
-        raise UserError(f"{where}: main_metric {main} must be one of metrics: {valid}")
+        yield f"main_metric {shown(task.main_metric)} must be one of metrics: {', '.join(task.metrics)}"
     if "f1" in task.metrics and (count := len(task.labels)) != 2:
-        raise UserError(f"{where}: metric 'f1' is of the second of two labels, got {count} labels; take another")
-
-
-def _check_files(task: Definition, where: str) -> None:
-    for split in ("train", "dev"):
-        if not task.files(split) and not (split == "dev" and task.dev_share):
-            hint = "; or dev: 0.2 to draw a fifth of train" if split == "dev" else ""
-            raise UserError(f"{where}: {split} is missing; give its data files{hint}")
-        for path in task.files(split):
-            usable_path(f"{where}: {split}", str(path))
-    if both := [path.name for path in task.files("train") if path in task.files("dev")]:
-        raise UserError(f"{where}: {both[0]} is both train and dev; a dev set of other examples is needed")
-
-
-def _hub(given, where: str) -> Hub:
-    if not isinstance(given, dict):
-        keys = ", ".join(Hub.__dataclass_fields__)
-        raise UserError(f"{where} must be a mapping with the keys {keys}; got {shown(given)}")
-    require_known(given, Hub.__dataclass_fields__, f"{where}: unknown key", "valid keys")
-    hub = checked(Hub, given, f"{where}: ")
-    if hub.train == hub.dev:
-        raise UserError(f"{where}: train and dev are both split {hub.train!r}; a dev set of other examples is needed")
-    return hub
+        yield f"metric 'f1' is of the second of two labels, got {count} labels; take another"
 
 
 def definition_digest(definition: Definition) -> str:

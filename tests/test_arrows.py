@@ -11,7 +11,7 @@ import lottery_utils
 
 ROOT = Path(__file__).resolve().parent.parent
 # from the top; modules that lie in no room count by their own names
-ROOMS = ("errors", "disk", "hub", "places", "switch", "validation", "yamlfile", "taskfile", "methods", "presets")
+ROOMS = ("errors", "disk", "hub", "places", "switch", "validation", "taskfile", "methods", "presets")
 ROOMS += ("demo", "tasks", "models", "training", "pruning", "fast", "experiment", "show", "export", "commands", "cli")
 
 

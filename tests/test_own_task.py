@@ -117,7 +117,7 @@ def test_every_wrong_key_or_value_is_one_clear_line(tmp_path, change, message):
         ("name: a\nname: b\n", "key 'name' is there twice; keep one of them in \"<unicode string>\", line 2"),
         ("!!python/object/apply:os.system ['true']\n", "no valid YAML"),
         ("tasks: []\n", "tasks must be a list"),
-        ("tasks: [5]\n", "must be a mapping with the keys"),
+        ("tasks: [5]\n", "expected a mapping with the keys"),
         ("tasks: [{name: a}]\nname: b\n", "unknown key 'name'"),
         ("[" * 3000, "no valid YAML"),
         (f"tasks: 0x{'F' * 8000}\n", "tasks must be a list of tasks, got '0xFFFF"),

@@ -50,7 +50,7 @@ class Exported:
     apart: dict[str, float]  # form ("dense", "compact", "onnx") to largest difference of two logits from the model
 
     def lines(self) -> list[str]:
-        """How the model compares with its record, which forms of it lie where, and how exactly they compute the same."""
+        """How the model compares with its record, how exactly its forms compute the same, and where to read on."""
         forms = ", ".join(f"{form} {apart:.1e}" for form, apart in self.apart.items())
         return [
             f"{self.rebuilt.cell.name}: {self.rebuilt.agreement}",

@@ -17,7 +17,8 @@ from ..disk import readable, require_file
 from ..errors import UserError, one_line, shown
 
 COMPRESSED = b"\x1f\x8b", b"PK\x03\x04", b"\x28\xb5\x2f\xfd"  # gzip, zip, zstandard
-LONGEST_CELL = 100_000_000  # characters; csv's own limit, 131,072, is less than a book
+SHORT = 60  # characters of a value in an error
+csv.field_size_limit(100_000_000)  # characters of a cell; csv's own limit, 131,072, is less than a book
 
 
 @dataclass(frozen=True)
@@ -56,12 +57,6 @@ class RawSplits:
     notes: tuple[str, ...] = ()
 
 
-def short(value: object) -> str:
-    """The `repr` of `value`, cut to a length that fits in an error."""
-    text = shown(value)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
 def require_columns(where: str, present: Sequence[str], wanted: Sequence[str], hint: str = "") -> None:
     """Raise UserError unless each of `wanted` is among the columns `present` exactly once."""
     for name in wanted:
@@ -69,7 +64,8 @@ def require_columns(where: str, present: Sequence[str], wanted: Sequence[str], h
             what = "missing" if not count else f"there {count} times"
             raise UserError(
                 f"{where}: column {name!r} is {what}; the task needs {', '.join(map(repr, wanted))} once each, got "
-                f"{', '.join(map(short, present[:12])) or 'none'}; {hint or 'rename the columns, or name others'}"
+                f"{', '.join(shown(c, SHORT) for c in present[:12]) or 'none'}; "
+                f"{hint or 'rename the columns, or name others'}"
             )
 
 
@@ -82,8 +78,7 @@ def read_table(path: Path, wanted: Sequence[str], header: Sequence[str] = (), sp
     """
     style = {"strict": True} if path.suffix.lower() == ".csv" else {"delimiter": "\t", "quoting": csv.QUOTE_NONE}
     rows = csv.reader(io.StringIO(_text_of(path), newline=""), **style)
-    limit, begin = csv.field_size_limit(LONGEST_CELL), 1
-    kept, lines, ragged, filled = [], [], {}, filter(None, rows)
+    kept, lines, ragged, filled, begin = [], [], {}, filter(None, rows), 1
     try:
         names = header or next(filled)
         require_columns(str(path), names, wanted, _separator_hint(path, names))
@@ -99,8 +94,6 @@ def read_table(path: Path, wanted: Sequence[str], header: Sequence[str] = (), sp
     except csv.Error as error:
         cause = f"a quoted cell that begins there is not closed as it should be ({error})"
         raise UserError(f"{path}: line {begin}: {cause}; write quotes inside quoted cells twice") from None
-    finally:
-        csv.field_size_limit(limit)
     notes = _ragged_rows(path, lines, ragged, len(names), spared)
     columns = dict(zip(wanted, map(list, zip(*kept)))) if kept else {name: [] for name in wanted}
     return Table(columns, [f"line {line}" for line in lines], str(path), path.name, notes)
@@ -176,7 +169,7 @@ def read_json_lines(path: Path, wanted: Sequence[str]) -> Table:
                 f"{path}: line {number} is no JSON object ({str(error)[:80]}); expected JSON lines, an object a line"
             ) from None
         if not isinstance(row, _Pairs):
-            raise UserError(f"{path}: line {number} must be a JSON object, got {short(row)}; write JSON lines")
+            raise UserError(f"{path}: line {number} must be a JSON object, got {shown(row, SHORT)}; write JSON lines")
         require_columns(f"{path}: line {number}", [key for key, _ in row], wanted)
         for name, value in row:
             if name in columns:

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import UserError
-from .files import read_table, short
+from ..errors import UserError, shown
+from .files import read_table
 from .glue import Task, get_task
 from .load import fingerprint
 from .rows import Split, checked_rows
@@ -65,5 +65,5 @@ def read_hans(path: str | Path) -> Hans:
     heuristics = table.columns["heuristic"]
     for place, name in zip(table.places, heuristics):
         if name not in HEURISTICS:
-            raise UserError(f"{table.where}: {place} has heuristic {short(name)}, expected {' or '.join(HEURISTICS)}")
+            raise UserError(f"{table.where}: {place} has heuristic {shown(name)}, expected {' or '.join(HEURISTICS)}")
     return Hans(split, np.array([HEURISTICS.index(name) for name in heuristics], np.int64), fingerprint(split))

@@ -10,8 +10,8 @@ from decimal import Decimal
 
 import numpy as np
 
-from ..errors import UserError
-from .files import Table, short
+from ..errors import UserError, shown
+from .files import SHORT, Table
 from .glue import Task
 
 # QQP is known to hold a few questions without text; more than this share of a split is damage
@@ -68,12 +68,14 @@ def _texts(task: Task, table: Table) -> tuple[list[tuple[str, ...]], list[int]]:
     empty: set[int] = set()
     for column in task.columns:
         for row, value in enumerate(table.columns[column]):
-            if not isinstance(value, str) or not _is_unicode(value):
-                expected = "be text" if not isinstance(value, str) else "hold no half of a character (a lone surrogate)"
+            try:
+                value.encode()  # an escape in JSON may stand for half a character
+            except (AttributeError, UnicodeEncodeError):
+                expected = "hold no half of a character (a lone surrogate)" if isinstance(value, str) else "be text"
                 raise UserError(
-                    f"{table.where}: {table.places[row]}, column {column!r} must {expected}, got {short(value)}; "
-                    "correct or remove the row"
-                )
+                    f"{table.where}: {table.places[row]}, column {column!r} must {expected}, got "
+                    f"{shown(value, SHORT)}; correct or remove the row"
+                ) from None
             if not value or value.isspace():
                 empty.add(row)
     if len(empty) > (rows := len(table.places)) * EMPTY_SHARE:
@@ -82,15 +84,6 @@ def _texts(task: Task, table: Table) -> tuple[list[tuple[str, ...]], list[int]]:
             f"text in {' and '.join(map(repr, task.columns))}; fill or remove the rows"
         )
     return list(zip(*(table.columns[column] for column in task.columns))), sorted(empty)
-
-
-def _is_unicode(text: str) -> bool:
-    """Whether a text can be written as UTF-8: an escape in JSON may stand for half a character."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _classes(task: Task) -> tuple[dict[str, int], str]:
@@ -155,7 +148,7 @@ def _labels(table: Table, known: Callable, expected: str, kind: type) -> np.ndar
         hint = f"{without} of {len(values)} rows have no label: label or remove them"
     elif isinstance(values[wrong], str) and known(values[wrong].strip("\"' ")) is not None:
         hint = "quotes and spaces are characters there: write the file without them, or TSV as CSV"
-    got = short(values[wrong])
+    got = shown(values[wrong], SHORT)
     raise UserError(f"{table.where}: {table.places[wrong]} has label {got}, expected {expected}; {hint}")
 
 
