@@ -7,8 +7,8 @@ used, so this module needs no torch. `score` ranks components in s-pruning, `uns
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import re
+import runpy
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -72,13 +72,11 @@ def function_of(kind: str, name: str) -> Callable:
     if place is None:
         return function_at(f"{__package__}.{METHODS[kind][name].place}")
     _source(place["file"])
-    spec = importlib.util.spec_from_file_location("own_method", usable_path(kind, place["file"]))
-    module = importlib.util.module_from_spec(spec)
     try:
-        spec.loader.exec_module(module)
+        module = runpy.run_path(str(usable_path(kind, place["file"])), run_name="own_method")
     except Exception as error:  # whatever the user's file raises
         raise UserError(f"{kind}: {name} cannot be imported ({type(error).__name__}: {error})") from None
-    function = getattr(module, place["function"], None)
+    function = module.get(place["function"])
     if not callable(function):
         raise UserError(f"{kind}: {place['file']} has no function {place['function']!r}")
     return function

@@ -198,19 +198,20 @@ def test_directory_named_like_a_file(rte):
 
 def test_several_candidates(rte):
     files.write_parquet(rte / "rte" / "train.subset.parquet", files.example_rows("rte", 3))
-    assert "several files could be split train: train.parquet, train.subset.parquet; keep one" in line_of("rte", rte)
+    assert "split train must be one file, or every shard of one set" in (line := line_of("rte", rte))
+    assert "got train.parquet, train.subset.parquet; remove or add files" in line
 
 
 def test_the_same_shard_under_an_older_name_is_not_read_twice(rte):
     again = rte / "rte" / "train-00000-of-00001-a09b74b3ef9c3b56.parquet"
     again.write_bytes(train_of(rte).read_bytes())
     train_of(rte).rename(rte / "rte" / "train-00000-of-00001.parquet")
-    assert "several files could be split train: train-00000-of-00001-a0" in line_of("rte", rte)
+    assert "every shard of one set, numbered from 0 on; got train-00000-of-00001-a0" in line_of("rte", rte)
 
 
 def test_missing_shard(rte):
     train_of(rte).rename(rte / "rte" / "train-00000-of-00002.parquet")
-    assert "split train has 1 of 2 shards" in line_of("rte", rte)
+    assert "every shard of one set, numbered from 0 on; got train-00000-of-00002.parquet" in line_of("rte", rte)
 
 
 def test_hub_cache_without_the_task(tmp_path, monkeypatch):

@@ -17,11 +17,11 @@ from demo_language.grammar import grammatical, tags
 from demo_language.language import draw_clause, reserved, say
 from demo_language.lexicon import words
 from demo_language.relations import contradict, elaborate, entails, leave_open, weaken
-from demo_language.tasks import demo_task
+from demo_language.tasks import DEMO_SIZES, demo_task
 from demo_language.vocabulary import SPECIAL, encode, vocabulary
 from demo_language.write import sentence_table, task_tables
 from lottery_book.probes.sentences import SENTENCES
-from lottery_utils.demo import DEMO_SIZES, demo_task_dir, micro_bert_dir
+from lottery_utils.demo import demo_task_dir, micro_bert_dir
 from lottery_utils.presets import PROBE_SENTENCES
 from lottery_utils.tasks.glue import TASKS
 

@@ -139,7 +139,7 @@ def test_hub_from_a_prepared_cache_without_network(name, tmp_path):
 
 @pytest.mark.parametrize("name", TASKS)
 def test_embedded_tasks_have_the_demos_own_sizes(name):
-    from lottery_utils.demo import DEMO_SIZES
+    from demo_language.tasks import DEMO_SIZES
 
     data = load_task(name, "embedded")
     assert (len(data.train), len(data.dev)) == DEMO_SIZES[name]
@@ -188,7 +188,7 @@ def test_parquet_under_the_hubs_older_names(names, tmp_path, small):
 def test_a_missing_shard_under_the_hubs_converted_names_is_refused(tmp_path, small):
     for name, content in zip(("train/0001.parquet", "validation/0000.parquet"), rows("cola")):
         files.write_parquet(tmp_path / "cola" / name, content)
-    with pytest.raises(UserError, match="shards must be numbered from 0000 on, found 0001.parquet"):
+    with pytest.raises(UserError, match="every shard of one set, numbered from 0 on; got 0001.parquet"):
         load_task("cola", str(tmp_path))
 
 

@@ -9,18 +9,6 @@ from __future__ import annotations
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-# train and dev examples, ordered by size as GLUE's are
-DEMO_SIZES = {
-    "cola": (1120, 450),
-    "sst2": (1140, 450),
-    "mrpc": (700, 400),
-    "stsb": (1100, 450),
-    "qqp": (1180, 600),
-    "mnli": (1200, 560),
-    "qnli": (1160, 500),
-    "rte": (500, 300),
-    "wnli": (200, 71),
-}
 
 
 def demo_task_dir(name: str) -> Path:

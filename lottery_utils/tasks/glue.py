@@ -5,6 +5,7 @@ Tasks of your own are described by a YAML file, or by the records of a study.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,7 +58,6 @@ _TASKS = (
 )
 TASKS: dict[str, Task] = {task.name: task for task in _TASKS}
 _MET: dict[str, Task] = {}  # own tasks met in this process, for titles and metrics on pages; computing never asks it
-_TITLES: dict[str, str] = {}  # of own tasks, as their YAML file has them now: a corrected title is no other task
 
 
 def get_task(name: str) -> Task:
@@ -100,12 +100,8 @@ def meet(data: str) -> None:
     path = task_file(data)
     if path is None or not path.is_file():
         return
-    try:
-        tasks = {name: own_task(definition) for name, definition in read_task_file(path).items()}
-    except UserError:
-        return
-    _MET.update(tasks)
-    _TITLES.update({name: task.title for name, task in tasks.items()})
+    with contextlib.suppress(UserError):
+        _MET.update({name: own_task(definition) for name, definition in read_task_file(path).items()})
 
 
 def describe(task: Task) -> dict:
@@ -123,7 +119,7 @@ def task_of_record(record: dict) -> Task:
         return shown_task(name)
     columns, labels, metrics = (tuple(description[key]) for key in ("columns", "labels", "metrics"))
     scores = tuple(float(value) for value in description.get("scores", ("0", "5")))
-    title = _TITLES.get(name, description["title"])
+    title = _MET[name].title if name in _MET else description["title"]  # a corrected title is no other task
     _MET[name] = Task(name, title, columns, labels, metrics, description["main_metric"], None, None, scores=scores)
     return _MET[name]
 

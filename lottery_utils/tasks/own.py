@@ -11,21 +11,12 @@ import numpy as np
 from ..errors import UserError
 from ..hub import snapshot
 from ..taskfile import Definition
-from .files import (
-    RawSplits,
-    Table,
-    joined,
-    library_errors,
-    read_json_lines,
-    read_parquet,
-    read_table,
-    require_columns,
-    values_of,
-)
+from . import files
+from .files import RawSplits, Table
 from .rows import drawn_rows
 
 DATA_FILES = ("*.csv", "*.tsv", "*.json", "*.jsonl", "*.parquet", "*.txt", "*.gz", "*.zst", "*.zip", "*.arrow")
-READERS = {".parquet": read_parquet, ".csv": read_table, ".tsv": read_table}  # any other file holds JSON lines
+READERS = {".parquet": files.read_parquet, ".csv": files.read_table, ".tsv": files.read_table}  # else JSON lines
 
 
 def own_splits(definition: Definition, description: str) -> RawSplits:
@@ -57,7 +48,7 @@ def _read(definition: Definition, split: str, paths: Sequence[Path]) -> Table:
         if not path.is_file():
             what = "is not a file" if path.exists() else "does not exist"
             raise UserError(f"data file {path} {what}; task {definition.name} names it as {split}; correct the path")
-        reader = READERS.get(path.suffix.lower(), read_json_lines)
+        reader = READERS.get(path.suffix.lower(), files.read_json_lines)
         table = reader(path, (*definition.columns, definition.label))
         if not table.places:
             raise UserError(f"{path}: the file has no rows; task {definition.name} needs examples; get the file again")
@@ -65,7 +56,7 @@ def _read(definition: Definition, split: str, paths: Sequence[Path]) -> Table:
     if len(tables) == 1:
         return tables[0]
     where = f"{paths[0].parent}: {len(paths)} files of {split}"
-    return joined(tables, where, ", ".join(table.name for table in tables))
+    return files.joined(tables, where, ", ".join(table.name for table in tables))
 
 
 def _quoted(path: Path, table: Table) -> tuple[str, ...]:
@@ -87,11 +78,14 @@ def _hub_splits(definition: Definition) -> RawSplits:
     hub = definition.hub
     what = f"dataset {hub.dataset}, " + (f"configuration {hub.config}, " if hub.config else "")
     what += f"revision {hub.revision[:12]}"
-    folder = _snapshot(definition, what)
+    patterns = ["README.md", *(hub.files or (*DATA_FILES, *(f"**/{name}" for name in DATA_FILES)))]
+    advice = "check its name, connect once to fetch it, or give train and dev as files"
+    absent = f"{what} is neither in the hub's cache nor to be had from the hub", advice
+    folder = snapshot(hub.dataset, hub.revision, patterns, _has_data, absent, dataset=True)
     has_bars = datasets.utils.logging.is_progress_bar_enabled()
     datasets.disable_progress_bars()
     try:
-        with library_errors(f"{what}: cannot be read", "check config, train, dev and files in the YAML"):
+        with files.library_errors(f"{what}: cannot be read", "check config, train, dev and files in the YAML"):
             splits = [datasets.load_dataset(str(folder), name=hub.config, split=s) for s in (hub.train, hub.dev)]
     except UserError as error:
         raise UserError(str(error).replace(str(folder), hub.dataset)) from None
@@ -102,23 +96,15 @@ def _hub_splits(definition: Definition) -> RawSplits:
     return RawSplits(f"{what}: {hub.train}, {hub.dev}", *tables)
 
 
-def _snapshot(definition: Definition, what: str) -> Path:
-    hub = definition.hub
-    patterns = ["README.md", *(hub.files or (*DATA_FILES, *(f"**/{name}" for name in DATA_FILES)))]
-
-    def has_data(folder: Path) -> bool:
-        return any(path.is_file() and path.name != "README.md" for path in folder.rglob("*"))
-
-    advice = "check its name, connect once to fetch it, or give train and dev as files"
-    absent = f"{what} is neither in the hub's cache nor to be had from the hub", advice
-    return snapshot(hub.dataset, hub.revision, patterns, has_data, absent, dataset=True)
+def _has_data(folder: Path) -> bool:
+    return any(path.is_file() and path.name != "README.md" for path in folder.rglob("*"))
 
 
 def _table(definition: Definition, dataset, split: str, what: str) -> Table:
     """The wanted columns of one split; classes stored as numbers are named where the description uses the names."""
     where, wanted = f"{what}: split {split}", (*definition.columns, definition.label)
-    require_columns(where, dataset.column_names, wanted)
-    columns = values_of(dataset.data, wanted, where)
+    files.require_columns(where, dataset.column_names, wanted)
+    columns = files.values_of(dataset.data, wanted, where)
     names = getattr(dataset.features[definition.label], "names", None)
     if names and definition.labels and {value for value, _ in definition.labels} <= set(names):
         labels = columns[definition.label]

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from ..demo import DEMO_SIZES, demo_task_dir
+from ..demo import demo_task_dir
 from ..disk import readable
 from ..errors import UserError
 from ..hub import snapshot
@@ -29,6 +29,7 @@ TSV_COLUMNS = {
     "wnli": ("sentence1", "sentence2", "label"),
 }
 TSV_HEADERS = {"cola": ("source", "label", "star", "sentence")}  # CoLA's files have none
+SHARD = re.compile(r".*-(\d{5})-of-(\d{5})(?:-[0-9a-f]{16})?|(\d{4})")  # as `datasets` names them; as the hub does
 # QQP's files break a few questions over two lines, which its readers have always dropped; a larger share is damage
 TSV_MALFORMED = {"qqp": 0.05}
 
@@ -38,7 +39,7 @@ def glue_splits(task: Task, data: str) -> RawSplits:
     if data == "embedded":
         source = f"embedded demo language, {task.title}-like task"
         raw = _parquet(task, demo_task_dir(task.name), source)
-        return replace(raw, source=source, sizes=DEMO_SIZES[task.name])
+        return replace(raw, source=source, sizes=(None, None))
     return _hub_splits(task) if data == "hub" else _folder_splits(task, data)
 
 
@@ -156,7 +157,7 @@ def _parquet_split(task: Task, folder: Path, split: str) -> Table:
         raise UserError(
             f"{folder}: no {split}*.parquet for {task.title}; found only the other split; add the missing file"
         )
-    _require_one_set(folder, split, files)
+    _require_one_set(split, files)
     tables = [read_parquet(path, (*task.columns, "label")) for path in files]
     table = tables[0] if len(tables) == 1 else joined(tables, f"{folder}/{split}-*.parquet", f"{len(files)} shards")
     # "train.subset.parquet": any word between the split and the ending marks a part
@@ -164,18 +165,14 @@ def _parquet_split(task: Task, folder: Path, split: str) -> Table:
     return replace(table, notes=_parquet_notes(task, files[0]), part=part)
 
 
-def _require_one_set(folder: Path, split: str, files: list[Path]) -> None:
-    """Raises UserError unless `files` are one file, or all the numbered shards of one set."""
-    names = ", ".join(file.name for file in files[:4])
-    if files[0].parent != folder and [int(file.stem) for file in files] != [*range(len(files))]:
-        raise UserError(f"{files[0].parent}: shards must be numbered from 0000 on, found {names}; add those missing")
-    shards = [re.search(r"-(\d{5})-of-(\d{5})(-[0-9a-f]{16})?\.parquet$", file.name) for file in files]
-    total = {int(shard[2]) for shard in shards if shard}
-    one_set = all(shards) and len(total) == 1 and len(files) <= max(total)
-    if len(files) > 1 and files[0].parent == folder and not one_set:
-        raise UserError(f"{folder}: several files could be split {split}: {names}; keep one, or one set of shards")
-    if all(shards) and {int(shard[1]) for shard in shards} != set(range(max(total))):
-        raise UserError(f"{folder}: split {split} has {len(files)} of {max(total)} shards: {names}; add those missing")
+def _require_one_set(split: str, files: list[Path]) -> None:
+    """Raises UserError unless `files` are one file, or all the shards of one set, numbered from 0 on."""
+    matches = [SHARD.fullmatch(file.stem) for file in files]
+    shards = [(int(m[1] or m[3]), int(m[2] or len(files))) if m else (0, 1) for m in matches]
+    if shards != [(number, len(files)) for number in range(len(files))]:
+        names = ", ".join(file.name for file in files[:4])
+        wanted = "one file, or every shard of one set, numbered from 0 on"
+        raise UserError(f"{files[0].parent}: split {split} must be {wanted}; got {names}; remove or add files")
 
 
 def _parquet_notes(task: Task, path: Path) -> tuple[str, ...]:
