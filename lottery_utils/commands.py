@@ -192,12 +192,10 @@ def report(options: argparse.Namespace) -> int:
 def export(options: argparse.Namespace) -> int:
     """Write a stored model, and upload it with --push."""
     from .experiment.cells import parse_cell
-    from .export.folder import export_cell
+    from .export.folder import export_cell, push, require_login
 
     study = _study(options)
     if options.push is not None:
-        from .export.folder import push, require_login
-
         require_login(options.push)
     exported = export_cell(study, parse_cell(options.cell, study.preset.tasks), options.dir, options.onnx)
     print("\n".join(exported.lines()))

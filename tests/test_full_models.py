@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 
 from lottery_book import full_models, sources
-from lottery_utils.errors import UserError
 from lottery_utils.show import source
 from lottery_utils.show.frames import RESULT
 from lottery_utils.training import finetune
@@ -43,5 +42,3 @@ def test_quoted_code_is_the_packages():
     assert (
         inspect.getsource(finetune.plain_steps) in block and block.startswith("```python\n") and block.endswith("\n```")
     )
-    with pytest.raises(UserError, match="cannot be found"):
-        source("lottery_nothing.training:plain_steps")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -15,9 +14,6 @@ from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 
 from .style import empty_figure, outer_labels, panels, say
-
-if TYPE_CHECKING:
-    pass
 
 LAYERS = "layer (1 = next to the embeddings)"
 NOTHING = "Nothing to show: no search is stored, or the full model does not beat the majority score."
@@ -55,13 +51,9 @@ def as_map(rows: pd.DataFrame, n: int) -> ComponentMap:
 def over_seeds(survival: pd.DataFrame, task: str) -> ComponentMap:
     """Mean and deviation over the seeds of `task` (columns as `frames.SURVIVAL`).
 
-    For s-pruning the mean is the share of seeds in which a component survives. Raises KeyError when the
-    task has no row.
+    For s-pruning the mean is the share of seeds in which a component survives.
     """
-    rows = survival[survival["task"] == task]
-    if rows.empty:
-        raise KeyError(task)
-    return _over_seeds(rows)
+    return _over_seeds(survival[survival["task"] == task])
 
 
 def tasks_in_common(survival: pd.DataFrame) -> list[str]:

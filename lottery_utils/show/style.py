@@ -77,13 +77,11 @@ SETTINGS = {
 
 def apply_style() -> None:
     """Set the figures' look for this process, whatever the user's settings; in a notebook also make figures sharp."""
+    from IPython import get_ipython
+    from matplotlib_inline.backend_inline import set_matplotlib_formats
+
     matplotlib.rcdefaults()
     matplotlib.rcParams.update(SETTINGS)
-    try:
-        from IPython import get_ipython
-        from matplotlib_inline.backend_inline import set_matplotlib_formats
-    except ImportError:
-        return
     if get_ipython() is not None:
         set_matplotlib_formats("retina", bbox_inches=None)  # the layout leaves no margin to cut
 

@@ -41,8 +41,6 @@ def hans_task() -> Task:
 
 def to_hans(logits: np.ndarray) -> np.ndarray:
     """HANS's classes (N,) from an MNLI model's logits (N, 3): not entailment is neutral or contradiction."""
-    if logits.ndim != 2 or logits.shape[1] != 3:
-        raise ValueError(f"an MNLI model has three classes, got logits {logits.shape}")
     return (logits.argmax(axis=1) != ENTAILMENT).astype(np.int64)
 
 

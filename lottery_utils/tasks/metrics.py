@@ -64,12 +64,8 @@ def majority_score(task: Task, labels: ArrayLike) -> float:
     """Return the main metric of always predicting the commonest of `labels` (N,): 0.0 for MCC and correlations."""
     if task.main_metric not in ("accuracy", "f1"):
         return 0.0
-    labels = np.asarray(labels)
-    if not len(labels):
-        raise ValueError(f"{task.name}: majority_score needs at least one label")
-    if task.main_metric == "f1":
-        return float(_f1(np.full(len(labels), np.bincount(labels).argmax()), labels))
-    return float(np.bincount(labels).max() / len(labels))
+    commonest = np.full(len(labels), np.bincount(labels).argmax())
+    return compute_metrics(task, commonest, labels)[task.main_metric]
 
 
 def _accuracy(predictions: np.ndarray, labels: np.ndarray) -> float:

@@ -16,17 +16,11 @@ from .glue import TASKS, Task
 GLUE_REPOSITORY = "nyu-mll/glue"
 GLUE_REVISION = "bcdcba79d07bc864c1c254ccfcedcce55bcc9a8c"  # main since parquet replaced the loading script
 OWN = "for data of your own give a YAML file that describes them, see the page on your own task"
-# the columns of the official TSV files: those of Task.columns, then the label's
-TSV_COLUMNS = {
-    "cola": ("sentence", "label"),
-    "sst2": ("sentence", "label"),
+TSV_COLUMNS = {  # of the official TSV files, where they are not those of Task.columns and "label"
     "mrpc": ("#1 String", "#2 String", "Quality"),
     "stsb": ("sentence1", "sentence2", "score"),
     "qqp": ("question1", "question2", "is_duplicate"),
     "mnli": ("sentence1", "sentence2", "gold_label"),
-    "qnli": ("question", "sentence", "label"),
-    "rte": ("sentence1", "sentence2", "label"),
-    "wnli": ("sentence1", "sentence2", "label"),
 }
 TSV_HEADERS = {"cola": ("source", "label", "star", "sentence")}  # CoLA's files have none
 SHARD = re.compile(r".*-(\d{5})-of-(\d{5})(?:-[0-9a-f]{16})?|(\d{4})")  # as `datasets` names them; as the hub does
@@ -119,13 +113,12 @@ def _tsv_files(task: Task) -> tuple[str, str]:
 
 def _tsv(task: Task, folder: Path, name: str) -> RawSplits:
     """Both splits of a folder as GLUE distributes it."""
-    tables = []
+    tables, names = [], (*task.columns, "label")
     for path in (folder / file for file in _tsv_files(task)):
         if not path.is_file():
             raise UserError(f"{path}: no such file; {task.title} needs {' and '.join(_tsv_files(task))}; add it")
-        spared = TSV_MALFORMED.get(task.name, 0.0)
-        table = read_table(path, TSV_COLUMNS[task.name], TSV_HEADERS.get(task.name, ()), spared)
-        tables.append(table.renamed((*task.columns, "label")))
+        wanted, header = TSV_COLUMNS.get(task.name, names), TSV_HEADERS.get(task.name, ())
+        tables.append(read_table(path, wanted, header, TSV_MALFORMED.get(task.name, 0.0)).renamed(names))
     source = f"GLUE TSV folder {name}: {tables[0].name}, {tables[1].name}"
     return RawSplits(source, *tables, (task.train_size, task.dev_size))
 
