@@ -151,8 +151,12 @@ def _separator_hint(path: Path, header: Sequence[str]) -> str:
     return ""
 
 
-class _Pairs(list):
-    """A JSON object as read: its (key, value) pairs, a key that is there twice included."""
+def _object(pairs: list[tuple[str, object]]) -> dict:
+    """A JSON object; raises ValueError for a key that is there twice, of which Python would keep the last value."""
+    keys = [key for key, _ in pairs]
+    if len({*keys}) < len(keys):
+        raise ValueError(f"key {max(keys, key=keys.count)!r} is there twice")
+    return dict(pairs)
 
 
 def read_json_lines(path: Path, wanted: Sequence[str]) -> Table:
@@ -163,17 +167,16 @@ def read_json_lines(path: Path, wanted: Sequence[str]) -> Table:
         if not line.strip():
             continue
         try:
-            row = json.loads(line, object_pairs_hook=_Pairs)
+            row = json.loads(line, object_pairs_hook=_object)
         except (ValueError, RecursionError) as error:
             raise UserError(
                 f"{path}: line {number} is no JSON object ({str(error)[:80]}); expected JSON lines, an object a line"
             ) from None
-        if not isinstance(row, _Pairs):
+        if not isinstance(row, dict):
             raise UserError(f"{path}: line {number} must be a JSON object, got {shown(row, SHORT)}; write JSON lines")
-        require_columns(f"{path}: line {number}", [key for key, _ in row], wanted)
-        for name, value in row:
-            if name in columns:
-                columns[name].append(value)
+        require_columns(f"{path}: line {number}", list(row), wanted)
+        for name in wanted:
+            columns[name].append(row[name])
         places.append(f"line {number}")
     return Table(columns, places, str(path), path.name)
 
