@@ -14,7 +14,6 @@ from pandas.io.formats.style import Styler
 
 from lottery_utils.experiment.study import Study
 from lottery_utils.show.frames import component_importance, title_in
-from lottery_utils.show.frames import sizes as sizes_of
 from lottery_utils.show.heatmaps import maps_of_tasks, over_seeds, tasks_in_common
 from lottery_utils.show.style import GRID, IMPORTANCE_MAP, METHOD_NAMES, legend_below, panels
 from lottery_utils.show.tables import dressed, percent
@@ -128,17 +127,20 @@ def maps_alike(source: Source) -> str:
 
 
 def sizes(source: Source, method: str) -> pd.DataFrame:
-    """Shares that good subnetworks keep: task, and for each of `PARTS` mean and `_std` over seeds.
+    """Shares that good subnetworks keep: task, and for each of `PARTS` mean and `_std`, sample deviation, over seeds.
 
-    Tasks whose full model has no lead over a constant answer are left out: there is nothing to keep.
+    Tasks whose full model has no lead over a constant answer are left out: there is nothing to keep. m-pruning has no
+    shares of heads and MLPs (NaN).
     """
     if source.kind == PUBLISHED:
         return _published_sizes(method, set(source.leads["task"]))
-    columns = ["task", *(f"{part}{stat}" for part in PARTS for stat in ("", "_std"))]
     if source.study is None:
-        return pd.DataFrame(columns=columns)
-    rows = sizes_of(source.study.table(["search"], [method])).rename(columns=lambda name: name.removeprefix("share_"))
-    return rows[rows["method"] == method].reindex(columns=columns).astype(dict.fromkeys(columns[1:], float))
+        return pd.DataFrame(columns=["task", *(f"{part}{stat}" for part in PARTS for stat in ("", "_std"))])
+    table = source.study.table(["search"], [method])
+    rows = table[(table["method"] == method) & ~table["degenerate"].astype(bool)]
+    shares = rows[[f"share_{part}" for part in PARTS]].astype(float).set_axis([*PARTS], axis=1)
+    of_task = shares.groupby(rows["task"], sort=False)
+    return of_task.mean().join(of_task.std().add_suffix("_std")).reset_index()
 
 
 def mean_size(source: Source, method: str, part: str = "prunable") -> str:

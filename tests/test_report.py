@@ -9,7 +9,7 @@ from made_up_records import KEPT, make_study
 from matplotlib.collections import PathCollection
 from matplotlib.colors import to_hex
 
-from lottery_book import courses, survivors
+from lottery_book import courses, sources, survivors
 from lottery_utils.show import compute, frames, heatmaps, sentences, style, tables
 
 TASKS, SEEDS = ("cola", "mrpc", "wnli"), (1337, 42, 86)
@@ -84,9 +84,8 @@ def test_shares_kept_and_sizes(study, results):
     for (method, name), shares in there.items():
         for treatment, share in zip(("pruned", "retrained"), shares):
             assert frames.choose(kept, method, name, treatment)["kept"].to_numpy() == pytest.approx(share)
-    size = frames.sizes(study.table()).set_index(["method", "task"])
-    assert size.loc[("magnitude", "cola"), "share_prunable"] == pytest.approx(0.729, abs=1e-4)
-    assert "wnli" not in size.index.get_level_values("task")
+    size = survivors.sizes(sources.run_source(study), "magnitude").set_index("task")
+    assert size.loc["cola", "prunable"] == pytest.approx(0.729, abs=1e-4) and "wnli" not in size.index
 
 
 # figures

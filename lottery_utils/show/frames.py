@@ -27,7 +27,6 @@ TREATMENT = {
 CONDITION = ["method", "subnetwork", "treatment"]
 RESULT = ["task", "title", "metric", "seed", *CONDITION, "score"]
 Condition = tuple[str, str, str]  # method, subnetwork, treatment
-SHARES = ("heads", "mlps", "prunable", "all")
 
 
 def searches(study: Study, method: str) -> list[tuple]:
@@ -141,7 +140,8 @@ def results(table: pd.DataFrame) -> pd.DataFrame:
     The majority score, the same for all seeds, is one row of seed 0 for each task. Subnetworks of degenerate
     searches are left out: they are gaps, no numbers.
     """
-    table = _titled(table)
+    titles = [shown_title(*row) for row in zip(table["task"], table["partial"], table["demo"], strict=True)]
+    table = table.assign(title=titles)
     rows = table[table["stage"].isin(TREATMENT) & ~table["degenerate"].astype(bool) & table["score"].notna()]
     rows = rows[(rows["stage"] != "baseline") | (rows["subnetwork"] != "majority")]
     rows = rows.assign(treatment=rows["stage"].map(TREATMENT))[RESULT]
@@ -150,11 +150,6 @@ def results(table: pd.DataFrame) -> pd.DataFrame:
     frame = pd.concat([least, rows], ignore_index=True)
     place = {task: i for i, task in enumerate(table["task"].drop_duplicates())}
     return frame.sort_values("task", key=lambda c: c.map(place), kind="stable", ignore_index=True)
-
-
-def _titled(table: pd.DataFrame) -> pd.DataFrame:
-    titles = [shown_title(*row) for row in zip(table["task"], table["partial"], table["demo"], strict=True)]
-    return table.assign(title=titles)
 
 
 def choose(frame: pd.DataFrame, method: str = "", subnetwork: str = "", treatment: str = "") -> pd.DataFrame:
@@ -179,20 +174,3 @@ def mean_scores(frame: pd.DataFrame) -> pd.DataFrame:
 def columns_of(conditions: Sequence[Condition]) -> pd.MultiIndex:
     """`conditions` as columns of frames that have one for each."""
     return pd.MultiIndex.from_tuples(conditions, names=CONDITION)
-
-
-def sizes(table: pd.DataFrame) -> pd.DataFrame:
-    """Surviving shares of the good subnetworks, one row a task and method.
-
-    Columns share_NAME and share_NAME_std (sample deviation over seeds) for heads, mlps, prunable weights and all
-    weights, and n; degenerate searches are left out. m-pruning has no shares of heads and MLPs (NaN).
-    """
-    table = _titled(table)
-    rows = table[(table["stage"] == "search") & ~table["degenerate"].astype(bool)]
-    if rows.empty:
-        return pd.DataFrame(columns=["task", "title", "method", "n"])
-    columns = [f"share_{name}" for name in SHARES]
-    rows = rows.astype({name: float for name in columns})
-    grouped = rows.groupby(["method", "task", "title"], sort=False)[columns]
-    spread = grouped.std().add_suffix("_std")
-    return grouped.mean().join(spread).join(grouped.size().rename("n")).reset_index()

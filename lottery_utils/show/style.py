@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
-import matplotlib
+import matplotlib.style
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, to_rgb
 from matplotlib.figure import Figure
@@ -48,32 +49,6 @@ WIDTH = 7.4  # inches; the book's column is about 750 pixels wide
 SURVIVAL_MAP = LinearSegmentedColormap.from_list("survival", ("#F6F6F2", "#9DB9D6", COLOURS["good"]))
 IMPORTANCE_MAP = LinearSegmentedColormap.from_list("importance", ("#F6F6F2", "#E3B9A0", "#7B2D3E"))
 
-SETTINGS = {
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib, so figures are the same everywhere
-    "text.parse_math": False,  # titles of own tasks may hold dollars; no figure here holds formulas
-    "font.size": 9,
-    "axes.titlesize": 10,
-    "axes.titleweight": "bold",
-    "axes.labelsize": 9,
-    "xtick.labelsize": 8,
-    "ytick.labelsize": 8,
-    "legend.fontsize": 8.5,
-    "legend.frameon": False,
-    "figure.facecolor": "white",
-    "savefig.facecolor": "white",
-    "axes.facecolor": "white",
-    "axes.edgecolor": "#8A8A8A",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.axisbelow": True,
-    "text.color": TEXT,
-    "axes.labelcolor": TEXT,
-    "xtick.color": "#4A4A4A",
-    "ytick.color": "#4A4A4A",
-    "figure.dpi": 100,  # pixels an inch in the book, where 8 pt are then 11 pixels
-}
-
 
 def apply_style() -> None:
     """Set the figures' look for this process, whatever the user's settings; in a notebook also make figures sharp."""
@@ -81,7 +56,7 @@ def apply_style() -> None:
     from matplotlib_inline.backend_inline import set_matplotlib_formats
 
     matplotlib.rcdefaults()
-    matplotlib.rcParams.update(SETTINGS)
+    matplotlib.style.use(Path(__file__).with_name("lottery.mplstyle"))
     if get_ipython() is not None:
         set_matplotlib_formats("retina", bbox_inches=None)  # the layout leaves no margin to cut
 
