@@ -23,6 +23,8 @@ EXAMPLES = """examples:
   lottery status                                       what is done, running, missing, failed
   lottery show mrpc/42/retrain/structured/good         one result
 """
+STUDY, CHOICE = ("results", "preset", "tasks", "seeds", "set"), ("stages", "methods", "subnetworks")
+GRID = ("country", "region")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -68,15 +70,16 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser("lottery", description=__doc__, epilog=EXAMPLES, formatter_class=form)
     parser.add_argument("--version", action="version", version=f"lottery {__version__}")
     subparsers = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    results, grid, choice = _results(), _grid(), _choice()
-    study = _study(results)
+    shared = _shared()
 
-    def add(name: str, text: str, *options: argparse.ArgumentParser, epilog: str | None = None):
-        command = subparsers.add_parser(name, help=text, parents=options, epilog=epilog, formatter_class=form)
+    def add(name: str, text: str, *options: str, epilog: str | None = None):
+        command = subparsers.add_parser(name, help=text, epilog=epilog, formatter_class=form)
         command.set_defaults(command=getattr(commands, name.replace("-", "_")))
+        for option in options:
+            command.add_argument(f"--{option}", **shared[option])
         return command
 
-    run = add("run", "compute every cell that is not stored yet", study, choice, grid, epilog=_stages())
+    run = add("run", "compute every cell that is not stored yet", *STUDY, *CHOICE, *GRID, epilog=_stages())
     run.add_argument("--engine", default="local", help="local (worker processes, the default), serial or ray")
     run.add_argument("--workers", type=int, help="worker processes; default: one a GPU, or one a core without GPUs")
     share = "with --engine ray: the part of a GPU that a cell gets (default: $LOTTERY_GPUS_PER_CELL, else 1)"
@@ -87,14 +90,14 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--retry-failed", action="store_true", help="try cells again that failed before")
     run.add_argument("--quiet", action="store_true", help="no progress bar")
 
-    add("status", "what is done, running, missing and failed, with times", study, choice)
+    add("status", "what is done, running, missing and failed, with times", *STUDY, *CHOICE)
 
-    show = add("show", "print a stored result", study)
+    show = add("show", "print a stored result", *STUDY)
     show.add_argument("cell", metavar="CELL", help="name (mrpc/42/retrain/structured/good), address, or its beginning")
     text = "what the cell's address was made of and, with OTHER, in what it differs from that cell"
     show.add_argument("--why", nargs="?", const="", metavar="OTHER", help=text)
 
-    add("verify", "read everything in the results folder and say what is there", results)
+    add("verify", "read everything in the results folder and say what is there", "results")
 
     pack = add("pack", "put stored cells into one file a task and seed, to be committed; weights stay out")
     pack.add_argument("results", metavar="RESULTS", help="a results folder; it stays as it is")
@@ -104,14 +107,14 @@ def _parser() -> argparse.ArgumentParser:
     unpack.add_argument("folder", metavar="FOLDER", help="a folder of packs (mrpc-42.tar.xz, ...); they stay")
     unpack.add_argument("--out", metavar="DIR", help="where the folders go (default: FOLDER)")
 
-    report = add("report", "run the chapters and build the book", study, grid)
+    report = add("report", "run the chapters and build the book", *STUDY, *GRID)
     report.add_argument("--out", default="out", metavar="DIR", help="the book is built in DIR/book (default: out)")
     report.add_argument("--chapters", nargs="+", metavar="NAME", help="only these (02, ...); others as committed")
     report.add_argument("--update-chapters", action="store_true", help="store executed chapters in book/chapters")
     report.add_argument("--workers", type=int, help="worker processes; default: one a core, one with a GPU")
     report.add_argument("--quiet", action="store_true", help="no progress bars")
 
-    export = add("export", "write a stored model: dense, compact, mask, model card", study)
+    export = add("export", "write a stored model: dense, compact, mask, model card", *STUDY)
     export.add_argument("cell", metavar="CELL", help="name of a stored cell, such as mrpc/42/retrain/structured/good")
     export.add_argument("dir", metavar="DIR", help="a new folder")
     export.add_argument("--onnx", action="store_true", help="also model.onnx (needs lottery-utils[onnx])")
@@ -129,39 +132,25 @@ def _stages() -> str:
     return "\n".join(["stages:", *rows])
 
 
-def _results() -> argparse.ArgumentParser:
-    options = argparse.ArgumentParser(add_help=False)
-    options.add_argument("--results", default="results", metavar="DIR", help="where results lie (default: results)")
-    return options
-
-
-def _study(results: argparse.ArgumentParser) -> argparse.ArgumentParser:
-    options = argparse.ArgumentParser(add_help=False, parents=[results])
-    options.add_argument("--preset", default="demo", help=f"{', '.join(PRESETS)} (default: demo)")
-    options.add_argument("--tasks", nargs="+", metavar="TASK", help=f"of {', '.join(GLUE_TASKS)}, or your own")
-    options.add_argument("--seeds", nargs="+", type=int, metavar="SEED")
-    pairs = "any preset field; values are JSON or bare text"
-    options.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help=pairs)
-    return options
-
-
-def _grid() -> argparse.ArgumentParser:
-    options = argparse.ArgumentParser(add_help=False)
-    where = "whose electricity counts for CO2: ISO code of three letters (default: $LOTTERY_COUNTRY, else USA)"
-    options.add_argument("--country", default=os.environ.get("LOTTERY_COUNTRY"), metavar="CODE", help=where)
-    region = "state or province, USA and CAN only (default: $LOTTERY_REGION)"
-    options.add_argument("--region", default=os.environ.get("LOTTERY_REGION"), metavar="NAME", help=region)
-    return options
-
-
-def _choice() -> argparse.ArgumentParser:
-    options = argparse.ArgumentParser(add_help=False)
+def _shared() -> dict[str, dict]:
+    """Options that several commands have."""
     stages = f"of {', '.join(STAGES)}; and what these need ('lottery run --help' says what each does)"
-    options.add_argument("--stages", nargs="+", metavar="STAGE", help=stages)
-    options.add_argument("--methods", nargs="+", metavar="METHOD", help=f"of {', '.join(METHODS)}")
     subnetworks = f"of {', '.join(SUBNETWORKS)}; baselines may be named too: {', '.join(BASELINES)}"
-    options.add_argument("--subnetworks", nargs="+", metavar="NAME", help=subnetworks)
-    return options
+    pairs = "any preset field; values are JSON or bare text"
+    where = "whose electricity counts for CO2: ISO code of three letters (default: $LOTTERY_COUNTRY, else USA)"
+    region = "state or province, USA and CAN only (default: $LOTTERY_REGION)"
+    return {
+        "results": {"default": "results", "metavar": "DIR", "help": "where results lie (default: results)"},
+        "preset": {"default": "demo", "help": f"{', '.join(PRESETS)} (default: demo)"},
+        "tasks": {"nargs": "+", "metavar": "TASK", "help": f"of {', '.join(GLUE_TASKS)}, or your own"},
+        "seeds": {"nargs": "+", "type": int, "metavar": "SEED"},
+        "set": {"nargs": "+", "action": "extend", "default": [], "metavar": "KEY=VALUE", "help": pairs},
+        "stages": {"nargs": "+", "metavar": "STAGE", "help": stages},
+        "methods": {"nargs": "+", "metavar": "METHOD", "help": f"of {', '.join(METHODS)}"},
+        "subnetworks": {"nargs": "+", "metavar": "NAME", "help": subnetworks},
+        "country": {"default": os.environ.get("LOTTERY_COUNTRY"), "metavar": "CODE", "help": where},
+        "region": {"default": os.environ.get("LOTTERY_REGION"), "metavar": "NAME", "help": region},
+    }
 
 
 if __name__ == "__main__":

@@ -156,13 +156,11 @@ def _find(options: argparse.Namespace, wanted: str) -> dict:
     store = Store(options.results)
     if "/" in wanted:
         found = [record["address"] for record in store.records() if record["name"] == wanted]
+        if len(found) != 1 and (meant := _study(options).address(wanted)) in store.addresses():
+            found = [meant]
     else:
         found = [address for address in store.addresses() if address.startswith(wanted)]
-    if len(found) != 1 and "/" in wanted:  # the one of the study that is asked for
-        meant = _study(options).address(wanted)
-        found = [meant] if meant in store.addresses() else found
-    elif wanted in found:
-        found = [wanted]
+        found = [wanted] if wanted in found else found
     if not found:
         raise UserError(f"no cell {shown(wanted)} is stored in {shown(options.results)}; see 'lottery status'")
     if len(found) > 1:

@@ -31,13 +31,9 @@ def usable_path(what: str, text: str) -> Path:
         text.encode()  # records are UTF-8
         path = Path(text).expanduser()
         os.stat(path)
-    except UnicodeEncodeError:
-        raise UserError(f"{what} {shown(text)} is no path in UTF-8, as records need it; rename the folder") from None
-    except (ValueError, RuntimeError) as error:
-        raise UserError(f"{what} {shown(text)} is no path ({error})") from None
-    except OSError as error:
-        if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
-            raise UserError(f"{what} {shown(text)} is no path ({error.strerror})") from None
+    except (ValueError, RuntimeError, OSError) as error:
+        if not isinstance(error, OSError) or error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+            raise UserError(f"{what} {shown(text)} is no path ({getattr(error, 'strerror', error)})") from None
     return path
 
 
