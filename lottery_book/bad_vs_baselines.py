@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from lottery_utils.show.frames import CONDITION, choose, summary
-from lottery_utils.show.leads import AXIS, Condition, draw_dots, dress, leads_of
+from lottery_utils.show.leads import Condition, leads_of
 from lottery_utils.show.stats import Effect, effect, lead_kept
 from lottery_utils.show.style import (
     COLOURS,
@@ -22,12 +22,12 @@ from lottery_utils.show.style import (
     TEXT,
     WIDTH,
     empty_figure,
-    framed,
     legend_below,
     panels,
     say,
 )
 
+from .evidence import AXIS, draw_dots, dress, framed
 from .side_by_side import LEAD_AXIS, named
 from .sources import NO_RECORD, NOT_IN_PAPER, NOT_RUN, PUBLISHED, Source, count
 

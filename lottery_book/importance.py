@@ -23,7 +23,7 @@ from lottery_utils.pruning.masks import StructuredMask
 from lottery_utils.show.frames import component_survival, courses_of, example_task, final_step, joined
 from lottery_utils.show.heatmaps import ComponentMap, as_map, over_tasks
 from lottery_utils.show.sentences import as_percent
-from lottery_utils.show.style import COLOURS, GRID, WIDTH, framed, legend_below, lighter, say
+from lottery_utils.show.style import COLOURS, GRID, WIDTH, legend_below, lighter, say
 from lottery_utils.tasks.glue import TASKS
 from lottery_utils.training.batches import Encoded, take
 from lottery_utils.training.batches import collate as collate
@@ -31,6 +31,7 @@ from lottery_utils.training.batches import collate as collate
 from . import published
 from .agreement.by_source import shared_by_tasks
 from .agreement.overlap import task_overlap
+from .evidence import framed
 from .sources import NO_RECORD, Source, count
 
 DECISIONS = ("task", "title", "seed", "step", "layer", "head", "importance", "removed", "final")

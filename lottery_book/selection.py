@@ -24,7 +24,7 @@ from lottery_utils.show.compute import under
 from lottery_utils.show.effects import effect_table
 from lottery_utils.show.frames import component_survival, searches, title_of
 from lottery_utils.show.stats import Effect, corrected, effect
-from lottery_utils.show.style import COLOURS, GRID, METHOD_NAMES, NAMES, WIDTH, empty_figure, framed, legend_below
+from lottery_utils.show.style import COLOURS, GRID, METHOD_NAMES, NAMES, WIDTH, empty_figure, legend_below
 from lottery_utils.show.tables import dressed
 from lottery_utils.tasks.glue import shown_task
 from lottery_utils.tasks.hans import HEURISTICS
@@ -32,6 +32,7 @@ from lottery_utils.tasks.load import halves
 from lottery_utils.tasks.metrics import compute_metrics, search_score
 
 from .agreement.overlap import jaccard_between
+from .evidence import framed
 from .sources import count
 
 METHOD = "structured"

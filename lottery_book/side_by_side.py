@@ -12,16 +12,14 @@ from matplotlib.lines import Line2D
 
 from lottery_utils.show.frames import columns_of, mean_scores
 from lottery_utils.show.heatmaps import LAYERS, ComponentMap, colour_bar, draw_map
-from lottery_utils.show.leads import SUBNETWORKS, TREATMENTS, Condition, lead_dots, legend_of_dots
+from lottery_utils.show.leads import SUBNETWORKS, TREATMENTS, Condition
 from lottery_utils.show.style import (
     GRID,
     METHOD_NAMES,
     METRIC_NAMES,
     NAMES,
-    SOURCES,
     SURVIVAL_MAP,
     WIDTH,
-    framed,
     legend_below,
     panels,
     say,
@@ -29,6 +27,7 @@ from lottery_utils.show.style import (
 from lottery_utils.show.tables import GAP
 from lottery_utils.tasks.glue import shown_task
 
+from .evidence import SOURCES, framed, lead_dots, legend_of_dots
 from .sources import Source, common_task, count, in_order
 
 ROWS = {"structured": "heads, MLPs", "magnitude": "weights"}

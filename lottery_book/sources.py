@@ -23,10 +23,10 @@ from lottery_utils.show.heatmaps import ComponentMap, as_map, over_seeds, over_t
 from lottery_utils.show.leads import LEADS, Condition, lead_effects, leads
 from lottery_utils.show.sentences import count, run_on
 from lottery_utils.show.stats import Effect
-from lottery_utils.show.style import stamped
 from lottery_utils.tasks.glue import TASKS
 
 from . import published
+from .evidence import stamped
 
 if TYPE_CHECKING:  # it needs torch
     from lottery_utils.pruning.masks import StructuredMask, WeightMask
@@ -43,7 +43,7 @@ MEANS_ONLY = 1  # stands for the mean over seeds where scores of single seeds ar
 
 @dataclass(frozen=True, eq=False)  # a source is itself, and may be a key
 class Source:
-    """One of the three: `kind` as in `style.SOURCES`, on what it was measured, its scores and why some are not there.
+    """One of the three: `kind` as in `evidence.SOURCES`, what it was measured on, its scores, why some are not there.
 
     `results` as from `frames.results`, `leads` as from `leads.leads`. `seeds` is given where `results` are means over
     seeds; `absent` is by kind of subnetwork; `filled_by` is the command that computes what is missing.

@@ -12,12 +12,13 @@ from scipy.stats import ttest_1samp
 
 from lottery_book import real_study as tables
 from lottery_book import side_by_side, sources
+from lottery_book.evidence import AXIS, lead_dots
 from lottery_utils.errors import UserError
 from lottery_utils.experiment.cells import full
 from lottery_utils.experiment.study import Study
 from lottery_utils.presets import get_preset
 from lottery_utils.show import frames
-from lottery_utils.show.leads import AXIS, SUBNETWORKS, TREATMENTS, lead_dots, lead_effects, leads
+from lottery_utils.show.leads import SUBNETWORKS, TREATMENTS, lead_effects, leads
 
 TASKS, SEEDS = ("cola", "mrpc", "rte", "stsb", "sst2"), (1337, 42)
 NO_CELL = "rte/42/retrain/magnitude", "sst2/1337/score/magnitude/bad", "sst2/42/score/magnitude/bad"

@@ -18,10 +18,11 @@ from lottery_utils.show import style
 from lottery_utils.show.effects import p_value
 from lottery_utils.show.heatmaps import colour_bar
 from lottery_utils.show.sentences import as_percent
-from lottery_utils.show.style import COLOURS, GRID, WIDTH, framed, legend_below, say
+from lottery_utils.show.style import COLOURS, GRID, WIDTH, legend_below, say
 from lottery_utils.show.tables import GAP, dressed
 
 from .. import published
+from ..evidence import framed
 from ..sources import JOINT, PUBLISHED, Source, in_order
 from .coefficients import PERMUTATIONS, agreement, statistics
 from .overlap import OVERLAP, super_survivors, task_overlap

@@ -12,10 +12,11 @@ from matplotlib.lines import Line2D
 
 from lottery_utils.show.frames import Reading, joined
 from lottery_utils.show.sentences import as_percent
-from lottery_utils.show.style import COLOURS, GRID, IMPORTANCE_MAP, WIDTH, framed, legend_below, say
+from lottery_utils.show.style import COLOURS, GRID, IMPORTANCE_MAP, WIDTH, legend_below, say
 from lottery_utils.tasks.glue import shown_task
 
 from .. import published
+from ..evidence import framed
 from ..sources import NO_RECORD, PUBLISHED, Source, in_order
 from .rules import KINDS, PATTERNS, WEIGHTS, draw_maps
 

@@ -16,8 +16,8 @@ import numpy as np
 
 from lottery_utils.show.frames import component_importance, title_of
 from lottery_utils.show.heatmaps import ComponentMap, over_seeds
-from lottery_utils.show.style import SOURCES
 
+from ..evidence import SOURCES
 from ..sources import Source, count
 from . import searches
 

@@ -23,10 +23,11 @@ from lottery_utils.show.compute import under
 from lottery_utils.show.effects import effect_table
 from lottery_utils.show.frames import component_survival, readings, searches
 from lottery_utils.show.stats import Effect, corrected, effect
-from lottery_utils.show.style import COLOURS, GRID, WIDTH, empty_figure, framed, legend_below
+from lottery_utils.show.style import COLOURS, GRID, WIDTH, empty_figure, legend_below
 
 from ..agreement.coefficients import masks_of, mean_pair_jaccard
 from ..agreement.overlap import jaccard_between
+from ..evidence import framed
 from ..sources import count
 
 RUNNING = {"importance": "running"}

@@ -16,17 +16,9 @@ from matplotlib.ticker import PercentFormatter
 from lottery_utils.experiment.cells import Cell
 from lottery_utils.experiment.study import Study
 from lottery_utils.show.heatmaps import LAYERS, colour_bar
-from lottery_utils.show.style import (
-    COLOURS,
-    IMPORTANCE_MAP,
-    TEXT,
-    WIDTH,
-    empty_figure,
-    framed,
-    legend_below,
-    say,
-)
+from lottery_utils.show.style import COLOURS, IMPORTANCE_MAP, TEXT, WIDTH, empty_figure, legend_below, say
 
+from ..evidence import framed
 from ..sources import NO_RECORD, Source
 from .origins import KEPT, KINDS
 from .sections import LARGEST, RANDOM, Key, of_stage, outlier_scores, subnetwork_scores, tidy

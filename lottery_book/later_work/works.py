@@ -12,9 +12,10 @@ from pandas.io.formats.style import Styler
 
 from lottery_utils.show.effects import effect_table, forest, interval, signed, told
 from lottery_utils.show.stats import Effect
-from lottery_utils.show.style import NAMES, framed
+from lottery_utils.show.style import NAMES
 from lottery_utils.show.tables import GAP, dressed
 
+from ..evidence import framed
 from ..sources import NO_RECORD, Source, count
 from .sections import FULL, LARGEST, RANDOM, SEARCH, Key, of_stage, outlier_scores, tidy
 

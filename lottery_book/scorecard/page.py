@@ -16,9 +16,10 @@ from pandas.io.formats.style import Styler
 
 from lottery_utils.show.effects import draw_effect, dress_rows, interval, signed
 from lottery_utils.show.sentences import listed
-from lottery_utils.show.style import COLOURS, QUIET, WIDTH, framed, legend_below
+from lottery_utils.show.style import COLOURS, QUIET, WIDTH, legend_below
 from lottery_utils.show.tables import GAP, dressed
 
+from ..evidence import framed
 from ..sources import Source, count
 from .claims import ASKED, CITED, CLAIMS, GROUPS, Claim
 from .judge import AGAINST, CONSTRUCTION, NOTHING, OPEN, SUPPORTED, Verdict, Verdicts, too_few

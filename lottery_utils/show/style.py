@@ -35,14 +35,6 @@ COLOURS = {model: colour for model, (_, colour) in MODELS.items()}
 METHOD_NAMES = {"structured": "s-pruning", "magnitude": "m-pruning"}
 METRIC_NAMES = {"mcc": "Matthews correlation", "accuracy": "accuracy", "pearson": "Pearson correlation"}
 METRIC_NAMES |= {"f1": "F1", "spearman": "Spearman correlation"}  # main metrics of own tasks only
-# the three sources of evidence: each has one ground, frame and mark wherever it is shown
-SOURCES = {
-    "published": {"ground": "#F4F4F2", "edge": "#6E6E6E", "linestyle": (0, (5, 3)), "mark": "\u25c7", "marker": "D"},
-    "real study": {"ground": "#FFFFFF", "edge": "#222222", "linestyle": "-", "mark": "\u25cf", "marker": "o"},
-    "this run": {"ground": "#FBF6E9", "edge": "#8C6D1F", "linestyle": (0, (1, 1.5)), "mark": "\u25b7", "marker": ">"},
-}
-SOURCES["real study"]["face"] = SOURCES["real study"]["edge"]
-SOURCES["published"]["face"] = SOURCES["this run"]["face"] = "white"
 SEED_SHADES = ("#004488", "#DDAA33", "#BB5566", "#33997A", "#777777", "#88CCEE", "#AA4499", "#117733")
 GRID, TEXT, QUIET, GAP = "#E4E4E4", "#222222", "#6E6E6E", "#EFEFEF"
 WIDTH = 7.4  # inches; the book's column is about 750 pixels wide
@@ -94,27 +86,6 @@ def outer_labels(figure: Figure, axes: list[Axes], x: str, y: str) -> None:
         if len(ax.get_xticks()):
             ax.set_xlabel(x)
     figure.supylabel(y, fontsize=9)
-
-
-def framed(ax: Axes, source: str, title: str) -> None:
-    """Give a panel the look of its source of evidence, one of `SOURCES`, whose mark begins the title, if it has one."""
-    look = SOURCES[source]
-    ax.set_facecolor(look["ground"])
-    ax.spines[:].set(visible=True, color=look["edge"], linestyle=look["linestyle"], linewidth=0.9)
-    ax.set_title(title and f"{look['mark']} {title}", fontsize=8, fontweight="normal")
-
-
-def stamped(figure: Figure, source: str, text: str) -> Figure:
-    """`figure` with a line above it, in the look of its source of evidence (one of `SOURCES`), that says what it shows.
-
-    A title of the figure goes on in that line, which stays with the picture wherever it is copied to.
-    """
-    look, title = SOURCES[source], figure.get_suptitle()
-    if not title:
-        figure.set_figheight(figure.get_figheight() + 0.24)
-    words = {"fontsize": 8.5, "fontweight": "bold", "color": look["edge"], "x": 0.008, "ha": "left"}
-    figure.suptitle(f"{look['mark']} {text}" + (f". {title}" if title else ""), **words)
-    return figure
 
 
 def say(ax: Axes, text: str, row: float | None = None) -> None:
