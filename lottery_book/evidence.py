@@ -1,4 +1,4 @@
-"""How the three sources of evidence look, and lead kept as dots: a dot a task, the mean over tasks with its interval."""
+"""How the three sources of evidence look, and lead kept as dots: a dot a task, the mean over tasks, its interval."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
@@ -38,23 +37,10 @@ def framed(ax: Axes, source: str, title: str) -> None:
     ax.set_title(title and f"{look['mark']} {title}", fontsize=8, fontweight="normal")
 
 
-def stamped(figure: Figure, source: str, text: str) -> Figure:
-    """`figure` with a line above it, in the look of its source of evidence (one of `SOURCES`), that says what it shows.
-
-    A title of the figure goes on in that line, which stays with the picture wherever it is copied to.
-    """
-    look, title = SOURCES[source], figure.get_suptitle()
-    if not title:
-        figure.set_figheight(figure.get_figheight() + 0.24)
-    words = {"fontsize": 8.5, "fontweight": "bold", "color": look["edge"], "x": 0.008, "ha": "left"}
-    figure.suptitle(f"{look['mark']} {text}" + (f". {title}" if title else ""), **words)
-    return figure
-
-
 def lead_dots(
     ax: Axes, leads: pd.DataFrame, absent: Mapping[str, str], empty: str = "gap", rows: Sequence[str] = SUBNETWORKS
 ) -> None:
-    """Draw the lead kept by subnetworks of one method, from rows of `show.leads.leads`: pruned hollow, retrained filled.
+    """Draw the lead kept by subnetworks of one method, rows of `show.leads.leads`: pruned hollow, retrained filled.
 
     `rows` are the kinds of subnetworks. A dot is a task, a mark the mean over tasks with its 95 % interval (Student's
     t), whose number in per cent is at the right.

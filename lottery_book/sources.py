@@ -26,7 +26,7 @@ from lottery_utils.show.stats import Effect
 from lottery_utils.tasks.glue import TASKS
 
 from . import published
-from .evidence import stamped
+from .evidence import SOURCES
 
 if TYPE_CHECKING:  # it needs torch
     from lottery_utils.pruning.masks import StructuredMask, WeightMask
@@ -97,8 +97,13 @@ class Source:
         return f"{NO_RECORD}\n{self.filled_by}"
 
     def stamp(self, figure: Figure) -> Figure:
-        """`figure`, which shows this source alone, with a line above it that says so."""
-        return stamped(figure, self.kind, self.name)
+        """`figure`, which shows this source alone, with a line above it that says so wherever it is copied to."""
+        look, title = SOURCES[self.kind], figure.get_suptitle()
+        if not title:
+            figure.set_figheight(figure.get_figheight() + 0.24)
+        words = {"fontsize": 8.5, "fontweight": "bold", "color": look["edge"], "x": 0.008, "ha": "left"}
+        figure.suptitle(f"{look['mark']} {self.name}" + (f". {title}" if title else ""), **words)
+        return figure
 
     def maps(self, method: str) -> dict[str, ComponentMap]:
         """What good subnetworks keep of each head and MLP, over the seeds of each task there is (paper, figure 1)."""

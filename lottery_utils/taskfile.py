@@ -40,8 +40,8 @@ def _number(text):
         return text
 
 
-def _numbers(texts):
-    return tuple(map(_number, texts)) if isinstance(texts, tuple) else texts
+def _differ(texts: tuple[str, ...]) -> bool:
+    return len({*texts}) == len(texts)
 
 
 def _one_as_list(value):
@@ -55,19 +55,16 @@ def _as_pairs(labels):
     return tuple((value, value) for value in labels) if isinstance(labels, tuple) else labels
 
 
-def _are_unique(pairs: tuple[tuple[str, str], ...]) -> bool:
-    return all(len({pair[which] for pair in pairs}) == len(pairs) for which in (0, 1))
-
-
 Text = Annotated[str, must("be one line of text", lambda text: text.strip() and text.isprintable())]
-Different = must("be different texts", lambda texts: len({*texts}) == len(texts))
+Different = must("be different texts", _differ)
 Texts = Annotated[tuple[Text, ...], MinLen(1), Different, Converted(_one_as_list)]
-Unique = must("give each class a value and a name of its own", _are_unique)
+Unique = must("give each class a value and a name of its own", lambda pairs: all(map(_differ, zip(*pairs))))
 Labels = Annotated[tuple[tuple[Text, Text], ...], MinLen(2), Unique, Converted(_as_pairs)]
 Name = Annotated[str, must("be 1 to 40 small letters, digits and _, a letter first", NAME.fullmatch)]
 Dataset = Annotated[Text, must("be a name on the hub such as stanfordnlp/imdb", DATASET.fullmatch)]
 Rising = must("be two numbers, the lower first", lambda pair: pair[0] < pair[1])
-Range = Annotated[tuple[float, float], Rising, Converted(_numbers)]
+Numbers = Converted(lambda texts: tuple(map(_number, texts)) if isinstance(texts, tuple) else texts)
+Range = Annotated[tuple[float, float], Rising, Numbers]
 Kind = must(f"be a file in {', '.join(FILE_KINDS)}", lambda name: name.lower().endswith(FILE_KINDS))
 DataFile = Annotated[Text, Kind]
 DataFiles = Annotated[tuple[DataFile, ...], MinLen(1), Different, Converted(_one_as_list)]
