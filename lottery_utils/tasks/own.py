@@ -82,16 +82,11 @@ def _hub_splits(definition: Definition) -> RawSplits:
     advice = "check its name, connect once to fetch it, or give train and dev as files"
     absent = f"{what} is neither in the hub's cache nor to be had from the hub", advice
     folder = snapshot(hub.dataset, hub.revision, patterns, _has_data, absent, dataset=True)
-    has_bars = datasets.utils.logging.is_progress_bar_enabled()
-    datasets.disable_progress_bars()
     try:
         with files.library_errors(f"{what}: cannot be read", "check config, train, dev and files in the YAML"):
             splits = [datasets.load_dataset(str(folder), name=hub.config, split=s) for s in (hub.train, hub.dev)]
     except UserError as error:
         raise UserError(str(error).replace(str(folder), hub.dataset)) from None
-    finally:
-        if has_bars:
-            datasets.enable_progress_bars()
     tables = [_table(definition, data, split, what) for data, split in zip(splits, (hub.train, hub.dev))]
     return RawSplits(f"{what}: {hub.train}, {hub.dev}", *tables)
 

@@ -105,14 +105,9 @@ def _known_class(ids: dict[str, int], value: object) -> int | None:
 
 
 def _as_text(value: object) -> str | None:
-    """A label as a text file would hold it: 1 and 1.0 are "1", 0.5 is "0.5", True is "true"."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        if not np.isfinite(value):
-            return None
-        return str(int(value)) if value == int(value) else str(value)
-    return str(value) if isinstance(value, (str, int, Decimal)) else None
+    """A label as a text file would hold it; None for what can be none."""
+    is_label = isinstance(value, (str, int, Decimal)) or isinstance(value, float) and np.isfinite(value)
+    return str(value) if is_label else None
 
 
 def _plain(text: str | None) -> str | None:

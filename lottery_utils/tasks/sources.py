@@ -70,8 +70,8 @@ def _folder_splits(task: Task, data: str) -> RawSplits:
             f"{task.name}/train.parquet or {task.title}/train.tsv; {OWN}"
         )
     with readable(root):
-        inside = sorted(path for path in root.iterdir() if path.is_dir() and _plain(path.name) == task.name)
-    inside.sort(key=lambda path: (path.name != task.name, path.name != task.title))
+        inside = [path for path in root.iterdir() if path.is_dir() and _plain(path.name) == task.name]
+    inside.sort(key=lambda path: (path.name != task.name, path.name != task.title, path.name))
     folder_task = _plain(root.resolve().name)
     of_another = folder_task in TASKS and folder_task != task.name
     for folder in inside if of_another else (*inside, root):
