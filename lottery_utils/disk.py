@@ -32,9 +32,7 @@ POINTER = b"version https://git-lfs.github.com/spec/"
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
     """An error and those behind it."""
-    seen = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
+    while error is not None:
         yield error
         error = error.__cause__ or error.__context__
 
