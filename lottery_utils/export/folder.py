@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -77,15 +76,14 @@ def export_cell(study: Study, cell: Cell, folder: str | Path, onnx: bool = False
         require_onnx()
     usable_folder("folder", folder.parent)
     rebuilt = rebuild(study, cell)
+    part = folder.with_name(f".{folder.name}.{os.getpid()}")
     with writable(folder):
-        part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
         try:
-            new = part / folder.name  # mkdtemp makes folders, and safetensors files, for their owner only
-            new.mkdir()
-            apart = _write(study, rebuilt, new, onnx)
-            for path in new.rglob("*.safetensors"):
-                path.chmod(usual_mode())
-            os.replace(new, folder)
+            part.mkdir()
+            apart = _write(study, rebuilt, part, onnx)
+            for path in part.rglob("*.safetensors"):
+                path.chmod(usual_mode())  # safetensors makes files for their owner only
+            os.replace(part, folder)
         finally:
             shutil.rmtree(part, ignore_errors=True)
     return Exported(folder, rebuilt, apart)

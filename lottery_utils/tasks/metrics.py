@@ -45,7 +45,7 @@ def compute_metrics(task: Task, predictions: ArrayLike, labels: ArrayLike) -> di
     if not np.isfinite(predictions).all() or not np.isfinite(labels).all():
         raise CellFailed(f"{task.name}: predictions or labels hold a value that is not finite")
     predictions, labels = predictions.astype(kind), labels.astype(kind)
-    return {name: float(_METRICS[name](predictions, labels)) for name in task.metrics}
+    return {name: float(_metric(name, predictions, labels)) for name in task.metrics}
 
 
 def main_score(task: Task, metrics: dict[str, float]) -> float:
@@ -68,37 +68,20 @@ def majority_score(task: Task, labels: ArrayLike) -> float:
     return compute_metrics(task, commonest, labels)[task.main_metric]
 
 
-def _accuracy(predictions: np.ndarray, labels: np.ndarray) -> float:
-    return (predictions == labels).mean()
+def _metric(name: str, predictions: np.ndarray, labels: np.ndarray) -> float:
+    """One metric; a correlation that is undefined is 0, without asking for it: that would print a warning."""
+    if name == "accuracy":
+        return (predictions == labels).mean()
+    if name == "f1":
+        from sklearn.metrics import f1_score
 
+        return f1_score(labels, predictions, zero_division=0.0)
+    if np.ptp(predictions) == 0 or np.ptp(labels) == 0:
+        return 0.0
+    if name == "mcc":
+        from sklearn.metrics import matthews_corrcoef
 
-def _mcc(predictions: np.ndarray, labels: np.ndarray) -> float:
-    from sklearn.metrics import matthews_corrcoef
+        return matthews_corrcoef(labels, predictions)
+    from scipy.stats import pearsonr, spearmanr
 
-    # 0 by definition; asking sklearn would print a warning for labels that are all equal
-    return 0.0 if _constant(predictions, labels) else matthews_corrcoef(labels, predictions)
-
-
-def _f1(predictions: np.ndarray, labels: np.ndarray) -> float:
-    from sklearn.metrics import f1_score
-
-    return f1_score(labels, predictions, zero_division=0.0)
-
-
-def _pearson(predictions: np.ndarray, labels: np.ndarray) -> float:
-    from scipy.stats import pearsonr
-
-    return 0.0 if _constant(predictions, labels) else pearsonr(predictions, labels)[0]
-
-
-def _spearman(predictions: np.ndarray, labels: np.ndarray) -> float:
-    from scipy.stats import spearmanr
-
-    return 0.0 if _constant(predictions, labels) else spearmanr(predictions, labels)[0]
-
-
-def _constant(predictions: np.ndarray, labels: np.ndarray) -> bool:
-    return np.ptp(predictions) == 0 or np.ptp(labels) == 0
-
-
-_METRICS = {"mcc": _mcc, "accuracy": _accuracy, "f1": _f1, "pearson": _pearson, "spearman": _spearman}
+    return {"pearson": pearsonr, "spearman": spearmanr}[name](predictions, labels)[0]
