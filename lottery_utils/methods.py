@@ -62,7 +62,12 @@ def own_print(name: str) -> str:
     Raises UserError when the file cannot be read.
     """
     place = OWN.fullmatch(name)
-    return f"{place['function']} {hashlib.sha256(_source(place['file'])).hexdigest()[:16]}"
+    try:
+        content = usable_path("method", place["file"]).read_bytes()
+    except OSError as error:
+        what = f"cannot read {shown(place['file'])} ({error.strerror})"
+        raise UserError(f"method: {what}; expected FILE.py:FUNCTION") from None
+    return f"{place['function']} {hashlib.sha256(content).hexdigest()[:16]}"
 
 
 def function_of(kind: str, name: str) -> Callable:
@@ -71,7 +76,6 @@ def function_of(kind: str, name: str) -> Callable:
     place = OWN.fullmatch(name)
     if place is None:
         return function_at(f"{__package__}.{METHODS[kind][name].place}")
-    _source(place["file"])
     try:
         module = runpy.run_path(str(usable_path(kind, place["file"])), run_name="own_method")
     except Exception as error:  # whatever the user's file raises
@@ -80,10 +84,3 @@ def function_of(kind: str, name: str) -> Callable:
     if not callable(function):
         raise UserError(f"{kind}: {place['file']} has no function {place['function']!r}")
     return function
-
-
-def _source(file: str) -> bytes:
-    try:
-        return usable_path("method", file).read_bytes()
-    except OSError as error:
-        raise UserError(f"method: cannot read {shown(file)} ({error.strerror}); expected FILE.py:FUNCTION") from None

@@ -21,17 +21,6 @@ if TYPE_CHECKING:
     from ..tasks.glue import Task
 
 TEMPLATE = Path(__file__).with_name("card.md")
-METHODS = {
-    "structured": "s-pruning (heads and MLPs)",
-    "magnitude": "m-pruning (single weights)",
-    "": "none: the full model",
-}
-TREATMENTS = {
-    "finetune": "fine-tuned",
-    "score": "fine-tuned, then pruned; not trained again",
-    "retrain": "pre-trained weights under the mask, fine-tuned",
-    "retrain_longer": "pre-trained weights under the mask, fine-tuned for longer",
-}
 
 
 def model_card(study: Study, rebuilt: Rebuilt, task: Task, apart: dict[str, float], times: list[dict]) -> str:
@@ -42,12 +31,11 @@ def model_card(study: Study, rebuilt: Rebuilt, task: Task, apart: dict[str, floa
     """
     from huggingface_hub import ModelCard
 
-    record, cell = rebuilt.record, rebuilt.cell
-    what = {"cell": cell, "record": record, "task": task, "model": _shown_model(record), "counts": record["counts"]}
-    what |= {"method": METHODS[cell.method], "weights": TREATMENTS[cell.stage], "agreement": rebuilt.agreement}
-    what |= {"apart": apart, "times": times, "today": now()[:10], "settings": settings_behind(study, record)}
-    data = _metadata(study, record, task)
-    return ModelCard.from_template(data, str(TEMPLATE), **what).content + "\n"
+    record = rebuilt.record
+    what = {"record": record, "cell": rebuilt.cell, "agreement": rebuilt.agreement, "task": task, "apart": apart}
+    what |= {"times": times, "today": now()[:10], "settings": settings_behind(study, record)}
+    what |= {"model": name_of_record(record) or "unknown"}
+    return ModelCard.from_template(_metadata(study, record, task), str(TEMPLATE), **what).content + "\n"
 
 
 def _metadata(study: Study, record: dict, task: Task) -> ModelCardData:
@@ -74,13 +62,6 @@ def settings_behind(study: Study, record: dict) -> dict:
         above = study.record(name)
         settings |= settings_behind(study, above) if above is not None else {}
     return settings | record["inputs"]["settings"]
-
-
-def _shown_model(record: dict) -> str:
-    """The base model's public name, or the last parts of its folder: never a whole path of this machine."""
-    if record["source"]["model"] == "embedded":
-        return "the companion's micro-BERT, pre-trained on its demo language"
-    return name_of_record(record) or "unknown"
 
 
 def latencies(models: dict[str, nn.Module], inputs: dict[str, torch.Tensor]) -> list[dict]:
