@@ -100,21 +100,17 @@ def _classes(task: Task) -> tuple[dict[str, int], str]:
 
 
 def _known_class(ids: dict[str, int], value: object) -> int | None:
-    text = _as_text(value)
-    return ids.get(text, ids.get(_plain(text)))
+    """The id of a label, which counts as a text file would hold it."""
+    if not isinstance(value, (str, int, Decimal)) and not (isinstance(value, float) and np.isfinite(value)):
+        return None
+    return ids.get(str(value), ids.get(_plain(str(value))))
 
 
-def _as_text(value: object) -> str | None:
-    """A label as a text file would hold it; None for what can be none."""
-    is_label = isinstance(value, (str, int, Decimal)) or isinstance(value, float) and np.isfinite(value)
-    return str(value) if is_label else None
-
-
-def _plain(text: str | None) -> str | None:
+def _plain(text: str) -> str:
     """The same label as other tools write it: "1.0" is "1" (a column of floats in CSV), "True" is "true"."""
     if text in ("True", "TRUE", "False", "FALSE"):
         return text.lower()
-    return re.sub(r"^(-?\d+)\.0+$", r"\1", text) if text else text
+    return re.sub(r"^(-?\d+)\.0+$", r"\1", text)
 
 
 def _score(value: object, low: float, high: float) -> float | None:
