@@ -27,7 +27,7 @@ STUDY := --preset $(PRESET) --results $(RESULTS) $(if $(TASKS),--tasks $(TASKS))
 SPEED := $(if $(WORKERS),--workers $(WORKERS))
 
 .DEFAULT_GOAL := help
-.PHONY: help env report run status test test-browser crash-test fuzz bench pretraining book chapters sizes clean distclean
+.PHONY: help env report run status test test-browser crash-test fuzz bench pretraining book pdf chapters sizes clean distclean
 
 help:  ## list the targets and variables
 	@echo "Targets:"
@@ -89,6 +89,11 @@ bench: env  ## measure what needs no GPU beside its peers and write the benchmar
 
 book: env  ## build the committed book strictly, computing nothing
 	$(BIN)/jupyter-book build book/ -n -W --keep-going
+
+pdf: $(if $(BOOK),,book)  ## the page to cite as OUT/summary.pdf, printed by Chromium
+	mkdir -p $(OUT)
+	chromium --headless --no-sandbox --disable-gpu --no-pdf-header-footer --print-to-pdf=$(OUT)/summary.pdf \
+		"file://$(abspath $(or $(BOOK),book/_build/html))/chapters/summary.html"
 
 chapters: env  ## as report, and store the executed chapters in book/chapters
 	$(BIN)/lottery report $(STUDY) $(SPEED) --out $(OUT) --update-chapters

@@ -34,7 +34,7 @@ def instant(text: str) -> float:
 
 
 def cell_rows(records: list[dict]) -> list[dict]:
-    """A row a stage and method, the longest first: cells, and the seconds of each kind of step in them."""
+    """One row per stage and method, the longest first: cells, and the seconds of each kind of step in them."""
     groups: dict[str, list[dict]] = defaultdict(list)
     for record in records:
         cell = record["cell"]

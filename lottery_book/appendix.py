@@ -21,7 +21,7 @@ ENDS = {"full": 1.0, "majority": 0.0}  # lead kept by definition
 
 
 def score_table(source: Source, name: str) -> Styler:
-    """Mean dev score over seeds: a row a condition, a column a task; at the end the mean lead kept.
+    """Mean dev score over seeds: one row per condition, one column per task; at the end the mean lead kept.
 
     The lead kept is of good, random and bad subnetworks, over the tasks where every one of them is there, so that rows
     of a method are means over the same tasks (see `show.leads`).

@@ -43,7 +43,7 @@ NOT_RELEASED = "printed, not released"
 
 
 def compared(sources: Sequence[Source]) -> Figure:
-    """Lead kept by simple models without pre-training and by bad subnetworks, retrained: a panel a source."""
+    """Lead kept by simple models without pre-training and by bad subnetworks, retrained: one panel per source."""
     figure = Figure(figsize=(WIDTH, 3.2), layout="constrained")
     axes = figure.subplots(1, len(sources), sharex=True, sharey=True, squeeze=False)[0]
     labels = [named(condition, with_method=True).removesuffix(", retrained") for condition in COMPARED]
@@ -68,7 +68,7 @@ def _why_not(source: Source, condition: Condition) -> str:
 
 
 def longer_lines(results: pd.DataFrame) -> Figure:
-    """Bad subnetworks fine-tuned as usual and for longer, joined by a line for each seed; a panel a task."""
+    """Bad subnetworks fine-tuned as usual and for longer, joined by a line for each seed; one panel per task."""
     both = choose(results, subnetwork="bad")
     both = both[both["treatment"].isin(["retrained", "retrained longer"])]
     both = both[both.groupby(["task", "method", "seed"])["score"].transform("size") == 2]
@@ -85,14 +85,15 @@ def longer_lines(results: pd.DataFrame) -> Figure:
         ax.set_ylabel(METRIC_NAMES[rows["metric"].iloc[0]], fontsize=8)
         ax.yaxis.grid(True, color=GRID, linewidth=0.6)
         ax.tick_params(axis="x", length=0)
-    handles = [Line2D([], [], marker="o", color=c, label=f"bad, {METHOD_NAMES[m]}, a seed") for m, c in PRUNED.items()]
+    names = {method: f"bad, {METHOD_NAMES[method]}, one seed" for method in PRUNED}
+    handles = [Line2D([], [], marker="o", color=PRUNED[method], label=name) for method, name in names.items()]
     handles += [Line2D([], [], **look, label=NAMES[name]) for name, look in LEVELS.items()]
     legend_below(figure, handles, 4)
     return figure
 
 
 def leads(results: pd.DataFrame) -> pd.DataFrame:
-    """Lead kept of the conditions `COMPARED`: a row a task and condition, `task`, `method` ... `treatment`, `lead`.
+    """Lead kept of the conditions `COMPARED`: one row per task and condition, `task`, `method` ... `treatment`, `lead`.
 
     `results` as from `frames.results`; seeds are averaged first. All conditions are over the same tasks: those whose
     full model leads and that have each condition there is.

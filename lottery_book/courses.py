@@ -88,7 +88,7 @@ def search_course(study: Study, method: str) -> pd.DataFrame:
 
 
 def structured_course(course: pd.DataFrame, task: str) -> Figure:
-    """The structured search of one task step by step, a column a seed: score above, what is left below.
+    """The structured search of one task step by step, one column per seed: score above, what is left below.
 
     `course` as from `search_course`. The target is dashed, phases are shaded and numbered (1 heads and
     MLPs, 2 heads in half steps, 3 MLPs), crosses are masks that fell below the target.
@@ -131,7 +131,7 @@ def _shade(axes: tuple[Axes, Axes], of_seed: pd.DataFrame) -> None:
 
 
 def magnitude_courses(course: pd.DataFrame) -> Figure:
-    """The magnitude searches: dev score against the share of prunable weights kept, a panel a task, a line a seed.
+    """The magnitude searches: dev score against the share of weights kept, one panel per task, one line per seed.
 
     `course` as from `search_course`. Crosses are masks below the target, diamonds the good subnetworks.
     """

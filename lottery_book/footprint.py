@@ -44,7 +44,7 @@ def by_stage(rows: pd.DataFrame, *keys: str) -> pd.DataFrame:
 
 
 def footprint_table(records: Iterable[dict], caption: str, name: str) -> Styler:
-    """A row a stage and method, and their sum: cells, time, GPU-hours, and energy and CO2 of the cells measured."""
+    """One row per stage and method, and their sum: cells, time, GPU-hours, and energy and CO2 of the cells measured."""
     rows = costs(records)
     sums = pd.concat([by_stage(rows), by_stage(rows.assign(stage="all", method=""))])
     return dressed(in_words(sums), caption, name)

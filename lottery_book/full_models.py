@@ -17,7 +17,7 @@ CEILING = 0.95
 
 
 def full_and_majority(source: Source) -> pd.DataFrame:
-    """Mean score of the full model and the majority score: a row a task that has both, columns full, majority, lead."""
+    """Mean score of the full model and the majority score: one row per task with both; columns full, majority, lead."""
     if source.results.empty:
         return pd.DataFrame(columns=["full", "majority", "lead"], dtype=float)
     wide = mean_scores(source.results).reindex(columns=columns_of(ENDS)).set_axis(["majority", "full"], axis=1).dropna()

@@ -32,7 +32,7 @@ from . import published
 from .agreement.by_source import shared_by_tasks
 from .agreement.overlap import task_overlap
 from .evidence import framed
-from .sources import NO_RECORD, Source, count
+from .sources import NO_RECORD, NOT_RUN, Source, count
 
 DECISIONS = ("task", "title", "seed", "step", "layer", "head", "importance", "removed", "final")
 SEARCH = ["task", "title", "seed"]
@@ -166,7 +166,7 @@ def seeds_correlation(decided: pd.DataFrame) -> pd.DataFrame:
 
 
 def cuts_by_source(sources: Sequence[Source], decided: Mapping[Source, pd.DataFrame]) -> Figure:
-    """Importance of the heads in the full model of one task, a panel a source, with each seed's first cut.
+    """Importance of the heads in the full model of one task, one panel per source, with each seed's first cut.
 
     `decided` as from `decisions`, of the sources that have importances; colours say what became of the heads.
     (The paper's histogram of importance.)
@@ -185,7 +185,7 @@ def cuts_by_source(sources: Sequence[Source], decided: Mapping[Source, pd.DataFr
     axes[0].set_ylabel("heads")
     axes[len(axes) // 2].set_xlabel("importance (a layer's heads have the L2 norm 1)", fontsize=9)
     handles = [Patch(color=colour, label=label) for label, colour in FATES.items()]
-    legend_below(figure, [*handles, Line2D([], [], **CUT, label="cut, a line a seed")], columns=4)
+    legend_below(figure, [*handles, Line2D([], [], **CUT, label="cut, one line per seed")], columns=4)
     return figure
 
 
@@ -206,19 +206,21 @@ def _histogram(ax: Axes, first: pd.DataFrame) -> None:
 
 
 def modes(
-    printed: Source, run: Source, studies: Mapping[str, Study]
-) -> tuple[dict[str, dict[Source, Counted]], dict[Source, pd.DataFrame]]:
-    """Heads and MLPs pruned "alone" and "together", published and in this run, whose searches `studies` has by name.
+    sources: Sequence[Source], studies: Mapping[str, Study]
+) -> tuple[dict[str, dict[Source, Counted | str]], dict[Source, pd.DataFrame | str]]:
+    """Heads and MLPs pruned "alone" and "together" by `sources.three_sources`; `studies` are this run's, by search.
 
-    Returns maps across tasks, for `side_by_side.maps_across_tasks`, and what two tasks share when pruned alone.
+    Returns maps across tasks, for `side_by_side.maps_across_tasks`, and what two tasks share when pruned alone; the
+    real study prunes together only.
     """
+    printed, real, run = sources
     apart, together = alone(studies), component_survival(studies["joint"], "structured")
     maps = {
-        "alone": {printed: _published_alone(), run: over_tasks(apart)},
-        "together": {printed: printed.map_across_tasks(), run: over_tasks(together)},
+        "alone": {printed: _published_alone(), real: NOT_RUN, run: over_tasks(apart)},
+        "together": {printed: printed.map_across_tasks(), real: real.map_across_tasks(), run: over_tasks(together)},
     }
     shared = pd.concat([shared_by_tasks(printed, family="heads"), shared_by_tasks(printed, family="mlps")])
-    return maps, {printed: shared, run: task_overlap(apart)}
+    return maps, {printed: shared, real: NOT_RUN, run: task_overlap(apart)}
 
 
 def _published_alone() -> Counted:

@@ -31,7 +31,7 @@ CORPORA = {  # the names of the models' folders, in words
     "zipf": "Zipf noise",
     "none": "none",
 }
-WEIGHTS = "models/pretraining"  # in the repository: a folder a model
+WEIGHTS = "models/pretraining"  # in the repository: one folder per model
 STAGES = ("finetune", "search", "score", "retrain")
 LEFT_OUT = ("wnli",)  # its dev labels contradict its train labels: who learns more scores less
 FULL, GOOD, RANDOM, BAD = ("full", "full"), ("good", "retrained"), ("random", "retrained"), ("bad", "retrained")

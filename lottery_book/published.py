@@ -46,7 +46,7 @@ SOURCE = {
     "super_survivors": FROM_MASKS,
     # shares of all and of prunable parameters: family, task, share_all_mean ... share_prunable_std
     "subnetwork_sizes": FROM_MASKS,
-    # joint masks and their controls, a row a mask: family, task, component, seed, kept, shared_with_good, and
+    # joint masks and their controls, one row per mask: family, task, component, seed, kept, shared_with_good, and
     # same_as_seed, the first seed, in the order 1337 42 86 71 166, whose mask is identical
     "masks_of_seeds": FROM_MASKS,
     # the joint searches' logs: setting, task, seed, seconds, gpu_kwh, cpu_kwh (NaN where one sample)

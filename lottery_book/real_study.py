@@ -25,7 +25,7 @@ HEADS = {"selector": "th.col_heading", "props": "white-space: normal; vertical-a
 
 
 def ran_table(real: Source, printed: Source) -> Styler:
-    """What ran of the real study, a row a task of its preset: examples, seeds, the full model beside the published."""
+    """What ran of the real study, one row per task of its preset: examples, seeds, full model beside the published."""
     ours, theirs = (full_scores(source) for source in (real, printed))
     rows = []
     for task in TASKS:
@@ -39,7 +39,7 @@ def ran_table(real: Source, printed: Source) -> Styler:
 
 
 def mean_table(sources: Sequence[Source]) -> Styler:
-    """Mean lead kept with its 95 % interval over tasks: a row a condition, a column a source."""
+    """Mean lead kept with its 95 % interval over tasks: one row per condition, one column per source."""
     columns = {source.name: _intervals(source) for source in (*sources, *_on_the_same_tasks(*sources[:2]))}
     caption = "Lead kept in per cent, mean over tasks and 95\u00a0% interval (Student's t over tasks). All rows "
     caption += f"of a method and column are over the same tasks and seeds: {'; '.join(map(_rests_on, sources))}."
@@ -48,7 +48,7 @@ def mean_table(sources: Sequence[Source]) -> Styler:
 
 
 def task_table(source: Source, name: str) -> Styler:
-    """Lead kept by task: a row a condition, a column a task of the real study's preset, at the end their mean.
+    """Lead kept by task: one row per condition, one column per task of the real study's preset, at the end their mean.
 
     Conditions that the source never had are left out.
     """

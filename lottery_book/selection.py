@@ -165,7 +165,7 @@ def hans_scores(study: Study) -> pd.DataFrame:
 
 
 def hans_table(found: pd.DataFrame) -> Styler | None:
-    """A row a network of MNLI: accuracy on HANS, by label and by heuristic, means over seeds; None without HANS."""
+    """One row per network of MNLI: accuracy on HANS, by label and by heuristic, means over seeds; None without HANS."""
     if found.empty:
         return None
     keys, heads = ["method", "subnetwork", "treatment"], {"score": "HANS", "non_entailment": "non-entailment"}
@@ -180,7 +180,7 @@ def hans_table(found: pd.DataFrame) -> Styler | None:
 
 
 def table_of_effects(by_study: Mapping[str, Mapping[str, Effect]]) -> Styler:
-    """`effects` of each study by its name: a row a difference and study."""
+    """`effects` of each study by its name: one row per difference and study."""
     rows = {(text, name): found[key] for key, text in DIFFERENCES.items() for name, found in by_study.items()}
     caption = (
         "S-pruning, pruned: differences in hundredths of the full model's score, of the prunable weights, in the last "
@@ -190,7 +190,7 @@ def table_of_effects(by_study: Mapping[str, Mapping[str, Effect]]) -> Styler:
 
 
 def seen_pairs(frames: Mapping[str, pd.DataFrame], threshold: float) -> Figure:
-    """Each task's score on the half that chose its mask and on the other, joined; a panel a study.
+    """Each task's score on the half that chose its mask and on the other, joined; one panel per study.
 
     `frames` maps a study's name to a frame as from `half_scores`, this run's first; `threshold` is the share of the
     full score at which searches stop.

@@ -64,7 +64,7 @@ def headline(
 
 
 def survival_maps(sources: Sequence[Source], method: str) -> Figure:
-    """What good subnetworks of one task keep of each head and MLP, a panel a source (paper, figure 1).
+    """What good subnetworks of one task keep of each head and MLP, one panel per source (paper, figure 1).
 
     The task is the paper's QNLI, or while a source does not have it, one that most of them have. A source without it,
     as a run of your own task, shows its first one; the title of a panel names its task.
@@ -83,14 +83,17 @@ def survival_across_tasks(sources: Sequence[Source]) -> Figure:
     return maps_across_tasks({"": {source: source.map_across_tasks() for source in sources}})
 
 
-def maps_across_tasks(rows: Mapping[str, Mapping[Source, tuple[ComponentMap, int] | None]]) -> Figure:
-    """The same for several ways to prune, a row each: maps of numbers of tasks, and of how many tasks, by source."""
+def maps_across_tasks(rows: Mapping[str, Mapping[Source, tuple[ComponentMap, int] | str | None]]) -> Figure:
+    """The same for several ways to prune, a row each: maps of numbers of tasks, and of how many tasks, by source.
+
+    A text says why there is none.
+    """
     grid = []
     for name, row in rows.items():
         grid.append([])
         for source, counted in row.items():
-            shown, told = None, [name]
-            if counted:
+            shown, told = counted, [name]
+            if isinstance(counted, tuple):
                 numbers, tasks = counted
                 shown = ComponentMap(numbers.mean / tasks, numbers.std / tasks, numbers.n)
                 told.append(f"{count(tasks, 'task')}, {count(numbers.n, 'seed')}")
@@ -99,7 +102,7 @@ def maps_across_tasks(rows: Mapping[str, Mapping[Source, tuple[ComponentMap, int
 
 
 def scores(sources: Sequence[Source], conditions: Sequence[Condition], tasks: Container[str] | None = None) -> Figure:
-    """Mean dev scores of `conditions`: a panel for each task, a row a condition, a mark a source (paper, figure 3).
+    """Mean dev scores of `conditions`: one panel per task, row per condition, mark per source (paper, figure 3).
 
     Pruned, retrained and baselines are rows of their own; the demo's tasks are only like those whose panel they share.
     `tasks` are those to show, by default all there are.
@@ -138,14 +141,14 @@ def named(condition: Condition, with_method: bool = False) -> str:
 
 
 def by_task(columns: Mapping[str, Mapping[str, str] | pd.Series]) -> pd.DataFrame:
-    """A row a task, a column for each of `columns`, whose texts are by task; a gap where there is none."""
+    """One row per task, a column for each of `columns`, whose texts are by task; a gap where there is none."""
     tasks = in_order(task for texts in columns.values() for task in texts.keys())
     texts = {name: [texts.get(task, GAP) for task in tasks] for name, texts in columns.items()}
     return pd.DataFrame({"task": [shown_task(task).title for task in tasks], **texts})
 
 
 def all_survival_maps(sources: Sequence[Source], method: str) -> Figure:
-    """The maps of all tasks on one scale: a row a task, a column a source (paper, appendix)."""
+    """The maps of all tasks on one scale: one row per task, one column per source (paper, appendix)."""
     maps = {source: source.maps(method) for source in sources}
     tasks = in_order(task for of_source in maps.values() for task in of_source)
     rows = [
@@ -163,7 +166,7 @@ def _grid(
     height: float = 2.9,
     compact: bool = False,
 ) -> Figure:
-    """Maps on one scale, each in its source's frame under its title: a column a source, a row `height` inches.
+    """Maps on one scale, each in its source's frame under its title: one column per source, a row `height` inches.
 
     In the place of a map stands why there is none. A `compact` figure names sources and axes once, not at every map.
     """

@@ -54,7 +54,7 @@ def status_numbers(rows: pd.DataFrame) -> dict[str, str]:
 
 
 def stage_status(rows: pd.DataFrame) -> Styler:
-    """A row a store, stage and method: cells, time, energy, day and commit of the latest."""
+    """One row per store, stage and method: cells, time, energy, day and commit of the latest."""
     keys = ["store", "stage", "method"]
     latest = rows.sort_values("ended").drop_duplicates(keys, keep="last")[[*keys, "ended", "commit", "dirty"]]
     sums = by_stage(rows, "store").merge(latest, on=keys)
@@ -69,7 +69,7 @@ def stage_status(rows: pd.DataFrame) -> Styler:
 
 
 def place_status(rows: pd.DataFrame) -> Styler:
-    """A row a store, device and set of versions: Python, this package and those that can move a result."""
+    """One row per store, device and set of versions: Python, this package and those that can move a result."""
     texts = rows["versions"].map(lambda versions: ", ".join(f"{name} {version}" for name, version in versions.items()))
     groups = rows.assign(text=texts).groupby(["store", "device", "text"], sort=False)
     shown = [
@@ -97,7 +97,7 @@ def _commit(name: str | None, dirty: bool) -> str:
 
 
 def chapter_status(parameters: dict, folder: str = "notebooks") -> Styler:
-    """A row a chapter: the cells it needs under `parameters`, how many are stored, what they took, what failed."""
+    """One row per chapter: the cells it needs under `parameters`, how many are stored, what they took, what failed."""
     study = open_study(**parameters)
     shown = [_chapter(path, study) for path in sorted(here_or_above(folder).glob("*.ipynb"))]
     frame = pd.DataFrame(shown, columns=["chapter", "cells", "stored", "failed", "time", "last computed"])

@@ -46,7 +46,7 @@ def in_every_seed(source: Source, task: str, seeds: Sequence[int] = ()) -> str:
 
 
 def super_sizes(source: Source) -> pd.DataFrame:
-    """What good subnetworks keep, means over seeds, and what survives in every seed: a row a task.
+    """What good subnetworks keep, means over seeds, and what survives in every seed: one row per task.
 
     Columns task, good_heads, super_heads, good_mlps, super_mlps; a task without super-survivors is left out.
     """
@@ -65,7 +65,7 @@ def super_sizes(source: Source) -> pd.DataFrame:
 
 
 def size_table(sources: Sequence[Source]) -> Styler:
-    """Heads and MLPs of good subnetworks and in every seed, a row a task, by source."""
+    """Heads and MLPs of good subnetworks and in every seed, one row per task, by source."""
     frames = {source.kind: super_sizes(source).set_index("task") for source in sources}
     columns = {
         f"{kind}: {title}": frame[f"good_{part}"].map("{:.1f} / ".format) + frame[f"super_{part}"].map("{:.0f}".format)

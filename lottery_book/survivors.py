@@ -76,7 +76,7 @@ def agreement_phrase(source: Source) -> str:
 def seed_jaccards(source: Source) -> pd.DataFrame:
     """How alike the seeds' good masks of heads are: Jaccard index, mean over pairs of seeds, and its chance level.
 
-    A row a task, columns jaccard and chance, none with one seed. Tasks without a lead over a constant answer are left
+    One row per task, columns jaccard and chance, none with one seed. Tasks without a lead over a constant answer are left
     out: there is nothing to keep, so searches end anywhere.
     """
     rows = seeds_of(source, permutations=0)
@@ -156,7 +156,7 @@ def size_on(source: Source, task: str, method: str, part: str = "prunable") -> s
 
 
 def size_table(sources: Sequence[Source], method: str) -> Styler:
-    """What good subnetworks keep, a row a task, columns by source and part; means over seeds ± sample deviation."""
+    """What good subnetworks keep, one row per task, columns by source and part; means over seeds ± sample deviation."""
     frames = {source.kind: sizes(source, method).set_index("task") for source in sources}
     parts = PARTS if method == "structured" else {"prunable": PARTS["prunable"]}
     columns = {
@@ -174,7 +174,7 @@ def size_table(sources: Sequence[Source], method: str) -> Styler:
 
 
 def size_dots(sources: Sequence[Source]) -> Figure:
-    """How much good subnetworks keep: heads and MLPs by s-pruning, weights by m-pruning; a row a task."""
+    """How much good subnetworks keep: heads and MLPs by s-pruning, weights by m-pruning; one row per task."""
     shown = [("structured", "heads"), ("structured", "mlps"), ("magnitude", "prunable")]
     pairs = [(source, method) for source in sources for method in METHOD_NAMES]
     frames = {pair: sizes(*pair).set_index("task") for pair in pairs}
@@ -195,7 +195,7 @@ def size_dots(sources: Sequence[Source]) -> Figure:
 def importance_of_tasks(study: Study) -> Figure:
     """Importances in the full model, before anything is pruned: the order in which components are first removed.
 
-    A panel a task, mean over seeds; those of tasks without any search are there, and say so.
+    One panel per task, mean over seeds; those of tasks without any search are there, and say so.
     """
     importance = component_importance(study)
     maps = {}

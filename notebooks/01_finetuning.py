@@ -133,7 +133,8 @@ for source in (real, run):
     print(f"{source.name}: the scores of {len(full)} full models, from their answers")
 
 # %% [markdown]
-# From the package here: [`finetune`](../api/training.md), [`compute_metrics`](../api/tasks.md), and [](../protocol.md) for the hyperparameters.
+# From the package here: [`finetune`](../api/training.md) in {source}`lottery_utils/training/finetune.py`,
+# [`compute_metrics`](../api/tasks.md) in {source}`lottery_utils/tasks/metrics.py`, and [](../protocol.md) for the hyperparameters.
 # The paper fine-tunes BERT {cite}`devlin2019` on GLUE {cite}`wang2019glue` with five seeds.
 #
 # (tasks-table)=

@@ -130,7 +130,7 @@ for (task, seed), course in real.courses("structured").items():
     print(f"{task}, seed {seed}: {sizes}, as stored")
 
 # %% [markdown]
-# From the package here: [`structured_search`](../api/pruning.md), and [](../protocol.md) for the rules in words. What the importances are
+# From the package here: [`structured_search`](../api/pruning.md) in {source}`lottery_utils/pruning/structured.py`, and [](../protocol.md) for the rules in words. What the importances are
 # is the matter of [](07_importance.ipynb).
 #
 # ## The course of a search

@@ -140,7 +140,7 @@ for source in (real, run):
 print(f"{masks} masks are the stored ones, weight by weight")
 
 # %% [markdown]
-# From the package here: [`magnitude_search`](../api/pruning.md), and [](../protocol.md) for the rules in words. The paper's text says that
+# From the package here: [`magnitude_search`](../api/pruning.md) in {source}`lottery_utils/pruning/magnitude.py`, and [](../protocol.md) for the rules in words. The paper's text says that
 # a step takes a tenth; the released masks fit half of that.
 #
 # ## How far the search goes

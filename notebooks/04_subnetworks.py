@@ -21,8 +21,8 @@
 #
 # Without retraining, good subnetworks of s-pruning keep more than random ones of the same size on all eight tasks,
 # {glue:text}`published_s_good_pruned` of the lead in the mean against {glue:text}`published_s_random_pruned`; bad ones keep {glue:text}`published_s_bad_pruned`.
-# After retraining it matters much less which heads and MLPs they are: bad ones come back to {glue:text}`published_s_bad`. Which weights they are
-# still matters: bad ones keep {glue:text}`published_m_bad`, good ones {glue:text}`published_m_good`. MRPC alone leaves the first difference open below.
+# Retrained, even bad ones keep {glue:text}`published_s_bad`. Which single weights are kept still matters then:
+# {glue:text}`published_m_good` against {glue:text}`published_m_bad`. MRPC alone leaves the first difference open below.
 #
 # Bad, s-pruning, retrained: <span class="evidence"><span class="source published">published</span> {glue:text}`badge_published`</span>
 # <span class="evidence"><span class="source real-study">real study</span> {glue:text}`badge_real`</span>
@@ -166,7 +166,8 @@ for task, seed in real.courses("structured"):
 show.source("lottery_utils.experiment.stage:prune", "lottery_utils.experiment.stage:untrained")
 
 # %% [markdown]
-# From the package here: [`structured_control`, `magnitude_control`](../api/pruning.md) and [`show.leads`](../api/show.md).
+# From the package here: [`structured_control`, `magnitude_control`](../api/pruning.md) in {source}`lottery_utils/pruning/controls.py`, and
+# [`show.leads`](../api/show.md) in {source}`lottery_utils/show/leads.py`.
 #
 # ## Every score
 #

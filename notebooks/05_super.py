@@ -159,7 +159,7 @@ for task, there in seeds_of.items():
 # The authors draw `super bad` once for all seeds, so its deviation there is the noise of training alone; here each seed draws anew.
 # Theirs never takes super-survivors, and ours does where nothing else is left.
 #
-# From the package here: [`structured_control`](../api/pruning.md).
+# From the package here: [`structured_control`](../api/pruning.md) in {source}`lottery_utils/pruning/controls.py`.
 #
 # ## How many there are
 

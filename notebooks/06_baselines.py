@@ -160,7 +160,8 @@ if ratios:
 # In the release a good weight is {glue:text}`ratio` times as large as a bad one. So little is left of BERT in a bad m-subnetwork that it is no surprise if
 # it comes back on few tasks only.
 #
-# From the package here: [`magnitude_control`, `structured_control`](../api/pruning.md), [`bag_of_words`, `word_model_logits`](../api/training.md).
+# From the package here: [`magnitude_control`, `structured_control`](../api/pruning.md) in {source}`lottery_utils/pruning/controls.py`, and
+# [`bag_of_words`, `word_model_logits`](../api/training.md) in {source}`lottery_utils/training/baselines.py`.
 #
 # ## Task by task
 

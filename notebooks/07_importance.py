@@ -52,7 +52,7 @@ study = open_study(preset, tasks, seeds, overrides, results_dir)
 studies = dict(zip(("own", "joint", "heads", "mlps"), compute(study, NEEDS, compute_missing), strict=True))
 published, real, run = three = sources.three_sources(study)
 decided = {source: importance.decisions(source.study) for source in (real, run)}
-modes, shared_alone = importance.modes(published, run, studies)
+modes, shared_alone = importance.modes(three, studies)
 look = {source: importance.one_look_phrase(rows) for source, rows in decided.items()}
 show.glue_numbers(
     {
@@ -141,7 +141,8 @@ told = {"exact": exact, "batched, in one batch": one_batch, "running": running}
 print(", ".join(f"{rule} {score.item():.2f}" for rule, score in told.items()))
 
 # %% [markdown]
-# From the package here: [`pruning.importance`](../api/pruning.md). Whether the choice matters is asked in [](17_importance_bug.ipynb).
+# From the package here: [`pruning.importance`](../api/pruning.md) in {source}`lottery_utils/pruning/importance.py`. Whether the choice matters is asked in
+# [](17_importance_bug.ipynb).
 #
 # ## How it changes over the search
 #
@@ -154,7 +155,7 @@ print(", ".join(f"{rule} {score.item():.2f}" for rule, score in told.items()))
 #
 # The same fine-tuned models can be searched three times: heads only, MLPs only, and both, as in the rest of this book.
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "The share of tasks in which a head or MLP survives, mean over seeds: heads and MLPs pruned alone (above) and together (below). (The paper's appendix, pruning modes.)", "name": "fig-modes"}, "image": {"alt": "Maps of the share of tasks in which each head and MLP survives, pruned alone and together: published, this run"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "The share of tasks in which a head or MLP survives, mean over seeds: heads and MLPs pruned alone (above) and together (below). (The paper's appendix, pruning modes.)", "name": "fig-modes"}, "image": {"alt": "Maps of the share of tasks in which each head and MLP survives, pruned alone and together: published, real study, this run"}}
 side_by_side.maps_across_tasks(modes)
 
 # %% [markdown]
@@ -162,7 +163,7 @@ side_by_side.maps_across_tasks(modes)
 # {glue:text}`together_published` pruned together. In this run it is {glue:text}`alone_run` against {glue:text}`together_run`. The two
 # sources disagree, so the question is open.
 
-# %% tags=["remove-input"] mystnb={"figure": {"caption": "Heads and MLPs that two tasks share when each kind is pruned alone, beyond what chance would give: blue more, red fewer. (The paper's appendix, overlaps by pruning mode.)", "name": "fig-overlap-alone"}, "image": {"alt": "Matrices of heads and MLPs that two tasks share when each kind is pruned alone: published, this run"}}
+# %% tags=["remove-input"] mystnb={"figure": {"caption": "Heads and MLPs that two tasks share when each kind is pruned alone, beyond what chance would give: blue more, red fewer. (The paper's appendix, overlaps by pruning mode.)", "name": "fig-overlap-alone"}, "image": {"alt": "Matrices of heads and MLPs that two tasks share when each kind is pruned alone: published, real study, this run"}}
 by_source.shared(shared_alone)
 
 # %% [markdown]

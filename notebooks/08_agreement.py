@@ -118,7 +118,8 @@ print(f"the published masks: {heads['jaccard'].iloc[0]:.3f}")
 # %% [markdown]
 # The permutation test goes the same way: it moves the components of each seed about at random and asks how often chance reaches what was measured.
 #
-# From the package here: [`agreement.coefficients`](../api.md), [`agreement.overlap`](../api.md).
+# From the package here: the coefficients in {source}`lottery_book/agreement/coefficients.py`, overlaps in {source}`lottery_book/agreement/overlap.py`. The modules of
+# chapters have no page in [the package](../api.md), which is the method.
 #
 # ## What each statistic can and cannot show
 #

@@ -24,7 +24,7 @@
 # {glue:text}`het_all_run`. In single heads the two hardly go together. And the classifier that names the types finds blocks where none can
 # be, so small differences mean little.
 #
-# Correlation of heterogeneous attention and survival: <span class="evidence"><span class="source published">published</span> {glue:text}`badge_published`</span>
+# The same, map by map as the paper counts: r = <span class="evidence"><span class="source published">published</span> {glue:text}`badge_published`</span>
 # <span class="evidence"><span class="source real-study">real study</span> {glue:text}`badge_real`</span>
 # <span class="evidence"><span class="source this-run">this run</span> {glue:text}`badge_run`</span>
 #
@@ -135,7 +135,8 @@ if len(per_head):
 # heads anew, each for itself {cite}`owen2007`. "By map" counts as the authors did: each map is one observation, which makes r small and the number
 # of observations large.
 #
-# From the package here: [`attention_patterns.survival`](../api.md).
+# From the package here: [`attention_maps`](../api/models.md) in {source}`lottery_utils/models/attention_maps.py`, and the correlation in
+# {source}`lottery_book/attention_patterns/survival.py`.
 #
 # (pattern-survival)=
 # ## Do heterogeneous heads survive?

@@ -108,6 +108,9 @@ appendix.csv_link(run.results.query("seed != 0"), "scores_this_run.csv")
 # Energy is estimated while a stage runs, by codecarbon {cite}`codecarbon`, from the power of the processor and the share of it that was used.
 # [](../run.md) says how to choose the electricity grid that the CO2 is counted for. The authors' logs are of searches only, on another machine and by
 # another tool ([](11_authors.ipynb)), so only the order of magnitude compares.
+#
+# From the package here: [`Meter`](../api/experiment.md) in {source}`lottery_utils/experiment/energy.py`, and the tables of this page in
+# {source}`lottery_book/appendix.py`.
 
 # %% tags=["remove-input"]
 footprint.footprint_table(study.records(), "The footprint of this run, by stage.", "appendix-footprint-table")

@@ -169,6 +169,8 @@ assert np.allclose(by_columns, output) and not np.allclose(by_rows, output)
 # With the demo's own weights, column slices miss the output by {glue:text}`slices_columns` of its length, row slices by {glue:text}`slices_rows` times its
 # length. The norms drawn from row slices correlate with the correct ones by {glue:text}`slices_norms`.
 #
+# From the package here: [`attention_maps`](../api/models.md) in {source}`lottery_utils/models/attention_maps.py` takes columns.
+#
 # **Check.** In the repository, look in `src/` for the reshape of `dense.weight`.
 #
 # **Changes.** The weight-normed attention maps, and the shares of patterns and the correlation drawn from them. Raw maps are not touched.

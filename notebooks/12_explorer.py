@@ -122,6 +122,9 @@ for task, rows in heads.groupby("task", sort=False):
 # [](08_agreement.ipynb) takes agreement apart. The maps are drawn from the stored courses by Vega, which is part of this book: a page asks
 # the network for nothing.
 #
+# From the package here: [`component_survival`](../api/show.md) in {source}`lottery_utils/show/frames.py`, and the closed form in
+# {source}`lottery_book/agreement/coefficients.py`.
+#
 # ## What this does not show
 #
 # - The demo's language is made up: its tasks are like GLUE's in form only, and its grid of heads is not BERT's.

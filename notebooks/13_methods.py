@@ -196,7 +196,8 @@ print(f"first to go: head {head + 1} of layer {layer + 1}")
 # What comes out are ordinary masks: they are retrained, exported and shown as any other. The file's content is part of the {term}`address`, so a
 # changed function never meets old results.
 #
-# From the package here: [`View`, `WeightView`, `component_sums`](../api/pruning.md).
+# From the package here: [`View`](../api/pruning.md) in {source}`lottery_utils/pruning/scores.py`, [`WeightView`](../api/pruning.md) in
+# {source}`lottery_utils/pruning/magnitude.py`, [`component_sums`](../api/models.md) in {source}`lottery_utils/models/anatomy.py`.
 #
 # ## Which differences are certain
 #

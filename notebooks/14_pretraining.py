@@ -164,7 +164,8 @@ print(f"{ahead.mean:+.1f} points over {ahead.tasks} tasks; p {alone} alone,")
 print(f"{corrected} by Holm's correction for four pre-trainings")
 
 # %% [markdown]
-# From the package here: [`effect`, `corrected` and `Effect.word`](../api/show.md); the last also asks that both runs of pre-training have the sign of the mean.
+# From the package here: [`effect`, `corrected` and `Effect.word`](../api/show.md) in {source}`lottery_utils/show/stats.py`; the last also asks that
+# both runs of pre-training have the sign of the mean.
 #
 # ## What the models learned before
 #

@@ -146,7 +146,7 @@ print(f"two perfect networks without a common head: barrier {barrier(on_the_way)
 # %% [markdown]
 # Halfway, each head is the product of two halves, a quarter of itself. Together they reach half of what they should. Nothing else is wrong.
 #
-# From the package here: [`loss_surface.loss`](../api.md).
+# From the package here: [`batch_loss`](../api/training.md) in {source}`lottery_utils/training/evaluate.py`, and the paths in {source}`lottery_book/loss_surface/loss.py`.
 #
 # ## Differences
 #

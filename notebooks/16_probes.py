@@ -179,7 +179,8 @@ for layer, (real_task, control) in enumerate(by_hand.T):
 # At the embeddings the probe knows the word and its place, and the control task is the easier one. From layer to layer the word fades and the
 # sentence comes in.
 #
-# From the package here: [`probes.linear`, `probes.sentences`](../api.md).
+# From the package here: [`load_classifier`](../api/models.md) in {source}`lottery_utils/models/load.py`, and the probes in {source}`lottery_book/probes/linear.py`,
+# with their sentences in {source}`lottery_book/probes/sentences.py`.
 #
 # ## What else could be read
 #

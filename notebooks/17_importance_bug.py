@@ -147,7 +147,7 @@ for (task, title, seed), stored in sums.importances(minilm).items():
 # %% [markdown]
 # This is the data's own order; over six orders they share {glue:text}`shared_minilm` on average.
 #
-# From the package here: [`reduce_gradients`](../api/pruning.md); the rules in words are in [](../protocol.md).
+# From the package here: [`reduce_gradients`](../api/pruning.md) in {source}`lottery_utils/pruning/importance.py`; the rules in words are in [](../protocol.md).
 #
 # ## The order of the examples
 #

@@ -133,7 +133,7 @@ for seed in minilm.preset.seeds:
     print(f"seed {seed}: keeps {seen:.1%} where it was chosen, {unseen:.1%} elsewhere")
 
 # %% [markdown]
-# From the package here: [`tasks.load`](../api/tasks.md) cuts the halves; [](../protocol.md) has the rules in words.
+# From the package here: [`tasks.load`](../api/tasks.md), in {source}`lottery_utils/tasks/load.py`, cuts the halves; [](../protocol.md) has the rules in words.
 #
 # Do two halves choose the same heads? Their Jaccard index is {glue:text}`alike_minilm` in MiniLM, and would be {glue:text}`alike_minilm_by_chance` by chance. So the mask
 # depends on the examples, with all else equal. That its score does was not shown.

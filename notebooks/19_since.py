@@ -107,7 +107,7 @@ show.holds("as many random ones cost nothing", without.loc[without["way"] == sec
 show.holds("the pre-trained mask costs a quarter more", found[real.kind]["c"]["pre-trained", "fine-tuned", 0.5].mean, -35, -18)
 show.holds("the two masks share nearly all", pictures.jaccard_by_matrix(real.study).mean(), above=0.95)
 
-# %% mystnb={"figure": {"caption": "What later works lead one to ask, one difference each, in hundredths of the full model's lead over a constant answer. A ring is a task, a dot with its line the mean over tasks and its interval; without a line there are fewer than three tasks. On the demo that is a made-up language, not GLUE.", "name": "fig-since"}, "image": {"alt": "Seven differences with their intervals over tasks, a panel for the real study and one for this run"}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "What later works lead one to ask, one difference each, in points of {term}`lead kept`. A ring is a task, a dot the mean over tasks, and a line its interval where there are three or more.", "name": "fig-since"}, "image": {"alt": "Seven differences with their intervals over tasks, a panel for the real study and one for this run"}} tags=["remove-input"]
 works.headline(both, found)
 
 # %% [markdown]
@@ -144,7 +144,7 @@ package = later_work.one_look.summed(by_example, mlps, np.abs(by_token).sum(axis
 assert all(np.allclose(sums[name], package[name][0]) for name in sums)
 
 # %% [markdown]
-# From the package here: [`pruning.importance`](../api/pruning.md) for the sums of other chapters, and the stages `outliers`, `origins` and
+# From the package here: [`pruning.importance`](../api/pruning.md) in {source}`lottery_utils/pruning/importance.py` for the sums of other chapters, and the stages `outliers`, `origins` and
 # `one_look` of this one.
 #
 # ## a. Are the counts by layer all that matters?
@@ -171,7 +171,7 @@ works.section_table(both, found, "a", "condition")
 # {cite:t}`kovaleva2021`, two of this paper's authors among them, set a few LayerNorm dimensions to zero in every layer: those whose scaling
 # factor and bias stand out. Here the dimensions that stand out most are disabled, and beside them as many others, drawn at random.
 
-# %% mystnb={"figure": {"caption": "Lead kept without a few LayerNorm dimensions, against the share of all weights that this removes, and beside it good subnetworks, which lack far more. Thick: mean over tasks. On the demo that is a made-up language, not GLUE.", "name": "fig-since-b"}, "image": {"alt": "Lead kept against the share of weights removed on a log scale, a panel for the real study and one for this run"}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Lead kept without a few LayerNorm dimensions, against the share of all weights that this removes, and beside it good subnetworks, which lack far more. Thick: mean over tasks.", "name": "fig-since-b"}, "image": {"alt": "Lead kept against the share of weights removed on a log scale, a panel for the real study and one for this run"}} tags=["remove-input"]
 pictures.dimensions(both)
 
 # %% tags=["remove-input", "hide-output"] mystnb={"code_prompt_show": "Section b in numbers", "code_prompt_hide": "Section b in numbers"}
@@ -203,7 +203,7 @@ for source in both:
         print(f"{source.kind}, {task}, seed {seed}: {', '.join(told)}")
         break  # one model of each source
 
-# %% mystnb={"figure": {"caption": "Where both magnitudes part when half of all weights go: of the weights that either removes, the share that only one does, in per cent, by layer and kind of matrix, mean over tasks and seeds. On the demo that is a made-up language, not GLUE.", "name": "fig-since-c"}, "image": {"alt": "Share of removed weights not shared, a row a layer and a column a kind of matrix, a panel for the real study and one for this run"}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Where both magnitudes part when half of all weights go: of the weights that either removes, the share that only one does, in per cent, by layer and kind of matrix, mean over tasks and seeds.", "name": "fig-since-c"}, "image": {"alt": "Share of removed weights not shared, one row per layer and one column per kind of matrix, a panel for the real study and one for this run"}} tags=["remove-input"]
 pictures.unshared_weights(both)
 
 # %% tags=["remove-input", "hide-output"] mystnb={"code_prompt_show": "Section c in numbers", "code_prompt_hide": "Section c in numbers"}
@@ -220,7 +220,7 @@ works.section_table(both, found, "c", "share kept")
 # attention weights alone miss some. Here heads alone are removed, all at once, by output norm, by attention entropy and by this paper's
 # importance; each is divided by its layer's norm first, as in the paper.
 
-# %% mystnb={"figure": {"caption": "Section d: a share of the heads removed at once by other rankings, less by importance. A ring is a task; a mean is filled where p is at most one in twenty after Holm's correction.", "name": "fig-since-d"}, "image": {"alt": "Differences between rankings of heads at three shares removed, a panel for the real study and one for this run"}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Section d: a share of the heads removed at once by other rankings, less by importance. Marks as in {numref}`fig-since-a`.", "name": "fig-since-d"}, "image": {"alt": "Differences between rankings of heads at three shares removed, a panel for the real study and one for this run"}} tags=["remove-input"]
 pictures.section_forest(both, found, "d")
 
 # %% tags=["remove-input", "hide-output"] mystnb={"code_prompt_show": "Section d in numbers", "code_prompt_hide": "Section d in numbers"}
@@ -240,7 +240,7 @@ works.section_table(both, found, "d", "heads removed")
 # study, {glue:text}`passes_run` in this run. By contrast, {cite:t}`kwon2022` rank once, by Fisher information, and report {glue:text}`n_kwon2022`. They also
 # rearrange and tune the masks, which is not done here. All rankings below are cut to the good subnetwork's numbers of heads and MLPs.
 
-# %% mystnb={"figure": {"caption": "Section e: rankings made once, and random draws, less the full search at the same size. A ring is a task; a mean is filled where p is at most one in twenty after Holm's correction.", "name": "fig-since-e"}, "image": {"alt": "Differences between single looks and the full search, a panel for the real study and one for this run"}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Section e: rankings made once, and random draws, less the full search at the same size. Marks as in {numref}`fig-since-a`.", "name": "fig-since-e"}, "image": {"alt": "Differences between single looks and the full search, a panel for the real study and one for this run"}} tags=["remove-input"]
 pictures.section_forest(both, found, "e")
 
 # %% tags=["remove-input", "hide-output"] mystnb={"code_prompt_show": "Section e in numbers", "code_prompt_hide": "Section e in numbers"}
@@ -256,7 +256,7 @@ works.section_table(both, found, "e")
 # {cite:t}`sajjad2020` leave off the top layers: {glue:text}`n_sajjad2020`. {term}`Bottom layers <bottom layers>` keep as many heads and
 # MLPs as the good subnetwork, from the lowest layer up.
 
-# %% mystnb={"figure": {"caption": "Section f: bottom layers less other subnetworks of the same size. A ring is a task; a mean is filled where p is at most one in twenty after Holm's correction.", "name": "fig-since-f"}, "image": {"alt": "Differences between bottom layers and other subnetworks, a panel for the real study and one for this run"}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Section f: bottom layers less other subnetworks of the same size. Marks as in {numref}`fig-since-a`.", "name": "fig-since-f"}, "image": {"alt": "Differences between bottom layers and other subnetworks, a panel for the real study and one for this run"}} tags=["remove-input"]
 pictures.section_forest(both, found, "f")
 
 # %% tags=["remove-input", "hide-output"] mystnb={"code_prompt_show": "Section f in numbers", "code_prompt_hide": "Section f in numbers"}
@@ -273,7 +273,7 @@ works.section_table(both, found, "f", "condition")
 # {cite:t}`liang2021` prune lightly, retrain, and gain: {glue:text}`n_liang2021`. The paper stops its search at nine tenths of the full score,
 # where good subnetworks lose. With a threshold near one the search stops early, and the ticket is light.
 
-# %% mystnb={"figure": {"caption": "Section g: light tickets, retrained, less the full model. A ring is a task; a mean is filled where p is at most one in twenty after Holm's correction.", "name": "fig-since-g"}, "image": {"alt": "Differences between light tickets and the full model, a panel for the real study and one for this run"}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Section g: light tickets, retrained, less the full model. Marks as in {numref}`fig-since-a`.", "name": "fig-since-g"}, "image": {"alt": "Differences between light tickets and the full model, a panel for the real study and one for this run"}} tags=["remove-input"]
 pictures.section_forest(both, found, "g")
 
 # %% tags=["remove-input", "hide-output"] mystnb={"code_prompt_show": "Section g in numbers", "code_prompt_hide": "Section g in numbers"}

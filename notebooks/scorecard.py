@@ -136,7 +136,7 @@ assert abs(p - judged.effect.p) < 1e-5 and abs(holm - judged.effect.corrected) <
 print(f"{100 * kept.mean():.0f} points, p = {p:.5f}, corrected {holm:.4f}: {judged.word}")
 
 # %% [markdown]
-# From the package here: [`show.stats.effect` and `show.stats.corrected`](../api/show.md). Whether tasks share heads is a matter of pairs
+# From the package here: [`show.stats.effect` and `show.stats.corrected`](../api/show.md) in {source}`lottery_utils/show/stats.py`. Whether tasks share heads is a matter of pairs
 # of tasks, which have tasks in common, so a permutation test judges it. With fewer than three tasks nothing is tested. A verdict is made
 # here and nowhere else: other chapters cite it.
 #

@@ -121,7 +121,8 @@ assert abs(kept.mean() - effect.mean) < 1e-12
 kept.round(2).to_frame("lead kept")
 
 # %% [markdown]
-# From the package here: [`show.stats.lead_kept`](../api/show.md) and [`show.leads.leads`](../api/show.md). Seeds of a task are
+# From the package here: [`show.stats.lead_kept`](../api/show.md) in {source}`lottery_utils/show/stats.py` and [`show.leads.leads`](../api/show.md) in
+# {source}`lottery_utils/show/leads.py`. Seeds of a task are
 # averaged first, then tasks; the interval is Student's t over tasks. Rows of one method are always over the same tasks and seeds,
 # those where every row is there.
 #

@@ -113,4 +113,5 @@ page.chip_table(verdicts)
 # }
 # ```
 #
-# `CITATION.cff` in the repository holds the same. The browser's print command makes a PDF of this page.
+# `CITATION.cff` in the repository holds the same. `make pdf` prints this page to `out/summary.pdf` with Chromium; any browser's print command
+# does too.

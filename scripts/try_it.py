@@ -138,7 +138,7 @@ def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=["run", "page"])
-    parser.add_argument("lines", type=Path, help="a line a command")
+    parser.add_argument("lines", type=Path, help="one line per command")
     parser.add_argument("names", nargs="*", help="beginnings of notebooks' names; for page the file to write")
     parser.add_argument("--stored", type=Path, help="a folder with the demo's cells")
     options = parser.parse_args()

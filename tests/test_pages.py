@@ -35,6 +35,9 @@ def test_api_pages_hold_every_public_docstring_and_no_private_name(tmp_path):
     assert ":::{py:method} run(stages: Names=None" in text
     assert re.search(r"^::::\{py:class\} Preset\(name: str = 'paper'", text, re.MULTILINE)
     assert not re.search(r"py:\w+\} _", text)
+    for inside in ("derived_seed", "structured_search", "readable", "retire", "open_study"):  # the last of a room inside
+        there = re.search(rf"\}} {inside}\(.*\n(:no-index:)?", text)
+        assert bool(there[1]) == (inside in ("readable", "retire")), f"{inside}: in the search or not"
     listed = (tmp_path / "api.md").read_text(encoding="utf-8")
     for folder in (ROOT / "lottery_utils").glob("*/__init__.py"):
         assert f"](api/{folder.parent.name}.md)" in listed
@@ -155,6 +158,8 @@ def test_numbers_keep_their_per_cent_sign_and_their_minus():
     html = '<table id="T_a"><tr><td id="T_a_row-1" class="x -5">-5 %</td></tr></table>'
     wanted = '<table id="T_a"><tr><td id="T_a_row-1" class="x -5">\u22125\u00a0%</td></tr></table>'
     assert extension.typeset_table(html) == wanted and extension.typeset_table("<b>-5</b>") == "<b>-5</b>"
+    linked = '<table><tr><th><a href="a-5">keep 90 % of</a></th></tr></table>'
+    assert extension.typeset_table(linked) == linked.replace("90 %", "90\u00a0%")
 
 
 def test_words_with_hyphens_dates_and_short_cells_do_not_break():
@@ -182,12 +187,43 @@ def test_pages_are_typeset_and_reading_times_filled_in(tmp_path):
     used["sphinx"] = {"extra_extensions": ["lottery_book.building.extension"]}
     (tmp_path / "_config.yml").write_text(yaml.safe_dump(used), encoding="utf-8")
     (tmp_path / "_toc.yml").write_text("format: jb-book\nroot: intro\nchapters: [{file: long}]\n")
-    (tmp_path / "intro.md").write_text("# T\n\nFrom -3 % of `-3 %`: {minutes}`long`, {minutes}`long intro`.\n", "utf-8")
+    own = "{source}`lottery_book/published.py`"
+    intro = f"# T\n\nFrom -3 % of `-3 %`: {{minutes}}`long`, {{minutes}}`long intro`. {own}\n"
+    (tmp_path / "intro.md").write_text(intro, "utf-8")
     (tmp_path / "long.md").write_text("# L\n\n" + "word " * 1000 + "\n", encoding="utf-8")
     build.build_book(tmp_path)
     page = (tmp_path / "_build" / "html" / "intro.html").read_text(encoding="utf-8")
     shown = re.sub(r"<[^>]*>", "", page)
-    assert "From \u22123\u00a0% of -3 %: 5 min, 6 min." in shown
+    assert "From \u22123\u00a0% of -3 %: 5 min, 6 min. lottery_book/published.py" in shown
+    copy = tmp_path / "_build" / "html" / re.search(r'href="(_static/source/[^"]+)"', page)[1]
+    assert copy.read_bytes() == (ROOT / "lottery_book" / "published.py").read_bytes()
+
+
+PER = re.compile(r"\b[Aa] (?:dot|row|line|panel|column|number) an? (?:source|seed|task|row|run|rule|kind)\b")
+
+
+def test_english_says_one_line_per_seed():
+    shown = [*BOOK.glob("*.md"), *(ROOT / "notebooks").glob("*.py"), *(ROOT / "lottery_utils").rglob("*.py")]
+    for path in [*shown, *(ROOT / "lottery_book").rglob("*.py")]:
+        assert not PER.search(path.read_text(encoding="utf-8")), path.name
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
+def test_each_chapter_leads_to_the_package_and_its_source(path):
+    if path.stem in ("status", "summary"):
+        return
+    text = "\n\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
+    (line,) = re.findall(r"From the package here: .*?(?=\n\n|\Z)", text, re.DOTALL)
+    sources = re.findall(r"\{source\}`([^`]+)`", line)
+    assert sources and all((ROOT / one).is_file() for one in sources)
+    assert "](../api" in line
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
+def test_captions_of_a_chapter_do_not_repeat_each_other(path):
+    captions = [cell.metadata.get("mystnb", {}).get("figure", {}).get("caption", "") for cell in read(path).cells]
+    said = [one for caption in captions for one in re.split(r"(?<=[.:]) ", caption) if len(one.split()) > 8]
+    assert len(said) == len(set(said)), sorted(one for one in said if said.count(one) > 1)
 
 
 def test_labels_are_unique():

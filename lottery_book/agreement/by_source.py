@@ -98,7 +98,7 @@ def mean_shared(table: pd.DataFrame, component: str = "head") -> str:
 
 
 def seed_table(tables: Mapping[Source, pd.DataFrame], component: str = "head") -> Styler:
-    """Every statistic of the agreement between seeds, means over the tasks of a source; a column a source."""
+    """Every statistic of the agreement between seeds, means over the tasks of a source; one column per source."""
     chosen = {source.name: table[table["component"] == component] for source, table in tables.items()}
     rows = [{"statistic": "tasks", **{name: len(table) or GAP for name, table in chosen.items()}}]
     for statistic, (label, form) in STATISTICS.items():
@@ -110,7 +110,7 @@ def seed_table(tables: Mapping[Source, pd.DataFrame], component: str = "head") -
 
 
 def likeness(tables: Mapping[Source, pd.DataFrame]) -> Figure:
-    """Mean Jaccard index of a task's masks and its chance level: a column a source, a row heads and MLPs.
+    """Mean Jaccard index of a task's masks and its chance level: one column per source, one row per component.
 
     `tables` have component, title, jaccard, chance, one row a task and component; a table without rows is a gap.
     """
@@ -127,18 +127,22 @@ def likeness(tables: Mapping[Source, pd.DataFrame]) -> Figure:
     return figure
 
 
-def shared(tables: Mapping[Source, pd.DataFrame], components: Sequence[str] = tuple(KINDS)) -> Figure:
-    """How many components two tasks share beyond chance: a column a source, a row a component.
+def shared(tables: Mapping[Source, pd.DataFrame | str], components: Sequence[str] = tuple(KINDS)) -> Figure:
+    """How many components two tasks share beyond chance: one column per source, one row per component.
 
-    `tables` are columns `overlap.OVERLAP`. Blue: more than by chance, red: fewer, as a share of what the smaller of the
-    two masks could share beyond chance. (The paper's figure of overlaps, and its appendix.)
+    `tables` have columns `overlap.OVERLAP`; a text says why there is none. Blue: more than by chance, red: fewer, as a
+    share of what the smaller of the two masks could share beyond chance. (The paper's figure of overlaps, and its
+    appendix.)
     """
     figure = Figure(figsize=(WIDTH, 0.3 + 2.7 * len(components)), layout="constrained")
     grid = figure.subplots(len(components), len(tables), squeeze=False)
     norm = Normalize(-1, 1)
     for axes, component in zip(grid, components, strict=True):
         for ax, (source, table) in zip(axes, tables.items(), strict=True):
-            _matrix(ax, table[table["component"] == component], source, norm)
+            if isinstance(table, str):
+                say(ax, table)
+            else:
+                _matrix(ax, table[table["component"] == component], norm)
             framed(ax, source.kind, f"{source.kind}:\n{source.model}\n{KINDS[component]}")
     label = "shared beyond chance, share of the most possible"
     colour_bar(figure, list(grid.ravel()), norm, EXCESS_MAP, label)
@@ -159,7 +163,7 @@ def _dots(ax: Axes, rows: pd.DataFrame, source: Source) -> None:
     ax.yaxis.grid(True, color=GRID, linewidth=0.6)
 
 
-def _matrix(ax: Axes, rows: pd.DataFrame, source: Source, norm: Normalize) -> None:
+def _matrix(ax: Axes, rows: pd.DataFrame, norm: Normalize) -> None:
     """One panel of `shared`; the diagonal is grey."""
     title_of = dict(zip(rows["task_a"], rows["title_a"], strict=True))
     titles = [title_of[task] for task in in_order(rows["task_a"])]

@@ -72,7 +72,7 @@ def macro_f1(confusion: np.ndarray) -> float:
 
 
 def heterogeneous(tables: Mapping[Source, pd.DataFrame], kind: str, weights: Sequence[str] = WEIGHTS[:1]) -> Figure:
-    """Share of heterogeneous maps by task, all heads and super-survivors: a column a source, a row fine-tuned or not.
+    """Share of heterogeneous maps by task, all heads and super-survivors: one column per source, one row per model.
 
     `kind` is "raw" or "normed". (The paper's attention figure, b and c, and its appendix.)
     """

@@ -92,7 +92,7 @@ def of_steps(levels: pd.DataFrame) -> dict[str, str]:
 
 
 def compare_importances(exact: pd.DataFrame, released: pd.DataFrame, share: float = 0.1) -> pd.DataFrame:
-    """How far the two importance protocols order the heads of one full model alike, a row a task and seed.
+    """How far the two importance protocols order the heads of one full model alike, one row per task and seed.
 
     Both as from `show.frames.component_importance`. Columns task, title, seed, spearman, lowest (how many heads the
     first step takes, `share` of all), common (of these, taken under both).

@@ -1,4 +1,4 @@
-"""The API pages: the package's public functions and classes with their docstrings, read from the source, a page a room.
+"""The API pages: the package's public functions and classes with their docstrings, from the source, one page per room.
 
 Also a Sphinx extension, which writes the pages before the book is read: they are not in the repository, so they are
 never behind the code. Nothing of the package is imported for it.
@@ -14,6 +14,9 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parents[2] / "lottery_utils"
 # in the order in which they may import
 ROOMS = ("", "demo", "tasks", "models", "training", "pruning", "fast", "experiment", "show", "export")
+INSIDE = {"fast", "experiment", "disk", "hub", "places", "validation", "yamlfile"}  # documented, not in the search
+OFFERED = {"experiment.study", "experiment.reading"}  # of these, for readers
+DIRECTIVE = re.compile(r"^:{3,4}\{py:\w+\} .*$", re.MULTILINE)
 CODE = re.compile(r"(``[^`]+``|`[^`]+`)")
 SPECIAL = re.compile(r"[\\*$<>\[\]{}]|(?<!\w)_|_(?!\w)")
 HEAD = "---\nmyst:\n  linkify_fuzzy_links: false\n---\n\n"
@@ -47,7 +50,9 @@ def room_page(room: str, tree: ast.Module, modules: Iterable[Path]) -> str:
     for path in modules:
         name, tree = ".".join(path.relative_to(PACKAGE).with_suffix("").parts), _tree(path)
         parts += [f"## {name}", f"```{{py:currentmodule}} lottery_utils.{name}\n```", _plain(tree)]
-        parts += [_entry(node) for node in tree.body if _is_public(node)]
+        option = "\n:no-index:" if name.split(".")[0] in INSIDE and name not in OFFERED else ""
+        entries = [_entry(node) for node in tree.body if _is_public(node)]
+        parts += [DIRECTIVE.sub(lambda first, option=option: first[0] + option, entry) for entry in entries]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

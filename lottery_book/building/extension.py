@@ -5,7 +5,7 @@
   sources twice and so adds inline scripts twice, which is an error in the browser's console.
 - No-break spaces before per cent signs, real minus signs, and words such as s-pruning and dates on one line, on the
   pages as they are written, so that glued numbers and tables made by chapters are meant as well.
-- The role `minutes` says how long pages take to read.
+- The role `minutes` says how long pages take to read; the role `source` links to a module of the repository.
 - Each picture that a page names `thumbnails/LABEL.png` is written: the figure of that label in the executed chapters,
   small. `thumbnails/LABEL-whole.png` is the figure as it is.
 """
@@ -24,10 +24,12 @@ from docutils import nodes
 LIBRARY, SCRIPT, STYLE = "vega.js", "charts.js", "charts.css"
 CHART = 'class="lottery-chart"'
 CHARTS = Path(__file__).parent.parent / "explorer"
+ROOT = Path(__file__).resolve().parents[2]
 NUMBER_PERCENT = re.compile(r"(?<=\d) (?=%)")
 HYPHEN_MINUS = re.compile(r"(?<![\w.,/+\-–−)\]])-(?=\d)")
 UNBROKEN = re.compile(r"(\b[sm]-\w+|\b\w+-(?:2|B)(?:-like)?\b|\w+-like\b|\b\d{4}-\d\d-\d\d\b|\[\S+ to \S+\])")
 CELL = re.compile(r"(<(td|th|caption)\b[^>]*>)([^<]*)")
+LINK = re.compile(r"(<a\b[^>]*>)([^<]*)")  # within a cell
 SHORT = 14  # characters of a cell that does not break: "0.560 ± 0.006"
 CODE = (nodes.literal, nodes.literal_block, nodes.math, nodes.math_block, nodes.raw)
 PROSE = (nodes.paragraph, nodes.caption, nodes.title, nodes.term)
@@ -79,7 +81,9 @@ def typeset(text: str) -> str:
 
 def typeset_table(html: str) -> str:
     """HTML with its tables' cells and captions typeset; what is inside tags stays as it is."""
-    return CELL.sub(_typeset_cell, html) if "<table" in html else html
+    if "<table" not in html:
+        return html
+    return LINK.sub(lambda link: link[1] + typeset(link[2]), CELL.sub(_typeset_cell, html))
 
 
 def _typeset_cell(found: re.Match) -> str:
@@ -134,6 +138,16 @@ def _minutes(name, rawtext, text, lineno, inliner, options=None, content=None):
     return [nodes.inline(rawtext, "", pages=text.split())], []
 
 
+def _source(name, rawtext, text, lineno, inliner, options=None, content=None):
+    """The role `source`: a module of the repository, by its path, as a link to a copy of it."""
+    env = inliner.document.settings.env
+    copy = Path(env.app.outdir) / "_static" / "source" / f"{text}.txt"  # browsers show text, and download Python
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(ROOT / text, copy)
+    link = "../" * env.docname.count("/") + f"_static/source/{text}.txt"
+    return [nodes.reference(rawtext, "", nodes.literal(text, text), refuri=link, internal=True)], []
+
+
 def chapter_figures(folder: Path) -> dict[str, bytes]:
     """The figures (PNG) of the executed chapters in `folder` by label."""
     figures = {}
@@ -172,6 +186,7 @@ def write_pictures(book: Path) -> None:
 def setup(app) -> dict:
     """Register with Sphinx; scripts are tidied after the theme, which adds some of its own."""
     app.add_role("minutes", _minutes)
+    app.add_role("source", _source)
     app.connect("builder-inited", _begin)
     app.connect("html-page-context", _load_charts)
     app.connect("html-page-context", _tidy_scripts, priority=900)

@@ -23,7 +23,7 @@ NOTE = "In the built book, where scripts run, these maps answer to pointer and k
 PANELS = ("left map", "right map")
 KEYS = {
     "importance": "importance, from none to the step's largest",
-    "kept": "share of seeds or of weights, 0 to 100 %",
+    "kept": "share of seeds or of weights, 0 to 100\N{NO-BREAK SPACE}%",
     "next": "goes at the next step",
     "out": "\N{MIDDLE DOT} removed, \N{MULTIPLICATION SIGN} at this step",
     "good": "good subnetwork",

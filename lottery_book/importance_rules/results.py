@@ -152,7 +152,7 @@ def effects(study: Study) -> dict[tuple[str, str], Effect]:
 
 
 def _searched(study: Study) -> pd.DataFrame:
-    """What a rule's searches found, a row a task and seed: columns `QUANTITIES`, shares of the full model's.
+    """What a rule's searches found, one row per task and seed: columns `QUANTITIES`, shares of the full model's.
 
     "size" holds the scores of the first phase's steps: step k removes the same numbers under every rule.
     """
@@ -179,7 +179,7 @@ def _gaps(of_rule: pd.Series, exact: pd.Series) -> pd.Series:
 
 
 def table_of_effects(by_study: Mapping[str, Mapping[tuple[str, str], Effect]]) -> Styler:
-    """`effects` of each study by its name: a row a study, quantity and rule."""
+    """`effects` of each study by its name: one row per study, quantity and rule."""
     rows = {
         (name, QUANTITIES[quantity], rule): found[rule, quantity]
         for name, found in by_study.items()
@@ -192,7 +192,7 @@ def table_of_effects(by_study: Mapping[str, Mapping[tuple[str, str], Effect]]) -
 
 
 def batch_lines(frames: Mapping[str, pd.DataFrame]) -> Figure:
-    """Rank correlation of the heads' importances with exact ones against the batch size, a panel a study.
+    """Rank correlation of the heads' importances with exact ones against the batch size, one panel per study.
 
     Dots are tasks, lines means. `frames` maps a study's name to a frame as from `full_model`, this run's first.
     """

@@ -32,7 +32,7 @@ KEPT_SHOWN = 0.5  # of the weights, in the map of what two rankings share
 
 
 def section_forest(sources: Sequence[Source], found: Sections, letter: str) -> Figure:
-    """All effects of a section, a panel a source: a ring is a task."""
+    """All effects of a section, one panel per source: a ring is a task."""
 
     def label(key: Key) -> str:
         return f"{ways_of(key)}\n{AT.get(letter, '')}{key[2]}".rstrip()
@@ -145,7 +145,7 @@ def jaccard_by_matrix(study: Study | None) -> np.ndarray | None:
 
 
 def _panels(sources: Sequence[Source], height: float) -> tuple[Figure, list[Axes]]:
-    """A panel a source, in its look."""
+    """One panel per source, in its look."""
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
     axes = figure.subplots(1, len(sources), sharey=False, squeeze=False)[0].tolist()
     for ax, source in zip(axes, sources, strict=True):

@@ -1,4 +1,4 @@
-"""The experiments as one kind of table, a row a task, seed and way, and the effects of each section of the chapter."""
+"""The experiments as one kind of table, one row per task, seed and way, and the effects of each section."""
 
 from __future__ import annotations
 

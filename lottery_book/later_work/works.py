@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from pandas.io.formats.style import Styler
 
-from lottery_utils.show.effects import effect_table, forest, interval, signed, told
+from lottery_utils.show.effects import effect_table, forest, interval, signed
 from lottery_utils.show.stats import Effect
 from lottery_utils.show.style import NAMES
 from lottery_utils.show.tables import GAP, dressed
@@ -51,7 +51,7 @@ def works() -> pd.DataFrame:
 
 
 def headline(sources: Sequence[Source], found: Sections) -> Figure:
-    """One effect of each section, a panel a source: a ring is a task."""
+    """One effect of each section, one panel per source: a ring is a task."""
     rows = {
         source.kind: {label: found[source.kind][letter].get(key, Effect()) for label, (letter, key) in HEADLINE.items()}
         for source in sources
@@ -60,7 +60,7 @@ def headline(sources: Sequence[Source], found: Sections) -> Figure:
 
 
 def forest_of_sources(sources: Sequence[Source], rows: Mapping[str, Mapping[str, Effect]]) -> Figure:
-    """Effects by kind of source and label, a panel a source in its look."""
+    """Effects by kind of source and label, one panel per source in its look."""
     given = {"absent": NO_RECORD, "gap": NO_RECORD, "same_scale": True}
     figure = forest(rows, "difference, hundredths of the lead", **given)
     for ax, source in zip(figure.axes, sources, strict=False):
@@ -70,7 +70,7 @@ def forest_of_sources(sources: Sequence[Source], rows: Mapping[str, Mapping[str,
 
 
 def works_table(sources: Sequence[Source], found: Sections) -> Styler:
-    """A row a later work: its claim and number, the claim of this paper it bears on, what was measured, its address."""
+    """One row per later work: its claim and number, the claim of this paper it bears on, what was measured, address."""
     picked = {letter: key for letter, key in HEADLINE.values()}
     rows = []
     for work in works().itertuples():
@@ -110,11 +110,6 @@ def ways_of(key: Key) -> str:
     """What is compared, such as "good \N{MINUS SIGN} random by layer"."""
     first, second, _ = key
     return f"{WAYS.get(first, first)} \N{MINUS SIGN} {WAYS.get(second, second)}"
-
-
-def headline_in_words(found: Mapping[str, Mapping[Key, Effect]], letter: str) -> str:
-    """The effect of a section that the first figure shows, in words."""
-    return told(found[letter].get(dict(HEADLINE.values())[letter], Effect()), pairs=False)
 
 
 def _short(effect: Effect | None) -> str:

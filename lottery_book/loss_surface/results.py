@@ -92,7 +92,7 @@ def with_every(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def path_lines(table: pd.DataFrame) -> Figure:
-    """The loss on straight paths, a panel a pair: a thin line a task (mean over seeds), a thick one their mean.
+    """The loss on straight paths, one panel per pair: thin lines are tasks (means over seeds), a thick one their mean.
 
     One seed above, two seeds below. `table` as from `paths`; tasks are those that have every path.
     """

@@ -166,7 +166,7 @@ def methods_table() -> Styler:
 
 
 def standings_table(effects: Mapping[tuple[str, str, str], Effect]) -> Styler:
-    """`standings` as a table: a row a kind of pruning, quantity and way to rank."""
+    """`standings` as a table: one row per kind of pruning, quantity and way to rank."""
     rows = {
         (METHOD_NAMES[method], text, short(name)): one
         for method in FIELDS
@@ -179,7 +179,7 @@ def standings_table(effects: Mapping[tuple[str, str, str], Effect]) -> Styler:
 
 
 def mean_curves(frame: pd.DataFrame) -> Figure:
-    """The lead over the majority score that is kept, mean over tasks, a panel a method, a line a way to rank.
+    """The lead over the majority score that is kept, mean over tasks, one panel per method, one line per way to rank.
 
     Bands span the means of each seed alone. The horizontal axis is the share of prunable weights left, which is the
     same for all lines of a panel.

@@ -72,7 +72,7 @@ def _paired(
 
 
 def good_bad_table(by_group: Mapping[str, Mapping[str, Effect]]) -> Styler:
-    """Good less bad in each group of `differences`, a row a probe; p stays corrected for all rows of its group."""
+    """Good less bad in each group of `differences`, one row per probe; p stays corrected for all rows of its group."""
     effects = {
         (group, label.removesuffix(f": {GOOD_BAD}")): each
         for group, of_pairs in by_group.items()

@@ -20,7 +20,7 @@ from .tokens import PROBES, Token
 
 DEEPEST = 4  # greater depths count as this one
 TEST_SHARE = 1 / 3
-SENTENCES = Path(__file__).with_name("sentences.parquet")  # a row a sentence
+SENTENCES = Path(__file__).with_name("sentences.parquet")  # one row per sentence
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The scorecard as a table of chips, a column a source, the same in numbers, and as a forest plot."""
+"""The scorecard as a table of chips, one column per source, the same in numbers, and as a forest plot."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ POINTS, PLAIN = ((-0.4, 1.25), "points of lead kept"), ((-0.4, 1.0), "agreement;
 
 
 def chip_table(verdicts: Verdicts) -> HTML:
-    """Claims as rows, a column a source: a chip with verdict and mean that leads to the claim's figure.
+    """Claims as rows, one column per source: a chip with verdict and mean that leads to the claim's figure.
 
     The whole number is the chip's title, which is read out and shown where the pointer rests.
     """
@@ -73,7 +73,7 @@ def cited_table(verdicts: Verdicts, keys: Sequence[str]) -> str:
 
 
 def _table(style: str, heads: Mapping[Source, str], rows: Sequence[str], titles: Mapping[Source, str]) -> str:
-    """A table of claims, a column a source: its mark, more of `heads` under it, `titles` where the pointer rests."""
+    """Claims, one column per source: its mark, more of `heads` under it, `titles` where the pointer rests."""
     columns = ""
     for source, more in heads.items():
         title = f' title="{escape(titles[source])}"' if source in titles else ""
@@ -182,7 +182,7 @@ def tally(verdicts: Verdicts, kind: str) -> str:
 
 
 def forest(verdicts: Verdicts) -> Figure:
-    """A row a claim, a column a source: mean and 95 % interval over tasks; claims in points above, the others below."""
+    """One row per claim, one column per source: mean and 95 % interval over tasks; claims in points come first."""
     blocks = [_rows(is_lead) for is_lead in (True, False)]
     figure = Figure(figsize=(WIDTH, ROW * sum(map(len, blocks)) + 1.5), layout="constrained")
     ratios = [len(rows) for rows in blocks]

@@ -18,7 +18,7 @@ LARGE_MASK = 50_000  # bytes: a mask of more has a bit a weight and stays out of
 
 @dataclass
 class PackCounts:
-    """What `pack` did: cells in the packs now, packs written, packs that were so already, a line a damaged cell."""
+    """What `pack` did: cells in the packs now, packs written, packs that were so already, one line per damaged cell."""
 
     cells: int = 0
     written: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Effects as a table, in words, and as a forest plot: a row a comparison, a panel a quantity."""
+"""Effects as a table, in words, and as a forest plot: one row per comparison, one panel per quantity."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Panels = Mapping[str, Mapping[str, Effect]]  # a panel's title to a row's label 
 def effect_table(
     effects: Mapping[str | tuple[str, ...], Effect], caption: str, name: str, rows: tuple[str, ...] = ("difference",)
 ) -> Styler:
-    """A row an effect: mean, interval, Holm's p, how many tasks it rests on, and the verdict.
+    """One row per effect: mean, interval, Holm's p, how many tasks it rests on, and the verdict.
 
     Keys are a row's labels, `rows` the heads of their columns.
     """

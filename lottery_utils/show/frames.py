@@ -1,4 +1,4 @@
-"""From a study's records to tidy tables: a row a component, or a score of a subnetwork or baseline, also over seeds."""
+"""From a study's records to tidy tables: one row per component, or score of a subnetwork or baseline; over seeds."""
 
 from __future__ import annotations
 
@@ -167,7 +167,7 @@ def summary(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def mean_scores(frame: pd.DataFrame) -> pd.DataFrame:
-    """The mean score over seeds: a row a task, in order, a column a condition; NaN where a task has none."""
+    """The mean score over seeds: one row per task, in order, one column per condition; NaN where a task has none."""
     return frame.pivot_table(index="task", columns=CONDITION, values="score", sort=False)
 
 

@@ -42,7 +42,7 @@ class ComponentMap:
 
 
 def as_map(rows: pd.DataFrame, n: int) -> ComponentMap:
-    """A row a component (layer, head, which is NaN for MLPs, mean, std) over `n` seeds, as arrays."""
+    """One row per component (layer, head, which is NaN for MLPs, mean, std) over `n` seeds, as arrays."""
     place = rows.assign(head=rows["head"].astype(float).fillna(np.inf))
     stats = (place.pivot(index="layer", columns="head", values=stat) for stat in ("mean", "std"))
     return ComponentMap(*(table.to_numpy(dtype=float) for table in stats), n=n)

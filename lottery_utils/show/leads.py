@@ -15,7 +15,7 @@ LEADS = ("task", "title", *CONDITION, "lead", "seeds")
 
 
 def leads(results: pd.DataFrame, subnetworks: Sequence[str] = SUBNETWORKS) -> pd.DataFrame:
-    """Lead kept by `subnetworks`, pruned and retrained: a row a task and condition, columns `LEADS`.
+    """Lead kept by `subnetworks`, pruned and retrained: one row per task and condition, columns `LEADS`.
 
     `results` as from `frames.results`. The seeds of a task are averaged before their lead is taken: of single seeds a
     small lead of the full model would make any share. All conditions of a method are over the same tasks and seeds,
@@ -29,7 +29,7 @@ def leads(results: pd.DataFrame, subnetworks: Sequence[str] = SUBNETWORKS) -> pd
 
 
 def leads_of(results: pd.DataFrame, conditions: Sequence[Condition]) -> pd.DataFrame:
-    """Lead kept by any `conditions`: a row a task, a column a condition, over the tasks and seeds that have them all.
+    """Lead kept by any `conditions`, one row per task, one column per condition; tasks and seeds that have them all.
 
     For what `leads` does not have: super-survivors, longer training, baselines with seeds. A task without one of
     `conditions` has no row.

@@ -91,7 +91,7 @@ def of_mask(mask: StructuredMask | WeightMask) -> dict[str, np.ndarray]:
 
 
 def differences(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> list[str]:
-    """What of `found` is not as `expected`, a line an array; empty when nothing differs beyond its tolerance."""
+    """What of `found` is not as `expected`, one line per array; empty when nothing differs beyond its tolerance."""
     lines = [f"{name} is in one of them only" for name in sorted(found.keys() ^ expected.keys())]
     for name in sorted(found.keys() & expected.keys()):
         one, other = found[name], expected[name]
