@@ -1,4 +1,4 @@
-"""How the three sources of evidence look, and lead kept as dots: a dot a task, the mean over tasks, its interval."""
+"""How the three sources of evidence look, and lead kept as dots: one per task, the mean over tasks, its interval."""
 
 from __future__ import annotations
 

@@ -76,8 +76,8 @@ def agreement_phrase(source: Source) -> str:
 def seed_jaccards(source: Source) -> pd.DataFrame:
     """How alike the seeds' good masks of heads are: Jaccard index, mean over pairs of seeds, and its chance level.
 
-    One row per task, columns jaccard and chance, none with one seed. Tasks without a lead over a constant answer are left
-    out: there is nothing to keep, so searches end anywhere.
+    One row per task, columns jaccard and chance, none with one seed. Tasks without a lead over a constant answer are
+    left out: there is nothing to keep, so searches end anywhere.
     """
     rows = seeds_of(source, permutations=0)
     return rows[rows["component"] == "head"].set_index("task")[["jaccard", "chance"]].astype(float)

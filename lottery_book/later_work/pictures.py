@@ -110,7 +110,7 @@ def _share(value: float) -> str:
 
 
 def unshared_weights(sources: Sequence[Source]) -> Figure:
-    """What pruning by pre-trained and by fine-tuned magnitudes does not share: a layer a row, a kind of matrix a column.
+    """What pruning by pre-trained and by fine-tuned magnitudes does not share: layers by kinds of matrix.
 
     Of the weights that either removes the share that only one does, in per cent, mean over tasks and seeds, where
     `KEPT_SHOWN` of all weights stay.
