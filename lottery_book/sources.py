@@ -110,7 +110,7 @@ class Source:
         if self.kind == PUBLISHED:
             return _published_maps(method)
         survival = self.survival(method)
-        return {task: over_seeds(survival, task) for task in in_order(survival["task"])}
+        return {task: over_seeds(survival[survival["task"] == task]) for task in in_order(survival["task"])}
 
     def score(self, task: str, method: str, subnetwork: str, treatment: str, seed: int | None = None) -> str:
         """The dev score of a condition on one task, mean over seeds or of one of them, such as "0.973"."""

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from pandas.io.formats.style import Styler
 
 from lottery_utils.experiment.study import Study
-from lottery_utils.show.frames import component_importance, title_in
+from lottery_utils.show.frames import component_importance, shown_title
 from lottery_utils.show.heatmaps import maps_of_tasks, over_seeds, tasks_in_common
 from lottery_utils.show.style import GRID, IMPORTANCE_MAP, METHOD_NAMES, legend_below, panels
 from lottery_utils.show.tables import dressed, percent
@@ -200,9 +200,10 @@ def importance_of_tasks(study: Study) -> Figure:
     importance = component_importance(study)
     maps = {}
     for task, title in dict(zip(importance["task"], importance["title"])).items():
-        shown = over_seeds(importance, task)
+        shown = over_seeds(importance[importance["task"] == task])
         maps[f"{title} ({count(shown.n, 'seed')})"] = shown
-    maps |= {title_in(study, task): None for task in study.preset.tasks if task not in set(importance["task"])}
+    absent = [task for task in study.preset.tasks if task not in set(importance["task"])]
+    maps |= dict.fromkeys(shown_title(task, demo=study.preset.data == "embedded") for task in absent)
     return maps_of_tasks(maps, Normalize(0, 1), IMPORTANCE_MAP, "importance, share of the largest\nhead or MLP, mean")
 
 

@@ -109,7 +109,8 @@ def test_own_methods_are_known_by_their_content(tmp_path):
     assert before != methods.own_print(f"{file}:first") and str(tmp_path) not in before
     file.write_text(OWN + "\n")
     assert methods.own_print(name) != before
-    for wrong, text in ((f"{file}:nothing", "has no function"), (f"{tmp_path}/no.py:f", "cannot be imported .FileNotFoundError")):
+    wrong_ones = {f"{file}:nothing": "has no function", f"{tmp_path}/no.py:f": "cannot be imported .FileNotFoundError"}
+    for wrong, text in wrong_ones.items():
         with pytest.raises(UserError, match=text):
             methods.function_of("score", wrong)
     file.write_text("import nowhere_to_be_found")

@@ -43,7 +43,7 @@ def texts(axes) -> list[str]:
 def test_survival_over_seeds_is_the_mean_of_the_good_masks(study):
     frame = frames.component_survival(study, "structured")
     assert set(frame["task"]) == {"cola", "mrpc"}, "a degenerate search is a gap"
-    found = heatmaps.over_seeds(frame, "cola")
+    found = heatmaps.over_seeds(frame[frame["task"] == "cola"])
     masks = []
     for seed in SEEDS:
         course = study.trajectory(f"cola/{seed}/search/structured/good")
@@ -58,12 +58,12 @@ def test_survival_across_tasks_counts_tasks_that_every_seed_has(study):
     one_missing = frame[(frame["task"] != "mrpc") | (frame["seed"] != 42)]
     assert heatmaps.tasks_in_common(frame) == ["cola", "mrpc"]
     assert heatmaps.tasks_in_common(one_missing) == ["cola"]
-    per_task = [heatmaps.over_seeds(frame, task).heads for task in ("cola", "mrpc")]
+    per_task = [heatmaps.over_seeds(frame[frame["task"] == task]).heads for task in ("cola", "mrpc")]
     assert np.allclose(heatmaps.over_tasks(frame)[0].heads, np.sum(per_task, axis=0))
 
 
 def test_magnitude_survival_is_the_share_at_the_good_step(study):
-    found = heatmaps.over_seeds(frames.component_survival(study, "magnitude"), "mrpc")
+    found = heatmaps.over_seeds(frames.component_survival(study, "magnitude").query("task == 'mrpc'"))
     assert 0.6 < found.heads.mean() < 0.85 and (found.std[:, -1] > 0).all()
 
 

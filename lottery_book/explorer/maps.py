@@ -49,7 +49,7 @@ def all_maps(sources: Sequence[Source], methods: Sequence[str]) -> dict[str, dic
                 maps |= {f"{at}/{task}/{method}/{seed}": found for seed, found in single.items()}
                 over = _over_seeds(title, method, kept[task]) if task in kept else _no_seed(title, single)
                 if first is not None and task in kept:
-                    over["importance"] = searches.thousandths(over_seeds(first, task).mean)
+                    over["importance"] = searches.thousandths(over_seeds(first[first["task"] == task]).mean)
                 maps[f"{at}/{task}/{method}/{ALL}"] = over
     return maps
 

@@ -64,7 +64,14 @@ def needs_of(notebook: Path) -> list[dict]:
 
 def asked(study: Study, needs: Needs) -> Asked:
     """The studies that `needs` are about, where `study` is the reader's, and the cells to be computed of each."""
-    return [part for need in _listed(needs) for part in _asked(study, need)]
+    parts = []
+    for need in _listed(needs):
+        overrides = need.get("overrides", {})
+        base = _shown(study, need) or _computed(study, need)
+        for changes in [overrides] if isinstance(overrides, dict) else overrides:
+            part = under(base, changes)
+            parts.append((part, [] if part.stored else _cells(part, need)))
+    return parts
 
 
 def _listed(needs: Needs) -> list[dict]:
@@ -72,14 +79,6 @@ def _listed(needs: Needs) -> list[dict]:
     for need in needs:
         require_known(need, KEYS, "NEEDS: unknown key")
     return needs
-
-
-def _asked(study: Study, need: dict) -> Iterator[tuple[Study, list[Cell]]]:
-    overrides = need.get("overrides", {})
-    base = _shown(study, need) or _computed(study, need)
-    for changes in [overrides] if isinstance(overrides, dict) else overrides:
-        part = under(base, changes)
-        yield part, [] if part.stored else _cells(part, need)
 
 
 def _shown(study: Study, need: dict) -> Study | None:

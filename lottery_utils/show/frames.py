@@ -69,7 +69,7 @@ def courses_of(study: Study, method: str) -> Iterator[Reading]:
     return (search for search in readings(study, "search", method) if not search.degenerate)
 
 
-def shown_title(task: str, partial: bool, demo: bool = False) -> str:
+def shown_title(task: str, partial: bool = False, demo: bool = False) -> str:
     """A task's title as shown: "CoLA-like" on the demo's data, "SST-2 (partial)" on a part of the official data."""
     return shown_task(task).title + ("-like" if demo else "") + (" (partial)" if partial else "")
 
@@ -77,11 +77,6 @@ def shown_title(task: str, partial: bool, demo: bool = False) -> str:
 def title_of(record: dict) -> str:
     """The title of a record's task, as `shown_title` has it."""
     return shown_title(record["cell"]["task"], record["partial"], is_demo(record))
-
-
-def title_in(study: Study, task: str) -> str:
-    """The title of a task that a study has no record of."""
-    return shown_title(task, False, study.preset.data == "embedded")
 
 
 def final_step(trajectory: dict[str, np.ndarray]) -> int:

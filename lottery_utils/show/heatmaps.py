@@ -48,12 +48,13 @@ def as_map(rows: pd.DataFrame, n: int) -> ComponentMap:
     return ComponentMap(*(table.to_numpy(dtype=float) for table in stats), n=n)
 
 
-def over_seeds(survival: pd.DataFrame, task: str) -> ComponentMap:
-    """Mean and deviation over the seeds of `task` (columns as `frames.SURVIVAL`).
+def over_seeds(rows: pd.DataFrame) -> ComponentMap:
+    """Mean and deviation over seeds of one value for each component and seed, such as a task's `frames.SURVIVAL`.
 
     For s-pruning the mean is the share of seeds in which a component survives.
     """
-    return _over_seeds(survival[survival["task"] == task])
+    stats = rows.groupby(["layer", "head"], dropna=False, sort=False)["kept"].agg(["mean", "std"])
+    return as_map(stats.reset_index(), rows["seed"].nunique())
 
 
 def tasks_in_common(survival: pd.DataFrame) -> list[str]:
@@ -72,13 +73,7 @@ def over_tasks(survival: pd.DataFrame) -> tuple[ComponentMap, int] | None:
         return None
     rows = survival[survival["task"].isin(tasks)]
     counts = rows.groupby(["layer", "head", "seed"], dropna=False, sort=False)["kept"].sum()
-    return _over_seeds(counts.reset_index()), len(tasks)
-
-
-def _over_seeds(rows: pd.DataFrame) -> ComponentMap:
-    """Rows with one value for each component and seed, as arrays."""
-    stats = rows.groupby(["layer", "head"], dropna=False, sort=False)["kept"].agg(["mean", "std"])
-    return as_map(stats.reset_index(), rows["seed"].nunique())
+    return over_seeds(counts.reset_index()), len(tasks)
 
 
 def maps_of_tasks(maps: Mapping[str, ComponentMap | None], norm: Normalize, cmap: Colormap, label: str) -> Figure:

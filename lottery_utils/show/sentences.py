@@ -11,7 +11,7 @@ from ..errors import UserError
 from ..models.source import model_name, name_of_record
 from ..places import function_at
 from ..tasks.glue import TASKS, shown_task
-from .frames import title_in
+from .frames import shown_title
 
 if TYPE_CHECKING:
     from IPython.display import Markdown
@@ -65,7 +65,8 @@ def gap_sentence(study: Study, method: str) -> str:
         record = study.record(cell)
         if record is None or record["degenerate"]:
             seeds_of = gaps[DEGENERATE if record else "not computed"]
-            seeds_of.setdefault(title_in(study, cell.task), []).append(str(cell.seed))
+            title = shown_title(cell.task, demo=study.preset.data == "embedded")
+            seeds_of.setdefault(title, []).append(str(cell.seed))
     parts, whole = [], len(study.preset.seeds)
     for why, seeds_of in gaps.items():
         names = [n if len(seeds) == whole else f"{n} (seed {listed(seeds)})" for n, seeds in seeds_of.items()]
