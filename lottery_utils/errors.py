@@ -1,9 +1,10 @@
 """The one error a user can cause: the command line prints it as a single line and exits with 2."""
 
+import contextlib
 import errno
 import os
 import reprlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 
@@ -44,6 +45,17 @@ def usable_folder(what: str, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{what} {shown(str(folder))} cannot be made ({error.strerror}); give another") from None
+
+
+@contextlib.contextmanager
+def library_errors(text: str, advice: str = "get it again") -> Iterator[None]:
+    """Within, any error of others' code is a UserError: `text`, its reason, `advice`."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:  # what libraries raise has no kind in common
+        raise UserError(f"{text} ({type(error).__name__}: {one_line(error, 200)}); {advice}") from error
 
 
 def require_known(names: Iterable, valid: Iterable[str], what: str, listed: str = "valid") -> None:

@@ -12,7 +12,7 @@ import runpy
 from collections.abc import Callable
 from typing import NamedTuple
 
-from .errors import UserError, shown, usable_path
+from .errors import UserError, library_errors, shown, usable_path
 from .places import function_at
 
 CURVE_SIZES = tuple(round(0.95 - 0.05 * i, 2) for i in range(19))  # shares left, 0.95 to 0.05, that a curve looks at
@@ -76,10 +76,8 @@ def function_of(kind: str, name: str) -> Callable:
     place = OWN.fullmatch(name)
     if place is None:
         return function_at(f"{__package__}.{METHODS[kind][name].place}")
-    try:
+    with library_errors(f"{kind}: {name} cannot be imported", "correct the file"):
         module = runpy.run_path(str(usable_path(kind, place["file"])), run_name="own_method")
-    except Exception as error:  # whatever the user's file raises
-        raise UserError(f"{kind}: {name} cannot be imported ({type(error).__name__}: {error})") from None
     function = module.get(place["function"])
     if not callable(function):
         raise UserError(f"{kind}: {place['file']} has no function {place['function']!r}")

@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from ..disk import usual_mode, writable
-from ..errors import UserError, one_line, shown, usable_folder, usable_path
+from ..errors import UserError, library_errors, shown, usable_folder, usable_path
 from ..experiment.cells import Cell, mask_source
 from ..experiment.store import MASK
 from ..models.compact import dense, load_compact, save_compact
@@ -200,12 +200,8 @@ def push(folder: str | Path, repo: str, api: HfApi | None = None) -> str:
     from huggingface_hub import HfApi
 
     api = HfApi() if api is None else api
-    try:
+    later = f"the exported folder stays, upload it later with: hf upload {repo} {folder}"
+    with library_errors(f"{repo} could not be uploaded", later):
         address = str(api.create_repo(repo, exist_ok=True))
         api.upload_folder(repo_id=repo, folder_path=str(folder), commit_message="Subnetwork from the lottery companion")
-    except Exception as error:  # the hub's own kinds, those of its HTTP library, OSError: all are for the user to see
-        raise UserError(
-            f"{repo} could not be uploaded ({type(error).__name__}: {one_line(error, 200)}); the exported folder "
-            f"stays, upload it later with: hf upload {repo} {folder}"
-        ) from error
     return address

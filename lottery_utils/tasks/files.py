@@ -5,16 +5,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..disk import readable, require_file
-from ..errors import UserError, one_line, shown
+from ..errors import UserError, library_errors, shown
 
 COMPRESSED = b"\x1f\x8b", b"PK\x03\x04", b"\x28\xb5\x2f\xfd"  # gzip, zip, zstandard
 SHORT = 60  # characters of a value in an error
@@ -205,14 +204,3 @@ def values_of(table, wanted: Sequence[str], where: str) -> dict[str, list]:
     """Columns of an Arrow table as lists of Python values; raises UserError for one that Python cannot hold."""
     with library_errors(f"{where}: expected texts in UTF-8 and labels, got a value that cannot be read"):
         return {name: table.column(name).to_pylist() for name in wanted}
-
-
-@contextlib.contextmanager
-def library_errors(text: str, advice: str = "get it again") -> Iterator[None]:
-    """Within, any error of a library that reads data is a UserError: `text`, its reason, `advice`."""
-    try:
-        yield
-    except UserError:
-        raise
-    except Exception as error:  # what pyarrow and datasets raise has no kind in common
-        raise UserError(f"{text} ({one_line(error, 200)}); {advice}") from None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..errors import UserError
+from ..errors import UserError, library_errors
 from ..hub import snapshot
 from ..taskfile import Definition
 from . import files
@@ -83,7 +83,7 @@ def _hub_splits(definition: Definition) -> RawSplits:
     absent = f"{what} is neither in the hub's cache nor to be had from the hub", advice
     folder = snapshot(hub.dataset, hub.revision, patterns, _has_data, absent, dataset=True)
     try:
-        with files.library_errors(f"{what}: cannot be read", "check config, train, dev and files in the YAML"):
+        with library_errors(f"{what}: cannot be read", "check config, train, dev and files in the YAML"):
             splits = [datasets.load_dataset(str(folder), name=hub.config, split=s) for s in (hub.train, hub.dev)]
     except UserError as error:
         raise UserError(str(error).replace(str(folder), hub.dataset)) from None

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from ..demo import demo_task_dir
 from ..disk import readable
-from ..errors import UserError
+from ..errors import UserError, library_errors
 from ..hub import snapshot
-from .files import RawSplits, Table, joined, library_errors, read_parquet, read_table
+from .files import RawSplits, Table, joined, read_parquet, read_table
 from .glue import TASKS, Task
 
 GLUE_REPOSITORY = "nyu-mll/glue"
