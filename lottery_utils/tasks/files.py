@@ -47,12 +47,11 @@ class Table:
 
 @dataclass(frozen=True)
 class RawSplits:
-    """The two splits of a task as found; `sizes` are the rows that train and dev should have."""
+    """The two splits of a task as found."""
 
     source: str
     train: Table
     dev: Table
-    sizes: tuple[int | None, int | None] = (None, None)
     notes: tuple[str, ...] = ()
 
 
@@ -194,7 +193,9 @@ def read_parquet(path: Path, wanted: Sequence[str]) -> Table:
 
 
 def joined(tables: Sequence[Table], where: str, name: str) -> Table:
-    """The rows of several tables with the same columns, one after the other, and their notes."""
+    """The rows of tables with the same columns, one after the other, and their notes; a single one as it is."""
+    if len(tables) == 1:
+        return tables[0]
     columns = {key: [value for table in tables for value in table.columns[key]] for key in tables[0].columns}
     places = [f"{place} of {table.name}" for table in tables for place in table.places]
     return Table(columns, places, where, name, tuple(note for table in tables for note in table.notes))

@@ -54,8 +54,9 @@ def load_task(name: str, data: str = "hub", limits: Limits = ALL) -> TaskData:
     else:
         definition = find_definition(name, path)
         task, raw = own_task(definition), own_splits(definition, path.name)
-    train, train_notes, train_partial = _split(task, "train", raw.train, raw.sizes[0], limits)
-    dev, dev_notes, dev_partial = _split(task, "dev", raw.dev, raw.sizes[1], limits)
+    sizes = (None, None) if data == "embedded" else (task.train_size, task.dev_size)
+    train, train_notes, train_partial = _split(task, "train", raw.train, sizes[0], limits)
+    dev, dev_notes, dev_partial = _split(task, "dev", raw.dev, sizes[1], limits)
     notes, content = (*raw.notes, *train_notes, *dev_notes), fingerprint(train, dev)
     if definition is not None:  # what is described is part of the data
         notes += tuple(_own_notes(task, train, dev))

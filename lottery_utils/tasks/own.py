@@ -53,10 +53,8 @@ def _read(definition: Definition, split: str, paths: Sequence[Path]) -> Table:
         if not table.places:
             raise UserError(f"{path}: the file has no rows; task {definition.name} needs examples; get the file again")
         tables.append(replace(table, notes=_quoted(path, table)).renamed((*definition.columns, "label")))
-    if len(tables) == 1:
-        return tables[0]
-    where = f"{paths[0].parent}: {len(paths)} files of {split}"
-    return files.joined(tables, where, ", ".join(table.name for table in tables))
+    names = ", ".join(table.name for table in tables)
+    return files.joined(tables, f"{paths[0].parent}: {len(paths)} files of {split}", names)
 
 
 def _quoted(path: Path, table: Table) -> tuple[str, ...]:

@@ -33,7 +33,7 @@ def glue_splits(task: Task, data: str) -> RawSplits:
     if data == "embedded":
         source = f"embedded demo language, {task.title}-like task"
         raw = _parquet(task, demo_task_dir(task.name), source)
-        return replace(raw, source=source, sizes=(None, None))
+        return replace(raw, source=source)
     return _hub_splits(task) if data == "hub" else _folder_splits(task, data)
 
 
@@ -59,9 +59,30 @@ def _hub_splits(task: Task) -> RawSplits:
 def _folder_splits(task: Task, data: str) -> RawSplits:
     """The task from directory `data`: its subfolder for the task, or `data` itself if it is that folder.
 
-    A subfolder's name counts without regard to case and hyphens (``sst2``, ``SST-2``). Raises
-    UserError for a missing directory, one without the task, or one that belongs to another task.
+    Raises UserError for a missing directory, one without the task, or one that belongs to another task.
     """
+    folders = _folders(task, data)
+    for folder in folders:
+        name = folder.resolve().name
+        if _parquet_files(folder, "train") or _parquet_files(folder, task.dev_split):
+            raw = _parquet(task, folder, f"parquet folder {name}")
+        elif any((folder / file).exists() for file in _tsv_files(task)):
+            raw = _tsv(task, folder, name)
+        else:
+            continue
+        # several tasks have the same columns and labels, so only the name tells them apart
+        is_named = task.name in (_plain(folder.name), _plain(name))
+        return raw if is_named else replace(raw, notes=(f"folder {name} is taken to be {task.title}",))
+    names = ", ".join(sorted(path.name for path in folders[0].iterdir())[:12]) or "nothing"
+    raise UserError(
+        f"{folders[0]} has no files of {task.title}; expected {task.name}/train*.parquet with "
+        f"{task.name}/{task.dev_split}*.parquet, or the official {task.title}/train.tsv and its dev file; found "
+        f"{names}; {OWN}"
+    )
+
+
+def _folders(task: Task, data: str) -> list[Path]:
+    """Subfolders with the task's name, without regard to case and hyphens, and `data` unless it is another task's."""
     root = Path(data).expanduser()
     if not root.is_dir():
         what = "is not a directory" if root.exists() else "does not exist"
@@ -72,39 +93,17 @@ def _folder_splits(task: Task, data: str) -> RawSplits:
     with readable(root):
         inside = [path for path in root.iterdir() if path.is_dir() and _plain(path.name) == task.name]
     inside.sort(key=lambda path: (path.name != task.name, path.name != task.title, path.name))
-    folder_task = _plain(root.resolve().name)
-    of_another = folder_task in TASKS and folder_task != task.name
-    for folder in inside if of_another else (*inside, root):
-        name = folder.resolve().name
-        if _parquet_files(folder, "train") or _parquet_files(folder, task.dev_split):
-            raw = _parquet(task, folder, f"parquet folder {name}")
-        elif any((folder / file).exists() for file in _tsv_files(task)):
-            raw = _tsv(task, folder, name)
-        else:
-            continue
-        # several tasks have the same columns and labels, so only the name tells them apart
-        strange = folder is root and folder_task != task.name
-        return replace(raw, notes=(f"folder {name} is taken to be {task.title}",)) if strange else raw
-    raise _no_files(task, data, (inside or [root])[0], TASKS[folder_task].title if of_another and not inside else "")
+    other = TASKS.get(_plain(root.resolve().name), task)
+    if other.name == task.name:
+        return [*inside, root]
+    if not inside:
+        what = f"data directory {data} is the folder of {other.title}, not of {task.title}"
+        raise UserError(f"{what}; give the directory above it, or one that holds {task.name}/")
+    return inside
 
 
 def _plain(name: str) -> str:
     return name.lower().replace("-", "").replace("_", "")
-
-
-def _no_files(task: Task, data: str, where: Path, other: str) -> UserError:
-    """The error about a folder without files of a task, or of another one."""
-    if other:
-        return UserError(
-            f"data directory {data} is the folder of {other}, not of {task.title}; give the directory above "
-            f"it, or one that holds {task.name}/"
-        )
-    names = ", ".join(sorted(path.name for path in where.iterdir())[:12]) or "nothing"
-    return UserError(
-        f"{where} has no files of {task.title}; expected {task.name}/train*.parquet with "
-        f"{task.name}/{task.dev_split}*.parquet, or the official {task.title}/train.tsv and its dev file; found "
-        f"{names}; {OWN}"
-    )
 
 
 def _tsv_files(task: Task) -> tuple[str, str]:
@@ -120,7 +119,7 @@ def _tsv(task: Task, folder: Path, name: str) -> RawSplits:
         wanted, header = TSV_COLUMNS.get(task.name, names), TSV_HEADERS.get(task.name, ())
         tables.append(read_table(path, wanted, header, TSV_MALFORMED.get(task.name, 0.0)).renamed(names))
     source = f"GLUE TSV folder {name}: {tables[0].name}, {tables[1].name}"
-    return RawSplits(source, *tables, (task.train_size, task.dev_size))
+    return RawSplits(source, *tables)
 
 
 def _parquet_files(folder: Path, split: str) -> list[Path]:
@@ -140,7 +139,7 @@ def _parquet_files(folder: Path, split: str) -> list[Path]:
 
 def _parquet(task: Task, folder: Path, what: str) -> RawSplits:
     tables = [_parquet_split(task, folder, split) for split in ("train", task.dev_split)]
-    return RawSplits(f"{what}: {tables[0].name}, {tables[1].name}", *tables, (task.train_size, task.dev_size))
+    return RawSplits(f"{what}: {tables[0].name}, {tables[1].name}", *tables)
 
 
 def _parquet_split(task: Task, folder: Path, split: str) -> Table:
@@ -152,7 +151,7 @@ def _parquet_split(task: Task, folder: Path, split: str) -> Table:
         )
     _require_one_set(split, files)
     tables = [read_parquet(path, (*task.columns, "label")) for path in files]
-    table = tables[0] if len(tables) == 1 else joined(tables, f"{folder}/{split}-*.parquet", f"{len(files)} shards")
+    table = joined(tables, f"{folder}/{split}-*.parquet", f"{len(files)} shards")
     # "train.subset.parquet": any word between the split and the ending marks a part
     part = bool(re.fullmatch(rf"{re.escape(split)}\.[^.]+\..*", files[0].name))
     return replace(table, notes=_parquet_notes(task, files[0]), part=part)
