@@ -24,6 +24,7 @@ from ..models.compact import dense, load_compact, save_compact
 from ..models.load import load_tokenizer, quiet_transformers
 from ..tasks.glue import find_task
 from .card import latencies, model_card
+from .onnx import require_onnx, run_onnx, write_onnx
 from .rebuild import Rebuilt, rebuild, sample
 
 if TYPE_CHECKING:
@@ -71,8 +72,6 @@ def export_cell(study: Study, cell: Cell, folder: str | Path, onnx: bool = False
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} exists already and is not empty; give a new folder, nothing is overwritten")
     if onnx:
-        from .onnx import require_onnx
-
         require_onnx()
     usable_folder("folder", folder.parent)
     rebuilt = rebuild(study, cell)
@@ -112,8 +111,6 @@ def _write(study: Study, rebuilt: Rebuilt, part: Path, onnx: bool) -> dict[str, 
         apart = {name: float(np.abs(logits(model, inputs) - want).max()) for name, model in forms.items()}
         _require_as_recorded(rebuilt, np.concatenate([logits(forms["dense"], batch) for batch in batches]))
         if onnx:
-            from .onnx import run_onnx, write_onnx
-
             write_onnx(rebuilt.model, inputs, part / ONNX)
             apart["onnx"] = float(np.abs(run_onnx(part / ONNX, inputs) - want).max())
     for form, difference in apart.items():

@@ -47,11 +47,8 @@ class Rebuilt:
         return f"{self.same} of {self.examples} dev predictions as recorded, {logits}"
 
 
-def exportable(cell: Cell) -> Cell:
-    """`cell`, or for a search or control the model its mask makes of the fine-tuned weights.
-
-    Raises UserError for a cell that has no model to take away.
-    """
+def _with_model(cell: Cell) -> Cell:
+    """`cell`, or for a search or control the model its mask makes of the fine-tuned weights."""
     if cell.stage in ("search", "control"):
         return Cell(cell.task, cell.seed, "score", cell.method, cell.subnetwork)
     if cell.stage not in STAGES:
@@ -65,14 +62,14 @@ def exportable(cell: Cell) -> Cell:
 def rebuild(study: Study, cell: Cell) -> Rebuilt:
     """Run the cell's stage again, on this machine's device, and compare; training takes as long as it did.
 
-    Raises UserError when the cell or what it needs is not stored, or its search was degenerate: there is no
-    subnetwork then.
+    Raises UserError for a cell that has no model, when it or what it needs is not stored, or its search was degenerate:
+    there is no subnetwork then.
     """
     from ..experiment.compute import steady
     from ..experiment.remade import recorded_mask
     from ..experiment.work import Work, run
 
-    cell = exportable(cell)
+    cell = _with_model(cell)
     record = study.record(cell)
     if record is None:
         raise UserError(f"{cell.name} is not stored in {study.store.root}; compute it with 'lottery run' first")
