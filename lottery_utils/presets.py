@@ -18,7 +18,7 @@ Subnetwork = Literal[
     "good", "random", "random_layer", "bottom_layers", "bad", "inverted", "super", "super_random", "super_bad"
 ]
 Search = Literal["joint", "heads", "mlps"]
-METHODS, SUBNETWORKS, SEARCHES = get_args(Method), get_args(Subnetwork), get_args(Search)
+METHODS, SUBNETWORKS = get_args(Method), get_args(Subnetwork)
 PAPER_SEEDS = (1337, 42, 86, 71, 166)
 T = TypeVar("T")
 LARGEST = 2**31 - 1  # of whole numbers; random generators and tensors take no others
