@@ -195,10 +195,12 @@ def export(options: argparse.Namespace) -> int:
     study = _study(options)
     if options.push is not None:
         require_login(options.push)
-    exported = export_cell(study, parse_cell(options.cell, study.preset.tasks), options.dir, options.onnx)
-    print("\n".join(exported.lines()))
+    folder = usable_path("folder", options.dir)
+    rebuilt = export_cell(study, parse_cell(options.cell, study.preset.tasks), folder, options.onnx)
+    print(f"{rebuilt.cell.name}: {rebuilt.agreement}")
+    print(f"{folder / 'README.md'}: the model card, with what loads each form, how exactly it computes and how fast")
     if options.push is not None:
-        print(f"uploaded to {push(exported.folder, options.push)}")
+        print(f"uploaded to {push(folder, options.push)}")
     return 0
 
 

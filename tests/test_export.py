@@ -60,8 +60,8 @@ def predicted(model, folder, study) -> np.ndarray:
 def test_plain_transformers_loads_it_and_predicts_as_recorded(study, name, tmp_path):
     from transformers import AutoModelForSequenceClassification
 
-    exported = export_cell(study, parse_cell(name), tmp_path / "out")
-    assert exported.rebuilt.same == exported.rebuilt.examples  # the stage run again gives what is stored
+    rebuilt = export_cell(study, parse_cell(name), tmp_path / "out")
+    assert rebuilt.same == rebuilt.examples  # the stage run again gives what is stored
     model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "out").eval()
     assert (predicted(model, tmp_path / "out", study) == study.predictions(name)["predictions"]).all()
     assert model.config.id2label == {0: "negative", 1: "positive"}
@@ -312,12 +312,12 @@ def test_onnx_equals_the_model_on_other_batches(study, tmp_path):
 
     from lottery_utils.export.onnx import run_onnx
 
-    exported = export_cell(study, parse_cell("sst2/1/retrain/structured/good"), tmp_path / "out", onnx=True)
+    rebuilt = export_cell(study, parse_cell("sst2/1/retrain/structured/good"), tmp_path / "out", onnx=True)
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out")
     for texts in (["the film was fine"], ["a day", "the very quite dull song of the house is", "warm"]):
         inputs = dict(tokenizer(texts, padding=True, return_tensors="pt"))
         with torch.no_grad():
-            want = exported.rebuilt.model(**inputs).logits.numpy()
+            want = rebuilt.model(**inputs).logits.numpy()
         np.testing.assert_allclose(run_onnx(tmp_path / "out" / "model.onnx", inputs), want, atol=1e-4)
 
 

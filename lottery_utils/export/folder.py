@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,34 +40,16 @@ COMPARED = 256  # examples on which the folder is compared with the record
 COMPACT, ONNX = "compact", "model.onnx"
 
 
-@dataclass(frozen=True)
-class Exported:
-    """What was written where, and how it compares with its record; the card in the folder says the rest."""
-
-    folder: Path
-    rebuilt: Rebuilt
-    apart: dict[str, float]  # form ("dense", "compact", "onnx") to largest difference of two logits from the model
-
-    def lines(self) -> list[str]:
-        """How the model compares with its record, how exactly its forms compute the same, and where to read on."""
-        forms = ", ".join(f"{form} {apart:.1e}" for form, apart in self.apart.items())
-        return [
-            f"{self.rebuilt.cell.name}: {self.rebuilt.agreement}",
-            f"largest difference of two logits, loaded again: {forms}",
-            f"{self.folder / 'README.md'}: the model card, with what loads each form and how fast it is",
-        ]
-
-
-def export_cell(study: Study, cell: Cell, folder: str | Path, onnx: bool = False) -> Exported:
+def export_cell(study: Study, cell: Cell, folder: str | Path, onnx: bool = False) -> Rebuilt:
     """Write the model of `cell` to `folder`, which must not exist or be empty; nothing is left there on failure.
 
     The folder itself is a transformers checkpoint (dense, zeros where something was pruned) with tokenizer and
     model card; `compact/`, where components were pruned, is the smaller model for `lottery_utils.load_compact`;
     `mask.safetensors` is the mask; `model.onnx` the smallest form, if asked for. Each form is loaded again and
-    compared before the folder appears. Raises UserError for a cell without a model, or a folder that holds something.
+    compared before the folder appears; the model is returned, with how it compares with its record. Raises UserError
+    for a cell without a model, or a folder that holds something.
     """
-    folder = Path(folder).expanduser()
-    usable_path("folder", str(folder))
+    folder = usable_path("folder", str(folder))
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} exists already and is not empty; give a new folder, nothing is overwritten")
     if onnx:
@@ -79,17 +60,17 @@ def export_cell(study: Study, cell: Cell, folder: str | Path, onnx: bool = False
     with writable(folder):
         try:
             part.mkdir()
-            apart = _write(study, rebuilt, part, onnx)
+            _write(study, rebuilt, part, onnx)
             for path in part.rglob("*.safetensors"):
                 path.chmod(usual_mode())  # safetensors makes files for their owner only
             os.replace(part, folder)
         finally:
             shutil.rmtree(part, ignore_errors=True)
-    return Exported(folder, rebuilt, apart)
+    return rebuilt
 
 
-def _write(study: Study, rebuilt: Rebuilt, part: Path, onnx: bool) -> dict[str, float]:
-    """Write every form, load it again, and return the largest difference of two logits of each."""
+def _write(study: Study, rebuilt: Rebuilt, part: Path, onnx: bool) -> None:
+    """Write every form, and the card with the largest difference of two logits of each, loaded again."""
     from transformers import AutoTokenizer
 
     cell, task = rebuilt.cell, find_task(rebuilt.cell.task, study.preset.data)
@@ -120,7 +101,6 @@ def _write(study: Study, rebuilt: Rebuilt, part: Path, onnx: bool) -> dict[str, 
     (part / "README.md").write_text(model_card(study, rebuilt, task, apart, times), encoding="utf-8")
     about = {"cell": cell.as_dict(), "record": rebuilt.record, "same_predictions": [rebuilt.same, rebuilt.examples]}
     (part / "lottery.json").write_text(json.dumps(about, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    return apart
 
 
 def _save_tokenizer(preset: Preset, part: Path) -> None:
