@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from lottery_utils.show.frames import CONDITION, choose, summary
+from lottery_utils.show.frames import CONDITION, choose, columns_of, mean_scores
 from lottery_utils.show.leads import Condition, leads_of
 from lottery_utils.show.stats import Effect, effect, lead_kept
 from lottery_utils.show.style import (
@@ -28,7 +27,7 @@ from lottery_utils.show.style import (
 )
 
 from .evidence import AXIS, draw_dots, dress, framed
-from .side_by_side import LEAD_AXIS, named
+from .side_by_side import ENDS, LEAD_AXIS, named
 from .sources import NO_RECORD, NOT_IN_PAPER, NOT_RUN, PUBLISHED, Source, count
 
 BASELINES = ("bag_of_words", "cbow", "bilstm", "random_init", "random_init_pruned")
@@ -48,13 +47,13 @@ def compared(sources: Sequence[Source]) -> Figure:
     axes = figure.subplots(1, len(sources), sharex=True, sharey=True, squeeze=False)[0]
     labels = [named(condition, with_method=True).removesuffix(", retrained") for condition in COMPARED]
     for ax, source in zip(axes, sources, strict=True):
-        rows = leads(source.results)
-        framed(ax, source.kind, f"{source.name}\n{count(rows['task'].nunique(), 'task')}")
-        there = list(rows[CONDITION].itertuples(index=False, name=None))
-        rows = rows.assign(place=[float(COMPARED.index(condition)) for condition in there])
+        kept = leads(source.results)
+        framed(ax, source.kind, f"{source.name}\n{count(len(kept), 'task')}")
+        rows = kept.melt(value_name="lead")
+        rows["place"] = [float(COMPARED.index(condition)) for condition in zip(*map(rows.get, CONDITION))]
         draw_dots(ax, rows.assign(shown=rows["lead"].clip(*AXIS)), hollow=False)
         for place, condition in enumerate(COMPARED):
-            if condition not in there:
+            if condition not in kept:
                 say(ax, _why_not(source, condition), place)
         dress(ax, labels, fontsize=7.5)
     axes[len(sources) // 2].set_xlabel(LEAD_AXIS, fontsize=9)
@@ -93,32 +92,26 @@ def longer_lines(results: pd.DataFrame) -> Figure:
 
 
 def leads(results: pd.DataFrame) -> pd.DataFrame:
-    """Lead kept of the conditions `COMPARED`: one row per task and condition, `task`, `method` ... `treatment`, `lead`.
+    """Lead kept of those of the conditions `COMPARED` that are there: one row per task, a column a condition.
 
     `results` as from `frames.results`; seeds are averaged first. All conditions are over the same tasks: those whose
     full model leads and that have each condition there is.
     """
-    means = summary(results)
-    ends = means[means["subnetwork"].isin(["majority", "full"])]
-    ends = ends.pivot(index="task", columns="subnetwork", values="mean").reindex(columns=["majority", "full"])
-    compared = [condition in COMPARED for condition in means[CONDITION].itertuples(index=False, name=None)]
-    rows = means[np.array(compared, bool)].join(ends, on="task")
-    rows = rows.assign(lead=lead_kept(rows["mean"], rows["majority"], rows["full"])).dropna(subset=["lead"])
-    there = rows.groupby("task")["lead"].transform("size")
-    return rows[there == len(rows[CONDITION].drop_duplicates())][["task", *CONDITION, "lead"]]
+    means = mean_scores(results).reindex(columns=columns_of([*ENDS, *COMPARED])).astype(float)
+    majority, full = (means.pop(end) for end in ENDS)
+    return means.apply(lead_kept, args=(majority, full)).dropna(axis=1, how="all").dropna()
 
 
 def above_majority(results: pd.DataFrame) -> tuple[int, int]:
     """On how many tasks bad subnetworks of s-pruning, retrained, beat the majority score, and of how many tasks."""
-    rows = leads(results[results["subnetwork"].isin(["majority", "full"]) | (results["method"] == "structured")])
-    return int((rows["lead"] > 0).sum()), len(rows)
+    kept = leads(results[results["subnetwork"].isin(["majority", "full"]) | (results["method"] == "structured")])
+    return int((kept > 0).sum().sum()), len(kept)
 
 
 def over(results: pd.DataFrame, baseline: str) -> Effect:
     """How far bad subnetworks of s-pruning, retrained, are above a baseline, in points of lead; the sample is tasks."""
-    wide = leads(results).pivot(index="task", columns=["method", "subnetwork"], values="lead")
-    pair = ("structured", "bad"), ("", baseline)
-    return effect(100 * (wide[pair[0]] - wide[pair[1]])) if {*pair} <= {*wide} else Effect()
+    kept, pair = leads(results), (BAD[0], ("", baseline, "baseline"))
+    return effect(100 * (kept[pair[0]] - kept[pair[1]])) if {*pair} <= {*kept} else Effect()
 
 
 def longer_effect(results: pd.DataFrame, method: str) -> Effect:

@@ -19,7 +19,7 @@ from lottery_utils.show.compute import asked, here_or_above, needs_of
 from lottery_utils.show.sentences import listed
 from lottery_utils.show.tables import GAP, dressed
 
-from .footprint import by_stage, costs, in_words
+from .appendix import by_stage, costs, in_words
 
 
 def stores(results_dir: str | Path, records: str = "records") -> list[Path]:
@@ -28,7 +28,7 @@ def stores(results_dir: str | Path, records: str = "records") -> list[Path]:
 
 
 def stored(folders: Iterable[Path]) -> pd.DataFrame:
-    """`footprint.costs` of all records in `folders`, with `earlier`, and `store`: preset, and folder if shared.
+    """`appendix.costs` of all records in `folders`, with `earlier`, and `store`: preset, and folder if shared.
 
     A folder is a store or, as some that came with the repository, holds one for each preset.
     """

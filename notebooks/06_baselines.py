@@ -58,7 +58,7 @@ compute(study, NEEDS, compute_missing)
 published, real, run = three = sources.three_sources(study)
 conditions = [side_by_side.ENDS[0], *bad_vs_baselines.COMPARED, side_by_side.ENDS[1]]
 above, of = bad_vs_baselines.above_majority(published.results)
-kept = bad_vs_baselines.leads(published.results).groupby("method")["lead"].mean()
+kept = bad_vs_baselines.leads(published.results).mean().groupby("method").mean()
 by_condition = published.results.set_index(["task", "method", "subnetwork", "treatment"])
 means, spread = by_condition["score"], by_condition["std"]  # over seeds
 ratios = sources.published.table("magnitude_levels").query("task != 'wnli'").groupby("task")["good_over_bad"].mean()

@@ -36,7 +36,7 @@ results_dir = "results"
 compute_missing = True  # False: compute nothing and show gaps
 
 # %% tags=["hide-cell", "remove-stderr"] mystnb={"code_prompt_show": "Run this chapter: what it computes and reads", "code_prompt_hide": "Run this chapter: what it computes and reads"}
-from lottery_book import appendix, authors, footprint, side_by_side, sources, survivors
+from lottery_book import appendix, authors, side_by_side, sources, survivors
 from lottery_utils import compute, open_study, show
 
 NEEDS = {"stages": ["finetune", "baseline", "search", "score", "retrain"]}
@@ -49,8 +49,8 @@ show.glue_numbers(
     {
         "cost_published": logged["cost_hours"],
         "cost_logs": logged["cost_logs"],
-        "cost_real": footprint.total_of(real.study.records() if real.study else ()),
-        "cost_run": footprint.total_of(study.records()),
+        "cost_real": appendix.total_of(real.study.records() if real.study else ()),
+        "cost_run": appendix.total_of(study.records()),
         "rte_bad": run.score("rte", "structured", "bad", "retrained", 1337),
         "rte_full": run.score("rte", "", "full", "", 1337),
         "provenance_run": show.sentences.run_on(study),
@@ -113,7 +113,7 @@ appendix.csv_link(run.results.query("seed != 0"), "scores_this_run.csv")
 # {source}`lottery_book/appendix.py`.
 
 # %% tags=["remove-input"]
-footprint.footprint_table(study.records(), "The footprint of this run, by stage.", "appendix-footprint-table")
+appendix.footprint_table(study.records(), "The footprint of this run, by stage.", "appendix-footprint-table")
 
 # %% [markdown]
 # ## Try it

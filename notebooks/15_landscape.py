@@ -42,7 +42,7 @@ import numpy as np
 from lottery_book import loss_surface, sources
 from lottery_utils import compute, open_study, show
 
-names, results = loss_surface.names, loss_surface.results
+stage, results = loss_surface.stage, loss_surface.results
 show.apply_style()
 NEEDS = {"stages": ["landscape"], "methods": ["structured"], "records": "records/landscape"}
 (study,) = compute(open_study(preset, tasks, seeds, overrides, results_dir), NEEDS, compute_missing)
@@ -119,7 +119,7 @@ weights, noise = np.random.default_rng(0).normal(size=(2, 4, 6))  # four filters
 weights[2] = 0  # what a mask removed does not move
 rescaled = [d * np.linalg.norm(w) / np.linalg.norm(d) for d, w in zip(noise, weights)]
 direction = np.stack(rescaled)
-assert np.allclose(direction, loss_surface.loss.normalised(noise, weights))
+assert np.allclose(direction, stage.normalised(noise, weights))
 
 
 def barrier(losses):
@@ -138,7 +138,7 @@ def loss(w):
 
 
 one, other = np.array([1, 1, 0, 0]), np.array([0, 0, 1, 1])
-points = names.POINTS
+points = stage.POINTS
 on_the_way = np.array([loss((1 - t) * one + t * other) for t in points])
 assert loss(one) == loss(other) == 0
 print(f"two perfect networks without a common head: barrier {barrier(on_the_way):.2f}")
@@ -146,7 +146,7 @@ print(f"two perfect networks without a common head: barrier {barrier(on_the_way)
 # %% [markdown]
 # Halfway, each head is the product of two halves, a quarter of itself. Together they reach half of what they should. Nothing else is wrong.
 #
-# From the package here: [`batch_loss`](../api/training.md) in {source}`lottery_utils/training/evaluate.py`, and the paths in {source}`lottery_book/loss_surface/loss.py`.
+# From the package here: [`batch_loss`](../api/training.md) in {source}`lottery_utils/training/evaluate.py`, and the paths in {source}`lottery_book/loss_surface/stage.py`.
 #
 # ## Differences
 #

@@ -150,7 +150,7 @@ run.stamp(show.effects.forest(of_run, "points of accuracy", same_scale=True))
 # %%
 parsed = sentences.annotated(None, 900)
 role = sentences.questions(parsed)["role"]
-states = probes.states.states_of("embedded", parsed)  # layers, words, units
+states = probes.stage.states_of("embedded", parsed)  # layers, words, units
 
 
 def accuracy(features, labels):

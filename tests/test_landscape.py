@@ -19,10 +19,9 @@ from scipy.stats import ttest_1samp
 from small_world import SETTINGS, make_model, make_task
 from tiny import FAMILIES, PLAIN_FAMILIES, tiny_model
 
-from lottery_book.loss_surface import loss, results
-from lottery_book.loss_surface.loss import direction, filters, moved, noise_like
-from lottery_book.loss_surface.names import NETWORKS, POINTS, SIZES
-from lottery_book.loss_surface.stage import next_seed
+from lottery_book.loss_surface import results
+from lottery_book.loss_surface import stage as loss
+from lottery_book.loss_surface.stage import NETWORKS, POINTS, SIZES, direction, filters, moved, next_seed, noise_like
 from lottery_book.probes import results as probing
 from lottery_book.probes.tokens import PROBES
 from lottery_utils.experiment.study import open_study

@@ -12,9 +12,9 @@ from tiny import tiny_model
 from demo_language.annotation import annotate
 from demo_language.language import draw_clause, reserved, say
 from demo_language.relations import elaborate
-from lottery_book.probes import linear, sentences, states
-from lottery_book.probes.conllu import read_conllu, text_print
-from lottery_book.probes.tokens import PROBES, ROOT
+from lottery_book.probes import linear, sentences
+from lottery_book.probes import stage as states
+from lottery_book.probes.tokens import PROBES, ROOT, read_conllu, text_print
 from lottery_utils.errors import UserError
 from lottery_utils.models.compact import compact
 from lottery_utils.models.load import load_tokenizer

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from made_up_records import make_study
 
-from lottery_book import appendix, footprint, sources, status
+from lottery_book import appendix, sources, status
 from lottery_utils.show import frames
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -33,16 +33,16 @@ def measured(records: list[dict]) -> list[dict]:
 
 def test_footprint_sums_by_stage_and_says_what_was_not_measured(study):
     records = study.records()
-    shown = footprint.footprint_table(measured(records), "Footprint.", "footprint").data.set_index(["stage", "pruning"])
+    shown = appendix.footprint_table(measured(records), "Footprint.", "footprint").data.set_index(["stage", "pruning"])
     row = shown.loc[("finetune", "")]
     assert (row["cells"], row["time"], row["energy"], row["CO2"], row["GPU-hours"]) == (4, "20.0 s", "8 Wh", "4 g", "2")
     assert shown.loc[("search", "s-pruning"), ["measured", "energy", "CO2"]].tolist() == ["none", "–", "–"]
     assert shown.loc[("all", ""), ["measured", "energy"]].tolist() == ["4", "8 Wh"] and row["measured"] == "all"
     stages = [stage for stage, method in shown.index if method == "s-pruning"]
     assert stages == ["search", "control", "score", "retrain"] and list(shown.index)[-1] == ("all", "")
-    assert footprint.total_of(measured(records)) == f"{footprint.total_of(records)}, 8 Wh"
-    assert "Wh" not in footprint.total_of(records) and footprint.total_of([]) == "nothing yet"
-    assert footprint.footprint_table([], "Footprint.", "footprint").data.empty
+    assert appendix.total_of(measured(records)) == f"{appendix.total_of(records)}, 8 Wh"
+    assert "Wh" not in appendix.total_of(records) and appendix.total_of([]) == "nothing yet"
+    assert appendix.footprint_table([], "Footprint.", "footprint").data.empty
 
 
 def test_status_names_stores_devices_commits_and_days(study, tmp_path):

@@ -20,7 +20,7 @@ from lottery_utils.show.frames import Reading
 from lottery_utils.show.stats import Effect, corrected, effect, paired_effects
 from lottery_utils.show.style import COLOURS, GRID, empty_figure, lighter, outer_labels, panels
 
-from .names import ACROSS, NETWORKS, ORDERED, POINTS, SIZES, SUBNETWORKS, WITHIN
+from .stage import ACROSS, NETWORKS, ORDERED, POINTS, SIZES, SUBNETWORKS, WITHIN
 
 SHARPNESS = ("task", "title", "seed", "network", "sharpness", "loss")
 PATHS = ("task", "title", "seed", "pair", "point", "loss")

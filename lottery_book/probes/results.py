@@ -11,7 +11,7 @@ from lottery_utils.show.effects import effect_table
 from lottery_utils.show.frames import Reading, joined
 from lottery_utils.show.stats import Effect, corrected, paired_effects
 
-from ..loss_surface.names import NETWORKS, ORDERED, SUBNETWORKS
+from ..loss_surface.stage import NETWORKS, ORDERED, SUBNETWORKS
 from .tokens import MASKED, PROBES, UNTRAINED
 
 PROBED = (*UNTRAINED, *MASKED, *NETWORKS)

@@ -15,8 +15,7 @@ import numpy as np
 from lottery_utils.errors import UserError
 from lottery_utils.training.device import derived_seed
 
-from .conllu import read_conllu
-from .tokens import PROBES, Token
+from .tokens import PROBES, Token, read_conllu
 
 DEEPEST = 4  # greater depths count as this one
 TEST_SHARE = 1 / 3
@@ -38,7 +37,7 @@ class Questions:
 
 
 def annotated(text: str | None, count: int) -> list[list[Token]]:
-    """The sentences that are probed: the grammar's first `count`, or all of a CoNLL-U file, see `conllu`."""
+    """The sentences that are probed: the grammar's first `count`, or all of a CoNLL-U file, see `read_conllu`."""
     if text is not None:
         return read_conllu(text)
     from pyarrow.parquet import read_table
