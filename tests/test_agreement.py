@@ -50,7 +50,7 @@ def test_two_masks_by_hand():
     # 1 - (votes - 1) x disagreements / (votes for x votes against)
     assert ag.krippendorff_alpha(PAIR) == pytest.approx(1 - 19 * 4 / (12 * 8))
     assert ag.mean_pair_jaccard(PAIR) == 4 / 8
-    assert ag.mean_pair_jaccard(np.array([[1, 1, 0], [1, 0, 0], [0, 0, 1]])) == pytest.approx(0.5 / 3)
+    assert ag.mean_pair_jaccard(np.array([[1, 1, 0], [1, 0, 0], [0, 0, 1]], bool)) == pytest.approx(0.5 / 3)
 
 
 def test_cochran_compares_counts_and_not_identity():
@@ -68,14 +68,13 @@ def test_all_or_nothing_kept_is_undefined(value):
     assert ag.share_pairs_not_rejected(votes) == 0, "an undefined p counts as rejected"
     found = [ag.mean_pair_jaccard(votes), ag.chance_pair_jaccard(votes)]
     assert found == pytest.approx([1, 1] if value else [np.nan] * 2, nan_ok=True)
-    test = ag.jaccard_permutation(votes, np.random.default_rng(0), 99)
-    assert math.isnan(test.p) and test.permutations == 0
+    assert math.isnan(ag.jaccard_permutation(votes, np.random.default_rng(0), 99))
 
 
 def test_one_seed_is_undefined():
     votes = PAIR[:1]
     assert all(math.isnan(statistic(votes)) for statistic in ALL)
-    assert math.isnan(ag.jaccard_permutation(votes, np.random.default_rng(0), 99).p)
+    assert math.isnan(ag.jaccard_permutation(votes, np.random.default_rng(0), 99))
 
 
 def test_identical_masks_agree_fully_and_cochran_cannot_say_so():
@@ -89,13 +88,6 @@ def test_an_empty_mask_among_others():
     votes = np.array([[0] * 6, [0] * 6, [1] * 6], bool)
     assert ag.mean_pair_jaccard(votes) == 0 == ag.chance_pair_jaccard(votes)
     assert ag.cochran_p(votes) < 0.01 and ag.fleiss_kappa(votes) < 0
-
-
-def test_votes_are_checked():
-    for wrong in (np.ones(4), np.ones((2, 0)), np.full((2, 3), 0.5)):
-        with pytest.raises(ValueError):
-            ag.fleiss_kappa(wrong)
-    assert ag.mean_pair_jaccard(PAIR.reshape(2, 2, 5)) == 0.5, "layers and heads may stay apart"
 
 
 def test_chance_level_is_exact():
@@ -139,7 +131,7 @@ def test_ranges_and_full_agreement(votes):
 
 def test_permutation_test_is_calibrated_on_random_masks():
     rng, sizes = np.random.default_rng(11), (60, 80, 100, 70)
-    p = np.array([ag.jaccard_permutation(draw(rng, sizes, 144), rng, 199).p for _ in range(300)])
+    p = np.array([ag.jaccard_permutation(draw(rng, sizes, 144), rng, 199) for _ in range(300)])
     assert abs(p.mean() - 0.5) < 0.07
     for level in (0.05, 0.2):
         spread = math.sqrt(level * (1 - level) / len(p))
@@ -148,16 +140,15 @@ def test_permutation_test_is_calibrated_on_random_masks():
 
 def test_permutation_test_is_powerful_and_counts_the_observed_masks():
     votes = np.tile(np.arange(40) < 20, (3, 1))
-    test = ag.jaccard_permutation(votes, np.random.default_rng(0), 499)
-    assert test.p == 1 / 500 and test.permutations == 499 and test.observed == 1
-    again = ag.jaccard_permutation(votes, np.random.default_rng(0), 499)
-    assert again == test, "the same generator gives the same p"
+    p = ag.jaccard_permutation(votes, np.random.default_rng(0), 499)
+    assert p == 1 / 500
+    assert ag.jaccard_permutation(votes, np.random.default_rng(0), 499) == p, "the same generator gives the same p"
 
 
 def test_permutation_test_agrees_with_all_permutations():
     """Two masks of 2 in 6: 1 of 15 draws of the second shares both, 8 share one."""
     votes = np.array([[1, 1, 0, 0, 0, 0], [1, 0, 1, 0, 0, 0]], bool)
-    p = ag.jaccard_permutation(votes, np.random.default_rng(5), 9999).p
+    p = ag.jaccard_permutation(votes, np.random.default_rng(5), 9999)
     assert p == pytest.approx(9 / 15, abs=0.02)
 
 

@@ -1,8 +1,10 @@
-"""Do seeds keep the same components? Statistics of 0/1 arrays, one row a seed (paper, section on stability)."""
+"""Do seeds keep the same components? Statistics of masks (paper, section on stability).
+
+`votes` are bool (seeds, components): whether a seed's mask keeps a component.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -24,19 +26,6 @@ STATISTICS = (
 AGREEMENT = ("task", "title", "component", *STATISTICS)
 
 
-def as_votes(votes: np.ndarray) -> np.ndarray:
-    """`votes` as bool (seeds, components): whether a seed's mask keeps a component; more axes are flattened.
-
-    Raises ValueError for another number of axes than two or more, no component, or values other than 0 and 1.
-    """
-    votes = np.asarray(votes)
-    if votes.ndim < 2 or votes[:1].size == 0:
-        raise ValueError(f"votes must be (seeds, components), got shape {votes.shape}")
-    if votes.dtype != bool and not np.isin(votes, (0, 1)).all():
-        raise ValueError("votes must be 0 or 1")
-    return votes.reshape(len(votes), -1).astype(bool)
-
-
 def cochran_p(votes: np.ndarray) -> float:
     """p of Cochran's Q, components as blocks and seeds as treatments (statsmodels).
 
@@ -45,7 +34,6 @@ def cochran_p(votes: np.ndarray) -> float:
     """
     from statsmodels.stats.contingency_tables import cochrans_q
 
-    votes = as_votes(votes)
     if len(votes) < 2 or (votes == votes[0]).all():
         return NAN
     return float(cochrans_q(votes.T.astype(float)).pvalue)
@@ -56,7 +44,6 @@ def share_pairs_not_rejected(votes: np.ndarray, level: float = LEVEL) -> float:
 
     As in the authors' notebook, uncorrected, and a pair with undefined p, two identical masks, counts as rejected.
     """
-    votes = as_votes(votes)
     if len(votes) < 2:
         return NAN
     # NaN >= level is False
@@ -71,7 +58,6 @@ def fleiss_kappa(votes: np.ndarray) -> float:
     """
     from statsmodels.stats.inter_rater import fleiss_kappa as kappa
 
-    votes = as_votes(votes)
     if len(votes) < 2 or _constant(votes):
         return NAN
     kept = votes.sum(axis=0)
@@ -85,7 +71,6 @@ def krippendorff_alpha(votes: np.ndarray) -> float:
     """
     import krippendorff
 
-    votes = as_votes(votes)
     if len(votes) < 2 or _constant(votes):
         return NAN
     return float(krippendorff.alpha(reliability_data=votes.astype(float), level_of_measurement="nominal"))
@@ -93,7 +78,6 @@ def krippendorff_alpha(votes: np.ndarray) -> float:
 
 def mean_pair_jaccard(votes: np.ndarray) -> float:
     """Jaccard index, kept in both / kept in one or both, mean over pairs of seeds that keep any; NaN without one."""
-    votes = as_votes(votes)
     first, second = np.triu_indices(len(votes), 1)
     both = (votes[first] & votes[second]).sum(axis=1)
     either = (votes[first] | votes[second]).sum(axis=1).astype(float)
@@ -108,7 +92,6 @@ def chance_pair_jaccard(votes: np.ndarray) -> float:
     """
     from scipy.stats import hypergeom
 
-    votes = as_votes(votes)
     total, sizes, expected = votes.shape[1], votes.sum(axis=1), []
     for a, b in combinations(sizes.tolist(), 2):
         if a + b:
@@ -118,34 +101,21 @@ def chance_pair_jaccard(votes: np.ndarray) -> float:
     return float(np.mean(expected)) if expected else NAN
 
 
-@dataclass(frozen=True)
-class PermutationTest:
-    """A permutation test: p = (1 + permutations at least as extreme) / (1 + `permutations`).
+def jaccard_permutation(votes: np.ndarray, rng: np.random.Generator, n: int = PERMUTATIONS) -> float:
+    """p of a mean pairwise Jaccard index above chance: one-sided, components permuted in each seed alone.
 
-    Undefined, p is NaN and `permutations` 0.
+    The sizes stay, so unequal sizes are no evidence either way. NaN when fewer than two seeds keep some but not
+    all components: permuting then changes nothing. p = (1 + permutations at least as extreme) / (1 + n).
     """
-
-    p: float
-    observed: float
-    permutations: int
-
-
-def jaccard_permutation(votes: np.ndarray, rng: np.random.Generator, n: int = PERMUTATIONS) -> PermutationTest:
-    """Is the mean pairwise Jaccard index higher than chance? One-sided, components permuted in each seed alone.
-
-    The sizes stay, so unequal sizes are no evidence either way. p is NaN when fewer than two seeds keep some but
-    not all components: permuting then changes nothing. The smallest p is 1 / (1 + n).
-    """
-    votes = as_votes(votes)
     observed, sizes = mean_pair_jaccard(votes), votes.sum(axis=1)
     if n < 1 or ((sizes > 0) & (sizes < votes.shape[1])).sum() < 2:
-        return PermutationTest(NAN, observed, 0)
+        return NAN
     count, chunk = 0, max(1, 2_000_000 // votes.size)
     for start in range(0, n, chunk):
         many = np.broadcast_to(votes, (min(chunk, n - start), *votes.shape))
         null = _pair_means(rng.permuted(many, axis=2).astype(np.float32), sizes)
         count += int((null >= observed - 1e-9).sum())  # equal counts may round differently
-    return PermutationTest((1 + count) / (1 + n), observed, n)
+    return (1 + count) / (1 + n)
 
 
 def agreement(survival: pd.DataFrame, permutations: int = PERMUTATIONS) -> pd.DataFrame:
@@ -164,9 +134,9 @@ def agreement(survival: pd.DataFrame, permutations: int = PERMUTATIONS) -> pd.Da
 
 def statistics(votes: np.ndarray, rng: np.random.Generator, permutations: int = PERMUTATIONS) -> dict[str, float]:
     """`STATISTICS` of one set of masks, by name."""
-    test = jaccard_permutation(votes, rng, permutations)
+    jaccard = mean_pair_jaccard(votes), chance_pair_jaccard(votes), jaccard_permutation(votes, rng, permutations)
     tests = fleiss_kappa(votes), cochran_p(votes), share_pairs_not_rejected(votes)
-    return dict(zip(STATISTICS, (test.observed, chance_pair_jaccard(votes), test.p, *tests), strict=True))
+    return dict(zip(STATISTICS, (*jaccard, *tests), strict=True))
 
 
 def masks_of(survival: pd.DataFrame, component: str) -> dict[str, dict[int, np.ndarray]]:

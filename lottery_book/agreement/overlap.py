@@ -14,7 +14,7 @@ from lottery_utils.experiment.identity import numpy_generator_for
 from lottery_utils.show.frames import SURVIVAL
 from lottery_utils.show.heatmaps import tasks_in_common
 
-from .coefficients import NAN, PermutationTest, as_votes, chance_pair_jaccard, masks_of, mean_pair_jaccard
+from .coefficients import NAN, chance_pair_jaccard, masks_of, mean_pair_jaccard
 
 OVERLAP = ("component", "task_a", "title_a", "task_b", "title_b", "mean_shared", "chance_mean")
 BETWEEN = ("task", "title", "component", "jaccard", "chance")
@@ -23,13 +23,12 @@ PERMUTATIONS = 1999
 
 def shared_counts(masks_a: np.ndarray, masks_b: np.ndarray) -> np.ndarray:
     """Components kept in both, seed by seed: (seeds,) from two masks of bool (seeds, components)."""
-    return (as_votes(masks_a) & as_votes(masks_b)).sum(axis=1)
+    return (masks_a & masks_b).sum(axis=1)
 
 
 def shared_by_chance(masks_a: np.ndarray, masks_b: np.ndarray) -> np.ndarray:
     """How many would be shared if both were drawn at random with their sizes: n_a n_b / N for each seed, (seeds,)."""
-    first, second = as_votes(masks_a), as_votes(masks_b)
-    return first.sum(axis=1) * second.sum(axis=1) / first.shape[1]
+    return masks_a.sum(axis=1) * masks_b.sum(axis=1) / masks_a.shape[1]
 
 
 def task_overlap(survival: pd.DataFrame) -> pd.DataFrame:
@@ -56,13 +55,17 @@ def _of_common_seeds(first: Mapping[int, np.ndarray], second: Mapping[int, np.nd
 
 
 @dataclass(frozen=True)
-class OverlapTest(PermutationTest):
+class OverlapTest:
     """`observed` components shared by two tasks, mean over pairs of tasks and seeds, beside what chance gives.
 
-    p is that of sharing more, p_fewer that of sharing fewer, both one-sided; chance is the mean of n_a n_b / N, low and
+    p is that of sharing more, p_fewer that of sharing fewer, both one-sided: (1 + permutations at least as extreme) /
+    (1 + `permutations`). chance is the mean of n_a n_b / N, low and
     high are the middle 95 % of the permutations. Without a pair of tasks the numbers are NaN and `tasks` is 0.
     """
 
+    p: float
+    observed: float
+    permutations: int
     p_fewer: float = NAN
     chance: float = NAN
     low: float = NAN

@@ -179,7 +179,7 @@ def seed_jaccard(release: Release, permutations: int = PERMUTATIONS) -> pd.DataF
     rows = []
     for component, task in product(SHAPES, GLUE):
         votes = release.masks[GOOD, task, component]
-        p = jaccard_permutation(votes, numpy_generator_for("authors", f"{task}/{component}"), permutations).p
+        p = jaccard_permutation(votes, numpy_generator_for("authors", f"{task}/{component}"), permutations)
         rows.append((GOOD, component, task, mean_pair_jaccard(votes), chance_pair_jaccard(votes), p))
     columns = ["family", "component", "task", "mean_pair_jaccard", "chance_pair_jaccard", "permutation_p"]
     return pd.DataFrame(rows, columns=columns)
