@@ -39,8 +39,11 @@ def score_table(source: Source, name: str) -> Styler:
     scores = mean_scores(source.results).T
     rows = []
     for condition, of_tasks in sorted(scores[in_order(scores)].iterrows(), key=lambda row: _place(row[0])):
+        method, subnetwork, treatment = condition
+        treated = "" if treatment in ("full", "baseline") else treatment
+        named = {"pruning": METHOD_NAMES.get(method, ""), "model": NAMES[subnetwork], "": treated}
         shown = {source.title_of(task).removesuffix("-like"): _score(value) for task, value in of_tasks.items()}
-        rows.append({**_named(condition), **shown, "lead kept": _lead(source, condition)})
+        rows.append({**named, **shown, "lead kept": _lead(source, condition)})
     return dressed(pd.DataFrame(rows), _caption(source), name)
 
 
@@ -65,12 +68,6 @@ def _lead(source: Source, condition: Condition) -> str:
     effect = source.effects().get(condition)
     share = ENDS.get(condition[1]) if effect is None else effect.mean
     return GAP if share is None else f"{100 * share:.0f}"
-
-
-def _named(condition: Condition) -> dict[str, str]:
-    method, subnetwork, treatment = condition
-    treated = "" if treatment in ("full", "baseline") else treatment
-    return {"pruning": METHOD_NAMES.get(method, ""), "model": NAMES[subnetwork], "": treated}
 
 
 def _place(condition: Condition) -> tuple[int, int, str]:

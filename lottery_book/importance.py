@@ -105,11 +105,6 @@ def order_left(decided: pd.DataFrame) -> pd.Series:
     return pd.Series(found, dtype=float)
 
 
-def order_phrase(decided: pd.DataFrame) -> str:
-    """The mean of `order_left` over searches."""
-    return f"{order_left(decided).mean():.2f}" if len(decided) else NO_RECORD
-
-
 def one_look(decided: pd.DataFrame) -> pd.DataFrame:
     """Would one look have done? Columns task, title, seed, same, chance.
 
@@ -146,23 +141,17 @@ def near_cut_phrase(decided: pd.DataFrame) -> str:
     return f"{first['removed'].sum() / searched:.0f} go, {near.sum() / searched:.0f} stay"
 
 
-def seeds_phrase(decided: pd.DataFrame) -> str:
-    """The rank correlation of two seeds' importances in the full model, mean over tasks."""
-    between = seeds_correlation(decided)["correlation"]
-    return f"{between.mean():.2f}" if between.notna().any() else "it takes two seeds"
+def seeds_correlation(decided: pd.DataFrame) -> pd.Series:
+    """Do seeds rank heads alike in the full model? Mean Spearman correlation over the pairs of seeds, by task.
 
-
-def seeds_correlation(decided: pd.DataFrame) -> pd.DataFrame:
-    """Do seeds rank heads alike in the full model? Columns task, title, correlation.
-
-    Mean Spearman correlation over the pairs of seeds; tasks with one seed have no row.
+    Tasks with one seed are left out.
     """
-    rows = []
-    for key, own in in_full_model(decided).groupby(["task", "title"], sort=False):
+    found = {}
+    for task, own in in_full_model(decided).groupby("task", sort=False):
         alike = own.pivot(index=["layer", "head"], columns="seed", values="importance").corr("spearman").to_numpy()
         if len(alike) > 1:
-            rows.append((*key, alike[np.triu_indices(len(alike), 1)].mean()))
-    return pd.DataFrame(rows, columns=["task", "title", "correlation"])
+            found[task] = alike[np.triu_indices(len(alike), 1)].mean()
+    return pd.Series(found, dtype=float)
 
 
 def cuts_by_source(sources: Sequence[Source], decided: Mapping[Source, pd.DataFrame]) -> Figure:
@@ -215,18 +204,14 @@ def modes(
     """
     printed, real, run = sources
     apart, together = alone(studies), component_survival(studies["joint"], "structured")
+    cells = published.table("survival_across_tasks")
+    cells = cells[cells["family"] == cells["component"] + "s"]  # heads of "heads", MLPs of "mlps"
     maps = {
-        "alone": {printed: _published_alone(), real: NOT_RUN, run: over_tasks(apart)},
+        "alone": {printed: (as_map(cells, published.SEEDS), len(TASKS)), real: NOT_RUN, run: over_tasks(apart)},
         "together": {printed: printed.map_across_tasks(), real: real.map_across_tasks(), run: over_tasks(together)},
     }
     shared = pd.concat([shared_by_tasks(printed, family="heads"), shared_by_tasks(printed, family="mlps")])
     return maps, {printed: shared, real: NOT_RUN, run: task_overlap(apart)}
-
-
-def _published_alone() -> Counted:
-    cells = published.table("survival_across_tasks")
-    rows = cells[cells["family"] == cells["component"] + "s"]  # heads of "heads", MLPs of "mlps"
-    return as_map(rows, published.SEEDS), len(TASKS)
 
 
 def alone(studies: Mapping[str, Study]) -> pd.DataFrame:

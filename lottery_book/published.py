@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 from pandas.io.formats.style import Styler
 
+from lottery_utils.show.frames import CONDITION
 from lottery_utils.show.tables import dressed
 from lottery_utils.tasks.glue import TASKS
 
@@ -65,27 +66,21 @@ SOURCE = {
 }
 MAIN_METRIC = {"CoLA": "mcc", "MNLI": "mnli_acc", "STS-B": "pearson"}  # in results.json; "acc" for the others
 SEEDS = 5
-SETTINGS = {  # folder below evaluate_masked/: method, subnetwork, treatment, as in `show.frames`
-    "freq_baseline": ("", "majority", "baseline"),
-    "no_mask": ("", "full", "full"),
-    "head_mlp": ("structured", "good", "pruned"),
-    "head_mlp_retrained": ("structured", "good", "retrained"),
-    "head_mlp_random": ("structured", "random", "pruned"),
-    "head_mlp_random_retrained": ("structured", "random", "retrained"),
-    "head_mlp_bad_1": ("structured", "bad", "pruned"),
-    "head_mlp_bad_1_retrained": ("structured", "bad", "retrained"),
-    "head_mlp_super": ("structured", "super", "pruned"),
-    "head_mlp_super_retrained": ("structured", "super", "retrained"),
-    "head_mlp_super_midling": ("structured", "super_random", "pruned"),
-    "head_mlp_super_midling_retrained": ("structured", "super_random", "retrained"),
-    "head_mlp_super_bizzaro": ("structured", "super_bad", "pruned"),
-    "head_mlp_super_bizzaro_retrained": ("structured", "super_bad", "retrained"),
-    "global_magnitude": ("magnitude", "good", "pruned"),
-    "global_magnitude_retrained": ("magnitude", "good", "retrained"),
-    "global_random": ("magnitude", "random", "pruned"),
-    "global_random_retrained": ("magnitude", "random", "retrained"),
-    "global_bad": ("magnitude", "bad", "pruned"),
-    "global_bad_retrained": ("magnitude", "bad", "retrained"),
+PRUNED = {  # folder below evaluate_masked/, another with _retrained beside it: method and subnetwork
+    "head_mlp": ("structured", "good"),
+    "head_mlp_random": ("structured", "random"),
+    "head_mlp_bad_1": ("structured", "bad"),
+    "head_mlp_super": ("structured", "super"),
+    "head_mlp_super_midling": ("structured", "super_random"),
+    "head_mlp_super_bizzaro": ("structured", "super_bad"),
+    "global_magnitude": ("magnitude", "good"),
+    "global_random": ("magnitude", "random"),
+    "global_bad": ("magnitude", "bad"),
+}
+SETTINGS = {"freq_baseline": ("", "majority", "baseline"), "no_mask": ("", "full", "full")} | {  # conditions by folder
+    f"{folder}{end}": (*kind, how)
+    for folder, kind in PRUNED.items()
+    for end, how in (("", "pruned"), ("_retrained", "retrained"))
 }
 RESULT = ("task", "title", "metric", "method", "subnetwork", "treatment", "setting", "mean", "std", "count")
 SHORT = {f"{stat}_{stem}": stat for stat in ("mean", "std") for stem in ("survival", "num_tasks")}
@@ -112,8 +107,7 @@ def results(tables: Tables = None) -> pd.DataFrame:
     """
     raw = table("results", tables)
     frame = raw[raw["setting"].isin(SETTINGS) & (raw["metric"] == raw["title"].map(MAIN_METRIC).fillna("acc"))].copy()
-    for at, column in enumerate(("method", "subnetwork", "treatment")):
-        frame[column] = frame["setting"].map(lambda setting, at=at: SETTINGS[setting][at])
+    frame[CONDITION] = frame["setting"].map(SETTINGS).tolist()
     alone = frame["subnetwork"] == "majority"
     frame["std"] = (frame["std_pop"] * np.sqrt(SEEDS / (SEEDS - 1))).where(~alone)
     frame["count"] = np.where(alone, 1, SEEDS)

@@ -156,7 +156,10 @@ class Source:
 
     def map_across_tasks(self) -> tuple[ComponentMap, int] | None:
         """In how many tasks s-pruning keeps each head and MLP, and of how many tasks (paper, figure 2)."""
-        return _published_across() if self.kind == PUBLISHED else over_tasks(self.survival())
+        if self.kind == PUBLISHED:
+            cells = published.table("survival_across_tasks")
+            return as_map(cells[cells["family"] == JOINT], published.SEEDS), len(TASKS)
+        return over_tasks(self.survival())
 
     def effects(self) -> dict[Condition, Effect]:
         """The mean lead kept of each condition, with its interval over tasks."""
@@ -231,11 +234,6 @@ def _published_maps(method: str) -> dict[str, ComponentMap]:
         cells = published.table("survival_by_task")
         cells = cells[cells["family"] == JOINT]
     return {task: as_map(cells[cells["task"] == task], published.SEEDS) for task in in_order(cells["task"])}
-
-
-def _published_across() -> tuple[ComponentMap, int]:
-    cells = published.table("survival_across_tasks")
-    return as_map(cells[cells["family"] == JOINT], published.SEEDS), len(TASKS)
 
 
 def _of_study(kind: str, preset: Preset, study: Study | None, absent: dict[str, str] | None = None) -> Source:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -28,8 +28,7 @@ ONE_SEED = "it takes two seeds, which are not there yet"
 PARTS = {"heads": "heads", "mlps": "MLPs", "prunable": "prunable weights"}
 
 
-@dataclass(frozen=True)
-class Stability:
+class Stability(NamedTuple):
     """Heads of a model that survive in all seeds, mean over tasks.
 
     `chance` is how many would survive in all seeds if each seed drew its heads at random, as many as it kept.
@@ -91,21 +90,20 @@ def jaccard_phrase(source: Source) -> str:
     return f"{rows['jaccard'].mean():.2f}, by chance {rows['chance'].mean():.2f} ({count(len(rows), 'task')})"
 
 
-@dataclass(frozen=True)
-class WeightShares:
+class WeightShares(NamedTuple):
     """How what components keep of their weights under m-pruning differs: numbers of each task, averaged over tasks.
 
     `components` and `seeds` are standard deviations between the components of a task and between the seeds of a
-    component; `alike` is the mean correlation of two tasks' maps. NaN with one seed, one task.
+    component; `alike` is the mean correlation of two tasks' maps. NaN without a map, with one seed, with one task.
     """
 
-    components: float
-    seeds: float
-    alike: float
+    components: float = np.nan
+    seeds: float = np.nan
+    alike: float = np.nan
 
 
-def weight_shares(source: Source) -> WeightShares | None:
-    """The numbers of a source's maps of m-pruning; None where there is no map.
+def weight_shares(source: Source) -> WeightShares:
+    """The numbers of a source's maps of m-pruning.
 
     Of the release without WNLI, whose full model does not lead; a study has no search of such a task.
     """
@@ -113,17 +111,11 @@ def weight_shares(source: Source) -> WeightShares | None:
     if source.kind == PUBLISHED:
         maps = {task: maps[task] for task in dict.fromkeys(source.leads["task"])}
     if not maps:
-        return None
+        return WeightShares()
     shares = np.array([each.mean.ravel() for each in maps.values()])
     of_seeds = np.array([each.std for each in maps.values()])
     pairs = np.corrcoef(shares)[np.triu_indices(len(shares), 1)] if len(shares) > 1 else np.array([np.nan])
     return WeightShares(float(shares.std(axis=1, ddof=1).mean()), float(of_seeds.mean()), float(pairs.mean()))
-
-
-def maps_alike(source: Source) -> str:
-    """The mean correlation of two tasks' maps of m-pruning, or why there is none."""
-    shares = weight_shares(source)
-    return "it takes two tasks" if shares is None or np.isnan(shares.alike) else f"{shares.alike:.2f}"
 
 
 def sizes(source: Source, method: str) -> pd.DataFrame:

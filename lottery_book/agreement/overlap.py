@@ -21,14 +21,12 @@ BETWEEN = ("task", "title", "component", "jaccard", "chance")
 PERMUTATIONS = 1999
 
 
-def shared_counts(masks_a: np.ndarray, masks_b: np.ndarray) -> np.ndarray:
-    """Components kept in both, seed by seed: (seeds,) from two masks of bool (seeds, components)."""
-    return (masks_a & masks_b).sum(axis=1)
+def shared(masks_a: np.ndarray, masks_b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Components kept in both and how many random masks of their sizes would share, n_a n_b / N, seed by seed.
 
-
-def shared_by_chance(masks_a: np.ndarray, masks_b: np.ndarray) -> np.ndarray:
-    """How many would be shared if both were drawn at random with their sizes: n_a n_b / N for each seed, (seeds,)."""
-    return masks_a.sum(axis=1) * masks_b.sum(axis=1) / masks_a.shape[1]
+    Twice (seeds,) from two masks of bool (seeds, components).
+    """
+    return (masks_a & masks_b).sum(axis=1), masks_a.sum(axis=1) * masks_b.sum(axis=1) / masks_a.shape[1]
 
 
 def task_overlap(survival: pd.DataFrame) -> pd.DataFrame:
@@ -43,8 +41,8 @@ def task_overlap(survival: pd.DataFrame) -> pd.DataFrame:
         masks = masks_of(survival, component)
         for a, b in product(masks, repeat=2):
             if pair := _of_common_seeds(masks[a], masks[b]):
-                chance = shared_by_chance(*pair).mean() if a != b else NAN
-                rows.append((component, a, titles[a], b, titles[b], shared_counts(*pair).mean(), chance))
+                both, chance = (each.mean() for each in shared(*pair))
+                rows.append((component, a, titles[a], b, titles[b], both, chance if a != b else NAN))
     return pd.DataFrame(rows, columns=list(OVERLAP))
 
 

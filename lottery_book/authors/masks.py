@@ -28,7 +28,7 @@ from ..agreement.coefficients import (
     mean_pair_jaccard,
     share_pairs_not_rejected,
 )
-from ..agreement.overlap import shared_by_chance, shared_counts, sharing_test
+from ..agreement.overlap import shared, sharing_test
 from .release import GLUE, HEADS, LAYERS, SEEDS, SHAPES, Release, footprint, read_release, results
 
 GOOD = "heads_mlps"
@@ -87,9 +87,9 @@ def task_overlap(release: Release) -> pd.DataFrame:
     for family, component in product(("heads", "mlps", GOOD, "heads_mlps_super"), SHAPES):
         tasks = [task for task in release.tasks(family) if (family, task, component) in release.masks]
         for a, b in product(tasks, repeat=2):
-            pair = [release.masks[family, task, component] for task in (a, b)]
-            shared, chance = shared_counts(*pair), np.nan if a == b else shared_by_chance(*pair).mean()
-            rows.append((family, component, a, b, shared.mean(), shared.std(ddof=1), chance))
+            both, chance = shared(*(release.masks[family, task, component] for task in (a, b)))
+            chance_mean = np.nan if a == b else chance.mean()
+            rows.append((family, component, a, b, both.mean(), both.std(ddof=1), chance_mean))
     columns = ["family", "component", "task_a", "task_b", "mean_shared", "std_shared", "chance_mean"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -121,8 +121,8 @@ def masks_of_seeds(release: Release) -> pd.DataFrame:
         masks, good = (dict(zip(SEEDS, release.masks[name, task, component])) for name in (family, GOOD))
         for seed in PAPER_ORDER:
             twin = next(other for other in PAPER_ORDER if np.array_equal(masks[other], masks[seed]))
-            shared = int((masks[seed] & good[seed]).sum())
-            rows.append((family, task, component, seed, int(masks[seed].sum()), shared, twin))
+            in_both = int((masks[seed] & good[seed]).sum())
+            rows.append((family, task, component, seed, int(masks[seed].sum()), in_both, twin))
     return pd.DataFrame(
         rows, columns=["family", "task", "component", "seed", "kept", "shared_with_good", "same_as_seed"]
     )

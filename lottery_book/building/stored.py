@@ -39,21 +39,15 @@ def strip_chapter(notebook, root: str | Path):
             cell.id = INJECTED if number else f"{INJECTED}-first"
         cell.source = _clean(cell.source, root)
         if cell.cell_type == "code":
-            cell.outputs = [_clean_output(output, root) for output in cell.outputs if not _drop(output)]
+            cell.outputs = [output for output in cell.outputs if WIDGET not in output.get("data", {})]
+            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+        for output in cell.get("outputs", []):
+            if output.output_type == "stream":
+                output.text = _clean(output.text, root)
+            for kind, value in output.get("data", {}).items():
+                if kind.startswith("text/") or kind == "image/svg+xml":
+                    output.data[kind] = _clean(value, root)
     return notebook
-
-
-def _drop(output) -> bool:
-    return WIDGET in output.get("data", {}) or (output.output_type == "stream" and output.name == "stderr")
-
-
-def _clean_output(output, root: str):
-    if output.output_type == "stream":
-        output.text = _clean(output.text, root)
-    for kind, value in output.get("data", {}).items():
-        if kind.startswith("text/") or kind == "image/svg+xml":
-            output.data[kind] = _clean(value, root)
-    return output
 
 
 def _clean(text: str, root: str) -> str:

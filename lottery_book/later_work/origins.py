@@ -52,7 +52,11 @@ def run_origins(work: Work, result: Result) -> None:
 def overlap(view: Anatomy, first: WeightMask, second: WeightMask) -> np.ndarray:
     """Weights removed by `first`, by `second`, by both, and all there are: int64 (layers, kinds, 4)."""
     pairs = zip(parts_of(view, first), parts_of(view, second), strict=True)
-    return np.array([[_counts(a, b) for a, b in zip(*layers, strict=True)] for layers in pairs], np.int64)
+    found = [
+        [(int((~a).sum()), int((~b).sum()), int((~a & ~b).sum()), a.numel()) for a, b in zip(*layers, strict=True)]
+        for layers in pairs
+    ]
+    return np.array(found, np.int64)
 
 
 def parts_of(view: Anatomy, mask: WeightMask) -> Iterator[list[torch.Tensor]]:
@@ -68,7 +72,3 @@ def parts_of(view: Anatomy, mask: WeightMask) -> Iterator[list[torch.Tensor]]:
             values = [mask.weights[names[id(p)]].chunk(count) for p in linear.parameters()]
             found += [torch.cat([part.flatten() for part in parts]) for parts in zip(*values, strict=True)]
         yield found
-
-
-def _counts(first: torch.Tensor, second: torch.Tensor) -> tuple[int, int, int, int]:
-    return int((~first).sum()), int((~second).sum()), int((~first & ~second).sum()), first.numel()

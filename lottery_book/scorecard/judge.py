@@ -65,19 +65,14 @@ class Verdict:
 
 
 class Verdicts:
-    """One verdict a claim and source, the same wherever it is cited; a source is judged when it is first asked for.
-
-    `sources` as from `sources.three_sources`.
-    """
+    """One verdict a claim and source, the same wherever it is cited; `sources` as from `sources.three_sources`."""
 
     def __init__(self, sources: Iterable[Source]):
         self.sources = tuple(sources)
-        self._judged: dict[str, dict[str, Verdict]] = {}
+        self._judged = {source.kind: judge(source) for source in self.sources}
 
     def of(self, kind: str) -> dict[str, Verdict]:
         """All verdicts of a source ("published", "real study", "this run") by a claim's key, in the claims' order."""
-        if kind not in self._judged:
-            self._judged[kind] = judge(next(source for source in self.sources if source.kind == kind))
         return self._judged[kind]
 
     def chip(self, key: str, kind: str) -> str:
