@@ -106,7 +106,9 @@ def _made_once(kind: str, sizes: list[int], store: Store, key: str) -> tuple[Pat
     while (made := _load(path)) is None:
         with claim(store.root, f"{key}-{kind}", wait=True):
             if not path.is_file():
-                _save(path, *_train(kind, sizes))
+                reader, confusion = _train(kind, sizes)
+                tensors = {**reader.state_dict(), "confusion": torch.from_numpy(confusion)}
+                put(path, lambda part, tensors=tensors: save_file(tensors, part))
     return made
 
 
@@ -116,11 +118,6 @@ def _train(kind: str, sizes: list[int]) -> tuple[PatternNet, np.ndarray]:
     reader = train(kind, sizes, seed)
     tests = (held_out(kind, sizes, seed), held_out(kind, sizes, seed, hard=True))
     return reader, np.stack([validate(reader, batches) for batches in tests]).astype(np.int64)
-
-
-def _save(path: Path, reader: PatternNet, confusion: np.ndarray) -> None:
-    tensors = {**reader.state_dict(), "confusion": torch.from_numpy(confusion)}
-    put(path, lambda part: save_file(tensors, part))
 
 
 def _load(path: Path) -> tuple[PatternNet, np.ndarray] | None:

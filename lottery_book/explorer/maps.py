@@ -47,7 +47,9 @@ def all_maps(sources: Sequence[Source], methods: Sequence[str]) -> dict[str, dic
             for task in tasks_of(source):
                 title, single = _single(source, task, method, at)
                 maps |= {f"{at}/{task}/{method}/{seed}": found for seed, found in single.items()}
-                over = _over_seeds(title, method, kept[task]) if task in kept else _no_seed(title, single)
+                reasons = " ".join(sorted({found["said"][0] for found in single.values()})) or NOTHING
+                gap = nothing(_headed(title, "all seeds"), reasons)
+                over = _over_seeds(title, method, kept[task]) if task in kept else gap
                 if first is not None and task in kept:
                     over["importance"] = searches.thousandths(over_seeds(first[first["task"] == task]).mean)
                 maps[f"{at}/{task}/{method}/{ALL}"] = over
@@ -139,12 +141,6 @@ def _over_seeds(heading: list[str], method: str, kept: ComponentMap) -> dict:
     looks = looks if method == "structured" else searches.WEIGHTS
     shown = {"title": _headed(heading, seeds), "said": [""], "good": 0, "steps": [searches.thousandths(kept.mean)]}
     return {**looks, **searches.grid(*kept.heads.shape), **shown}
-
-
-def _no_seed(heading: list[str], single: Mapping[int, dict]) -> dict:
-    """That no seed of a task can be shown, for the reasons that its searches have."""
-    reasons = sorted({found["said"][0] for found in single.values()})
-    return nothing(_headed(heading, "all seeds"), " ".join(reasons) or NOTHING)
 
 
 def _headed(heading: list[str], what: str) -> list[str]:

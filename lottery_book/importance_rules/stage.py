@@ -24,15 +24,12 @@ def run_importance(work: Work, result: Result) -> None:
     mask = StructuredMask.full(sizes.layers, sizes.heads)
     with timed(result, "pass"), open_passes(model.to(work.device), data.dev, work.preset.precision, keep=0) as passes:
         gradients = dict(zip(("heads", "mlps"), passes.measure(passes.run(mask))))
+    examples = len(data.dev)
     for component, found in gradients.items():
         result.trajectory[f"exact_{component}"] = reduce_gradients(found, "exact").astype(np.float32)
         for rule in RULES:
-            sums = [[_sum(found, rule, batch, order) for order in ORDERS] for batch in BATCHES]
+            pairs = [[(batch or examples, shuffled(examples, order or None)) for order in ORDERS] for batch in BATCHES]
+            sums = [[reduce_gradients(found, rule, *pair) for pair in of_batch] for of_batch in pairs]
             result.trajectory[f"{rule}_{component}"] = np.array(sums, np.float32)
     result.trajectory["batches"] = np.array(BATCHES, np.int64)
     result.trajectory["orders"] = np.array(ORDERS, np.int64)
-
-
-def _sum(gradients: np.ndarray, rule: str, batch: int, order: int) -> np.ndarray:
-    examples = len(gradients)
-    return reduce_gradients(gradients, rule, batch or examples, shuffled(examples, order or None))

@@ -122,14 +122,12 @@ def _token(words: list[list[str]], heads: list[int], i: int, depth: int) -> Toke
     subjects = [c for c, head in enumerate(heads) if head == i and words[c][7] == "nsubj"]
     hidden = None
     if part == "VERB" and {"Tense=Past", "VerbForm=Fin"} <= said and len(subjects) == 1:
-        hidden = subjects[0] if _number(words[subjects[0]]) else None
+        subject = words[subjects[0]]
+        known = any(f"Number={key}" in subject[5].split("|") for key in NUMBERS)
+        hidden = subjects[0] if subject[3] in NOUNS and known else None
     role = ""
     if part in NOUNS:
         has_object = any(head == heads[i] and words[c][7] == "obj" for c, head in enumerate(heads))
         role = {"obj": "patient", "nsubj:pass": "patient", "obl:agent": "agent"}.get(relation, "")
         role = "agent" if relation == "nsubj" and has_object else role
     return Token(form, part.lower(), heads[i], depth, number, role, hidden)
-
-
-def _number(row: list[str]) -> bool:
-    return row[3] in NOUNS and any(f"Number={key}" in row[5].split("|") for key in NUMBERS)
