@@ -16,7 +16,7 @@ from tiny import FAMILIES, tiny_model
 from toy import toy_data
 
 from lottery_book import sources
-from lottery_book.later_work import one_look, origins, outliers, pictures, sections, works
+from lottery_book.later_work import one_look, pictures, sections, stage, works
 from lottery_utils.experiment.study import open_study
 from lottery_utils.models.anatomy import anatomy
 from lottery_utils.pruning.controls import structured_control
@@ -47,22 +47,22 @@ def study(tmp_path_factory):
 
 def test_what_is_large_in_the_same_place_of_every_layer_comes_first():
     model = tiny_model("bert")
-    norms = outliers.output_norms(model)
+    norms = stage.output_norms(model)
     assert len(norms) == 3
     with torch.no_grad():
         for norm in norms:
             norm.weight[5], norm.bias[5] = 9.0, -4.0
         norms[0].weight[7] = 30.0  # in one layer only
-    sizes = outliers.sizes_of(norms)
+    sizes = stage.sizes_of(norms)
     assert np.argsort(-sizes)[0] == 5 and sizes[7] < sizes[5]
 
 
 def test_disabled_dimensions_say_nothing_to_the_layers_above_and_come_back():
     model, data = tiny_model("bert"), toy_data(8, 0)
     before, seen = predict(model, data), []
-    norms = outliers.output_norms(model)
+    norms = stage.output_norms(model)
     handles = [norm.register_forward_hook(lambda module, args, out: seen.append(out[..., [2, 6]])) for norm in norms]
-    with outliers.disabled(norms, np.array([2, 6])):
+    with stage.disabled(norms, np.array([2, 6])):
         changed = predict(model, data)
         model(input_ids=torch.tensor([[1, 2, 3]]))
     for handle in handles:
@@ -72,14 +72,14 @@ def test_disabled_dimensions_say_nothing_to_the_layers_above_and_come_back():
 
 
 def test_a_family_without_such_norms_has_none():
-    assert outliers.output_norms(tiny_model("modernbert")) == []
+    assert stage.output_norms(tiny_model("modernbert")) == []
 
 
 def test_outliers_of_a_study(study):
     record, found = study.record(CELLS["outliers"]), study.trajectory(CELLS["outliers"])
     full = study.record("sst2/1/finetune/full")
     assert found["full"][0] == record["search_score"] == full["score"]
-    assert found["count"].tolist() == list(outliers.COUNTS) and found["random"].shape == (5, outliers.DRAWS)
+    assert found["count"].tolist() == list(stage.COUNTS) and found["random"].shape == (5, stage.DRAWS)
     layers, hidden = 2, 32
     assert found["share"][0] == pytest.approx(2 * layers / full["counts"]["parameters_total"])
     assert found["dims"].tolist() == np.argsort(-found["size"], kind="stable")[:16].tolist()
@@ -98,12 +98,12 @@ def test_overlap_counts_what_a_plain_global_threshold_removes(family):
     total = sum(p.numel() for p in weights[0].values())
     gone = round(0.3 * total)
     masks = [Levels(parameters, [gone]).mask(0) for parameters in weights]
-    found = origins.overlap(views[0], *masks)
+    found = stage.overlap(views[0], *masks)
     assert found.shape == (3, 6, 4) and found.sum((0, 1)).tolist()[:2] == [gone, gone]
     flat = [torch.cat([p.flatten() for p in parameters.values()]) for parameters in weights]
     below = [values < values.sort().values[gone] for values in flat]
     assert found[..., 2].sum() == (below[0] & below[1]).sum() and found[..., 3].sum() == total
-    own = origins.overlap(views[0], masks[0], masks[0])
+    own = stage.overlap(views[0], masks[0], masks[0])
     assert np.array_equal(own[..., 0], own[..., 2]) and np.array_equal(own[..., 0], found[..., 0])
 
 

@@ -20,7 +20,7 @@ from lottery_utils.training.batches import Encoded, collate, eval_batches
 from lottery_utils.training.device import autocast, precision_of
 from lottery_utils.training.evaluate import batch_loss, model_device
 
-from .outliers import dev_score
+from .stage import dev_score
 
 SUMS = ("exact", "fisher", "fisher_32", "tokens")  # of the same gradients
 LOOKS = ("output", "entropy", "random")  # scores of the registry

@@ -20,8 +20,8 @@ from lottery_utils.show.style import COLOURS, IMPORTANCE_MAP, TEXT, WIDTH, empty
 
 from ..evidence import framed
 from ..sources import NO_RECORD, Source
-from .origins import KEPT, KINDS
 from .sections import LARGEST, RANDOM, Key, of_stage, outlier_scores, subnetwork_scores, tidy
+from .stage import KEPT, KINDS
 from .works import Sections, forest_of_sources, ways_of
 
 DIMENSIONS = {LARGEST: COLOURS["bad"], RANDOM: COLOURS["random"]}

@@ -16,7 +16,7 @@ from lottery_utils.show.stats import Effect, corrected, effect, paired
 from lottery_utils.show.style import METHOD_NAMES
 
 from .one_look import HEADS_GONE, INACTIVE, SUMS
-from .origins import RANKED_BY
+from .stage import RANKED_BY
 
 ROWS = ("task", "title", "seed", "way", "at", "score", "points")
 LARGEST, RANDOM, SEARCH, FULL = "largest dimensions", "random dimensions", "full search", "full model"

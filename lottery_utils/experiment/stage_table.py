@@ -175,12 +175,12 @@ STAGES = {
         on_request=True, always=True, version=2,
     ),
     "outliers": Stage(
-        f"{BOOK}.later_work.outliers:run_outliers", "scores the full model without a few LayerNorm dimensions", 8.0,
+        f"{BOOK}.later_work.stage:run_outliers", "scores the full model without a few LayerNorm dimensions", 8.0,
         (Case(upstream=("full",)),),
         on_request=True, version=1,
     ),
     "origins": Stage(
-        f"{BOOK}.later_work.origins:run_origins", "prunes by pre-trained and by fine-tuned magnitudes", 6.0,
+        f"{BOOK}.later_work.stage:run_origins", "prunes by pre-trained and by fine-tuned magnitudes", 6.0,
         (Case(upstream=("full",)),),
         on_request=True, version=1,
     ),
