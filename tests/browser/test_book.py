@@ -53,7 +53,7 @@ FAINT = """() => {
     const [r, g, b] = colour.slice(0, 3).map((c) => linear(c / 255));
     return 0.2126 * r + 0.7152 * g + 0.0722 * b;
   };
-  const kinds = "a, p, li, td, th, caption, figcaption, dd, dt, summary, label, button, h1, h2, h3";
+  const kinds = "a, p, pre, li, td, th, caption, figcaption, dd, dt, summary, label, button, h1, h2, h3";
   const words = [...document.querySelectorAll(`.bd-article :is(${kinds})`)]
     .filter((one) => one.checkVisibility() && one.textContent.trim())
     .filter((one) => !one.closest("svg, mjx-container, .headerlink"));
@@ -89,6 +89,19 @@ def test_page(opened, name, theme, width):
         assert watched.outside == [], "requests that leave the book"
 
 
+FIRST = """() => [".admonition.answer", "figure img"].map((kind) => document.querySelector(`.bd-article ${kind}`))
+  .map((one) => one.getBoundingClientRect().bottom + scrollY)"""
+ELSEWHERE = ("11_authors", "12_explorer")  # there the table of findings comes first, and maps as tall as a screen
+CHAPTERS = [page for page in PAGES if page.startswith(("chapters/0", "chapters/1")) or page == "chapters/study.html"]
+
+
+@needs_book
+@pytest.mark.parametrize("name", [page for page in CHAPTERS if not page.endswith(tuple(f"{n}.html" for n in ELSEWHERE))])
+def test_answer_and_first_figure_are_on_the_first_screen(opened, name):
+    with opened(BOOK / name, BOOK, width=1400) as watched:
+        assert max(watched.page.evaluate(FIRST)) <= 900
+
+
 CUT = """() => [...document.querySelectorAll(".bd-article table")].filter((table) => {
   for (let up = table.parentElement; up; up = up.parentElement) {
     if (["auto", "scroll"].includes(getComputedStyle(up).overflowX)) return up.scrollWidth > up.clientWidth + 1;
@@ -96,6 +109,8 @@ CUT = """() => [...document.querySelectorAll(".bd-article table")].filter((table
 }).map((table) => table.id || table.textContent.trim().slice(0, 40))"""
 
 
+TURNED = """() => [...document.querySelectorAll(".bd-article img")]
+  .filter((image) => getComputedStyle(image).filter !== "none").map((image) => image.src)"""
 FADING = """() => [...document.querySelectorAll(".bd-article details[open] > :not(summary)")]
   .filter((one) => getComputedStyle(one).animationName !== "none").map((one) => one.className)"""
 
@@ -112,6 +127,9 @@ def test_no_table_is_cut_off_in_a_wide_window_and_print_opens_what_is_folded(ope
         assert folded.count() == 0
         watched.page.emulate_media(media="print")
         assert watched.page.evaluate(FADING) == [], "paper would show the first moment of what fades in: nothing"
+        watched.page.evaluate("document.documentElement.dataset.theme = 'dark'")
+        assert watched.page.evaluate(TURNED) == [], "on paper figures have their own colours, in the dark too"
+        assert watched.page.evaluate(FAINT) == [], "words hard to tell from their ground, printed from the dark theme"
         watched.page.emulate_media(media="screen")
         watched.page.evaluate("dispatchEvent(new Event('afterprint'))")
         assert folded.count() == before
