@@ -38,7 +38,7 @@ def score_table(source: Source, name: str) -> Styler:
         return dressed(pd.DataFrame(columns=["pruning", "model", "", "lead kept"]), _caption(source), name)
     scores = mean_scores(source.results).T
     rows = []
-    for condition, of_tasks in sorted(scores[in_order(scores)].iterrows(), key=lambda row: _place(row[0])):
+    for condition, of_tasks in sorted(scores[in_order(scores)].iterrows(), key=lambda row: _place(*row[0])):
         method, subnetwork, treatment = condition
         treated = "" if treatment in ("full", "baseline") else treatment
         named = {"pruning": METHOD_NAMES.get(method, ""), "model": NAMES[subnetwork], "": treated}
@@ -70,8 +70,7 @@ def _lead(source: Source, condition: Condition) -> str:
     return GAP if share is None else f"{100 * share:.0f}"
 
 
-def _place(condition: Condition) -> tuple[int, int, str]:
-    method, subnetwork, treatment = condition
+def _place(method: str, subnetwork: str, treatment: str) -> tuple[int, int, str]:
     return ORDER["method"].index(method), MODELS.index(subnetwork), treatment
 
 

@@ -218,9 +218,9 @@ def test_points_are_hundredths_of_the_mean_lead_over_seeds(study):
     other = dataclasses.replace(study.preset, seeds=(1, 2))
     two = _Renamed(other, study)
     rows = [("sst2", seed, "way", "", score) for seed, score in ((1, 0.7), (2, 0.6))]
-    frame = sections.tidy(two, rows)
+    frame = sections.tidy(two, lambda study: rows)
     assert frame["points"].tolist() == pytest.approx([100 * 0.2 / 0.3, 100 * 0.1 / 0.3])
-    lost = sections.tidy(_Renamed(other, study, full=(0.4, 0.5)), rows)
+    lost = sections.tidy(_Renamed(other, study, full=(0.4, 0.5)), lambda study: rows)
     assert lost["points"].isna().all(), "a full model that does not lead leaves nothing to keep"
 
 

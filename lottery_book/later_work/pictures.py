@@ -75,7 +75,7 @@ def dimensions(sources: Sequence[Source]) -> Figure:
 
 def without_dimensions(study: Study | None) -> pd.DataFrame:
     """Mean over seeds: columns task, way, removed (share of all weights, in [0, 1]) and lead kept."""
-    frame = tidy(study, outlier_scores(study))
+    frame = tidy(study, outlier_scores)
     shares: dict[int, float] = {}  # tasks differ in the classifier only, so those of one do for all
     for _, _, arrays in of_stage(study, "outliers"):
         shares |= dict(zip(arrays["count"].tolist(), arrays["share"].tolist(), strict=True))
@@ -86,7 +86,7 @@ def without_dimensions(study: Study | None) -> pd.DataFrame:
 def beside_good(study: Study | None) -> pd.DataFrame:
     """Good subnetworks, pruned, mean over seeds: columns task, removed (share of all weights) and lead kept."""
     way, at = GOOD
-    frame = tidy(study, subnetwork_scores(study))
+    frame = tidy(study, subnetwork_scores)
     frame = frame[(frame["way"] == way) & (frame["at"] == at)]
     cells = [Cell(row.task, row.seed, "score", "structured", way) for row in frame.itertuples()]
     removed = [1 - study.record(cell)["shares"]["all"] for cell in cells]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -32,15 +32,15 @@ def sections(study: Study | None) -> dict[str, dict[Key, Effect]]:
 
     Paired by task and seed, tasks are the sample, p with Holm's correction within a section.
     """
-    subnetworks = tidy(study, subnetwork_scores(study))
+    subnetworks = tidy(study, subnetwork_scores)
     return {
         "a": compared(subnetworks, [("good", "random_layer"), ("random_layer", "random")]),
-        "b": compared(tidy(study, outlier_scores(study)), [(LARGEST, RANDOM)]),
-        "c": compared(tidy(study, origin_scores(study)), [RANKED_BY[::-1]]),
-        "d": compared(tidy(study, alone_scores(study)), [(way, "exact") for way in INACTIVE[1:]]),
-        "e": compared(tidy(study, same_size_scores(study)), [(way, SEARCH) for way in (*SUMS, "random")]),
+        "b": compared(tidy(study, outlier_scores), [(LARGEST, RANDOM)]),
+        "c": compared(tidy(study, origin_scores), [RANKED_BY[::-1]]),
+        "d": compared(tidy(study, alone_scores), [(way, "exact") for way in INACTIVE[1:]]),
+        "e": compared(tidy(study, same_size_scores), [(way, SEARCH) for way in (*SUMS, "random")]),
         "f": compared(subnetworks, [("bottom_layers", name) for name in ("good", "random", "bad")]),
-        "g": compared(tidy(study, threshold_scores(study)), [("good", FULL)]),
+        "g": compared(tidy(study, threshold_scores), [("good", FULL)]),
     }
 
 
@@ -54,13 +54,13 @@ def compared(frame: pd.DataFrame, pairs: Iterable[tuple[str, str]]) -> dict[Key,
     return corrected({key: each for key, each in effects.items() if each.tasks})
 
 
-def tidy(study: Study | None, scores: Iterable[Score]) -> pd.DataFrame:
-    """Scores as columns `ROWS`; points: lead kept, times 100, with the task's mean lead over seeds below the line.
+def tidy(study: Study | None, scores: Callable[[Study], Iterable[Score]]) -> pd.DataFrame:
+    """What `scores` finds, as columns `ROWS`; points: lead kept, times 100, of the task's mean lead over seeds.
 
     Of single seeds a small lead of the full model would make any share. NaN where the full model does not lead.
     """
     rows = []
-    for task, seed, way, at, score in scores:
+    for task, seed, way, at, score in scores(study) if study else ():
         record = study.record(full(task, seed))
         title = shown_title(task, record["partial"])
         rows.append((task, title, seed, way, at, score, record["majority"], record["score"]))
@@ -71,7 +71,7 @@ def tidy(study: Study | None, scores: Iterable[Score]) -> pd.DataFrame:
     return frame.assign(points=points.astype(float))[list(ROWS)]
 
 
-def subnetwork_scores(study: Study | None) -> Iterator[Score]:
+def subnetwork_scores(study: Study) -> Iterator[Score]:
     """Subnetworks of good's size, by method and treatment."""
     for stage, treatment in TREATMENTS.items():
         for method in METHODS:
@@ -79,7 +79,7 @@ def subnetwork_scores(study: Study | None) -> Iterator[Score]:
                 yield cell.task, cell.seed, cell.subnetwork, f"{METHOD_NAMES[method]}, {treatment}", score
 
 
-def outlier_scores(study: Study | None) -> Iterator[Score]:
+def outlier_scores(study: Study) -> Iterator[Score]:
     """Without the largest and without random dimensions, draws averaged, at how many."""
     for task, seed, arrays in of_stage(study, "outliers"):
         for place, count in enumerate(arrays["count"].tolist()):
@@ -87,21 +87,21 @@ def outlier_scores(study: Study | None) -> Iterator[Score]:
             yield task, seed, RANDOM, count, float(arrays["random"][place].mean())
 
 
-def origin_scores(study: Study | None) -> Iterator[Score]:
+def origin_scores(study: Study) -> Iterator[Score]:
     """Fine-tuned weights ranked by their own and by the pre-trained magnitudes, at the share kept."""
     for task, seed, arrays in of_stage(study, "origins"):
         for way, scores in zip(RANKED_BY, arrays["score"].tolist(), strict=True):
             yield from ((task, seed, way, *each) for each in zip(arrays["kept"].tolist(), scores, strict=True))
 
 
-def alone_scores(study: Study | None) -> Iterator[Score]:
+def alone_scores(study: Study) -> Iterator[Score]:
     """Heads alone removed at once by each of `INACTIVE`, at the share removed."""
     for task, seed, arrays in of_stage(study, "one_look"):
         for way, scores in zip(INACTIVE, arrays["alone"].tolist(), strict=True):
             yield from ((task, seed, way, *each) for each in zip(HEADS_GONE, scores, strict=True))
 
 
-def same_size_scores(study: Study | None) -> Iterator[Score]:
+def same_size_scores(study: Study) -> Iterator[Score]:
     """At the good subnetwork's size: ranked once by each of `SUMS`, by the full search, and at random."""
     looked_at = set()
     for task, seed, arrays in of_stage(study, "one_look"):
@@ -112,9 +112,9 @@ def same_size_scores(study: Study | None) -> Iterator[Score]:
             yield cell.task, cell.seed, {"good": SEARCH}.get(cell.subnetwork, cell.subnetwork), "", score
 
 
-def threshold_scores(study: Study | None) -> Iterator[Score]:
+def threshold_scores(study: Study) -> Iterator[Score]:
     """The full model and good subnetworks, retrained, at each of `THRESHOLDS` that they were searched with."""
-    for threshold in THRESHOLDS if study is not None else ():
+    for threshold in THRESHOLDS:
         searched = under(study, {"threshold": threshold})
         for cell, score in _scores(searched, "retrain", "structured", ("good",)):
             yield cell.task, cell.seed, "good", threshold, score
@@ -137,10 +137,8 @@ def of_stage(study: Study | None, stage: str) -> Iterator[tuple[str, int, dict[s
     yield from ((each.task, each.seed, each.arrays) for each in stored if not each.degenerate and each.arrays)
 
 
-def _scores(study: Study | None, stage: str, method: str, names: tuple[str, ...]) -> Iterator[tuple[Cell, float]]:
+def _scores(study: Study, stage: str, method: str, names: tuple[str, ...]) -> Iterator[tuple[Cell, float]]:
     """(cell, score) of the cells that are stored and not degenerate, tasks and seeds as in the preset."""
-    if study is None:
-        return
     cells = (Cell(t, s, stage, method, n) for t in study.preset.tasks for s in study.preset.seeds for n in names)
     for cell in cells:
         if (record := study.record(cell)) is not None and not record["degenerate"]:

@@ -132,7 +132,7 @@ def evidence(source: Source) -> str:
 
 def lead_without(source: Source, dimensions: int) -> str:
     """Mean lead kept without that many of the largest LayerNorm dimensions, such as "97 %"."""
-    frame = tidy(source.study, outlier_scores(source.study))
+    frame = tidy(source.study, outlier_scores)
     rows = frame[(frame["way"] == LARGEST) & (frame["at"] == dimensions)]
     mean = rows.groupby("task")["points"].mean().mean()
     return NO_RECORD if np.isnan(mean) else f"{mean:.0f}\N{NO-BREAK SPACE}%"

@@ -19,7 +19,7 @@ from lottery_utils.pruning.stopping import stop_rule
 from lottery_utils.show.compute import under
 from lottery_utils.show.effects import effect_table
 from lottery_utils.show.frames import joined, title_of
-from lottery_utils.show.stats import Effect, corrected, effect, lead_kept, paired_effects
+from lottery_utils.show.stats import Effect, corrected, effect, lead_kept
 from lottery_utils.show.style import COLOURS, METHOD_NAMES, SEED_SHADES, WIDTH, empty_figure
 from lottery_utils.show.tables import dressed
 
@@ -129,16 +129,18 @@ def standings(values: pd.DataFrame) -> dict[tuple[str, str, str], Effect]:
     `values` as from `by_seed`. In points, of the lead, and of the size by which it breaks later, so at a smaller size.
     Paired by task and seed; Holm's correction is over all differences of a kind of pruning.
     """
-    rows = (100 * values).assign(**{"lead above random": 100 * values["lead"]}).reset_index()
-    rows, found = rows.rename(columns={"task": "title", "name": "network"}), {}
-    for method, own in rows.groupby("method", sort=False):
-        effects = {}
-        for quantity in QUANTITIES:
-            other = "random" if quantity == "lead above random" else PAPER[method]
-            names = [name for name in own["network"].unique() if name not in (other, PAPER[method])]
-            later = -1 if quantity in ("target", "middle") else 1  # of sizes the smaller one is the better
-            pairs = {(method, name, quantity): (name, other)[::later] for name in names}
-            effects |= paired_effects(own, quantity, pairs)
+    found = {}
+    for method in dict.fromkeys(values.index.get_level_values("method")):
+        of_method, effects = values.loc[method], {}
+        names = list(dict.fromkeys(of_method.index.get_level_values("name")))
+        of_method = of_method.sort_index()
+        for name in names:
+            for quantity in QUANTITIES:
+                other = "random" if quantity == "lead above random" else PAPER[method]
+                if name not in (other, PAPER[method]) and other in names:
+                    column = quantity if quantity in values else "lead"
+                    difference = 100 * (of_method.loc[name, column] - of_method.loc[other, column])
+                    effects[method, name, quantity] = effect(difference if column == "lead" else -difference)
         found |= corrected(effects)
     return found
 

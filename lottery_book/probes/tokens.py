@@ -44,11 +44,6 @@ class Token:
     hidden_subject: int | None = None
 
 
-def text_file(name: str) -> Path:
-    """The file that a preset's `probe_text` names: the package's own for "english", else its path."""
-    return Path(__file__).with_name("english.conllu") if name == ENGLISH else Path(name).expanduser()
-
-
 def text_print(name: str) -> str:
     """Fingerprint of the file's content. Raises UserError when it cannot be read."""
     return hashlib.sha256(_text(name).encode()).hexdigest()[:16]
@@ -78,8 +73,10 @@ def read_conllu(name: str) -> list[list[Token]]:
 
 
 def _text(name: str) -> str:
+    """What the file holds that a preset's `probe_text` names: the package's own for "english", else its path."""
+    path = Path(__file__).with_name("english.conllu") if name == ENGLISH else Path(name).expanduser()
     try:
-        return text_file(name).read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         told = f"probe_text: {name} cannot be read ({reason}); expected a CoNLL-U file or 'english'"
