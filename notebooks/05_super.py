@@ -151,7 +151,7 @@ for task, there in seeds_of.items():
     for seed in there:
         assert (best == known.heads).all()
         stored, rng = run.control_mask("super_bad", task, seed)
-        assert (super_bad(best, always_pruned, rng) == stored.heads).all()
+        assert stored is None or (super_bad(best, always_pruned, rng) == stored.heads).all()
     counts = f"{best.sum()} of {best.size} heads in every seed, {always_pruned.sum()} in none"
     print(f"{task}: {counts}, as stored")
 

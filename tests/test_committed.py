@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from lottery_book.later_work.sections import THRESHOLDS
 from lottery_book.pretraining import models_in
 from lottery_utils.experiment.cells import Cell
 from lottery_utils.experiment.fingerprints import Fingerprints
@@ -20,6 +21,7 @@ from lottery_utils.presets import Preset, get_preset
 RECORDS = Path(__file__).resolve().parent.parent / "records"
 MODELS = RECORDS.parent / "models" / "pretraining"
 TWO_SEEDS = {"seeds": [1337, 42]}
+LIGHT = [{"threshold": threshold} for threshold in THRESHOLDS]
 REAL = {"precision": "bf16"}  # of the small English BERT
 RUNNING = {"importance": "running"}
 SUMS = [{}, RUNNING, {"importance": "released"}, {"importance": "batched"}, {**RUNNING, "importance_order": 1}]
@@ -30,7 +32,7 @@ RANKINGS = [{kind: name} for kind in ("score", "unstructured") for name in WAYS[
 RANKINGS += [{"score": name, "head_norms": False} for name in ("gate", "taylor", "output")]
 # folder: preset, and the settings under which its records were made, as the scripts and chapters give them
 STUDIES = {
-    "base": ("base", [{}]),
+    "base": ("base", [{}, *LIGHT]),
     "laptop": ("laptop", [REAL]),
     "importance/demo": ("demo", SUMS),
     "importance/laptop": ("laptop", [REAL | changes for changes in SUMS]),
