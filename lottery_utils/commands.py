@@ -206,9 +206,8 @@ def export(options: argparse.Namespace) -> int:
 
 def import_authors(options: argparse.Namespace) -> int:
     """Write the tables of the authors' release."""
-    usable_path("folder", options.dir)
-    usable_path("--out", options.out)
-    tables = function_at("lottery_book.authors.masks:write_tables")(options.dir, options.out)
+    folder, out = usable_path("folder", options.dir), usable_path("--out", options.out)
+    tables = function_at("lottery_book.authors.masks:write_tables")(folder, out)
     for name, table in tables.items():
-        print(f"{options.out}/{name}.csv: {len(table):,} rows")
+        print(f"{out}/{name}.csv: {len(table):,} rows")
     return 0

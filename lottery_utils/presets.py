@@ -27,6 +27,7 @@ PROBE_SENTENCES = 3_000  # of the grammar, as many as are stored
 
 Different = must("list no value twice", lambda values: len({*values}) == len(values))
 Several = Annotated[tuple[T, ...], MinLen(1), Different]
+WORTH_SAYING = 0.01  # share of unknown words from which records and pages mention it
 Count = Annotated[int, Gt(0), Le(LARGEST)]
 Whole = Annotated[int, Ge(0), Le(LARGEST)]
 Positive = Annotated[float, Gt(0)]

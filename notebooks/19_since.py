@@ -273,7 +273,7 @@ works.section_table(both, found, "f", "condition")
 
 # %% [markdown]
 # In the real study, without training, bottom layers lose far more than good subnetworks: {glue:text}`bottom_pruned`. Trained again, they
-# come within {glue:text}`bottom_next` points of them on {glue:text}`bottom_close`. On {glue:text}`bottom_last`, trained here on a part of its data, they learn next to nothing, in either seed.
+# come within {glue:text}`bottom_next` points of them on {glue:text}`bottom_close`. On {glue:text}`bottom_last` they learn next to nothing, in either seed.
 # So the mean is undecided: {glue:text}`bottom_retrained`. This run has no such subnetworks until it is asked for them, by the commands at the end of the page. What this does not show: bottom layers differ from good ones in where their
 # components are, and in which.
 #

@@ -260,11 +260,19 @@ def test_chapters_run_without_the_users_settings_of_matplotlib_and_ipython(repos
     (tmp_path / "ipython" / "matplotlibrc").write_text("text.usetex: True\nfigure.dpi: 33\n")
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
     monkeypatch.setenv("MATPLOTLIBRC", str(tmp_path / "ipython" / "matplotlibrc"))
+    (tmp_path / "startup.py").write_text("import matplotlib\nmatplotlib.rcParams['figure.dpi'] = 44\n")
+    monkeypatch.setenv("PYTHONSTARTUP", str(tmp_path / "startup.py"))
     code = "import matplotlib, pathlib\nused = [matplotlib.rcParams[name] for name in ('text.usetex', 'figure.dpi')]\n"
     code += "pathlib.Path('used').write_text(f'{used} {get_ipython().ast_node_interactivity}')"
     nbformat.write(notebook(code), repository / "notebooks" / "01_a.ipynb")
     build.build_report(chapters=["01"], progress=False)
     assert (repository / "used").read_text() == "[False, 100.0] last_expr"
+
+
+def test_folders_of_a_user_that_does_not_exist_are_refused_before_anything_runs(repository):
+    for places in ({"out": "~nosuch/out"}, {"results_dir": "~nosuch/results"}):
+        with pytest.raises(UserError, match="is no path"):
+            build.build_report(**places)
 
 
 def test_a_user_without_a_home_folder_gets_one_for_the_chapters(monkeypatch):

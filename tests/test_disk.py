@@ -138,12 +138,13 @@ def test_a_list_of_weight_files_beside_whole_weights_is_not_read(tmp_path, name)
     assert load_classifier(str(folder), 2) is not None and model_fingerprint(str(folder)) == before
 
 
-def test_heads_pruned_by_transformers_4_and_an_unknown_family_are_named(tmp_path):
+def test_configurations_that_cannot_be_used_are_named(tmp_path):
     folder = small_world.make_model(tmp_path / "model")
     config = json.loads((folder / "config.json").read_text())
     for change, said in (
         ({"pruned_heads": {"0": [1]}}, "transformers 4 pruned heads of it"),
         ({"model_type": "gpt2"}, "model families says how to add one"),
+        ({"pad_token_id": 99999}, "pad_token_id must be below vocab_size"),
     ):
         (folder / "config.json").write_text(json.dumps(config | change))
         with pytest.raises(UserError, match=said) as caught:

@@ -197,6 +197,7 @@ def test_a_checkpoints_own_classifier_is_left_out_unless_asked_for(study, tmp_pa
         assert other.record("sst2/1/finetune/full")["notes"] == [f"the checkpoint's own classifier was {how}"]
         loaded.forget()
     assert not torch.equal(weights[False], weights[True])
+    assert load_classifier(str(tmp_path / "tuned"), 3).checkpoint_note.endswith("left out, and a new one drawn")
     for model, labels in ((tmp_path / "tuned", 3), (study.preset.model, 2)):
         with pytest.raises(UserError, match=rf"has none for so many labels \({labels}\); leave keep_classifier out"):
             load_classifier(str(model), labels, keep_classifier=True)

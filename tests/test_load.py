@@ -323,7 +323,7 @@ def test_a_real_bert_is_loaded_whole():
     assert model.classifier.weight.std().item() == pytest.approx(0.02, rel=0.1)
 
 
-@pytest.mark.parametrize("name", ["bpe.codes", "tokenizer.model", "source.spm"])
+@pytest.mark.parametrize("name", ["bpe.codes", "tokenizer.model", "source.spm", "tokenizer.5.0.0.json"])
 def test_every_file_that_a_tokenizer_reads_is_part_of_the_fingerprint(tmp_path, name):
     folder = small_world.make_model(tmp_path / "model")
     before = model_fingerprint(str(folder))

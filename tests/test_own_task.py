@@ -8,6 +8,7 @@ import re
 import shutil
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +22,10 @@ from lottery_book import side_by_side, sources
 from lottery_utils import show
 from lottery_utils.cli import main
 from lottery_utils.errors import UserError
+from lottery_utils.experiment import loaded
+from lottery_utils.experiment.cells import parse_cell
 from lottery_utils.experiment.study import open_study
+from lottery_utils.export.folder import export_cell
 from lottery_utils.presets import Limits, get_preset
 from lottery_utils.show import tables
 from lottery_utils.taskfile import KEYS, read_task_file
@@ -29,6 +33,7 @@ from lottery_utils.tasks import glue
 from lottery_utils.tasks.glue import find_task
 from lottery_utils.tasks.load import load_task
 from lottery_utils.tasks.metrics import majority_score, search_score
+from lottery_utils.training.batches import Encoded
 
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
 ROOT = Path(__file__).resolve().parent.parent
@@ -222,7 +227,7 @@ def test_wrong_json_lines_are_named(tmp_path, line, message):
     assert message in refused(describe(tmp_path, {**ONE, "train": "train.jsonl"}))
 
 
-@pytest.mark.parametrize("value", ["nan", "inf", "", "six", "1e39", "5.5", "1_0"])
+@pytest.mark.parametrize("value", ["nan", "inf", "", "six", "1e39", "5.5", "1_0", "٤"])
 def test_scores_are_finite_and_within_their_range(tmp_path, value):
     rows_of(tmp_path, f"warm,4\ncold,{value}\n", "a,1\nb,2\n")
     plain = {k: v for k, v in ONE.items() if k != "labels"}
@@ -641,3 +646,12 @@ def test_words_that_the_tokenizer_does_not_know_stop_a_run_unless_it_is_told_to_
     record = study.record("moods/1/finetune/full")
     assert record["unknown_words"] == pytest.approx(8 / 12)
     assert any("67% of the words are unknown" in note for note in record["data_notes"])
+    assert "up to 67\N{NO-BREAK SPACE}% of a task's words unknown" in show.sentences.run_on(study)
+    export_cell(study, parse_cell("moods/1/finetune/full"), tmp_path / "out")
+    assert "67% of the words are unknown" in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+
+
+def test_a_tokenizer_without_a_token_for_the_unknown_counts_examples_of_which_nothing_is_left():
+    words = Encoded(np.array([1, 2, 1, 5, 6, 2]), np.empty(0), np.array([0, 2, 6]), np.zeros(2), 0)
+    tokenizer = SimpleNamespace(unk_token=None, all_special_ids=[1, 2])
+    assert loaded.unknown_share(tokenizer, words, words) == 0.5

@@ -322,6 +322,19 @@ def test_a_cell_whose_bytes_lie_elsewhere_is_not_set_aside(tmp_path, where, name
     assert path.parent.is_dir() and not list(tmp_path.glob("*.damaged-*"))
 
 
+def test_a_cell_whose_folder_is_on_a_disk_that_is_away_is_not_set_aside(tmp_path):
+    store = Store(tmp_path)
+    write(store)
+    folder = store.folder(ADDRESS)
+    folder.rename(tmp_path / "elsewhere")
+    folder.symlink_to(tmp_path / "elsewhere")
+    assert store.read(ADDRESS, deep=True)["address"] == ADDRESS
+    (tmp_path / "elsewhere").rename(tmp_path / "away")
+    with pytest.raises(UserError, match="is a link to nothing"):
+        store.read(ADDRESS)
+    assert folder.is_symlink()
+
+
 def cannot_flush(monkeypatch, folders: bool) -> None:
     """Have the system refuse to flush folders, or plain files, as some mounts do."""
     flushed = os.fsync

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from lottery_utils.errors import UserError, usable_folder
+from lottery_utils.errors import UserError, usable_folder, usable_path
 from lottery_utils.experiment.study import open_study
 from lottery_utils.presets import GLUE_TASKS, PRESETS, Preset
 from lottery_utils.show.compute import asked, compute_together, needs_of
@@ -56,7 +56,7 @@ def build_report(
     line: bad input, a chapter that stopped (it stays where it was written), a warning in the book's build.
     """
     sources = find_notebooks(notebooks, chapters)
-    out, results_dir = Path(out).expanduser(), Path(results_dir).expanduser()
+    out, results_dir = usable_path("--out", str(out)), usable_path("results directory", str(results_dir))
     usable_folder("--out", out)
     book = _fresh_book(Path(book_source), out / "book")
     parameters = {"preset": preset, "results_dir": str(results_dir)}

@@ -175,7 +175,7 @@ def _own_profile():
         settings = Path(folder, "matplotlibrc")
         settings.touch()
         kernels = str(Path(sys.prefix, "share", "jupyter"))
-        names = {"IPYTHONDIR": folder, "MATPLOTLIBRC": str(settings), "JUPYTER_PATH": kernels}
+        names = {"IPYTHONDIR": folder, "MATPLOTLIBRC": str(settings), "JUPYTER_PATH": kernels, "PYTHONSTARTUP": ""}
         home = {} if os.path.isabs(os.path.expanduser("~")) else {"HOME": folder}
         with mock.patch.dict(os.environ, names | home):
             yield

@@ -13,13 +13,12 @@ from torch import nn
 from ..errors import UserError
 from ..models.load import draw, load_tokenizer, read_classifier
 from ..models.source import model_name
-from ..presets import Limits, Preset, limits_of
+from ..presets import WORTH_SAYING, Limits, Preset, limits_of
 from ..tasks.glue import find_task
 from ..tasks.hans import hans_task, read_hans
 from ..tasks.load import TaskData, halves, load_task, set_aside
 from ..training.batches import Encoded, encode, take
 
-WORTH_SAYING = 0.01  # share of unknown words from which records and pages mention it
 SMALL = 2**24  # parameters of a classifier that a process keeps as it was read
 _read: dict[tuple, tuple[nn.Module, list[str]]] = {}
 
@@ -61,15 +60,24 @@ def _examples(preset: Preset, task: str, model_print: str) -> Examples:
 
 
 def unknown_share(tokenizer, *splits: Encoded) -> float:
-    """The share of the splits' tokens, special ones apart, for which the tokenizer has no word."""
+    """The share of the splits' tokens, special ones apart, for which the tokenizer has no word.
+
+    One without a token for the unknown leaves it out; then the share of examples of which nothing is left.
+    """
     ids = np.concatenate([split.ids for split in splits])
     inner = getattr(getattr(tokenizer, "backend_tokenizer", None), "model", None)  # has one that settings may not name
     name = tokenizer.unk_token or getattr(inner, "unk_token", None)
     if name is None:
-        return 0.0
+        return float(np.concatenate([_left(split, tokenizer.all_special_ids) == 0 for split in splits]).mean())
     unknown = ids == tokenizer.convert_tokens_to_ids(name)
     words = unknown | ~np.isin(ids, tokenizer.all_special_ids)
     return float(unknown.sum() / max(1, words.sum()))
+
+
+def _left(split: Encoded, special: list[int]) -> np.ndarray:
+    """Tokens of each example, (N,), `special` ones apart."""
+    before = np.concatenate([[0], np.cumsum(~np.isin(split.ids, special))])
+    return np.diff(before[split.starts])
 
 
 def _said_of_unknown(preset: Preset, task: str, share: float) -> tuple[str, ...]:

@@ -75,6 +75,8 @@ class Store:
         content = self.file(address, RECORD)
         if content is None:
             folder = self.folder(address)
+            if folder.is_symlink() and not folder.exists():  # its bytes are elsewhere, and may be intact
+                raise UserError(f"stored cell: {folder} is a link to nothing; bring back what it leads to")
             if os.path.lexists(folder) and not (folder.is_dir() and not any(folder.iterdir())):
                 raise Damaged(f"{address}: half-written, it has no {RECORD}")
             return None

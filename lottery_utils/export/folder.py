@@ -55,11 +55,11 @@ def export_cell(study: Study, cell: Cell, folder: str | Path, onnx: bool = False
     if onnx:
         require_onnx()
     usable_folder("folder", folder.parent)
-    rebuilt = rebuild(study, cell)
     part = folder.with_name(f".{folder.name}.{os.getpid()}")
     with writable(folder):
         try:
-            part.mkdir()
+            part.mkdir()  # first, as a model made again may take hours
+            rebuilt = rebuild(study, cell)
             _write(study, rebuilt, part, onnx)
             for path in part.rglob("*.safetensors"):
                 path.chmod(usual_mode())  # safetensors makes files for their owner only

@@ -83,6 +83,8 @@ def read_config(model: str, folder: Path) -> PretrainedConfig:
             config = AutoConfig.from_pretrained(folder, local_files_only=True)
         if getattr(config, "pruned_heads", None):
             raise ValueError("transformers 4 pruned heads of it, which later versions cannot load; give it as it was")
+        if (config.pad_token_id or 0) >= config.vocab_size:
+            raise ValueError(f"pad_token_id must be below vocab_size, {config.vocab_size}, got {config.pad_token_id}")
     except Exception as error:  # unreadable JSON, unknown families and ill-typed fields come as several kinds
         raise UserError(f"model {model!r}: its config.json cannot be used ({one_line(error, 300)})") from error
     return _as_classifier(config)
@@ -158,7 +160,8 @@ def _without_classifier(model: str, classifier: nn.Module, lacking: list[str], k
         text = f"model {model!r}: keep_classifier asks for its classifier, but it has none for so many labels"
         raise UserError(f"{text} ({classifier.num_labels}); leave keep_classifier out")
     how = "kept" if keep else "left out, and a new one drawn"
-    classifier.checkpoint_note = f"the checkpoint's own classifier was {how}" if brought else ""
+    if brought or classifier.checkpoint_note:
+        classifier.checkpoint_note = f"the checkpoint's own classifier was {how}"
     return lacking if keep else [*lacking, *brought]
 
 
@@ -195,6 +198,7 @@ def _read(model: str, folder: Path, config: PretrainedConfig, attention: str) ->
         raise UserError(f"model {model!r}: {reason}") from error
     names = {name for name, _ in classifier.named_parameters()}
     wrong_size = {key[0] for key in info["mismatched_keys"]}
+    classifier.checkpoint_note = "a classifier for other labels" if wrong_size else ""
     drawn = sorted((set(info["missing_keys"]) | wrong_size) & names)
     base, layers = classifier.base_model_prefix + ".", family_of(config).encoder + "."
     lacking = [name for name in drawn if name.startswith(base) and not name.startswith(base + "pooler.")]

@@ -24,6 +24,7 @@ KNOWN = {  # public models by fingerprint: where a record's model lay on some ma
     "ae969a9d77241e2a73d66ccdaf0ab25da88a987139d7f67805886e820d47a1f2": "sentence-transformers/all-mpnet-base-v2",
 }
 SAYS_NOTHING = re.compile(r"(model|weights|checkpoint|final|best|hf|v?\d+)([-_.]?\d+)?|[0-9a-f]{40}", re.IGNORECASE)
+VERSIONED = re.compile(r"tokenizer\..+\.json")  # what newer versions of transformers read in place of tokenizer.json
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 
 
@@ -73,7 +74,7 @@ def name_of_record(record: dict) -> str:
 def _hub_dir(model: str) -> Path:
     """Return the local snapshot of a hub id; one look at the hub per process."""
     name, _, revision = model.partition("@")
-    wanted = ["config.json", "*.safetensors", INDEX, *TOKENIZER_FILES]
+    wanted = ["config.json", "*.safetensors", INDEX, "tokenizer.*.json", *TOKENIZER_FILES]
     what = f"model {model!r} is neither a directory here nor to be had from the Hugging Face hub"
     absent = what, "give a directory, a hub id or 'embedded'"
     return snapshot(name, revision or None, wanted, lambda folder: (folder / "config.json").exists(), absent)
@@ -115,7 +116,8 @@ def _files_of(folder: Path) -> list[Path]:
     """The files that make a model what it is, by name: configuration, tokenizer, weights; raises UserError."""
     with readable(folder):
         names = sorted(os.listdir(folder))
-    return [folder / n for n in names if n in ("config.json", *TOKENIZER_FILES) or n.endswith(".safetensors")]
+    known = ("config.json", *TOKENIZER_FILES)
+    return [folder / n for n in names if n in known or n.endswith(".safetensors") or VERSIONED.fullmatch(n)]
 
 
 def model_fingerprint(model: str) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from ..errors import UserError
 from ..models.source import model_name, name_of_record
 from ..places import function_at
+from ..presets import WORTH_SAYING
 from ..tasks.glue import TASKS, shown_task
 from .frames import shown_title
 
@@ -37,6 +38,9 @@ def run_on(study: Study) -> str:
     parts += earlier_clause(sum(record["address"] in earlier for record in records), len(records))
     if partial := {record["cell"]["task"] for record in records if record["partial"]}:
         parts.append(f"partial data for {_titles(sorted(partial))}")
+    unknown = max((record.get("unknown_words") or 0.0 for record in records), default=0.0)
+    if unknown >= WORTH_SAYING:
+        parts.append(f"up to {unknown:.0%} of a task's words unknown to the tokenizer".replace("%", "\N{NO-BREAK SPACE}%"))
     return "; ".join(parts)
 
 

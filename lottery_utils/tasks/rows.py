@@ -114,7 +114,8 @@ def _plain(text: str) -> str:
 
 
 def _score(value: object, low: float, high: float) -> float | None:
-    if isinstance(value, bool) or isinstance(value, str) and "_" in value:  # Python reads 1_0 as 10
+    # Python reads 1_0 as 10, and digits of every script
+    if isinstance(value, bool) or isinstance(value, str) and ("_" in value or not value.isascii()):
         return None
     try:
         score = float(value)
