@@ -297,6 +297,13 @@ def test_what_is_damaged_or_missing_is_named_in_one_line(made_up, path, content)
     assert "\n" not in str(caught.value) and "clone" in str(caught.value)
 
 
+def test_a_clone_of_empty_folders_has_no_masks(tmp_path):
+    for name in ("masks", "evaluate_masked"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(UserError, match="the clone has no masks of heads_mlps/CoLA/head; clone"):
+        restated(tmp_path)
+
+
 def test_a_task_without_a_folder_is_missing(made_up):
     shutil.rmtree(made_up / "masks/heads/STS-B")
     with pytest.raises(UserError, match="masks/heads/STS-B/seed_42/head_mask.npy is missing"):

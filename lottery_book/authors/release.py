@@ -21,12 +21,19 @@ GPU, CPU = "nvidia_estimated_attributable_power_draw", "rapl_estimated_attributa
 AGAIN = "clone sai-prasanna/bert-experiments anew"
 
 
+class Masks(dict[tuple[str, str, str], np.ndarray]):
+    """Masks by family, task and component; raises UserError for those that a clone lacks."""
+
+    def __missing__(self, key: tuple[str, str, str]) -> np.ndarray:
+        raise UserError(f"the clone has no masks of {'/'.join(key)}; {AGAIN}")
+
+
 @dataclass(frozen=True)
 class Release:
     """A release: `masks[family, task, component]` is bool, (5, 144) for "head", (5, 12) for "mlp"; seeds as `SEEDS`."""
 
     root: Path
-    masks: dict[tuple[str, str, str], np.ndarray]
+    masks: Masks
 
     def tasks(self, family: str) -> list[str]:
         """The task folders of a family, sorted."""
@@ -41,7 +48,7 @@ def read_release(folder: str | Path) -> Release:
     root = Path(folder)
     if not all((root / part).is_dir() for part in (MASKS, RESULTS)):
         raise UserError(f"{root} has no folders {MASKS}/ and {RESULTS}/; give a clone of sai-prasanna/bert-experiments")
-    masks = {}
+    masks = Masks()
     for family in sorted(path for path in (root / MASKS).iterdir() if path.is_dir()):
         folders = {path.name for path in family.iterdir() if path.is_dir()}
         for task in sorted(folders | set(GLUE) if folders & set(GLUE) else folders):
