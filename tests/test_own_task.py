@@ -647,7 +647,7 @@ def test_words_that_the_tokenizer_does_not_know_stop_a_run_unless_it_is_told_to_
     assert record["unknown_words"] == pytest.approx(8 / 12)
     assert any("67% of the words are unknown" in note for note in record["data_notes"])
     assert "up to 67\N{NO-BREAK SPACE}% of a task's words unknown" in show.sentences.run_on(study)
-    export_cell(study, parse_cell("moods/1/finetune/full"), tmp_path / "out")
+    export_cell(study, parse_cell("moods/1/finetune/full", ["moods"]), tmp_path / "out")
     assert "67% of the words are unknown" in (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
 
 
