@@ -32,7 +32,9 @@ POINTER = b"version https://git-lfs.github.com/spec/"
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
     """An error and those behind it."""
-    while error is not None:
+    seen = set()
+    while error is not None and id(error) not in seen:  # "raise a from b" can close a circle
+        seen.add(id(error))
         yield error
         error = error.__cause__ or error.__context__
 
