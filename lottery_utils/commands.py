@@ -61,6 +61,7 @@ def status(options: argparse.Namespace) -> int:
 
     study = _study(options)
     states = study.states(options.stages, options.methods, options.subnetworks)
+    earlier = len(study.earlier())
     print("\n".join([*status_lines(states), *gap_lines(states)]))
     counts = {name: sum(s["state"] == name for s in states) for name in dict.fromkeys(s["state"] for s in states)}
     print("s-: structured pruning, m-: magnitude pruning")
@@ -69,19 +70,19 @@ def status(options: argparse.Namespace) -> int:
     print("\n".join([f"failed: {error}" for error in failures]), end="\n" if failures else "")
     if failures:
         print("'lottery run --retry-failed' with the same arguments tries failed cells again")
-    if earlier := len(study.earlier()):
+    if earlier:
         print(f"{earlier} cells are kept, and not used: {EARLIER_VERSION}; 'lottery verify' lists them")
     return 0
 
 
 def verify(options: argparse.Namespace) -> int:
-    """Say what lies in a results folder; 1 where something is damaged."""
-    from .experiment.verify import verify_lines, verify_store
+    """Say what lies in a results folder; 1 where something is damaged or cannot be read."""
+    from .experiment.verify import BAD, verify_lines, verify_store
 
     store = _store(options.results)
     found = verify_store(store)
     print("\n".join(verify_lines(found, store.root)))
-    return 1 if any(finding.kind == "damaged" for finding in found) else 0
+    return 1 if any(finding.kind in BAD for finding in found) else 0
 
 
 def _store(folder: str):

@@ -30,6 +30,10 @@ CODE = re.compile(r"(?:os error |\[Errno )(\d+)")  # how libraries written in Ru
 POINTER = b"version https://git-lfs.github.com/spec/"
 
 
+class Unreadable(UserError):
+    """A file that cannot be read, though it is there: its bytes may be intact."""
+
+
 def chain(error: BaseException | None) -> Iterator[BaseException]:
     """An error and those behind it."""
     seen = set()
@@ -51,13 +55,13 @@ def problem_of(error: BaseException) -> str | None:
 
 @contextlib.contextmanager
 def readable(path: Path) -> Iterator[None]:
-    """Within, a file that cannot be read is a UserError and not damage: nothing is known of its bytes."""
+    """Within, a file that cannot be read raises Unreadable, and is no damage."""
     try:
         yield
     except OSError as error:
         why = CAUSES.get(error.errno, error.strerror or type(error).__name__)
         text = f"{error.filename or path} cannot be read ({why}); nothing was changed: make it readable, then try again"
-        raise UserError(text) from None
+        raise Unreadable(text) from None
 
 
 @contextlib.contextmanager

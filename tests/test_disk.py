@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import errno
 import io
+import itertools
 import json
 import os
 from pathlib import Path
@@ -15,7 +16,7 @@ from safetensors import SafetensorError
 from test_cli import options, refused
 
 from lottery_utils.cli import main
-from lottery_utils.disk import problem_of
+from lottery_utils.disk import chain, problem_of
 from lottery_utils.errors import UserError
 from lottery_utils.models.load import load_classifier, load_tokenizer
 from lottery_utils.models.source import model_fingerprint
@@ -117,6 +118,12 @@ def test_the_cause_is_found_whichever_library_tells_it():
     assert problem_of(FileNotFoundError(2, "No such file")) is None and problem_of(ValueError("x")) is None
 
 
+def test_errors_that_are_each_other_s_cause_end():
+    first, second = ValueError("x"), KeyError("y")
+    first.__cause__, second.__context__ = second, first
+    assert list(itertools.islice(chain(first), 5)) == [first, second]
+
+
 @pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json"])
 def test_a_pointer_of_git_lfs_is_called_that(tmp_path, name):
     folder = small_world.make_model(tmp_path / "model")
@@ -143,6 +150,7 @@ def test_configurations_that_cannot_be_used_are_named(tmp_path):
     config = json.loads((folder / "config.json").read_text())
     for change, said in (
         ({"pruned_heads": {"0": [1]}}, "transformers 4 pruned heads of it"),
+        ({"quantization_config": {"quant_method": "bitsandbytes", "load_in_8bit": True}}, "quantized weights cannot"),
         ({"model_type": "gpt2"}, "model families says how to add one"),
         ({"pad_token_id": 99999}, "pad_token_id must be below vocab_size"),
     ):

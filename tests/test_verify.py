@@ -109,6 +109,32 @@ def test_everything_else_is_named_by_its_kind(study, capsys):
     }
 
 
+def test_what_cannot_be_read_is_named_and_the_rest_looked_at(study, monkeypatch, capsys):
+    store, root = study.store, study.store.root
+    closed, away = (study.address(cell) for cell in study.cells(["finetune"]))
+    store.folder(away).rename(root.parent / "away")
+    store.folder(away).symlink_to(root.parent / "elsewhere")
+    real = Path.read_bytes
+
+    def read_bytes(path):
+        if path.parts[-2:] == (closed, RECORD):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(Path, "read_bytes", read_bytes)
+    assert kinds(store) == {"unreadable": sorted([closed, away])}
+    code, out = verified(root, capsys)
+    assert code == 1 and out.splitlines()[-1] == f"{root}: {len(study.cells())} cells, 2 unreadable"
+    assert f"unreadable: {closed}: {store.folder(closed) / RECORD} cannot be read (no permission)" in out
+    assert main(["status", "--results", str(root), *ARGUMENTS[:4], "--seeds", "2", *ARGUMENTS[-3:]]) == 2
+    store.folder(away).unlink()
+    (root.parent / "away").rename(store.folder(away))
+    capsys.readouterr()
+    assert main(["status", "--results", str(root), *ARGUMENTS[:4], "--seeds", "2", *ARGUMENTS[-3:]]) == 0
+    told = capsys.readouterr()  # another study's record is not needed for these
+    assert "cells: " in told.out and f"left out: {store.folder(closed) / RECORD} cannot be read" in told.err
+
+
 def test_folders_of_others_are_no_damage(study, capsys):
     (study.store.root / "exported").mkdir()
     (study.store.root / "exported" / "README.md").write_text("mine")

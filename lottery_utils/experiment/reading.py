@@ -119,7 +119,8 @@ class Results:
         Of a stored study all in its folder: chapters on it may compare settings.
         """
         if self.stored:
-            return list(self.store.records())
+            found = (self._undamaged(self.store.read, address) for address in self.store.addresses())
+            return [record for record in found if record is not None]
         return [record for cell in self._everything() if (record := self.record(cell)) is not None]
 
     def earlier(self) -> set[str]:

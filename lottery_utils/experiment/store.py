@@ -14,11 +14,12 @@ import json
 import os
 import secrets
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from ..disk import flush, readable, replace, require_file, sha256, usual_mode
+from ..disk import Unreadable, flush, readable, replace, require_file, sha256, usual_mode
 from ..errors import UserError, one_line, usable_path
 from .locks import FOLDER
 from .packs import DamagedPack, pack_of, pack_paths, read_pack
@@ -52,14 +53,24 @@ class Store:
         """Addresses of the stored cells, sorted; cells set aside are not among them."""
         if not self.root.is_dir():
             return []
-        folders = {p.name for p in self.root.iterdir() if is_address(p.name) and (p / RECORD).is_file()}
+        folders = {name for name in os.listdir(self.root) if is_address(name) and self.has_record(name)}
         return sorted(folders.union(*(read_pack(path, records_only=True) for path in pack_paths(self.root))))
 
+    def has_record(self, address: str) -> bool:
+        """Whether a cell's folder has a record, or may have one and cannot be looked into."""
+        try:
+            return (self.root / address / RECORD).is_file()
+        except OSError:  # whoever reads it will say so
+            return True
+
     def records(self) -> Iterator[dict]:
-        """The intact records, in the order of addresses."""
+        """The intact records, in the order of addresses; one that cannot be read is named on standard error."""
         for address in self.addresses():
             try:
                 record = self.read(address)
+            except Unreadable as error:
+                print(f"left out: {error}", file=sys.stderr)
+                continue
             except Damaged:
                 continue
             if record is not None:
@@ -70,13 +81,13 @@ class Store:
 
         Raises Damaged when the record does not parse, or does not match its own checksum or address; with `deep` also
         when another file is missing or altered, but for the `OPTIONAL` ones, which are looked at when they are used.
-        UserError for a damaged pack, and for a file that cannot be read.
+        DamagedPack for a damaged pack, and Unreadable for a file that cannot be read.
         """
         content = self.file(address, RECORD)
         if content is None:
             folder = self.folder(address)
             if folder.is_symlink() and not folder.exists():  # its bytes are elsewhere, and may be intact
-                raise UserError(f"stored cell: {folder} is a link to nothing; bring back what it leads to")
+                raise Unreadable(f"stored cell: {folder} is a link to nothing; bring back what it leads to")
             if os.path.lexists(folder) and not (folder.is_dir() and not any(folder.iterdir())):
                 raise Damaged(f"{address}: half-written, it has no {RECORD}")
             return None

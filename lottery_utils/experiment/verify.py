@@ -8,16 +8,18 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..disk import Unreadable
 from ..errors import one_line
 from .identity import earlier_addresses, version_note
 from .locks import FOLDER, is_claimed
 from .packs import DamagedPack, pack_paths, read_pack
-from .record import RECORD, Damaged, is_address
+from .record import Damaged, is_address
 from .store import FAILURES, OPTIONAL, Store
 
 # kind to what it means and what to do
 KINDS = {
     "damaged": "a run that needs it sets it aside and computes it again; a pack: get it back as it was, or remove it",
+    "unreadable": "there, and perhaps intact: make it readable, then look again",
     "done": "intact",
     "earlier version": "intact and shown; not reproducible by today's code, and no run uses it",
     "orphan": "intact, but a cell it was made from is not stored",
@@ -25,6 +27,7 @@ KINDS = {
     "failed": "'lottery run --retry-failed' tries again",
     "running": "a live worker computes it",
 }
+BAD = ("damaged", "unreadable")
 NAMED = re.compile(r".+-\d+-[0-9a-f]{10}")  # how the address of a cell ends: its seed and a hash
 
 
@@ -47,24 +50,29 @@ def verify_store(store: Store) -> list[Finding]:
                 records[address] = record
         except Damaged as damage:
             findings.append(Finding("damaged", address, str(damage).partition(": ")[2]))
+        except Unreadable as error:
+            findings.append(Finding("unreadable", address, str(error)))
     earlier = earlier_addresses(records.values())
+    known = records.keys() | {finding.name for finding in findings if finding.kind == "unreadable"}
     for address, record in records.items():
         old = address in earlier
         findings.append(Finding("earlier version", address, version_note(record)) if old else Finding("done", address))
-        if lost := sorted(key for key in record["upstream"].values() if key not in records):
+        if lost := sorted(set(record["upstream"].values()) - known):
             findings.append(Finding("orphan", address, f"lacks {', '.join(lost)}"))
     return [*findings, *_unfinished(store, records)]
 
 
 def _addresses(store: Store) -> tuple[set[str], list[Finding]]:
-    """Addresses of cells, damaged ones too, in folders and packs; and packs that are damaged."""
+    """Addresses of cells, damaged ones too, in folders and packs; and packs that are damaged or cannot be read."""
     root, findings = store.root, []
-    addresses = {n for n in _names(root) if is_address(n) and (NAMED.fullmatch(n) or (root / n / RECORD).exists())}
+    addresses = {n for n in _names(root) if is_address(n) and (NAMED.fullmatch(n) or store.has_record(n))}
     for path in pack_paths(root):
         try:
             addresses |= read_pack(path).keys()
         except DamagedPack as error:
             findings.append(Finding("damaged", path.name, str(error)))
+        except Unreadable as error:
+            findings.append(Finding("unreadable", path.name, str(error)))
     return addresses, findings
 
 
@@ -95,5 +103,6 @@ def verify_lines(findings: list[Finding], root: Path) -> list[str]:
     lines = [one_line(f"{f.kind}: {f.name}" + (f": {f.note}" if f.note else "")) for f in findings if f.kind != "done"]
     counts = Counter(finding.kind for finding in findings)
     lines += [f"{counts[kind]:6d} {kind}: {meaning}" for kind, meaning in KINDS.items() if counts[kind]]
-    verdict = f"{counts['damaged']} damaged" if counts["damaged"] else "nothing is damaged" if findings else "empty"
-    return [*lines, f"{root}: {counts['done'] + counts['earlier version'] + counts['damaged']} cells, {verdict}"]
+    bad = ", ".join(f"{counts[kind]} {kind}" for kind in BAD if counts[kind])
+    cells = sum(counts[kind] for kind in ("done", "earlier version", *BAD))
+    return [*lines, f"{root}: {cells} cells, {bad or ('nothing is damaged' if findings else 'empty')}"]

@@ -83,6 +83,8 @@ def read_config(model: str, folder: Path) -> PretrainedConfig:
             config = AutoConfig.from_pretrained(folder, local_files_only=True)
         if getattr(config, "pruned_heads", None):
             raise ValueError("transformers 4 pruned heads of it, which later versions cannot load; give it as it was")
+        if getattr(config, "quantization_config", None):
+            raise ValueError("it has quantization_config, and quantized weights cannot be pruned; give it as it was")
         if (config.pad_token_id or 0) >= config.vocab_size:
             raise ValueError(f"pad_token_id must be below vocab_size, {config.vocab_size}, got {config.pad_token_id}")
     except Exception as error:  # unreadable JSON, unknown families and ill-typed fields come as several kinds
@@ -143,26 +145,25 @@ def read_classifier(
             classifier = build_classifier(config, attention)
             lacking, classifier.checkpoint_note = [name for name, _ in classifier.named_parameters()], ""
         else:
-            classifier, lacking = _read(model, folder, config, attention)
-            lacking = _without_classifier(model, classifier, lacking, keep_classifier)
+            classifier, lacking = _read(model, folder, config, attention, keep_classifier)
     return classifier.float().eval(), lacking
 
 
-def _without_classifier(model: str, classifier: nn.Module, lacking: list[str], keep: bool) -> list[str]:
-    """`lacking` and, unless `keep`, what the checkpoint has outside the encoder; notes it on the model.
+def _without_classifier(
+    model: str, classifier: nn.Module, lacking: set[str], absent: set[str], keep: bool
+) -> list[str]:
+    """`lacking` and, unless `keep`, all that is outside the encoder, of which the checkpoint has what is not `absent`.
 
-    Raises UserError where a classifier is to be kept that is not there, or has other labels.
+    Notes on the model what became of the checkpoint's. Raises UserError where it is to be kept and is `lacking`.
     """
     base = classifier.base_model_prefix + "."
-    outside = [name for name, _ in classifier.named_parameters() if not name.startswith(base)]
-    brought = [name for name in outside if name not in lacking]
-    if keep and len(brought) < len(outside):
+    outside = {name for name, _ in classifier.named_parameters() if not name.startswith(base)}
+    if keep and outside & lacking:
         text = f"model {model!r}: keep_classifier asks for its classifier, but it has none for so many labels"
         raise UserError(f"{text} ({classifier.num_labels}); leave keep_classifier out")
     how = "kept" if keep else "left out, and a new one drawn"
-    if brought or classifier.checkpoint_note:
-        classifier.checkpoint_note = f"the checkpoint's own classifier was {how}"
-    return lacking if keep else [*lacking, *brought]
+    classifier.checkpoint_note = f"the checkpoint's own classifier was {how}" if outside - absent else ""
+    return sorted(lacking if keep else lacking | outside)
 
 
 def build_classifier(config: PretrainedConfig, attention: str = "sdpa") -> nn.Module:
@@ -178,7 +179,9 @@ def _kernel(config: PretrainedConfig, attention: str) -> str:
     return "eager" if family_of(config).score_bias else attention
 
 
-def _read(model: str, folder: Path, config: PretrainedConfig, attention: str) -> tuple[nn.Module, list[str]]:
+def _read(
+    model: str, folder: Path, config: PretrainedConfig, attention: str, keep_classifier: bool
+) -> tuple[nn.Module, list[str]]:
     """Return the classifier with the checkpoint's weights, and the names of the parameters still to be drawn."""
     from transformers import AutoModelForSequenceClassification
 
@@ -198,10 +201,10 @@ def _read(model: str, folder: Path, config: PretrainedConfig, attention: str) ->
         raise UserError(f"model {model!r}: {reason}") from error
     names = {name for name, _ in classifier.named_parameters()}
     wrong_size = {key[0] for key in info["mismatched_keys"]}
-    classifier.checkpoint_note = "a classifier for other labels" if wrong_size else ""
-    drawn = sorted((set(info["missing_keys"]) | wrong_size) & names)
+    absent = set(info["missing_keys"])
+    drawn = (absent | wrong_size) & names
     base, layers = classifier.base_model_prefix + ".", family_of(config).encoder + "."
-    lacking = [name for name in drawn if name.startswith(base) and not name.startswith(base + "pooler.")]
+    lacking = sorted(name for name in drawn if name.startswith(base) and not name.startswith(base + "pooler."))
     surplus = [key for key in info["unexpected_keys"] if layers in key and not key.endswith("position_ids")]
     misfits = [f"{name} {'has another size' if name in wrong_size else 'is missing'}" for name in lacking]
     misfits += [f"it has no place for {key}" for key in sorted(surplus)]
@@ -210,7 +213,7 @@ def _read(model: str, folder: Path, config: PretrainedConfig, attention: str) ->
             f"model {model!r}: the weights do not fit config.json: {misfits[0]} ({len(misfits)} such); expected a "
             f"{config.model_type} checkpoint that matches its configuration"
         )
-    return classifier, drawn
+    return classifier, _without_classifier(model, classifier, drawn, absent, keep_classifier)
 
 
 @torch.no_grad()
