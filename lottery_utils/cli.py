@@ -118,7 +118,6 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("cell", metavar="CELL", help="name of a stored cell, such as mrpc/42/retrain/structured/good")
     export.add_argument("dir", metavar="DIR", help="a new folder")
     export.add_argument("--onnx", action="store_true", help="also model.onnx (needs lottery-utils[onnx])")
-    export.add_argument("--push", metavar="USER/NAME", help="then upload the folder to the hub, with your own login")
 
     authors = add("import-authors", "tables from a clone of the authors' repository")
     authors.add_argument("dir", metavar="DIR", help="a clone of sai-prasanna/bert-experiments, or a part of it")

@@ -189,19 +189,15 @@ def report(options: argparse.Namespace) -> int:
 
 
 def export(options: argparse.Namespace) -> int:
-    """Write a stored model, and upload it with --push."""
+    """Write a stored model."""
     from .experiment.cells import parse_cell
-    from .export.folder import export_cell, push, require_login
+    from .export.folder import export_cell
 
     study = _study(options)
-    if options.push is not None:
-        require_login(options.push)
     folder = usable_path("folder", options.dir)
     rebuilt = export_cell(study, parse_cell(options.cell, study.preset.tasks), folder, options.onnx)
     print(f"{rebuilt.cell.name}: {rebuilt.agreement}")
     print(f"{folder / 'README.md'}: the model card, with what loads each form, how exactly it computes and how fast")
-    if options.push is not None:
-        print(f"uploaded to {push(folder, options.push)}")
     return 0
 
 

@@ -17,7 +17,7 @@ from lottery_utils import disk, load_compact, open_study
 from lottery_utils.cli import main
 from lottery_utils.errors import UserError
 from lottery_utils.experiment.cells import parse_cell
-from lottery_utils.export.folder import export_cell, push
+from lottery_utils.export.folder import export_cell
 from lottery_utils.models.compact import compact, dense
 from lottery_utils.models.load import load_classifier
 from lottery_utils.pruning.masks import load_mask
@@ -282,28 +282,6 @@ def test_what_cannot_be_exported_is_one_line(study, name, said, tmp_path, capsys
     assert main(["export", name, str(tmp_path / "x"), *options, "--set", *pairs]) == 2
     err = capsys.readouterr().err
     assert said in err and err.count("\n") == 1 and not (tmp_path / "x").exists()
-
-
-def test_push_uploads_the_folder_and_names_what_went_wrong(tmp_path):
-    calls = []
-
-    class Api:
-        def create_repo(self, repo, exist_ok):
-            calls.append(("create", repo))
-            return f"https://hub/{repo}"
-
-        def upload_folder(self, repo_id, folder_path, commit_message):
-            calls.append(("upload", repo_id, folder_path))
-
-    assert push(tmp_path, "me/model", Api()) == "https://hub/me/model"
-    assert calls == [("create", "me/model"), ("upload", "me/model", str(tmp_path))]
-
-    class Refuses(Api):
-        def create_repo(self, repo, exist_ok):
-            raise OSError("401 Unauthorized")
-
-    with pytest.raises(UserError, match=r"401 Unauthorized\).* hf upload me/model"):
-        push(tmp_path, "me/model", Refuses())
 
 
 def test_onnx_equals_the_model_on_other_batches(study, tmp_path):

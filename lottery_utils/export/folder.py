@@ -1,7 +1,4 @@
-"""`lottery export`: a subnetwork as a folder that plain transformers loads, with the compact model and masks inside.
-
-The folder may go on to the Hugging Face hub, with the user's own credentials.
-"""
+"""`lottery export`: a subnetwork as a folder that plain transformers loads, with the compact model and masks inside."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ import torch
 from torch import nn
 
 from ..disk import usual_mode, writable
-from ..errors import UserError, library_errors, shown, usable_folder, usable_path
+from ..errors import UserError, usable_folder, usable_path
 from ..experiment.cells import Cell, mask_source
 from ..experiment.store import MASK
 from ..models.compact import dense, load_compact, save_compact
@@ -27,8 +24,6 @@ from .onnx import require_onnx, run_onnx, write_onnx
 from .rebuild import Rebuilt, rebuild, sample
 
 if TYPE_CHECKING:
-    from huggingface_hub import HfApi
-
     from ..experiment.study import Study
     from ..presets import Preset
     from ..tasks.glue import Task
@@ -152,33 +147,3 @@ def _dense_again(part: Path) -> nn.Module:
 
     loaded = AutoModelForSequenceClassification.from_pretrained(part, local_files_only=True, use_safetensors=True)
     return loaded.eval()
-
-
-def require_login(repo: str) -> None:
-    """Raise UserError, before anything is computed, for a name that is none, or where nobody is logged in."""
-    from huggingface_hub import get_token
-    from huggingface_hub.utils import validate_repo_id
-
-    try:
-        _, _ = repo.split("/")
-        validate_repo_id(repo)
-    except ValueError:
-        raise UserError(f"--push needs USER/NAME, your user name and one for the model, got {shown(repo)}") from None
-    if get_token() is None:
-        raise UserError("--push needs a login to the hub; run 'hf auth login', or set HF_TOKEN")
-
-
-def push(folder: str | Path, repo: str, api: HfApi | None = None) -> str:
-    """Upload `folder` to the model repository `repo` (USER/NAME), made if it is not there; return its address.
-
-    The login is that of `hf auth login` or $HF_TOKEN. Raises UserError when the hub refuses or cannot be reached; the
-    folder stays, and the message says how to upload it later.
-    """
-    from huggingface_hub import HfApi
-
-    api = HfApi() if api is None else api
-    later = f"the exported folder stays, upload it later with: hf upload {repo} {folder}"
-    with library_errors(f"{repo} could not be uploaded", later):
-        address = str(api.create_repo(repo, exist_ok=True))
-        api.upload_folder(repo_id=repo, folder_path=str(folder), commit_message="Subnetwork from the lottery companion")
-    return address
