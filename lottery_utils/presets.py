@@ -95,9 +95,10 @@ class Preset:
     attention_examples: Count = 100  # dev examples for each task and seed
     attention_min_tokens: Tokens = 16  # shorter and longer examples are left out
     attention_max_tokens: Tokens = 128
-    # loss on straight lines, and probes
+    # loss surface and probes
     landscape_examples: Count = 128  # dev examples on which the loss is measured
     landscape_directions: Count = 3
+    landscape_grid: Annotated[int, Ge(3), Le(101)] = 11  # points along each side of a surface
     # of the grammar, a third of them for testing; for more give a CoNLL-U file as `probe_text`
     probe_sentences: Annotated[int, Ge(30), Le(PROBE_SENTENCES)] = 1500
     probe_text: Place | None = None  # a CoNLL-U file to probe with, "english" for the package's own; None: the grammar

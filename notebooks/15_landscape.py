@@ -180,7 +180,7 @@ results.difference_table(differences)
 # |---|---|---|
 # | `papermill notebooks/15_landscape.ipynb out.ipynb` | 10 s | this chapter from its records: barrier from good to bad {glue:text}`good_bad` |
 # | `lottery run --tasks rte --seeds 1337 --stages landscape --methods structured --results try` | 43 s | slices and paths of one task anew |
-# | `lottery run --tasks rte --seeds 1337 --stages landscape --methods magnitude --results try` | 60 s | the same for m-pruning |
+# | `lottery run --tasks rte --seeds 1337 --stages surface --methods structured --results try` | 17 s | the loss on a square of two directions, in the record: numbers for a contour plot of your own, which no page draws |
 #
 # **Exercise 1.** In the made-up case, let both networks keep one head in common that gives half of the sum. What becomes of the barrier?
 #

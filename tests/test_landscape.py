@@ -31,7 +31,7 @@ from lottery_utils.show.frames import Reading, readings
 from lottery_utils.training.batches import Encoded, take
 
 ROOT = Path(__file__).resolve().parent.parent
-SMALL = {"landscape_examples": 24, "landscape_directions": 2, "probe_sentences": 60}
+SMALL = {"landscape_examples": 24, "landscape_directions": 2, "landscape_grid": 3, "probe_sentences": 60}
 HEADS = np.array([[True, False, True, True], [False] * 4, [True] * 4])
 MLPS = np.array([True, True, False])
 
@@ -114,12 +114,16 @@ def test_the_loss_is_torchs_and_the_unit_that_of_a_constant_answer():
     assert loss.loss_of_knowing_nothing(np.array([0.0, 4.0], np.float32)) == pytest.approx(4.0)
 
 
-def test_slices_meet_in_the_middle():
+def test_slices_and_squares_meet_in_the_middle_and_along_their_axes():
     model, data = tiny_model("bert"), examples()
     ways = [direction(noise(model, seed), model) for seed in (1, 2)]
     line = loss.line(model, data, ways)
+    sizes = np.array([-1.0, 0.0, 1.0])
+    square = loss.plane(model, data, (ways[0], ways[1]), sizes)
     middle = SIZES.index(0.0)
     assert (line[:, middle] == loss.mean_loss(model, data)).all() and line.std() > 0
+    assert square[1, 1] == pytest.approx(line[0, middle]) and square[2, 1] == pytest.approx(line[0, -1])
+    assert square[1, 0] == pytest.approx(line[1, 0]), "the second direction runs along the second axis"
     assert same_weights(model, tiny_model("bert"))
 
 
@@ -218,13 +222,13 @@ def test_differences_of_probes_are_in_points_and_corrected_together():
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
-    """Two seeds of an easy task: landscape and probes, s-pruning."""
+    """Two seeds of an easy task: landscape, surface and probes, s-pruning."""
     root = tmp_path_factory.mktemp("landscape")
     make_model(root / "model")
     make_task(root / "data", "sst2", train=160, dev=60)
     overrides = {**SETTINGS, **SMALL, "model": str(root / "model"), "data": str(root / "data")}
     found = open_study("paper", ["sst2"], [1, 2], overrides, root / "results")
-    summary = found.run(["landscape", "probes"], ["structured"], engine="serial", progress=False)
+    summary = found.run(["landscape", "surface", "probes"], ["structured"], engine="serial", progress=False)
     assert summary.ok, summary.failed
     return found
 
@@ -256,6 +260,11 @@ def test_paths_begin_and_end_at_their_networks(study):
     assert arrays["next.bad"][-1] == pytest.approx(there["line.bad.retrained"][0, middle], rel=1e-4)
 
 
+def test_surfaces_have_the_slices_examples_or_fewer(study):
+    arrays = study.trajectory("sst2/1/surface/structured/good")
+    assert arrays["plane.full"].shape == (3, 3) and len(arrays["rows"]) == 12 and arrays["sizes"].tolist() == [-1, 0, 1]
+
+
 def test_probe_cells_hold_every_network_and_layer(study):
     found = readings(study, "probes", "structured")
     assert [one.seed for one in found] == [1, 2]
@@ -273,13 +282,13 @@ def test_probe_cells_hold_every_network_and_layer(study):
 
 
 def test_these_cells_come_on_request_and_change_no_other_address(study):
-    assert not {"landscape", "probes"} & {cell.stage for cell in study.cells()}
-    other = open_study("demo", overrides={**SMALL, "landscape_directions": 5}, results_dir=study.store.root)
+    assert not {"landscape", "surface", "probes"} & {cell.stage for cell in study.cells()}
+    other = open_study("demo", overrides={**SMALL, "landscape_grid": 5}, results_dir=study.store.root)
     plain = open_study("demo", results_dir=study.store.root)
     name = "rte/42/{}/structured/good"
     for stage in ("search", "retrain"):
         assert other.address(name.format(stage)) == plain.address(name.format(stage))
-    for stage in ("landscape", "probes"):
+    for stage in ("landscape", "surface", "probes"):
         assert other.address(name.format(stage)) != plain.address(name.format(stage))
 
 

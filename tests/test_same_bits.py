@@ -32,7 +32,7 @@ def test_every_stage_gives_the_same_bits_in_two_processes(tmp_path):
     model = small_world.make_model(tmp_path / "model")
     changes = {"epochs": 1, "dropout": 0.1, "magnitude_max_steps": 2, "head_step": 0.4, "attention_examples": 4}
     changes |= {"attention_min_tokens": 4, "attention_max_tokens": 16}
-    changes |= {"landscape_examples": 8, "landscape_directions": 1, "probe_sentences": 40}
+    changes |= {"landscape_examples": 8, "landscape_directions": 1, "landscape_grid": 3, "probe_sentences": 40}
     settings = {**small_world.SETTINGS, **changes, "model": str(model), "data": str(tmp_path / "data")}
     paths, crew = os.pathsep.join(path for path in sys.path if path), []
     for seed, threads in (("1", "1"), ("77", "2")):

@@ -26,7 +26,7 @@ WRONG = [
     ({"warmup": 1}, "warmup must be less than 1, got 1"),
     ({"head_step": 3}, "head_step must be less than 1, got 3"),
     ({"threshold": 0}, "threshold must be greater than 0, got 0"),
-    ({"probe_sentences": 2}, "probe_sentences must be greater than or equal to 30, got 2"),
+    ({"landscape_grid": 2}, "landscape_grid must be greater than or equal to 3, got 2"),
     ({"precision": "fp16"}, "precision must be 'auto', 'fp32' or 'bf16', got 'fp16'"),
     ({"methods": ["x"]}, "methods, item 1, must be 'structured' or 'magnitude', got 'x'"),
     ({"methods": "structured"}, "methods must be a list, got 'structured'"),

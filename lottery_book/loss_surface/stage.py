@@ -1,4 +1,4 @@
-"""Stage landscape: the loss around and between full, good, random and bad networks.
+"""Stages landscape and surface: the loss around and between full, good, random and bad networks.
 
 It is that on a fixed part of a data set: in slices around a model's weights, and on the straight way to another's.
 Slices go along random directions in weight space, filter-normalised (Li et al. 2018, arXiv 1712.09913). A filter is a
@@ -30,11 +30,14 @@ from ..networks import masks_of, networks, restored, trained
 # sizes of a step, relative to the norm of the filter it moves (Li et al. 2018); close together near 0
 SIZES = (-1.0, -0.7, -0.4, -0.2, 0.0, 0.2, 0.4, 0.7, 1.0)
 POINTS = (0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 0.875, 1.0)  # places on a path, 0 and 1 are its ends
+SURFACE_REACH = 1.0  # a surface goes from minus to plus this size
+SURFACE_SHARE = 0.5  # of the examples, as a surface has many more points
 
 SUBNETWORKS = COMPARED
 ORDERED = (("good", "random"), ("random", "bad"), ("good", "bad"))  # pairs in which the first is said to be better
 TREATMENTS = ("pruned", "retrained")
 NETWORKS = ("full", *(f"{name}.{how}" for how in TREATMENTS for name in SUBNETWORKS))
+SURFACES = ("full", *(f"{name}.retrained" for name in SUBNETWORKS))
 # paths between models of one seed (subnetworks retrained), and between models of this and the next seed
 WITHIN = (("good", "bad"), ("good", "random"), ("random", "bad"), ("full", "good"), ("full", "bad"))
 ACROSS = ("full", *SUBNETWORKS)
@@ -51,9 +54,9 @@ def run_landscape(work: Work, result: Result) -> None:
     of the seed `next_seed` (1,). All networks of a task get the same examples and all of a seed parts of the same
     directions. After a degenerate search only the full model is there.
     """
-    masks, found, examples = _prepare(work, result)
+    masks, found, examples = _prepare(work, result, 1.0)
     with timed(result, "lines"):
-        for name, (model, ways) in _with_ways(work, found, masks):
+        for name, (model, ways) in _with_ways(work, found, masks, work.preset.landscape_directions):
             result.trajectory[f"line.{name}"] = line(model, examples, ways, SIZES)
     with timed(result, "paths"):
         ends = {name: dense(found[f"{name}.retrained"]) for name in masks} | {"full": found["full"]}
@@ -63,14 +66,30 @@ def run_landscape(work: Work, result: Result) -> None:
         _to_next_seed(work, result, ends, examples)
 
 
-def _prepare(work: Work, result: Result) -> tuple[dict[str, Mask], dict[str, nn.Module], Encoded]:
+def run_surface(work: Work, result: Result) -> None:
+    """The loss on a square of two directions around the full and the retrained networks: ``plane.NAME`` (G, G).
+
+    `sizes` (G,) are the steps along either direction, the first two of `run_landscape`; `rows` are the first half of
+    its examples' number, drawn anew.
+    """
+    masks, found, examples = _prepare(work, result, SURFACE_SHARE)
+    points = work.preset.landscape_grid
+    sizes = np.linspace(-SURFACE_REACH, SURFACE_REACH, points)
+    result.trajectory["sizes"] = sizes
+    with timed(result, "planes"):
+        for name, (model, ways) in _with_ways(work, found, masks, 2):
+            if name in SURFACES:
+                result.trajectory[f"plane.{name}"] = plane(model, examples, (ways[0], ways[1]), sizes)
+
+
+def _prepare(work: Work, result: Result, share: float) -> tuple[dict[str, Mask], dict[str, nn.Module], Encoded]:
     cell, preset = work.cell, work.preset
     masks = masks_of(work, cell.seed)
     result.degenerate = not masks
     with timed(result, "load"):
         found, data = networks(work, result, masks), work.examples()
     set_size(result, found["full"])
-    wanted = preset.landscape_examples
+    wanted = max(1, round(preset.landscape_examples * share))
     drawn = np.random.default_rng(derived_seed("landscape examples", cell.task, wanted)).permutation(len(data.dev))
     rows = np.sort(drawn[:wanted])
     examples = take(data.dev, rows)
@@ -79,11 +98,11 @@ def _prepare(work: Work, result: Result) -> tuple[dict[str, Mask], dict[str, nn.
     return masks, found, examples
 
 
-def _with_ways(work: Work, found: dict[str, nn.Module], masks: dict[str, Mask]):
+def _with_ways(work: Work, found: dict[str, nn.Module], masks: dict[str, Mask], count: int):
     """Each network with its directions; those of one mask share the noise, as it is pruned like them."""
     whole, cell = found["full"], work.cell
     noises = []
-    for k in range(work.preset.landscape_directions):
+    for k in range(count):
         seed = derived_seed("landscape direction", cell.task, cell.seed, k)
         noises.append(noise_like(whole, torch.Generator().manual_seed(seed)))
     pruned = {kind: [prune(copy.deepcopy(noise), mask) for noise in noises] for kind, mask in masks.items()}
@@ -139,6 +158,16 @@ def line(model: nn.Module, examples: Encoded, ways: list[Direction], sizes=SIZES
             if size:
                 with moved(model, [(way, size)]):
                     found[k, j] = mean_loss(model, examples)
+    return found
+
+
+def plane(model: nn.Module, examples: Encoded, ways: tuple[Direction, Direction], sizes: np.ndarray) -> np.ndarray:
+    """Loss after a step along both directions: (sizes of the first, sizes of the second)."""
+    found = np.empty((len(sizes), len(sizes)))
+    for i, first in enumerate(sizes):
+        for j, second in enumerate(sizes):
+            with moved(model, [(ways[0], float(first)), (ways[1], float(second))]):
+                found[i, j] = mean_loss(model, examples)
     return found
 
 

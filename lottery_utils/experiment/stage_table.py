@@ -164,6 +164,11 @@ STAGES = {
         (Case(*GOOD, ("networks_of_all_seeds",), ("landscape_examples", "landscape_directions")),),
         on_request=True, always=True, version=1,
     ),
+    "surface": Stage(
+        f"{BOOK}.loss_surface.stage:run_surface", "the loss around full, good, random and bad of one seed", 15.0,
+        (Case(*GOOD, ("networks",), ("landscape_examples", "landscape_grid")),),
+        on_request=True, always=True, version=1,
+    ),
     "probes": Stage(
         f"{BOOK}.probes.stage:run_probes", "what layers of full, good, random and bad know of grammar", 8.0,
         (Case(*GOOD, ("networks",), ("probe_sentences", "probe_text", "probe_retrained")),),
