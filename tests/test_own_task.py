@@ -413,6 +413,18 @@ def test_where_train_has_one_class_the_baselines_give_that(tmp_path):
     assert bag_of_words(data).tolist() == [1, 1, 1]
 
 
+def test_data_changed_between_two_runs_of_one_process_are_read_again(tmp_path):
+    data, name = describe(tmp_path, ONE), "moods/0/baseline/majority"
+    scores = []
+    for dev in ("x,high\ny,high\nz,low\n", "x,high\ny,high\nz,low\nw,high\n"):
+        rows_of(tmp_path, dev=dev)
+        study = open_study("laptop", overrides={"data": data, "model": "embedded"}, results_dir=tmp_path / "results")
+        summary = study.run(["baseline"], subnetworks=["majority"], engine="serial", progress=False)
+        assert summary.ok, summary.failed
+        scores.append(study.record(name)["score"])
+    assert scores == [pytest.approx(2 / 3), 0.75]
+
+
 def test_scores_of_own_metrics(tmp_path):
     base = {**ONE, "metrics": ["f1"]}
     task = find_task("moods", describe(tmp_path, base))
