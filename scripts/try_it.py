@@ -3,12 +3,12 @@
     python scripts/try_it.py run benchmarks/tried.jsonl [NAME ...] [--stored DIR]
     python scripts/try_it.py page benchmarks/tried.jsonl book/tried.md
 
-Start it in a clean clone, on a machine with nothing else to do: each chapter begins without `try`, `results` and `tables`,
-which it removes; where the table says that the demo is stored, `results` is a copy of DIR, which holds its cells. NAME is
-the beginning of a notebook's name; with none it is all of them. Left out are commands of the presets `base` and
-`paper`, which take hours, and those with a file that is not here. A line of the output is one command: notebook, command,
-seconds, exit status, what came out by the records that it stored, machine, commit and date. A command that the file
-has already is not run again.
+Start it in a clean clone, on a machine with nothing else to do: each chapter begins without `try`, `results` and
+`tables`, which it removes; where the table says that the demo is stored, `results` is a copy of DIR, which holds its
+cells. NAME is the beginning of a notebook's name; with none it is all of them. Left out are commands of the presets
+`base` and `paper`, which take hours, and those with a file that is not here. A line of the output is one command:
+notebook, command, seconds, exit status, what came out by the records that it stored, machine, commit and date. A
+command that the file has already is not run again.
 """
 
 from __future__ import annotations
@@ -35,8 +35,9 @@ OPENING = """# What came out
 
 Every chapter ends in commands to try. Here is what they took and what came out, measured by `scripts/try_it.py` on
 {device} ({date}, commit {commit}). Each command of a chapter ran after those above it,
-the first from an empty store, beside other work of the lowest priority. Scores are means over the seeds: *a → b* is pruned and retrained,
-s is s-pruning, m m-pruning. On another processor the last digits may differ. Commands that take hours are not here.
+the first from an empty store, beside other work of the lowest priority. Scores are means over the seeds:
+*a → b* is pruned and retrained, s is s-pruning, m m-pruning. On another processor the last digits may differ.
+Commands that take hours are not here.
 """
 HEAD = "\n## {}\n\n| command | seconds | what came out |\n|---|--:|---|\n"
 

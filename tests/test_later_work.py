@@ -296,7 +296,8 @@ def test_nothing_stored_is_gaps_and_no_error(source):
     real, run = works.headline(both, found).axes
     assert [text.get_text() for text in real.texts] == [sources.NO_RECORD] * len(works.HEADLINE)
     assert len(run.lines) > len(works.HEADLINE) - 2, "all but what was not run"
-    for figure in (pictures.dimensions(both), pictures.unshared_weights(both), pictures.section_forest(both, found, "d")):
+    forest = pictures.section_forest(both, found, "d")
+    for figure in (pictures.dimensions(both), pictures.unshared_weights(both), forest):
         assert sources.NO_RECORD in [text.get_text() for text in figure.axes[0].texts]
     assert works.share_of(nothing, 4) == sources.NO_RECORD and works.share_of(source, 4).endswith("%")
     assert not sections.sinks(None).tasks and works.passes(nothing) == sources.NO_RECORD

@@ -35,7 +35,8 @@ def test_api_pages_hold_every_public_docstring_and_no_private_name(tmp_path):
     assert ":::{py:method} run(stages: Names=None" in text
     assert re.search(r"^::::\{py:class\} Preset\(name: str = 'paper'", text, re.MULTILINE)
     assert not re.search(r"py:\w+\} _", text)
-    for inside in ("derived_seed", "structured_search", "readable", "retire", "open_study"):  # the last of a room inside
+    # the last of a room inside
+    for inside in ("derived_seed", "structured_search", "readable", "retire", "open_study"):
         there = re.search(rf"\}} {inside}\(.*\n(:no-index:)?", text)
         assert bool(there[1]) == (inside in ("readable", "retire")), f"{inside}: in the search or not"
     listed = (tmp_path / "api.md").read_text(encoding="utf-8")

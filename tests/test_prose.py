@@ -61,7 +61,7 @@ def texts() -> dict[str, tuple[str, list[str]]]:
         there = glued_in(chapter)
         source = "\n\n".join(cell.source for cell in chapter.cells if cell.cell_type == "markdown")
         glued = [there[name] for name in GLUE.findall(source)]
-        found[path.stem] = (GLUE.sub(lambda use: there[use[1]], source), glued)
+        found[path.stem] = (GLUE.sub(lambda use, there=there: there[use[1]], source), glued)
     return found
 
 
@@ -82,7 +82,8 @@ def test_sentences_are_short(texts):
 
 
 def test_numbers_in_prose_keep_their_signs_and_zeros():
-    for value, shown in {0.8: "0.80", "+0.015": "+0.015", "26": "26", "it\u2019s 62\u00a0%": "it\u2019s 62\u00a0%"}.items():
+    texts = {text: text for text in ("+0.015", "26", "it\u2019s 62\u00a0%")}
+    for value, shown in {0.8: "0.80", **texts}.items():
         assert format_plain_text(PlainTextFormatter()(as_text(value)), "s") == shown
 
 

@@ -224,4 +224,3 @@ def _record(work: Work, job: Job, data: TaskData | loaded.Examples, result: Resu
         "data_rows": {"train": len(data.train), "dev": len(data.dev)},
         "notes": list(dict.fromkeys(result.notes)),
     }
-

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from ..experiment.work import Mask
     from ..experiment.study import Study
+    from ..experiment.work import Mask
 
 STAGES = ("finetune", "score", "retrain", "retrain_longer")
 

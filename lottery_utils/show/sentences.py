@@ -40,7 +40,7 @@ def run_on(study: Study) -> str:
         parts.append(f"partial data for {_titles(sorted(partial))}")
     unknown = max((record.get("unknown_words") or 0.0 for record in records), default=0.0)
     if unknown >= WORTH_SAYING:
-        parts.append(f"up to {unknown:.0%} of a task's words unknown to the tokenizer".replace("%", "\N{NO-BREAK SPACE}%"))
+        parts.append(f"up to {100 * unknown:.0f}\N{NO-BREAK SPACE}% of a task's words unknown to the tokenizer")
     return "; ".join(parts)
 
 

@@ -24,9 +24,10 @@ Number = TypeVar("Number", float, pd.Series)
 class Effect:
     """A mean over tasks: its 95 % interval (Student's t), two-sided p, and p corrected for its family (`corrected`).
 
-    `side` is where the mean lies, "above" or "below" 0, or "inside" or "outside" a region. `wins` counts tasks above 0 by more than rounding,
-    `pairs` the numbers of tasks and seeds, which are `values`. `runs` are the means of each run of pre-training alone,
-    where there are several. What cannot be computed is NaN: interval and p with fewer than three tasks, all with none.
+    `side` is where the mean lies, "above" or "below" 0, or "inside" or "outside" a region. `wins` counts tasks above 0
+    by more than rounding, `pairs` the numbers of tasks and seeds, which are `values`. `runs` are the means of each run
+    of pre-training alone, where there are several. What cannot be computed is NaN: interval and p with fewer than
+    three tasks, all with none.
     """
 
     mean: float = np.nan

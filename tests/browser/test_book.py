@@ -96,7 +96,9 @@ CHAPTERS = [page for page in PAGES if page.startswith(("chapters/0", "chapters/1
 
 
 @needs_book
-@pytest.mark.parametrize("name", [page for page in CHAPTERS if not page.endswith(tuple(f"{n}.html" for n in ELSEWHERE))])
+@pytest.mark.parametrize(
+    "name", [page for page in CHAPTERS if not page.endswith(tuple(f"{n}.html" for n in ELSEWHERE))]
+)
 def test_answer_and_first_figure_are_on_the_first_screen(opened, name):
     with opened(BOOK / name, BOOK, width=1400) as watched:
         assert max(watched.page.evaluate(FIRST)) <= 900
