@@ -61,10 +61,9 @@ import json, os, sys, time
 from multiprocessing.connection import Connection
 from lottery_utils.experiment.pool import Answer
 pipe, plan, log, device = Connection(int(sys.argv[1])), json.loads(sys.argv[2]), *sys.argv[3:]
-pipe.recv()  # the job
 while True:
     try:
-        cell, alone = pipe.recv()
+        job, cell, alone = pipe.recv()
     except EOFError:
         break
     what = plan.get(str(cell.seed), ["computed"])
@@ -210,7 +209,7 @@ def test_a_failure_noted_by_another_run_is_not_tried_again(world, tmp_path):
     study.run(["baseline"], subnetworks=["majority"], engine="serial", progress=False)
     job = Job(str(study.store.root), study.key)
     study.store.fail(study.address(cell), {"error": "no luck"})
-    assert compute.compute(job, cell).error == "no luck"
+    assert compute.compute(job, cell).error == "no luck (earlier; 'lottery run --retry-failed' tries again)"
     with claim(study.store.root, study.address(cell)):
         assert compute.compute(job, cell).status == "elsewhere"
 

@@ -70,7 +70,7 @@ def compute(job: Job, cell: Cell, alone: bool = False) -> Answer:
             if store.read(key) is not None:
                 return Answer("done")
             if (failure := store.failure(key)) is not None:
-                return Answer("failed", failure["error"])
+                return Answer("failed", f"{failure['error']} (earlier; 'lottery run --retry-failed' tries again)")
             store.clear_staging(key)
             _compute(Work(cell, job.key, store, cuda_graphs=job.cuda_graphs), job, key)
             return Answer("computed")

@@ -1,7 +1,7 @@
 """Who computes cells on this machine: this process, or worker processes, each on one thread and one device.
 
-An engine is used in a `with`, and an error stops its cells: `submit` has a cell computed, and the future it returns has
-the answer; `places` says how many cells at once. Computing is `compute`'s, which is imported where it is done.
+An engine is used in a `with`, and an error stops its cells: `start` has a cell computed, `running` are the cells that
+are, at most `places`, and `finished` waits for answers. Computing is `compute`'s, which is imported where it is done.
 """
 
 from __future__ import annotations
@@ -10,12 +10,10 @@ import os
 import signal
 import subprocess
 import sys
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
-from multiprocessing.connection import Connection, Pipe
+from multiprocessing.connection import Connection, Pipe, wait
 from pathlib import Path
-from queue import LifoQueue
 from typing import NamedTuple
 
 from ..errors import UserError
@@ -74,49 +72,50 @@ class ThisProcess(AbstractContextManager):
 
     def __init__(self, job: Job):
         self.job = job
+        self.running: dict[Cell, Answer] = {}
 
     def __exit__(self, *error: object) -> None:
         """There is nothing to stop."""
 
-    def submit(self, cell: Cell, alone: bool = False) -> Future[Answer]:
+    def start(self, cell: Cell, alone: bool = False) -> None:
         """Compute a cell; the answer is there when this returns."""
-        future = Future()
-        future.set_result(computed_here(self.job, cell, alone))
-        return future
+        self.running[cell] = computed_here(self.job, cell, alone)
+
+    def finished(self, seconds: float) -> list[tuple[Cell, Answer]]:
+        """The cell that was computed, and its answer."""
+        return [self.running.popitem()] if self.running else []
 
 
 class Pool(AbstractContextManager):
-    """The engine "local": `count` worker processes, each on its device, and for each a thread that waits for it."""
+    """The engine "local": `count` worker processes, each on its device."""
 
     def __init__(self, job: Job, count: int | None, cells: int):
         names = gpus()
         devices = names or [None]
         self.places = count or default_workers(cells, names)
-        self.workers = [Worker(job, devices[i % len(devices)]) for i in range(self.places)]
-        self.threads = ThreadPoolExecutor(self.places)
-        self.idle: LifoQueue[Worker] = LifoQueue()  # the last that was busy first: it has data and model at hand
-        for worker in reversed(self.workers):
-            self.idle.put(worker)
+        # the last that was busy is taken first: it has data and model at hand
+        self.idle = [Worker(job, devices[i % len(devices)]) for i in reversed(range(self.places))]
+        self.running: dict[Cell, Worker] = {}
 
-    def __exit__(self, kind: type | None, *error: object) -> None:
-        for worker in self.workers if kind is not None else ():
+    def __exit__(self, *error: object) -> None:
+        for worker in self.running.values():  # after an error
             worker.stop()
-        self.threads.shutdown(cancel_futures=True)
-        for worker in self.workers:
+        for worker in (*self.running.values(), *self.idle):
             worker.retire()
 
-    def submit(self, cell: Cell, alone: bool = False) -> Future[Answer]:
+    def start(self, cell: Cell, alone: bool = False) -> None:
         """Have a worker compute a cell; one that is to be `alone`, when no other runs, finds all memory given back."""
-        for worker in self.workers if alone else ():
+        for worker in self.idle if alone else ():
             worker.retire()
-        return self.threads.submit(self._compute, cell, alone)
+        self.running[cell] = self.idle.pop()
+        self.running[cell].send(cell, alone)
 
-    def _compute(self, cell: Cell, alone: bool) -> Answer:
-        worker = self.idle.get()
-        try:
-            return worker.compute(cell, alone)
-        finally:
-            self.idle.put(worker)
+    def finished(self, seconds: float) -> list[tuple[Cell, Answer]]:
+        """Cells and what became of them, as soon as there is one, or none after so many seconds."""
+        ready = wait([worker.pipe for worker in self.running.values()], seconds)
+        answers = [(cell, worker.answer(cell)) for cell, worker in self.running.items() if worker.pipe in ready]
+        self.idle += [self.running.pop(cell) for cell, _ in answers]
+        return answers
 
 
 class Worker:
@@ -126,17 +125,17 @@ class Worker:
         self.job, self.device = job, device
         self.process: subprocess.Popen | None = None
         self.pipe: Connection | None = None
-        self.stopped = False
 
-    def compute(self, cell: Cell, alone: bool) -> Answer:
+    def send(self, cell: Cell, alone: bool) -> None:
+        """Let the process compute a cell."""
+        if self.process is None:
+            self.process, self.pipe = start_worker(self.device)
+        with suppress(OSError):  # it died: the answer says so
+            self.pipe.send((self.job, cell, alone))
+
+    def answer(self, cell: Cell) -> Answer:
         """The answer about a cell; where the process died over it the status is "failed", or "out_of_memory"."""
         try:
-            if self.process is None:
-                self.process, self.pipe = start_worker(self.device)
-                self.pipe.send(self.job)
-            if self.stopped:
-                self.process.terminate()
-            self.pipe.send((cell, alone))
             return self.pipe.recv()
         except (EOFError, OSError):
             return self._death(cell)
@@ -151,9 +150,8 @@ class Worker:
 
     def stop(self) -> None:
         """Ask the process to end in the middle of a cell: it gives its claim back and stores nothing half."""
-        self.stopped = True
-        if (process := self.process) is not None:
-            process.terminate()
+        if self.process is not None:
+            self.process.terminate()
 
     def retire(self) -> int:
         """Wait until the process has ended, which frees its memory, and return its code; another starts when needed."""
@@ -190,7 +188,7 @@ def start_worker(device: str | None) -> tuple[subprocess.Popen, Connection]:
 
 
 def answer(pipe: int) -> None:
-    """A worker process: get a job, then one cell after another, and answer each until the pipe is closed.
+    """A worker process: answer one cell after another until the pipe is closed.
 
     Ctrl-C is the parent's to handle; on SIGTERM the cell's claim is given back.
     """
@@ -199,9 +197,8 @@ def answer(pipe: int) -> None:
     connection = Connection(pipe)
     with suppress(EOFError, ConnectionError):
         _warm_up()
-        job = connection.recv()
         while True:
-            connection.send(computed_here(job, *connection.recv()))
+            connection.send(computed_here(*connection.recv()))
 
 
 def _leave(number, frame) -> None:

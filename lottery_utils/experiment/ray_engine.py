@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -36,10 +35,10 @@ class RayPool(AbstractContextManager):
         if self.mine:
             _connect(self.ray)
         self.workers = workers
-        self.references: dict[object, Future[Answer]] = {}  # by Ray's names of tasks
+        self.running: dict[Cell, object] = {}  # to Ray's references
 
-    def __exit__(self, kind: type | None, *error: object) -> None:
-        left = [reference for reference, future in self.references.items() if kind and not future.done()]
+    def __exit__(self, *error: object) -> None:
+        left = list(self.running.values())  # after an error
         for reference in left:
             self.ray.cancel(reference, force=False)  # the cell gives its claim back
         if left:
@@ -55,21 +54,27 @@ class RayPool(AbstractContextManager):
         there = self.ray.cluster_resources()
         return max(1, int(there["GPU"] / self.share + 1e-9) if there.get("GPU") else int(there.get("CPU", 1)))
 
-    def submit(self, cell: Cell, alone: bool = False) -> Future[Answer]:
+    def start(self, cell: Cell, alone: bool = False) -> None:
         """Have a task compute a cell, `alone` on its device."""
-        reference, future = self._task(alone).remote(self.job, cell, alone), Future()
-        self.references[reference] = future
-        reference.future().add_done_callback(lambda done: future.set_result(self._answer(done, cell)))
-        return future
+        self.running[cell] = self._task(alone).remote(self.job, cell, alone)
 
-    def _answer(self, done: Future, cell: Cell) -> Answer:
+    def finished(self, seconds: float) -> list[tuple[Cell, Answer]]:
+        """A cell and what became of it, as soon as there is one, or none after so many seconds."""
+        cells = {reference: cell for cell, reference in self.running.items()}
+        done = self.ray.wait(list(cells), timeout=seconds)[0] if cells else []
+        answers = [(cells[reference], self._answer(reference, cells[reference])) for reference in done]
+        for cell, _ in answers:
+            del self.running[cell]
+        return answers
+
+    def _answer(self, reference, cell: Cell) -> Answer:
         """What the task says; for one that Ray gave up, what became of it."""
         try:
-            return done.result()
+            return self.ray.get(reference)
         except self.ray.exceptions.OutOfMemoryError:
             error = "Ray ended its process because its node ran out of memory"
             return Answer("out_of_memory", f"{cell.name}: {error}")
-        except Exception as problem:  # a future without a result would be waited for without end
+        except Exception as problem:
             text = one_line(problem, 200)
             error = f"its process or node died {RETRIES + 1} times: {type(problem).__name__}: {text}"
             return Answer("failed", f"{cell.name}: {error}")

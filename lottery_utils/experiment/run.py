@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable
-from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -57,7 +56,6 @@ class Bar(tqdm):
     def __init__(self, schedule: Schedule, cells: int, show: bool):
         self.schedule, self.cells = schedule, cells
         super().__init__(
-            desc=self._count(),
             total=schedule.seconds_left,
             disable=not show,
             file=sys.stderr,
@@ -67,12 +65,10 @@ class Bar(tqdm):
             bar_format="{desc} {percentage:3.0f}%|{bar:20}| {elapsed}, {remaining} to go{postfix}",
         )
 
-    def _count(self) -> str:
-        return f"{self.cells - len(self.schedule) - len(self.schedule.blocked)}/{self.cells} cells"
-
     def tick(self, running: Iterable[Cell]) -> None:
         """Show what is left, less by settled cells and all that needed failed ones, and the last that is running."""
-        self.set_description_str(self._count(), refresh=False)
+        settled = self.cells - len(self.schedule) - len(self.schedule.blocked)
+        self.set_description_str(f"{settled}/{self.cells} cells", refresh=False)
         names = [cell.name for cell in running]
         self.set_postfix_str(names[-1] if names else "", refresh=False)
         self.update(self.total - self.schedule.seconds_left - self.n)
@@ -89,27 +85,27 @@ def run_schedule(schedule: Schedule, job: Job, summary: Summary, engine: str, wo
     were stopped. A cell that ran out of memory is tried once more, alone, when no other cell can be computed.
     """
     begin = time.perf_counter()
-    pending: dict[Future[Answer], Cell] = {}  # cells being computed
-    again: list[Cell] = []
+    again: list[Cell] = []  # cells that ran out of memory
+    alone: Cell | None = None  # the one of them that is tried once more now
     try:
         with _engine(engine, job, workers, len(schedule)) as pool:
             while len(schedule):
-                while len(pending) < pool.places and (cell := schedule.next()) is not None:
-                    bar.tick([*pending.values(), cell])  # shown first: the serial engine computes it at once
-                    pending[pool.submit(cell)] = cell
-                if not pending and again:
-                    cell = again.pop(0)
-                    _settle(schedule, job, summary, bar, cell, pool.submit(cell, alone=True).result())
-                elif not pending:
+                while alone is None and len(pool.running) < pool.places and (cell := schedule.next()) is not None:
+                    bar.tick([*pool.running, cell])  # shown first: the serial engine computes it at once
+                    pool.start(cell)
+                if not pool.running and again:
+                    alone = again.pop(0)
+                    pool.start(alone, alone=True)
+                elif not pool.running:
                     time.sleep(PATIENCE)  # another process has the cells that are left
-                for future in wait(pending, PATIENCE, FIRST_COMPLETED).done:
-                    cell, answer = pending.pop(future), future.result()
-                    if answer.status == "out_of_memory":
+                for cell, answer in pool.finished(PATIENCE):
+                    if answer.status == "out_of_memory" and cell != alone:
                         bar.say(f"{cell.name}: out of memory; to be tried again alone")
                         again.append(cell)
                     else:
                         _settle(schedule, job, summary, bar, cell, answer)
-                bar.tick(pending.values())
+                    alone = None
+                bar.tick(pool.running)
     finally:
         summary.blocked = {cell.name: by.name for cell, by in schedule.blocked.items()}
         summary.seconds = time.perf_counter() - begin

@@ -111,9 +111,8 @@ class Study(Results):
         schedule = Schedule(cells, self.preset.seeds, done, costs)
         how = (provenance.command(), *grid, cuda_graphs, gpus_per_cell)
         job = Job(str(self.store.root), Key(self.preset, dict(prints)), *how)
-        self._recall_failures(schedule, summary, retry_failed)
-        if not len(schedule):
-            return summary
+        for cell in schedule.left if retry_failed else ():
+            self.store.forget_failure(self.key.address(cell))
         try:
             with Bar(schedule, len(cells), progress) as bar:
                 run_schedule(schedule, job, summary, engine, workers, bar)
@@ -131,17 +130,6 @@ class Study(Results):
         preset = self.preset
         for task in tasks if preset.held_out or preset.selection != "dev" else ():
             require_parts(load_task(task, preset.data, limits_of(preset, task)), preset.held_out, preset.selection)
-
-    def _recall_failures(self, schedule: Schedule, summary: Summary, retry: bool) -> None:
-        """Take cells that failed before, and what needs them, out of the schedule; with `retry` forget that instead."""
-        for cell in schedule.open:
-            key = self.address(cell)
-            if retry:
-                self.store.forget_failure(key)
-            elif cell in schedule and (failure := self.store.failure(key)) is not None:
-                schedule.fail(cell)
-                summary.failed[cell.name] = f"{failure['error']} (earlier; 'lottery run --retry-failed' tries again)"
-        summary.blocked = {cell.name: by.name for cell, by in schedule.blocked.items()}
 
     def _is_stored(self, key: str) -> bool:
         """Whether a cell is stored intact; a damaged one is named and set aside."""
