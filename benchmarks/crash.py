@@ -131,7 +131,7 @@ def _warm(seeds: tuple[int, ...]) -> None:
     preset = get_preset("demo", {**OVERRIDES, "tasks": [TASK], "seeds": list(seeds)})
     model = _study(Path(tempfile.gettempdir()) / "none", seeds).key.model
     loaded.examples(preset, TASK, model)
-    loaded.classifier(preset, TASK, seeds[0], model)
+    loaded.classifier(preset, TASK, seeds[0])
     torch.optim.AdamW([torch.zeros(1, requires_grad=True)])
 
 

@@ -65,7 +65,7 @@ def compute(folder: str, overrides: str) -> None:
         raise SystemExit(str(summary))
     logits = {}
     for cell in study.cells(["finetune"]):
-        model = loaded.classifier(study.preset, cell.task, cell.seed, "")
+        model = loaded.classifier(study.preset, cell.task, cell.seed)
         model.load_state_dict(load_file(study.store.checkpoint(study.address(cell))))
         dev = loaded.examples(study.preset, cell.task, "").dev
         logits[cell.task] = predict(model.to(pick_device()).eval(), dev, "fp32")

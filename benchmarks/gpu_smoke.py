@@ -172,7 +172,7 @@ def graphs_compared(study: Study, device: torch.device) -> list[dict]:
 def trained(study: Study, device: torch.device, graphs: bool = False) -> TrainLog:
     """The course of a fine-tuning on `device`."""
     preset, (task,), (seed,) = study.preset, study.preset.tasks, study.preset.seeds
-    model = loaded.classifier(preset, task, seed, "").to(device)
+    model = loaded.classifier(preset, task, seed).to(device)
     return finetune(model, loaded.examples(preset, task, "").train, preset, (task, seed), cuda_graphs=graphs)
 
 

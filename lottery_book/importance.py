@@ -71,7 +71,7 @@ def decisions(study: Study | None) -> pd.DataFrame:
 def one_example() -> tuple[nn.Module, Encoded, StructuredMask]:
     """The demo's pre-trained BERT with a new classifier, the first dev example of its SST-2-like task, and no mask."""
     preset = get_preset("demo")
-    model = loaded.classifier(preset, "sst2", 0, "").eval()
+    model = loaded.classifier(preset, "sst2", 0).eval()
     body = anatomy(model)
     example = take(loaded.examples(preset, "sst2", "").dev, np.arange(1))
     return model, example, StructuredMask.full(body.layers, body.heads)

@@ -184,11 +184,11 @@ def test_a_checkpoints_own_classifier_is_left_out_unless_asked_for(study, tmp_pa
     from lottery_utils.experiment import loaded
 
     export_cell(study, parse_cell("sst2/1/finetune/full"), tmp_path / "tuned")
-    prints, weights = "tuned", {}
+    weights = {}
     for keep in (False, True):
         overrides = {"model": str(tmp_path / "tuned"), "data": study.preset.data, **small_world.SETTINGS}
         other = open_study("laptop", ["sst2"], [1, 2], {**overrides, "keep_classifier": keep}, tmp_path / f"r{keep}")
-        first, second = (loaded.classifier(other.preset, "sst2", seed, prints) for seed in (1, 2))
+        first, second = (loaded.classifier(other.preset, "sst2", seed) for seed in (1, 2))
         weights[keep] = first.classifier.weight
         assert torch.equal(first.classifier.weight, second.classifier.weight) == keep
         assert torch.equal(first.bert.pooler.dense.weight, second.bert.pooler.dense.weight)

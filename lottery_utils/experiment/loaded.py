@@ -1,8 +1,7 @@
-"""What a process has loaded and its cells share: task data, tokenised examples, the pre-trained model."""
+"""What a process has loaded and its cells share: task data and tokenised examples; and the model, read anew."""
 
 from __future__ import annotations
 
-import copy
 import sys
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -11,16 +10,13 @@ import numpy as np
 from torch import nn
 
 from ..errors import UserError
-from ..models.load import draw, load_tokenizer, read_classifier
+from ..models.load import load_classifier, load_tokenizer
 from ..models.source import model_name
 from ..presets import WORTH_SAYING, Limits, Preset, limits_of
 from ..tasks.glue import find_task
 from ..tasks.hans import hans_task, read_hans
 from ..tasks.load import TaskData, halves, load_task, set_aside
 from ..training.batches import Encoded, encode, take
-
-SMALL = 2**24  # parameters of a classifier that a process keeps as it was read
-_read: dict[tuple, tuple[nn.Module, list[str]]] = {}
 
 
 @dataclass(frozen=True)
@@ -50,7 +46,7 @@ def train_data(preset: Preset, task: str) -> TaskData:
 @lru_cache(maxsize=9)
 def _examples(preset: Preset, task: str, model_print: str) -> Examples:
     found, held = set_aside(task_data(task, preset.data, limits_of(preset, task)), preset.held_out)
-    tokenizer, length = _tokenizer(preset.model, model_print), preset.max_length
+    tokenizer, length = load_tokenizer(preset.model), preset.max_length
     train, dev = (encode(tokenizer, split, length) for split in (found.train, found.dev))
     kept = None if held is None else encode(tokenizer, held, length)
     unknown = unknown_share(tokenizer, train, dev)
@@ -99,28 +95,7 @@ def _said_of_unknown(preset: Preset, task: str, share: float) -> tuple[str, ...]
 @lru_cache(maxsize=1)
 def _hans(preset: Preset, model_print: str) -> tuple[Encoded, np.ndarray]:
     hans = read_hans(preset.hans)
-    return encode(_tokenizer(preset.model, model_print), hans.split, preset.max_length), hans.heuristics
-
-
-@lru_cache(maxsize=1)
-def _tokenizer(model: str, model_print: str):
-    return load_tokenizer(model)
-
-
-def pretrained(preset: Preset, task: str, model_print: str, init: str = "pretrained") -> tuple[nn.Module, list[str]]:
-    """A copy of the classifier of a task as it was read, and the names of the parameters that a seed is to draw.
-
-    Small ones are kept in memory, where reading takes longer than copying.
-    """
-    kind = find_task(task, preset.data)
-    shape = (kind.num_labels, kind.regression, preset.dropout, init)
-    key = (preset.model, model_print, *shape, preset.keep_classifier)
-    if key not in _read:
-        found = read_classifier(preset.model, *shape, keep_classifier=preset.keep_classifier)
-        if sum(p.numel() for p in found[0].parameters()) > SMALL:
-            return found
-        _read[key] = found
-    return copy.deepcopy(_read[key])
+    return encode(load_tokenizer(preset.model), hans.split, preset.max_length), hans.heuristics
 
 
 def examples(preset: Preset, task: str, model_print: str, part: str = "dev") -> Examples:
@@ -144,13 +119,14 @@ def examples(preset: Preset, task: str, model_print: str, part: str = "dev") -> 
     return replace(found, dev=take(found.dev, rows), notes=(*found.notes, note))
 
 
-def classifier(preset: Preset, task: str, seed: int, model_print: str, init: str = "pretrained") -> nn.Module:
-    """A fresh copy of the classifier of (task, seed) before any training, on the CPU."""
-    return draw(*pretrained(preset, task, model_print, init), seed)
+def classifier(preset: Preset, task: str, seed: int, init: str = "pretrained") -> nn.Module:
+    """A fresh classifier of (task, seed) before any training, on the CPU."""
+    kind = find_task(task, preset.data)
+    shape = (kind.num_labels, seed, kind.regression, preset.dropout, init)
+    return load_classifier(preset.model, *shape, keep_classifier=preset.keep_classifier)
 
 
 def forget() -> None:
     """Empty the caches."""
-    for cache in (task_data, _examples, _hans, _tokenizer):
+    for cache in (task_data, _examples, _hans):
         cache.cache_clear()
-    _read.clear()

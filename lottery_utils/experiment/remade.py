@@ -55,9 +55,11 @@ def make_upstream_again(work: Work) -> None:
 
 def _made_again(work: Work, cell: Cell, name: str, save: Callable[[Result, Path], None]) -> Path:
     """A file of a cell in its scratch folder, where the cell's stage makes it unless it is there."""
-    path = work.store.scratch(work.address(cell)) / name
-    if not path.is_file():
-        put(path, partial(save, run(replace(work, cell=cell))))
+    address = work.address(cell)
+    path = work.store.scratch(address) / name
+    with claim(work.store.root, f"{address}.{name}", wait=True):  # another worker may be making it
+        if not path.is_file():
+            put(path, partial(save, run(replace(work, cell=cell))))
     return path
 
 
@@ -82,18 +84,12 @@ def _mask_again(work: Work, cell: Cell, notes: list[str] | None) -> bytes:
 def checkpoint_of(work: Work, cell: Cell) -> tuple[Path, list[str]]:
     """Path of the weights that `cell`, a finetune or retrain cell, ended with, and notes for whoever uses them.
 
-    Weights made again that come out bit for bit as recorded go back into the store; others stay beside it, in a scratch
-    folder, and a note says how far their logits are from the recorded ones, unless they are these.
+    Weights made again stay in a scratch folder; a note says how far their logits are from the recorded ones, unless
+    they are these.
     """
-    address, store = work.address(cell), work.store
-    if (path := store.checkpoint(address)) is not None:
+    if (path := work.store.checkpoint(work.address(cell))) is not None:
         return path, []
-    with claim(store.root, f"{address}.weights", wait=True):  # another worker may be making them
-        if (path := store.checkpoint(address)) is not None:
-            return path, []
-        path = _made_again(work, cell, CHECKPOINT, lambda result, path: _save_weights(work, cell, result, path))
-        if store.restore(address, path):
-            return store.folder(address) / CHECKPOINT, []
+    path = _made_again(work, cell, CHECKPOINT, partial(_save_weights, work, cell))
     with safe_open(path, "np") as file:
         apart = float((file.metadata() or {}).get("apart", 0.0))
     note = f"the weights of {cell.name} were not stored and were made again; their logits differ from the recorded ones"
@@ -101,11 +97,8 @@ def checkpoint_of(work: Work, cell: Cell) -> tuple[Path, list[str]]:
 
 
 def _save_weights(work: Work, cell: Cell, result: Result, path: Path) -> None:
-    """Write a cell's weights; others than the recorded ones with how far their logits are `apart`."""
+    """Write a cell's weights, with how far their logits are `apart` from the recorded ones."""
     kept = result.checkpoint if result.checkpoint is not None else result.model.state_dict()
-    weights = {name: value.detach().cpu().contiguous() for name, value in kept.items()}
-    save_file(weights, path)
-    if sha256(path) != work.record(cell)["files"].get(CHECKPOINT):
-        recorded = load(work.store.content(work.address(cell), PREDICTIONS))["logits"]
-        apart = float(np.abs(recorded.astype(np.float64) - result.logits).max())
-        save_file(weights, path, {"apart": repr(apart)})
+    recorded = load(work.store.content(work.address(cell), PREDICTIONS))["logits"]
+    apart = float(np.abs(recorded.astype(np.float64) - result.logits).max())
+    save_file({name: value.detach().cpu().contiguous() for name, value in kept.items()}, path, {"apart": repr(apart)})

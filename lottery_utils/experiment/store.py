@@ -183,21 +183,9 @@ class Store:
         """Path of a cell's checkpoint; None when it is gone, or another than the recorded one."""
         path = self.folder(address) / CHECKPOINT
         with suppress(Damaged):
-            return path if path.exists() and self._is_recorded(address, path) else None
+            record = self.read(address) if path.exists() else None
+            return path if record and record["files"].get(CHECKPOINT) == sha256(path) else None
         return None
-
-    def restore(self, address: str, path: Path) -> bool:
-        """Give a cell's folder its checkpoint back if the file at `path` is, bit for bit, the recorded one."""
-        if not self.folder(address).is_dir() or not self._is_recorded(address, path):
-            return False
-        flush(path)
-        os.replace(path, self.folder(address) / CHECKPOINT)
-        return True
-
-    def _is_recorded(self, address: str, path: Path) -> bool:
-        """Whether the file at `path` is the checkpoint that a cell's record names."""
-        record = self.read(address)
-        return record is not None and record["files"].get(CHECKPOINT) == sha256(path)
 
     def scratch(self, address: str) -> Path:
         """A folder for files about `address` that are no result and may be deleted at any time."""

@@ -69,7 +69,7 @@ class Work:
 
     def classifier(self, init: str = "pretrained") -> nn.Module:
         """The classifier of (task, seed) before training, on the CPU."""
-        return loaded.classifier(self.preset, self.cell.task, self.cell.seed, self.key.model, init)
+        return loaded.classifier(self.preset, self.cell.task, self.cell.seed, init)
 
     def record(self, cell: Cell) -> dict:
         """The record of a cell upstream."""

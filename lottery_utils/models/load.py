@@ -107,26 +107,20 @@ def _as_classifier(config: PretrainedConfig) -> PretrainedConfig:
     return config
 
 
-def load_classifier(model: str, num_labels: int, seed: int = 42, **how) -> nn.Module:
-    """Return `model` as a classifier in float32 on the CPU, in eval mode; `how` as `read_classifier` takes it.
-
-    Parameters that the checkpoint lacks (the classifier, perhaps a pooler) are drawn from `seed`, see `draw`.
-    """
-    return draw(*read_classifier(model, num_labels, **how), seed)
-
-
-def read_classifier(
+def load_classifier(
     model: str,
     num_labels: int,
+    seed: int = 42,
     regression: bool = False,
     dropout: float | None = None,
     init: str = "pretrained",
     attention: str = "sdpa",
     keep_classifier: bool = False,
-) -> tuple[nn.Module, list[str]]:
-    """A classifier as it is whatever the seed, and the names of the parameters still to `draw`.
+) -> nn.Module:
+    """Return `model` as a classifier in float32 on the CPU, in eval mode.
 
-    `init="random"` leaves all of them to be drawn. `dropout` replaces all of the configuration's rates, None keeps
+    Parameters that the checkpoint lacks (the classifier, perhaps a pooler) are drawn from `seed`, see `draw`;
+    `init="random"` has all of them drawn. `dropout` replaces all of the configuration's rates, None keeps
     them. `attention` is "sdpa", or "eager" for attention maps. A classifier that the checkpoint brings along is drawn
     anew unless `keep_classifier`: all seeds would share it, and its labels may be others or in another order. The
     attribute `checkpoint_note` says which, "" where there is none. Raises UserError for what cannot be loaded.
@@ -146,7 +140,7 @@ def read_classifier(
             lacking, classifier.checkpoint_note = [name for name, _ in classifier.named_parameters()], ""
         else:
             classifier, lacking = _read(model, folder, config, attention, keep_classifier)
-    return classifier.float().eval(), lacking
+    return draw(classifier.float().eval(), lacking, seed)
 
 
 def _without_classifier(
