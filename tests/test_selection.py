@@ -145,7 +145,7 @@ def test_searches_and_scores_read_different_halves():
         assert part_of(full("mrpc", 42), selection) == "dev"
     assert (part_of(SEARCH, "held_out"), part_of(score, "held_out")) == ("held_out", "dev")
     dev = loaded.examples(PRESETS["demo"], "rte", "x")
-    parts = [loaded.examples(PRESETS["demo"], "rte", "x", part).dev for part in ("first", "second")]
+    parts = [loaded.examples(PRESETS["demo"], "rte", "x", part=part).dev for part in ("first", "second")]
     assert len(parts[0]) + len(parts[1]) == len(dev.dev)
     again = take(dev.dev, halves("rte", len(dev.dev))[1])
     assert (again.ids == parts[1].ids).all() and (again.labels == parts[1].labels).all()

@@ -150,16 +150,13 @@ def _data(work: Work) -> TaskData | loaded.Examples:
     The address promises a certain data set: one that changed since the run began is refused.
     """
     promised = work.key.prints[work.cell.task]
-    if (found := _read(work)).fingerprint != promised:
-        loaded.forget()  # read by an earlier run of this process, perhaps, and other data since
-        found = _read(work)
+    if work.cell.case.reads_model:
+        found = work.examples()
+    else:
+        found, _ = loaded.task_data(work.preset, work.cell.task, promised)
     if found.fingerprint != promised:
         raise CellFailed(f"{work.cell.name}: the data changed while the study ran; run it again")
     return found
-
-
-def _read(work: Work) -> TaskData | loaded.Examples:
-    return work.examples() if work.cell.case.reads_model else loaded.train_data(work.preset, work.cell.task)
 
 
 def _is_usable(name: str, values: np.ndarray) -> bool:

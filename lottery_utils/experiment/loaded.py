@@ -12,10 +12,11 @@ from torch import nn
 from ..errors import UserError
 from ..models.load import load_classifier, load_tokenizer
 from ..models.source import model_name
-from ..presets import WORTH_SAYING, Limits, Preset, limits_of
+from ..presets import WORTH_SAYING, Preset, limits_of
 from ..tasks.glue import find_task
 from ..tasks.hans import hans_task, read_hans
 from ..tasks.load import TaskData, halves, load_task, set_aside
+from ..tasks.rows import Split
 from ..training.batches import Encoded, encode, take
 
 
@@ -33,19 +34,17 @@ class Examples(TaskData):
 
 
 @lru_cache(maxsize=1)
-def task_data(task: str, data: str, limits: Limits) -> TaskData:
-    """A task's texts and labels; only the last task's are kept."""
-    return load_task(task, data, limits)
+def task_data(preset: Preset, task: str, data_print: str) -> tuple[TaskData, Split | None]:
+    """A task's texts and labels without the examples that the preset holds out of train, and those, or None.
 
-
-def train_data(preset: Preset, task: str) -> TaskData:
-    """A task's texts and labels without the examples that the preset holds out of train."""
-    return set_aside(task_data(task, preset.data, limits_of(preset, task)), preset.held_out)[0]
+    They are read again where another fingerprint is expected.
+    """
+    return set_aside(load_task(task, preset.data, limits_of(preset, task)), preset.held_out)
 
 
 @lru_cache(maxsize=9)
-def _examples(preset: Preset, task: str, model_print: str) -> Examples:
-    found, held = set_aside(task_data(task, preset.data, limits_of(preset, task)), preset.held_out)
+def _examples(preset: Preset, task: str, model_print: str, data_print: str) -> Examples:
+    found, held = task_data(preset, task, data_print)
     tokenizer, length = load_tokenizer(preset.model), preset.max_length
     train, dev = (encode(tokenizer, split, length) for split in (found.train, found.dev))
     kept = None if held is None else encode(tokenizer, held, length)
@@ -98,12 +97,12 @@ def _hans(preset: Preset, model_print: str) -> tuple[Encoded, np.ndarray]:
     return encode(load_tokenizer(preset.model), hans.split, preset.max_length), hans.heuristics
 
 
-def examples(preset: Preset, task: str, model_print: str, part: str = "dev") -> Examples:
-    """The task's examples, made by the tokenizer of the model (fingerprint `model_print`).
+def examples(preset: Preset, task: str, model_print: str, data_print: str = "", part: str = "dev") -> Examples:
+    """The task's examples, made by the tokenizer of the model; kept as long as these fingerprints are asked for.
 
     `part` says which stand in the place of dev, see `cells.part_of`. Raises UserError for "hans" without a file.
     """
-    found = _examples(preset, task, model_print)
+    found = _examples(preset, task, model_print, data_print)
     if part == "dev":
         return found
     if part == "hans":

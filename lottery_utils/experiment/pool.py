@@ -65,7 +65,7 @@ def computed_here(job: Job, cell: Cell, alone: bool) -> Answer:
     return compute(job, cell, alone)
 
 
-class ThisProcess(AbstractContextManager):
+class ThisProcess:
     """The engine "serial": one cell after another, with the results of a worker."""
 
     places = 1
@@ -73,9 +73,6 @@ class ThisProcess(AbstractContextManager):
     def __init__(self, job: Job):
         self.job = job
         self.running: dict[Cell, Answer] = {}
-
-    def __exit__(self, *error: object) -> None:
-        """There is nothing to stop."""
 
     def start(self, cell: Cell, alone: bool = False) -> None:
         """Compute a cell; the answer is there when this returns."""
@@ -138,10 +135,7 @@ class Worker:
         try:
             return self.pipe.recv()
         except (EOFError, OSError):
-            return self._death(cell)
-
-    def _death(self, cell: Cell) -> Answer:
-        code = self.retire()
+            code = self.retire()
         how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
         error = f"{cell.name}: its worker process {how}"
         if code == -9:  # what Linux does when memory runs out

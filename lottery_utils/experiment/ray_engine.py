@@ -62,10 +62,9 @@ class RayPool(AbstractContextManager):
         """A cell and what became of it, as soon as there is one, or none after so many seconds."""
         cells = {reference: cell for cell, reference in self.running.items()}
         done = self.ray.wait(list(cells), timeout=seconds)[0] if cells else []
-        answers = [(cells[reference], self._answer(reference, cells[reference])) for reference in done]
-        for cell, _ in answers:
-            del self.running[cell]
-        return answers
+        for reference in done:
+            del self.running[cells[reference]]
+        return [(cells[reference], self._answer(reference, cells[reference])) for reference in done]
 
     def _answer(self, reference, cell: Cell) -> Answer:
         """What the task says; for one that Ray gave up, what became of it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -111,12 +111,14 @@ def run_schedule(schedule: Schedule, job: Job, summary: Summary, engine: str, wo
         summary.seconds = time.perf_counter() - begin
 
 
-def _engine(engine: str, job: Job, workers: int | None, cells: int) -> Pool | RayPool | ThisProcess:
+def _engine(
+    engine: str, job: Job, workers: int | None, cells: int
+) -> AbstractContextManager[Pool | RayPool | ThisProcess]:
     if engine == "ray":
         from .ray_engine import RayPool
 
         return RayPool(job, workers)
-    return ThisProcess(job) if engine == "serial" else Pool(job, workers, cells)
+    return nullcontext(ThisProcess(job)) if engine == "serial" else Pool(job, workers, cells)
 
 
 def _settle(schedule: Schedule, job: Job, summary: Summary, bar: Bar, cell: Cell, answer: Answer) -> None:

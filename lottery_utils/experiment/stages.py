@@ -113,7 +113,7 @@ def run_baseline(work: Work, result: Result) -> None:
         train(work, result, *untrained(work, result, "random"), mask)
         return
     with timed(result, "load"):
-        data = loaded.train_data(work.preset, work.cell.task)
+        data, _ = loaded.task_data(work.preset, work.cell.task, work.key.prints[work.cell.task])
     with timed(result, "train"):
         if name in CHANCELESS:
             result.predictions = np.asarray({"majority": majority, "bag_of_words": bag_of_words}[name](data))

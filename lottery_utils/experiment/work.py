@@ -65,7 +65,7 @@ class Work:
     def examples(self) -> loaded.Examples:
         """The task's tokenised examples; in the place of dev those that the cell reads or is scored on."""
         part = part_of(self.cell, self.preset.selection)
-        return loaded.examples(self.preset, self.cell.task, self.key.model, part)
+        return loaded.examples(self.preset, self.cell.task, self.key.model, self.key.prints[self.cell.task], part)
 
     def classifier(self, init: str = "pretrained") -> nn.Module:
         """The classifier of (task, seed) before training, on the CPU."""
