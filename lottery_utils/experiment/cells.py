@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
 
 from ..errors import UserError, require_known, shown
 from ..presets import GLUE_TASKS, METHODS, SUBNETWORKS, Preset
@@ -91,13 +90,6 @@ def upstream(cell: Cell, seeds: Iterable[int]) -> tuple[Cell, ...]:
     return tuple(needed for name in cell.case.upstream for needed in NEEDS[name](cell, seeds))
 
 
-# cells of every seed need the same ones of all seeds: made once, or a plan's time would grow as the seeds' square
-@lru_cache(maxsize=512)
-def _searches(task: str, method: str, *seeds: int) -> list[Cell]:
-    return [Cell(task, seed, "search", method, "good") for seed in seeds]
-
-
-@lru_cache(maxsize=512)
 def _compared(task: str, method: str, *seeds: int) -> list[Cell]:
     """Of each seed the full model, and mask and retraining of the good, random and bad subnetworks."""
     cells = []
@@ -110,8 +102,8 @@ def _compared(task: str, method: str, *seeds: int) -> list[Cell]:
 NEEDS = {  # what the table of stages calls upstream: from a cell and the study's seeds to the cells meant
     "full": lambda cell, seeds: [full(cell.task, cell.seed)],
     "mask": lambda cell, seeds: [mask_source(cell)],
-    "search": lambda cell, seeds: _searches(cell.task, cell.method, cell.seed),
-    "searches": lambda cell, seeds: _searches(cell.task, cell.method, *sorted(seeds)),
+    "search": lambda cell, seeds: [replace(cell, stage="search", subnetwork="good")],
+    "searches": lambda cell, seeds: [Cell(cell.task, seed, "search", cell.method, "good") for seed in sorted(seeds)],
     "networks": lambda cell, seeds: _compared(cell.task, cell.method, cell.seed),
     "networks_of_all_seeds": lambda cell, seeds: _compared(cell.task, cell.method, *sorted(seeds)),
 }

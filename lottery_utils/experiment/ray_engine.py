@@ -28,7 +28,12 @@ class RayPool(AbstractContextManager):
     def __init__(self, job: Job, workers: int | None):
         if not 0 < job.gpus_per_cell <= 1:
             raise UserError(f"gpus per cell must be a number above 0, at most 1, got {job.gpus_per_cell}")
-        self.ray = _import_ray()
+        try:
+            import ray
+        except ImportError:
+            advice = "pip install 'lottery-utils[ray]'"
+            raise UserError(f"the engine ray needs Ray, which is not installed; {advice}") from None
+        self.ray = ray
         self.job = replace(job, root=str(Path(job.root).resolve()))  # tasks run in folders of their own
         self.share = job.gpus_per_cell
         self.mine = not self.ray.is_initialized()
@@ -91,14 +96,6 @@ class RayPool(AbstractContextManager):
             retry_exceptions=False,
             runtime_env={"env_vars": {**WORKER, "PYTHONPATH": paths}},
         )
-
-
-def _import_ray():
-    try:
-        import ray
-    except ImportError:
-        raise UserError("the engine ray needs Ray, which is not installed; pip install 'lottery-utils[ray]'") from None
-    return ray
 
 
 def _connect(ray) -> None:

@@ -131,13 +131,10 @@ class Results:
         """One row for each finished cell, by default of every kind there is; see `tables.COLUMNS`."""
         from .tables import results_table
 
-        if stages is methods is subnetworks is None:
-            cells = self._everything()
-        else:
-            stages = STAGES if stages is None else [stages] if isinstance(stages, str) else list(stages)
-            cells = self.cells(stages, methods or METHODS, subnetworks or (*SUBNETWORKS, *BASELINES))
-            cells = [cell for cell in cells if cell.stage in stages]
-        return results_table(record for cell in cells if (record := self.record(cell)) is not None)
+        stages = STAGES if stages is None else [stages] if isinstance(stages, str) else list(stages)
+        cells = self.cells(stages, methods or METHODS, subnetworks or (*SUBNETWORKS, *BASELINES))
+        chosen = (self.record(cell) for cell in cells if cell.stage in stages)
+        return results_table(record for record in chosen if record is not None)
 
     def state(self, cell: Cell | str) -> str:
         """done, damaged, running, failed or missing."""
