@@ -100,22 +100,20 @@ def sha256(path: Path) -> str:
 
 def replace(path: Path, content: bytes) -> None:
     """Write a file that may be rewritten, as a whole: whoever reads it meanwhile has the old one or the new one."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
-    try:
-        part.write_bytes(content)
-        flush(part)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    put(path, lambda part: part.write_bytes(content))
 
 
 def put(path: Path, write: Callable[[Path], object]) -> None:
     """Have a library write a file that may be made again, as a whole, for all to read whom the umask lets."""
-    part = path.with_name(f"{path.name}.{os.getpid()}")
-    write(part)
-    os.chmod(part, usual_mode())  # safetensors makes files for their owner only
-    os.replace(part, path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    try:
+        write(part)
+        os.chmod(part, usual_mode())  # safetensors makes files for their owner only
+        flush(part)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def flush(path: Path) -> None:

@@ -125,19 +125,17 @@ def _compute(work: Work, job: Job, key: str) -> None:
     record["started"], record["ended"] = started, provenance.now()
     record["seconds"] = time.perf_counter() - begin
     record |= meter.fields()
-    arrays = {PREDICTIONS: _predictions(data, result), TRAJECTORY: result.trajectory}
-    files = {name: partial(_save, content) for name, content in arrays.items() if content}
+    files = {TRAJECTORY: partial(_save, result.trajectory)} if result.trajectory else {}
+    if result.predictions is not None:
+        predicted = {"predictions": result.predictions, "labels": data.dev.labels}
+        predicted |= {} if result.logits is None else {"logits": result.logits}
+        files[PREDICTIONS] = partial(_save, predicted)
     if result.mask is not None:
         files[MASK] = lambda path: result.mask.save(path, {"cell": work.cell.name})
     if result.checkpoint is not None:
         files[CHECKPOINT] = partial(save_tensors, result.checkpoint)
     with writable(work.store.root):
         work.store.write(key, record, files)
-
-
-def _predictions(data: TaskData | loaded.Examples, result: Result) -> dict[str, np.ndarray]:
-    arrays = {"predictions": result.predictions, "labels": data.dev.labels, "logits": result.logits}
-    return {} if result.predictions is None else {name: v for name, v in arrays.items() if v is not None}
 
 
 def _save(arrays: dict[str, np.ndarray], path: Path) -> None:

@@ -95,8 +95,9 @@ class Pool(AbstractContextManager):
         self.running: dict[Cell, Worker] = {}
 
     def __exit__(self, *error: object) -> None:
-        for worker in self.running.values():  # after an error
-            worker.stop()
+        for worker in self.running.values():  # after an error: each gives its claim back and stores nothing half
+            if worker.process is not None:
+                worker.process.terminate()
         for worker in (*self.running.values(), *self.idle):
             worker.retire()
 
@@ -142,11 +143,6 @@ class Worker:
             return Answer("out_of_memory", f"{error}, perhaps for lack of memory")
         return Answer("failed", error)
 
-    def stop(self) -> None:
-        """Ask the process to end in the middle of a cell: it gives its claim back and stores nothing half."""
-        if self.process is not None:
-            self.process.terminate()
-
     def retire(self) -> int:
         """Wait until the process has ended, which frees its memory, and return its code; another starts when needed."""
         process, self.process = self.process, None
@@ -187,16 +183,12 @@ def answer(pipe: int) -> None:
     Ctrl-C is the parent's to handle; on SIGTERM the cell's claim is given back.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     connection = Connection(pipe)
     with suppress(EOFError, ConnectionError):
         _warm_up()
         while True:
             connection.send(computed_here(*connection.recv()))
-
-
-def _leave(number, frame) -> None:
-    raise SystemExit(128 + number)
 
 
 def _warm_up() -> None:

@@ -16,7 +16,6 @@ from ..pruning.controls import magnitude_control, structured_control
 from ..pruning.magnitude import WeightView, magnitude_search, weight_scores
 from ..pruning.masks import StructuredMask
 from ..pruning.structured import structured_search
-from ..tasks.load import TaskData
 from ..tasks.metrics import predictions_from_logits
 from ..training.baselines import bag_of_words, majority, word_model_logits
 from . import loaded
@@ -118,11 +117,7 @@ def run_baseline(work: Work, result: Result) -> None:
         if name in CHANCELESS:
             result.predictions = np.asarray({"majority": majority, "bag_of_words": bag_of_words}[name](data))
         else:
-            _word_model(work, result, data)
-
-
-def _word_model(work: Work, result: Result, data: TaskData) -> None:
-    key = (work.cell.task, work.cell.seed)
-    result.logits, losses = word_model_logits(work.cell.subnetwork, data, key, work.device, work.cell.name)
-    result.predictions = predictions_from_logits(data.task, result.logits)
-    result.trajectory = {"loss": np.array(losses, np.float64)}
+            key = (work.cell.task, work.cell.seed)
+            result.logits, losses = word_model_logits(name, data, key, work.device, work.cell.name)
+            result.predictions = predictions_from_logits(data.task, result.logits)
+            result.trajectory = {"loss": np.array(losses, np.float64)}
