@@ -56,11 +56,8 @@ def steady() -> Iterator[None]:
 
 
 @steady()
-def compute(job: Job, cell: Cell, alone: bool = False) -> Answer:
-    """Compute `cell` unless it is stored, and say how it went: never raises for a cell that fails.
-
-    One that ran out of memory, when not `alone`, may be tried again.
-    """
+def compute(job: Job, cell: Cell) -> Answer:
+    """Compute `cell` unless it is stored, and say how it went: never raises for a cell that fails."""
     store, key = Store(job.root), job.key.address(cell)
     try:
         check_precision(job.key.preset.precision, pick_device())
@@ -75,7 +72,7 @@ def compute(job: Job, cell: Cell, alone: bool = False) -> Answer:
             _compute(Work(cell, job.key, store, cuda_graphs=job.cuda_graphs), job, key)
             return Answer("computed")
     except Exception as error:  # one cell's failure must not stop the others
-        answer = answer_to(error, cell, alone)
+        answer = answer_to(error, cell)
     if answer.status == "out_of_memory":  # out of the block that held the tensors of the traceback
         loaded.forget()
         gc.collect()
@@ -83,18 +80,14 @@ def compute(job: Job, cell: Cell, alone: bool = False) -> Answer:
     return answer
 
 
-def answer_to(error: Exception, cell: Cell, alone: bool) -> Answer:
-    """The answer to an error met while a cell was computed: it failed, is tried alone, or the run must stop."""
+def answer_to(error: Exception, cell: Cell) -> Answer:
+    """The answer to an error met while a cell was computed: it failed, or found no memory, or the run must stop."""
     if isinstance(error, UserError):
         return Answer("user_error", str(error))
     if problem := problem_of(error):
         return Answer("user_error", f"{problem}; then start the same run again: finished cells are kept")
-    line = _with_name(error, cell)
-    if not _is_memory(error):
-        return Answer("failed", line, traceback.format_exc())
-    if alone:
-        return Answer("failed", f"{line} (tried twice, the second time alone)", traceback.format_exc())
-    return Answer("out_of_memory", line)
+    status = "out_of_memory" if _is_memory(error) else "failed"
+    return Answer(status, _with_name(error, cell), traceback.format_exc())
 
 
 def _with_name(error: Exception, cell: Cell) -> str:

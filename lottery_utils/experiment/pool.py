@@ -58,11 +58,11 @@ class Answer(NamedTuple):
     traceback: str = ""
 
 
-def computed_here(job: Job, cell: Cell, alone: bool) -> Answer:
+def computed_here(job: Job, cell: Cell) -> Answer:
     """Compute a cell in this process, whichever engine has started it."""
     from .compute import compute
 
-    return compute(job, cell, alone)
+    return compute(job, cell)
 
 
 class ThisProcess:
@@ -76,7 +76,7 @@ class ThisProcess:
 
     def start(self, cell: Cell, alone: bool = False) -> None:
         """Compute a cell; the answer is there when this returns."""
-        self.running[cell] = computed_here(self.job, cell, alone)
+        self.running[cell] = computed_here(self.job, cell)
 
     def finished(self, seconds: float) -> list[tuple[Cell, Answer]]:
         """The cell that was computed, and its answer."""
@@ -106,7 +106,7 @@ class Pool(AbstractContextManager):
         for worker in self.idle if alone else ():
             worker.retire()
         self.running[cell] = self.idle.pop()
-        self.running[cell].send(cell, alone)
+        self.running[cell].send(cell)
 
     def finished(self, seconds: float) -> list[tuple[Cell, Answer]]:
         """Cells and what became of them, as soon as there is one, or none after so many seconds."""
@@ -124,12 +124,12 @@ class Worker:
         self.process: subprocess.Popen | None = None
         self.pipe: Connection | None = None
 
-    def send(self, cell: Cell, alone: bool) -> None:
+    def send(self, cell: Cell) -> None:
         """Let the process compute a cell."""
         if self.process is None:
             self.process, self.pipe = start_worker(self.device)
         with suppress(OSError):  # it died: the answer says so
-            self.pipe.send((self.job, cell, alone))
+            self.pipe.send((self.job, cell))
 
     def answer(self, cell: Cell) -> Answer:
         """The answer about a cell; where the process died over it the status is "failed", or "out_of_memory"."""

@@ -61,7 +61,7 @@ class RayPool(AbstractContextManager):
 
     def start(self, cell: Cell, alone: bool = False) -> None:
         """Have a task compute a cell, `alone` on its device."""
-        self.running[cell] = self._task(alone).remote(self.job, cell, alone)
+        self.running[cell] = self._task(alone).remote(self.job, cell)
 
     def finished(self, seconds: float) -> list[tuple[Cell, Answer]]:
         """A cell and what became of it, as soon as there is one, or none after so many seconds."""

@@ -133,14 +133,15 @@ def _settle(schedule: Schedule, job: Job, summary: Summary, bar: Bar, cell: Cell
         summary.computed += answer.status == "computed"
         summary.done += answer.status == "done"
     else:
-        store, key = Store(job.root), job.key.address(cell)
+        twice = " (tried twice, the second time alone)" if answer.status == "out_of_memory" else ""
+        store, key, error = Store(job.root), job.key.address(cell), answer.error + twice
         if store.failure(key) is None:
-            note = {"cell": cell.name, "error": answer.error, "traceback": answer.traceback}
+            note = {"cell": cell.name, "error": error, "traceback": answer.traceback}
             with suppress(OSError):  # a disk that takes no note must not stop the others
                 store.fail(key, note | {"when": provenance.now()})
         schedule.fail(cell)
-        summary.failed[cell.name] = answer.error
-        bar.say(f"failed: {answer.error}")
+        summary.failed[cell.name] = error
+        bar.say(f"failed: {error}")
 
 
 def span(seconds: float) -> str:
