@@ -20,7 +20,7 @@ class UserError(ValueError):
 
 
 class CellFailed(RuntimeError):
-    """A cell cannot go on (a non-finite loss, say); the message starts with the cell's name."""
+    """A cell cannot go on (a non-finite loss, say): the message says why, and who computes it says which cell."""
 
 
 def usable_path(what: str, text: str) -> Path:

@@ -458,7 +458,7 @@ def test_a_failed_cell_stops_only_what_needs_it(world, tmp_path, monkeypatch, ca
 
     def fails_for_seed_1(model, train, preset, key, **named):
         if key[1] == 1:
-            raise CellFailed(f"{named['name']}: loss is nan at step 3")
+            raise CellFailed("loss is nan at step 3")
         return real(model, train, preset, key, **named)
 
     monkeypatch.setattr(stage, "finetune", fails_for_seed_1)

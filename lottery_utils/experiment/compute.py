@@ -87,16 +87,9 @@ def answer_to(error: Exception, cell: Cell) -> Answer:
     if problem := problem_of(error):
         return Answer("user_error", f"{problem}; then start the same run again: finished cells are kept")
     status = "out_of_memory" if _is_memory(error) else "failed"
-    return Answer(status, _with_name(error, cell), traceback.format_exc())
-
-
-def _with_name(error: Exception, cell: Cell) -> str:
-    """The error as one line that begins with the cell's name."""
-    text = one_line(error, 500)
-    if isinstance(error, CellFailed):
-        return text if text.startswith(cell.name) else f"{cell.name}: {text}"
     kind = "damaged upstream" if isinstance(error, Damaged) else type(error).__name__
-    return f"{cell.name}: {kind}: {text}"
+    text = one_line(error, 500) if isinstance(error, CellFailed) else f"{kind}: {one_line(error, 500)}"
+    return Answer(status, f"{cell.name}: {text}", traceback.format_exc())
 
 
 def _is_memory(error: BaseException) -> bool:
@@ -146,7 +139,7 @@ def _data(work: Work) -> TaskData | loaded.Examples:
     else:
         found, _ = loaded.task_data(work.preset, work.cell.task, promised)
     if found.fingerprint != promised:
-        raise CellFailed(f"{work.cell.name}: the data changed while the study ran; run it again")
+        raise CellFailed(f"the data changed while the study ran; run it again")
     return found
 
 
@@ -169,7 +162,7 @@ def _record(work: Work, job: Job, data: TaskData | loaded.Examples, result: Resu
     if result.logits is not None:
         floats["logits"] = result.logits
     if not (np.isfinite(numbers).all() and all(_is_usable(*item) for item in floats.items())):
-        raise CellFailed(f"{cell.name}: a metric, logit or loss is not finite; nothing was stored")
+        raise CellFailed(f"a metric, logit or loss is not finite; nothing was stored")
     commit, precision = provenance.commit(), None
     if cell.case.reads_model:
         precision = precision_of(result.model or work.classifier(), preset.precision, work.device)

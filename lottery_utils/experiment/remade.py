@@ -39,7 +39,7 @@ def recorded_mask(work: Work, cell: Cell, notes: list[str] | None = None) -> Mas
             raise UserError(f"{where}: expected a {kind.__name__}, got a {type(mask).__name__}")
         return mask
     except UserError as error:  # a stored file, not the user's: this cell fails, the others go on
-        raise CellFailed(f"{work.cell.name}: {error} (see 'lottery verify')") from None
+        raise CellFailed(f"{error} (see 'lottery verify')") from None
 
 
 def make_upstream_again(work: Work) -> None:
@@ -78,7 +78,7 @@ def _mask_again(work: Work, cell: Cell, notes: list[str] | None) -> bytes:
     if notes is not None and isinstance(mask, WeightMask) and mask.size == record["counts"]["weights"]:
         notes.append(f"{lost} and was made again: as many weights, but not all of them the recorded ones")
         return content
-    raise CellFailed(f"{work.cell.name}: {lost} and comes out differently here; compute it in another results folder")
+    raise CellFailed(f"{lost} and comes out differently here; compute it in another results folder")
 
 
 def checkpoint_of(work: Work, cell: Cell) -> tuple[Path, list[str]]:

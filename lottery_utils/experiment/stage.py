@@ -64,8 +64,7 @@ def train(
     key = (work.cell.task, work.cell.seed)
     with timed(result, "train"):
         log = finetune(
-            model, data.train, work.preset, key, weight_mask=weights, name=work.cell.name, longer=longer,
-            cuda_graphs=work.cuda_graphs,
+            model, data.train, work.preset, key, weight_mask=weights, longer=longer, cuda_graphs=work.cuda_graphs
         )
     result.notes += log.notes
     result.trajectory = {"loss": np.array(log.losses, np.float64), "epochs": np.array([log.epochs], np.int64)}

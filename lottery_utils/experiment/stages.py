@@ -118,6 +118,6 @@ def run_baseline(work: Work, result: Result) -> None:
             result.predictions = np.asarray({"majority": majority, "bag_of_words": bag_of_words}[name](data))
         else:
             key = (work.cell.task, work.cell.seed)
-            result.logits, losses = word_model_logits(name, data, key, work.device, work.cell.name)
+            result.logits, losses = word_model_logits(name, data, key, work.device)
             result.predictions = predictions_from_logits(data.task, result.logits)
             result.trajectory = {"loss": np.array(losses, np.float64)}

@@ -99,12 +99,11 @@ class WordModel(nn.Module):
 
 
 def word_model_logits(
-    kind: str, data: TaskData, key: tuple[str, int], device: torch.device, name: str
+    kind: str, data: TaskData, key: tuple[str, int], device: torch.device
 ) -> tuple[np.ndarray, list[float]]:
     """Train the baseline `kind` ("cbow" or "bilstm") on a task's texts; dev logits (N, C) and the loss of each step.
 
-    `key` (task, seed) decides start, order and dropout. Raises CellFailed, named `name`, at the first loss that is not
-    finite.
+    `key` (task, seed) decides start, order and dropout. Raises CellFailed at the first loss that is not finite.
     """
     task, labels, settings = data.task, torch.as_tensor(data.train.labels), SETTINGS[kind]
     words = vocabulary(data.train.texts)
@@ -123,7 +122,7 @@ def word_model_logits(
             for rows in torch.randperm(len(labels)).split(settings["batch"]):
                 loss = batch_loss(model(*_gather(*encoded, rows, device)), labels[rows].to(device))
                 if not math.isfinite(value := loss.item()):
-                    raise CellFailed(f"{name}: loss is {value} at step {len(losses) + 1}")
+                    raise CellFailed(f"loss is {value} at step {len(losses) + 1}")
                 losses.append(value)
                 optimiser.zero_grad(set_to_none=True)
                 loss.backward()

@@ -33,11 +33,11 @@ class TrainLog:
         """Optimiser steps taken."""
         return len(self.losses)
 
-    def add(self, losses: Losses, name: str) -> None:
-        """Note losses; a non-finite one stops the cell `name`, on a CPU before its step does damage."""
+    def add(self, losses: Losses) -> None:
+        """Note losses; a non-finite one stops the training, on a CPU before its step does damage."""
         for value in losses:
             if not math.isfinite(value):
-                raise CellFailed(f"{name}: loss is {value} at step {self.steps + 1}; lower learning_rate or set clip")
+                raise CellFailed(f"loss is {value} at step {self.steps + 1}; lower learning_rate or set clip")
             self.losses.append(value)
 
 
@@ -84,7 +84,6 @@ def finetune(
     settings: Preset,
     key: tuple[str, int],
     weight_mask: dict[str, torch.Tensor] | None = None,
-    name: str = "cell",
     longer: int = 1,
     cuda_graphs: bool = False,
 ) -> TrainLog:
@@ -96,7 +95,7 @@ def finetune(
     and as their gradients are masked before clipping and AdamW, pruned ones stay exactly zero.
     With `cuda_graphs` a GPU replays each step as a graph (see `fast.cuda_graphs`), which rounds otherwise; where that
     is not possible the steps are taken one by one, and the log says why.
-    Raises CellFailed, named `name`, at the first loss that is not finite.
+    Raises CellFailed at the first loss that is not finite.
     """
     epochs = longer * planned_epochs(len(train), settings)
     plan, device = planned(train, settings, key, epochs, weight_mask), model_device(model)
@@ -108,7 +107,7 @@ def finetune(
     def train_by(steps: Callable[[torch.nn.Module, Encoded, Plan], Iterator[Losses]]) -> None:
         with seeded(derived_seed("dropout", *key), device), contextlib.closing(steps(model, train, plan)) as course:
             for losses in course:
-                log.add(losses, name)
+                log.add(losses)
 
     model.train()
     if not (cuda_graphs and faster("graphs", model, log, train_by)):
