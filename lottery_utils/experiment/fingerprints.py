@@ -40,17 +40,14 @@ class Fingerprints(dict[str, str]):
         return self[task]
 
     def _find(self, task: str) -> str:
-        if value := _read_cache(self.store.root).get(self._key(task)):
-            return value
-        first = self.stored or (self.reading and not _is_local(self._source(task)))
-        if first and (value := self._recorded(task)):
-            return value
+        believed = self.stored or (self.reading and not _is_local(self._source(task)))
+        found = _read_cache(self.store.root).get(self._key(task)) or (believed and self._recorded(task))
         try:
-            return self._hash(task)
+            return found or self._hash(task)
         except UserError:
-            if self.reading and (value := self._recorded(task)):
-                return value
-            raise
+            if not (self.reading and (found := self._recorded(task))):
+                raise
+            return found
 
     def _hash(self, task: str) -> str:
         """The fingerprint from the files themselves."""

@@ -192,14 +192,10 @@ def answer(pipe: int) -> None:
 
 
 def _warm_up() -> None:
-    """Import what cells use, take one optimiser step, look at the hardware: seconds that no cell's time should hold."""
+    """Import what cells use and take one optimiser step: seconds that no cell's time should hold."""
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer  # noqa: F401  transformers imports late
 
-    from ..training.device import pick_device
-    from .energy import Meter, gpu_of
-
-    Meter(gpu=gpu_of(pick_device()))
     parameter = torch.zeros(1, requires_grad=True)
     parameter.sum().backward()
     torch.optim.AdamW([parameter]).step()
