@@ -139,7 +139,7 @@ def _data(work: Work) -> TaskData | loaded.Examples:
     else:
         found, _ = loaded.task_data(work.preset, work.cell.task, promised)
     if found.fingerprint != promised:
-        raise CellFailed(f"the data changed while the study ran; run it again")
+        raise CellFailed("the data changed while the study ran; run it again")
     return found
 
 
@@ -162,8 +162,8 @@ def _record(work: Work, job: Job, data: TaskData | loaded.Examples, result: Resu
     if result.logits is not None:
         floats["logits"] = result.logits
     if not (np.isfinite(numbers).all() and all(_is_usable(*item) for item in floats.items())):
-        raise CellFailed(f"a metric, logit or loss is not finite; nothing was stored")
-    commit, precision = provenance.commit(), None
+        raise CellFailed("a metric, logit or loss is not finite; nothing was stored")
+    precision = None
     if cell.case.reads_model:
         precision = precision_of(result.model or work.classifier(), preset.precision, work.device)
     own = {} if task.name in TASKS else {"task": describe(task)}
@@ -194,9 +194,7 @@ def _record(work: Work, job: Job, data: TaskData | loaded.Examples, result: Resu
         "precision": precision,
         "threads": torch.get_num_threads(),
         "versions": provenance.versions(),
-        "commit": commit.head,
-        "dirty": commit.dirty,
-        **({"commit_missing": commit.missing} if commit.missing else {}),
+        **provenance.commit(),
         "command": job.command,
         "partial": data.partial,
         "data_source": provenance.without_folders(data.source),

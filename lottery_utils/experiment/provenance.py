@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
-from typing import NamedTuple
 
 from .. import __version__
 from ..errors import one_line
@@ -31,26 +30,22 @@ def versions() -> dict[str, str]:
     return found
 
 
-class Commit(NamedTuple):
-    """The commit of the code, whether tracked files differ from it, and where it is not known, why."""
-
-    head: str | None
-    dirty: bool | None
-    missing: str | None = None
-
-
 @lru_cache(maxsize=1)
-def commit() -> Commit:
-    """The commit of the package's checkout; of installed code there is none, whatever repository lies around it."""
+def commit() -> dict:
+    """`commit` of the package's checkout, and whether its files are `dirty`; or None for both, and `commit_missing`.
+
+    Installed code has none, whatever repository lies around it.
+    """
     package = Path(__file__).resolve().parents[1]
     try:
         _git(package, "ls-files", "--error-unmatch", "__init__.py")
         head = _git(package, "rev-parse", "HEAD")
         changed = _git(package, "status", "--porcelain", "--untracked-files=no", "--", ".", "../lottery_book")
-        return Commit(head, bool(changed))
+        return {"commit": head, "dirty": bool(changed)}
     except (OSError, subprocess.SubprocessError) as error:  # it is not installed, gives no answer, or says no
         reason = getattr(error, "stderr", None) or f"{type(error).__name__}: {error}"
-        return Commit(None, None, f"git: {without_folders(one_line(reason, 200))}")
+        reason = f"git: {without_folders(one_line(reason, 200))}"
+        return {"commit": None, "dirty": None, "commit_missing": reason}
 
 
 def _git(folder: Path, *arguments: str) -> str:
