@@ -45,12 +45,10 @@ def recorded_mask(work: Work, cell: Cell, notes: list[str] | None = None) -> Mas
 def make_upstream_again(work: Work) -> None:
     """Make weights and masks that the cell reads and nobody stored: their time and energy are not the cell's."""
     for cell in upstream(work.cell, work.preset.seeds):
-        address = work.address(cell)
-        trained = cell.stage == "finetune" or (cell.stage == "retrain" and work.preset.probe_retrained)
-        if trained and not (work.store.folder(address) / CHECKPOINT).exists():
+        if cell.stage == "finetune" or (cell.stage == "retrain" and work.preset.probe_retrained):
             checkpoint_of(work, cell)
-        elif cell.stage in ("search", "control") and work.store.content(address, MASK) is None:
-            _mask_made_again(work, cell)
+        elif cell.stage in ("search", "control"):
+            recorded_mask(work, cell, notes=[])
 
 
 def _made_again(work: Work, cell: Cell, name: str, save: Callable[[Result, Path], None]) -> Path:
@@ -63,14 +61,9 @@ def _made_again(work: Work, cell: Cell, name: str, save: Callable[[Result, Path]
     return path
 
 
-def _mask_made_again(work: Work, cell: Cell) -> Path:
-    """The mask file of a search or control cell, made again."""
-    return _made_again(work, cell, MASK, lambda result, path: result.mask.save(path, {"cell": cell.name}))
-
-
 def _mask_again(work: Work, cell: Cell, notes: list[str] | None) -> bytes:
     """What a mask file made again holds; raises CellFailed where `recorded_mask` cannot take it."""
-    path = _mask_made_again(work, cell)
+    path = _made_again(work, cell, MASK, lambda result, path: result.mask.save(path, {"cell": cell.name}))
     content, record = path.read_bytes(), work.record(cell)
     if sha256(path) == record["files"][MASK]:
         return content

@@ -23,7 +23,7 @@ Mask = StructuredMask | WeightMask
 
 @dataclass
 class Result:
-    """What a stage found; `work.compute` makes the record of it.
+    """What a stage found; `compute` makes the record of it.
 
     `model` is what was evaluated; logits (N, C) and predictions (N,) are per dev example; `search_score` is set
     where no predictions are.
