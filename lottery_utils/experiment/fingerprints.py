@@ -36,18 +36,15 @@ class Fingerprints(dict[str, str]):
         self.preset, self.store, self.reading, self.stored = preset, store, reading or stored, stored
 
     def __missing__(self, task: str) -> str:
-        self[task] = self._find(task)
-        return self[task]
-
-    def _find(self, task: str) -> str:
         believed = self.stored or (self.reading and not _is_local(self._source(task)))
         found = _read_cache(self.store.root).get(self._key(task)) or (believed and self._recorded(task))
         try:
-            return found or self._hash(task)
+            self[task] = found or self._hash(task)
         except UserError:
             if not (self.reading and (found := self._recorded(task))):
                 raise
-            return found
+            self[task] = found
+        return self[task]
 
     def _hash(self, task: str) -> str:
         """The fingerprint from the files themselves."""

@@ -16,21 +16,9 @@ HANS_TASK = "mnli"  # whose classes HANS asks for
 CURVE = "nested"  # what a curve is of: subnetworks of every size, each inside the one before
 
 # preset fields that stages read
-TRAINING = (
-    "max_length",
-    "batch_size",
-    "epochs",
-    "min_steps",
-    "learning_rate",
-    "warmup",
-    "weight_decay",
-    "adam_eps",
-    "clip",
-    "dropout",
-    "keep_classifier",
-    "precision",
-    "held_out",
-)
+OPTIMISER = ("learning_rate", "warmup", "weight_decay", "adam_eps", "clip")
+TRAINING = ("max_length", "batch_size", "epochs", "min_steps", *OPTIMISER, "dropout", "keep_classifier")
+TRAINING += ("precision", "held_out")
 SUMS = ("importance_batch", "importance_order")  # how `importance` sums, where it is not "exact"
 RANKING = ("score", "head_norms", *SUMS)
 # `importance` also chooses between the stop rules

@@ -36,14 +36,11 @@ def is_demo(record: dict) -> bool:
 
 
 def _row(record: dict) -> dict:
+    """All that `COLUMNS` may name, and more."""
     task = task_of_record(record)
-    named = ("score", "search_score", "majority", "degenerate", "partial", "seconds", "device", "address")
-    row = {**record["cell"], "title": task.title, "metric": task.main_metric}
-    row |= {name: record[name] for name in named}
-    row["demo"] = is_demo(record)
-    row |= {name: record.get(name) for name in ("gpu_hours", "energy_kwh", "co2_kg")}
+    row = {**record, **record["cell"], **record["counts"], **record["metrics"]}
     row |= {f"share_{name}": value for name, value in record["shares"].items()}
-    return row | record["counts"] | record["metrics"]
+    return row | {"title": task.title, "metric": task.main_metric, "demo": is_demo(record)}
 
 
 def status_lines(states: list[dict]) -> list[str]:
