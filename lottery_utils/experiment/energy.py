@@ -37,10 +37,8 @@ def checked_grid(country: str | None, region: str | None) -> tuple[str, str]:
     country, region = (country or COUNTRY).strip().upper(), (region or "").strip().lower()
     if (country, region) == (COUNTRY, ""):
         return country, region
-    try:
-        from codecarbon.input import DataSource
-    except ImportError:
-        return country, region  # nothing will be measured, and records say why
+    from codecarbon.input import DataSource
+
     known = DataSource()
     if country not in known.get_global_energy_mix_data():
         raise UserError(f"country {country!r} is unknown; expected an ISO code of three letters, such as USA or DEU")
@@ -113,13 +111,11 @@ def gpu_of(device) -> str:
 @functools.lru_cache(maxsize=4)
 def _tracker(country: str, region: str, gpu: str):
     """(tracker, None), or (None, why there is none)."""
-    try:
-        from codecarbon import OfflineEmissionsTracker
-    except ImportError:
-        return None, "codecarbon is not installed"
     logger = logging.getLogger("codecarbon")
     place = {"country_iso_code": country, "region": region or None, "gpu_ids": [gpu] if gpu else []}
     try:
+        from codecarbon import OfflineEmissionsTracker
+
         logger.setLevel(QUIET)
         tracker = OfflineEmissionsTracker(**place, **SETTINGS)
         tracker._scheduler_monitor_power.interval = SECONDS_BETWEEN_SAMPLES

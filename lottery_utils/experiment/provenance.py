@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-from contextlib import suppress
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib import metadata
@@ -23,11 +22,8 @@ PACKAGES = ("torch", "transformers", "datasets", "numpy", "safetensors", "scikit
 @lru_cache(maxsize=1)
 def versions() -> dict[str, str]:
     """Versions of Python, this package and those that can move a result."""
-    found = {"python": ".".join(map(str, sys.version_info[:3])), "lottery_utils": __version__}
-    for name in PACKAGES:
-        with suppress(metadata.PackageNotFoundError):
-            found[name] = metadata.version(name)
-    return found
+    own = {"python": ".".join(map(str, sys.version_info[:3])), "lottery_utils": __version__}
+    return own | {name: metadata.version(name) for name in PACKAGES}
 
 
 @lru_cache(maxsize=1)

@@ -76,7 +76,7 @@ class Results:
     def mask(self, cell: Cell | str):
         """The mask a cell found or ran under (StructuredMask or WeightMask); None when it is not stored."""
         cell = self._cell(cell)
-        source = cell if cell.stage in ("search", "control") else mask_source(cell)
+        source = mask_source(cell)  # of a search or control itself
         versions = self._stored_as(cell) or self._stored_as(source) or PRESENT
         content = self._undamaged(self.store.content, self.key.address(source, versions), MASK)
         if content is None:
@@ -140,17 +140,17 @@ class Results:
         """done, damaged, running, failed or missing."""
         return self._look(self.address(cell))[0]
 
-    def _look(self, key: str) -> tuple[str, dict | None]:
+    def _look(self, key: str) -> tuple[str, dict]:
         """A cell's state, and its record where it is done, or the note of its failure."""
         try:
             if (record := self.store.read(key)) is not None:
                 return "done", record
         except Damaged:
-            return "damaged", None
+            return "damaged", {}
         if is_claimed(self.store.root, key):
-            return "running", None
+            return "running", {}
         failure = self.store.failure(key)
-        return ("failed", failure) if failure else ("missing", None)
+        return ("failed", failure) if failure else ("missing", {})
 
     def states(self, stages: Names = None, methods: Names = None, subnetworks: Names = None) -> list[dict]:
         """A row for each cell asked for; with no choice also for what is there beyond the plan.
@@ -166,10 +166,8 @@ class Results:
             state, found = self._look(key)
             if state == "missing" and cell not in planned:
                 continue
-            row = {**cell.as_dict(), "state": state, "seconds": None, "error": None, "address": key}
-            row["degenerate"] = found["degenerate"] if state == "done" else None
-            told = {"done": "seconds", "failed": "error"}.get(state)
-            rows.append(row | {told: found[told]} if told else row)
+            told = {name: found.get(name) for name in ("seconds", "error", "degenerate")}
+            rows.append({**cell.as_dict(), "state": state, "address": key, **told})
         return rows
 
     def _cell(self, cell: Cell | str) -> Cell:
