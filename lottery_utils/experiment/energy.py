@@ -16,7 +16,6 @@ import time
 from ..errors import UserError, one_line
 
 COUNTRY = "USA"  # the grid of the paper's authors; ISO 3166-1 alpha-3
-QUIET = logging.CRITICAL + 10
 SECONDS_BETWEEN_SAMPLES = 60.0  # within a long cell; a sample walks the process table
 SETTINGS = {
     "tracking_mode": "process", "force_mode_cpu_load": True, "measure_power_secs": 1e6, "allow_multiple_runs": True,
@@ -111,15 +110,13 @@ def gpu_of(device) -> str:
 @functools.lru_cache(maxsize=4)
 def _tracker(country: str, region: str, gpu: str):
     """(tracker, None), or (None, why there is none)."""
-    logger = logging.getLogger("codecarbon")
+    logging.getLogger("codecarbon").disabled = True
     place = {"country_iso_code": country, "region": region or None, "gpu_ids": [gpu] if gpu else []}
     try:
         from codecarbon import OfflineEmissionsTracker
 
-        logger.setLevel(QUIET)
         tracker = OfflineEmissionsTracker(**place, **SETTINGS)
         tracker._scheduler_monitor_power.interval = SECONDS_BETWEEN_SAMPLES
-        logger.setLevel(QUIET)
         tracker.start_task()
         tracker.stop_task()
         return tracker, None
