@@ -11,14 +11,7 @@ from made_up_records import DATA, MODEL, make_study
 from lottery_book import status
 from lottery_utils.cli import main
 from lottery_utils.experiment.cells import Cell
-from lottery_utils.experiment.identity import (
-    EARLIER,
-    PRESENT,
-    address,
-    earlier_addresses,
-    is_earlier,
-    version_note,
-)
+from lottery_utils.experiment.identity import EARLIER, PRESENT, address, earlier_addresses, version_note
 from lottery_utils.experiment.store import MASK, Store
 from lottery_utils.experiment.study import Study
 from lottery_utils.experiment.verify import verify_store
@@ -110,9 +103,8 @@ def test_what_a_version_touches_and_what_it_does_not():
 
 def test_a_record_alone_says_by_which_rules_its_own_step_was_made(study):
     search, score, baseline = (study.record(name) for name in (SEARCH, SCORE, BASELINE))
-    assert is_earlier(search) and version_note(search) == "search 1, today 2"
-    assert not is_earlier(score) and version_note(score) == "made from such a one"
-    assert not is_earlier(baseline)
+    assert version_note(search) == "search 1, today 2" and version_note(score) == "made from such a one"
+    assert earlier_addresses([baseline]) == set()
     assert earlier_addresses([search, score]) == {search["address"], score["address"]}
 
 

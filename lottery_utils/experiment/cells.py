@@ -41,11 +41,6 @@ class Cell:
         """What the table of stages says of it; an empty case for what only other versions of the code know."""
         return CASES.get((self.stage, self.method, self.subnetwork), NO_CASE)
 
-    @property
-    def cost(self) -> float:
-        """Its relative cost."""
-        return self.case.cost or STAGES[self.stage].cost
-
     def as_dict(self) -> dict:
         """The five fields as a plain dict."""
         return dict(vars(self))

@@ -181,12 +181,6 @@ def _flat(made: dict, stored: dict[str, dict]) -> dict[str, str]:
 # records of earlier versions
 
 
-def is_earlier(record: dict) -> bool:
-    """Whether a record's own step was made by another version of the rules than today's code would make it by."""
-    made, today = _rules(record)
-    return made != today
-
-
 def earlier_addresses(records: Iterable[dict]) -> set[str]:
     """Addresses of those of `records` that are earlier, or were made from what is.
 
@@ -194,7 +188,7 @@ def earlier_addresses(records: Iterable[dict]) -> set[str]:
     """
     of_address = {record["address"]: record for record in records}
     needs = {key: set(record["inputs"]["upstream"]) for key, record in of_address.items()}
-    earlier = {key for key, record in of_address.items() if is_earlier(record)}
+    earlier = {key for key, record in of_address.items() if _changed(record)}
     orphans = {key for key, needed in needs.items() if not of_address.keys() >= needed} - earlier
     earlier |= {key for key in orphans if _is_earlier_by_preset(of_address[key])}
     while behind := {key for key, needed in needs.items() if key not in earlier and needed & earlier}:
@@ -215,17 +209,16 @@ def _is_earlier_by_preset(record: dict) -> bool:
 
 def version_note(record: dict) -> str:
     """By which version of which rules an earlier record was made: "search 1, today 2", or by what it was made from."""
-    made, today = _rules(record)
-    texts = [f"{name} {made[name]}, today {today[name]}" for name in today if made[name] != today[name]]
-    return "; ".join(texts) or "made from such a one"
+    return "; ".join(_changed(record)) or "made from such a one"
 
 
-def _rules(record: dict) -> tuple[dict[str, int], dict[str, int]]:
-    """The number of each rule by which a record's own step was made, and by which today's code would make it."""
+def _changed(record: dict) -> list[str]:
+    """A text for each rule by another version of which a record's own step was made than today's code would make it."""
     made = record["inputs"]
     # what decides is among the settings that the stage reads, and those at the default are left out
     deciding = {name: made["settings"][name] for name in ("dropout", "importance") if name in made["settings"]}
     numbered = versions_of(Cell(**made["cell"]), Preset(**deciding))
     first = dict.fromkeys(Versions._fields, 1)
     today = {"protocol": PROTOCOL, **first, **numbered}
-    return {"protocol": made["protocol"], **first, **made.get("versions", {})}, today
+    then = {"protocol": made["protocol"], **first, **made.get("versions", {})}
+    return [f"{name} {then[name]}, today {today.get(name)}" for name in then if then[name] != today.get(name)]

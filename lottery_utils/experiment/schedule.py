@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 
 from .cells import Cell, upstream
+from .stage_table import STAGES
 
 PAUSE = 2.0  # seconds before a cell that another process holds is looked at again
 
@@ -71,7 +72,7 @@ def expected_costs(records: Iterable[dict], preset: str) -> Callable[[Cell], flo
         for key in _kinds(cell):
             if key in seen:
                 return sum(seen[key]) / len(seen[key])
-        return cell.cost
+        return cell.case.cost or STAGES[cell.stage].cost
 
     return cost
 
