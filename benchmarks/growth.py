@@ -144,7 +144,7 @@ def cells_curves(options) -> None:
 
         def order(n: int) -> None:
             schedule = Schedule(studies[n].cells(), studies[n].preset.seeds, set(), lambda cell: 1.0)
-            while len(schedule):
+            while len(schedule.left):
                 schedule.finish(schedule.next())
 
         steps = {

@@ -241,7 +241,7 @@ def test_the_schedule_hands_out_ready_cells_longest_path_first_and_blocks_only_w
     assert len(schedule.blocked) == len([c for c in cells if c.seed == 1 and c.method])
     schedule.finish(full("mrpc", 2))
     seen = []
-    while len(schedule):
+    while len(schedule.left):
         cell = schedule.next()
         assert all(c.seed == 2 or c.stage in ("baseline", "finetune") for c in upstream(cell, small.seeds))
         schedule.finish(cell)

@@ -63,7 +63,7 @@ class Bar(tqdm):
 
     def tick(self, running: Iterable[Cell]) -> None:
         """Show what is left, less by settled cells and all that needed failed ones, and the last that is running."""
-        settled = self.cells - len(self.schedule) - len(self.schedule.blocked)
+        settled = self.cells - len(self.schedule.left) - len(self.schedule.blocked)
         self.set_description_str(f"{settled}/{self.cells} cells", refresh=False)
         names = [cell.name for cell in running]
         self.set_postfix_str(names[-1] if names else "", refresh=False)
@@ -84,8 +84,8 @@ def run_schedule(schedule: Schedule, job: Job, summary: Summary, engine: str, wo
     again: list[Cell] = []  # cells that ran out of memory
     alone: Cell | None = None  # the one of them that is tried once more now
     try:
-        with _engine(engine, job, workers, len(schedule)) as pool:
-            while len(schedule):
+        with _engine(engine, job, workers, len(schedule.left)) as pool:
+            while schedule.left:
                 while alone is None and len(pool.running) < pool.places and (cell := schedule.next()) is not None:
                     bar.tick([*pool.running, cell])  # shown first: the serial engine computes it at once
                     pool.start(cell)

@@ -27,10 +27,6 @@ class Schedule:
         self.blocked: dict[Cell, Cell] = {}
         self.seconds_left = sum(self.cost.values())  # estimated, of the cells that are left
 
-    def __len__(self) -> int:
-        """Cells that are neither finished, failed nor blocked."""
-        return len(self.left)
-
     def next(self) -> Cell | None:
         """A cell that can run now, None when there is none at the moment; the caller runs it."""
         now = time.monotonic()
