@@ -105,7 +105,9 @@ def _compute(work: Work, job: Job, key: str) -> None:
     meter = Meter(job.country, job.region, gpu_of(work.device))
     started, begin = provenance.now(), time.perf_counter()
     with meter:
-        data = _data(work)
+        data = work.examples()
+        if data.fingerprint != work.key.prints[work.cell.task]:  # of which the address promises a certain one
+            raise CellFailed("the data changed while the study ran; run it again")
         result = run(work)
     record = _record(work, job, data, result)
     record["started"], record["ended"] = started, provenance.now()
@@ -128,27 +130,12 @@ def _save(arrays: dict[str, np.ndarray], path: Path) -> None:
     save_arrays({name: np.ascontiguousarray(value) for name, value in arrays.items()}, path)
 
 
-def _data(work: Work) -> TaskData | loaded.Examples:
-    """The task's data, tokenised where the stage needs that.
-
-    The address promises a certain data set: one that changed since the run began is refused.
-    """
-    promised = work.key.prints[work.cell.task]
-    if work.cell.case.reads_model:
-        found = work.examples()
-    else:
-        found, _ = loaded.task_data(work.preset, work.cell.task, promised)
-    if found.fingerprint != promised:
-        raise CellFailed("the data changed while the study ran; run it again")
-    return found
-
-
 def _is_usable(name: str, values: np.ndarray) -> bool:
     """Whether all values are finite; an importance that was not needed may be NaN (see `structured_search`)."""
     return not np.isinf(values).any() if name.endswith("_importance") else bool(np.isfinite(values).all())
 
 
-def _record(work: Work, job: Job, data: TaskData | loaded.Examples, result: Result) -> dict:
+def _record(work: Work, job: Job, data: TaskData, result: Result) -> dict:
     """The record without its times, files and checksum; raises CellFailed for a number that is not finite."""
     cell, preset, task = work.cell, work.preset, data.task
     limits = limits_of(preset, cell.task)

@@ -18,7 +18,6 @@ from ..pruning.masks import StructuredMask
 from ..pruning.structured import structured_search
 from ..tasks.metrics import predictions_from_logits
 from ..training.baselines import bag_of_words, majority, word_model_logits
-from . import loaded
 from .cells import full
 from .identity import numpy_generator_for, seed_for
 from .stage import (
@@ -112,7 +111,7 @@ def run_baseline(work: Work, result: Result) -> None:
         train(work, result, *untrained(work, result, "random"), mask)
         return
     with timed(result, "load"):
-        data, _ = loaded.task_data(work.preset, work.cell.task, work.key.prints[work.cell.task])
+        data = work.examples()
     with timed(result, "train"):
         if name in CHANCELESS:
             result.predictions = np.asarray({"majority": majority, "bag_of_words": bag_of_words}[name](data))

@@ -11,6 +11,7 @@ from torch import nn
 from ..places import function_at
 from ..presets import Preset
 from ..pruning.masks import StructuredMask, WeightMask
+from ..tasks.load import TaskData
 from ..training.device import pick_device
 from . import loaded
 from .cells import Cell, part_of
@@ -62,10 +63,13 @@ class Work:
         """Address of `cell`, by default of this one."""
         return self.key.address(cell or self.cell)
 
-    def examples(self) -> loaded.Examples:
-        """The task's tokenised examples; in the place of dev those that the cell reads or is scored on."""
-        part = part_of(self.cell, self.preset.selection)
-        return loaded.examples(self.preset, self.cell.task, self.key.model, self.key.prints[self.cell.task], part)
+    def examples(self) -> TaskData:
+        """The task's data, tokenised where the model is read; in the place of dev what the cell is scored on."""
+        preset, data_print = self.preset, self.key.prints[self.cell.task]
+        if not self.cell.case.reads_model:
+            return loaded.task_data(preset, self.cell.task, data_print)[0]
+        part = part_of(self.cell, preset.selection)
+        return loaded.examples(preset, self.cell.task, self.key.model, data_print, part)
 
     def classifier(self, init: str = "pretrained") -> nn.Module:
         """The classifier of (task, seed) before training, on the CPU."""
