@@ -179,12 +179,6 @@ STAGES = {
     ),
 }  # fmt: skip
 
-
-def subnetworks_of(method: str, names: tuple[str, ...]) -> list[str]:
-    """Those of `names` that `method` defines: magnitude pruning has no components to invert or share."""
-    return [n for n in names if method != "magnitude" or n in (*MAGNITUDE_SUBNETWORKS, CURVE)]
-
-
 _BASELINES = {name: case for case in STAGES["baseline"].cases for name in case.subnetworks}
 BASELINES = tuple(_BASELINES)
 USUAL_BASELINES = tuple(name for name, case in _BASELINES.items() if not case.on_request)
@@ -196,5 +190,6 @@ CASES = {  # by stage, method and subnetwork
     for name, stage in STAGES.items()
     for case in stage.cases
     for method in case.methods
-    for subnetwork in subnetworks_of(method, case.subnetworks)
+    for subnetwork in case.subnetworks
+    if method != "magnitude" or subnetwork in (*MAGNITUDE_SUBNETWORKS, CURVE)  # no components to invert or share
 }
