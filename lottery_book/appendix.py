@@ -28,6 +28,23 @@ ORDER = {"method": ("", *METHOD_NAMES), "stage": tuple(STAGES)}  # of rows
 SHOWN = ("stage", "pruning", "cells", "time", "GPU-hours", "measured", "energy", "CO2")
 
 
+def score_tabs(sources: Iterable[Source]) -> HTML:
+    """The `score_table` of each source behind a tab, by the classes of sphinx-design.
+
+    Without its style, in an editor of notebooks, the tables stand below each other, as they do on paper.
+    """
+    tabs = []
+    for source in sources:
+        look, chosen = source.kind.replace(" ", "-"), "" if tabs else " checked"
+        name = f"appendix-{look}"
+        tabs.append(
+            f'<input type="radio" name="appendix-scores" id="{name}"{chosen}>'
+            f'<label class="sd-tab-label source {look}" for="{name}">{escape(source.kind)}</label>'
+            f'<div class="sd-tab-content">{score_table(source, name).to_html()}</div>'
+        )
+    return HTML(f'<div class="sd-tab-set">{"".join(tabs)}</div>')
+
+
 def score_table(source: Source, name: str) -> Styler:
     """Mean dev score over seeds: one row per condition, one column per task; at the end the mean lead kept.
 

@@ -159,8 +159,8 @@ print(", ".join(f"{rule} {score.item():.2f}" for rule, score in told.items()))
 side_by_side.maps_across_tasks(modes)
 
 # %% [markdown]
-# Do tasks share more of their heads when heads are pruned alone? Published, two tasks share {glue:text}`alone_published` heads pruned alone, and
-# {glue:text}`together_published` pruned together. In this run it is {glue:text}`alone_run` against {glue:text}`together_run`. The two
+# Do tasks share more of their heads when heads are pruned alone? The heads that two tasks share, published: {glue:text}`alone_published` (heads
+# alone); {glue:text}`together_published` (heads and MLPs together). This run: {glue:text}`alone_run`; {glue:text}`together_run`. The two
 # sources disagree, so the question is open.
 
 # %% tags=["remove-input"] mystnb={"figure": {"caption": "Heads and MLPs that two tasks share when each kind is pruned alone, beyond what chance would give: blue more, red fewer. (The paper's appendix, overlaps by pruning mode.)", "name": "fig-overlap-alone"}, "image": {"alt": "Matrices of heads and MLPs that two tasks share when each kind is pruned alone: published, real study, this run"}}

@@ -84,13 +84,7 @@ side_by_side.all_survival_maps(three, "magnitude")
 # The paper's table of twenty conditions, and the same of the real study and of this run.
 
 # %% tags=["remove-input"]
-appendix.score_table(published, "appendix-published")
-
-# %% tags=["remove-input"]
-appendix.score_table(real, "appendix-real")
-
-# %% tags=["remove-input"]
-appendix.score_table(run, "appendix-run")
+appendix.score_tabs(three)
 
 # %% [markdown]
 # Every seed's score, as files that are part of this page:

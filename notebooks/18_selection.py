@@ -19,8 +19,8 @@
 # :::{admonition} How much of a good subnetwork's score comes from being measured on the examples that chose it?
 # :class: answer
 #
-# In the demo about a point. A MiniLM subnetwork chosen on one half of the dev set keeps {glue:text}`seen_minilm` of the full score there and
-# {glue:text}`unseen_minilm` on the other half; three tasks leave open whether that is anything.
+# In the demo about a point, in the mean; whether it is anything is open. A MiniLM subnetwork chosen on one half of the dev set keeps
+# {glue:text}`seen_minilm` of the full score there and {glue:text}`unseen_minilm` on the other half; three tasks leave that open as well.
 #
 # Points lost on other examples: <span class="evidence"><span class="source published">published</span> {glue:text}`lost_published`</span>
 # <span class="evidence"><span class="source real-study">real study</span> MiniLM {glue:text}`lost_minilm`</span>

@@ -23,9 +23,8 @@
 # at least once more for BERT. But not everything is redundant: disabling {glue:text}`n_kovaleva2021` breaks BERT.
 #
 # **Real study**, {glue:text}`real_evidence`: without its four largest LayerNorm dimensions, {glue:text}`four_share` of its weights, the
-# model keeps {glue:text}`four_real` of its lead, without sixteen {glue:text}`sixteen_real`; as many random ones cost nothing. Without training it matters which heads of a
-# layer stay; after retraining that is open. Heads chosen in one look were not told apart from those of the full search. One seed is a first
-# look and no verdict.
+# model keeps {glue:text}`four_real` of its lead, without sixteen {glue:text}`sixteen_real`; as many random ones cost nothing. Whether it matters *which*
+# heads of a layer stay is open. Heads chosen in one look were not told apart from those of the full search. One seed is a first look and no verdict.
 #
 # Four dimensions off, lead kept: <span class="evidence"><span class="source published">published</span> broken, {glue:text}`n_kovaleva2021`</span>
 # <span class="evidence"><span class="source real-study">real study</span> {glue:text}`four_real`</span>
@@ -43,7 +42,7 @@ compute_missing = True  # False: compute nothing and show gaps
 # %% mystnb={"code_prompt_hide": "Run this chapter: what it computes and reads", "code_prompt_show": "Run this chapter: what it computes and reads"} tags=["hide-cell", "remove-stderr"]
 import numpy as np
 
-from lottery_book import later_work, sources
+from lottery_book import later_work, scorecard, sources
 from lottery_utils import compute, open_study, show
 
 pictures, sections, works = later_work.pictures, later_work.sections, later_work.works
@@ -51,9 +50,12 @@ NEEDS = {"stages": ["outliers", "origins", "one_look"], "methods": ["structured"
 show.apply_style()
 study = open_study(preset, tasks, seeds, overrides, results_dir)
 compute(study, NEEDS, compute_missing)
-real, run = both = sources.real_source(), sources.run_source(study)
-found = {source.kind: sections.sections(source.study) for source in both}
-of_a = {at: each for (first, _, at), each in found[real.kind]["a"].items() if first == "good"}
+verdicts = scorecard.judge.Verdicts(sources.three_sources(study))
+published, real, run = verdicts.sources
+both = (real, run)
+found = {source.kind: sections.sections(source.study, verdicts.of(source.kind)) for source in both}
+of_real = verdicts.of(real.kind)
+retrained = found[real.kind]["a"]["good", "random_layer", "s-pruning, retrained"]
 of_f = {at: each for (_, second, at), each in found[real.kind]["f"].items() if second == "good"}
 bottom = of_f["s-pruning, retrained"].by_task.sort_values()
 light = {at: each for (*_, at), each in found[real.kind]["g"].items()}
@@ -80,9 +82,8 @@ show.glue_numbers(
         "bottom_last": real.title_of(bottom.index[0]),
         "light_lower": show.effects.told(light[0.98], pairs=False),
         "light_higher": show.effects.told(light[1.0], pairs=False),
-        "layer_real_s": show.effects.told(of_a["s-pruning, pruned"], pairs=False),
-        "layer_real_m": show.effects.told(of_a["m-pruning, pruned"], pairs=False),
-        "layer_real_retrained": show.effects.told(of_a["s-pruning, retrained"], pairs=False),
+        "layer_real_retrained": show.effects.told(retrained, places=0, pairs=False),
+        "random_real": verdicts.chip("s_random", real.kind),
         "sinks_real": show.effects.told(sections.sinks(real.study), pairs=False),
         "sinks_run": show.effects.told(sections.sinks(study), pairs=False),
         "good_lacks": pictures.good_lacks(real),
@@ -101,11 +102,13 @@ show.holds("without training bottom layers lose far more than good", of_f["s-pru
 show.holds("retrained they come close on all tasks but one", bottom.iloc[1], above=-15)
 show.holds("and keep little of the lead on that one", bottom.iloc[0], below=-60)
 show.holds("light tickets do not pass the full model", max(each.mean for each in light.values()), below=0)
-of_e = [each.word for (way, *_), each in found[real.kind]["e"].items() if way != "random"]
+of_e = [each.word for each in found[real.kind]["e"].values()]
 of_d = [each.word for each in found[real.kind]["d"].values()]
-show.holds("without training the choice within a layer is decided", of_a["s-pruning, pruned"].word == "above", above=0)
-show.holds("by both methods", of_a["m-pruning, pruned"].word == "above", above=0)
-show.holds("after retraining it is not", of_a["s-pruning, retrained"].word == "undecided", above=0)
+of_layers = [of_real[claim].word for claim in sections.JUDGED.values()]
+show.holds("the scorecard can tell nothing of random by layer", len(set(of_layers) - {"cannot tell", "no number"}), below=1)
+show.holds("nor is good against it decided after retraining", retrained.word == "undecided", above=0)
+same = [verdicts.of(source.kind)["s_same"].word for source in (published, real)]
+show.holds("nor can it tell whether random ones do as well", same.count("cannot tell"), above=1)
 show.holds("no single look is told apart from the search", of_e.count("undecided") == len(of_e), above=0)
 show.holds("no ranking is told apart from importance", of_d.count("undecided") == len(of_d), above=0)
 of_b = [found[real.kind]["b"][sections.LARGEST, sections.RANDOM, count].word for count in (4, 8, 16)]
@@ -132,8 +135,9 @@ works.works_table(both, found)
 # ## How it is computed
 #
 # Nothing is trained for sections b to e, which in the real study rest on {glue:text}`real_evidence`; section a is of eight tasks, m-pruning
-# of those that have it so far. Four of the tasks are on a draw of their data. The fine-tuned full models are scored again, each time without something: a few dimensions, some
-# weights, some heads. Every difference is paired by task and seed; tasks are the sample, and p is corrected within a section (Holm).
+# of those that have all its subnetworks so far. Of four tasks only a sample of the data is used. The fine-tuned full models are scored again, each time without something: a few dimensions, some
+# weights, some heads. Every difference is paired by task and seed; tasks are the sample, and p is corrected within a section (Holm). What is a claim of the
+# [scorecard](scorecard.ipynb) is judged there and not again.
 #
 # The importance of a head is a sum over examples and tokens, and works differ in where they take absolute values or squares. Here are the
 # four sums of section e, on made-up gradients of gates, held to the package's:
@@ -161,19 +165,22 @@ assert all(np.allclose(sums[name], package[name][0]) for name in sums)
 # Of networks pruned at initialisation, {cite:t}`su2020` and {cite:t}`frankle2021` found that the pruned weights can be drawn anew
 # within each layer at no cost. Of networks pruned *after* training, Frankle et al. found the opposite. {cite:t}`budhraja2020` pruned BERT's
 # heads at random, to little effect. So: does good still beat random, once both have as many heads in every layer?
+# Six differences that bear on this are claims of the scorecard:
+#
+# ```{glue} claims_19
+# :doc: scorecard.ipynb
+# ```
 
-# %% mystnb={"figure": {"caption": "Section a: good, random by layer and random at equal counts, by method and treatment. A ring is a task; a mean is filled where p is at most one in twenty after Holm's correction.", "name": "fig-since-a"}, "image": {"alt": "Differences between subnetworks with their intervals over tasks, a panel for the real study and one for this run"}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Section a: good, random by layer and random at equal counts, by method and treatment. A ring is a task; a mean is filled where the corrected p is at most one in twenty. For good less random by layer after retraining that is this section's p, for all else the scorecard's.", "name": "fig-since-a"}, "image": {"alt": "Differences between subnetworks with their intervals over tasks, a panel for the real study and one for this run"}} tags=["remove-input"]
 pictures.section_forest(both, found, "a")
 
-# %% tags=["remove-input", "hide-output"] mystnb={"code_prompt_show": "Section a in numbers", "code_prompt_hide": "Section a in numbers"}
+# %% tags=["remove-input", "hide-output"] mystnb={"code_prompt_show": "What of section a is not on the scorecard, in numbers", "code_prompt_hide": "What of section a is not on the scorecard, in numbers"}
 works.section_table(both, found, "a", "condition")
 
 # %% [markdown]
-# Without training, the choice within a layer matters in the real study: {glue:text}`layer_real_s` (s-pruning) and {glue:text}`layer_real_m`
-# (m-pruning). Differences above 100 arise where a random network falls below a constant answer. After retraining it is
-# {glue:text}`layer_real_retrained`, which is undecided. p is corrected within this section here and over all claims on the
-# [scorecard](scorecard.ipynb), so the words may differ. What this does not show: of a layer's MLP there is one, so random by layer keeps
-# the good one's MLPs.
+# The scorecard has no claim on good against random by layer *after retraining*. In the real study that difference is
+# {glue:text}`layer_real_retrained` for s-pruning, and undecided too. Rings beyond 100 are tasks where a random network falls below a constant
+# answer. What this does not show: a layer has one MLP, so random by layer keeps the good one's MLPs.
 #
 # ## b. Can a few LayerNorm dimensions break the model?
 #
@@ -249,14 +256,15 @@ works.section_table(both, found, "d", "heads removed")
 # study, {glue:text}`passes_run` in this run. By contrast, {cite:t}`kwon2022` rank once, by Fisher information, and report {glue:text}`n_kwon2022`. They also
 # rearrange and tune the masks, which is not done here. All rankings below are cut to the good subnetwork's numbers of heads and MLPs.
 
-# %% mystnb={"figure": {"caption": "Section e: rankings made once, and random draws, less the full search at the same size. Marks as in {numref}`fig-since-a`.", "name": "fig-since-e"}, "image": {"alt": "Differences between single looks and the full search, a panel for the real study and one for this run"}} tags=["remove-input"]
+# %% mystnb={"figure": {"caption": "Section e: rankings made once, less the full search at the same size. Marks as in {numref}`fig-since-a`.", "name": "fig-since-e"}, "image": {"alt": "Differences between single looks and the full search, a panel for the real study and one for this run"}} tags=["remove-input"]
 pictures.section_forest(both, found, "e")
 
 # %% tags=["remove-input", "hide-output"] mystnb={"code_prompt_show": "Section e in numbers", "code_prompt_hide": "Section e in numbers"}
 works.section_table(both, found, "e")
 
 # %% [markdown]
-# In the real study no single look was told apart from the search. In the demo both Fisher sums keep less. MLPs are ranked among MLPs here, as in
+# In the real study no single look was told apart from the search. In the demo both Fisher sums keep less. Whether the search beats a random
+# draw is a claim of the [scorecard](scorecard.ipynb). Real study: {glue:text}`random_real`. MLPs are ranked among MLPs here, as in
 # the paper. What this does not show: the search chose its mask by the very scores shown, so part of its lead may be selection
 # ({doc}`18_selection` measures what that gives).
 #
@@ -298,8 +306,9 @@ works.section_table(both, found, "g", "threshold")
 # These judgements rest on the abstracts of fourteen works and, where something was measured here, on one or two seeds of one model.
 #
 # **Stands.** Much of a fine-tuned model can go at little cost. It was found again for BERT ({cite:t}`xia2022`, {cite:t}`kurtic2022`) and, without
-# any fine-tuning, for a model six hundred times as large, where {glue:text}`n_bansal2023` can go {cite}`bansal2023`. Random heads can
-# go with little effect, as was found in the same year, independently {cite}`budhraja2020`; here the difference after retraining is undecided.
+# any fine-tuning, for a model six hundred times as large, where {glue:text}`n_bansal2023` can go {cite}`bansal2023`. That random
+# heads can go with little effect was found in the same year, independently {cite}`budhraja2020`; whether retrained random subnetworks do as
+# well as good ones, the [scorecard](scorecard.ipynb) cannot tell, neither by the published numbers nor by the real study.
 #
 # **Stands with a limit.** "All tickets are winning" is about subnetworks of half the model's size, started from pre-trained weights. Works that
 # make BERT ten times smaller {cite}`kurtic2022` or over ten times faster {cite}`xia2022` rank by second-order scores or prune during training.

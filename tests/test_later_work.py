@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import small_world
 import torch
@@ -17,11 +18,14 @@ from toy import toy_data
 
 from lottery_book import sources
 from lottery_book.later_work import one_look, pictures, sections, stage, works
+from lottery_book.scorecard.claims import CITED, CLAIMS
+from lottery_book.scorecard.judge import Verdict, judge
 from lottery_utils.experiment.study import open_study
 from lottery_utils.models.anatomy import anatomy
 from lottery_utils.pruning.controls import structured_control
 from lottery_utils.pruning.importance import importance
 from lottery_utils.pruning.masks import Levels, StructuredMask
+from lottery_utils.show.stats import effect
 from lottery_utils.training.evaluate import predict
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -235,7 +239,7 @@ class _Renamed:
 
 
 def test_effects_of_a_study_are_the_differences_of_its_records(study):
-    found = sections.sections(study)
+    found = sections.sections(study, judge(sources.run_source(study)))
     full = study.record("sst2/1/finetune/full")
     lead = full["score"] - full["majority"]
 
@@ -259,6 +263,19 @@ def test_effects_of_a_study_are_the_differences_of_its_records(study):
     assert not found["a"] and not found["g"], "random by layer and light tickets were not run"
 
 
+def test_what_the_scorecard_judges_is_its_own_and_not_tested_again():
+    assert set(sections.JUDGED.values()) == set(CITED["19"])
+    values = pd.Series([0.1, 0.2, 0.4], index=pd.Index(["cola", "rte", "mnli"], name="task"))
+    verdicts = {claim.key: Verdict(claim) for claim in CLAIMS}
+    verdicts["s_layer"] = dataclasses.replace(verdicts["s_layer"], effect=effect(values, (0, np.inf)))
+    ((key, each),) = sections.judged(verdicts).items()
+    assert sections.JUDGED[key] == "s_layer" and each.side == "above"
+    assert each.corrected == verdicts["s_layer"].effect.corrected and each.by_task.tolist() == [10.0, 20.0, 40.0]
+    rows = [(task, 1, way, key[2], at) for task in values.index for at, way in enumerate(key[:2])]
+    frame = pd.DataFrame(rows, columns=["title", "seed", "way", "at", "points"])
+    assert not sections.compared(frame, [key[:2]]) and sections.compared(frame.assign(at="else"), [key[:2]])
+
+
 def test_pictures_draw_the_numbers_of_the_records(study, source):
     full, good = study.record("sst2/1/finetune/full"), study.record("sst2/1/score/structured/good")
     lead = full["score"] - full["majority"]
@@ -275,7 +292,7 @@ def test_pictures_draw_the_numbers_of_the_records(study, source):
     shared = pictures.jaccard_by_matrix(study)
     drawn = pictures.unshared_weights([source]).axes[0]
     assert [text.get_text() for text in drawn.texts] == [f"{100 * (1 - v):.1f}" for v in shared.ravel()]
-    found = {source.kind: sections.sections(study)}
+    found = {source.kind: sections.sections(study, judge(source))}
     labels = [text.get_text() for text in pictures.section_forest([source], found, "d").axes[0].get_yticklabels()]
     assert len(labels) == len(found[source.kind]["d"]) and labels[0].endswith("of heads removed: 0.25")
 
@@ -289,7 +306,7 @@ def test_heads_that_go_and_where_heads_rest(study):
 def test_nothing_stored_is_gaps_and_no_error(source):
     nothing = dataclasses.replace(source, kind="real study", study=None)
     both = (nothing, source)
-    found = {each.kind: sections.sections(each.study) for each in both}
+    found = {each.kind: sections.sections(each.study, judge(each)) for each in both}
     assert not any(found["real study"].values())
     for letter in found["this run"]:
         assert sources.NO_RECORD in works.section_table(both, found, letter, "at").to_html()

@@ -109,5 +109,11 @@ def test_score_table_has_a_row_a_condition_and_lead_over_the_same_tasks():
     bad = shown[(shown["pruning"] == "s-pruning") & (shown["model"] == "bad") & (shown[""] == "retrained")].iloc[0]
     assert bad["lead kept"] == f"{100 * printed.effects()['structured', 'bad', 'retrained'].mean:.0f}"
     assert bad["MNLI"] == f"{printed.results.query(BAD_MNLI)['score'].item():.3f}".removeprefix("0")
-    nothing = replace(printed, results=pd.DataFrame())
+    nothing = replace(printed, results=pd.DataFrame(), kind="real study")
     assert appendix.score_table(nothing, "made-up").data.empty
+    html = appendix.score_tabs([printed, nothing]).data
+    assert re.findall(r'<input [^>]*id="([\w-]+)"( checked)?>', html) == [
+        ("appendix-published", " checked"),
+        ("appendix-real-study", ""),
+    ]
+    assert html.count('<div class="sd-tab-content">') == html.count("<table") == 2

@@ -11,7 +11,8 @@ window.addEventListener("afterprint", () => opened.forEach((fold) => (fold.open 
 // A table that is wider than its column first breaks its lines, then takes smaller type, then the free margin; else it scrolls.
 function fit(table) {
   const box = table.closest(".cell_output, .pst-scrollable-table-container, .output") ?? table.parentElement;
-  const cut = () => table.scrollWidth > (table.closest(".text_html, .pst-scrollable-table-container") ?? box).clientWidth;
+  const place = table.closest(".sd-tab-content, .text_html, .pst-scrollable-table-container") ?? box;
+  const cut = () => place.scrollWidth > place.clientWidth + 1;
   table.classList.remove("fit-lines", "fit-small");
   box.classList.remove("fit-margin");
   for (const step of ["fit-lines", "fit-small"]) {
@@ -21,5 +22,8 @@ function fit(table) {
 }
 
 const tables = () => document.querySelectorAll(".bd-article table");
-window.addEventListener("load", () => tables().forEach(fit));
-window.addEventListener("resize", () => tables().forEach(fit));
+const fitAll = () => tables().forEach(fit);
+window.addEventListener("load", fitAll);
+window.addEventListener("resize", fitAll);
+document.addEventListener("change", fitAll); // another tab: a table that is hidden has no width to fit
+document.addEventListener("toggle", fitAll, true); // the same of what is folded

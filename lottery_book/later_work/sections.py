@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from lottery_utils.show.frames import Reading, readings, shown_title
 from lottery_utils.show.stats import Effect, corrected, effect, paired
 from lottery_utils.show.style import METHOD_NAMES
 
+from ..scorecard.judge import Verdict
 from .one_look import HEADS_GONE, INACTIVE, SUMS
 from .stage import RANKED_BY
 
@@ -25,31 +27,48 @@ TREATMENTS = {"score": "pruned", "retrain": "retrained"}
 THRESHOLDS = (0.98, 1.0)
 Score = tuple[str, int, str, object, float]  # task, seed, way, at which size or in which condition, score
 Key = tuple[str, str, object]  # two ways, and at what they are compared
+JUDGED: dict[Key, str] = {  # differences that are claims of the scorecard, which are not tested again here
+    ("good", "random_layer", "s-pruning, pruned"): "s_layer",
+    ("random_layer", "random", "s-pruning, pruned"): "s_layer_random",
+    ("good", "random_layer", "m-pruning, pruned"): "m_layer",
+    ("random_layer", "random", "m-pruning, pruned"): "m_layer_random",
+    ("random_layer", "random", "s-pruning, retrained"): "s_layer_retrained",
+    ("random_layer", "random", "m-pruning, retrained"): "m_layer_retrained",
+}
+SIDES = {"inside": "above", "outside": "below"}  # of the scorecard's region, which is above 0 for each of them
 
 
-def sections(study: Study | None) -> dict[str, dict[Key, Effect]]:
+def sections(study: Study | None, verdicts: Mapping[str, Verdict]) -> dict[str, dict[Key, Effect]]:
     """The effects of each section by its letter: the first way minus the second, in hundredths of the lead.
 
-    Paired by task and seed, tasks are the sample, p with Holm's correction within a section.
+    Paired by task and seed, tasks are the sample, p with Holm's correction within a section; but those of `JUDGED` are
+    the scorecard's `verdicts` on this source.
     """
     subnetworks = tidy(study, subnetwork_scores)
     return {
-        "a": compared(subnetworks, [("good", "random_layer"), ("random_layer", "random")]),
+        "a": judged(verdicts) | compared(subnetworks, [("good", "random_layer")]),
         "b": compared(tidy(study, outlier_scores), [(LARGEST, RANDOM)]),
         "c": compared(tidy(study, origin_scores), [RANKED_BY[::-1]]),
         "d": compared(tidy(study, alone_scores), [(way, "exact") for way in INACTIVE[1:]]),
-        "e": compared(tidy(study, same_size_scores), [(way, SEARCH) for way in (*SUMS, "random")]),
+        "e": compared(tidy(study, same_size_scores), [(way, SEARCH) for way in SUMS]),
         "f": compared(subnetworks, [("bottom_layers", name) for name in ("good", "random", "bad")]),
         "g": compared(tidy(study, threshold_scores), [("good", FULL)]),
     }
 
 
+def judged(verdicts: Mapping[str, Verdict]) -> dict[Key, Effect]:
+    """The effects of `JUDGED` as the scorecard has them, its p included, without those that have no number."""
+    shown = {key: verdicts[claim].shown for key, claim in JUDGED.items() if verdicts[claim].effect.tasks}
+    return {key: replace(each, side=SIDES.get(each.side, "")) for key, each in shown.items()}
+
+
 def compared(frame: pd.DataFrame, pairs: Iterable[tuple[str, str]]) -> dict[Key, Effect]:
-    """The first way minus the second, in each condition `at` that has both, corrected together."""
+    """The first way minus the second, in each condition `at` that has both, corrected together; none of `JUDGED`."""
     effects = {
         (*pair, at): paired(rows, "points", *pair, column="way")
         for at, rows in frame.groupby("at", sort=False)
         for pair in pairs
+        if (*pair, at) not in JUDGED
     }
     return corrected({key: each for key, each in effects.items() if each.tasks})
 
@@ -102,14 +121,14 @@ def alone_scores(study: Study) -> Iterator[Score]:
 
 
 def same_size_scores(study: Study) -> Iterator[Score]:
-    """At the good subnetwork's size: ranked once by each of `SUMS`, by the full search, and at random."""
+    """At the good subnetwork's size: ranked once by each of `SUMS`, and by the full search."""
     looked_at = set()
     for task, seed, arrays in of_stage(study, "one_look"):
         looked_at.add((task, seed))
         yield from ((task, seed, way, "", score) for way, score in zip(SUMS, arrays["same_size"].tolist(), strict=True))
-    for cell, score in _scores(study, "score", "structured", ("good", "random")):
+    for cell, score in _scores(study, "score", "structured", ("good",)):
         if (cell.task, cell.seed) in looked_at:
-            yield cell.task, cell.seed, {"good": SEARCH}.get(cell.subnetwork, cell.subnetwork), "", score
+            yield cell.task, cell.seed, SEARCH, "", score
 
 
 def threshold_scores(study: Study) -> Iterator[Score]:

@@ -17,7 +17,7 @@ from lottery_utils.show.tables import GAP, dressed
 
 from ..evidence import framed
 from ..sources import NO_RECORD, Source, count
-from .sections import FULL, LARGEST, RANDOM, SEARCH, Key, of_stage, outlier_scores, tidy
+from .sections import FULL, JUDGED, LARGEST, RANDOM, SEARCH, Key, of_stage, outlier_scores, tidy
 
 FILE = Path(__file__).with_name("works.csv")
 WAYS = NAMES | {
@@ -94,13 +94,14 @@ def works_table(sources: Sequence[Source], found: Sections) -> Styler:
 
 
 def section_table(sources: Sequence[Source], found: Sections, letter: str, at: str = "") -> Styler:
-    """All effects of a section with their intervals, Holm's p and verdicts; `at` heads the condition's column."""
+    """The effects tested in a section: intervals, Holm's p and verdicts; `at` heads the condition's column."""
     rows = ("source", "difference", at) if at else ("source", "difference")
     effects: dict[tuple[str, ...], Effect] = {}
     for source in sources:
-        for key, each in found[source.kind][letter].items():
+        tested = {key: each for key, each in found[source.kind][letter].items() if key not in JUDGED}
+        for key, each in tested.items():
             effects[(source.kind, ways_of(key), f"{key[2]}")[: len(rows)]] = each
-        if not found[source.kind][letter]:
+        if not tested:
             effects[(source.kind, NO_RECORD, GAP)[: len(rows)]] = Effect()
     caption = "Differences in hundredths of the lead, paired by task and seed; p is corrected within a source."
     return effect_table(effects, caption, f"since-{letter}", rows)

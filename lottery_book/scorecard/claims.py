@@ -41,7 +41,7 @@ class Claim:
     that of a claim which holds by construction and is not tested. `is_lead` says whether its unit is points of lead
     kept, rather than a plain number; `figure` names chapter and label: "study#fig-headline"; `remark` says how the
     claim was read, or what limits its measure, "" where that needs no word. `cited_by` are the chapters whose answer
-    box shows it, by number or name.
+    box (in chapter 19: section a) shows it, by number or name.
     """
 
     key: str
@@ -135,7 +135,7 @@ def _read(path: Path) -> tuple[Claim, ...]:
 
 CLAIMS = _read(Path(__file__).with_name("claims.csv"))
 GROUPS = {name: tuple(claims) for name, claims in groupby(CLAIMS, lambda claim: claim.group)}
-CITED = {  # the claims that each chapter's answer box shows
+CITED = {  # the claims that each chapter shows
     chapter: tuple(claim.key for claim in CLAIMS if chapter in claim.cited_by)
     for chapter in sorted({chapter for claim in CLAIMS for chapter in claim.cited_by})
 }

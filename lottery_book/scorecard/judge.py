@@ -60,8 +60,8 @@ class Verdict:
     @property
     def shown(self) -> Effect:
         """The effect in the claim's unit: leads in points."""
-        scale = self.claim.unit[0]
-        return replace(self.effect, **{name: scale * getattr(self.effect, name) for name in ("mean", "low", "high")})
+        scaled = ("mean", "low", "high", "values")
+        return replace(self.effect, **{name: self.claim.unit[0] * getattr(self.effect, name) for name in scaled})
 
 
 class Verdicts:

@@ -53,7 +53,7 @@ def chip_table(verdicts: Verdicts) -> HTML:
 
 
 def glue_cited(verdicts: Verdicts) -> None:
-    """Glue the rows of `CITED` under "claims_02" and the like, for the answer boxes of chapters to show."""
+    """Glue the rows of `CITED` under "claims_02" and the like, for chapters to show."""
     from myst_nb import glue
 
     for chapter, keys in CITED.items():
