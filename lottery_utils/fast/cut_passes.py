@@ -18,6 +18,7 @@ import torch
 from ..pruning.importance import TOKENS, Pass, Removed
 from ..pruning.masks import StructuredMask
 from ..training.batches import Encoded
+from ..training.device import TRIM_EVERY, leaves_holes, return_freed_memory
 from ..training.evaluate import batch_loss, in_order
 from .cpu_attention import tokens_of
 from .packed import Packed, pack, packed_batches
@@ -72,6 +73,7 @@ class CutPasses:
         with torch.no_grad():
             self.view = PackedModel(model, precision)
         self.data, self.device = data, self.view.device
+        self.trims, self.masks = leaves_holes(model), 0
         if not self.view.anatomy.whole:
             raise ValueError("a search needs the whole model, this one is compact")
         self.gated = {"heads": heads == "gated", "mlps": mlps == "gated"}
@@ -89,6 +91,9 @@ class CutPasses:
 
         Of a `base` whose gradients were taken, only those activations are kept: memory is that of one pass.
         """
+        if self.trims and self.masks % TRIM_EVERY == 0:
+            return_freed_memory()
+        self.masks += 1
         layers = [self._cut(i, mask) for i in range(len(self.view.layers))]
         agree = _agreeing(mask, base.mask) if base is not None else 0
         courses, gradients, logits = [], [], []

@@ -13,13 +13,12 @@ from torch import nn
 
 from ..presets import Preset
 from ..training.batches import Encoded
-from ..training.device import WIDE, return_freed_memory
+from ..training.device import TRIM_EVERY, leaves_holes, return_freed_memory
 from ..training.evaluate import batch_loss, model_device
 from ..training.finetune import Losses, Plan
 from .packed_model import PackedForward, PackedModel, is_known
 
 CHECK_EVERY = 20  # steps between looks at the losses on a GPU, where each look waits for the device
-TRIM_EVERY = 4  # steps of a wide model on a CPU after which freed memory is given back
 WORTH_IT = 0.8  # share of the vocabulary in use above which training the whole table is as good
 
 
@@ -65,11 +64,13 @@ def steps_of(model: nn.Module, data: Encoded) -> Callable[[nn.Module, Encoded, P
 def packed_steps(model: nn.Module, data: Encoded, plan: Plan) -> Iterator[Losses]:
     """Take each step of a plan; yields its loss before the step does anything, on a GPU several at once."""
     on_cpu, losses = model_device(model).type == "cpu", []
-    trims = on_cpu and model.config.hidden_size >= WIDE
+    trims = leaves_holes(model)
     with in_training(model, data, plan) as (trained, flat):
         optimiser = adamw(flat, plan.settings, plan.settings.learning_rate)
         kept = trained.kept(model, plan.weight_mask)
         for number, (rows, rate) in enumerate(zip(plan.batches, plan.rates), 1):
+            if trims and number % TRIM_EVERY == 1:
+                return_freed_memory()
             logits, rows = trained.forward(rows)
             loss = batch_loss(logits, torch.from_numpy(data.labels[rows]).to(logits.device))
             losses.append(loss.detach())
@@ -81,8 +82,6 @@ def packed_steps(model: nn.Module, data: Encoded, plan: Plan) -> Iterator[Losses
                 group["lr"] = rate
             optimiser.step()
             flat.refresh()
-            if trims and number % TRIM_EVERY == 0:
-                return_freed_memory()
 
 
 @contextlib.contextmanager
