@@ -31,7 +31,7 @@ POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 class Unreadable(UserError):
-    """A file that cannot be read, though it is there: its bytes may be intact."""
+    """A file that cannot be read, or whose bytes are elsewhere: they may be intact."""
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -78,18 +78,18 @@ def writable(path: Path) -> Iterator[None]:
 
 
 def require_file(what: str, path: Path) -> None:
-    """Raise UserError, one line that begins with `what`, for no plain file, one that may not be read, an LFS pointer.
+    """Raise Unreadable, one line that begins with `what`, for no plain file, one that may not be read, an LFS pointer.
 
     Libraries call the second missing and the third damaged.
     """
     with readable(path):
         if not path.is_file():  # a pipe might never end
             found = "no plain file" if path.exists() else "a link to nothing" if path.is_symlink() else "not there"
-            raise UserError(f"{what}: {path} is {found}; get the file itself")
+            raise Unreadable(f"{what}: {path} is {found}; get the file itself")
         with open(path, "rb") as file:
             start = file.read(len(POINTER))
     if start == POINTER:
-        raise UserError(f"{what}: {path} is a Git LFS pointer, not the file itself; fetch it with 'git lfs pull'")
+        raise Unreadable(f"{what}: {path} is a Git LFS pointer, not the file itself; fetch it with 'git lfs pull'")
 
 
 def sha256(path: Path) -> str:
