@@ -59,6 +59,7 @@ retrained = found[real.kind]["a"]["good", "random_layer", "s-pruning, retrained"
 of_f = {at: each for (_, second, at), each in found[real.kind]["f"].items() if second == "good"}
 bottom = of_f["s-pruning, retrained"].by_task.sort_values()
 light = {at: each for (*_, at), each in found[real.kind]["g"].items()}
+gains = light[0.98].by_task
 number = works.works().set_index("key")["number"]
 show.glue_numbers(
     {
@@ -79,8 +80,11 @@ show.glue_numbers(
         "bottom_retrained": show.effects.told(of_f["s-pruning, retrained"], pairs=False),
         "bottom_close": f"{(bottom > -10).sum()} of {len(bottom)} tasks",
         "bottom_last": real.title_of(bottom.index[0]),
-        "bottom_next": real.title_of(bottom.index[1]),
-        "bottom_behind": f"{-bottom.iloc[1]:.0f} points",
+        "bottom_second": real.title_of(bottom.index[1]),
+        "bottom_next": real.title_of(bottom.index[2]),
+        "bottom_behind": f"{-bottom.iloc[2]:.0f} points",
+        "light_task": real.title_of(gains.idxmax()),
+        "light_most": f"{gains.max():.0f} points",
         "light_lower": show.effects.told(light[0.98], pairs=False),
         "light_higher": show.effects.told(light[1.0], pairs=False),
         "layer_real_retrained": show.effects.told(retrained, places=0, pairs=False),
@@ -100,10 +104,12 @@ show.glue_numbers(
 largest = {count: found[real.kind]["b"][sections.LARGEST, sections.RANDOM, count].mean for count in (2, 4)}
 without = pictures.without_dimensions(real.study)
 show.holds("without training bottom layers lose far more than good", of_f["s-pruning, pruned"].high, below=-30)
-show.holds("retrained they come close on all tasks but two", bottom.iloc[2], above=-10)
-show.holds("on one of these they keep little of the lead", bottom.iloc[0], below=-60)
-show.holds("and on the other some", bottom.iloc[1], above=-40, below=-10)
-show.holds("light tickets do not pass the full model", max(each.mean for each in light.values()), below=0)
+show.holds("retrained they come close on all tasks but three", bottom.iloc[3], above=-10)
+show.holds("on two of these they keep little of the lead", bottom.iloc[1], below=-60)
+show.holds("and on the third more", bottom.iloc[2], above=-40, below=-10)
+show.holds("light tickets are not told apart", [each.word for each in light.values()].count("undecided"), above=1)
+show.holds("on one task they pass the full model", min(each.by_task[gains.idxmax()] for each in light.values()), above=10)
+show.holds("on the others they are close to it", max(abs(each.by_task.drop(gains.idxmax())).max() for each in light.values()), below=5)
 of_e = [each.word for each in found[real.kind]["e"].values()]
 of_d = [each.word for each in found[real.kind]["d"].values()]
 of_layers = [of_real[claim].word for claim in sections.JUDGED.values()]
@@ -283,7 +289,7 @@ works.section_table(both, found, "f", "condition")
 
 # %% [markdown]
 # In the real study, without training, bottom layers lose far more than good subnetworks: {glue:text}`bottom_pruned`. Trained again, they
-# come within ten points of them on {glue:text}`bottom_close`. On {glue:text}`bottom_last` they learn next to nothing, in either seed, and on
+# come within ten points of them on {glue:text}`bottom_close`. On {glue:text}`bottom_last` and {glue:text}`bottom_second` they learn next to nothing, in either seed, and on
 # {glue:text}`bottom_next` they stay {glue:text}`bottom_behind` behind. So the mean is undecided: {glue:text}`bottom_retrained`. This run has no such subnetworks until it is asked for them, by the commands at the end of the page. What this does not show: bottom layers differ from good ones in where their
 # components are, and in which.
 #
@@ -299,8 +305,9 @@ pictures.section_forest(both, found, "g")
 works.section_table(both, found, "g", "threshold")
 
 # %% [markdown]
-# In the real study, where this has only begun, light tickets did not pass the full model. The lower threshold gives
-# {glue:text}`light_lower`, the higher {glue:text}`light_higher`. What this does not show: Liang et al. choose the size on the dev set as well, and average over tasks that differ in spread. A gain of a point is
+# In the real study, two seeds of four tasks, light tickets are not told apart from the full model. The lower threshold gives
+# {glue:text}`light_lower`, the higher {glue:text}`light_higher`. On {glue:text}`light_task` alone they pass it, at the lower threshold by
+# {glue:text}`light_most`; on the others they are within five points of it. What this does not show: Liang et al. choose the size on the dev set as well, and average over tasks that differ in spread. A gain of a point is
 # within what seeds alone do on small tasks.
 #
 # ## What of the paper stands in 2026
