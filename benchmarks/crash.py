@@ -129,8 +129,8 @@ def _warm(seeds: tuple[int, ...]) -> None:
 
     torch.set_num_threads(1)
     preset = get_preset("demo", {**OVERRIDES, "tasks": [TASK], "seeds": list(seeds)})
-    model = _study(Path(tempfile.gettempdir()) / "none", seeds).key.model
-    loaded.examples(preset, TASK, model)
+    key = _study(Path(tempfile.gettempdir()) / "none", seeds).key
+    loaded.examples(preset, TASK, key.model, key.prints[TASK])
     loaded.classifier(preset, TASK, seeds[0])
     torch.optim.AdamW([torch.zeros(1, requires_grad=True)])
 
