@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 
 from lottery_utils.errors import CellFailed, UserError
-from lottery_utils.experiment import compute, identity, loaded, provenance, stage, stages
+from lottery_utils.experiment import compute, identity, loaded, provenance, remade, stage, stages
 from lottery_utils.experiment.cells import NEEDS, Cell, full, parse_cell, plan, upstream
 from lottery_utils.experiment.fingerprints import CACHE
 from lottery_utils.experiment.identity import EARLIER, Key, Versions, address, inputs, seed_for
@@ -30,6 +31,7 @@ from lottery_utils.experiment.store import CHECKPOINT, MASK, PREDICTIONS, RECORD
 from lottery_utils.experiment.study import Study, open_study
 from lottery_utils.experiment.work import Result, Work
 from lottery_utils.experiment.work import run as run_cell
+from lottery_utils.export.rebuild import rebuild
 from lottery_utils.places import function_at
 from lottery_utils.presets import METHODS, SUBNETWORKS, Preset, get_preset
 from lottery_utils.show.sentences import run_on
@@ -416,7 +418,7 @@ def test_damage_is_set_aside_and_computed_again(finished, tmp_path, capsys):
     same_results(study, finished, study.cells())
 
 
-def test_weights_that_were_not_shared_are_made_again(finished, tmp_path):
+def test_weights_that_were_not_shared_are_made_again(finished, tmp_path, monkeypatch):
     study = copied(finished, tmp_path / "results")
     weights = study.store.folder(study.address("sst2/1/finetune/full")) / CHECKPOINT
     kept = load_file(weights)
@@ -428,6 +430,13 @@ def test_weights_that_were_not_shared_are_made_again(finished, tmp_path):
     assert all(torch.equal(again[name], value) for name, value in kept.items()) and again.keys() == kept.keys()
     assert study.record(lost)["notes"] == finished.record(lost)["notes"]
     same_results(study, finished, [parse_cell(lost)])
+
+    def refused(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied", ".claims")
+
+    monkeypatch.setattr(remade, "claim", refused)  # as in a store of another owner, whose weights may be read
+    rebuilt = rebuild(study, parse_cell("sst2/1/score/structured/good"))
+    assert rebuilt.same == rebuilt.examples
 
 
 def test_weights_that_come_out_differently_stay_beside_the_store_and_are_noted(finished, tmp_path, monkeypatch):

@@ -55,6 +55,8 @@ def _made_again(work: Work, cell: Cell, name: str, save: Callable[[Result, Path]
     """A file of a cell in its scratch folder, where the cell's stage makes it unless it is there."""
     address = work.address(cell)
     path = work.store.scratch(address) / name
+    if path.is_file():  # written as a whole; a store of another owner takes no claims
+        return path
     with claim(work.store.root, f"{address}.{name}", wait=True):  # another worker may be making it
         if not path.is_file():
             put(path, partial(save, run(replace(work, cell=cell))))
