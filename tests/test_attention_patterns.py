@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import stat
-from pathlib import Path
 
-import nbformat
 import numpy as np
 import pandas as pd
-import papermill
 import pytest
 import torch
 from small_world import SETTINGS, make_model, make_task
@@ -290,20 +286,3 @@ def test_shares_and_phrases_by_source(study):
     assert set(printed_r) <= set(correlations)
     assert len(survival.correlation_table(correlations, printed_r).data) == 8
     assert survival.told(survival.Correlation()) == sources.NO_RECORD
-
-
-@pytest.mark.slow
-def test_notebook_09_alone_on_a_part_of_the_demo(tmp_path):
-    """One task and seed from an empty store: it computes what it needs, and every figure and table is there."""
-    root = Path(__file__).resolve().parent.parent
-    overrides = {"train_limit": 300, "dev_limit": 100, "epochs": 1, "min_steps": 40, "attention_examples": 3}
-    parameters = {"tasks": ["sst2"], "seeds": [42], "overrides": json.dumps(overrides)}
-    parameters["results_dir"] = str(tmp_path / "r")
-    out = tmp_path / "out.ipynb"
-    notebook = root / "notebooks" / "09_attention.ipynb"
-    papermill.execute_notebook(str(notebook), str(out), parameters, progress_bar=False, cwd=str(root))
-    outputs = [o for cell in nbformat.read(out, 4).cells for o in cell.get("outputs", [])]
-    assert not any(o.output_type == "error" for o in outputs)
-    assert sum("image/png" in o.get("data", {}) for o in outputs) == 3
-    stored = sorted(p.name.rsplit("-", 2)[0] for p in (tmp_path / "r").iterdir() if p.name[0] != ".")
-    assert stored == ["sst2-full-finetune", "sst2-structured-good-search", "sst2-structured-super-attention"]

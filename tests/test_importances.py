@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -226,19 +225,6 @@ def run(name: str, parameters: dict, tmp_path: Path) -> list[str]:
             if "image/png" in output.get("data", {}):
                 shown.append(cell.source.splitlines()[-1].split("(")[0])
     return shown
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["07_importance", "08_agreement"])
-def test_chapters_run_alone_on_a_part_of_the_demo(name, tmp_path):
-    """From an empty store, offline; one task and one seed leave gaps, not errors."""
-    overrides = {"train_limit": 300, "dev_limit": 100, "epochs": 1, "min_steps": 40}
-    parameters = {"tasks": ["sst2"], "seeds": [42], "overrides": json.dumps(overrides)}
-    shown = run(name, {**parameters, "results_dir": str(tmp_path / "results")}, tmp_path)
-    assert len(shown) == {"07_importance": 3, "08_agreement": 3}[name]
-    stored = sorted(path.name.rsplit("-", 2)[0] for path in (tmp_path / "results").iterdir() if path.name[0] != ".")
-    searches = {"07_importance": 3, "08_agreement": 1}[name]
-    assert stored == ["sst2-full-finetune", *["sst2-structured-good-search"] * searches], "only what it needs"
 
 
 def test_chapter_08_on_stored_records(study, tmp_path):

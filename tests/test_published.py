@@ -132,21 +132,3 @@ def test_importances_are_compared_by_rank_and_by_what_goes_first():
     assert said["importance_common"] == "2.0 of 2" and said["importance_jaccard"] == "0.50, by chance 0.25"
     nothing = findings.compare_importances(up.iloc[:0], up)
     assert set(findings.of_importance(nothing, between).values()) == {findings.NOT_STORED}
-
-
-@pytest.mark.slow
-def test_the_chapter_runs_alone_on_an_empty_store(tmp_path):
-    """Without the release, on a part of one task."""
-    import nbformat
-    import papermill
-
-    overrides = {"train_limit": 200, "dev_limit": 100, "epochs": 1, "min_steps": 0}
-    parameters = {"tasks": ["sst2"], "seeds": [42], "overrides": overrides, "results_dir": str(tmp_path / "results")}
-    out = tmp_path / "out.ipynb"
-    source = str(ROOT / "notebooks" / "11_authors.ipynb")
-    papermill.execute_notebook(source, str(out), parameters, progress_bar=False, cwd=str(ROOT))
-    outputs = [output for cell in nbformat.read(out, as_version=4).cells for output in cell.get("outputs", [])]
-    assert not any(output.output_type == "error" for output in outputs)
-    assert sum("image/png" in output.get("data", {}) for output in outputs) == 1
-    stored = [p.name.rsplit("-", 2)[0] for p in (tmp_path / "results").iterdir() if p.name[0] != "."]
-    assert sorted(stored) == ["sst2-full-finetune", *["sst2-structured-good-search"] * 2], "both protocols, one task"

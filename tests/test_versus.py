@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
-import small_world
 
 from lottery_book import bad_vs_baselines as versus
 from lottery_book import side_by_side, sources, super_survivors
@@ -142,30 +139,3 @@ def test_super_sizes_stand_beside_the_good_ones(tmp_path):
     shown = super_survivors.size_table(three).data.set_index("task")
     assert list(shown.columns) == ["published: heads", "published: MLPs"]
     assert shown.loc["MRPC", "published: heads"] == "89.4 / 28"
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["05_super", "06_baselines"])
-def test_chapters_run_alone_on_an_empty_store(name, tmp_path):
-    import nbformat
-    import papermill
-
-    root = Path(__file__).resolve().parent.parent
-    small_world.make_model(tmp_path / "model")
-    small_world.make_task(tmp_path / "data", train=96, dev=40)
-    sources = {"model": str(tmp_path / "model"), "data": str(tmp_path / "data")}
-    parameters = {
-        "preset": "laptop",
-        "tasks": ["sst2"],
-        "seeds": [1],
-        "overrides": {**small_world.SETTINGS, "epochs": 4, **sources},
-        "results_dir": str(tmp_path / "results"),
-    }
-    out = tmp_path / "out.ipynb"
-    notebook = root / "notebooks" / f"{name}.ipynb"
-    papermill.execute_notebook(str(notebook), str(out), parameters, progress_bar=False, cwd=str(root))
-    outputs = [o for cell in nbformat.read(out, 4).cells for o in cell.get("outputs", [])]
-    assert not any(o.output_type == "error" for o in outputs)
-    assert sum("image/png" in o.get("data", {}) for o in outputs) == {"05_super": 2, "06_baselines": 3}[name]
-    stages = {p.name.split("-")[-3] for p in (tmp_path / "results").iterdir() if p.name[0] != "."}
-    assert ("retrain_longer" in stages) == (name == "06_baselines") and "attention" not in stages

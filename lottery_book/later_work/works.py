@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -123,12 +124,14 @@ def _short(effect: Effect | None) -> str:
 
 
 def evidence(source: Source) -> str:
-    """What the evaluations of a source rest on, such as "MPNet-base, 1 task, 1 seed" or "MPNet-base, no task yet"."""
-    pairs = {(task, seed) for task, seed, _ in of_stage(source.study, "outliers")}
-    if not pairs:
+    """What the evaluations of a source rest on, such as "MPNet-base, 8 tasks, 1 seed (4 with more)"."""
+    seeds = Counter(task for task, _, _ in of_stage(source.study, "outliers"))
+    if not seeds:
         return f"{source.model}, no task yet"
-    tasks, seeds = map(set, zip(*pairs, strict=True))
-    return f"{source.model}, {count(len(tasks), 'task')}, {count(len(seeds), 'seed')}"
+    fewest = min(seeds.values())
+    more = sum(number > fewest for number in seeds.values())
+    told = f"{source.model}, {count(len(seeds), 'task')}, {count(fewest, 'seed')}"
+    return told + (f" ({more} with more)" if more else "")
 
 
 def lead_without(source: Source, dimensions: int) -> str:
