@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -166,8 +166,13 @@ class Source:
         return lead_effects(self.leads)
 
     def _seeds(self, rows: pd.DataFrame) -> str:
-        least, most = (self.seeds, self.seeds) if self.seeds else (rows["seeds"].min(), rows["seeds"].max())
-        return count(most, "seed") if least == most else f"{least} to {most} seeds"
+        return seeds_in_words([self.seeds] if self.seeds else rows["seeds"])
+
+
+def seeds_in_words(numbers: Collection[int]) -> str:
+    """How many seeds several tasks have: "2 seeds", "1 to 2 seeds"."""
+    least, most = min(numbers), max(numbers)
+    return count(most, "seed") if least == most else f"{least} to {most} seeds"
 
 
 def three_sources(run: Study, records: str | Path = RECORDS) -> tuple[Source, Source, Source]:

@@ -147,7 +147,8 @@ for (task, title, seed), stored in sums.importances(minilm).items():
 # %% [markdown]
 # This is the data's own order; over six orders they share {glue:text}`shared_minilm` on average.
 #
-# From the package here: [`reduce_gradients`](../api/pruning.md) in {source}`lottery_utils/pruning/importance.py`; the rules in words are in [](../protocol.md).
+# From the package here: [`reduce_gradients`](../api/pruning.md) in {source}`lottery_utils/pruning/importance.py`; the rules in words are in [](../protocol.md). Two more ways in
+# which the field sums, Fisher's squares and absolute values token by token, are tried in section e of [](19_since.ipynb).
 #
 # ## The order of the examples
 #

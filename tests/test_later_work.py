@@ -298,9 +298,10 @@ def test_pictures_draw_the_numbers_of_the_records(study, source):
 
 
 def test_heads_that_go_and_where_heads_rest(study):
-    cls = study.trajectory(CELLS["one_look"])["sinks"][0]
+    cls, sep = study.trajectory(CELLS["one_look"])["sinks"]
     kept = study.mask("sst2/1/search/structured/good").heads
     assert sections.sinks(study).mean == pytest.approx(100 * (cls[~kept].mean() - cls[kept].mean()))
+    assert sections.sinks(study, "SEP").mean == pytest.approx(100 * (sep[~kept].mean() - sep[kept].mean()))
 
 
 def test_nothing_stored_is_gaps_and_no_error(source):

@@ -140,11 +140,12 @@ def threshold_scores(study: Study) -> Iterator[Score]:
             yield cell.task, cell.seed, FULL, threshold, searched.record(full(cell.task, cell.seed))["score"]
 
 
-def sinks(study: Study | None) -> Effect:
-    """Attention on [CLS], in points, of heads that the good subnetwork lacks minus that of heads that it keeps."""
+def sinks(study: Study | None, on: str = "CLS") -> Effect:
+    """Attention `on` [CLS] or [SEP], in points, of heads that the good subnetwork lacks minus that of heads it keeps."""
+    place = ("CLS", "SEP").index(on)
     differences = {}
     for task, seed, arrays in of_stage(study, "one_look"):
-        kept, attention = study.mask(Cell(task, seed, "search", "structured", "good")).heads, 100 * arrays["sinks"][0]
+        kept, attention = study.mask(Cell(task, seed, "search", "structured", "good")).heads, 100 * arrays["sinks"][place]
         if not kept.all():
             differences[task, seed] = attention[~kept].mean() - attention[kept].mean()
     return effect(pd.Series(differences).rename_axis(["task", "seed"])) if differences else Effect()

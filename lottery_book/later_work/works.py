@@ -17,7 +17,7 @@ from lottery_utils.show.style import NAMES
 from lottery_utils.show.tables import GAP, dressed
 
 from ..evidence import framed
-from ..sources import NO_RECORD, Source, count
+from ..sources import NO_RECORD, Source, count, seeds_in_words
 from .sections import FULL, JUDGED, LARGEST, RANDOM, SEARCH, Key, of_stage, outlier_scores, tidy
 
 FILE = Path(__file__).with_name("works.csv")
@@ -124,14 +124,11 @@ def _short(effect: Effect | None) -> str:
 
 
 def evidence(source: Source) -> str:
-    """What the evaluations of a source rest on, such as "MPNet-base, 8 tasks, 1 seed (4 with more)"."""
+    """What the evaluations of a source rest on, such as "MPNet-base, 8 tasks, 1 to 2 seeds"."""
     seeds = Counter(task for task, _, _ in of_stage(source.study, "outliers"))
     if not seeds:
         return f"{source.model}, no task yet"
-    fewest = min(seeds.values())
-    more = sum(number > fewest for number in seeds.values())
-    told = f"{source.model}, {count(len(seeds), 'task')}, {count(fewest, 'seed')}"
-    return told + (f" ({more} with more)" if more else "")
+    return f"{source.model}, {count(len(seeds), 'task')}, {seeds_in_words(seeds.values())}"
 
 
 def lead_without(source: Source, dimensions: int) -> str:
