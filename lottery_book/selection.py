@@ -18,16 +18,13 @@ from matplotlib.lines import Line2D
 from pandas.io.formats.style import Styler
 
 from lottery_utils.experiment.cells import Cell, full
-from lottery_utils.experiment.stage_table import HANS_TASK
 from lottery_utils.experiment.study import Study
 from lottery_utils.show.compute import under
 from lottery_utils.show.effects import effect_table
 from lottery_utils.show.frames import component_survival, searches, title_of
 from lottery_utils.show.stats import Effect, corrected, effect
-from lottery_utils.show.style import COLOURS, GRID, METHOD_NAMES, NAMES, WIDTH, empty_figure, legend_below
-from lottery_utils.show.tables import dressed
+from lottery_utils.show.style import COLOURS, GRID, WIDTH, empty_figure, legend_below
 from lottery_utils.tasks.glue import shown_task
-from lottery_utils.tasks.hans import HEURISTICS
 from lottery_utils.tasks.load import halves
 from lottery_utils.tasks.metrics import compute_metrics, search_score
 
@@ -54,7 +51,6 @@ FULL_LINE = {"color": "#222222", "linewidth": 0.8}
 HALVES = ("task", "title", "seed", "seen", "unseen", "weights")
 CHOSEN = ("task", "title", "seed", "chooser", *SUBNETWORKS, "weights")
 FULL = ("task", "title", "seed", "all", "less")
-HANS = ("seed", "method", "subnetwork", "treatment", "score", "entailment", "non_entailment", *HEURISTICS)
 
 
 def effects(study: Study) -> dict[str, Effect]:
@@ -139,44 +135,6 @@ def halves_alike(study: Study) -> tuple[float, float]:
     alike = jaccard_between(*(component_survival(under(study, {"selection": name}), METHOD) for name in FOLDS))
     heads = alike.loc[alike["component"] == "head", ["jaccard", "chance"]].astype(float)
     return float(heads["jaccard"].mean()), float(heads["chance"].mean())
-
-
-def hans_scores(study: Study) -> pd.DataFrame:
-    """Accuracy on HANS of every MNLI network scored there: columns `HANS`, one row a seed and network.
-
-    entailment and non_entailment are accuracies on the examples of that label, the heuristics' names those on the
-    examples about them; a model that trusts word overlap has 1 and 0.
-    """
-    rows = []
-    asked = study.preset.hans is not None and HANS_TASK in study.preset.tasks  # without, no model need be at hand
-    for cell in study.cells(["hans", "hans_retrain"]) if asked else ():
-        if not cell.stage.startswith("hans"):
-            continue
-        record, found, course = study.record(cell), study.predictions(cell), study.trajectory(cell)
-        if record is None or found is None or course is None or record["degenerate"]:
-            continue
-        right, labels = found["predictions"] == found["labels"], found["labels"]
-        parts = [right[labels == label] for label in (0, 1)]
-        parts += [right[course["heuristic"] == number] for number in range(len(HEURISTICS))]
-        means = [float(part.mean()) if len(part) else np.nan for part in parts]
-        how = "full" if cell.subnetwork == "full" else "retrained" if cell.stage == "hans_retrain" else "pruned"
-        rows.append((cell.seed, cell.method, cell.subnetwork, how, record["score"], *means))
-    return pd.DataFrame(rows, columns=list(HANS))
-
-
-def hans_table(found: pd.DataFrame) -> Styler | None:
-    """One row per network of MNLI: accuracy on HANS, by label and by heuristic, means over seeds; None without HANS."""
-    if found.empty:
-        return None
-    keys, heads = ["method", "subnetwork", "treatment"], {"score": "HANS", "non_entailment": "non-entailment"}
-    means = found.drop(columns="seed").groupby(keys, sort=False).mean().rename(columns=heads)
-    means = means.rename(columns=lambda name: name.replace("_", " "))
-    formats = dict.fromkeys(means, "{:.3f}")
-    frame = means.reset_index().rename(columns={"method": "pruning", "subnetwork": "model", "treatment": ""})
-    frame = frame.replace({"pruning": METHOD_NAMES, "model": NAMES, "": {"full": ""}})
-    caption = "Out of distribution: accuracy on HANS, whose examples punish a model that trusts word overlap. "
-    caption += "Two classes, entailment against neutral or contradiction; means over seeds."
-    return dressed(frame, caption, "hans", formats=formats)
 
 
 def table_of_effects(by_study: Mapping[str, Mapping[str, Effect]]) -> Styler:

@@ -38,7 +38,7 @@ compute_missing = True  # False: compute nothing and show gaps
 # %% tags=["hide-cell", "remove-stderr"] mystnb={"code_prompt_show": "Run this chapter: what it computes and reads", "code_prompt_hide": "Run this chapter: what it computes and reads"}
 import numpy as np
 
-from lottery_book import selection, sources
+from lottery_book import hans, selection, sources
 from lottery_utils import compute, open_study, show
 
 show.apply_style()
@@ -153,7 +153,7 @@ for seed in minilm.preset.seeds:
 # model was stopped too early, which one pass more mends (below).
 
 # %% tags=["remove-input"]
-selection.hans_table(selection.hans_scores(on_hans))
+hans.table(hans.scores(on_hans))
 
 # %% [markdown]
 # ## What this does not show

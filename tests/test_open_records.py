@@ -14,7 +14,7 @@ from committed import committed
 from safetensors.numpy import load
 from scipy.stats import spearmanr, ttest_1samp
 
-from lottery_book import selection
+from lottery_book import hans, selection
 from lottery_book.importance_rules import results as sums
 from lottery_utils.errors import UserError
 from lottery_utils.experiment.study import open_study
@@ -231,7 +231,7 @@ def test_numbers_and_figures_stand_with_little_or_nothing(tmp_path):
     assert effects.told(Effect()) == "not run" and "on 1 task, too few" in effects.told(Effect(1.0, tasks=1, pairs=2))
     assert {effects.told(effect) for effect in selection.effects(nothing).values()} == {"not run"}
     assert np.isnan(selection.halves_alike(nothing)).all()
-    assert selection.hans_table(pd.DataFrame(columns=list(selection.HANS))) is None
+    assert hans.table(pd.DataFrame(columns=list(hans.SCORES))) is None
     for figure in (sums.batch_lines({}), selection.seen_pairs({}, 0.9)):
         assert figure.axes[0].texts[0].get_text().startswith("Nothing to show")
     with pytest.raises(UserError, match="no records"):

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import small_world
 
-from lottery_book.selection import hans_scores
+from lottery_book import hans
+from lottery_book.hans import read_hans, to_hans
 from lottery_utils.errors import UserError
 from lottery_utils.experiment import loaded
 from lottery_utils.experiment.cells import Cell, full, parse_cell, part_of, plan
@@ -19,7 +20,6 @@ from lottery_utils.experiment.study import open_study
 from lottery_utils.presets import PRESETS, get_preset
 from lottery_utils.pruning.importance import reduce_gradients, shuffled
 from lottery_utils.show.compute import compute
-from lottery_utils.tasks.hans import read_hans, to_hans
 from lottery_utils.tasks.load import halves, held_out_rows, load_task, set_aside
 from lottery_utils.training.batches import take
 
@@ -255,7 +255,7 @@ def test_every_subnetwork_of_mnli_is_scored_on_hans(tmp_path):
         record, found = study.record(cell), study.predictions(cell)
         assert record["score"] == np.mean(found["predictions"] == [0, 1, 1]) and record["majority"] == 2 / 3
         assert (to_hans(found["logits"]) == found["predictions"]).all()
-    shown = hans_scores(study)
+    shown = hans.scores(study)
     assert len(shown) == len(cells) and set(shown["treatment"]) == {"full", "pruned", "retrained"}
     full = shown[shown["treatment"] == "full"].iloc[0]
     right = study.predictions("mnli/42/hans/full")["predictions"] == [0, 1, 1]
@@ -263,11 +263,11 @@ def test_every_subnetwork_of_mnli_is_scored_on_hans(tmp_path):
     assert full["lexical_overlap"] == right[:2].mean() and full["constituent"] == right[2]
     settings = {**small, "methods": ["structured"], "seeds": [42], "hans": None}
     assert study.run(["hans", "hans_retrain"], engine="serial", progress=False).ok
-    on_page = hans_scores(compute(study, {"stages": ["hans", "hans_retrain"]})[0])
+    on_page = hans.scores(compute(study, {"stages": ["hans", "hans_retrain"]})[0])
     assert set(on_page["subnetwork"]) == {"full", "good", "random", "bad"}
     assert on_page[on_page["subnetwork"] != "random"].reset_index(drop=True).equals(shown)
     for without in (settings, {"model": "not/here"}):
-        assert hans_scores(open_study("paper", None, None, without, tmp_path / "none")).empty
+        assert hans.scores(open_study("paper", None, None, without, tmp_path / "none")).empty
     again = open_study("demo", ["mnli"], [42], {**json.loads(json.dumps(small)), "hans": None}, tmp_path / "results")
     assert again.address("mnli/42/hans/full") != study.address("mnli/42/hans/full")
     assert again.address("mnli/42/finetune/full") == study.address("mnli/42/finetune/full")

@@ -141,11 +141,12 @@ def threshold_scores(study: Study) -> Iterator[Score]:
 
 
 def sinks(study: Study | None, on: str = "CLS") -> Effect:
-    """Attention `on` [CLS] or [SEP], in points, of heads that the good subnetwork lacks minus that of heads it keeps."""
+    """Attention `on` [CLS] or [SEP], in points, of heads that the good subnetwork lacks less that of heads it keeps."""
     place = ("CLS", "SEP").index(on)
     differences = {}
     for task, seed, arrays in of_stage(study, "one_look"):
-        kept, attention = study.mask(Cell(task, seed, "search", "structured", "good")).heads, 100 * arrays["sinks"][place]
+        kept = study.mask(Cell(task, seed, "search", "structured", "good")).heads
+        attention = 100 * arrays["sinks"][place]
         if not kept.all():
             differences[task, seed] = attention[~kept].mean() - attention[kept].mean()
     return effect(pd.Series(differences).rename_axis(["task", "seed"])) if differences else Effect()

@@ -75,7 +75,7 @@ def mask_source(cell: Cell) -> Cell:
 
 
 def part_of(cell: Cell, selection: str) -> str:
-    """The examples a cell reads beside train: "dev", its "first" or "second" half, "held_out" of train, or "hans"."""
+    """The examples a cell reads beside train: "dev", its "first" or "second" half, "held_out" of train, or others."""
     choosing, scoring = PARTS[selection]
     return {"choosing": choosing, "scoring": scoring}.get(cell.case.examples, cell.case.examples)
 

@@ -43,7 +43,7 @@ class Versions(NamedTuple):
 PRESENT = Versions()
 EARLIER = (Versions(dropout=1, search=1),)  # in which older records were made: shown, and never made again
 # settings that name a file, and what prints its content
-FILES = {"hans": "lottery_utils.tasks.hans:text_print", "probe_text": "lottery_book.probes.tokens:text_print"}
+FILES = {"hans": "lottery_book.hans:text_print", "probe_text": "lottery_book.probes.tokens:text_print"}
 DEFAULTS = {field.name: field.default for field in fields(Preset)}
 
 

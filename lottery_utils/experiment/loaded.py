@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -12,9 +13,9 @@ from torch import nn
 from ..errors import UserError
 from ..models.load import load_classifier, load_tokenizer
 from ..models.source import model_name
+from ..places import function_at
 from ..presets import WORTH_SAYING, Preset, limits_of
 from ..tasks.glue import find_task
-from ..tasks.hans import hans_task, read_hans
 from ..tasks.load import TaskData, halves, load_task, set_aside
 from ..tasks.rows import Split
 from ..training.batches import Encoded, encode, take
@@ -24,13 +25,13 @@ from ..training.batches import Encoded, encode, take
 class Examples(TaskData):
     """A task's data with train and dev tokenised (`Encoded`), and `held_out` of train, or None.
 
-    `unknown`: the share of tokens, special ones apart, that the tokenizer does not know; `heuristics` (N,): where dev
-    is HANS, what each example is about.
+    `unknown`: the share of tokens, special ones apart, that the tokenizer does not know. `answers`: where other
+    examples stand in the place of dev, what makes of logits (N, C) predictions (N,) and arrays to keep with them.
     """
 
     held_out: Encoded | None = None
     unknown: float = 0.0
-    heuristics: np.ndarray | None = None
+    answers: Callable[[np.ndarray], tuple[np.ndarray, dict]] | None = None
 
 
 @lru_cache(maxsize=1)
@@ -91,26 +92,16 @@ def _said_of_unknown(preset: Preset, task: str, share: float) -> tuple[str, ...]
     return (note,)
 
 
-@lru_cache(maxsize=1)
-def _hans(preset: Preset, model_print: str) -> tuple[Encoded, np.ndarray]:
-    hans = read_hans(preset.hans)
-    return encode(load_tokenizer(preset.model), hans.split, preset.max_length), hans.heuristics
-
-
 def examples(preset: Preset, task: str, model_print: str, data_print: str = "", part: str = "dev") -> Examples:
     """The task's examples, made by the tokenizer of the model; kept as long as these fingerprints are asked for.
 
-    `part` says which stand in the place of dev, see `cells.part_of`. Raises UserError for "hans" without a file.
+    `part` says which stand in the place of dev, see `cells.part_of`.
     """
     found = _examples(preset, task, model_print, data_print)
     if part == "dev":
         return found
-    if part == "hans":
-        if preset.hans is None or found.task.num_labels != 3:
-            raise UserError("HANS needs hans=FILE, its heuristics_evaluation_set.txt, and MNLI with its three classes")
-        dev, heuristics = _hans(preset, model_print)
-        notes = (*found.notes, "dev: HANS")
-        return replace(found, task=hans_task(), dev=dev, heuristics=heuristics, notes=notes)
+    if ":" in part:
+        return function_at(part)(preset, found, model_print)
     if part == "held_out":
         return replace(found, dev=found.held_out, notes=(*found.notes, "dev: the held-out part of train"))
     rows = halves(task, len(found.dev))[part == "second"]
@@ -127,5 +118,5 @@ def classifier(preset: Preset, task: str, seed: int, init: str = "pretrained") -
 
 def forget() -> None:
     """Empty the caches."""
-    for cache in (task_data, _examples, _hans):
+    for cache in (task_data, _examples):
         cache.cache_clear()

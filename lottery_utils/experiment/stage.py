@@ -13,7 +13,6 @@ from torch import nn
 
 from ..models.compact import compact
 from ..pruning.masks import StructuredMask, WeightMask, model_sizes
-from ..tasks.hans import to_hans
 from ..tasks.metrics import majority_score, predictions_from_logits
 from ..training.evaluate import predict
 from ..training.finetune import finetune
@@ -72,14 +71,14 @@ def train(
 
 
 def evaluate(work: Work, result: Result, model: nn.Module, data: loaded.Examples) -> None:
-    """Predict the dev set; where HANS stands there, the course is `heuristic` (N,): what each example is about."""
+    """Predict the dev set, or the examples that stand in its place."""
     with timed(result, "evaluate"):
         result.model = model
         result.logits = predict(model.to(work.device), data.dev, work.preset.precision)
-        if data.heuristics is None:
+        if data.answers is None:
             result.predictions = predictions_from_logits(data.task, result.logits)
         else:
-            result.predictions, result.trajectory = to_hans(result.logits), {"heuristic": data.heuristics}
+            result.predictions, result.trajectory = data.answers(result.logits)
 
 
 def by_method(

@@ -36,7 +36,8 @@ class Case:
     upstream: tuple[str, ...] = ()  # what its function reads, in this order; see `cells.NEEDS`
     settings: tuple[str, ...] = ()  # preset fields its function reads; its upstream reads others
     versions: tuple[str, ...] = ()  # which of `identity.Versions` are part of making it
-    examples: str = "dev"  # those it reads beside train: "dev", "choosing" or "scoring" (see `selection`), or "hans"
+    # those it reads beside train: "dev", "choosing" or "scoring" (see `selection`), or ``module:function``
+    examples: str = "dev"
     reads_model: bool = True  # whether the preset's model is part of it
     seeded: bool = True  # whether a baseline involves chance; without it one cell is for all seeds
     on_request: bool = False  # whether a baseline is computed only when named
@@ -65,6 +66,7 @@ GOOD = (METHODS, ("good",))  # stages that compare networks have the name of the
 HELD_OUT = ("held_out",)
 TRAINS = ("dropout",)
 FULL_MASK = ("full", "mask")
+HANS = f"{BOOK}.hans:examples"
 
 # Case(methods, subnetworks, upstream, settings, versions, examples)
 STAGES = {
@@ -129,14 +131,14 @@ STAGES = {
     "hans": Stage(
         f"{HERE}.stages:run_score", "scores the full model and pruned subnetworks of MNLI on HANS", 4.0,
         (
-            Case(upstream=("full",), settings=("hans",), examples="hans"),
-            Case(*EACH, FULL_MASK, ("hans",), examples="hans"),
+            Case(upstream=("full",), settings=("hans",), examples=HANS),
+            Case(*EACH, FULL_MASK, ("hans",), examples=HANS),
         ),
         on_request=True, task=HANS_TASK, given="hans",
     ),
     "hans_retrain": Stage(
         f"{HERE}.stages:run_retrain", "retrains subnetworks of MNLI and scores them on HANS", 12.0,
-        (Case(*EACH, ("mask",), (*TRAINING, "hans"), TRAINS, "hans"),),
+        (Case(*EACH, ("mask",), (*TRAINING, "hans"), TRAINS, HANS),),
         on_request=True, task=HANS_TASK, given="hans",
     ),
     "curve": Stage(
