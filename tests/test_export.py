@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -147,6 +148,45 @@ def test_a_checkpoint_of_a_decoder_is_computed_as_an_encoder_here_and_in_plain_t
     assert not loaded.config.is_decoder and (predicted(loaded, tmp_path / "out", study) == recorded).all()
 
 
+def test_a_tokenizer_that_names_no_mask_of_padding_has_one_in_the_folder(study, tmp_path):
+    """Without, plain transformers attends to padding."""
+    from transformers import AutoTokenizer
+
+    model = tmp_path / "model"
+    shutil.copytree(study.preset.model, model)
+    settings = json.loads((model / "tokenizer_config.json").read_text())
+    (model / "tokenizer_config.json").write_text(json.dumps(settings | {"model_input_names": ["input_ids"]}))
+    overrides = {"model": str(model), "data": study.preset.data, **small_world.SETTINGS}
+    other = open_study("laptop", ["sst2"], [1], overrides, tmp_path / "results")
+    other.run(["finetune"], engine="serial", progress=False)
+    export_cell(other, parse_cell("sst2/1/finetune/full"), tmp_path / "out")
+    padded = AutoTokenizer.from_pretrained(tmp_path / "out")(["fine", "fine film"], padding=True)
+    assert padded["attention_mask"] == [[1, 1, 1, 0], [1, 1, 1, 1]] and "token_type_ids" not in padded
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e-3])
+def test_small_logits_are_compared_by_their_size(study, tmp_path, scale):
+    from lottery_utils.export.folder import _require_as_recorded
+    from lottery_utils.export.rebuild import Rebuilt
+
+    recorded = scale * np.array([[0.5, -0.5], [-1.0, 1.0]], np.float32)
+    cell = parse_cell("sst2/1/finetune/full")
+    rebuilt = Rebuilt(cell, None, {"precision": "fp32"}, 2, 2, 0.0, None, recorded)
+    _require_as_recorded(rebuilt, recorded * (1 + 1e-4))
+    with pytest.raises(UserError, match="differ from the recorded ones"):
+        _require_as_recorded(rebuilt, recorded[:, ::-1])
+
+
+@pytest.mark.parametrize("selection", ["dev", "half"])
+def test_the_card_says_whether_the_scored_examples_chose_the_subnetwork(study, tmp_path, selection):
+    overrides = {"model": study.preset.model, "data": study.preset.data, **small_world.SETTINGS, "selection": selection}
+    other = open_study("laptop", ["sst2"], [1], overrides, study.store.root)
+    other.run(["score"], ["structured"], ["good"], engine="serial", progress=False)
+    export_cell(other, parse_cell("sst2/1/score/structured/good"), tmp_path / "out")
+    card = (tmp_path / "out" / "README.md").read_text(encoding="utf-8")
+    assert ("The dev set also chose the subnetwork" in card) == (selection == "dev")
+
+
 def test_a_folder_that_predicts_otherwise_than_recorded_is_not_written(study, tmp_path, monkeypatch):
     def other(part):
         model = AutoModelForSequenceClassification.from_pretrained(part).eval()
@@ -193,7 +233,7 @@ def test_a_checkpoints_own_classifier_is_left_out_unless_asked_for(study, tmp_pa
         assert torch.equal(first.classifier.weight, second.classifier.weight) == keep
         assert torch.equal(first.bert.pooler.dense.weight, second.bert.pooler.dense.weight)
         other.run(["finetune"], engine="serial", progress=False)
-        how = "kept" if keep else "left out, and a new one drawn"
+        how = "kept, its classes in this order: negative, positive" if keep else "left out, and a new one drawn"
         assert other.record("sst2/1/finetune/full")["notes"] == [f"the checkpoint's own classifier was {how}"]
         loaded.forget()
     assert not torch.equal(weights[False], weights[True])

@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from lottery_utils.errors import UserError
 from lottery_utils.models import source
 from lottery_utils.models.anatomy import max_tokens
 from lottery_utils.models.load import load_classifier, load_tokenizer, quiet_transformers
-from lottery_utils.models.source import model_fingerprint
+from lottery_utils.models.source import TOKENIZER_FILES, model_fingerprint
 
 
 @pytest.fixture(scope="module")
@@ -331,6 +332,15 @@ def test_every_file_that_a_tokenizer_reads_is_part_of_the_fingerprint(tmp_path, 
     first = model_fingerprint(str(folder))
     (folder / name).write_text("a c 1\n")
     assert len({before, first, model_fingerprint(str(folder))}) == 3
+
+
+def test_no_tokenizer_of_transformers_reads_a_file_that_the_fingerprint_misses():
+    import transformers
+
+    code = [path.read_text() for path in Path(transformers.__file__).parent.glob("models/*/tokenization*.py")]
+    named = [re.findall(r"VOCAB_FILES_NAMES\s*=\s*\{(.*?)\}", text, re.DOTALL) for text in code]
+    files = {name for found in named for block in found for name in re.findall(r':\s*"(.*?)"', block)}
+    assert {"vocab.txt", "bpe.codes"} < files and not files - set(TOKENIZER_FILES)
 
 
 def test_a_file_of_the_same_size_and_time_with_other_content_is_read_again(tmp_path):

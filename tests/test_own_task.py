@@ -666,4 +666,12 @@ def test_words_that_the_tokenizer_does_not_know_stop_a_run_unless_it_is_told_to_
 def test_a_tokenizer_without_a_token_for_the_unknown_counts_examples_of_which_nothing_is_left():
     words = Encoded(np.array([1, 2, 1, 5, 6, 2]), np.empty(0), np.array([0, 2, 6]), np.zeros(2), 0)
     tokenizer = SimpleNamespace(unk_token=None, all_special_ids=[1, 2])
-    assert loaded.unknown_share(tokenizer, words, words) == 0.5
+    assert loaded.unknown_share(tokenizer, words) == 0.5
+
+
+def test_a_small_dev_set_in_another_language_stops_a_run_too(tmp_path):
+    rows_of(tmp_path, "fine film,high\ndull song,low\n" * 40, "la maison est belle,high\nle chat est gris,low\n" * 4)
+    overrides = {**small_world.SETTINGS, "model": str(small_world.make_model(tmp_path / "model"))}
+    study = open_study("laptop", None, [1], {**overrides, "data": describe(tmp_path, ONE)}, tmp_path / "results")
+    with pytest.raises(UserError, match=r"100% of its words are unknown to the tokenizer of"):
+        study.run(["finetune"], engine="serial", progress=False)

@@ -28,6 +28,8 @@ def checkout(tmp_path_factory):
     root = tmp_path_factory.mktemp("checkout")
     ignored = shutil.ignore_patterns("__pycache__", "micro_bert", "*.parquet")
     shutil.copytree(ROOT / "lottery_utils", root / "lottery_utils", ignore=ignored)
+    (root / "lottery_book").mkdir()
+    (root / "lottery_book" / "__init__.py").touch()
     git = ["git", "-C", str(root), "-c", "user.name=n", "-c", "user.email=e@e"]
     for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "first"]):
         subprocess.run([*git, *arguments], check=True)
@@ -61,6 +63,23 @@ def test_without_a_checkout_or_without_git_the_reason_is_said(checkout, tmp_path
     assert missing[:2] == [None, None] and missing[2].startswith("git: fatal: ")
     missing = commit_in(checkout, PATH=str(tmp_path))
     assert missing[:2] == [None, None] and missing[2].endswith("No such file or directory: 'git'")
+
+
+def test_a_copy_of_the_package_in_another_repository_has_not_that_ones_commit(checkout, tmp_path):
+    shutil.copytree(checkout / "lottery_utils", tmp_path / "lottery_utils")
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=n", "-c", "user.email=e@e"]
+    for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "another's"]):
+        subprocess.run([*git, *arguments], check=True)
+    commit, dirty, why = commit_in(tmp_path)
+    assert commit is None and dirty is None and "'../lottery_book/__init__.py' did not match any file" in why
+
+
+def test_what_git_says_need_not_be_utf8(checkout, tmp_path):
+    """It names folders as they are called."""
+    (tmp_path / "git").write_bytes(b"#!/bin/sh\nprintf 'fatal: no owner of /home/jos\\351/code' >&2; exit 128\n")
+    (tmp_path / "git").chmod(0o755)
+    commit, dirty, why = commit_in(checkout, PATH=f"{tmp_path}:{os.environ['PATH']}", PYTHONUTF8="1")
+    assert commit is None and dirty is None and "fatal: no owner of" in why
 
 
 def test_changed_files_are_noticed(checkout, tmp_path):

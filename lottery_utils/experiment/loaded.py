@@ -25,8 +25,9 @@ from ..training.batches import Encoded, encode, take
 class Examples(TaskData):
     """A task's data with train and dev tokenised (`Encoded`), and `held_out` of train, or None.
 
-    `unknown`: the share of tokens, special ones apart, that the tokenizer does not know. `answers`: where other
-    examples stand in the place of dev, what makes of logits (N, C) predictions (N,) and arrays to keep with them.
+    `unknown`: the share of tokens, special ones apart, that the tokenizer does not know, of train or dev, whichever has
+    more. `answers`: where other examples stand in the place of dev, what makes of logits (N, C) predictions (N,) and
+    arrays to keep with them.
     """
 
     held_out: Encoded | None = None
@@ -49,24 +50,23 @@ def _examples(preset: Preset, task: str, model_print: str, data_print: str) -> E
     tokenizer, length = load_tokenizer(preset.model), preset.max_length
     train, dev = (encode(tokenizer, split, length) for split in (found.train, found.dev))
     kept = None if held is None else encode(tokenizer, held, length)
-    unknown = unknown_share(tokenizer, train, dev)
+    unknown = max(unknown_share(tokenizer, split) for split in (train, dev))
     notes = (*found.notes, *_said_of_unknown(preset, task, unknown))
     about = vars(found) | {"train": train, "dev": dev, "notes": notes}
     return Examples(**about, held_out=kept, unknown=unknown)
 
 
-def unknown_share(tokenizer, *splits: Encoded) -> float:
-    """The share of the splits' tokens, special ones apart, for which the tokenizer has no word.
+def unknown_share(tokenizer, split: Encoded) -> float:
+    """The share of a split's tokens, special ones apart, for which the tokenizer has no word.
 
     One without a token for the unknown leaves it out; then the share of examples of which nothing is left.
     """
-    ids = np.concatenate([split.ids for split in splits])
     inner = getattr(getattr(tokenizer, "backend_tokenizer", None), "model", None)  # has one that settings may not name
     name = tokenizer.unk_token or getattr(inner, "unk_token", None)
     if name is None:
-        return float(np.concatenate([_left(split, tokenizer.all_special_ids) == 0 for split in splits]).mean())
-    unknown = ids == tokenizer.convert_tokens_to_ids(name)
-    words = unknown | ~np.isin(ids, tokenizer.all_special_ids)
+        return float((_left(split, tokenizer.all_special_ids) == 0).mean())
+    unknown = split.ids == tokenizer.convert_tokens_to_ids(name)
+    words = unknown | ~np.isin(split.ids, tokenizer.all_special_ids)
     return float(unknown.sum() / max(1, words.sum()))
 
 

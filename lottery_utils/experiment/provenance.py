@@ -30,11 +30,11 @@ def versions() -> dict[str, str]:
 def commit() -> dict:
     """`commit` of the package's checkout, and whether its files are `dirty`; or None for both, and `commit_missing`.
 
-    Installed code has none, whatever repository lies around it.
+    Installed code has none, nor has a copy of this package alone, whatever repository lies around it.
     """
     package = Path(__file__).resolve().parents[1]
     try:
-        _git(package, "ls-files", "--error-unmatch", "__init__.py")
+        _git(package, "ls-files", "--error-unmatch", "__init__.py", "../lottery_book/__init__.py")
         head = _git(package, "rev-parse", "HEAD")
         changed = _git(package, "status", "--porcelain", "--untracked-files=no", "--", ".", "../lottery_book")
         return {"commit": head, "dirty": bool(changed)}
@@ -49,7 +49,7 @@ def _git(folder: Path, *arguments: str) -> str:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     environment["LC_ALL"] = "C"
     call = ["git", "-c", "safe.directory=*", "-C", str(folder), *arguments]
-    done = subprocess.run(call, capture_output=True, text=True, timeout=20, check=True, env=environment)
+    done = subprocess.run(call, capture_output=True, errors="replace", timeout=20, check=True, env=environment)
     return done.stdout.strip()
 
 

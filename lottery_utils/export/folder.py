@@ -119,8 +119,8 @@ def _save_tokenizer(preset: Preset, part: Path) -> None:
 def _require_as_recorded(rebuilt: Rebuilt, answers: np.ndarray) -> None:
     """Raise UserError where plain transformers, from the folder, answers something else than the record says."""
     recorded = rebuilt.logits[: len(answers)]
-    allowed = AS_RECORDED[rebuilt.record.get("precision") or "bf16"] * max(1.0, float(np.abs(recorded).max()))
-    difference = float(np.abs(answers - recorded).max()) if len(answers) else 0.0
+    allowed = AS_RECORDED[rebuilt.record.get("precision") or "bf16"] * float(np.abs(recorded).max())
+    difference = float(np.abs(answers - recorded).max())
     if not difference <= allowed + rebuilt.apart:
         raise UserError(
             f"{rebuilt.cell.name}: loaded by plain transformers the model's logits differ from the recorded ones by "

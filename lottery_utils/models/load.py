@@ -39,19 +39,20 @@ def load_tokenizer(model: str) -> PreTrainedTokenizerBase:
     """Return the tokenizer of `model` ("embedded", a directory or a hub id).
 
     Its `model_max_length` is the number of tokens that the model takes. It pads on the right, as positions start at the
-    first token, and makes token types only where the model has two. Raises UserError where there is no tokenizer, a
-    damaged or an empty one, one without a padding token, or one with more words than the model.
+    first token, makes token types only where the model has two, and always the mask of padding. Raises UserError where
+    there is no tokenizer, a damaged or an empty one, one without a padding token, or one with more words than the
+    model.
     """
     from transformers import AutoTokenizer
 
     folder = model_dir(model, weights=False)
     config = read_config(model, folder)
-    changes = {"padding_side": "right"}  # given here, so that they are saved too
-    if getattr(config, "type_vocab_size", 2) < 2:
-        changes["model_input_names"] = ["input_ids", "attention_mask"]
     try:
         with quiet_transformers():
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, **changes)
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, padding_side="right")
+        types = "token_type_ids" in tokenizer.model_input_names and getattr(config, "type_vocab_size", 2) > 1
+        names = ["input_ids", *["token_type_ids"] * types, "attention_mask"]
+        tokenizer.model_input_names = tokenizer.init_kwargs["model_input_names"] = names  # so that they are saved too
         tokenizer.model_max_length = min(tokenizer.model_max_length, max_tokens(config))
     except Exception as error:  # the tokenizers library raises plain Exception on damaged files
         raise UserError(f"model {model!r}: its tokenizer cannot be read ({one_line(error, 200)})") from error
@@ -155,7 +156,8 @@ def _without_classifier(
     if keep and outside & lacking:
         text = f"model {model!r}: keep_classifier asks for its classifier, but it has none for so many labels"
         raise UserError(f"{text} ({classifier.num_labels}); leave keep_classifier out")
-    how = "kept" if keep else "left out, and a new one drawn"
+    classes = ", ".join(map(str, classifier.config.id2label.values()))
+    how = f"kept, its classes in this order: {classes}" if keep else "left out, and a new one drawn"
     classifier.checkpoint_note = f"the checkpoint's own classifier was {how}" if outside - absent else ""
     return sorted(lacking if keep else lacking | outside)
 

@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 from ..demo import micro_bert_dir
-from ..disk import readable, require_file
+from ..disk import readable, require_file, sha256
 from ..errors import UserError, one_line
 from ..hub import snapshot
 
@@ -18,6 +18,8 @@ TOKENIZER_FILES = (
     "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
     "vocab.txt", "vocab.json", "merges.txt", "spiece.model", "sentencepiece.bpe.model",
     "bpe.codes", "vocab.bpe", "spm.model", "sentencepiece.model", "tokenizer.model", "source.spm", "target.spm",
+    "spm_char.model", "dict.txt", "prophetnet.tokenizer", "byte_maps.json", "entity_vocab.json", "target_vocab.json",
+    "vocab-src.json", "vocab-tgt.json", "word_pronunciation.json", "word_shape.json", "emoji.json", "normalizer.json",
 )  # fmt: skip
 KNOWN = {  # public models by fingerprint: where a record's model lay on some machine says little
     "ba25ff2953a386750c47619622ca058294bc32e317704056b53259063c735e63": "sentence-transformers/all-MiniLM-L6-v2",
@@ -136,5 +138,4 @@ def _file_hash(path: str, size: int, mtime_ns: int, ctime_ns: int) -> str:
 
     The time of the last change of its entry is among them: a program can set the other, and some do.
     """
-    with open(path, "rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
+    return sha256(Path(path))
