@@ -28,7 +28,7 @@ from lottery_utils.show.style import (
 
 from .evidence import AXIS, draw_dots, dress, framed
 from .side_by_side import ENDS, LEAD_AXIS, named
-from .sources import NO_RECORD, NOT_IN_PAPER, NOT_RUN, PUBLISHED, Source, count
+from .sources import NO_RECORD, NOT_IN_PAPER, PUBLISHED, Source, count
 
 BASELINES = ("bag_of_words", "cbow", "bilstm", "random_init", "random_init_pruned")
 BAD: tuple[Condition, ...] = (("structured", "bad", "retrained"), ("magnitude", "bad", "retrained"))
@@ -63,7 +63,7 @@ def compared(sources: Sequence[Source]) -> Figure:
 def _why_not(source: Source, condition: Condition) -> str:
     if source.kind == PUBLISHED:
         return NOT_IN_PAPER if condition[1] == "bag_of_words" else NOT_RELEASED
-    return NOT_RUN if source.kind == "this run" else NO_RECORD
+    return NO_RECORD
 
 
 def longer_lines(results: pd.DataFrame) -> Figure:

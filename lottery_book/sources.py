@@ -209,7 +209,7 @@ def smaller_source(records: str | Path = SMALLER_RECORDS) -> Source:
 
 def run_source(study: Study) -> Source:
     """What is stored of the reader's own study."""
-    return _of_study("this run", study.preset, study, {"random_layer": NOT_RUN})
+    return _of_study("this run", study.preset, study, {"random_layer": NO_RECORD})
 
 
 def model_name(preset: Preset) -> str:

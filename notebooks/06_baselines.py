@@ -110,9 +110,9 @@ bad_vs_baselines.compared(three)
 # |---|---|---|---|
 # | majority, full model | in the release | yes | yes |
 # | bad, better method | in the release, s-pruning | both methods | both methods |
-# | CBoW; BiLSTM with GloVe; BiLSTM with ELMo | gap: printed only | not run | CBoW and BiLSTM, without other text |
+# | CBoW; BiLSTM with GloVe; BiLSTM with ELMo | gap: printed only | no record yet | CBoW and BiLSTM, without other text |
 # | random weights, random s-pruning | gap: printed only | random weights | whole, and with a random mask |
-# | bag of words | not in the paper | not run | yes |
+# | bag of words | not in the paper | no record yet | yes |
 #
 # GloVe and ELMo know other text, so the paper's BiLSTMs are stronger than those here. This run: bad ones of s-pruning against
 # the BiLSTM, in lead kept, {glue:text}`over_bilstm`. The paper's own claim, against the best simple model of each task, is judged on the

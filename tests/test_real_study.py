@@ -127,7 +127,7 @@ def test_each_panel_names_its_evidence(three):
 def test_what_is_not_there_is_said_in_the_picture(three, tmp_path):
     grid = side_by_side.headline(three).axes
     said = [{text.get_text() for text in ax.texts if not text.get_text().lstrip("−").isdigit()} for ax in grid]
-    assert said == [{"not in the paper"}, set(), {"not run"}] * 2
+    assert said == [{"not in the paper"}, set(), {"no record yet"}] * 2
     without = sources.real_source(tmp_path / "nowhere")
     shown = side_by_side.headline([three[0], without]).axes[1].texts
     assert [text.get_text() for text in shown] == ["no record yet\nlottery run --preset base"]
@@ -183,7 +183,7 @@ def test_the_table_of_means_sets_the_published_ones_over_the_same_tasks_beside(t
     style = tables.mean_table(three)
     rows = style.data[style.data["pruning"] == "s-pruning"].set_index("subnetwork")
     row, by_layer = rows.loc["bad"].iloc[1], rows.loc["random by layer"].iloc[1]
-    assert by_layer[[source.name for source in three]].tolist()[::2] == ["not in the paper", "not run"]
+    assert by_layer[[source.name for source in three]].tolist()[::2] == ["not in the paper", "no record yet"]
     assert row["published: BERT-base"] == "62 [38, 87]"
     same = three[0].of("structured").query("subnetwork == 'bad' and treatment == 'retrained'").set_index("task")["lead"]
     assert row["published: BERT-base, on the tasks of the real study"].startswith(

@@ -110,7 +110,7 @@ def test_random_by_layer_is_judged_where_it_was_run():
 def test_a_gap_says_why_and_is_no_verdict():
     published, run = judge(sources.published_source()), judge(source(scores()))
     assert published["s_layer"].chip == "not in the paper" and published["s_longer"].chip == "not published"
-    assert run["s_layer"].chip == "not run" and published["attention"].chip == "r = 0.015 alone"
+    assert run["s_layer"].chip == "no record yet" and published["attention"].chip == "r = 0.015 alone"
     empty = Source("real study", "none", pd.DataFrame(), pd.DataFrame(columns=list(LEADS)), "lottery run")
     assert {verdict.chip for verdict in judge(empty).values()} == {"no record yet"}
 

@@ -73,10 +73,10 @@ def test_every_row_and_line_is_drawn_once():
     published, ours = versus.compared([sources.published_source(), mine]).axes
     said = [text.get_text() for text in published.texts]
     assert said.count(versus.NOT_RELEASED) == 4 and said.count(sources.NOT_IN_PAPER) == 1 and "62" in said
-    assert [text.get_text() for text in ours.texts].count(sources.NOT_RUN) == 3
+    assert [text.get_text() for text in ours.texts].count(sources.NO_RECORD) == 3
     hopeless = results(("rte",)).replace({"score": {FULL: LEAST}})
     (nothing,) = versus.compared([sources.Source("this run", "made up", hopeless, pd.DataFrame())]).axes
-    assert [text.get_text() for text in nothing.texts] == [sources.NOT_RUN] * len(versus.COMPARED)
+    assert [text.get_text() for text in nothing.texts] == [sources.NO_RECORD] * len(versus.COMPARED)
     lines = versus.longer_lines(results()).axes
     assert len(lines) == 3 and all(len(ax.lines) == 2 + 4 for ax in lines)
     assert "Nothing to show" in versus.longer_lines(results().iloc[:0]).axes[0].texts[0].get_text()

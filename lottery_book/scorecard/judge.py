@@ -13,13 +13,12 @@ from lottery_utils.show.stats import LEAST, Effect, corrected, effect
 
 from .. import published
 from ..agreement.overlap import OverlapTest
-from ..sources import NO_RECORD, NOT_IN_PAPER, NOT_RUN, PUBLISHED, Source, count
+from ..sources import NO_RECORD, NOT_IN_PAPER, PUBLISHED, Source, count
 from .claims import ASKED, CLAIMS, Claim
 
 SUPPORTED, AGAINST, OPEN, CONSTRUCTION, NOTHING = "supported", "against", "cannot tell", "by construction", "no number"
 DECIDED = {"inside": SUPPORTED, "outside": AGAINST}  # of an effect, and of the claim it judges
 ALIKE = "the same number on every task"
-MISSING = {PUBLISHED: "not published", "real study": NO_RECORD, "this run": NOT_RUN}
 
 
 @dataclass(frozen=True)
@@ -136,7 +135,7 @@ def _missing(claim: Claim, kind: str) -> str:
         return NOT_IN_PAPER
     if kind == PUBLISHED and claim.key == "attention":
         return f"r = {published.text_numbers()['heterogeneous_survival_r_raw']:.3f} alone"  # without its interval
-    return MISSING[kind]
+    return "not published" if kind == PUBLISHED else NO_RECORD
 
 
 def too_few(tasks: int) -> str:
