@@ -109,7 +109,7 @@ def put(path: Path, write: Callable[[Path], object]) -> None:
     part = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
         write(part)
-        os.chmod(part, usual_mode())  # safetensors makes files for their owner only
+        as_umask(part)
         flush(part)
         os.replace(part, path)
     finally:
@@ -127,6 +127,12 @@ def flush(path: Path) -> None:
         raise UserError(f"{path} cannot be flushed to its disk ({error.strerror}); name a place on another") from error
     finally:
         os.close(handle)
+
+
+def as_umask(path: Path) -> None:
+    """Open a file to whom the umask lets, as safetensors makes files for their owner only; a disk may have no modes."""
+    with contextlib.suppress(PermissionError):
+        os.chmod(path, usual_mode())
 
 
 @functools.lru_cache(maxsize=1)

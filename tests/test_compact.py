@@ -155,12 +155,13 @@ def test_compact_refuses_what_it_cannot_do():
 
 @pytest.mark.parametrize("masks", [SOME, NONE], ids=["some", "none"])
 @pytest.mark.parametrize("family", FAMILIES)
-def test_saved_and_loaded_again(family, masks, tmp_path):
+def test_saved_and_loaded_again(family, masks, tmp_path, monkeypatch):
     small = compact(tiny_model(family), *masks)
     save_compact(small, tmp_path)
     assert {p.name for p in tmp_path.iterdir()} == {"model.safetensors", "compact.json"}
     state = torch.get_rng_state()
-    again = load_compact(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    again = load_compact("~")
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.equal(again(**tiny_batch()).logits, small(**tiny_batch()).logits)
     assert torch.equal(again.kept_heads, masks[0]) and torch.equal(again.kept_mlps, masks[1])

@@ -124,9 +124,11 @@ def test_errors_that_are_each_other_s_cause_end():
     assert list(itertools.islice(chain(first), 5)) == [first, second]
 
 
-@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json"])
+@pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json", "model.safetensors.index.json"])
 def test_a_pointer_of_git_lfs_is_called_that(tmp_path, name):
     folder = small_world.make_model(tmp_path / "model")
+    if name.endswith(".index.json"):
+        (folder / "model.safetensors").rename(folder / "model-00001-of-00001.safetensors")
     (folder / name).write_text(POINTER)
     with pytest.raises(
         UserError, match=f"{name} is a Git LFS pointer, not the file itself; fetch it with 'git lfs pull'"

@@ -275,6 +275,8 @@ def test_rows_without_a_gold_label_are_counted(tmp_path):
     assert "2 of 3 rows have no label" in refused(describe(tmp_path, ONE))
     rows_of(tmp_path, "a,low\nb,N/A\nc,None\nd,null\ne,?\n")
     assert "4 of 5 rows have no label" in refused(describe(tmp_path, ONE))
+    rows_of(tmp_path, "a,low\nb,-1.0\nc, \nd,<NA>\ne,high\n")  # as pandas writes what it lacks
+    assert "3 of 5 rows have no label" in refused(describe(tmp_path, ONE))
     rows_of(tmp_path, "a,NA\nb,EU\nc,\n")  # a class of that name is one
     assert "1 of 3 rows have no label" in refused(describe(tmp_path, {**ONE, "labels": ["NA", "EU"]}))
     rows_of(tmp_path, "a,-\nb,-\n")

@@ -249,7 +249,7 @@ def test_a_full_disk_is_one_line_with_the_place(command, study, tmp_path, capsys
 
     assert main(["pack", str(study.store.root), str(tmp_path / "packs")]) == 0
     monkeypatch.setattr("lottery_utils.experiment.packs.replace", full)
-    monkeypatch.setattr("lottery_utils.experiment.store.usual_mode", full)  # of the first file that is written
+    monkeypatch.setattr("lottery_utils.disk.usual_mode", full)  # of the first file that is written
     made, new = {"pack": study.store.root, "unpack": tmp_path / "packs"}[command], str(tmp_path / "new")
     capsys.readouterr()
     assert main([command, str(made), *(["--out"] if command == "unpack" else []), new]) == 2

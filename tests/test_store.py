@@ -353,6 +353,28 @@ def test_a_place_that_cannot_flush_is_found_out_before_the_first_cell(tmp_path, 
         Store(tmp_path).prepare()
 
 
+def test_a_place_that_renames_no_folders_is_found_out_before_the_first_cell(tmp_path, monkeypatch):
+    """As buckets that are mounted as folders."""
+
+    def rename(source, target):
+        raise OSError(errno.ENOSYS, "Function not implemented", str(source))
+
+    monkeypatch.setattr(os, "rename", rename)
+    with pytest.raises(UserError, match="cannot write results to .*: Function not implemented; give another results"):
+        Store(tmp_path).prepare()
+    assert not any((tmp_path / ".staging").iterdir())
+
+
+def test_a_place_without_modes_takes_cells(tmp_path, monkeypatch):
+    """FAT has none, and refuses to set some."""
+
+    def chmod(path, mode, **_):
+        raise PermissionError(errno.EPERM, "Operation not permitted", str(path))
+
+    monkeypatch.setattr(os, "chmod", chmod)
+    assert Store(tmp_path).put("rte-full-finetune-1-0123456789", {"record.json": lambda path: path.write_text("{}")})
+
+
 def test_a_checkpoint_whose_record_is_damaged_is_none(tmp_path):
     store = Store(tmp_path)
     folder = tmp_path / "rte-full-finetune-1-0123456789"

@@ -15,11 +15,12 @@ import os
 import secrets
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from ..disk import Unreadable, flush, readable, replace, require_file, sha256, usual_mode
+from ..disk import Unreadable, as_umask, flush, readable, replace, require_file, sha256
 from ..errors import UserError, one_line, usable_path
 from .locks import FOLDER
 from .packs import DamagedPack, pack_of, pack_paths, read_pack
@@ -38,8 +39,7 @@ class Store:
     """Finished cells below the folder `root`, which is made at the first write."""
 
     def __init__(self, root: Path | str):
-        usable_path("results directory", str(root))
-        self.root = Path(root).expanduser()
+        self.root = usable_path("results directory", str(root))
         if self.root.exists() and not self.root.is_dir():
             raise UserError(f"results directory {str(root)!r} is a file; name a directory")
 
@@ -150,7 +150,7 @@ class Store:
         try:
             for name, writer in files.items():
                 writer(staging / name)
-                os.chmod(staging / name, usual_mode())  # safetensors makes files for their owner only
+                as_umask(staging / name)
                 flush(staging / name)
             flush(staging)
             os.rename(staging, self.folder(address))
@@ -217,14 +217,15 @@ class Store:
     # housekeeping
 
     def prepare(self) -> None:
-        """Make the folders; raises UserError when the place cannot be written, or flush what was, as on some mounts."""
+        """Make the folders; raises UserError where cells cannot be written, flushed or renamed, as on some mounts."""
         try:
             for name in (FOLDER, FAILURES):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
-            probe = self._staging() / f"probe.{os.getpid()}.{secrets.token_hex(4)}"
-            probe.touch()
-            flush(probe)
-            probe.unlink()
+            with tempfile.TemporaryDirectory(prefix="probe.", dir=self._staging()) as probe:
+                (cell := Path(probe, "cell")).mkdir()
+                (cell / RECORD).touch()
+                flush(cell / RECORD)
+                cell.rename(cell.with_name("renamed"))
             flush(self.root)
         except OSError as error:
             place = error.filename or str(self.root)

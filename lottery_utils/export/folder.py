@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..disk import usual_mode, writable
+from ..disk import as_umask, writable
 from ..errors import UserError, usable_folder, usable_path
 from ..experiment.cells import Cell, mask_source
 from ..experiment.store import MASK
@@ -57,7 +57,7 @@ def export_cell(study: Study, cell: Cell, folder: str | Path, onnx: bool = False
             rebuilt = rebuild(study, cell)
             _write(study, rebuilt, part, onnx)
             for path in part.rglob("*.safetensors"):
-                path.chmod(usual_mode())  # safetensors makes files for their owner only
+                as_umask(path)
             os.replace(part, folder)
         finally:
             shutil.rmtree(part, ignore_errors=True)

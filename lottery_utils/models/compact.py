@@ -194,7 +194,7 @@ def load_compact(folder: str | Path) -> nn.Module:
     from transformers import AutoConfig
     from transformers.initialization import no_init_weights
 
-    folder = Path(folder)
+    folder = Path(folder).expanduser()
     if not (folder / DESCRIPTION).is_file() and (folder / "compact").is_dir():
         folder = folder / "compact"  # as in a folder of `lottery export`
     for name in (DESCRIPTION, WEIGHTS):

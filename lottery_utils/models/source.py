@@ -104,9 +104,10 @@ def _check(model: str, folder: Path, weights: bool) -> None:
 
 def _check_index(model: str, index: Path, shards: set[str]) -> None:
     """Raise UserError unless the list of weight files names only `shards`, safetensors beside it."""
+    require_file(f"model {model!r}", index)
     try:
         named = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
-    except (OSError, ValueError, RecursionError, LookupError, TypeError, AttributeError) as error:
+    except (ValueError, RecursionError, LookupError, TypeError, AttributeError) as error:
         raise UserError(f"model {model!r}: {index} is no list of weight files ({one_line(error, 200)})") from None
     for name in sorted(named - shards, key=str):
         raise UserError(

@@ -122,11 +122,15 @@ def _listed(lines: list[int]) -> str:
     return f"{len(lines)} line{'s' * (len(lines) > 1)} ({first})"
 
 
-def _text_of(path: Path) -> str:
-    """A file's text without a byte order mark; raises UserError for what is no readable UTF-8 text."""
+def _bytes_of(path: Path) -> bytes:
     require_file("data", path)
     with readable(path):
-        content = path.read_bytes()
+        return path.read_bytes()
+
+
+def _text_of(path: Path) -> str:
+    """A file's text without a byte order mark; raises UserError for what is no readable UTF-8 text."""
+    content = _bytes_of(path)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -183,9 +187,9 @@ def read_parquet(path: Path, wanted: Sequence[str]) -> Table:
     """`wanted` columns of a parquet file; raises UserError for a missing or double column, and a damaged file."""
     import pyarrow.parquet as pq
 
-    require_file("data", path)
+    content = io.BytesIO(_bytes_of(path))  # by its name pyarrow calls damaged what cannot be read, or is no UTF-8
     with library_errors(f"{path}: expected a parquet file, but it is damaged, cut short or no parquet file"):
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(content) as file:
             require_columns(str(path), file.schema_arrow.names, wanted)
             table = file.read(columns=list(wanted), use_threads=False)
     columns = values_of(table, wanted, str(path))

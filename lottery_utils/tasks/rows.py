@@ -17,7 +17,7 @@ from .glue import Task
 # QQP is known to hold a few questions without text; more than this share of a split is damage
 EMPTY_SHARE = 0.001
 # as test splits and rows without a gold label have it
-NO_LABEL = (None, -1, "-1", "", "-", "?", "nan", "NaN", "NA", "N/A", "None", "none", "null", "NULL")
+NO_LABEL = ("-1", "", "-", "?", "nan", "na", "n/a", "<na>", "none", "null")
 
 
 @dataclass(frozen=True)
@@ -145,4 +145,4 @@ def _labels(table: Table, known: Callable, expected: str, kind: type) -> np.ndar
 
 
 def _lacks_label(value: object) -> bool:
-    return isinstance(value, (str, int, type(None))) and value in NO_LABEL or value != value
+    return _plain(str(value).strip().lower()) in NO_LABEL

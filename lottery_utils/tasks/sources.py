@@ -174,7 +174,8 @@ def _parquet_notes(task: Task, path: Path) -> tuple[str, ...]:
     import pyarrow.parquet as pq
 
     with library_errors(f"{path}: expected a parquet file as datasets writes it, but its schema cannot be read"):
-        schema = pq.read_schema(path)
+        with open(path, "rb") as content:
+            schema = pq.read_schema(content)
         label = schema.field("label")
         features = datasets.Features.from_arrow_schema(pa.schema([label], schema.metadata))
     notes, classes = [], getattr(features["label"], "names", None)
