@@ -92,6 +92,13 @@ def require_file(what: str, path: Path) -> None:
         raise Unreadable(f"{what}: {path} is a Git LFS pointer, not the file itself; fetch it with 'git lfs pull'")
 
 
+def content_of(what: str, path: Path) -> bytes:
+    """A file's bytes; raises Unreadable as `require_file` does."""
+    require_file(what, path)
+    with readable(path):
+        return path.read_bytes()
+
+
 def sha256(path: Path) -> str:
     """SHA-256 of a file's bytes, hex; raises UserError for one that cannot be read."""
     with readable(path), open(path, "rb") as file:

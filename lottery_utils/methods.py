@@ -12,6 +12,7 @@ import runpy
 from collections.abc import Callable
 from typing import NamedTuple
 
+from .disk import content_of
 from .errors import UserError, library_errors, shown, usable_path
 from .places import function_at
 
@@ -62,11 +63,7 @@ def own_print(name: str) -> str:
     Raises UserError when the file cannot be read.
     """
     place = OWN.fullmatch(name)
-    try:
-        content = usable_path("method", place["file"]).read_bytes()
-    except OSError as error:
-        what = f"cannot read {shown(place['file'])} ({error.strerror})"
-        raise UserError(f"method: {what}; expected FILE.py:FUNCTION") from None
+    content = content_of("method, FILE.py:FUNCTION", usable_path("method", place["file"]))
     return f"{place['function']} {hashlib.sha256(content).hexdigest()[:16]}"
 
 

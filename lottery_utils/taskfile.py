@@ -18,7 +18,7 @@ from typing import Annotated
 import yaml
 from annotated_types import MaxLen, MinLen
 
-from .disk import readable, require_file
+from .disk import content_of
 from .errors import UserError, one_line, require_known, shown, usable_path
 from .validation import STRICT, Converted, checked, must
 
@@ -149,9 +149,7 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:merge", re.compile(r"<<\Z"), No
 def _read_yaml(path: Path):
     if not path.exists():
         raise UserError(f"task description {path} does not exist; expected a YAML file, see the page on your own task")
-    require_file("task description", path)
-    with readable(path):
-        content = path.read_bytes()
+    content = content_of("task description", path)
     try:
         return _Loader(content.decode("utf-8-sig")).get_single_data()
     except UnicodeDecodeError as error:

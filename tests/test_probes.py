@@ -250,7 +250,7 @@ def test_what_is_no_conllu_is_one_line(tmp_path, rows, error):
 
 
 def test_a_missing_file_and_one_with_nothing_to_ask_are_one_line(tmp_path):
-    with pytest.raises(UserError, match="none.conllu cannot be read"):
+    with pytest.raises(UserError, match="a CoNLL-U file or .english.: .*none.conllu is not there"):
         text_print(str(tmp_path / "none.conllu"))
     with pytest.raises(UserError, match="probe number: 0 words to ask about"):
         sentences.questions(sentences.annotated(conllu(tmp_path / "a.conllu", *[PLAIN] * 6), 0))

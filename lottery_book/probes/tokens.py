@@ -9,6 +9,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from lottery_utils.disk import content_of
 from lottery_utils.errors import UserError
 
 PROBES = ("part of speech", "number", "depth", "role")
@@ -76,11 +77,9 @@ def _text(name: str) -> str:
     """What the file holds that a preset's `probe_text` names: the package's own for "english", else its path."""
     path = Path(__file__).with_name("english.conllu") if name == ENGLISH else Path(name).expanduser()
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        told = f"probe_text: {name} cannot be read ({reason}); expected a CoNLL-U file or 'english'"
-        raise UserError(told) from error
+        return content_of("probe_text, a CoNLL-U file or 'english'", path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(f"probe_text: {name} is no UTF-8 text; expected a CoNLL-U file or 'english'") from error
 
 
 def _sentence(name: str, rows: list[tuple[int, list[str]]]) -> list[Token]:

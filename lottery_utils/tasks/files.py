@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..disk import readable, require_file
+from ..disk import content_of
 from ..errors import UserError, library_errors, shown
 
 COMPRESSED = b"\x1f\x8b", b"PK\x03\x04", b"\x28\xb5\x2f\xfd"  # gzip, zip, zstandard
@@ -122,15 +122,9 @@ def _listed(lines: list[int]) -> str:
     return f"{len(lines)} line{'s' * (len(lines) > 1)} ({first})"
 
 
-def _bytes_of(path: Path) -> bytes:
-    require_file("data", path)
-    with readable(path):
-        return path.read_bytes()
-
-
 def _text_of(path: Path) -> str:
     """A file's text without a byte order mark; raises UserError for what is no readable UTF-8 text."""
-    content = _bytes_of(path)
+    content = content_of("data", path)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -187,7 +181,7 @@ def read_parquet(path: Path, wanted: Sequence[str]) -> Table:
     """`wanted` columns of a parquet file; raises UserError for a missing or double column, and a damaged file."""
     import pyarrow.parquet as pq
 
-    content = io.BytesIO(_bytes_of(path))  # by its name pyarrow calls damaged what cannot be read, or is no UTF-8
+    content = io.BytesIO(content_of("data", path))  # a name that is no UTF-8 is damage to pyarrow
     with library_errors(f"{path}: expected a parquet file, but it is damaged, cut short or no parquet file"):
         with pq.ParquetFile(content) as file:
             require_columns(str(path), file.schema_arrow.names, wanted)
