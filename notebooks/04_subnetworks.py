@@ -56,13 +56,14 @@ kept = real_study.kept_number
 means = {condition: effect.mean for condition, effect in published.effects().items()}
 s, m = "structured", "magnitude"
 sides, kinds = ["method", "subnetwork", "treatment"], ("good", "random", "bad")
-lost = {name: real.effects()[s, name, "pruned"].mean for name in kinds}
 show.holds("pruned, good beats random", means[s, "good", "pruned"] - means[s, "random", "pruned"], above=0.2)
 by_task = {name: published.leads.set_index(sides).loc[(s, name, "pruned")].set_index("task")["lead"] for name in kinds}
 show.holds("on all tasks good keeps more than random", (by_task["good"] - by_task["random"]).min(), above=0)
 show.holds("two tasks with bad ones fall below a constant answer", (by_task["bad"] < 0).sum(), 1, 3)
 show.holds("most of the lead is lost with random ones", means[s, "random", "pruned"], below=0.5)
-show.holds("in the real study random ones are not above bad ones", lost["random"] - lost["bad"], below=0)
+if real.study:  # without its records there is a gap
+    lost = {name: real.effects()[s, name, "pruned"].mean for name in kinds}
+    show.holds("in the real study random ones are not above bad ones", lost["random"] - lost["bad"], below=0)
 show.holds("pruned, random beats bad", means[s, "random", "pruned"] - means[s, "bad", "pruned"], above=0.1)
 show.holds("bad s-subnetworks come back", means[s, "bad", "retrained"] - means[s, "bad", "pruned"], above=0.4)
 show.holds("bad m-subnetworks do not", means[m, "bad", "retrained"], below=means[m, "good", "retrained"] / 2)

@@ -53,7 +53,8 @@ published, real, run = three = sources.three_sources(study)
 smaller = sources.smaller_source()
 agreement = survivors.heads_in_every_seed(published)
 by_layer = scorecard.judge.judge(real)["s_layer"]
-show.holds("pruned, good beats random by layer", by_layer.word == "supported", above=0)
+if real.study:  # without its records there is a gap
+    show.holds("pruned, good beats random by layer", by_layer.word == "supported", above=0)
 show.glue_numbers(
     {
         "heads": agreement.heads,
