@@ -56,14 +56,40 @@ published, real, run = verdicts.sources
 both = (real, run)
 found = {source.kind: sections.sections(source.study, verdicts.of(source.kind)) for source in both}
 of_real = verdicts.of(real.kind)
-retrained = found[real.kind]["a"]["good", "random_layer", "s-pruning, retrained"]
-of_f = {at: each for (_, second, at), each in found[real.kind]["f"].items() if second == "good"}
-bottom = of_f["s-pruning, retrained"].by_task.sort_values()
-light = {at: each for (*_, at), each in found[real.kind]["g"].items()}
-gains = light[0.98].by_task
+WITH_NUMBERS = ("a", "f", "g")  # sections whose effects prose names; without the real study's records they are gaps
+complete = all(found[real.kind][section] for section in WITH_NUMBERS)
+told = show.effects.told
+if complete:
+    retrained = found[real.kind]["a"]["good", "random_layer", "s-pruning, retrained"]
+    of_f = {at: each for (_, second, at), each in found[real.kind]["f"].items() if second == "good"}
+    bottom = of_f["s-pruning, retrained"].by_task.sort_values()
+    light = {at: each for (*_, at), each in found[real.kind]["g"].items()}
+    gains = light[0.98].by_task
+    in_prose = {
+        "bottom_pruned": told(of_f["s-pruning, pruned"], pairs=False),
+        "bottom_retrained": told(of_f["s-pruning, retrained"], pairs=False),
+        "bottom_close": f"{(bottom > -10).sum()} of {len(bottom)} tasks",
+        "bottom_last": real.title_of(bottom.index[0]),
+        "bottom_second": real.title_of(bottom.index[1]),
+        "bottom_next": real.title_of(bottom.index[2]),
+        "bottom_behind": f"{-bottom.iloc[2]:.0f} points",
+        "light_task": real.title_of(gains.idxmax()),
+        "light_most": f"{gains.max():.0f} points",
+        "light_lower": told(light[0.98], pairs=False),
+        "light_higher": told(light[1.0], pairs=False),
+        "layer_points_pruned": f"{of_real['s_layer'].shown.mean:.0f} points",
+        "layer_points": f"{retrained.mean:.0f}",
+        "layer_real_retrained": told(retrained, pairs=False),
+    }
+else:
+    names = ("pruned", "retrained", "close", "last", "second", "next", "behind")
+    names = [*(f"bottom_{name}" for name in names), *(f"light_{name}" for name in ("task", "most", "lower", "higher"))]
+    names += ["layer_points_pruned", "layer_points", "layer_real_retrained"]
+    in_prose = dict.fromkeys(names, sources.NO_RECORD)
 number = works.works().set_index("key")["number"]
 show.glue_numbers(
-    {
+    in_prose
+    | {
         "n_kovaleva2021": number["kovaleva2021"],
         "n_liang2021": number["liang2021"],
         "n_sajjad2020": number["sajjad2020"],
@@ -77,20 +103,6 @@ show.glue_numbers(
         "four_real": works.lead_without(real, 4),
         "four_run": works.lead_without(run, 4),
         "sixteen_real": works.lead_without(real, 16),
-        "bottom_pruned": show.effects.told(of_f["s-pruning, pruned"], pairs=False),
-        "bottom_retrained": show.effects.told(of_f["s-pruning, retrained"], pairs=False),
-        "bottom_close": f"{(bottom > -10).sum()} of {len(bottom)} tasks",
-        "bottom_last": real.title_of(bottom.index[0]),
-        "bottom_second": real.title_of(bottom.index[1]),
-        "bottom_next": real.title_of(bottom.index[2]),
-        "bottom_behind": f"{-bottom.iloc[2]:.0f} points",
-        "light_task": real.title_of(gains.idxmax()),
-        "light_most": f"{gains.max():.0f} points",
-        "light_lower": show.effects.told(light[0.98], pairs=False),
-        "light_higher": show.effects.told(light[1.0], pairs=False),
-        "layer_points_pruned": f"{of_real['s_layer'].shown.mean:.0f} points",
-        "layer_points": f"{retrained.mean:.0f}",
-        "layer_real_retrained": show.effects.told(retrained, places=1, pairs=False),
         "random_real": verdicts.chip("s_random", real.kind),
         "sinks_real": show.effects.told(sections.sinks(real.study), pairs=False),
         "sinks_run": show.effects.told(sections.sinks(study), pairs=False),
@@ -106,38 +118,39 @@ show.glue_numbers(
 )
 
 # %% tags=["remove-cell"]
-largest = {count: found[real.kind]["b"][sections.LARGEST, sections.RANDOM, count].mean for count in (2, 4)}
-without = pictures.without_dimensions(real.study)
-show.holds("without training bottom layers lose far more than good", of_f["s-pruning, pruned"].high, below=-30)
-show.holds("retrained they come close on all tasks but three", bottom.iloc[3], above=-10)
-show.holds("on two of these they keep little of the lead", bottom.iloc[1], below=-60)
-show.holds("and on the third more", bottom.iloc[2], above=-40, below=-10)
-show.holds("light tickets are not told apart", [each.word for each in light.values()].count("undecided"), above=1)
-show.holds("on one task they pass the full model", min(each.by_task[gains.idxmax()] for each in light.values()), above=10)
-show.holds("on the others they are close to it", max(abs(each.by_task.drop(gains.idxmax())).max() for each in light.values()), below=5)
-of_e = [each.word for each in found[real.kind]["e"].values()]
-of_d = {(way, at): each.word for (way, _, at), each in found[real.kind]["d"].items()}
-known = [way for way in of_d if way[0] != "random"]
-of_layers = {claim: of_real[claim].word for claim in sections.JUDGED.values()}
-show.holds("pruned, good beats random by layer", of_layers.pop("s_layer") == "supported", above=0)
-show.holds("of random by layer the scorecard can tell no more", len(set(of_layers.values()) - {"cannot tell", "no number"}), below=1)
-show.holds("retrained, good beats it too", retrained.word == "above", above=0)
-show.holds("by a narrow margin", retrained.corrected, 0.01, 0.05)
-same = [verdicts.of(source.kind)["s_same"].word for source in (published, real)]
-show.holds("nor can it tell whether random ones do as well", same.count("cannot tell"), above=1)
-show.holds("no single look is told apart from the search", of_e.count("undecided") == len(of_e), above=0)
-show.holds("norms and entropy are not told apart from importance", {of_d[way] for way in known} == {"undecided"}, above=0)
-show.holds("a random order of a quarter of the heads is", of_d["random", 0.25] == "below", above=0)
-show.holds("of larger shares it is not", {of_d["random", share] for share in (0.5, 0.75)} == {"undecided"}, above=0)
-show.holds("pruned heads look less at the first token", sections.sinks(real.study).high, below=0)
-show.holds("and more at the separators", sections.sinks(real.study, "SEP").low, above=0)
-of_b = [found[real.kind]["b"][sections.LARGEST, sections.RANDOM, count].word for count in (4, 8, 16)]
-show.holds("from four dimensions on the loss is decided", of_b.count("below"), above=2)
-show.holds("disabling two dimensions costs nothing", largest[2], -2, 2)
-show.holds("four cost about as much as the good subnetwork does", largest[4], -40, -20)
-show.holds("as many random ones cost nothing", without.loc[without["way"] == sections.RANDOM, "lead"].mean(), above=0.97)
-show.holds("the pre-trained mask costs a quarter more", found[real.kind]["c"]["pre-trained", "fine-tuned", 0.5].mean, -35, -18)
-show.holds("the two masks share nearly all", pictures.jaccard_by_matrix(real.study).mean(), above=0.95)
+if complete:  # without the records there are gaps
+    largest = {count: found[real.kind]["b"][sections.LARGEST, sections.RANDOM, count].mean for count in (2, 4)}
+    without = pictures.without_dimensions(real.study)
+    show.holds("without training bottom layers lose far more than good", of_f["s-pruning, pruned"].high, below=-30)
+    show.holds("retrained they come close on all tasks but three", bottom.iloc[3], above=-10)
+    show.holds("on two of these they keep little of the lead", bottom.iloc[1], below=-60)
+    show.holds("and on the third more", bottom.iloc[2], above=-40, below=-10)
+    show.holds("light tickets are not told apart", [each.word for each in light.values()].count("undecided"), above=1)
+    show.holds("on one task they pass the full model", min(each.by_task[gains.idxmax()] for each in light.values()), above=10)
+    show.holds("on the others they are close to it", max(abs(each.by_task.drop(gains.idxmax())).max() for each in light.values()), below=5)
+    of_e = [each.word for each in found[real.kind]["e"].values()]
+    of_d = {(way, at): each.word for (way, _, at), each in found[real.kind]["d"].items()}
+    known = [way for way in of_d if way[0] != "random"]
+    of_layers = {claim: of_real[claim].word for claim in sections.JUDGED.values()}
+    show.holds("pruned, good beats random by layer", of_layers.pop("s_layer") == "supported", above=0)
+    show.holds("of random by layer the scorecard can tell no more", len(set(of_layers.values()) - {"cannot tell", "no number"}), below=1)
+    show.holds("retrained, good beats it too", retrained.word == "above", above=0)
+    show.holds("by a narrow margin", retrained.corrected, 0.01, 0.05)
+    same = [verdicts.of(source.kind)["s_same"].word for source in (published, real)]
+    show.holds("nor can it tell whether random ones do as well", same.count("cannot tell"), above=1)
+    show.holds("no single look is told apart from the search", of_e.count("undecided") == len(of_e), above=0)
+    show.holds("norms and entropy are not told apart from importance", {of_d[way] for way in known} == {"undecided"}, above=0)
+    show.holds("a random order of a quarter of the heads is", of_d["random", 0.25] == "below", above=0)
+    show.holds("of larger shares it is not", {of_d["random", share] for share in (0.5, 0.75)} == {"undecided"}, above=0)
+    show.holds("pruned heads look less at the first token", sections.sinks(real.study).high, below=0)
+    show.holds("and more at the separators", sections.sinks(real.study, "SEP").low, above=0)
+    of_b = [found[real.kind]["b"][sections.LARGEST, sections.RANDOM, count].word for count in (4, 8, 16)]
+    show.holds("from four dimensions on the loss is decided", of_b.count("below"), above=2)
+    show.holds("disabling two dimensions costs nothing", largest[2], -2, 2)
+    show.holds("four cost about as much as the good subnetwork does", largest[4], -40, -20)
+    show.holds("as many random ones cost nothing", without.loc[without["way"] == sections.RANDOM, "lead"].mean(), above=0.97)
+    show.holds("the pre-trained mask costs a quarter more", found[real.kind]["c"]["pre-trained", "fine-tuned", 0.5].mean, -35, -18)
+    show.holds("the two masks share nearly all", pictures.jaccard_by_matrix(real.study).mean(), above=0.95)
 
 # %% mystnb={"figure": {"caption": "What later works lead one to ask, one difference each, in points of {term}`lead kept`. A ring is a task, a dot the mean over tasks, and a line its interval where there are three or more.", "name": "fig-since"}, "image": {"alt": "Seven differences with their intervals over tasks, a panel for the real study and one for this run"}} tags=["remove-input"]
 works.headline(both, found)
@@ -330,7 +343,7 @@ works.section_table(both, found, "g", "threshold")
 #
 # **Stands.** Much of a fine-tuned model can go at little cost. It was found again for BERT ({cite:t}`xia2022`, {cite:t}`kurtic2022`) and, without
 # any fine-tuning, for a model six hundred times as large, where {glue:text}`n_bansal2023` can go {cite}`bansal2023`. That random
-# heads can go with little effect was found in the same year, independently {cite}`budhraja2020`; whether retrained random subnetworks do as
+# heads can go with little effect was found in the same year, independently {cite}`budhraja2020`. Whether retrained random subnetworks do as
 # well as good ones, the [scorecard](scorecard.ipynb) cannot tell, neither by the published numbers nor by the real study.
 #
 # **Stands with a limit.** "All tickets are winning" is about subnetworks of half the model's size, started from pre-trained weights. Works that
