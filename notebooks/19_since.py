@@ -278,8 +278,8 @@ works.section_table(both, found, "d", "heads removed")
 
 # %% [markdown]
 # Do pruned heads look at \[CLS\] or \[SEP\], where heads are said to rest? In the real study pruned heads turn less of their attention to the
-# first token than kept ones do, {glue:text}`sinks_real`, and more of it to the separators, {glue:text}`separators_real`. In this run they turn
-# a little more to both: {glue:text}`sinks_run` and {glue:text}`separators_run`. These four were not corrected for one another.
+# first token than kept ones do: {glue:text}`sinks_real`. To the separators they turn more: {glue:text}`separators_real`. In this run they turn
+# a little more to both, {glue:text}`sinks_run` and {glue:text}`separators_run`. These four were not corrected for one another.
 #
 # In neither source was output norm or entropy told apart from importance. A random order is decidedly worse, in the real study where a quarter
 # of the heads goes; of larger shares tasks differ too much to tell. What this does not show:
