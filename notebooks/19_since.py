@@ -23,9 +23,9 @@
 # at least once more for BERT. But not everything is redundant: disabling {glue:text}`n_kovaleva2021` breaks BERT.
 #
 # **Real study**, {glue:text}`real_evidence`: without its four largest LayerNorm dimensions, {glue:text}`four_share` of its weights, the
-# model keeps {glue:text}`four_real` of its lead, without sixteen {glue:text}`sixteen_real`; as many random ones cost nothing. It matters *which* heads
-# of a layer stay: good subnetworks beat random by layer, pruned by {glue:text}`layer_points_pruned` and retrained by {glue:text}`layer_points`. Heads
-# chosen in one look were not told apart from those of the full search. One or two seeds a task are a first look.
+# model keeps {glue:text}`four_real` of its lead, without sixteen {glue:text}`sixteen_real`; as many random ones cost nothing. *Which* heads of a layer stay
+# matters where they are merely pruned: good subnetworks beat random by layer by {glue:text}`layer_points_pruned`. Retrained they lead by
+# {glue:text}`layer_points`, barely decided. Heads chosen in one look were not told apart from those of the full search. One or two seeds a task are a first look.
 #
 # Four dimensions off, lead kept: <span class="evidence"><span class="source published">published</span> broken, {glue:text}`n_kovaleva2021`</span>
 # <span class="evidence"><span class="source real-study">real study</span> {glue:text}`four_real`</span>
@@ -104,10 +104,10 @@ show.glue_numbers(
         "four_run": works.lead_without(run, 4),
         "sixteen_real": works.lead_without(real, 16),
         "random_real": verdicts.chip("s_random", real.kind),
-        "sinks_real": show.effects.told(sections.sinks(real.study), pairs=False),
-        "sinks_run": show.effects.told(sections.sinks(study), pairs=False),
-        "separators_real": show.effects.told(sections.sinks(real.study, "SEP"), pairs=False),
-        "separators_run": show.effects.told(sections.sinks(study, "SEP"), pairs=False),
+        "sinks_real": told(sections.sinks(real.study), pairs=False),
+        "sinks_run": told(sections.sinks(study), pairs=False),
+        "separators_real": told(sections.sinks(real.study, "SEP"), pairs=False),
+        "separators_run": told(sections.sinks(study, "SEP"), pairs=False),
         "good_lacks": pictures.good_lacks(real),
         "shared_real": pictures.shared_in_words(real),
         "passes_real": works.passes(real),
@@ -212,8 +212,8 @@ works.section_table(both, found, "a", "condition")
 
 # %% [markdown]
 # The scorecard has no claim on good against random by layer *after retraining*. In the real study that difference is
-# {glue:text}`layer_real_retrained` for s-pruning, decided by a narrow margin. So in MPNet the counts by layer are not all that matters, before
-# retraining least of all. Rings beyond 100 are tasks where a random network falls below a constant
+# {glue:text}`layer_real_retrained` for s-pruning, decided by a narrow margin; with one seed a task it was not. So in MPNet the counts by
+# layer are not all that matters before retraining, and perhaps not after it. Rings beyond 100 are tasks where a random network falls below a constant
 # answer. What this does not show: a layer has one MLP, so random by layer keeps the good one's MLPs.
 #
 # ## b. Can a few LayerNorm dimensions break the model?
@@ -350,8 +350,8 @@ works.section_table(both, found, "g", "threshold")
 # make BERT ten times smaller {cite}`kurtic2022` or over ten times faster {cite}`xia2022` rank by second-order scores or prune during training.
 # Tickets that win by magnitude were found {glue:text}`n_chen2020` {cite}`chen2020`, by pruning and retraining in turns, not by one search. The good
 # subnetwork need not be the best: lighter ones may pass the full model {cite}`liang2021`. Importance by steps is one way to rank among
-# several, and not a cheap one {cite}`kwon2022`. And tickets are not all alike here: retrained, good ones beat those that only have as many heads
-# in each layer (section a).
+# several, and not a cheap one {cite}`kwon2022`. And tickets may not be all alike: retrained, good ones narrowly beat those that only have as many
+# heads in each layer (section a).
 #
 # **Does not follow.** No claim of the paper was refuted, but two conclusions that a reader may draw do not follow from it. One is that every
 # part is redundant: a handful of LayerNorm dimensions is not, in BERT {cite}`kovaleva2021` and in MPNet here. The other is that subnetworks

@@ -17,7 +17,7 @@ from lottery_utils.show.compute import asked, compute_together, needs_of
 ROOT = Path(__file__).resolve().parent.parent
 OVERRIDES = {"train_limit": 300, "dev_limit": 100, "epochs": 1, "min_steps": 40, "attention_examples": 3}
 TREATED = {"finetune", "search", "control", "score", "retrain"}
-CHAPTERS = {  # pictures that a chapter shows, the stages it needs, and of how many kinds its searches are
+CHAPTERS = {  # pictures that a chapter shows, the stages it needs, and how many searches
     "05_super": (2, TREATED, 1),
     "06_baselines": (3, {*TREATED, "baseline", "retrain_longer"} - {"score"}, 2),
     "07_importance": (3, {"finetune", "search"}, 3),
